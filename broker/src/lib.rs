@@ -1,0 +1,20 @@
+//! The mesh between gateways and workers: lanes of jobs, the results log, and what
+//! is too large for either.
+//!
+//! [`Mesh`] is the seam. [`memory`] keeps everything in one process; [`amqp`] keeps
+//! it in RabbitMQ and is the only place that knows lapin. What lies above the seam
+//! can't tell them apart.
+
+pub mod amqp;
+mod delivery;
+mod lane;
+pub mod memory;
+mod mesh;
+
+pub use delivery::{DeadLetter, Delivery, Lease, LeaseLost, Payload, Settle};
+pub use lane::{InvalidLane, Lane};
+pub use mesh::{Consumer, Health, LogMessage, LogStart, MAX_PART_BYTES, Mesh, MeshError, Stop};
+
+/// The version of envelopes and log batches that this crate writes, and the latest
+/// that it reads.
+pub const FORMAT_VERSION: u32 = 1;

@@ -1,0 +1,204 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use solvemesh::broker::v1::{BulkReference, JobEnvelope, LogBatch, LogEntry};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{DeadLetter, Delivery, Lane};
+
+/// What gateways and workers see of each other: nothing but this.
+///
+/// Everything that follows something (`consume`, `follow_log`, …) goes on by itself
+/// when a connection is lost and found again, and ends when the mesh is closed.
+#[async_trait]
+pub trait Mesh: Send + Sync + 'static {
+    /// Puts a job into its lane's queue, and returns once it is safe there.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time. Only [`MeshError::OutcomeUnknown`] leaves open whether
+    /// the job is in the queue.
+    async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError>;
+
+    /// Takes jobs from a lane, at most `prefetch` unsettled at once. Each call has a
+    /// channel of its own, which an ack timeout closes without harm to the others.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`], or when the lane can't be declared.
+    async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError>;
+
+    /// Takes dead letters; one consumer of all gateways gets them.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`], or when the queue can't be declared.
+    async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError>;
+
+    /// Appends an entry to the results log, and returns once the log has it.
+    ///
+    /// Entries are appended in the order of the calls. They wait in a bounded outbox
+    /// as long as the broker is away: an entry is given up only when the mesh is
+    /// closed, even when its caller has stopped waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`], [`MeshError::TooLarge`].
+    async fn append(&self, entry: LogEntry) -> Result<(), MeshError>;
+
+    /// Reads the log, and goes on reading as it grows. No message comes twice or out
+    /// of order.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`].
+    async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError>;
+
+    /// Tells all workers, those that are away included, to stop a job.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time.
+    async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError>;
+
+    /// Hears which jobs to stop: first all that were announced and are remembered,
+    /// then those that come.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`].
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError>;
+
+    /// Stores what is too large for a message, in parts of at most
+    /// [`MAX_PART_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time. Nothing refers to parts whose store failed.
+    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError>;
+
+    /// Reads back what was stored: the same parts.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Gone`] when they are no longer there, or not as they were.
+    async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError>;
+
+    /// Whether the broker can be reached and takes messages.
+    fn health(&self) -> watch::Receiver<Health>;
+
+    /// Stops everything, after the outbox is empty or `grace` has passed.
+    async fn close(&self, grace: Duration);
+}
+
+/// The most bytes of one part of [`Mesh::store`].
+pub const MAX_PART_BYTES: usize = 1 << 20;
+
+/// Whether a mesh can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It can.
+    Ready,
+    /// There is no connection; someone is at it.
+    Disconnected {
+        /// The latest error.
+        error: String,
+    },
+    /// The broker takes no messages: it is short of memory or disk.
+    Blocked {
+        /// The broker's reason.
+        reason: String,
+    },
+}
+
+/// Where to begin reading the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStart {
+    /// At its first message.
+    First,
+    /// At the message with this offset, or the first one after it that is left.
+    Offset(u64),
+}
+
+/// One message of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogMessage {
+    /// Its place: grows from message to message, not always by one.
+    pub offset: u64,
+    /// Its entries, or why they can't be read (a later format, damaged bytes).
+    pub batch: Result<LogBatch, String>,
+}
+
+/// What a [`Mesh`] could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MeshError {
+    /// There was no connection. Nothing was sent.
+    #[error("the broker can't be reached: {0}")]
+    Unavailable(String),
+    /// The broker is short of memory or disk. Nothing was sent.
+    #[error("the broker takes no messages: {0}")]
+    Blocked(String),
+    /// It was sent, and no answer came: it may have arrived, or may yet.
+    #[error("the broker did not confirm in time; the message may have arrived")]
+    OutcomeUnknown,
+    /// The queue refused it: it is full.
+    #[error("the queue of lane {0} is full")]
+    Full(Lane),
+    /// There is no such queue.
+    #[error("no queue took the message: {0}")]
+    Unroutable(String),
+    /// It is larger than a message may be.
+    #[error("a message of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// The message's size.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
+    /// What was stored is no longer there.
+    #[error("what was stored is no longer there: {0}")]
+    Gone(String),
+    /// The broker has a queue of this name with other arguments, or refused in
+    /// another way that no retry mends.
+    #[error("the broker refused: {0}")]
+    Refused(String),
+    /// This mesh was closed.
+    #[error("the mesh was closed")]
+    Closed,
+}
+
+/// Things that come from a queue, one by one.
+#[derive(Debug)]
+pub struct Consumer<T> {
+    items: mpsc::Receiver<T>,
+    stop: Stop,
+}
+
+/// Tells a consumer's supervisor to stop taking.
+pub type Stop = CancellationToken;
+
+impl<T> Consumer<T> {
+    /// A consumer of what `items` brings; `stop` tells their source to stop.
+    pub fn new(items: mpsc::Receiver<T>, stop: Stop) -> Self {
+        Self { items, stop }
+    }
+
+    /// The next one; `None` once the consumer was stopped or the mesh closed.
+    pub async fn next(&mut self) -> Option<T> {
+        self.items.recv().await
+    }
+
+    /// Takes no more: the broker gives what waits here to others. What was taken can
+    /// still be settled.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,29 @@
+//! Compiles the protos with protox, so that no `protoc` is needed, into messages
+//! and one descriptor set. The gRPC stubs are generated from that set in `rpc/`.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message;
+
+const PROTOS: [&str; 8] = [
+    "solvemesh/v1/model.proto",
+    "solvemesh/v1/options.proto",
+    "solvemesh/v1/result.proto",
+    "solvemesh/v1/job.proto",
+    "solvemesh/v1/job_service.proto",
+    "solvemesh/broker/v1/envelope.proto",
+    "solvemesh/broker/v1/log.proto",
+    "solvemesh/solver/v1/solver.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(PROTOS, ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    prost_build::Config::new()
+        .bytes([".solvemesh.v1.ModelFile.content", ".solvemesh.broker.v1.BulkPart.content"])
+        .btree_map(["."])
+        .compile_fds(descriptors)?;
+    Ok(())
+}
