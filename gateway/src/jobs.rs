@@ -1,0 +1,276 @@
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use prost::Message;
+use solvemesh::{
+    broker::v1::{BulkReference, CancelAsked, LogEntry, Submitted, log_entry},
+    v1::{Job, Model},
+};
+use solvemesh_broker::{Health, MAX_PART_BYTES, Mesh, MeshError};
+use tokio::{
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::{
+    policy::Policy,
+    refusal::Refusal,
+    submission::{Plan, Submission, plan},
+    table::{Listener, Record, Table},
+};
+
+/// Models up to this size travel in the queue's message itself.
+const INLINE_MODEL_BYTES: usize = 256 << 10;
+
+/// Models from this size on are read on a thread of their own.
+const LARGE_MODEL_BYTES: usize = 64 << 10;
+
+/// What the gateway does with jobs, whichever RPC asks for it.
+#[derive(Clone)]
+pub struct Jobs {
+    /// The way to the workers.
+    pub mesh: Arc<dyn Mesh>,
+    /// What the log says.
+    pub table: Table,
+    /// What is allowed.
+    pub policy: Arc<Policy>,
+    /// A permit for each `WatchResults`.
+    pub watchers: Arc<Semaphore>,
+    /// Ends the watchers.
+    pub stopping: CancellationToken,
+}
+
+impl Jobs {
+    /// Accepts a job: returns once it is safe in its queue and in the log.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with it, or with the mesh. Only
+    /// [`Refusal::OutcomeUnknown`] leaves open whether the job was accepted.
+    pub async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
+        let mut plan = self.validate(submission).await?;
+        self.admit()?;
+        let request_id = plan.description.request_id.clone();
+        if !request_id.is_empty()
+            && let Some(job) = self.known(&plan)?
+        {
+            return Ok(job);
+        }
+
+        let job = plan.job();
+        let lane = plan.lane.clone();
+        let stored = self.store_if_large(&plan).await?;
+        let envelope = plan.envelope(stored);
+        let refused = |error| Refusal::of_mesh(error, &plan.job_id);
+        self.mesh.enqueue(&lane, &envelope).await.map_err(refused)?;
+
+        let id: Arc<str> = plan.job_id.as_str().into();
+        let listener = self.table.listen(std::slice::from_ref(&id));
+        let submitted = Submitted {
+            description: Some(plan.description.clone()),
+            submit_time: Some(plan.submit_time.into()),
+        };
+        let entry = LogEntry {
+            digest: plan.digest.to_vec(),
+            ..entry(&plan.job_id, log_entry::Kind::Submitted(submitted))
+        };
+        self.append(&plan.job_id, entry).await?;
+        info!(job = %id, %lane, request_id, "accepted");
+        if request_id.is_empty() {
+            return Ok(job);
+        }
+        // Whose payload is bound to the id, the log alone tells.
+        let unknown = || Refusal::OutcomeUnknown { job_id: plan.job_id.clone() };
+        timeout(self.policy.patience, async {
+            loop {
+                if let Some(job) = self.known(&plan)? {
+                    return Ok(job);
+                }
+                listener.moved().await;
+            }
+        })
+        .await
+        .map_err(|_| unknown())?
+    }
+
+    /// Decides about a submission, and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
+        let now = SystemTime::now();
+        let large =
+            submission.model.as_ref().is_some_and(|model| size_of(model) > LARGE_MODEL_BYTES);
+        if !large {
+            return plan(submission, &self.policy, now);
+        }
+        let policy = self.policy.clone();
+        spawn_blocking(move || plan(submission, &policy, now))
+            .await
+            .map_err(|error| Refusal::Unavailable { message: error.to_string() })?
+    }
+
+    /// Whether the mesh takes jobs now.
+    fn admit(&self) -> Result<(), Refusal> {
+        let unavailable = |message: String| Err(Refusal::Unavailable { message });
+        if self.stopping.is_cancelled() {
+            return Err(Refusal::ShuttingDown);
+        }
+        match &*self.mesh.health().borrow() {
+            Health::Ready => {}
+            Health::Disconnected { error } => {
+                return unavailable(format!("the broker can't be reached: {error}"));
+            }
+            Health::Blocked { reason } => {
+                return unavailable(format!("the broker takes no messages: {reason}"));
+            }
+        }
+        if !*self.table.ready().borrow() {
+            return unavailable("this gateway still reads the log of the mesh".to_owned());
+        }
+        let value = self.policy.max_live_jobs;
+        if self.table.read(|fold| fold.live()) >= value {
+            return Err(Refusal::Exhausted { limit: "max_live_jobs", value });
+        }
+        Ok(())
+    }
+
+    /// The job that a plan with a request id would make, if there is one already.
+    fn known(&self, plan: &Plan) -> Result<Option<Job>, Refusal> {
+        self.table.read(|fold| {
+            if fold.is_forgotten(&plan.job_id) {
+                return Err(Refusal::Forgotten { job_id: plan.job_id.clone() });
+            }
+            match fold.job(&plan.job_id) {
+                None => Ok(None),
+                Some(record) if record.digest == plan.digest => Ok(Some(record.job(false))),
+                Some(_) => Err(Refusal::Taken {
+                    request_id: plan.description.request_id.clone(),
+                    job_id: plan.job_id.clone(),
+                }),
+            }
+        })
+    }
+
+    async fn store_if_large(&self, plan: &Plan) -> Result<Option<BulkReference>, Refusal> {
+        if plan.model_bytes() <= INLINE_MODEL_BYTES {
+            return Ok(None);
+        }
+        let whole = Bytes::from(plan.model.encode_to_vec());
+        let parts = (0..whole.len())
+            .step_by(MAX_PART_BYTES)
+            .map(|from| whole.slice(from..whole.len().min(from + MAX_PART_BYTES)))
+            .collect();
+        // Parts that nothing refers to make no job: this outcome is never unknown.
+        let refused = |error: MeshError| Refusal::Unavailable { message: error.to_string() };
+        self.mesh.store(parts).await.map(Some).map_err(refused)
+    }
+
+    async fn append(&self, job_id: &str, entry: LogEntry) -> Result<(), Refusal> {
+        let unknown = Refusal::OutcomeUnknown { job_id: job_id.to_owned() };
+        match timeout(self.policy.patience, self.mesh.append(entry)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error @ MeshError::TooLarge { .. })) => {
+                Err(Refusal::field("INVALID_ARGUMENT", "labels", error.to_string()))
+            }
+            Ok(Err(_)) | Err(_) => Err(unknown),
+        }
+    }
+
+    /// Looks at a job; if it is not known, reads the log to its end first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] only when the log does not have it.
+    pub async fn find<T>(&self, job_id: &str, look: impl Fn(&Record) -> T) -> Result<T, Refusal> {
+        if let Some(found) = self.table.read(|fold| fold.job(job_id).map(&look)) {
+            return Ok(found);
+        }
+        self.table.catch_up(self.policy.patience).await?;
+        self.table.read(|fold| match fold.job(job_id) {
+            Some(record) => Ok(look(record)),
+            None if fold.is_forgotten(job_id) => {
+                Err(Refusal::Forgotten { job_id: job_id.to_owned() })
+            }
+            None => Err(Refusal::NotFound { job_id: job_id.to_owned() }),
+        })
+    }
+
+    /// Ends a queued job, asks a running one to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], or what is wrong with the mesh.
+    pub async fn cancel(&self, job_id: &str) -> Result<Job, Refusal> {
+        let job = self.find(job_id, |record| record.job(false)).await?;
+        if self.find(job_id, Record::ended).await? {
+            return Ok(job);
+        }
+        let asked = log_entry::Kind::CancelAsked(CancelAsked {});
+        self.append(job_id, entry(job_id, asked)).await?;
+        info!(job = job_id, "cancel asked for");
+        // Workers that hold the job, or will, hear it from here.
+        self.mesh.announce_cancel(job_id).await.map_err(|error| Refusal::of_mesh(error, job_id))?;
+        self.table.catch_up(self.policy.patience).await?;
+        self.find(job_id, |record| record.job(false)).await
+    }
+
+    /// Waits until a job has ended, or until `end`; returns it as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], [`Refusal::ShuttingDown`].
+    pub async fn wait(&self, job_id: &str, end: Option<Instant>) -> Result<Job, Refusal> {
+        let listener = self.table.listen(&[job_id.into()]);
+        while !self.find(job_id, Record::ended).await? {
+            let moved = moved_or_stopping(&listener, &self.stopping);
+            match end {
+                None => moved.await?,
+                Some(end) => match timeout_at(end, moved).await {
+                    Ok(outcome) => outcome?,
+                    Err(_) => {
+                        debug!(job = job_id, "still under way at the caller's deadline");
+                        break;
+                    }
+                },
+            }
+        }
+        self.find(job_id, |record| record.job(true)).await
+    }
+
+    /// How long a request may wait for the broker.
+    pub fn patience(&self) -> Duration {
+        self.policy.patience
+    }
+}
+
+async fn moved_or_stopping(
+    listener: &Listener,
+    stopping: &CancellationToken,
+) -> Result<(), Refusal> {
+    tokio::select! {
+        () = listener.moved() => Ok(()),
+        () = stopping.cancelled() => Err(Refusal::ShuttingDown),
+    }
+}
+
+fn entry(job_id: &str, kind: log_entry::Kind) -> LogEntry {
+    LogEntry {
+        time: Some(SystemTime::now().into()),
+        job_id: job_id.to_owned(),
+        kind: Some(kind),
+        ..LogEntry::default()
+    }
+}
+
+/// The size of a model in its request, in bytes.
+fn size_of(model: &Model) -> usize {
+    model.encoded_len()
+}

@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use solvemesh::v1::{Job, JobState};
+
+use crate::{
+    refusal::Refusal,
+    table::{Fold, Position, Record},
+};
+
+const DEFAULT_PAGE: usize = 50;
+const MAX_PAGE: usize = 1000;
+
+/// No message over 1 MiB leaves a gateway.
+const MAX_PAGE_BYTES: usize = 900 << 10;
+
+/// Which jobs a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In one of these states; empty for any.
+    pub states: Vec<JobState>,
+    /// With all these labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The jobs, the latest first.
+    pub jobs: Vec<Job>,
+    /// Asks for the next page; empty on the last.
+    pub next: String,
+}
+
+impl Filter {
+    fn passes(&self, record: &Record) -> bool {
+        (self.states.is_empty() || self.states.contains(&record.state))
+            && self
+                .labels
+                .iter()
+                .all(|(key, value)| record.description.labels.get(key) == Some(value))
+    }
+
+    /// Tells the pages of different filters apart.
+    fn mark(&self) -> String {
+        let mut hash = Sha256::new();
+        for state in &self.states {
+            hash.update([0]);
+            hash.update(i32::from(*state).to_le_bytes());
+        }
+        for text in self.labels.iter().flat_map(|(key, value)| [key, value]) {
+            hash.update([1]);
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..9])
+    }
+}
+
+/// Takes a page of the jobs that pass a filter.
+///
+/// # Errors
+///
+/// When the page's size or token can't be.
+pub fn page(
+    fold: &Fold,
+    filter: &Filter,
+    size: i32,
+    token: &str,
+    full: bool,
+) -> Result<Page, Refusal> {
+    let size = match usize::try_from(size) {
+        Ok(0) => DEFAULT_PAGE,
+        Ok(size) => size.min(MAX_PAGE),
+        Err(_) => {
+            let wrong = "must be 0 (the default) or more";
+            return Err(Refusal::field("INVALID_ARGUMENT", "page_size", wrong));
+        }
+    };
+    let mark = filter.mark();
+    let before = match token {
+        "" => Position { offset: u64::MAX, entry: u32::MAX, event: u32::MAX },
+        token => decode(token, &mark).ok_or_else(|| {
+            let wrong = "not a token that this filter's page before gave";
+            Refusal::field("INVALID_ARGUMENT", "page_token", wrong)
+        })?,
+    };
+    let mut jobs: Vec<Job> = Vec::new();
+    let mut last = None;
+    let mut bytes = 0;
+    for record in fold.latest_before(before).filter(|record| filter.passes(record)) {
+        let job = record.job(full);
+        bytes += job.encoded_len() + 8;
+        if jobs.len() == size || (bytes > MAX_PAGE_BYTES && !jobs.is_empty()) {
+            let next = last.map(|last| encode(last, &mark)).unwrap_or_default();
+            return Ok(Page { jobs, next });
+        }
+        jobs.push(job);
+        last = Some(record.first);
+    }
+    Ok(Page { jobs, next: String::new() })
+}
+
+fn encode(Position { offset, entry, event }: Position, mark: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{mark}"))
+}
+
+fn decode(token: &str, mark: &str) -> Option<Position> {
+    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let fields: Vec<&str> = plain.split(':').collect();
+    let &["1", offset, entry, event, of] = fields.as_slice() else { return None };
+    (of == mark).then_some(())?;
+    Some(Position {
+        offset: offset.parse().ok()?,
+        entry: entry.parse().ok()?,
+        event: event.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh::{
+        broker::v1::{LogBatch, LogEntry, Submitted, log_entry},
+        v1::JobDescription,
+    };
+
+    use super::*;
+
+    fn fold() -> Fold {
+        let mut fold = Fold::default();
+        for number in 0..25_u64 {
+            let labels = BTreeMap::from([("parity".to_owned(), (number % 2).to_string())]);
+            let description = Some(JobDescription { labels, ..Default::default() });
+            let submitted = Submitted { description, submit_time: Some(Default::default()) };
+            let entry = LogEntry {
+                job_id: number.to_string(),
+                digest: vec![1],
+                kind: Some(log_entry::Kind::Submitted(submitted)),
+                ..Default::default()
+            };
+            fold.apply(number, &LogBatch { version: 1, entries: vec![entry] });
+        }
+        fold
+    }
+
+    #[test]
+    fn pages_hold_every_job_once_the_latest_first() {
+        let (fold, filter) = (fold(), Filter::default());
+        let mut seen = Vec::new();
+        let mut token = String::new();
+        loop {
+            let page = page(&fold, &filter, 10, &token, false).unwrap();
+            seen.extend(page.jobs.into_iter().map(|job| job.job_id));
+            token = page.next;
+            if token.is_empty() {
+                break;
+            }
+        }
+        let expected: Vec<String> = (0..25).rev().map(|number| number.to_string()).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_filter_passes_jobs_with_its_states_and_labels() {
+        let labels = BTreeMap::from([("parity".to_owned(), "1".to_owned())]);
+        let odd = Filter { states: vec![JobState::Queued], labels };
+        assert_eq!(page(&fold(), &odd, 100, "", false).unwrap().jobs.len(), 12);
+        let failed = Filter { states: vec![JobState::Failed], ..Filter::default() };
+        assert_eq!(page(&fold(), &failed, 100, "", false).unwrap().jobs, []);
+    }
+
+    #[test]
+    fn a_token_of_another_filter_is_refused() {
+        let next = page(&fold(), &Filter::default(), 1, "", false).unwrap().next;
+        let other = Filter { states: vec![JobState::Queued], ..Filter::default() };
+        assert!(page(&fold(), &other, 1, &next, false).is_err());
+        assert!(page(&fold(), &other, 1, "x", false).is_err());
+        assert!(page(&fold(), &other, -1, "", false).is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! From a request to a job: everything that is decided before anything is queued,
+//! without I/O.
+
+pub mod catalog;
+mod identity;
+mod options;
+mod plan;
+
+pub use identity::job_id;
+pub use plan::{Plan, Submission, plan};

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use solvemesh::v1::{LinearModel, Presolve, SolveOptions, Solver, VariableKind};
+
+use super::catalog;
+use crate::{policy::Policy, refusal::FieldFault};
+
+/// The options in effect: those asked for, checked against the model and the policy,
+/// with the defaults filled in.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, by field.
+pub fn settle(
+    asked: &SolveOptions,
+    model: &LinearModel,
+    policy: &Policy,
+) -> Result<SolveOptions, Vec<FieldFault>> {
+    let mut faults = Vec::new();
+    let mut fault = |field: &str, description: String| {
+        faults.push(FieldFault { field: format!("options.{field}"), description });
+    };
+
+    let time_limit = match asked.time_limit.map(Duration::try_from) {
+        None => policy.default_time_limit,
+        Some(Ok(limit)) if limit.is_zero() => {
+            fault("time_limit", "must be above 0".to_owned());
+            policy.default_time_limit
+        }
+        Some(Ok(limit)) if limit > policy.max_time_limit => {
+            let (limit, max) = (limit.as_secs_f64(), policy.max_time_limit.as_secs_f64());
+            fault("time_limit", format!("{limit} s is over max_time_limit, {max} s"));
+            policy.default_time_limit
+        }
+        Some(Ok(limit)) => limit,
+        Some(Err(_)) => {
+            fault("time_limit", "must be above 0".to_owned());
+            policy.default_time_limit
+        }
+    };
+    for (field, gap) in [("relative_gap", asked.relative_gap), ("absolute_gap", asked.absolute_gap)]
+    {
+        if let Some(gap) = gap.filter(|gap| !(0.0..f64::INFINITY).contains(gap)) {
+            fault(field, format!("must be a number of 0 or more, not {gap}"));
+        }
+    }
+    if let Some(threads) = asked.threads.filter(|threads| *threads < 1) {
+        fault("threads", format!("must be 1 or more, not {threads}"));
+    }
+    if let Some(seed) = asked.seed.filter(|seed| *seed < 0) {
+        fault("seed", format!("must be 0 or more, not {seed}"));
+    }
+    if Presolve::try_from(asked.presolve).is_err() {
+        fault("presolve", format!("{} is no presolve", asked.presolve));
+    }
+    let solver = match Solver::try_from(asked.solver) {
+        Ok(Solver::Unspecified | Solver::Auto) => Solver::Highs,
+        Ok(solver) => solver,
+        Err(_) => {
+            fault("solver", format!("{} is no solver of this mesh", asked.solver));
+            Solver::Highs
+        }
+    };
+    for (variable, kind) in model.variable_kinds().enumerate() {
+        if !catalog::takes(solver, kind) {
+            let name = model.variable_names.get(variable).map_or("", String::as_str);
+            let kind = kind.as_str_name();
+            let solver = solver.as_str_name();
+            fault("solver", format!("{solver} takes no {kind}, and variable {name:?} is one"));
+            break;
+        }
+    }
+    for (name, value) in &asked.solver_options {
+        let field = format!("solver_options[{name:?}]");
+        match catalog::domain(solver, name) {
+            None => {
+                let solver = solver.as_str_name();
+                fault(&field, format!("{name:?} is no option that {solver} may be given"));
+            }
+            Some(domain) => {
+                if let Some(wrong) = domain.fault(value) {
+                    fault(&field, wrong);
+                }
+            }
+        }
+    }
+
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(SolveOptions {
+        time_limit: time_limit.try_into().ok(),
+        threads: Some(asked.threads.unwrap_or(1)),
+        solver: solver.into(),
+        ..asked.clone()
+    })
+}
+
+/// Whether a model has variables that are not continuous.
+pub fn is_discrete(model: &LinearModel) -> bool {
+    model.variable_kinds().any(|kind| kind != VariableKind::Continuous)
+}

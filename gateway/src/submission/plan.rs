@@ -1,0 +1,226 @@
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use prost::Message;
+use solvemesh::{
+    broker::v1::{BulkReference, JobEnvelope, job_envelope},
+    v1::{Job, JobDescription, JobState, LinearModel, Model, ModelSize, SolveOptions},
+};
+use solvemesh_broker::{FORMAT_VERSION, Lane};
+
+use super::{identity::Payload, job_id, options};
+use crate::{
+    policy::Policy,
+    refusal::{FieldFault, Refusal},
+};
+
+/// The largest LP of the express lane: these take milliseconds.
+const EXPRESS_VARIABLES: i32 = 2_000;
+const EXPRESS_CONSTRAINTS: i32 = 2_000;
+const EXPRESS_NONZEROS: i32 = 10_000;
+
+const MAX_LABELS: usize = 64;
+const MAX_LABEL_KEY: usize = 63;
+const MAX_LABEL_VALUE: usize = 255;
+const MAX_REQUEST_ID: usize = 128;
+
+/// What a client asks for, whichever RPC it uses.
+#[derive(Clone, Debug, Default)]
+pub struct Submission {
+    /// The model.
+    pub model: Option<Model>,
+    /// How to solve it.
+    pub options: SolveOptions,
+    /// Labels to find the job by.
+    pub labels: BTreeMap<String, String>,
+    /// Makes it idempotent; empty for none.
+    pub request_id: String,
+    /// The lane; empty to have one chosen.
+    pub lane: String,
+    /// When to give up, from now.
+    pub deadline: Option<prost_types::Duration>,
+    /// What remains for the solve of the caller's own deadline. No part of the
+    /// payload: a retry with less time left is the same submission.
+    pub time_left: Option<Duration>,
+}
+
+/// A job that could be queued.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Its id.
+    pub job_id: String,
+    /// The digest of its payload.
+    pub digest: [u8; 32],
+    /// Where it is to wait.
+    pub lane: Lane,
+    /// In normal form.
+    pub model: LinearModel,
+    /// What is known of it from now on.
+    pub description: JobDescription,
+    /// Now.
+    pub submit_time: SystemTime,
+}
+
+/// Decides about a submission: reads the model, checks everything, fills in defaults.
+///
+/// # Errors
+///
+/// [`Refusal::Invalid`] with all that is wrong.
+pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<Plan, Refusal> {
+    let mut faults = identity_faults(&submission);
+    let Some(model) = &submission.model else {
+        faults.push(fault("model", "is required"));
+        return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults });
+    };
+    let deadline = deadline(submission.deadline, policy).unwrap_or_else(|wrong| {
+        faults.push(wrong);
+        policy.max_deadline
+    });
+    let normal = solvemesh_model::read(model, &policy.model)?;
+    let lane = lane(&submission.lane, &normal.size, options::is_discrete(&normal.model), policy)
+        .unwrap_or_else(|wrong| {
+            faults.push(wrong);
+            None
+        });
+    let mut options =
+        options::settle(&submission.options, &normal.model, policy).unwrap_or_else(|wrong| {
+            faults.extend(wrong);
+            SolveOptions::default()
+        });
+    let lane = match lane {
+        Some(lane) if faults.is_empty() => lane,
+        _ => return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults }),
+    };
+
+    let digest = Payload {
+        name: &normal.name,
+        model: &normal.model,
+        options: &submission.options,
+        labels: &submission.labels,
+        lane: &submission.lane,
+    }
+    .digest();
+    if let (Some(left), Some(limit)) = (submission.time_left, &mut options.time_limit)
+        && Duration::try_from(*limit).is_ok_and(|limit| left < limit)
+        && let Ok(left) = left.try_into()
+    {
+        *limit = left;
+    }
+    let description = JobDescription {
+        name: normal.name,
+        labels: submission.labels,
+        size: Some(normal.size),
+        lane: lane.to_string(),
+        options: Some(options),
+        deadline: Some((now + deadline).into()),
+        warnings: normal.warnings,
+        request_id: submission.request_id,
+    };
+    Ok(Plan {
+        job_id: job_id(&description.request_id),
+        digest,
+        lane,
+        model: normal.model,
+        description,
+        submit_time: now,
+    })
+}
+
+impl Plan {
+    /// The job as the API tells it before the log does.
+    pub fn job(&self) -> Job {
+        Job {
+            job_id: self.job_id.clone(),
+            state: JobState::Queued.into(),
+            description: Some(self.description.clone()),
+            submit_time: Some(self.submit_time.into()),
+            ..Job::default()
+        }
+    }
+
+    /// The size of the model in a message, in bytes.
+    pub fn model_bytes(&self) -> usize {
+        self.model.encoded_len()
+    }
+
+    /// What travels through the queue: the model itself, or where it lies.
+    pub fn envelope(&mut self, stored: Option<BulkReference>) -> JobEnvelope {
+        let payload = match stored {
+            Some(reference) => job_envelope::Payload::ModelReference(reference),
+            None => job_envelope::Payload::Model(std::mem::take(&mut self.model)),
+        };
+        JobEnvelope {
+            version: FORMAT_VERSION,
+            job_id: self.job_id.clone(),
+            digest: self.digest.to_vec(),
+            description: Some(self.description.clone()),
+            submit_time: Some(self.submit_time.into()),
+            failed_attempts: 0,
+            payload: Some(payload),
+        }
+    }
+}
+
+fn fault(field: impl Into<String>, description: impl Into<String>) -> FieldFault {
+    FieldFault { field: field.into(), description: description.into() }
+}
+
+fn identity_faults(submission: &Submission) -> Vec<FieldFault> {
+    let mut faults = Vec::new();
+    if submission.request_id.chars().count() > MAX_REQUEST_ID {
+        faults.push(fault("request_id", format!("may have {MAX_REQUEST_ID} characters")));
+    }
+    if submission.labels.len() > MAX_LABELS {
+        faults.push(fault("labels", format!("there may be {MAX_LABELS} labels")));
+    }
+    for (key, value) in submission.labels.iter().take(MAX_LABELS) {
+        if !(1..=MAX_LABEL_KEY).contains(&key.chars().count()) {
+            let wrong = format!("a key has 1 to {MAX_LABEL_KEY} characters");
+            faults.push(fault(format!("labels[{key:?}]"), wrong));
+        }
+        if value.chars().count() > MAX_LABEL_VALUE {
+            let wrong = format!("a value may have {MAX_LABEL_VALUE} characters");
+            faults.push(fault(format!("labels[{key:?}]"), wrong));
+        }
+    }
+    faults
+}
+
+fn deadline(asked: Option<prost_types::Duration>, policy: &Policy) -> Result<Duration, FieldFault> {
+    let max = policy.max_deadline;
+    match asked.map(Duration::try_from) {
+        None => Ok(max),
+        Some(Ok(deadline)) if !deadline.is_zero() && deadline <= max => Ok(deadline),
+        Some(_) => {
+            let max = max.as_secs_f64();
+            Err(fault("deadline", format!("must be above 0 and at most max_deadline, {max} s")))
+        }
+    }
+}
+
+fn lane(
+    asked: &str,
+    size: &ModelSize,
+    discrete: bool,
+    policy: &Policy,
+) -> Result<Option<Lane>, FieldFault> {
+    let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
+    if !asked.is_empty() {
+        let known = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
+        return match find(asked) {
+            Some(lane) => Ok(Some(lane)),
+            None => Err(fault("lane", format!("{asked:?} is no lane; there are {}", known()))),
+        };
+    }
+    let small = !discrete
+        && size.variables <= EXPRESS_VARIABLES
+        && size.constraints <= EXPRESS_CONSTRAINTS
+        && size.nonzeros <= EXPRESS_NONZEROS;
+    let fitting = if small { Lane::EXPRESS } else { Lane::STANDARD };
+    match find(fitting).or_else(|| policy.lanes.first().cloned()) {
+        Some(lane) => Ok(Some(lane)),
+        None => Err(fault("lane", "this mesh has no lanes")),
+    }
+}

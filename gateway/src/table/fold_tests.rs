@@ -1,0 +1,404 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use solvemesh::{
+    broker::v1::{
+        AttemptLost, AttemptStarted, BulkReference, CancelAsked, JobFinished, LogBatch, LogEntry,
+        Marker, Submitted, log_entry::Kind,
+    },
+    v1::{Failure, Finished, JobDescription, JobState, Progress, event},
+};
+
+use super::*;
+
+fn entry(job: &str, attempt: &str, number: u32, kind: Kind) -> LogEntry {
+    LogEntry {
+        time: None,
+        job_id: job.to_owned(),
+        digest: if matches!(kind, Kind::CancelAsked(_)) { Vec::new() } else { vec![1] },
+        attempt_id: attempt.to_owned(),
+        number,
+        kind: Some(kind),
+    }
+}
+
+fn submitted(job: &str) -> LogEntry {
+    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    entry(
+        job,
+        "",
+        0,
+        Kind::Submitted(Submitted {
+            description: Some(description),
+            submit_time: Some(Default::default()),
+        }),
+    )
+}
+
+fn started(job: &str, attempt: &str) -> LogEntry {
+    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    let started = AttemptStarted {
+        worker: "w".to_owned(),
+        description: Some(description),
+        submit_time: Some(Default::default()),
+    };
+    entry(job, attempt, 1, Kind::Started(started))
+}
+
+fn progress(job: &str, attempt: &str, number: u32) -> LogEntry {
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::Progress(Progress { nodes: i64::from(number), ..Default::default() }),
+    )
+}
+
+fn finished(job: &str, attempt: &str, number: u32, state: JobState) -> LogEntry {
+    let outcome = Finished { state: state.into(), ..Default::default() };
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::Finished(JobFinished { outcome: Some(outcome), solution: None }),
+    )
+}
+
+fn cancel(job: &str) -> LogEntry {
+    entry(job, "", 0, Kind::CancelAsked(CancelAsked {}))
+}
+
+fn lost(job: &str, attempt: &str, number: u32) -> LogEntry {
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::AttemptLost(AttemptLost { failure: Some(Failure::default()) }),
+    )
+}
+
+fn marker(log_id: &str, proposed: &str) -> LogEntry {
+    let marker = Marker {
+        nonce: "n".to_owned(),
+        log_id: log_id.to_owned(),
+        proposed_log_id: proposed.to_owned(),
+    };
+    LogEntry { kind: Some(Kind::Marker(marker)), ..Default::default() }
+}
+
+fn fold(entries: impl IntoIterator<Item = LogEntry>) -> Fold {
+    let mut fold = Fold::default();
+    for (offset, entry) in entries.into_iter().enumerate() {
+        fold.apply(offset as u64, &LogBatch { version: 1, entries: vec![entry] });
+    }
+    fold
+}
+
+/// The kinds of a job's events, by a letter each, with their sequences.
+fn story(fold: &Fold, job: &str) -> String {
+    let Some(job) = fold.job(job) else { return "unknown".to_owned() };
+    let letter = |happening: &Happening| match happening.event.kind.as_ref() {
+        Some(event::Kind::Queued(_)) => 'q',
+        Some(event::Kind::Started(_)) => 's',
+        Some(event::Kind::Progress(_)) => 'p',
+        Some(event::Kind::CancelRequested(_)) => 'c',
+        Some(event::Kind::AttemptFailed(_)) => 'l',
+        Some(event::Kind::Finished(_)) => 'f',
+        other => panic!("an event of a kind that no entry makes: {other:?}"),
+    };
+    let told: Vec<String> = job
+        .after(Position::default())
+        .map(|h| format!("{}{}", letter(h), h.event.sequence))
+        .collect();
+    told.join(" ")
+}
+
+fn log(entries: &[LogEntry]) -> Fold {
+    fold(std::iter::once(marker("", "log")).chain(entries.iter().cloned()))
+}
+
+#[test]
+fn a_job_is_queued_started_and_finished() {
+    let fold = log(&[
+        submitted("a"),
+        started("a", "x"),
+        progress("a", "x", 2),
+        finished("a", "x", 3, JobState::Succeeded),
+    ]);
+    assert_eq!(story(&fold, "a"), "q1 s2 p3 f4");
+    let job = fold.job("a").unwrap();
+    assert_eq!((job.state, job.attempt(), fold.live()), (JobState::Succeeded, 1, 0));
+}
+
+#[test]
+fn the_first_terminal_entry_wins() {
+    let fold = log(&[
+        submitted("a"),
+        started("a", "x"),
+        started("a", "y"),
+        finished("a", "x", 2, JobState::Succeeded),
+        finished("a", "y", 2, JobState::Failed),
+    ]);
+    assert_eq!(story(&fold, "a"), "q1 s2 s3 f4");
+    assert_eq!(fold.job("a").unwrap().state, JobState::Succeeded);
+}
+
+#[test]
+fn entries_that_were_seen_are_dropped() {
+    let fold = log(&[
+        submitted("a"),
+        submitted("a"),
+        started("a", "x"),
+        started("a", "x"),
+        progress("a", "x", 2),
+        progress("a", "x", 2),
+        progress("a", "x", 3),
+        progress("a", "x", 2),
+    ]);
+    assert_eq!(story(&fold, "a"), "q1 s2 p3 p4");
+}
+
+#[test]
+fn progress_of_a_superseded_attempt_is_dropped() {
+    let fold = log(&[
+        submitted("a"),
+        started("a", "x"),
+        started("a", "y"),
+        progress("a", "x", 2),
+        progress("a", "y", 2),
+    ]);
+    assert_eq!(story(&fold, "a"), "q1 s2 s3 p4");
+}
+
+#[test]
+fn a_job_whose_gateway_died_is_made_known_by_its_start() {
+    let fold = log(&[started("a", "x"), submitted("a")]);
+    assert_eq!(story(&fold, "a"), "q1 s2");
+    assert_eq!(fold.job("a").unwrap().description.name, "model of a");
+}
+
+#[test]
+fn a_late_submission_describes_a_job_that_has_ended() {
+    let fold = log(&[finished("a", "", 0, JobState::Failed), submitted("a")]);
+    assert_eq!(story(&fold, "a"), "f1");
+    assert_eq!(fold.job("a").unwrap().description.name, "model of a");
+}
+
+#[test]
+fn a_cancel_ends_a_queued_job_at_once() {
+    let fold = log(&[
+        submitted("a"),
+        cancel("a"),
+        started("a", "x"),
+        finished("a", "x", 2, JobState::Succeeded),
+    ]);
+    assert_eq!(story(&fold, "a"), "q1 f2");
+    assert_eq!(fold.job("a").unwrap().state, JobState::Cancelled);
+}
+
+#[test]
+fn a_cancel_of_a_running_job_is_a_request() {
+    let fold = log(&[submitted("a"), started("a", "x"), cancel("a"), cancel("a")]);
+    assert_eq!(story(&fold, "a"), "q1 s2 c3");
+    assert_eq!(fold.job("a").unwrap().state, JobState::Running);
+}
+
+#[test]
+fn a_lost_attempt_queues_its_job_again_unless_it_was_cancelled() {
+    let again = log(&[submitted("a"), started("a", "x"), lost("a", "x", 2), started("a", "y")]);
+    assert_eq!(story(&again, "a"), "q1 s2 l3 s4");
+    let cancelled = log(&[submitted("a"), started("a", "x"), cancel("a"), lost("a", "x", 2)]);
+    assert_eq!(story(&cancelled, "a"), "q1 s2 c3 l4 f5");
+    assert_eq!(cancelled.job("a").unwrap().state, JobState::Cancelled);
+}
+
+#[test]
+fn the_first_digest_binds_a_job() {
+    let mut other = started("a", "x");
+    other.digest = vec![2];
+    let fold = log(&[submitted("a"), other]);
+    assert_eq!(story(&fold, "a"), "q1");
+}
+
+#[test]
+fn a_cancel_makes_no_job() {
+    assert_eq!(story(&log(&[cancel("a")]), "a"), "unknown");
+}
+
+#[test]
+fn the_first_log_id_that_is_told_stays() {
+    assert_eq!(
+        fold([marker("", "one"), marker("", "two"), marker("three", "")]).log_id(),
+        Some("one")
+    );
+    assert_eq!(fold([marker("one", ""), marker("", "two")]).log_id(), Some("one"));
+}
+
+#[test]
+fn a_message_that_was_folded_changes_nothing() {
+    let mut fold = log(&[submitted("a")]);
+    let before = fold.clone();
+    let again = LogBatch { version: 1, entries: vec![started("a", "x")] };
+    assert_eq!(fold.apply(1, &again), Changes::default());
+    assert_eq!(fold, before);
+}
+
+#[test]
+fn the_parts_of_a_solution_take_sequences_and_positions_of_their_own() {
+    let mut end = finished("a", "x", 2, JobState::Succeeded);
+    if let Some(Kind::Finished(finished)) = &mut end.kind {
+        finished.solution = Some(BulkReference { parts: 3, ..Default::default() });
+    }
+    let fold = log(&[submitted("a"), started("a", "x"), end]);
+    assert_eq!(story(&fold, "a"), "q1 s2 f6");
+    let job = fold.job("a").unwrap();
+    let at = Position::new(3, 0);
+    assert_eq!(job.sequence_at(Position::end_of(2)), 2);
+    assert_eq!(job.sequence_at(at), 3, "the first part");
+    assert_eq!(job.sequence_at(at.later(2)), 5, "the last part");
+    assert_eq!(job.sequence_at(at.later(3)), 6, "the end");
+}
+
+#[test]
+fn an_old_history_keeps_some_of_its_progress() {
+    let many = u32::try_from(PROGRESS_KEPT * 3).unwrap();
+    let entries: Vec<LogEntry> = [submitted("a"), started("a", "x")]
+        .into_iter()
+        .chain((2..many).map(|number| progress("a", "x", number)))
+        .collect();
+    let fold = log(&entries);
+    let job = fold.job("a").unwrap();
+    let kept = job.after(Position::default()).count();
+    assert!((PROGRESS_KEPT / 2..=PROGRESS_KEPT + 2).contains(&kept), "{kept} kept");
+    assert_eq!(job.last_sequence, i32::try_from(many).unwrap());
+}
+
+#[test]
+fn what_ended_first_is_forgotten_first_and_stays_so() {
+    let mut entries = Vec::new();
+    for job in ["a", "b", "c"] {
+        entries.extend([
+            submitted(job),
+            started(job, job),
+            finished(job, job, 2, JobState::Succeeded),
+        ]);
+    }
+    entries.push(submitted("d"));
+    let mut fold = log(&entries);
+    fold.forget(1, usize::MAX);
+    assert_eq!((fold.job("a"), fold.job("b")), (None, None));
+    assert!(fold.is_forgotten("a") && !fold.is_forgotten("c"));
+    assert!(fold.job("c").is_some() && fold.job("d").is_some());
+    let late = LogBatch { version: 1, entries: vec![started("a", "late")] };
+    assert_eq!(fold.apply(100, &late), Changes::default());
+    fold.forget(usize::MAX, 0);
+    assert_eq!(fold.job("c"), None, "over the bytes");
+    assert!(fold.job("d").is_some(), "live jobs are kept");
+}
+
+/// What a job's writers may do, each on its own time.
+fn writer(job: &'static str, attempt: &'static str) -> impl Strategy<Value = Vec<LogEntry>> {
+    (0..4u32, 0..4u8).prop_map(move |(progresses, end)| {
+        let mut entries = vec![started(job, attempt)];
+        entries.extend((0..progresses).map(|n| progress(job, attempt, n + 2)));
+        let last = progresses + 2;
+        match end {
+            0 => entries.push(finished(job, attempt, last, JobState::Succeeded)),
+            1 => entries.push(finished(job, attempt, last, JobState::Failed)),
+            2 => entries.push(lost(job, attempt, last)),
+            _ => {} // The worker died.
+        }
+        entries
+    })
+}
+
+/// A log as crashes, retries and races leave it: each writer's entries in order, in
+/// batches that may be sent twice, mixed with the others'.
+fn logs() -> impl Strategy<Value = Vec<LogBatch>> {
+    let job = |id: &'static str, attempts: [&'static str; 3]| {
+        let gateway = prop_oneof![
+            Just(vec![submitted(id)]),
+            Just(vec![submitted(id), submitted(id)]),
+            Just(vec![submitted(id), cancel(id)]),
+            Just(vec![]),
+        ];
+        (gateway, writer(id, attempts[0]), writer(id, attempts[1]), writer(id, attempts[2]))
+    };
+    let writers = (job("a", ["a1", "a2", "a3"]), job("b", ["b1", "b2", "b3"]));
+    (writers, proptest::collection::vec((0..8usize, 1..3usize, proptest::bool::ANY), 60)).prop_map(
+        |(((g1, a1, a2, a3), (g2, b1, b2, b3)), picks)| {
+            let mut queues = [g1, a1, a2, a3, g2, b1, b2, b3];
+            let mut log = vec![LogBatch { version: 1, entries: vec![marker("", "log")] }];
+            for (writer, size, twice) in picks {
+                let queue = &mut queues[writer];
+                let batch: Vec<LogEntry> = queue.drain(..size.min(queue.len())).collect();
+                if batch.is_empty() {
+                    continue;
+                }
+                let batch = LogBatch { version: 1, entries: batch };
+                if twice {
+                    log.push(batch.clone());
+                }
+                log.push(batch);
+            }
+            log
+        },
+    )
+}
+
+fn fold_from(mut fold: Fold, log: &[LogBatch], from: usize) -> Fold {
+    for (offset, batch) in log.iter().enumerate().skip(from) {
+        fold.apply(offset as u64, batch);
+    }
+    fold
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn folds_from_different_starts_agree(log in logs(), cut in 0..60usize, back in 0..10usize) {
+        let whole = fold_from(Fold::default(), &log, 0);
+        let cut = cut.min(log.len());
+        let snapshot = fold_from(Fold::default(), &log[..cut], 0);
+        let resumed = fold_from(snapshot, &log, cut.saturating_sub(back));
+        prop_assert_eq!(whole, resumed);
+    }
+
+    #[test]
+    fn every_history_is_gap_free_and_ends_at_most_once(log in logs()) {
+        let fold = fold_from(Fold::default(), &log, 0);
+        for id in ["a", "b"] {
+            let Some(job) = fold.job(id) else { continue };
+            let sequences: Vec<i32> =
+                job.after(Position::default()).map(|h| h.event.sequence).collect();
+            let expected: Vec<i32> = (1..=job.last_sequence).collect();
+            prop_assert_eq!(&sequences, &expected);
+            let positions: Vec<Position> =
+                job.after(Position::default()).map(|h| h.position).collect();
+            prop_assert!(positions.is_sorted_by(|a, b| a < b));
+            let ends: Vec<bool> = job
+                .after(Position::default())
+                .map(|h| matches!(h.event.kind, Some(event::Kind::Finished(_))))
+                .collect();
+            prop_assert_eq!(ends.iter().filter(|end| **end).count(), usize::from(job.ended()));
+            prop_assert_eq!(ends.last().copied().unwrap_or(false), job.ended());
+        }
+    }
+
+    #[test]
+    fn a_terminal_state_never_changes(log in logs()) {
+        let mut fold = Fold::default();
+        let mut ended = std::collections::HashMap::new();
+        for (offset, batch) in log.iter().enumerate() {
+            fold.apply(offset as u64, batch);
+            for id in ["a", "b"] {
+                if let Some(job) = fold.job(id).filter(|job| job.ended()) {
+                    let first = ended.entry(id).or_insert_with(|| job.clone());
+                    prop_assert_eq!(first.state, job.state);
+                    prop_assert_eq!(first.last_sequence, job.last_sequence);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The job table: a fold over the results log, kept up to date by a task that tails
+//! it, and what watchers read.
+
+mod fold;
+mod hub;
+mod markers;
+mod position;
+mod record;
+mod table;
+mod token;
+mod tombstones;
+
+#[cfg(test)]
+mod fold_tests;
+
+pub use fold::{Changes, Fold};
+pub use hub::Listener;
+pub use markers::Behind;
+pub use position::Position;
+pub use record::{Attempt, Happening, PROGRESS_KEPT, Record, is_terminal, part_count};
+pub use table::{Kept, Table};
+pub use token::{InvalidToken, ResumeToken};

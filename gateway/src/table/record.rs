@@ -1,0 +1,246 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use prost::Message;
+use prost_types::Timestamp;
+use solvemesh::{
+    broker::v1::BulkReference,
+    v1::{Event, Finished, Job, JobDescription, JobState, Progress, event::Kind},
+};
+
+use super::Position;
+
+/// The most progress events that a job's history keeps; the older half is thinned
+/// when there are more.
+pub const PROGRESS_KEPT: usize = 256;
+
+/// What the log says about one job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The job's id.
+    pub id: Arc<str>,
+    /// Where the log first speaks of it.
+    pub first: Position,
+    /// The digest of its payload, bound by the first entry that tells one.
+    pub digest: Vec<u8>,
+    /// What was submitted, as soon as an entry tells.
+    pub description: JobDescription,
+    /// When it was accepted.
+    pub submit_time: Option<Timestamp>,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// Its attempts in the order in which they appear in the log.
+    pub attempts: Vec<Attempt>,
+    /// Whether someone asked to cancel it.
+    pub cancel_requested: bool,
+    /// The latest progress of the current attempt.
+    pub progress: Option<Progress>,
+    /// When it ended.
+    pub finish_time: Option<Timestamp>,
+    /// The sequence of its latest event.
+    pub last_sequence: i32,
+    /// The weight that the fold has counted for it.
+    pub(super) counted: usize,
+    history: VecDeque<Happening>,
+    history_bytes: usize,
+    progress_kept: usize,
+}
+
+/// One attempt to solve a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Its random id.
+    pub id: String,
+    /// The number of its latest entry.
+    pub last_number: u32,
+    /// When it began.
+    pub start_time: Option<Timestamp>,
+    /// The worker's name.
+    pub worker: String,
+}
+
+/// An event in a job's history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// Where: the last of the positions that it takes.
+    pub position: Position,
+    /// What.
+    pub event: Arc<Event>,
+    /// Where the solution lies that belongs to it. Its parts are events of their own:
+    /// they take the sequences and positions just before this one's.
+    pub solution: Option<BulkReference>,
+}
+
+impl Record {
+    /// A job that the log speaks of for the first time.
+    pub fn new(id: Arc<str>, first: Position) -> Self {
+        Self {
+            id,
+            first,
+            digest: Vec::new(),
+            description: JobDescription::default(),
+            submit_time: None,
+            state: JobState::Queued,
+            attempts: Vec::new(),
+            cancel_requested: false,
+            progress: None,
+            finish_time: None,
+            last_sequence: 0,
+            counted: 0,
+            history: VecDeque::new(),
+            history_bytes: 0,
+            progress_kept: 0,
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&self) -> bool {
+        is_terminal(self.state)
+    }
+
+    /// The number of the latest attempt, from 1; 0 before the first.
+    pub fn attempt(&self) -> i32 {
+        i32::try_from(self.attempts.len()).unwrap_or(i32::MAX)
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<&Finished> {
+        match self.history.back()?.event.kind.as_ref()? {
+            Kind::Finished(finished) => Some(finished),
+            _ => None,
+        }
+    }
+
+    /// The events after a position, in order.
+    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &Happening> {
+        let from = self.history.partition_point(|happening| happening.position <= cursor);
+        self.history.range(from..)
+    }
+
+    /// The sequence of the latest event at or before a position; 0 before the first.
+    pub fn sequence_at(&self, cursor: Position) -> i32 {
+        let after = self.history.partition_point(|happening| happening.position <= cursor);
+        if let Some(next) = self.history.get(after)
+            && next.position.offset == cursor.offset
+            && next.position.entry == cursor.entry
+            && cursor.event > 0
+            && next.solution.is_some()
+        {
+            // Between the parts of its solution.
+            let before = next.event.sequence - part_count(next) - 1;
+            return before + i32::try_from(cursor.event).unwrap_or(i32::MAX - before);
+        }
+        after.checked_sub(1).map_or(0, |last| self.history[last].event.sequence)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        self.history_bytes + self.description.encoded_len() + 512
+    }
+
+    /// Adds an event; a terminal one with its solution takes as many more sequences and
+    /// positions as that has parts.
+    pub(super) fn happen(
+        &mut self,
+        at: Position,
+        time: Option<Timestamp>,
+        attempt: i32,
+        kind: Kind,
+        solution: Option<BulkReference>,
+    ) {
+        let parts = solution.as_ref().map_or(0, |solution| solution.parts);
+        let progress = matches!(kind, Kind::Progress(_));
+        let taken = i32::try_from(parts).unwrap_or(i32::MAX - 1).saturating_add(1);
+        self.last_sequence = self.last_sequence.saturating_add(taken);
+        let event = Event {
+            job_id: self.id.to_string(),
+            sequence: self.last_sequence,
+            time,
+            attempt,
+            kind: Some(kind),
+            skipped: 0,
+        };
+        self.history_bytes += bytes_of(&event);
+        self.history.push_back(Happening {
+            position: at.later(parts),
+            event: Arc::new(event),
+            solution,
+        });
+        if progress {
+            self.progress_kept += 1;
+            if self.progress_kept > PROGRESS_KEPT {
+                self.thin();
+            }
+        }
+    }
+
+    /// Drops every second of the older half of the progress events.
+    fn thin(&mut self) {
+        let older = self.progress_kept / 2;
+        let mut seen = 0;
+        let mut dropped = 0;
+        self.history.retain(|happening| {
+            if !matches!(happening.event.kind, Some(Kind::Progress(_))) {
+                return true;
+            }
+            seen += 1;
+            let keep = seen > older || seen % 2 == 0;
+            if !keep {
+                dropped += bytes_of(&happening.event);
+            }
+            keep
+        });
+        self.history_bytes -= dropped;
+        self.progress_kept -= older.div_ceil(2);
+    }
+
+    /// The job as the API tells it; `full` with its result.
+    pub fn job(&self, full: bool) -> Job {
+        let outcome = self.outcome();
+        let mut result = outcome.and_then(|outcome| outcome.result.clone());
+        let mut solution_omitted = false;
+        if let Some(result) = &mut result {
+            solution_omitted = full && result.solution_parts > 0;
+            if !full {
+                result.solution = None;
+            }
+        }
+        let current = self.attempts.last();
+        Job {
+            job_id: self.id.to_string(),
+            state: self.state.into(),
+            description: Some(self.description.clone()),
+            submit_time: self.submit_time,
+            start_time: current.and_then(|attempt| attempt.start_time),
+            finish_time: self.finish_time,
+            attempt: self.attempt(),
+            worker: current.map(|attempt| attempt.worker.clone()).unwrap_or_default(),
+            cancel_requested: self.cancel_requested,
+            progress: self.progress.clone(),
+            result,
+            solution_omitted,
+            failure: outcome.and_then(|outcome| outcome.failure.clone()),
+            last_sequence: self.last_sequence,
+        }
+    }
+}
+
+/// About how many bytes of memory an event of a history takes.
+fn bytes_of(event: &Event) -> usize {
+    event.encoded_len() + 128
+}
+
+/// How many events the parts of a happening's solution are.
+pub fn part_count(happening: &Happening) -> i32 {
+    happening
+        .solution
+        .as_ref()
+        .map_or(0, |solution| i32::try_from(solution.parts).unwrap_or(i32::MAX - 1))
+}
+
+/// Whether a job in this state has ended.
+pub fn is_terminal(state: JobState) -> bool {
+    match state {
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Expired => true,
+        JobState::Unspecified | JobState::Queued | JobState::Running => false,
+    }
+}

@@ -1,0 +1,81 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::Position;
+
+/// A place in the log to go on from, as clients carry it: opaque text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumeToken {
+    /// The log it belongs to.
+    pub log_id: String,
+    /// Everything at or before it was seen.
+    pub position: Position,
+}
+
+/// A text that is no resume token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a resume token of this service")]
+pub struct InvalidToken;
+
+impl ResumeToken {
+    /// The token as text: base64 (URL-safe) of `1:offset:entry:event:log`.
+    pub fn encode(&self) -> String {
+        let Position { offset, entry, event } = self.position;
+        URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{}", self.log_id))
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    ///
+    /// When the text is none.
+    pub fn decode(text: &str) -> Result<Self, InvalidToken> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?;
+        let plain = String::from_utf8(bytes).map_err(|_| InvalidToken)?;
+        let mut fields = plain.splitn(5, ':');
+        let mut field = || fields.next().ok_or(InvalidToken);
+        if field()? != "1" {
+            return Err(InvalidToken);
+        }
+        let position = Position {
+            offset: number(field()?)?,
+            entry: number(field()?)?,
+            event: number(field()?)?,
+        };
+        Ok(Self { log_id: field()?.to_owned(), position })
+    }
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, InvalidToken> {
+    text.parse().map_err(|_| InvalidToken)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_token_reads_back(
+            offset: u64,
+            entry: u32,
+            event: u32,
+            log_id in "[0-9a-f-]{0,36}",
+        ) {
+            let token = ResumeToken { log_id, position: Position { offset, entry, event } };
+            prop_assert_eq!(ResumeToken::decode(&token.encode()), Ok(token));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
+            let _: Result<ResumeToken, InvalidToken> = ResumeToken::decode(&text);
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_format_is_refused() {
+        let later = URL_SAFE_NO_PAD.encode("2:1:0:0:log");
+        assert_eq!(ResumeToken::decode(&later), Err(InvalidToken));
+    }
+}
