@@ -1,3 +1,5 @@
+//! The command line: every flag is an environment variable too.
+
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser;

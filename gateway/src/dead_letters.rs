@@ -1,3 +1,5 @@
+//! What becomes of jobs that no worker will take any more.
+
 use std::{sync::Arc, time::SystemTime};
 
 use solvemesh::{

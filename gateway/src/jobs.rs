@@ -1,3 +1,5 @@
+//! What the gateway does with jobs, whichever RPC asks for it.
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},

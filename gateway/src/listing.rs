@@ -1,3 +1,5 @@
+//! Pages of jobs.
+
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -1,3 +1,5 @@
+//! What this gateway allows.
+
 use std::time::Duration;
 
 use solvemesh::v1;

@@ -1,3 +1,5 @@
+//! Why a request is not carried out.
+
 use std::time::Duration;
 
 use solvemesh_broker::MeshError;

@@ -1,6 +1,8 @@
+//! The server: one port for gRPC and gRPC-Web, health, reflection.
+
 use std::{io, time::Duration};
 
-use http::{HeaderName, Method, header};
+use http::{HeaderName, Method};
 use solvemesh_broker::Health;
 use solvemesh_rpc::job_service_server::JobServiceServer;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
@@ -120,7 +122,7 @@ fn cors(origins: Origins) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::POST, Method::OPTIONS])
         .allow_headers(Any)
-        .expose_headers(exposed.map(HeaderName::from_static).into_iter().chain([header::DATE]))
+        .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_secs(24 * 3600))
 }
 

@@ -4,22 +4,22 @@ use solvemesh::v1::{LinearModel, SolveOptions};
 use uuid::{Builder, Uuid};
 
 /// What makes two submissions the same.
-pub struct Payload<'a> {
+pub(super) struct Payload<'a> {
     /// The model's name.
-    pub name: &'a str,
+    pub(super) name: &'a str,
     /// In normal form: however it was written, it is the same model.
-    pub model: &'a LinearModel,
+    pub(super) model: &'a LinearModel,
     /// As they were asked for: a default that changes makes no other submission.
-    pub options: &'a SolveOptions,
+    pub(super) options: &'a SolveOptions,
     /// The labels.
-    pub labels: &'a std::collections::BTreeMap<String, String>,
+    pub(super) labels: &'a std::collections::BTreeMap<String, String>,
     /// The lane that was asked for.
-    pub lane: &'a str,
+    pub(super) lane: &'a str,
 }
 
 impl Payload<'_> {
     /// SHA-256 over the parts, each preceded by its length.
-    pub fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());

@@ -11,7 +11,7 @@ use crate::{policy::Policy, refusal::FieldFault};
 /// # Errors
 ///
 /// Everything that is wrong with them, by field.
-pub fn settle(
+pub(super) fn settle(
     asked: &SolveOptions,
     model: &LinearModel,
     policy: &Policy,
@@ -97,6 +97,6 @@ pub fn settle(
 }
 
 /// Whether a model has variables that are not continuous.
-pub fn is_discrete(model: &LinearModel) -> bool {
+pub(super) fn is_discrete(model: &LinearModel) -> bool {
     model.variable_kinds().any(|kind| kind != VariableKind::Continuous)
 }

@@ -195,8 +195,8 @@ fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &log_entry::K
             job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
         }
         log_entry::Kind::Progress(progress) if is_current(job, entry) => {
-            job.progress = Some(progress.clone());
-            let kind = event::Kind::Progress(progress.clone());
+            job.progress = Some(*progress);
+            let kind = event::Kind::Progress(*progress);
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
         log_entry::Kind::Progress(_) => {}

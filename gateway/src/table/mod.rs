@@ -6,7 +6,7 @@ mod hub;
 mod markers;
 mod position;
 mod record;
-mod table;
+mod shared;
 mod token;
 mod tombstones;
 
@@ -18,5 +18,5 @@ pub use hub::Listener;
 pub use markers::Behind;
 pub use position::Position;
 pub use record::{Attempt, Happening, PROGRESS_KEPT, Record, is_terminal, part_count};
-pub use table::{Kept, Table};
+pub use shared::{Kept, Table};
 pub use token::{InvalidToken, ResumeToken};

@@ -215,7 +215,7 @@ impl Record {
             attempt: self.attempt(),
             worker: current.map(|attempt| attempt.worker.clone()).unwrap_or_default(),
             cancel_requested: self.cancel_requested,
-            progress: self.progress.clone(),
+            progress: self.progress,
             result,
             solution_omitted,
             failure: outcome.and_then(|outcome| outcome.failure.clone()),

@@ -1,0 +1,560 @@
+//! The service over a mesh in memory, with a worker that does what a test says.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use prost::Message;
+use solvemesh::{
+    broker::v1::{
+        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, job_envelope, log_entry,
+    },
+    v1::{
+        CancelJobRequest, Event, Finished, GetJobRequest, Job, JobState, LinearModel,
+        ListJobsRequest, Model, Progress, Solution, SolveRequest, SolveResult, SubmitJobRequest,
+        WatchResultsRequest, WatchResultsResponse, event, model,
+        watch_results_response::Kind as Response,
+    },
+};
+use solvemesh_broker::{
+    Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh,
+    Mesh, MeshError, Payload,
+};
+use solvemesh_gateway::{
+    jobs::Jobs,
+    policy::Policy,
+    server::{Origins, serve},
+    table::{Kept, Table},
+};
+use solvemesh_rpc::job_service_client::JobServiceClient;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc, watch},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, transport::Channel};
+use tonic_types::StatusExt;
+
+const WYNDOR: &str = "Maximize\n p: 300 doors + 500 windows\nSubject To\n \
+    a: doors <= 4\n b: 2 windows <= 12\n c: 3 doors + 2 windows <= 18\nEnd\n";
+
+fn policy() -> Policy {
+    Policy {
+        max_message_bytes: 4 << 20,
+        model: solvemesh_model::Limits::default(),
+        default_time_limit: Duration::from_secs(60),
+        max_time_limit: Duration::from_secs(600),
+        max_deadline: Duration::from_secs(3600),
+        max_live_jobs: 100,
+        max_watchers: 8,
+        max_jobs_per_watch: 10,
+        max_requests: 100,
+        kept: Kept { jobs: 100, bytes: 1 << 20 },
+        lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
+        heartbeat: Duration::from_millis(200),
+        patience: Duration::from_secs(5),
+        ephemeral: true,
+    }
+}
+
+/// A gateway over a mesh.
+struct Gateway {
+    client: JobServiceClient<Channel>,
+    stop: CancellationToken,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl Gateway {
+    async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let table = Table::follow(mesh.clone(), policy.kept).await.unwrap();
+        table.ready().wait_for(|ready| *ready).await.unwrap();
+        let jobs = Jobs {
+            mesh,
+            table,
+            watchers: Arc::new(Semaphore::new(policy.max_watchers)),
+            policy: Arc::new(policy),
+            stopping: CancellationToken::new(),
+        };
+        let stop = CancellationToken::new();
+        let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
+        let served = tokio::spawn(async move { server.await.unwrap() });
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        let client = JobServiceClient::new(endpoint.connect().await.unwrap());
+        Self { client, stop, served }
+    }
+
+    async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {
+        let response = self.client.clone().submit_job(request).await?;
+        Ok(response.into_inner().job.unwrap())
+    }
+
+    async fn watch(&self, jobs: &[&str], token: &str) -> Result<Vec<WatchResultsResponse>, Status> {
+        let request = WatchResultsRequest {
+            job_ids: jobs.iter().map(ToString::to_string).collect(),
+            resume_token: token.to_owned(),
+            skip_progress: false,
+        };
+        collect(self.client.clone().watch_results(request).await?.into_inner()).await
+    }
+}
+
+async fn collect(
+    mut stream: tonic::Streaming<WatchResultsResponse>,
+) -> Result<Vec<WatchResultsResponse>, Status> {
+    let mut responses = Vec::new();
+    while let Some(response) = stream.message().await? {
+        responses.push(response);
+    }
+    Ok(responses)
+}
+
+fn memory() -> Arc<dyn Mesh> {
+    Arc::new(MemoryMesh::new(MemoryConfig::default()))
+}
+
+fn wyndor() -> SubmitJobRequest {
+    let model = Model { name: "Wyndor".to_owned(), form: Some(model::Form::Lp(WYNDOR.to_owned())) };
+    SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
+}
+
+/// Takes the next job of the express lane and acks it.
+async fn take(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
+    let lane: Lane = "express".parse().unwrap();
+    let mut jobs = mesh.consume(&lane, 1).await.unwrap();
+    let delivery: Delivery = jobs.next().await.unwrap();
+    delivery.lease.ack().await.unwrap();
+    match delivery.payload {
+        Payload::Job(job) => job,
+        other => panic!("no job: {other:?}"),
+    }
+}
+
+async fn report(mesh: &Arc<dyn Mesh>, job: &JobEnvelope, number: u32, kind: log_entry::Kind) {
+    mesh.append(LogEntry {
+        time: None,
+        job_id: job.job_id.clone(),
+        digest: job.digest.clone(),
+        attempt_id: "attempt".to_owned(),
+        number,
+        kind: Some(kind),
+    })
+    .await
+    .unwrap();
+}
+
+fn started(job: &JobEnvelope) -> log_entry::Kind {
+    log_entry::Kind::Started(AttemptStarted {
+        worker: "test".to_owned(),
+        description: job.description.clone(),
+        submit_time: job.submit_time,
+    })
+}
+
+fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
+    let parts = solution.as_ref().map_or(0, |solution| solution.parts);
+    let result =
+        SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
+    let outcome =
+        Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None };
+    log_entry::Kind::Finished(JobFinished { outcome: Some(outcome), solution })
+}
+
+fn events(responses: &[WatchResultsResponse]) -> Vec<&Event> {
+    let event =
+        |response: &'_ WatchResultsResponse| matches!(response.kind, Some(Response::Event(_)));
+    let events = responses.iter().filter(|response| event(response));
+    events
+        .map(|response| match &response.kind {
+            Some(Response::Event(event)) => event,
+            _ => unreachable!(),
+        })
+        .collect()
+}
+
+fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_job_goes_through_its_queue_and_its_events_come_back() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap();
+    assert_eq!(job.state(), JobState::Queued);
+
+    let envelope = take(&mesh).await;
+    assert_eq!(envelope.job_id, job.job_id);
+    let Some(job_envelope::Payload::Model(model)) = &envelope.payload else {
+        panic!("a small model travels in the message")
+    };
+    assert_eq!(model.variable_names, ["doors", "windows"]);
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    report(&mesh, &envelope, 2, log_entry::Kind::Progress(Progress::default())).await;
+    report(&mesh, &envelope, 3, succeeded(None)).await;
+
+    let responses = gateway.watch(&[&job.job_id], "").await.unwrap();
+    let events = events(&responses);
+    let sequences: Vec<i32> = events.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4]);
+    assert!(matches!(events[3].kind, Some(event::Kind::Finished(_))));
+
+    for (seen, response) in responses.iter().enumerate() {
+        let rest = gateway.watch(&[&job.job_id], &response.resume_token).await.unwrap();
+        assert_eq!(rest, responses[seen + 1..], "after response {seen}");
+    }
+}
+
+#[tokio::test]
+async fn several_jobs_come_in_one_stream_in_the_order_of_the_log() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let one = gateway.submit(wyndor()).await.unwrap().job_id;
+    let two = gateway.submit(wyndor()).await.unwrap().job_id;
+    let (first, second) = (take(&mesh).await, take(&mesh).await);
+    report(&mesh, &second, 1, started(&second)).await;
+    report(&mesh, &first, 1, started(&first)).await;
+    report(&mesh, &second, 2, succeeded(None)).await;
+    report(&mesh, &first, 2, succeeded(None)).await;
+    let responses = gateway.watch(&[&one, &two], "").await.unwrap();
+    let told: Vec<(&str, i32)> =
+        events(&responses).iter().map(|event| (event.job_id.as_str(), event.sequence)).collect();
+    let (one, two) = (one.as_str(), two.as_str());
+    assert_eq!(told, [(one, 1), (two, 1), (two, 2), (one, 2), (two, 3), (one, 3)]);
+    for (seen, response) in responses.iter().enumerate() {
+        let rest = gateway.watch(&[one, two], &response.resume_token).await.unwrap();
+        assert_eq!(rest, responses[seen + 1..], "after response {seen}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_watcher_does_not_want_is_counted() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let envelope = take(&mesh).await;
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    report(&mesh, &envelope, 2, log_entry::Kind::Progress(Progress::default())).await;
+    report(&mesh, &envelope, 3, log_entry::Kind::Progress(Progress::default())).await;
+    report(&mesh, &envelope, 4, succeeded(None)).await;
+    let request =
+        WatchResultsRequest { job_ids: vec![job], skip_progress: true, ..Default::default() };
+    let stream = gateway.client.clone().watch_results(request).await.unwrap().into_inner();
+    let responses = collect(stream).await.unwrap();
+    let told: Vec<(i32, i32)> =
+        events(&responses).iter().map(|event| (event.sequence, event.skipped)).collect();
+    assert_eq!(told, [(1, 0), (2, 0), (5, 2)]);
+}
+
+#[tokio::test]
+async fn a_large_solution_comes_in_parts_and_can_be_resumed_in_between() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let envelope = take(&mesh).await;
+    let part = |offset: i32| {
+        let solution =
+            Solution { variable_offset: offset, values: vec![1.0], ..Default::default() };
+        Bytes::from(solution.encode_to_vec())
+    };
+    let stored = mesh.store(vec![part(0), part(1), part(2)]).await.unwrap();
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    report(&mesh, &envelope, 2, succeeded(Some(stored))).await;
+    let responses = gateway.watch(&[&job], "").await.unwrap();
+    let told: Vec<(i32, i32)> =
+        events(&responses).iter().map(|event| (event.sequence, event.skipped)).collect();
+    assert_eq!(told, [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]);
+    for (seen, response) in responses.iter().enumerate() {
+        let rest = gateway.watch(&[&job], &response.resume_token).await.unwrap();
+        assert_eq!(rest, responses[seen + 1..], "after response {seen}");
+    }
+    let request = GetJobRequest { job_id: job, ..Default::default() };
+    let told = gateway.client.clone().get_job(request).await.unwrap().into_inner().job.unwrap();
+    assert!(told.solution_omitted);
+}
+
+#[tokio::test]
+async fn a_silent_stream_carries_heartbeats_and_ends_with_the_gateway() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let request = WatchResultsRequest { job_ids: vec![job.clone()], ..Default::default() };
+    let mut stream = gateway.client.clone().watch_results(request).await.unwrap().into_inner();
+    let queued = stream.message().await.unwrap().unwrap();
+    assert!(matches!(queued.kind, Some(Response::Event(_))));
+    let heartbeat = stream.message().await.unwrap().unwrap();
+    assert!(matches!(heartbeat.kind, Some(Response::Heartbeat(_))));
+
+    gateway.stop.cancel();
+    let end = loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream ended as if the job had"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    gateway.served.await.unwrap();
+
+    let other = Gateway::over(mesh.clone(), policy()).await;
+    let envelope = take(&mesh).await;
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    report(&mesh, &envelope, 2, succeeded(None)).await;
+    let rest = other.watch(&[&job], &heartbeat.resume_token).await.unwrap();
+    assert_eq!(events(&rest).iter().map(|event| event.sequence).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test]
+async fn the_same_request_id_is_the_same_job_on_every_gateway() {
+    let mesh = memory();
+    let one = Gateway::over(mesh.clone(), policy()).await;
+    let two = Gateway::over(mesh.clone(), policy()).await;
+    let request = SubmitJobRequest { request_id: "r".to_owned(), ..wyndor() };
+    let first = one.submit(request.clone()).await.unwrap();
+    let again = two.submit(request.clone()).await;
+    assert_eq!(again.map(|job| job.job_id).ok(), Some(first.job_id.clone()));
+
+    let mut other = request;
+    other.labels.insert("another".to_owned(), "payload".to_owned());
+    let refused = two.submit(other).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::AlreadyExists, "REQUEST_ID_TAKEN")
+    );
+    let details = refused.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["job_id"], first.job_id);
+}
+
+#[tokio::test]
+async fn a_job_of_another_gateway_is_never_not_found() {
+    let mesh = memory();
+    let one = Gateway::over(mesh.clone(), policy()).await;
+    let two = Gateway::over(mesh.clone(), policy()).await;
+    for _ in 0..50 {
+        let job = one.submit(wyndor()).await.unwrap().job_id;
+        let request = GetJobRequest { job_id: job, ..Default::default() };
+        two.client.clone().get_job(request).await.unwrap();
+    }
+    let request = GetJobRequest { job_id: "none".to_owned(), ..Default::default() };
+    let none = two.client.clone().get_job(request).await.unwrap_err();
+    assert_eq!((none.code(), reason(&none).as_str()), (Code::NotFound, "JOB_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_queued_job_is_cancelled_at_once_and_workers_are_told() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let request = CancelJobRequest { job_id: job.clone() };
+    let cancelled = gateway.client.clone().cancel_job(request).await.unwrap().into_inner();
+    assert_eq!(cancelled.job.unwrap().state(), JobState::Cancelled);
+    assert_eq!(mesh.follow_cancels().await.unwrap().recv().await, Some(job));
+}
+
+#[tokio::test]
+async fn wrong_requests_are_told_by_field() {
+    let gateway = Gateway::over(memory(), policy()).await;
+    let fields = |status: &Status| -> Vec<String> {
+        let details = status.get_error_details();
+        let violations = details.bad_request().map(|request| request.field_violations.clone());
+        violations.unwrap_or_default().into_iter().map(|violation| violation.field).collect()
+    };
+    let without_model = gateway.submit(SubmitJobRequest::default()).await.unwrap_err();
+    assert_eq!(fields(&without_model), ["model"]);
+
+    let mut many = wyndor();
+    many.lane = "none".to_owned();
+    many.labels.insert(String::new(), "x".repeat(300));
+    many.options = Some(solvemesh::v1::SolveOptions {
+        time_limit: Some(prost_types::Duration { seconds: 7200, nanos: 0 }),
+        relative_gap: Some(f64::NAN),
+        threads: Some(0),
+        seed: Some(-1),
+        solver_options: [("no_such".to_owned(), "1".to_owned())].into(),
+        ..Default::default()
+    });
+    let refused = gateway.submit(many).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let told = fields(&refused);
+    for field in [
+        "lane",
+        "labels[\"\"]",
+        "options.time_limit",
+        "options.relative_gap",
+        "options.threads",
+        "options.seed",
+        "options.solver_options[\"no_such\"]",
+    ] {
+        assert!(told.iter().any(|other| other == field), "{field} is not among {told:?}");
+    }
+
+    let text = Model {
+        form: Some(model::Form::Lp("Minimize\n x +\nEnd\n".to_owned())),
+        ..Default::default()
+    };
+    let request = SubmitJobRequest { model: Some(text), ..Default::default() };
+    let syntax = gateway.submit(request).await.unwrap_err();
+    assert_eq!(reason(&syntax), "SYNTAX_ERROR");
+    let details = syntax.get_error_details();
+    let violation = &details.bad_request().unwrap().field_violations[0];
+    assert_eq!(violation.field, "model.lp");
+    assert!(violation.description.starts_with("line "), "{}", violation.description);
+
+    let token = gateway.watch(&["x"], "not a token").await.unwrap_err();
+    assert_eq!(reason(&token), "JOB_NOT_FOUND");
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let token = gateway.watch(&[&job], "not a token").await.unwrap_err();
+    assert_eq!(fields(&token), ["resume_token"]);
+    let none = gateway.watch(&[], "").await.unwrap_err();
+    assert_eq!(fields(&none), ["job_ids"]);
+}
+
+#[tokio::test]
+async fn validation_queues_nothing() {
+    let gateway = Gateway::over(memory(), policy()).await;
+    let job = gateway.submit(SubmitJobRequest { validate_only: true, ..wyndor() }).await.unwrap();
+    assert_eq!(job.job_id, "");
+    assert_eq!(job.description.unwrap().size.unwrap().variables, 2);
+    let listed = gateway.client.clone().list_jobs(ListJobsRequest::default()).await.unwrap();
+    assert_eq!(listed.into_inner().jobs, []);
+}
+
+#[tokio::test]
+async fn a_token_of_another_log_is_told_as_such() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    let envelope = take(&mesh).await;
+    report(&mesh, &envelope, 1, succeeded(None)).await;
+    let token = gateway.watch(&[&job], "").await.unwrap().pop().unwrap().resume_token;
+    let other = Gateway::over(memory(), policy()).await;
+    let job = other.submit(wyndor()).await.unwrap().job_id;
+    let stale = other.watch(&[&job], &token).await.unwrap_err();
+    assert_eq!((stale.code(), reason(&stale).as_str()), (Code::OutOfRange, "TOKEN_OF_ANOTHER_LOG"));
+}
+
+#[tokio::test]
+async fn limits_are_named_and_room_again_is_service_again() {
+    let mesh = memory();
+    let tight = Policy { max_live_jobs: 1, max_watchers: 1, ..policy() };
+    let gateway = Gateway::over(mesh.clone(), tight).await;
+    let job = gateway.submit(SubmitJobRequest { request_id: "r".to_owned(), ..wyndor() }).await;
+    let job = job.unwrap().job_id;
+    let full = gateway.submit(wyndor()).await.unwrap_err();
+    assert_eq!(full.code(), Code::ResourceExhausted);
+    let details = full.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["limit"], "max_live_jobs");
+    assert!(details.retry_info().is_some());
+
+    let request = WatchResultsRequest { job_ids: vec![job.clone()], ..Default::default() };
+    let first = gateway.client.clone().watch_results(request).await.unwrap();
+    let second = gateway.watch(&[&job], "").await.unwrap_err();
+    assert_eq!(second.get_error_details().error_info().unwrap().metadata["limit"], "max_watchers");
+
+    let envelope = take(&mesh).await;
+    report(&mesh, &envelope, 1, succeeded(None)).await;
+    collect(first.into_inner()).await.unwrap();
+    gateway.watch(&[&job], "").await.unwrap();
+    gateway.submit(wyndor()).await.unwrap();
+}
+
+#[tokio::test]
+async fn solve_answers_with_the_state_when_its_time_is_over() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let mut request =
+        tonic::Request::new(SolveRequest { model: wyndor().model, ..SolveRequest::default() });
+    request.set_timeout(Duration::from_secs(1));
+    let job = gateway.client.clone().solve(request).await.unwrap().into_inner().job.unwrap();
+    assert_eq!(job.state(), JobState::Queued);
+    let limit = job.description.unwrap().options.unwrap().time_limit.unwrap();
+    assert!(limit.seconds == 0 && limit.nanos > 500_000_000, "{limit:?}");
+}
+
+#[tokio::test]
+async fn a_large_model_travels_in_parts() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let n = 100_000;
+    let model = LinearModel {
+        variable_count: Some(n),
+        objective: (0..n).map(f64::from).collect(),
+        ..LinearModel::default()
+    };
+    let form = Some(model::Form::Linear(model));
+    let request = SubmitJobRequest {
+        model: Some(Model { name: String::new(), form }),
+        lane: "express".to_owned(),
+        ..SubmitJobRequest::default()
+    };
+    gateway.submit(request).await.unwrap();
+    let envelope = take(&mesh).await;
+    let Some(job_envelope::Payload::ModelReference(reference)) = &envelope.payload else {
+        panic!("the model travels in the message")
+    };
+    let whole: Vec<u8> = mesh.load(reference).await.unwrap().concat();
+    let model = LinearModel::decode(whole.as_slice()).unwrap();
+    assert_eq!(model.objective.len(), usize::try_from(n).unwrap());
+}
+
+/// A mesh whose broker is away.
+struct Away(Arc<dyn Mesh>, watch::Sender<Health>);
+
+#[tonic::async_trait]
+impl Mesh for Away {
+    async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
+        self.0.enqueue(lane, job).await
+    }
+    async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
+        self.0.consume(lane, prefetch).await
+    }
+    async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
+        self.0.dead_letters().await
+    }
+    async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
+        if matches!(entry.kind, Some(log_entry::Kind::Submitted(_))) {
+            return std::future::pending().await;
+        }
+        self.0.append(entry).await
+    }
+    async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
+        self.0.follow_log(from).await
+    }
+    async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
+        self.0.announce_cancel(job_id).await
+    }
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+        self.0.follow_cancels().await
+    }
+    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        self.0.store(parts).await
+    }
+    async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
+        self.0.load(reference).await
+    }
+    fn health(&self) -> watch::Receiver<Health> {
+        self.1.subscribe()
+    }
+    async fn close(&self, grace: Duration) {
+        self.0.close(grace).await;
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_or_silent_is_told_within_a_bounded_time() {
+    let (health, _) = watch::channel(Health::Ready);
+    let mesh = Arc::new(Away(memory(), health));
+    let impatient = Policy { patience: Duration::from_millis(200), ..policy() };
+    let gateway = Gateway::over(mesh.clone(), impatient).await;
+    let silent = gateway.submit(wyndor()).await.unwrap_err();
+    assert_eq!((silent.code(), reason(&silent).as_str()), (Code::Unavailable, "OUTCOME_UNKNOWN"));
+    let details = silent.get_error_details();
+    assert!(!details.error_info().unwrap().metadata["job_id"].is_empty());
+
+    mesh.1.send_replace(Health::Disconnected { error: "gone".to_owned() });
+    let away = gateway.submit(wyndor()).await.unwrap_err();
+    assert_eq!((away.code(), reason(&away).as_str()), (Code::Unavailable, "MESH_UNAVAILABLE"));
+    assert!(away.get_error_details().retry_info().is_some());
+}
