@@ -6,14 +6,19 @@
 //! can't tell them apart.
 
 pub mod amqp;
+mod bulk;
 mod delivery;
 mod lane;
 pub mod memory;
 mod mesh;
 
+pub use amqp::{AmqpConfig, AmqpMesh};
 pub use delivery::{DeadLetter, Delivery, Lease, LeaseLost, Payload, Settle};
 pub use lane::{InvalidLane, Lane};
-pub use mesh::{Consumer, Health, LogMessage, LogStart, MAX_PART_BYTES, Mesh, MeshError, Stop};
+pub use memory::{MemoryConfig, MemoryMesh};
+pub use mesh::{
+    Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Stop,
+};
 
 /// The version of envelopes and log batches that this crate writes, and the latest
 /// that it reads.

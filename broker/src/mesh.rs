@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -96,6 +99,9 @@ pub trait Mesh: Send + Sync + 'static {
 /// The most bytes of one part of [`Mesh::store`].
 pub const MAX_PART_BYTES: usize = 1 << 20;
 
+/// The most bytes of one encoded entry of [`Mesh::append`].
+pub const MAX_ENTRY_BYTES: usize = 900 << 10;
+
 /// Whether a mesh can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -172,7 +178,7 @@ pub enum MeshError {
 /// Things that come from a queue, one by one.
 #[derive(Debug)]
 pub struct Consumer<T> {
-    items: mpsc::Receiver<T>,
+    items: Mutex<mpsc::Receiver<T>>,
     stop: Stop,
 }
 
@@ -182,23 +188,26 @@ pub type Stop = CancellationToken;
 impl<T> Consumer<T> {
     /// A consumer of what `items` brings; `stop` tells their source to stop.
     pub fn new(items: mpsc::Receiver<T>, stop: Stop) -> Self {
-        Self { items, stop }
+        Self { items: Mutex::new(items), stop }
     }
 
     /// The next one; `None` once the consumer was stopped or the mesh closed.
     pub async fn next(&mut self) -> Option<T> {
-        self.items.recv().await
+        self.items.get_mut().unwrap_or_else(PoisonError::into_inner).recv().await
     }
 
     /// Takes no more: the broker gives what waits here to others. What was taken can
     /// still be settled.
     pub fn stop(&self) {
         self.stop.cancel();
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.close();
+        while items.try_recv().is_ok() {}
     }
 }
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop();
     }
 }

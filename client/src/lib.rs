@@ -1,1 +1,34 @@
-//! x
+//! The Rust client of solvemesh: submits models, watches jobs, collects results.
+//!
+//! ```no_run
+//! use solvemesh_client::{Client, v1::{Model, SubmitJobRequest, model::Form}};
+//!
+//! # async fn example() -> Result<(), solvemesh_client::Error> {
+//! let client = Client::connect("http://127.0.0.1:50051")?;
+//! let text = "max\n obj: 3 x + 2 y\nst\n c: x + y <= 4\nend\n".to_owned();
+//! let model = Model { form: Some(Form::Lp(text)), ..Model::default() };
+//! let job = client.submit(SubmitJobRequest { model: Some(model), ..Default::default() }).await?;
+//! let outcome = client.result(&job.job_id).await?;
+//! println!("{:?}", outcome.objective());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every call is safe to repeat, and is repeated a bounded number of times while no
+//! gateway answers or one asks to come again later.
+
+mod assembly;
+mod client;
+mod error;
+mod outcome;
+mod retry;
+mod watch;
+
+pub use assembly::{Assembly, BadParts};
+pub use client::Client;
+pub use error::{Error, Rejection, Violation};
+pub use outcome::Outcome;
+pub use retry::Retry;
+pub use solvemesh::v1;
+pub use tonic::Code;
+pub use watch::Watch;

@@ -25,6 +25,10 @@ pub const HEALTH_SERVICE: &str = "solvemesh.v1.JobService";
 /// How often the server asks a silent connection whether it is alive.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// No message over 1 MiB leaves a gateway, so that a generated client with its default
+/// limit reads all of them. What is larger travels in parts; this is the fence.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
 /// What may go wrong with the server as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -56,7 +60,7 @@ pub async fn serve(
     let max_message = jobs.policy.max_message_bytes;
     let service = JobServiceServer::new(Service::new(jobs.clone()))
         .max_decoding_message_size(max_message)
-        .max_encoding_message_size(usize::MAX);
+        .max_encoding_message_size(MAX_ANSWER_BYTES);
     let mut routes = RoutesBuilder::default();
     routes.add_service(service).add_service(health);
     reflect(&mut routes)?;

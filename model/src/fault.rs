@@ -31,8 +31,8 @@ pub enum FaultKind {
 /// One fault of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The field at fault, from the request's `model` on: "lp", "file",
-    /// "linear.variable_lower[3]", "named.constraints[2].terms[0].variable".
+    /// The field at fault, from the request's `model` on: `lp`, `file`,
+    /// `linear.variable_lower[3]`, `named.constraints[2].terms[0].variable`.
     pub field: String,
     /// Where in the text, if it is one.
     pub place: Option<Place>,

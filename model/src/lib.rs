@@ -5,18 +5,42 @@
 //! unique, every kind is one of continuous, integer, semi-continuous or semi-integer
 //! (binary is integer with bounds), infinite bounds are IEEE infinities, and no
 //! coefficient is zero.
+//!
+//! [`read()`] goes there in three steps: a reader of the form (`named`, `lp`, `mps`,
+//! behind `file` for files) writes arrays, `arrays` makes them fit together, and
+//! `normal` (with `names` and `matrix`) checks what their entries mean. The decisions
+//! are told to users in `docs/models.md`.
 
+mod arrays;
 mod fault;
+mod file;
+mod findings;
+mod form;
+mod limits;
+mod lp;
+mod matrix;
+mod mps;
+mod named;
+mod names;
+mod normal;
+mod read;
 mod reading;
+#[cfg(test)]
+mod tests;
+mod text;
+mod unpack;
+pub mod verify;
 
 use solvemesh::v1::{LinearModel, ModelSize};
 
 pub use fault::{Fault, FaultKind, Faults, Place};
+pub use limits::Limits;
+pub use read::read;
 
 /// A model in normal form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normal {
-    /// The model's name; may be empty.
+    /// The model's name; may be empty. That of the request wins over the file's.
     pub name: String,
     /// Every array has its full length.
     pub model: LinearModel,

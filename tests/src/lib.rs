@@ -1,1 +1,28 @@
-//! x
+//! What the end-to-end tests are made of: real processes, a real broker, real
+//! models, and the clients that people use.
+//!
+//! Everything here panics when it fails: a test has nothing better to do, and a
+//! panicking test shows the logs of its processes.
+
+use std::time::Duration;
+
+pub mod grpcurl;
+pub mod instances;
+pub mod jobs;
+pub mod mesh;
+pub mod models;
+pub mod processes;
+pub mod rabbit;
+pub mod web;
+
+/// What a future brings, if it brings it in time.
+///
+/// # Panics
+///
+/// When it does not.
+pub async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(limit, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {limit:?} for {what}"),
+    }
+}

@@ -25,6 +25,7 @@ const MAX_LABELS: usize = 64;
 const MAX_LABEL_KEY: usize = 63;
 const MAX_LABEL_VALUE: usize = 255;
 const MAX_REQUEST_ID: usize = 128;
+const MAX_MODEL_NAME: usize = 255;
 
 /// What a client asks for, whichever RPC it uses.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +80,9 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         policy.max_deadline
     });
     let normal = solvemesh_model::read(model, &policy.model)?;
+    if normal.name.chars().count() > MAX_MODEL_NAME {
+        faults.push(fault("model.name", format!("may have {MAX_MODEL_NAME} characters")));
+    }
     let lane = lane(&submission.lane, &normal.size, options::is_discrete(&normal.model), policy)
         .unwrap_or_else(|wrong| {
             faults.push(wrong);

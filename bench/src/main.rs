@@ -1,0 +1,66 @@
+//! `solvemesh-bench`: what a mesh does a second, beside what its broker alone could do
+//! in the same run on the same machine. A figure of one machine says little; the ratio
+//! to the ceiling says how much the mesh costs.
+
+mod ceiling;
+mod flood;
+mod rate;
+
+use clap::Parser;
+use solvemesh_tests::{
+    mesh::{Gateway, worker},
+    rabbit::RabbitNode,
+};
+
+use crate::rate::Rate;
+
+/// Measures a mesh beside its ceilings, on a RabbitMQ of its own
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many jobs each measurement takes
+    #[arg(long, default_value_t = 20_000)]
+    jobs: usize,
+
+    /// How many are under way at once
+    #[arg(long, default_value_t = 200)]
+    in_flight: usize,
+
+    /// How many worker processes there are
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+
+    /// How often all is measured; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Args { jobs, in_flight, workers, rounds } = Args::parse();
+    let node = RabbitNode::start()?;
+    println!("{jobs} jobs, {in_flight} under way, {workers} workers, median of {rounds}");
+
+    let (mut echo, mut confirmed, mut solved) = (vec![], vec![], vec![]);
+    for _ in 0..rounds {
+        echo.push(ceiling::echo(&node.amqp_url(&node.vhost()?), jobs, in_flight).await?);
+
+        // Without a worker the jobs stay in their queue.
+        let broker = node.amqp_url(&node.vhost()?);
+        let gateway = Gateway::on(&broker, &[]).await;
+        confirmed.push(flood::submit(&gateway, jobs, in_flight).await?);
+        drop(gateway);
+
+        let broker = node.amqp_url(&node.vhost()?);
+        let gateway = Gateway::on(&broker, &[]).await;
+        let _workers: Vec<_> = (0..workers).map(|_| worker(&broker)).collect();
+        // The workers' solver processes are up once a job is through.
+        flood::solve(&gateway, workers * 16, workers * 16).await?;
+        solved.push(flood::solve(&gateway, jobs, in_flight).await?);
+    }
+
+    let ceiling = Rate::median(echo);
+    ceiling.print("broker alone: publish, echo to the log, read", None);
+    Rate::median(confirmed).print("SubmitJob, confirmed by queue and log", Some(ceiling));
+    Rate::median(solved).print("Wyndor solved, from request to answer", Some(ceiling));
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! What is stored in parts, in a stream of its own.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use prost::Message as _;
+use solvemesh::broker::v1::{BulkPart, BulkReference};
+use tokio::time;
+
+use super::{
+    connection::Link,
+    properties,
+    publisher::{Failure, Message, Publisher},
+    tail::{Attached, attach},
+    topology::{BULK, number, text},
+};
+use crate::{MeshError, bulk};
+
+/// How many parts the broker sends ahead.
+const WINDOW: u16 = 8;
+/// How many parts of one thing await their confirms.
+const UNDER_WAY: usize = 8;
+
+/// The bulk stream.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    pub(super) publisher: Publisher,
+    pub(super) link: Link,
+    pub(super) publish_timeout: Duration,
+    pub(super) timeout: Duration,
+}
+
+impl Bulk {
+    /// Stores parts. A confirm does not tell an offset: so a reader attaches to the
+    /// end of the stream first, and sees where the first part comes.
+    pub(super) async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        let reference = bulk::describe(&parts)?;
+        if parts.is_empty() {
+            return Ok(reference);
+        }
+        self.in_time(async {
+            let session = self.link.session_within(self.publish_timeout).await?;
+            let mut end = attach(&session, BULK, text("next"), WINDOW).await?;
+            let (first_offset, ()) = tokio::try_join!(
+                first_offset(&mut end, &reference.id),
+                self.publish(&reference.id, parts),
+            )?;
+            Ok(BulkReference { first_offset, ..reference.clone() })
+        })
+        .await
+        .unwrap_or(Err(MeshError::OutcomeUnknown))
+    }
+
+    /// Publishes parts in order.
+    async fn publish(&self, id: &str, parts: Vec<Bytes>) -> Result<(), MeshError> {
+        let confirms = parts.into_iter().zip(0..).map(|(content, index)| {
+            let part = BulkPart { id: id.to_owned(), index, content };
+            self.publisher.publish(Message {
+                queue: BULK.to_owned(),
+                declare: Arc::default(),
+                properties: properties::of_record(),
+                body: part.encode_to_vec().into(),
+            })
+        });
+        stream::iter(confirms).buffered(UNDER_WAY).map_err(record_failure).try_collect().await
+    }
+
+    /// Reads parts back.
+    pub(super) async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
+        let mut parts = Vec::new();
+        if reference.parts > 0 {
+            let late = || MeshError::Unavailable(format!("{} took too long", reference.id));
+            let reading = self.in_time(async {
+                let session = self.link.session_within(self.publish_timeout).await?;
+                let start = number(reference.first_offset);
+                let mut attached = attach(&session, BULK, start, WINDOW).await?;
+                collect(&mut attached, reference).await
+            });
+            parts = reading.await.unwrap_or_else(|| Err(late()))?;
+        }
+        bulk::check(reference, &parts)?;
+        Ok(parts)
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        time::timeout(self.timeout, work).await.ok()
+    }
+}
+
+/// A record's failure, as the mesh tells it.
+pub(super) fn record_failure(failure: Failure) -> MeshError {
+    match failure {
+        Failure::NotSent(error) => error,
+        Failure::Unknown => MeshError::OutcomeUnknown,
+        Failure::Nacked => MeshError::Unavailable("the stream took no message".to_owned()),
+        Failure::Returned(why) => MeshError::Unroutable(why),
+    }
+}
+
+async fn first_offset(end: &mut Attached, id: &str) -> Result<u64, MeshError> {
+    loop {
+        let (offset, part) = next(end).await?;
+        if part.is_some_and(|part| part.id == id && part.index == 0) {
+            return Ok(offset);
+        }
+    }
+}
+
+/// Reads until all parts are there. They come in order, others between them.
+async fn collect(
+    attached: &mut Attached,
+    reference: &BulkReference,
+) -> Result<Vec<Bytes>, MeshError> {
+    let gone = |what: &str| MeshError::Gone(format!("{what} of {}", reference.id));
+    let mut parts = Vec::new();
+    while parts.len() as u64 != u64::from(reference.parts) {
+        let (offset, part) = next(attached).await?;
+        if offset < reference.first_offset {
+            continue;
+        }
+        let next = parts.len() as u64;
+        match part {
+            Some(part) if part.id == reference.id => {
+                if u64::from(part.index) != next {
+                    return Err(gone("a part"));
+                }
+                parts.push(part.content);
+            }
+            // At its place there is something else, or nothing any more.
+            _ if next == 0 => return Err(gone("the beginning")),
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// The next message's offset, and the part in it.
+async fn next(attached: &mut Attached) -> Result<(u64, Option<BulkPart>), MeshError> {
+    loop {
+        let incoming =
+            attached.next().await.map_err(|error| MeshError::Unavailable(error.to_string()))?;
+        let Some(incoming) = incoming else { continue };
+        // The window is small: make room at once.
+        attached.ack().await.map_err(|error| MeshError::Unavailable(error.to_string()))?;
+        if let Some(offset) = properties::offset(&incoming.properties) {
+            return Ok((offset, BulkPart::decode(incoming.data.as_slice()).ok()));
+        }
+    }
+}

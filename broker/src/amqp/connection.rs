@@ -1,0 +1,295 @@
+//! One supervised connection: made, watched, and made again.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt as _};
+use lapin::{
+    Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    protocol::{AMQPErrorKind, AMQPSoftError},
+    uri::AMQPUri,
+};
+use tokio::{sync::watch, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    backoff::Backoff,
+    config::AmqpConfig,
+    topology::{self, Queue},
+};
+use crate::MeshError;
+
+/// How often a connection is looked at that should tell by itself when it is lost:
+/// lapin reports errors as events, but not every way of being closed.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the broker may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A connection in the making, in use, or lost.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// There is none; why.
+    Down(MeshError),
+    /// There is one.
+    Up(Session),
+    /// There will be none.
+    Closed,
+}
+
+/// One life of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    /// Tells it from those before it.
+    number: u64,
+    connection: Arc<Connection>,
+    /// Why the broker takes no messages, if it does not.
+    blocked: Option<String>,
+    request_timeout: Duration,
+}
+
+impl Session {
+    /// A new channel.
+    pub(super) async fn channel(&self) -> Result<Channel, MeshError> {
+        self.within(self.connection.create_channel()).await
+    }
+
+    /// Declares queues by a channel of its own, as a refusal closes it.
+    pub(super) async fn declare(&self, queues: &[Queue]) -> Result<(), MeshError> {
+        let channel = self.channel().await?;
+        self.within(topology::declare(&channel, queues)).await?;
+        self.within(channel.close(200, "done".into())).await
+    }
+
+    /// The answer to a request, within the time for it: an alarm of the broker makes
+    /// any request hang.
+    pub(super) async fn within<T>(
+        &self,
+        request: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<T, MeshError> {
+        within(self.request_timeout, request).await
+    }
+
+    /// Whether the two are the same life.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+
+    pub(super) fn blocked(&self) -> Option<&str> {
+        self.blocked.as_deref()
+    }
+}
+
+/// The users' side of a supervised connection.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    phase: watch::Receiver<Phase>,
+    /// The number of the last session that is known to be of no use.
+    useless: Arc<watch::Sender<u64>>,
+}
+
+impl Link {
+    /// Starts the supervisor, as one of `tasks`; each session begins with declaring
+    /// `queues`.
+    pub(super) fn start(
+        config: &AmqpConfig,
+        purpose: &'static str,
+        queues: Vec<Queue>,
+        closed: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<Self, MeshError> {
+        let mut uri: AMQPUri =
+            config.url.parse().map_err(|error| MeshError::Refused(format!("the URL: {error}")))?;
+        let heartbeat = u16::try_from(config.heartbeat.as_secs()).unwrap_or(u16::MAX);
+        uri.query.heartbeat.get_or_insert(heartbeat);
+        let nothing_yet = MeshError::Unavailable("not connected yet".to_owned());
+        let (phase, phases) = watch::channel(Phase::Down(nothing_yet));
+        let useless = Arc::new(watch::Sender::new(0));
+        let supervisor = Supervisor {
+            uri,
+            name: format!("{} ({purpose})", config.name),
+            queues,
+            request_timeout: config.request_timeout,
+            phase,
+            useless: useless.subscribe(),
+            closed,
+        };
+        tasks.spawn(supervisor.run());
+        Ok(Self { phase: phases, useless })
+    }
+
+    /// The current session, or the next one; `None` once there will be none.
+    pub(super) async fn session(&self) -> Option<Session> {
+        let mut phase = self.phase.clone();
+        let phase = phase.wait_for(|phase| !matches!(phase, Phase::Down(_))).await.ok()?;
+        match &*phase {
+            Phase::Up(session) => Some(session.clone()),
+            _ => None,
+        }
+    }
+
+    /// The session within a time.
+    pub(super) async fn session_within(&self, limit: Duration) -> Result<Session, MeshError> {
+        match time::timeout(limit, self.session()).await {
+            Ok(session) => session.ok_or(MeshError::Closed),
+            Err(_) => Err(self.trouble().unwrap_or(MeshError::Closed)),
+        }
+    }
+
+    /// Why nothing can be sent right now.
+    pub(super) fn trouble(&self) -> Option<MeshError> {
+        match &*self.phase.borrow() {
+            Phase::Down(error) => Some(error.clone()),
+            Phase::Up(session) => session.blocked.clone().map(MeshError::Blocked),
+            Phase::Closed => Some(MeshError::Closed),
+        }
+    }
+
+    /// Follows the phases.
+    pub(super) fn phases(&self) -> watch::Receiver<Phase> {
+        self.phase.clone()
+    }
+
+    /// Ends once `session` is over.
+    pub(super) async fn over(&self, session: &Session) {
+        let mut phase = self.phase.clone();
+        let over = |phase: &Phase| !matches!(phase, Phase::Up(current) if current.is(session));
+        // The sender gone is as over as can be.
+        let _ = phase.wait_for(over).await;
+    }
+
+    /// Gives a session up that answers no more, so that another takes its place.
+    pub(super) fn give_up(&self, session: &Session) {
+        self.useless.send_if_modified(|useless| {
+            let news = *useless < session.number;
+            *useless = session.number.max(*useless);
+            news
+        });
+    }
+}
+
+struct Supervisor {
+    uri: AMQPUri,
+    name: String,
+    queues: Vec<Queue>,
+    request_timeout: Duration,
+    phase: watch::Sender<Phase>,
+    useless: watch::Receiver<u64>,
+    closed: CancellationToken,
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        let closed = self.closed.clone();
+        closed.run_until_cancelled(self.keep_connected()).await;
+        let last = self.phase.send_replace(Phase::Closed);
+        if let Phase::Up(session) = last {
+            part(&session.connection).await;
+        }
+    }
+
+    async fn keep_connected(&mut self) {
+        let mut backoff = Backoff::default();
+        for number in 1.. {
+            let error = match self.connect(number).await {
+                Ok(session) => {
+                    let connection = Arc::clone(&session.connection);
+                    let events = connection.events_listener();
+                    tracing::info!(connection = self.name, "connected to the broker");
+                    backoff.reset();
+                    self.phase.send_replace(Phase::Up(session.clone()));
+                    let cause = self.watch(&session, events).await;
+                    tracing::warn!(connection = self.name, cause, "lost the broker");
+                    // In its own time: a blocked broker hears no goodbye.
+                    tokio::spawn(async move { part(&session.connection).await });
+                    MeshError::Unavailable(cause)
+                }
+                Err(error) => {
+                    tracing::warn!(connection = self.name, %error, "no connection to the broker");
+                    error
+                }
+            };
+            self.phase.send_replace(Phase::Down(error));
+            time::sleep(backoff.next()).await;
+        }
+    }
+
+    async fn connect(&self, number: u64) -> Result<Session, MeshError> {
+        let properties =
+            ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        let connecting = Connection::connect_uri(self.uri.clone(), properties);
+        let connection = within(self.request_timeout, connecting).await?;
+        let session = Session {
+            number,
+            connection: Arc::new(connection),
+            blocked: None,
+            request_timeout: self.request_timeout,
+        };
+        if !self.queues.is_empty() {
+            session.declare(&self.queues).await?;
+        }
+        Ok(session)
+    }
+
+    /// Ends with the session, and says why.
+    async fn watch(&mut self, session: &Session, events: impl Stream<Item = Event>) -> String {
+        let mut events = std::pin::pin!(events);
+        let mut look = time::interval(LOOK);
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(connection = self.name, reason, "blocked by the broker");
+                        let blocked = Session { blocked: Some(reason), ..session.clone() };
+                        self.phase.send_replace(Phase::Up(blocked));
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!(connection = self.name, "no longer blocked by the broker");
+                        self.phase.send_replace(Phase::Up(session.clone()));
+                    }
+                    // Channels report their errors here too, and to their users.
+                    Some(Event::Error(error)) if !session.connection.status().connected() => {
+                        return error.to_string();
+                    }
+                    Some(_) => {}
+                    None => return "lapin is gone".to_owned(),
+                },
+                _ = look.tick() => if !session.connection.status().connected() {
+                    return "closed by the broker".to_owned();
+                },
+                given_up = self.useless.wait_for(|useless| *useless >= session.number) => {
+                    drop(given_up);
+                    return "it answered no more".to_owned();
+                }
+            }
+        }
+    }
+}
+
+async fn part(connection: &Connection) {
+    if connection.status().connected() {
+        // Whether it hears us or not, the connection is of no more use.
+        let _ = time::timeout(GOODBYE, connection.close(200, "goodbye".into())).await;
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    request: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, MeshError> {
+    match time::timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| refusal_or_outage(&error)),
+        Err(_) => Err(MeshError::Unavailable(format!("no answer within {limit:?}"))),
+    }
+}
+
+/// Whether trying again can mend it.
+fn refusal_or_outage(error: &lapin::Error) -> MeshError {
+    let refused = matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(
+        error.kind(),
+        AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::ACCESSREFUSED)
+    ));
+    if refused {
+        MeshError::Refused(error.to_string())
+    } else {
+        MeshError::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,347 @@
+//! A [`Mesh`] in RabbitMQ, 3.10 or later. Nothing outside this module knows lapin.
+//!
+//! Two connections, as an alarm of the broker blocks the one that publishes: each is
+//! made, watched and made again by a supervisor ([`connection`]). Whatever uses them
+//! takes the current session and starts again with the next one.
+
+mod backoff;
+mod bulk;
+mod config;
+mod connection;
+mod consumer;
+mod outbox;
+mod properties;
+mod publisher;
+mod returns;
+mod settled;
+mod tail;
+mod topology;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message as _;
+use solvemesh::broker::v1::{BulkReference, CancelNotice, JobEnvelope, LogBatch, LogEntry};
+use tokio::{
+    sync::{mpsc, watch},
+    time,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::config::{AmqpConfig, StreamLimits, Topology};
+use self::{
+    bulk::{Bulk, record_failure},
+    connection::{Link, Phase},
+    consumer::Source,
+    outbox::Outbox,
+    publisher::{Failure, Message, Publisher},
+    tail::Tail,
+};
+use crate::{
+    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart, Mesh,
+    MeshError, Payload,
+};
+
+/// How many messages of a stream wait between its tail and its reader.
+const READ_AHEAD: usize = 256;
+/// How many dead letters one consumer holds unsettled.
+const DEAD_PREFETCH: u16 = 16;
+/// How many parts and cancels await their confirms.
+const RECORDS_IN_FLIGHT: usize = 32;
+/// How long the tasks may take to end once the mesh is closed.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A [`Mesh`] in RabbitMQ. Its tasks end when it is closed or dropped.
+pub struct AmqpMesh {
+    config: AmqpConfig,
+    consuming: Link,
+    jobs: Publisher,
+    records: Publisher,
+    outbox: Outbox,
+    bulk: Bulk,
+    health: watch::Receiver<Health>,
+    /// Ends everything.
+    closed: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl AmqpMesh {
+    /// Connects, and declares everything but the lanes, which come with their first
+    /// use.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Refused`] when the URL is none or the broker has something of
+    /// our names with other arguments; the latest error once
+    /// [`AmqpConfig::connect_timeout`] has passed.
+    pub async fn connect(config: AmqpConfig) -> Result<Self, MeshError> {
+        let closed = CancellationToken::new();
+        let guard = closed.clone().drop_guard();
+        let tasks = TaskTracker::new();
+        let base = topology::base(&config.topology).to_vec();
+        let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
+        let publishing = link("publishing", base)?;
+        let consuming = link("consuming", Vec::new())?;
+        ready(&publishing, config.connect_timeout).await?;
+
+        let publisher = |in_flight| {
+            let link = publishing.clone();
+            Publisher::start(link, in_flight, config.publish_timeout, closed.clone(), &tasks)
+        };
+        let jobs = publisher(config.in_flight.max(1));
+        let records = publisher(RECORDS_IN_FLIGHT);
+        let log = publisher(1);
+        let outbox = Outbox::start(&config, publishing.clone(), log, closed.clone(), &tasks);
+        let bulk = Bulk {
+            publisher: records.clone(),
+            link: consuming.clone(),
+            publish_timeout: config.publish_timeout,
+            timeout: config.bulk_timeout,
+        };
+        let (verdict, health) = watch::channel(Health::Ready);
+        tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
+        let closed = guard.disarm();
+        Ok(Self { config, consuming, jobs, records, outbox, bulk, health, closed, tasks })
+    }
+
+    fn open(&self) -> Result<(), MeshError> {
+        if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
+    }
+
+    fn source<T>(
+        &self,
+        queues: &[topology::Queue],
+        prefetch: u16,
+        decode: fn(consumer::Message) -> T,
+    ) -> Source<T> {
+        Source {
+            link: self.consuming.clone(),
+            queues: queues.into(),
+            prefetch,
+            request_timeout: self.config.request_timeout,
+            closed: self.closed.clone(),
+            decode,
+        }
+    }
+
+    fn follow<T: Send + 'static>(
+        &self,
+        queue: topology::Queue,
+        from: LogStart,
+        decode: fn(u64, Vec<u8>) -> Option<T>,
+    ) -> mpsc::Receiver<T> {
+        let (sender, reader) = mpsc::channel(READ_AHEAD);
+        let tail = Tail { link: self.consuming.clone(), queue, decode };
+        self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
+        reader
+    }
+}
+
+impl fmt::Debug for AmqpMesh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the configuration: its URL has a password.
+        f.debug_struct("AmqpMesh").field("health", &*self.health.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for AmqpMesh {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+#[async_trait]
+impl Mesh for AmqpMesh {
+    async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
+        self.open()?;
+        let limit = self.config.max_job_bytes;
+        let bytes = job.encoded_len();
+        if bytes > limit {
+            return Err(MeshError::TooLarge { bytes, limit });
+        }
+        let queues = topology::jobs(lane, &self.config.topology);
+        let message = Message {
+            queue: queues[1].name.clone(),
+            declare: Arc::new(queues),
+            properties: properties::of_job(job),
+            body: job.encode_to_vec().into(),
+        };
+        self.jobs.publish(message).await.map_err(|failure| match failure {
+            Failure::Nacked => MeshError::Full(lane.clone()),
+            other => record_failure(other),
+        })
+    }
+
+    async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
+        self.open()?;
+        let queues = topology::jobs(lane, &self.config.topology);
+        let source = self.source(&queues, prefetch, |message| Delivery {
+            payload: payload(&message),
+            redelivered: message.redelivered,
+            lease: message.lease,
+        });
+        source.start(&self.tasks).await
+    }
+
+    async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
+        self.open()?;
+        let source = self.source(&[topology::dead()], DEAD_PREFETCH, |message| DeadLetter {
+            job_id: properties::job_id(&message.properties),
+            digest: properties::digest(&message.properties),
+            reason: properties::death(&message.properties),
+            body: message.body.into(),
+            lease: message.lease,
+        });
+        source.start(&self.tasks).await
+    }
+
+    async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
+        self.outbox.append(entry).await
+    }
+
+    async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
+        self.open()?;
+        Ok(self.follow(topology::log(&self.config.topology), from, |offset, body| {
+            Some(LogMessage { offset, batch: log_batch(&body) })
+        }))
+    }
+
+    async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
+        self.open()?;
+        let notice = CancelNotice { version: FORMAT_VERSION, job_id: job_id.to_owned() };
+        let message = Message {
+            queue: topology::CANCELS.to_owned(),
+            declare: Arc::default(),
+            properties: properties::of_record(),
+            body: notice.encode_to_vec().into(),
+        };
+        self.records.publish(message).await.map_err(record_failure)
+    }
+
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+        self.open()?;
+        Ok(self.follow(
+            topology::cancels(&self.config.topology),
+            LogStart::First,
+            |offset, body| cancelled_job(offset, &body),
+        ))
+    }
+
+    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        self.open()?;
+        self.bulk.store(parts).await
+    }
+
+    async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
+        self.open()?;
+        self.bulk.load(reference).await
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    async fn close(&self, grace: Duration) {
+        if time::timeout(grace, self.outbox.drained()).await.is_err() {
+            tracing::warn!("closing with entries that the log does not have");
+        }
+        self.closed.cancel();
+        self.tasks.close();
+        if time::timeout(GOODBYE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some of the mesh's tasks did not end in time");
+        }
+    }
+}
+
+/// Waits for the first session.
+async fn ready(link: &Link, limit: Duration) -> Result<(), MeshError> {
+    let mut phases = link.phases();
+    let answered = phases.wait_for(|phase| {
+        matches!(phase, Phase::Up(_) | Phase::Closed | Phase::Down(MeshError::Refused(_)))
+    });
+    // What came in time or not, the phase tells.
+    let _ = time::timeout(limit, answered).await;
+    match &*link.phases().borrow() {
+        Phase::Up(_) => Ok(()),
+        Phase::Down(error) => Err(error.clone()),
+        Phase::Closed => Err(MeshError::Closed),
+    }
+}
+
+/// Tells how the two connections are, until they are closed.
+async fn watch_health(publishing: Link, consuming: Link, verdict: watch::Sender<Health>) {
+    let (mut one, mut other) = (publishing.phases(), consuming.phases());
+    loop {
+        let health = health_of(&[&*one.borrow_and_update(), &*other.borrow_and_update()]);
+        verdict.send_if_modified(|last| {
+            let news = *last != health;
+            *last = health;
+            news
+        });
+        let changed = tokio::select! {
+            changed = one.changed() => changed,
+            changed = other.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+fn health_of(phases: &[&Phase]) -> Health {
+    let disconnected = phases.iter().find_map(|phase| match phase {
+        Phase::Down(error) => Some(error.to_string()),
+        Phase::Closed => Some(MeshError::Closed.to_string()),
+        Phase::Up(_) => None,
+    });
+    let blocked = phases.iter().find_map(|phase| match phase {
+        Phase::Up(session) => session.blocked(),
+        _ => None,
+    });
+    match (disconnected, blocked) {
+        (Some(error), _) => Health::Disconnected { error },
+        (None, Some(reason)) => Health::Blocked { reason: reason.to_owned() },
+        (None, None) => Health::Ready,
+    }
+}
+
+fn payload(message: &consumer::Message) -> Payload {
+    let job_id = properties::job_id(&message.properties);
+    // A later format may be unreadable, or worse, look readable.
+    let told = properties::format_version(&message.properties).unwrap_or(0);
+    if told > FORMAT_VERSION {
+        return Payload::Later { version: told, job_id };
+    }
+    match JobEnvelope::decode(message.body.as_slice()) {
+        Ok(job) if job.version > FORMAT_VERSION => Payload::Later { version: job.version, job_id },
+        Ok(job) => Payload::Job(Box::new(job)),
+        Err(error) => Payload::Unreadable {
+            job_id,
+            digest: properties::digest(&message.properties),
+            error: error.to_string(),
+        },
+    }
+}
+
+fn log_batch(body: &[u8]) -> Result<LogBatch, String> {
+    let batch = LogBatch::decode(body).map_err(|error| error.to_string())?;
+    if batch.version > FORMAT_VERSION {
+        return Err(format!("a log message of format {}, later than ours", batch.version));
+    }
+    Ok(batch)
+}
+
+fn cancelled_job(offset: u64, body: &[u8]) -> Option<String> {
+    match CancelNotice::decode(body) {
+        Ok(notice) if notice.version <= FORMAT_VERSION => Some(notice.job_id),
+        Ok(notice) => {
+            tracing::warn!(offset, version = notice.version, "a cancel of a later format");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(offset, %error, "a cancel that can't be read");
+            None
+        }
+    }
+}

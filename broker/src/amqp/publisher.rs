@@ -1,0 +1,314 @@
+//! Confirmed publishing, pipelined: one channel, many messages under way.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{future::BoxFuture, stream::FuturesUnordered};
+use lapin::{
+    BasicProperties, Channel, Confirmation, ErrorKind,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    backoff::Backoff,
+    connection::{Link, Phase, Session},
+    returns::{Observed, Returns, Verdict},
+    settled::settled,
+    topology::Queue,
+};
+use crate::MeshError;
+
+/// How many requests wait for the channel.
+const QUEUED: usize = 1024;
+/// How long the confirms of a lost session may take to fail.
+const WRECK: Duration = Duration::from_secs(1);
+
+/// A message to be published.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    /// The queue it is for.
+    pub(super) queue: String,
+    /// What has to be declared once a session before it. Empty where the session
+    /// itself begins with that.
+    pub(super) declare: Arc<[Queue]>,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Bytes,
+}
+
+/// Why a message is not known to be safe.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Failure {
+    /// It was not sent.
+    NotSent(MeshError),
+    /// It was sent, and no answer came.
+    Unknown,
+    /// The broker refused it.
+    Nacked,
+    /// No queue took it.
+    Returned(String),
+}
+
+type Answer = Result<(), Failure>;
+
+/// The callers' side of a publishing channel.
+#[derive(Clone, Debug)]
+pub(super) struct Publisher {
+    requests: mpsc::Sender<Request>,
+    link: Link,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Request {
+    message: Message,
+    /// Set by whoever comes first: the channel that sends the message or the caller
+    /// who withdraws it.
+    claimed: Arc<AtomicBool>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Publisher {
+    /// Starts the channel's task, as one of `tasks`, with at most `in_flight`
+    /// messages awaiting their confirms.
+    pub(super) fn start(
+        link: Link,
+        in_flight: usize,
+        timeout: Duration,
+        closed: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (requests, queue) = mpsc::channel(QUEUED);
+        let channel = Publishing { link: link.clone(), requests: queue, in_flight };
+        tasks.spawn(async move { closed.run_until_cancelled(channel.run()).await });
+        Self { requests, link, timeout }
+    }
+
+    /// Publishes a message, and returns once it is confirmed, or within the time for
+    /// that.
+    pub(super) async fn publish(&self, message: Message) -> Answer {
+        if let Some(MeshError::Blocked(reason)) = self.link.trouble() {
+            return Err(Failure::NotSent(MeshError::Blocked(reason)));
+        }
+        let claimed = Arc::new(AtomicBool::new(false));
+        match time::timeout(self.timeout, self.submit(message, Arc::clone(&claimed))).await {
+            Ok(answer) => answer,
+            Err(_) if claimed.swap(true, Ordering::AcqRel) => Err(Failure::Unknown),
+            Err(_) => Err(Failure::NotSent(self.link.trouble().unwrap_or_else(|| {
+                MeshError::Unavailable("too many messages wait for the broker".to_owned())
+            }))),
+        }
+    }
+
+    /// Publishes a message, and returns once it is confirmed or can't be any more.
+    pub(super) async fn publish_patiently(&self, message: Message) -> Answer {
+        self.submit(message, Arc::default()).await
+    }
+
+    async fn submit(&self, message: Message, claimed: Arc<AtomicBool>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let sent = Arc::clone(&claimed);
+        let request = Request { message, claimed, answer };
+        if self.requests.send(request).await.is_err() {
+            return Err(Failure::NotSent(MeshError::Closed));
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(if sent.load(Ordering::Acquire) {
+                Failure::Unknown
+            } else {
+                Failure::NotSent(MeshError::Closed)
+            })
+        })
+    }
+}
+
+struct Publishing {
+    link: Link,
+    requests: mpsc::Receiver<Request>,
+    in_flight: usize,
+}
+
+impl Publishing {
+    async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        while let Some(session) = self.link.session().await {
+            match open(&session).await {
+                Ok(channel) => {
+                    backoff.reset();
+                    self.serve(&session, channel).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no channel to publish by");
+                    time::sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// Publishes what is requested, until the channel is lost.
+    async fn serve(&mut self, session: &Session, channel: Channel) {
+        let mut phases = self.link.phases();
+        let mut declared = HashSet::new();
+        let mut confirms = FuturesUnordered::new();
+        let mut returns = Returns::default();
+        let mut requests = Vec::new();
+        let mut sent: u64 = 0;
+        while channel.status().connected() {
+            let open = matches!(
+                &*phases.borrow_and_update(),
+                Phase::Up(current) if current.is(session) && current.blocked().is_none()
+            );
+            let room = if open { self.in_flight.saturating_sub(confirms.len()) } else { 0 };
+            tokio::select! {
+                biased;
+                batch = settled(&mut confirms) => {
+                    let lost = answer(&mut returns, &mut declared, batch, confirms.is_empty());
+                    if lost { break }
+                }
+                count = self.requests.recv_many(&mut requests, room), if room > 0 => {
+                    if count == 0 { return }
+                    for request in requests.drain(..) {
+                        if let Some(request) = prepare(session, &mut declared, request).await {
+                            sent += 1;
+                            confirms.push(confirm(channel.clone(), sent, request));
+                        }
+                    }
+                }
+                changed = phases.changed() => if changed.is_err() || !current(&phases, session) {
+                    break
+                },
+            }
+        }
+        // What was under way fails now, or has succeeded just before. What does not
+        // even fail is answered by being dropped.
+        let wreck = async {
+            while !confirms.is_empty() {
+                let batch = settled(&mut confirms).await;
+                answer(&mut returns, &mut declared, batch, confirms.is_empty());
+            }
+        };
+        let _ = time::timeout(WRECK, wreck).await;
+    }
+}
+
+fn current(phases: &tokio::sync::watch::Receiver<Phase>, session: &Session) -> bool {
+    matches!(&*phases.borrow(), Phase::Up(current) if current.is(session))
+}
+
+async fn open(session: &Session) -> Result<Channel, MeshError> {
+    let channel = session.channel().await?;
+    session.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
+
+/// Declares what the message needs, and claims it, unless its caller has withdrawn it.
+async fn prepare(
+    session: &Session,
+    declared: &mut HashSet<String>,
+    request: Request,
+) -> Option<Request> {
+    let Message { queue, declare, .. } = &request.message;
+    if !declare.is_empty() && !declared.contains(queue) {
+        if request.answer.is_closed() {
+            return None;
+        }
+        if let Err(error) = session.declare(declare).await {
+            // The caller may have stopped waiting.
+            let _ = request.answer.send(Err(Failure::NotSent(error)));
+            return None;
+        }
+        declared.insert(queue.clone());
+    }
+    let withdrawn = request.claimed.swap(true, Ordering::AcqRel);
+    (!withdrawn).then_some(request)
+}
+
+/// A message under way, and the caller who waits for it.
+struct Sent {
+    queue: String,
+    answer: oneshot::Sender<Answer>,
+}
+
+type Confirm = BoxFuture<'static, (u64, Sent, Result<Confirmation, Failure>)>;
+
+/// Sends a message, marked with its `number`, and awaits its confirm.
+fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
+    Box::pin(async move {
+        let Request { message, answer, .. } = request;
+        let Message { queue, properties, body, .. } = message;
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties = properties.with_correlation_id(number.to_string().into());
+        let key = queue.as_str().into();
+        let sending = channel.basic_publish("".into(), key, options, &body, properties).await;
+        let confirmation = match sending {
+            Ok(confirm) => confirm.await.map_err(|_| Failure::Unknown),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::InvalidChannelState(..) => {
+                    Failure::NotSent(MeshError::Unavailable(error.to_string()))
+                }
+                _ => Failure::Unknown,
+            }),
+        };
+        (number, Sent { queue, answer }, confirmation)
+    })
+}
+
+/// Answers the callers whose outcome is certain; says whether the channel is lost.
+fn answer(
+    returns: &mut Returns<Sent>,
+    declared: &mut HashSet<String>,
+    batch: Vec<(u64, Sent, Result<Confirmation, Failure>)>,
+    nothing_under_way: bool,
+) -> bool {
+    let mut lost = false;
+    let mut observed = Vec::with_capacity(batch.len());
+    for (number, sent, confirmation) in batch {
+        // The callers below may have stopped waiting.
+        match confirmation {
+            Ok(Confirmation::Ack(returned) | Confirmation::Nack(returned))
+                if returned.is_some() =>
+            {
+                let returned = returned.and_then(|message| {
+                    let properties = &message.delivery.properties;
+                    let number = properties.correlation_id().as_ref()?.as_str().parse().ok()?;
+                    Some((number, message.reply_text.to_string()))
+                });
+                observed.push(Observed { number, what: sent, acked: true, returned });
+            }
+            Ok(Confirmation::Ack(_)) => {
+                observed.push(Observed { number, what: sent, acked: true, returned: None });
+            }
+            Ok(Confirmation::Nack(_)) => {
+                observed.push(Observed { number, what: sent, acked: false, returned: None });
+            }
+            Ok(Confirmation::NotRequested) => drop(sent.answer.send(Err(Failure::Unknown))),
+            Err(failure) => {
+                lost = true;
+                let _ = sent.answer.send(Err(failure));
+            }
+        }
+    }
+    for (sent, verdict) in returns.observe(observed, nothing_under_way) {
+        let _ = sent.answer.send(match verdict {
+            Verdict::Safe => Ok(()),
+            Verdict::Nacked => Err(Failure::Nacked),
+            Verdict::Returned(why) => {
+                // Someone deleted the queue: the next message declares it again.
+                declared.remove(&sent.queue);
+                Err(Failure::Returned(why))
+            }
+        });
+    }
+    lost
+}

@@ -1,0 +1,78 @@
+//! Everything that is ready, at once.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures::{Stream, stream::FuturesUnordered};
+
+/// Waits until some of `futures` are ready, and returns *all* that are ready then.
+///
+/// If one of them became ready before another on one thread, and the other is in
+/// what is returned, then the one is, or was returned before. For ever pending when
+/// there are none. Not for futures of tokio, which now and then are not ready only to
+/// let others have their turn.
+pub(super) fn settled<F: Future + Unpin>(
+    futures: &mut FuturesUnordered<F>,
+) -> impl Future<Output = Vec<F::Output>> {
+    poll_fn(|cx| {
+        let mut ready = Vec::new();
+        loop {
+            let woken = Arc::new(Woken { flag: AtomicBool::new(false), waker: cx.waker().clone() });
+            let waker = Waker::from(Arc::clone(&woken));
+            match Pin::new(&mut *futures).poll_next(&mut Context::from_waker(&waker)) {
+                Poll::Ready(Some(output)) => ready.push(output),
+                // Pending, but with more to do: it only let others have their turn,
+                // or something became ready just now.
+                Poll::Pending if woken.flag.load(Ordering::Acquire) => {}
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        if ready.is_empty() { Poll::Pending } else { Poll::Ready(ready) }
+    })
+}
+
+struct Woken {
+    flag: AtomicBool,
+    waker: Waker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.flag.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt as _, channel::oneshot};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_is_ready_comes_in_one_batch() {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..1000).map(|_| oneshot::channel::<usize>()).unzip();
+        let mut futures: FuturesUnordered<_> = receivers.into_iter().collect();
+        assert!(settled(&mut futures).now_or_never().is_none());
+        let mut later = Vec::new();
+        for (n, sender) in senders.into_iter().enumerate() {
+            if n % 10 == 0 { later.push(sender) } else { assert_eq!(sender.send(n), Ok(())) }
+        }
+        assert_eq!(settled(&mut futures).await.len(), 900);
+        drop(later);
+        assert_eq!(settled(&mut futures).await.len(), 100);
+        assert!(settled(&mut futures).now_or_never().is_none());
+    }
+}

@@ -1,0 +1,162 @@
+//! The names and arguments of everything in the broker.
+
+use lapin::{
+    Channel, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use super::config::{StreamLimits, Topology};
+use crate::Lane;
+
+const DEAD: &str = "solvemesh.dead.v1";
+pub(super) const LOG: &str = "solvemesh.log.v1";
+pub(super) const BULK: &str = "solvemesh.bulk.v1";
+pub(super) const CANCELS: &str = "solvemesh.cancel.v1";
+
+/// A queue or stream, as it is to be declared.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Queue {
+    pub(super) name: String,
+    pub(super) arguments: FieldTable,
+    /// Whether it takes the dead letters.
+    dead_letters: bool,
+}
+
+/// The queue of a lane. The route for its dead letters has to be there before it:
+/// a letter that finds none stays where it is.
+pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
+    let queue = Queue {
+        name: format!("solvemesh.jobs.{lane}.v1"),
+        arguments: table([
+            ("x-queue-type", text("quorum")),
+            ("x-dead-letter-exchange", text(DEAD)),
+            ("x-dead-letter-strategy", text("at-least-once")),
+            ("x-overflow", text("reject-publish")),
+            ("x-max-length", number(topology.lane_length.into())),
+            (
+                "x-consumer-timeout",
+                number(u64::try_from(topology.consumer_timeout.as_millis()).unwrap_or(u64::MAX)),
+            ),
+            ("x-delivery-limit", number(topology.delivery_limit.into())),
+        ]),
+        dead_letters: false,
+    };
+    [dead(), queue]
+}
+
+/// The queue of the dead letters.
+pub(super) fn dead() -> Queue {
+    Queue {
+        name: DEAD.to_owned(),
+        arguments: table([
+            ("x-queue-type", text("quorum")),
+            ("x-single-active-consumer", AMQPValue::Boolean(true)),
+        ]),
+        dead_letters: true,
+    }
+}
+
+/// The results log.
+pub(super) fn log(topology: &Topology) -> Queue {
+    stream(LOG, &topology.log)
+}
+
+/// The stream of what is stored in parts.
+pub(super) fn bulk(topology: &Topology) -> Queue {
+    stream(BULK, &topology.bulk)
+}
+
+/// The stream of cancels.
+pub(super) fn cancels(topology: &Topology) -> Queue {
+    stream(CANCELS, &topology.cancels)
+}
+
+/// Everything but the lanes.
+pub(super) fn base(topology: &Topology) -> [Queue; 4] {
+    [dead(), log(topology), bulk(topology), cancels(topology)]
+}
+
+fn stream(name: &str, limits: &StreamLimits) -> Queue {
+    Queue {
+        name: name.to_owned(),
+        arguments: table([
+            ("x-queue-type", text("stream")),
+            ("x-max-age", text(&limits.max_age)),
+            ("x-max-length-bytes", number(limits.max_bytes)),
+            ("x-stream-max-segment-size-bytes", number(limits.segment_bytes)),
+        ]),
+        dead_letters: false,
+    }
+}
+
+pub(super) fn table<const N: usize>(pairs: [(&str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in pairs {
+        table.insert(key.into(), value);
+    }
+    table
+}
+
+pub(super) fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+pub(super) fn number(value: u64) -> AMQPValue {
+    AMQPValue::LongLongInt(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// Declares queues, in order. What is there already stays as it is; with other
+/// arguments it is an error that closes the channel.
+pub(super) async fn declare(channel: &Channel, queues: &[Queue]) -> lapin::Result<()> {
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    for queue in queues {
+        if queue.dead_letters {
+            let durable =
+                ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            channel
+                .exchange_declare(DEAD.into(), ExchangeKind::Fanout, durable, FieldTable::default())
+                .await?;
+        }
+        channel.queue_declare(queue.name.as_str().into(), durable, queue.arguments.clone()).await?;
+        if queue.dead_letters {
+            channel
+                .queue_bind(
+                    queue.name.as_str().into(),
+                    DEAD.into(),
+                    "".into(),
+                    QueueBindOptions::default(),
+                    FieldTable::default(),
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_letters_route_comes_before_the_lane() {
+        let lane = "express".parse::<Lane>().expect("a lane");
+        let [first, second] = jobs(&lane, &Topology::default());
+        assert_eq!(first, dead());
+        assert_eq!(second.name, "solvemesh.jobs.express.v1");
+        let arguments = second.arguments.inner();
+        assert_eq!(arguments["x-dead-letter-exchange"], text(&first.name));
+        assert_eq!(arguments["x-overflow"], text("reject-publish"));
+    }
+
+    #[test]
+    fn streams_have_bounds_but_no_overflow_which_the_broker_would_refuse() {
+        for stream in &base(&Topology::default())[1..] {
+            let arguments = stream.arguments.inner();
+            assert_eq!(arguments["x-queue-type"], text("stream"));
+            assert!(arguments.contains_key("x-max-age"));
+            assert!(arguments.contains_key("x-max-length-bytes"));
+            assert!(!arguments.contains_key("x-overflow"));
+        }
+    }
+}

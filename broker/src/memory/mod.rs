@@ -1,0 +1,206 @@
+//! A [`Mesh`] in one process and its memory: for a laptop, a test, a first look.
+//! What it holds ends with the process.
+
+mod bulk;
+mod queue;
+mod tape;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message as _;
+use solvemesh::broker::v1::{BulkReference, JobEnvelope, LogBatch, LogEntry};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    bulk::Bulk,
+    queue::{Message, Queue},
+    tape::Tape,
+};
+use crate::{
+    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage, LogStart,
+    MAX_ENTRY_BYTES, Mesh, MeshError, Payload,
+};
+
+/// How many messages wait between a tape and its reader.
+const READ_AHEAD: usize = 256;
+
+/// What a [`MemoryMesh`] holds at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// Jobs waiting in one lane; past it, [`MeshError::Full`].
+    pub queue_length: usize,
+    /// Bytes of the jobs waiting in one lane; past it, [`MeshError::Full`].
+    pub queue_bytes: usize,
+    /// Bytes of the log; past it, its oldest messages go.
+    pub log_bytes: usize,
+    /// Bytes of what was stored; past it, the oldest goes.
+    pub bulk_bytes: usize,
+    /// Cancels that are remembered.
+    pub cancels: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self {
+            queue_length: 100_000,
+            queue_bytes: 1 << 30,
+            log_bytes: 1 << 30,
+            bulk_bytes: 1 << 30,
+            cancels: 100_000,
+        }
+    }
+}
+
+/// A [`Mesh`] in one process. Its tasks end when it is closed or dropped.
+#[derive(Debug)]
+pub struct MemoryMesh {
+    config: MemoryConfig,
+    lanes: Mutex<BTreeMap<Lane, Arc<Queue>>>,
+    dead: Arc<Queue>,
+    log: Arc<Tape<LogBatch>>,
+    cancels: Arc<Tape<String>>,
+    bulk: Mutex<Bulk>,
+    health: watch::Sender<Health>,
+    closed: CancellationToken,
+}
+
+impl MemoryMesh {
+    /// An empty mesh.
+    pub fn new(config: MemoryConfig) -> Self {
+        let dead = Arc::new(Queue::new(config.queue_length, config.queue_bytes, None));
+        Self {
+            lanes: Mutex::default(),
+            dead,
+            log: Arc::new(Tape::new(config.log_bytes)),
+            cancels: Arc::new(Tape::new(config.cancels)),
+            bulk: Mutex::new(Bulk::new(config.bulk_bytes)),
+            health: watch::Sender::new(Health::Ready),
+            closed: CancellationToken::new(),
+            config,
+        }
+    }
+
+    fn lane(&self, lane: &Lane) -> Arc<Queue> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = lanes.entry(lane.clone()).or_insert_with(|| {
+            let dead = Some(Arc::clone(&self.dead));
+            Arc::new(Queue::new(self.config.queue_length, self.config.queue_bytes, dead))
+        });
+        Arc::clone(queue)
+    }
+
+    fn open(&self) -> Result<(), MeshError> {
+        if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
+    }
+}
+
+impl Drop for MemoryMesh {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+#[async_trait]
+impl Mesh for MemoryMesh {
+    async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
+        self.open()?;
+        self.lane(lane).push(Message::new(job.clone())).map_err(|_| MeshError::Full(lane.clone()))
+    }
+
+    async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
+        self.open()?;
+        Ok(self.lane(lane).consume(prefetch, &self.closed, |message, settle| Delivery {
+            payload: payload(message.job()),
+            redelivered: message.redelivered(),
+            lease: Lease::new(settle),
+        }))
+    }
+
+    async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
+        self.open()?;
+        Ok(self.dead.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {
+            job_id: message.job().job_id.clone(),
+            digest: message.job().digest.clone(),
+            reason: "rejected".to_owned(),
+            body: message.job().encode_to_vec().into(),
+            lease: Lease::new(settle),
+        }))
+    }
+
+    async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
+        self.open()?;
+        let bytes = entry.encoded_len();
+        if bytes > MAX_ENTRY_BYTES {
+            return Err(MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES });
+        }
+        self.log.append(LogBatch { version: FORMAT_VERSION, entries: vec![entry] }, bytes);
+        Ok(())
+    }
+
+    async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
+        self.open()?;
+        let from = match from {
+            LogStart::First => 0,
+            LogStart::Offset(offset) => offset,
+        };
+        let (messages, reader) = mpsc::channel(READ_AHEAD);
+        tokio::spawn(Arc::clone(&self.log).play(
+            from,
+            |offset, batch| LogMessage { offset, batch: Ok(batch) },
+            messages,
+            self.closed.clone(),
+        ));
+        Ok(reader)
+    }
+
+    async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
+        self.open()?;
+        self.cancels.append(job_id.to_owned(), 1);
+        Ok(())
+    }
+
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+        self.open()?;
+        let (jobs, reader) = mpsc::channel(READ_AHEAD);
+        let play = Arc::clone(&self.cancels).play(0, |_, job| job, jobs, self.closed.clone());
+        tokio::spawn(play);
+        Ok(reader)
+    }
+
+    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        self.open()?;
+        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).store(parts)
+    }
+
+    async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
+        self.open()?;
+        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).load(reference)
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    async fn close(&self, _grace: Duration) {
+        self.closed.cancel();
+        self.health.send_replace(Health::Disconnected { error: MeshError::Closed.to_string() });
+    }
+}
+
+/// How many dead letters one consumer holds unsettled.
+const DEAD_PREFETCH: u16 = 16;
+
+fn payload(job: &JobEnvelope) -> Payload {
+    if job.version > FORMAT_VERSION {
+        Payload::Later { version: job.version, job_id: job.job_id.clone() }
+    } else {
+        Payload::Job(Box::new(job.clone()))
+    }
+}

@@ -1,0 +1,264 @@
+//! A lane's queue, or that of the dead letters.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use prost::Message as _;
+use solvemesh::broker::v1::JobEnvelope;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Consumer, LeaseLost, Settle, Stop};
+
+/// A job in a queue.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    job: Arc<JobEnvelope>,
+    bytes: usize,
+    redelivered: bool,
+}
+
+impl Message {
+    pub(super) fn new(job: JobEnvelope) -> Self {
+        Self { bytes: job.encoded_len(), job: Arc::new(job), redelivered: false }
+    }
+
+    pub(super) fn job(&self) -> &JobEnvelope {
+        &self.job
+    }
+
+    pub(super) fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+}
+
+/// Messages in order, each of which one consumer gets.
+#[derive(Debug)]
+pub(super) struct Queue {
+    max_length: usize,
+    max_bytes: usize,
+    /// Where rejected messages go.
+    dead: Option<Arc<Queue>>,
+    ready: Mutex<Ready>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ready {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+/// The queue takes no more.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Queue {
+    pub(super) fn new(max_length: usize, max_bytes: usize, dead: Option<Arc<Queue>>) -> Self {
+        Self { max_length, max_bytes, dead, ready: Mutex::default(), filled: Notify::new() }
+    }
+
+    /// Adds a message at the end.
+    pub(super) fn push(&self, message: Message) -> Result<(), Full> {
+        let mut ready = self.lock();
+        let fits = ready.messages.len() < self.max_length
+            && ready.bytes.saturating_add(message.bytes) <= self.max_bytes;
+        if !fits {
+            return Err(Full);
+        }
+        ready.bytes += message.bytes;
+        ready.messages.push_back(message);
+        drop(ready);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts a message back where it was: it had its place, full or not.
+    fn push_front(&self, message: Message) {
+        let mut ready = self.lock();
+        ready.bytes += message.bytes;
+        ready.messages.push_front(Message { redelivered: true, ..message });
+        drop(ready);
+        self.filled.notify_one();
+    }
+
+    fn pop(&self) -> Option<Message> {
+        let mut ready = self.lock();
+        let message = ready.messages.pop_front()?;
+        ready.bytes -= message.bytes;
+        let more = !ready.messages.is_empty();
+        drop(ready);
+        if more {
+            // One permit stands for any number of messages.
+            self.filled.notify_one();
+        }
+        Some(message)
+    }
+
+    async fn next(&self) -> Message {
+        loop {
+            let filled = self.filled.notified();
+            match self.pop() {
+                Some(message) => return message,
+                None => filled.await,
+            }
+        }
+    }
+
+    /// Hands messages out, at most `prefetch` unsettled at once, until the consumer
+    /// is stopped or the mesh is `closed`.
+    pub(super) fn consume<T: Send + 'static>(
+        self: &Arc<Self>,
+        prefetch: u16,
+        closed: &CancellationToken,
+        as_item: impl Fn(&Message, Unsettled) -> T + Send + Sync + 'static,
+    ) -> Consumer<T> {
+        let prefetch = usize::from(prefetch.max(1));
+        let (items, taken) = mpsc::channel(prefetch);
+        let stop = closed.child_token();
+        let orphans = Arc::new(Orphans { queue: Arc::clone(self), parked: Mutex::default() });
+        tokio::spawn(hand_out(Arc::clone(&orphans), prefetch, items, stop.clone(), as_item));
+        Consumer::new(taken, stop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn hand_out<T>(
+    orphans: Arc<Orphans>,
+    prefetch: usize,
+    items: mpsc::Sender<T>,
+    stop: Stop,
+    as_item: impl Fn(&Message, Unsettled) -> T + Sync,
+) {
+    let unsettled = Arc::new(Semaphore::new(prefetch));
+    let deliver = async {
+        while let Ok(permit) = Arc::clone(&unsettled).acquire_owned().await {
+            // There is room: no more items than permits.
+            let Ok(place) = items.reserve().await else { return };
+            let message = orphans.queue.next().await;
+            let lease = Unsettled {
+                message: Some(message.clone()),
+                orphans: Arc::clone(&orphans),
+                _permit: permit,
+            };
+            place.send(as_item(&message, lease));
+        }
+    };
+    tokio::select! {
+        () = deliver => {}
+        () = stop.cancelled() => {}
+    }
+    orphans.release();
+}
+
+/// The messages whose leases were dropped unsettled: they wait until their consumer
+/// has stopped, so that a consumer which drops what it can't bear does not get it
+/// again at once.
+#[derive(Debug)]
+struct Orphans {
+    queue: Arc<Queue>,
+    /// `None` once the consumer has stopped.
+    parked: Mutex<Parked>,
+}
+
+#[derive(Debug, Default)]
+struct Parked {
+    messages: Vec<Message>,
+    stopped: bool,
+}
+
+impl Orphans {
+    fn adopt(&self, message: Message) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        if parked.stopped {
+            self.queue.push_front(message);
+        } else {
+            parked.messages.push(message);
+        }
+    }
+
+    fn release(&self) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        parked.stopped = true;
+        for message in mem::take(&mut parked.messages).into_iter().rev() {
+            self.queue.push_front(message);
+        }
+    }
+}
+
+/// A message that was handed out.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    message: Option<Message>,
+    orphans: Arc<Orphans>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.orphans.adopt(message);
+        }
+    }
+}
+
+#[async_trait]
+impl Settle for Unsettled {
+    async fn ack(mut self: Box<Self>) -> Result<(), LeaseLost> {
+        self.message.take().map(drop).ok_or(LeaseLost)
+    }
+
+    async fn requeue(mut self: Box<Self>) -> Result<(), LeaseLost> {
+        let message = self.message.take().ok_or(LeaseLost)?;
+        self.orphans.queue.push_front(message);
+        Ok(())
+    }
+
+    async fn reject(mut self: Box<Self>) -> Result<(), LeaseLost> {
+        let message = self.message.take().ok_or(LeaseLost)?;
+        let job_id = message.job.job_id.clone();
+        if let Some(dead) = &self.orphans.queue.dead
+            && dead.push(message).is_err()
+        {
+            tracing::error!(job_id, "the queue of dead letters is full; one is lost");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: &str) -> Message {
+        Message::new(JobEnvelope { job_id: id.to_owned(), ..JobEnvelope::default() })
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_and_is_marked() {
+        let queue = Queue::new(2, 1000, None);
+        assert!(queue.push(message("a")).is_ok());
+        assert!(queue.push(message("b")).is_ok());
+        assert!(queue.push(message("c")).is_err());
+        let first = queue.pop().expect("a");
+        queue.push_front(first);
+        let again = queue.pop().expect("a again");
+        assert_eq!((again.job().job_id.as_str(), again.redelivered()), ("a", true));
+        let next = queue.pop().expect("b");
+        assert_eq!((next.job().job_id.as_str(), next.redelivered()), ("b", false));
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let queue = Queue::new(10, message("ab").bytes, None);
+        assert!(queue.push(message("ab")).is_ok());
+        assert!(queue.push(message("ab")).is_err());
+    }
+}

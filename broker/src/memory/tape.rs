@@ -1,0 +1,110 @@
+//! What is appended and read from anywhere: the log, the cancels.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Items numbered from 0, the oldest of which go once all together weigh too much.
+#[derive(Debug)]
+pub(super) struct Tape<T> {
+    limit: usize,
+    items: Mutex<Items<T>>,
+    /// The offset that the next item gets.
+    end: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Items<T> {
+    /// With their weights.
+    items: VecDeque<(T, usize)>,
+    /// The offset of the oldest.
+    first: u64,
+    weight: usize,
+}
+
+impl<T: Clone + Send> Tape<T> {
+    pub(super) fn new(limit: usize) -> Self {
+        let items = Items { items: VecDeque::new(), first: 0, weight: 0 };
+        Self { limit, items: Mutex::new(items), end: watch::Sender::new(0) }
+    }
+
+    /// Adds an item. The newest stays, whatever it weighs.
+    pub(super) fn append(&self, item: T, weight: usize) {
+        let mut tape = self.lock();
+        tape.items.push_back((item, weight));
+        tape.weight += weight;
+        while tape.weight > self.limit && tape.items.len() > 1 {
+            if let Some((_, weight)) = tape.items.pop_front() {
+                tape.weight -= weight;
+                tape.first += 1;
+            }
+        }
+        self.end.send_modify(|end| *end += 1);
+    }
+
+    /// The item at `offset`, or the first one after it that is left.
+    fn get(&self, offset: u64) -> Option<(u64, T)> {
+        let tape = self.lock();
+        let offset = offset.max(tape.first);
+        let index = usize::try_from(offset - tape.first).ok()?;
+        tape.items.get(index).map(|(item, _)| (offset, item.clone()))
+    }
+
+    /// Hands all items from `offset` on to `reader`, at the reader's pace, until it
+    /// hangs up or `closed`.
+    pub(super) async fn play<U: Send>(
+        self: std::sync::Arc<Self>,
+        mut offset: u64,
+        as_read: impl Fn(u64, T) -> U + Send,
+        reader: mpsc::Sender<U>,
+        closed: CancellationToken,
+    ) {
+        let mut end = self.end.subscribe();
+        loop {
+            let Some((at, item)) = self.get(offset) else {
+                tokio::select! {
+                    grown = end.wait_for(|end| *end > offset) => {
+                        if grown.is_ok() { continue } else { return }
+                    }
+                    () = reader.closed() => return,
+                    () = closed.cancelled() => return,
+                }
+            };
+            tokio::select! {
+                sent = reader.send(as_read(at, item)) => if sent.is_err() { return },
+                () = closed.cancelled() => return,
+            }
+            offset = at + 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<T>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_and_their_readers_jump_forward() {
+        let tape = Tape::new(3);
+        (0..5).for_each(|n| tape.append(n, 1));
+        assert_eq!(tape.get(0), Some((2, 2)));
+        assert_eq!(tape.get(4), Some((4, 4)));
+        assert_eq!(tape.get(5), None);
+    }
+
+    #[test]
+    fn an_item_over_the_limit_stays_alone() {
+        let tape = Tape::new(3);
+        tape.append('a', 1);
+        tape.append('b', 9);
+        assert_eq!(tape.get(0), Some((1, 'b')));
+    }
+}

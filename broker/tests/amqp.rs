@@ -1,0 +1,336 @@
+//! The mesh in RabbitMQ does what any mesh does, and keeps doing it when the broker
+//! is killed, cuts connections, or is short of memory.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
+
+mod behaviour;
+#[allow(dead_code, unreachable_pub, reason = "for the end-to-end tests too")]
+#[path = "../../tests/src/rabbit.rs"]
+mod rabbit;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use behaviour::{entries, entry, job, job_id, lane, next, tests_of, within};
+use bytes::Bytes;
+use futures::{StreamExt as _, future::join_all, stream};
+use rabbit::{RabbitNode, Vhost};
+use solvemesh_broker::{
+    AmqpConfig, AmqpMesh, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+};
+
+tests_of!(async { connect(&rabbit::vhost().await).await });
+
+async fn connect(vhost: &Vhost) -> AmqpMesh {
+    AmqpMesh::connect(config(vhost.url())).await.unwrap()
+}
+
+fn config(url: &str) -> AmqpConfig {
+    AmqpConfig { publish_timeout: Duration::from_secs(3), ..AmqpConfig::new(url) }
+}
+
+async fn ctl(vhost: &Vhost, command: &[&str]) -> String {
+    let node = RabbitNode::shared().await;
+    node.rabbitmqctl(&[&["-p", vhost.name()], command].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_the_unroutable_are_told_so() {
+    let vhost = rabbit::vhost().await;
+    let mesh = connect(&vhost).await;
+    let lost: Lane = "lost".parse().unwrap();
+    for lane in [&lane(), &lost] {
+        mesh.enqueue(lane, &job("first")).await.unwrap();
+    }
+    ctl(&vhost, &["delete_queue", "solvemesh.jobs.lost.v1"]).await;
+
+    let enqueued = join_all((0..1000).map(|n| {
+        let lane = if n % 3 == 0 { lost.clone() } else { lane() };
+        let mesh = &mesh;
+        async move { (n, mesh.enqueue(&lane, &job(&n.to_string())).await) }
+    }))
+    .await;
+    let mut safe = BTreeSet::new();
+    for (n, outcome) in enqueued {
+        match outcome {
+            Ok(()) => {
+                safe.insert((n % 3 == 0, n.to_string()));
+            }
+            Err(MeshError::Unroutable(_)) => assert_eq!(n % 3, 0, "{n} had a queue"),
+            Err(other) => panic!("{n}: {other}"),
+        }
+    }
+    let unroutable = 1000 - safe.len();
+    assert!(unroutable > 0);
+
+    // The queue is declared again by the next who needs it.
+    mesh.enqueue(&lost, &job("last")).await.unwrap();
+    safe.extend([(false, "first".to_owned()), (true, "last".to_owned())]);
+    let mut found = BTreeSet::new();
+    for (is_lost, lane) in [(false, lane()), (true, lost)] {
+        let mut jobs = mesh.consume(&lane, 100).await.unwrap();
+        while safe.iter().any(|(l, id)| *l == is_lost && !found.contains(&(*l, id.clone()))) {
+            let delivery = next(&mut jobs).await;
+            assert!(found.insert((is_lost, job_id(&delivery))));
+            delivery.lease.ack().await.unwrap();
+        }
+        let empty = tokio::time::timeout(Duration::from_millis(200), jobs.next()).await;
+        assert!(empty.is_err(), "a job that was told to be unroutable");
+    }
+    assert_eq!(found, safe);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_lane_refuses_and_keeps_what_it_has() {
+    let vhost = rabbit::vhost().await;
+    let mut config = config(vhost.url());
+    config.topology.lane_length = 5;
+    let mesh = AmqpMesh::connect(config).await.unwrap();
+    let mut safe = 0;
+    let refused = loop {
+        match mesh.enqueue(&lane(), &job(&safe.to_string())).await {
+            Ok(()) => safe += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, MeshError::Full(lane()));
+    assert!(safe >= 5);
+    let mut jobs = mesh.consume(&lane(), 100).await.unwrap();
+    for n in 0..safe {
+        let delivery = next(&mut jobs).await;
+        assert_eq!(job_id(&delivery), n.to_string());
+        delivery.lease.ack().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_arguments_are_refused() {
+    let vhost = rabbit::vhost().await;
+    let _mesh = connect(&vhost).await;
+    let mut other = config(vhost.url());
+    other.topology.log.max_age = "1D".to_owned();
+    let refused = within("an answer", AmqpMesh::connect(other)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+
+    let mut other = config(vhost.url());
+    other.topology.lane_length = 7;
+    let other = AmqpMesh::connect(other).await.unwrap();
+    let _jobs = other.consume(&lane(), 1).await.unwrap();
+    let mut third = config(vhost.url());
+    third.topology.lane_length = 8;
+    let third = AmqpMesh::connect(third).await.unwrap();
+    assert!(matches!(third.consume(&lane(), 1).await, Err(MeshError::Refused(_))));
+    assert!(matches!(third.enqueue(&lane(), &job("a")).await, Err(MeshError::Refused(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_truncated_is_gone() {
+    let vhost = rabbit::vhost().await;
+    let mut config = config(vhost.url());
+    config.topology.bulk.max_bytes = 2 << 20;
+    config.topology.bulk.segment_bytes = 1 << 20;
+    let mesh = AmqpMesh::connect(config).await.unwrap();
+    let parts = |n| vec![Bytes::from(vec![n; MAX_PART_BYTES])];
+    let first = mesh.store(parts(0)).await.unwrap();
+    let mut last = first.clone();
+    for n in 1..12 {
+        last = mesh.store(parts(n)).await.unwrap();
+    }
+    assert_eq!(mesh.load(&last).await, Ok(parts(11)));
+    let gone = within("loading", mesh.load(&first)).await;
+    assert!(matches!(gone, Err(MeshError::Gone(_))), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_and_followers_survive_cut_connections() {
+    let vhost = rabbit::vhost().await;
+    let mesh = connect(&vhost).await;
+    let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut cancels = mesh.follow_cancels().await.unwrap();
+    for n in 0..3 {
+        mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
+    }
+    mesh.append(entry("before")).await.unwrap();
+    mesh.announce_cancel("before").await.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["before"]);
+    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("before"));
+    let held = next(&mut jobs).await;
+    assert_eq!(job_id(&held), "0");
+
+    ctl(&vhost, &["close_all_connections", "--vhost", vhost.name(), "a test"]).await;
+
+    // All three come again; what was held is no longer ours.
+    let mut again = BTreeMap::new();
+    while again.len() < 3 || !again.values().all(|redelivered| *redelivered) {
+        let delivery = next(&mut jobs).await;
+        let (id, redelivered) = (job_id(&delivery), delivery.redelivered);
+        if delivery.lease.ack().await.is_ok() {
+            again.insert(id, redelivered);
+        }
+    }
+    assert!(held.lease.ack().await.is_err());
+    mesh.append(entry("after")).await.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["after"]);
+    within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
+        .await;
+    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("after"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
+    let node = RabbitNode::start().await;
+    let mesh = Arc::new(AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap());
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut health = mesh.health();
+    mesh.enqueue(&lane(), &job("kept")).await.unwrap();
+
+    let writers: Vec<_> = (0..20)
+        .map(|writer| {
+            let mesh = Arc::clone(&mesh);
+            tokio::spawn(async move {
+                for n in 0..200 {
+                    mesh.append(entry(&format!("{writer} {n}"))).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut read = entries(&mut log, 100).await;
+    node.kill9();
+    let lost = |health: &Health| matches!(health, Health::Disconnected { .. });
+    within("the loss", health.wait_for(lost)).await.unwrap();
+    let start = Instant::now();
+    let refused = mesh.enqueue(&lane(), &job("refused")).await;
+    assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    // This one gives its caller up, not its entry.
+    let impatient = tokio::time::timeout(Duration::ZERO, mesh.append(entry("abandoned"))).await;
+    assert!(impatient.is_err());
+    node.restart().await;
+    for writer in writers {
+        within("a writer", writer).await.unwrap();
+    }
+    within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+
+    // A batch may come twice, but in order: each writer's entries never go back
+    // further than what was under way, and all are there.
+    mesh.append(entry("end")).await.unwrap();
+    while read.last().is_none_or(|last| last != "end") {
+        read.extend(entries(&mut log, 1).await);
+    }
+    assert!(read.contains(&"abandoned".to_owned()));
+    let mut again = mesh.follow_log(LogStart::First).await.unwrap();
+    assert_eq!(entries(&mut again, read.len()).await, read, "the same from the beginning");
+    let mut next_of = [0; 20];
+    for id in &read {
+        if let Some((writer, n)) = id.split_once(' ') {
+            let next: &mut usize = &mut next_of[writer.parse::<usize>().unwrap()];
+            let n: usize = n.parse().unwrap();
+            assert!(n <= *next, "{id} before {next}");
+            *next = (*next).max(n + 1);
+        }
+    }
+    assert_eq!(next_of, [200; 20]);
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    assert_eq!(job_id(&next(&mut jobs).await), "kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_short_of_memory_refuses_in_time_and_recovers() {
+    let node = RabbitNode::start().await;
+    let mesh = AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap();
+    let mut health = mesh.health();
+    mesh.enqueue(&lane(), &job("before")).await.unwrap();
+    node.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
+
+    // The broker says that it is blocked only to who publishes.
+    let start = Instant::now();
+    let unknown = mesh.enqueue(&lane(), &job("unknown")).await;
+    assert!(
+        matches!(unknown, Err(MeshError::OutcomeUnknown | MeshError::Blocked(_))),
+        "{unknown:?}"
+    );
+    let blocked = |health: &Health| matches!(health, Health::Blocked { .. });
+    within("the alarm", health.wait_for(blocked)).await.unwrap();
+    let refused = mesh.enqueue(&lane(), &job("refused")).await;
+    assert!(matches!(refused, Err(MeshError::Blocked(_))), "{refused:?}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    // Taking goes on.
+    let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
+    let delivery = next(&mut jobs).await;
+    assert_eq!(job_id(&delivery), "before");
+    delivery.lease.ack().await.unwrap();
+    // An entry waits.
+    let waiting = tokio::time::timeout(Duration::from_secs(4), mesh.append(entry("waiting"))).await;
+    assert!(waiting.is_err());
+
+    node.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).await;
+    within("the end of it", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+    mesh.enqueue(&lane(), &job("after")).await.unwrap();
+    mesh.append(entry("after")).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    assert_eq!(entries(&mut log, 2).await, ["waiting", "after"], "each once");
+    let mut arrived = Vec::new();
+    while arrived.last().is_none_or(|last| last != "after") {
+        let delivery = next(&mut jobs).await;
+        arrived.push(job_id(&delivery));
+        delivery.lease.ack().await.unwrap();
+    }
+    assert!(!arrived.contains(&"refused".to_owned()));
+}
+
+/// `cargo test -p solvemesh-broker --test amqp -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn how_fast() {
+    let vhost = rabbit::vhost().await;
+    let mesh = connect(&vhost).await;
+    mesh.enqueue(&lane(), &job("warm")).await.unwrap();
+    let padded = |n: usize| {
+        let mut job = job(&n.to_string());
+        job.digest = vec![1; 250];
+        job
+    };
+    for in_flight in [1, 50, 200] {
+        let count = if in_flight == 1 { 2_000 } else { 40_000 };
+        let start = Instant::now();
+        stream::iter(0..count)
+            .for_each_concurrent(in_flight, |n| {
+                let job = padded(n);
+                let mesh = &mesh;
+                async move { mesh.enqueue(&lane(), &job).await.unwrap() }
+            })
+            .await;
+        let rate = f64::from(u32::try_from(count).unwrap()) / start.elapsed().as_secs_f64();
+        println!("{in_flight:4} in flight: {rate:8.0} confirmed enqueues/s");
+    }
+    for in_flight in [1, 50, 200, 1000] {
+        let count = if in_flight == 1 { 2_000 } else { 40_000 };
+        let start = Instant::now();
+        stream::iter(0..count)
+            .for_each_concurrent(in_flight, |n: usize| {
+                let mut entry = entry(&n.to_string());
+                entry.digest = vec![1; 250];
+                let mesh = &mesh;
+                async move { mesh.append(entry).await.unwrap() }
+            })
+            .await;
+        let rate = f64::from(u32::try_from(count).unwrap()) / start.elapsed().as_secs_f64();
+        println!("{in_flight:4} in flight: {rate:8.0} confirmed appends/s");
+    }
+    let start = Instant::now();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let read = entries(&mut log, 122_000).await.len();
+    println!("followed {read} entries in {:?}", start.elapsed());
+    let start = Instant::now();
+    let mut jobs = mesh.consume(&lane(), 200).await.unwrap();
+    let count = 20_000;
+    for _ in 0..count {
+        next(&mut jobs).await.lease.ack().await.unwrap();
+    }
+    let rate = f64::from(count) / start.elapsed().as_secs_f64();
+    println!("consumed and acked: {rate:8.0} jobs/s");
+}

@@ -1,0 +1,239 @@
+use std::collections::BTreeMap;
+
+use solvemesh::v1::{Event, Finished, Solution, SolutionPart, event::Kind};
+
+use crate::Outcome;
+
+/// Collects the parts of solutions from the events of any number of jobs.
+///
+/// It must see the events of a job in order and from its first part on.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    parts: BTreeMap<String, Joined>,
+}
+
+/// The parts so far.
+#[derive(Debug, Default)]
+struct Joined {
+    solution: Solution,
+    parts: i32,
+}
+
+/// The parts of a solution do not make a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the solution of job {job_id} is incomplete: {what}")]
+pub struct BadParts {
+    /// The job.
+    pub job_id: String,
+    /// What does not fit.
+    pub what: String,
+}
+
+impl Assembly {
+    /// Takes the next event; returns the outcome when it ends a job.
+    ///
+    /// # Errors
+    ///
+    /// When the solution's parts do not make a whole.
+    pub fn add(&mut self, event: Event) -> Result<Option<Outcome>, BadParts> {
+        let Event { job_id, attempt, kind, .. } = event;
+        match kind {
+            Some(Kind::SolutionPart(part)) => {
+                let bad = |what| BadParts { job_id: job_id.clone(), what };
+                if part.index == 0 {
+                    self.parts.remove(&job_id);
+                }
+                self.parts.entry(job_id.clone()).or_default().join(part).map_err(bad)?;
+                Ok(None)
+            }
+            Some(Kind::Finished(mut finished)) => {
+                let joined = self.parts.remove(&job_id).unwrap_or_default();
+                complete(&mut finished, joined)
+                    .map_err(|what| BadParts { job_id: job_id.clone(), what })?;
+                Ok(Some(Outcome::new(job_id, attempt, finished)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Puts the joined solution in its place, and checks whatever solution there is.
+fn complete(finished: &mut Finished, joined: Joined) -> Result<(), String> {
+    let Some(result) = &mut finished.result else { return Ok(()) };
+    if result.solution_parts != 0 {
+        if joined.parts != result.solution_parts {
+            return Err(format!("{} of {} parts came", joined.parts, result.solution_parts));
+        }
+        result.solution = Some(joined.solution);
+    }
+    result.solution.as_ref().map_or(Ok(()), check)
+}
+
+impl Joined {
+    fn join(&mut self, part: SolutionPart) -> Result<(), String> {
+        if part.index != self.parts {
+            return Err(format!("part {} came where part {} was due", part.index, self.parts));
+        }
+        let run = part.solution.ok_or_else(|| format!("part {} is empty", part.index))?;
+        let whole = &mut self.solution;
+        if !follows(run.variable_offset, variables(&run), variables(whole))
+            || !follows(run.constraint_offset, constraints(&run), constraints(whole))
+        {
+            return Err(format!("part {} leaves a gap", part.index));
+        }
+        whole.variable_names.extend(run.variable_names);
+        whole.values.extend(run.values);
+        whole.reduced_costs.extend(run.reduced_costs);
+        whole.constraint_names.extend(run.constraint_names);
+        whole.activities.extend(run.activities);
+        whole.duals.extend(run.duals);
+        self.parts += 1;
+        check(whole)
+    }
+}
+
+/// How many variables a solution tells of.
+fn variables(solution: &Solution) -> usize {
+    let Solution { variable_names, values, reduced_costs, .. } = solution;
+    variable_names.len().max(values.len()).max(reduced_costs.len())
+}
+
+/// How many constraints a solution tells of.
+fn constraints(solution: &Solution) -> usize {
+    let Solution { constraint_names, activities, duals, .. } = solution;
+    constraint_names.len().max(activities.len()).max(duals.len())
+}
+
+/// Whether a run begins where the part before ended. An empty one does anywhere.
+fn follows(offset: i32, length: usize, end: usize) -> bool {
+    length == 0 || usize::try_from(offset) == Ok(end)
+}
+
+/// Every array has its full length or none.
+fn check(solution: &Solution) -> Result<(), String> {
+    let (n, m) = (variables(solution), constraints(solution));
+    let arrays = [
+        ("variable_names", solution.variable_names.len(), n),
+        ("values", solution.values.len(), n),
+        ("reduced_costs", solution.reduced_costs.len(), n),
+        ("constraint_names", solution.constraint_names.len(), m),
+        ("activities", solution.activities.len(), m),
+        ("duals", solution.duals.len(), m),
+    ];
+    match arrays.into_iter().find(|&(_, length, full)| length != 0 && length != full) {
+        None => Ok(()),
+        Some((name, length, full)) => Err(format!("{length} of {full} {name} came")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+    use solvemesh::v1::{JobState, SolveResult};
+
+    use super::*;
+
+    fn event(kind: Kind) -> Event {
+        Event { job_id: "j".into(), attempt: 1, kind: Some(kind), ..Event::default() }
+    }
+
+    fn part(index: i32, count: i32, solution: Solution) -> Event {
+        event(Kind::SolutionPart(SolutionPart { index, count, solution: Some(solution) }))
+    }
+
+    fn finished(solution_parts: i32) -> Event {
+        let result = SolveResult { solution_parts, ..SolveResult::default() };
+        event(Kind::Finished(Finished {
+            state: JobState::Succeeded.into(),
+            result: Some(result),
+            failure: None,
+        }))
+    }
+
+    fn values(offset: i32, values: &[f64]) -> Solution {
+        Solution { variable_offset: offset, values: values.to_vec(), ..Solution::default() }
+    }
+
+    #[test]
+    fn a_part_that_is_missing_is_told() {
+        let mut assembly = Assembly::default();
+        assembly.add(part(0, 2, values(0, &[1.0]))).unwrap();
+        let bad = assembly.add(finished(2)).unwrap_err();
+        assert_eq!(bad.what, "1 of 2 parts came");
+    }
+
+    #[test]
+    fn a_part_out_of_turn_is_told() {
+        let bad = Assembly::default().add(part(1, 2, values(1, &[1.0]))).unwrap_err();
+        assert_eq!(bad.what, "part 1 came where part 0 was due");
+    }
+
+    #[test]
+    fn a_gap_between_parts_is_told() {
+        let mut assembly = Assembly::default();
+        assembly.add(part(0, 2, values(0, &[1.0]))).unwrap();
+        let bad = assembly.add(part(1, 2, values(2, &[1.0]))).unwrap_err();
+        assert_eq!(bad.what, "part 1 leaves a gap");
+    }
+
+    #[test]
+    fn an_array_that_is_too_short_is_told() {
+        let mut short = values(0, &[1.0, 2.0]);
+        short.variable_names = vec!["x".into()];
+        let bad = Assembly::default().add(part(0, 1, short)).unwrap_err();
+        assert_eq!(bad.what, "1 of 2 variable_names came");
+    }
+
+    /// Cuts a list at the given points, sorted.
+    fn cut<T: Clone>(list: &[T], cuts: &[usize]) -> Vec<(usize, Vec<T>)> {
+        let mut points: Vec<_> = cuts.iter().map(|cut| cut % (list.len() + 1)).collect();
+        points.extend([0, list.len()]);
+        points.sort_unstable();
+        points.windows(2).map(|pair| (pair[0], list[pair[0]..pair[1]].to_vec())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_solution_in_any_parts_is_joined_as_it_was(
+            columns in prop::collection::vec(any::<i32>(), 0..40),
+            rows in prop::collection::vec(any::<i32>(), 0..40),
+            cuts in prop::collection::vec((any::<usize>(), any::<usize>()), 0..6),
+            other in any::<bool>(),
+        ) {
+            let column_cuts: Vec<_> = cuts.iter().map(|cut| cut.0).collect();
+            let row_cuts: Vec<_> = cuts.iter().map(|cut| cut.1).collect();
+            let float = |list: Vec<i32>| list.into_iter().map(f64::from).collect::<Vec<_>>();
+            let names = |list: &[i32]| list.iter().map(i32::to_string).collect::<Vec<_>>();
+            let mut assembly = Assembly::default();
+            let count = i32::try_from(cuts.len() + 1).unwrap();
+            let runs = cut(&columns, &column_cuts).into_iter().zip(cut(&rows, &row_cuts));
+            for (index, ((column, xs), (row, ys))) in runs.enumerate() {
+                let run = Solution {
+                    variable_offset: i32::try_from(column).unwrap(),
+                    variable_names: names(&xs),
+                    values: float(xs),
+                    reduced_costs: vec![],
+                    constraint_offset: i32::try_from(row).unwrap(),
+                    constraint_names: names(&ys),
+                    activities: vec![],
+                    duals: float(ys),
+                };
+                if other {
+                    let mut elsewhere = part(0, 1, values(0, &[1.0]));
+                    elsewhere.job_id = "other".into();
+                    prop_assert_eq!(assembly.add(elsewhere).unwrap(), None);
+                }
+                let index = i32::try_from(index).unwrap();
+                prop_assert_eq!(assembly.add(part(index, count, run)).unwrap(), None);
+            }
+            let outcome = assembly.add(finished(count)).unwrap().unwrap();
+            let solution = outcome.solution().unwrap();
+            prop_assert_eq!(&solution.variable_names, &names(&columns));
+            prop_assert_eq!(&solution.constraint_names, &names(&rows));
+            prop_assert_eq!(&solution.values, &float(columns));
+            prop_assert_eq!(&solution.duals, &float(rows));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
+
+use super::{
+    cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, exit::EXIT_CODES,
+    get::GetArgs, list::ListArgs, solve::SolveArgs, submit::SubmitArgs, watch::WatchArgs,
+};
+
+/// Solve optimisation models on a mesh of workers
+///
+/// Data goes to standard output, everything else to standard error. Each flag can
+/// also be given as the environment variable that its help names.
+#[derive(Debug, Parser)]
+#[command(name = "solvemesh", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// A gateway of the mesh
+    #[arg(
+        long,
+        env = "SOLVEMESH_GATEWAY",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL",
+        global = true
+    )]
+    pub(crate) gateway: String,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Submit a model, wait for its job to end, print the solution
+    Solve(SolveArgs),
+    /// Submit a model and print the id of its job
+    Submit(SubmitArgs),
+    /// Wait for jobs to end and print their solutions
+    Watch(WatchArgs),
+    /// Print what is known of a job now
+    Get(GetArgs),
+    /// List jobs, the latest first
+    List(ListArgs),
+    /// End a queued job; stop a running one with the best solution it has
+    Cancel(CancelArgs),
+    /// Print what the mesh can do: solvers, options, limits
+    Capabilities(CapabilitiesArgs),
+    /// Solve the Wyndor Glass product mix and show the events as they come
+    Demo(DemoArgs),
+}
+
+/// How the end of a job is told.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct ReportArgs {
+    /// Print one JSON object a job, on a line of its own
+    #[arg(long, env = "SOLVEMESH_JSON", value_parser = BoolishValueParser::new())]
+    pub(crate) json: bool,
+
+    /// Show variables and duals that are zero too
+    #[arg(long, env = "SOLVEMESH_ALL", value_parser = BoolishValueParser::new())]
+    pub(crate) all: bool,
+
+    /// Print every event as a line on standard error
+    #[arg(short, long, env = "SOLVEMESH_VERBOSE", value_parser = BoolishValueParser::new())]
+    pub(crate) verbose: bool,
+}
+
+/// Whether to print JSON.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct JsonArgs {
+    /// Print one JSON object a job, on a line of its own
+    #[arg(long, env = "SOLVEMESH_JSON", value_parser = BoolishValueParser::new())]
+    pub(crate) json: bool,
+}

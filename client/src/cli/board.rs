@@ -1,0 +1,89 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use solvemesh_client::v1::{Event, JobState, Progress, event::Kind};
+
+use super::{lines::measures, names};
+
+/// How far the jobs of a watch have come, for the line of progress.
+#[derive(Debug)]
+pub(super) struct Board {
+    jobs: BTreeMap<String, JobState>,
+    progress: Option<Progress>,
+}
+
+impl Board {
+    /// Nothing is known of these jobs yet.
+    pub(super) fn new<'a>(job_ids: impl IntoIterator<Item = &'a String>) -> Self {
+        let jobs = job_ids.into_iter().map(|id| (id.clone(), JobState::Queued)).collect();
+        Self { jobs, progress: None }
+    }
+
+    /// Takes note of an event.
+    pub(super) fn add(&mut self, event: &Event) {
+        let Some(state) = self.jobs.get_mut(&event.job_id) else { return };
+        match &event.kind {
+            Some(Kind::Queued(_) | Kind::AttemptFailed(_)) => *state = JobState::Queued,
+            Some(Kind::Started(_)) => *state = JobState::Running,
+            Some(Kind::Progress(progress)) => {
+                *state = JobState::Running;
+                // How long it takes, the line says itself.
+                self.progress = Some(Progress { elapsed: None, ..*progress });
+            }
+            Some(Kind::Finished(finished)) => *state = finished.state(),
+            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_)) | None => {}
+        }
+    }
+
+    /// The line: state and numbers of a single job, counts of several.
+    pub(super) fn line(&self, elapsed: Duration) -> String {
+        let seconds = elapsed.as_secs();
+        let clock = format!("{}:{:02}", seconds / 60, seconds % 60);
+        let mut states = self.jobs.values();
+        match (states.next(), states.next()) {
+            (Some(&state), None) => {
+                let progress = self.progress.as_ref().map(measures).unwrap_or_default();
+                let state = names::state(state).unwrap_or("unknown");
+                [state, &progress, &clock]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("  ")
+            }
+            _ => {
+                let count = |state| self.jobs.values().filter(|&&is| is == state).count();
+                let (queued, running) = (count(JobState::Queued), count(JobState::Running));
+                let ended = self.jobs.len() - queued - running;
+                format!("{queued} queued  {running} running  {ended} ended  {clock}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use solvemesh_client::v1::{Finished, Started};
+
+    use super::*;
+
+    fn event(job_id: &str, kind: Kind) -> Event {
+        Event { job_id: job_id.into(), kind: Some(kind), ..Event::default() }
+    }
+
+    #[test]
+    fn a_single_job_shows_its_numbers() {
+        let mut board = Board::new(&["a".to_owned()]);
+        assert_eq!(board.line(Duration::ZERO), "QUEUED  0:00");
+        let progress = Progress { objective: Some(5.0), nodes: 2, ..Progress::default() };
+        board.add(&event("a", Kind::Progress(progress)));
+        assert_eq!(board.line(Duration::from_secs(61)), "RUNNING  objective 5  2 nodes  1:01");
+    }
+
+    #[test]
+    fn several_jobs_are_counted() {
+        let mut board = Board::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
+        board.add(&event("a", Kind::Started(Started::default())));
+        let finished = Finished { state: JobState::Succeeded.into(), ..Finished::default() };
+        board.add(&event("b", Kind::Finished(finished)));
+        assert_eq!(board.line(Duration::ZERO), "1 queued  1 running  1 ended  0:00");
+    }
+}

@@ -1,0 +1,75 @@
+use std::io::{self, BufWriter, Write};
+
+use clap::Args;
+use prost_types::Duration;
+use solvemesh_client::{
+    Client,
+    v1::{GetCapabilitiesResponse, SolverCapabilities, SolverOptionType},
+};
+
+use super::{
+    exit::{Exit, Failure},
+    json::seconds,
+    names,
+    table::write_facts,
+    text::number,
+};
+
+/// Arguments of `capabilities`.
+#[derive(Args, Debug)]
+pub(crate) struct CapabilitiesArgs {}
+
+/// Tells what the mesh can do.
+pub(crate) async fn capabilities(client: &Client, _: &CapabilitiesArgs) -> Result<Exit, Failure> {
+    let capabilities = client.capabilities().await?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    write_facts(&mut out, &facts(&capabilities))?;
+    for solver in &capabilities.solvers {
+        write_solver(&mut out, solver)?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("version", capabilities.version.clone()),
+        ("lanes", capabilities.lanes.join(", ")),
+        ("jobs end with the gateway", if capabilities.ephemeral { "yes" } else { "no" }.into()),
+    ];
+    let Some(limits) = &capabilities.limits else { return facts };
+    let time = |time: &Option<Duration>| {
+        time.as_ref().map_or_else(String::new, |time| format!("{} s", number(seconds(time))))
+    };
+    facts.extend([
+        ("largest request", format!("{} bytes", limits.max_message_bytes)),
+        ("largest model", format!("{} bytes", limits.max_model_bytes)),
+        ("most variables", limits.max_variables.to_string()),
+        ("most constraints", limits.max_constraints.to_string()),
+        ("most nonzeros", limits.max_nonzeros.to_string()),
+        ("longest time limit", time(&limits.max_time_limit)),
+        ("default time limit", time(&limits.default_time_limit)),
+        ("longest deadline", time(&limits.max_deadline)),
+        ("most live jobs", limits.max_live_jobs.to_string()),
+        ("most watchers", limits.max_watchers.to_string()),
+        ("most jobs in one watch", limits.max_jobs_per_watch.to_string()),
+    ]);
+    facts
+}
+
+fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result<()> {
+    writeln!(out, "\nsolver {}", names::solver(solver.solver()).unwrap_or("unknown"))?;
+    let kinds = solver.variable_kinds().filter_map(names::variable_kind);
+    writeln!(out, "  variables  {}", kinds.collect::<Vec<_>>().join(", "))?;
+    for option in &solver.options {
+        let kind = match option.r#type() {
+            SolverOptionType::Unspecified => "any",
+            SolverOptionType::Bool => "true or false",
+            SolverOptionType::Int => "integer",
+            SolverOptionType::Double => "number",
+            SolverOptionType::String => "text",
+        };
+        writeln!(out, "  --option {}=({kind})", option.name)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+use solvemesh_client::v1::{Event, Failure, Finished, JobDescription, Progress, event::Kind};
+
+use super::{
+    json::seconds,
+    names,
+    text::{number, printable, short_number},
+};
+
+/// An event as a line: the job, its number, what happened.
+pub(super) fn line(event: &Event) -> String {
+    let what = event.kind.as_ref().map_or_else(|| "something happened".into(), what);
+    let attempt = match event.attempt {
+        0 | 1 => String::new(),
+        later => format!(" (attempt {later})"),
+    };
+    let line = format!("{} #{} {what}{attempt}", event.job_id, event.sequence);
+    printable(&line).into_owned()
+}
+
+fn what(kind: &Kind) -> String {
+    match kind {
+        Kind::Queued(queued) => match &queued.description {
+            Some(description) => format!("queued{}", described(description)),
+            None => "queued".into(),
+        },
+        Kind::Started(started) => format!("started by {}", started.worker),
+        Kind::Progress(progress) => format!("progress: {}", measures(progress)),
+        Kind::CancelRequested(_) => "cancel requested".into(),
+        Kind::SolutionPart(part) => {
+            format!("solution part {} of {}", i64::from(part.index) + 1, part.count)
+        }
+        Kind::AttemptFailed(lost) => format!("attempt failed{}", because(lost.failure.as_ref())),
+        Kind::Finished(finished) => finish(finished),
+    }
+}
+
+fn described(description: &JobDescription) -> String {
+    let lane = match description.lane.as_str() {
+        "" => String::new(),
+        lane => format!(" in lane {lane}"),
+    };
+    let size = description.size.as_ref().map_or_else(String::new, |size| {
+        format!(": {} variables, {} constraints", size.variables, size.constraints)
+    });
+    lane + &size
+}
+
+/// The numbers of a progress that are known.
+pub(super) fn measures(progress: &Progress) -> String {
+    let mut parts = Vec::new();
+    parts.extend(progress.objective.map(|x| format!("objective {}", short_number(x))));
+    parts.extend(progress.bound.map(|x| format!("bound {}", short_number(x))));
+    parts.extend(progress.gap.map(|gap| format!("gap {:.2}%", gap * 100.0)));
+    if progress.nodes > 0 {
+        parts.push(format!("{} nodes", progress.nodes));
+    } else if progress.iterations > 0 {
+        parts.push(format!("{} iterations", progress.iterations));
+    }
+    parts.extend(progress.elapsed.as_ref().map(|time| format!("{:.1} s", seconds(time))));
+    parts.join("  ")
+}
+
+fn finish(finished: &Finished) -> String {
+    let mut text = format!("finished: {}", names::state(finished.state()).unwrap_or("unknown"));
+    let termination = finished.result.as_ref().and_then(|result| result.termination.as_ref());
+    if let Some(termination) = termination {
+        for name in [names::reason(termination.reason()), names::limit(termination.limit())] {
+            text.extend(name.map(|name| format!(" {name}")));
+        }
+        text.extend(termination.objective.map(|x| format!("  objective {}", number(x))));
+    }
+    text + &because(finished.failure.as_ref())
+}
+
+fn because(failure: Option<&Failure>) -> String {
+    failure.map_or_else(String::new, |f| format!(": {}: {}", f.reason, f.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use solvemesh_client::v1::{AttemptFailed, JobState, Started};
+
+    use super::*;
+
+    fn event(attempt: i32, kind: Kind) -> Event {
+        Event { job_id: "j".into(), sequence: 3, attempt, kind: Some(kind), ..Event::default() }
+    }
+
+    #[test]
+    fn a_line_names_job_sequence_and_event() {
+        let started = Kind::Started(Started { worker: "w\u{7}".into() });
+        assert_eq!(line(&event(1, started.clone())), "j #3 started by w\\u{7}");
+        assert_eq!(line(&event(2, started)), "j #3 started by w\\u{7} (attempt 2)");
+    }
+
+    #[test]
+    fn progress_tells_what_is_known() {
+        let progress =
+            Progress { objective: Some(12.0), gap: Some(0.125), nodes: 7, ..Progress::default() };
+        assert_eq!(measures(&progress), "objective 12  gap 12.50%  7 nodes");
+    }
+
+    #[test]
+    fn failures_say_why() {
+        let failure = Some(Failure { reason: "SOLVER_HUNG".into(), message: "killed".into() });
+        let lost = Kind::AttemptFailed(AttemptFailed { failure: failure.clone() });
+        assert_eq!(line(&event(1, lost)), "j #3 attempt failed: SOLVER_HUNG: killed");
+        let finished = Finished { state: JobState::Failed.into(), result: None, failure };
+        let expected = "j #3 finished: FAILED: SOLVER_HUNG: killed";
+        assert_eq!(line(&event(1, Kind::Finished(finished))), expected);
+    }
+}

@@ -1,0 +1,170 @@
+use std::{
+    io::{self, BufWriter, Write},
+    pin::pin,
+};
+
+use clap::{Args, ValueEnum};
+use futures::TryStreamExt;
+use solvemesh_client::{
+    Client,
+    v1::{Job, JobDescription, JobState, JobView, ListJobsRequest},
+};
+
+use super::{
+    arguments::JsonArgs,
+    exit::{Exit, Failure},
+    json, names,
+    screen::Screen,
+    submission::{pair, unique},
+    table::{Column, write_columns},
+    text::number,
+};
+
+/// How many jobs a page has.
+const PAGE: usize = 200;
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// Only jobs in this state; may be repeated
+    #[arg(long, env = "SOLVEMESH_STATE", value_name = "STATE", value_delimiter = ',')]
+    state: Vec<State>,
+
+    /// Only jobs with this label; may be repeated (in the environment: one a line)
+    #[arg(
+        long = "label",
+        env = "SOLVEMESH_LABEL",
+        value_name = "KEY=VALUE",
+        value_delimiter = '\n',
+        value_parser = pair
+    )]
+    labels: Vec<(String, String)>,
+
+    /// At most so many jobs
+    #[arg(long, env = "SOLVEMESH_LIMIT", value_name = "N", default_value_t = 50)]
+    limit: usize,
+
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+impl State {
+    fn to_wire(self) -> JobState {
+        match self {
+            Self::Queued => JobState::Queued,
+            Self::Running => JobState::Running,
+            Self::Succeeded => JobState::Succeeded,
+            Self::Failed => JobState::Failed,
+            Self::Cancelled => JobState::Cancelled,
+            Self::Expired => JobState::Expired,
+        }
+    }
+}
+
+/// Lists jobs, the latest first: as they come in JSON, page by page in a table.
+pub(crate) async fn list(client: &Client, args: &ListArgs) -> Result<Exit, Failure> {
+    let request = ListJobsRequest {
+        page_size: i32::try_from(args.limit.saturating_add(1).min(PAGE)).unwrap_or(i32::MAX),
+        states: args.state.iter().map(|state| state.to_wire().into()).collect(),
+        labels: unique("--label", &args.labels)?,
+        view: JobView::Basic.into(),
+        ..ListJobsRequest::default()
+    };
+    let mut jobs = pin!(client.list(request));
+    let mut table = Vec::new();
+    let mut out = BufWriter::new(io::stdout());
+    let mut count = 0;
+    let more = loop {
+        let Some(job) = jobs.try_next().await? else { break false };
+        if count == args.limit {
+            break true;
+        }
+        count += 1;
+        if args.json.json {
+            json::write_job(&mut out, &job, false)?;
+        } else {
+            table.push(job);
+        }
+    };
+    if !args.json.json {
+        write_table(&mut out, &table)?;
+    }
+    out.flush()?;
+    if more {
+        Screen::new(false).say(&format!("there are more than {count}: see --limit"));
+    }
+    Ok(Exit::Done)
+}
+
+fn write_table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
+    let text = |of: fn(&Job) -> String| move |row: usize| jobs.get(row).map(of).unwrap_or_default();
+    let columns = [
+        Column::texts("job", text(|job| job.job_id.clone())),
+        Column::texts("state", text(|job| names::state(job.state()).unwrap_or("unknown").into())),
+        Column::texts("reason", text(|job| reason(job).unwrap_or_default().into())),
+        Column::texts("objective", text(|job| objective(job).map(number).unwrap_or_default())),
+        Column::texts(
+            "submitted",
+            text(|job| job.submit_time.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ),
+        Column::texts("name", text(|job| description(job, |d| d.name.clone()))),
+    ];
+    write_columns(out, &columns, &(0..jobs.len()).collect::<Vec<_>>())
+}
+
+fn description(job: &Job, of: impl Fn(&JobDescription) -> String) -> String {
+    job.description.as_ref().map(of).unwrap_or_default()
+}
+
+/// What the solve found out, or why there was none.
+fn reason(job: &Job) -> Option<&str> {
+    if let Some(failure) = &job.failure {
+        return Some(&failure.reason);
+    }
+    names::reason(job.result.as_ref()?.termination.as_ref()?.reason())
+}
+
+/// The best so far.
+fn objective(job: &Job) -> Option<f64> {
+    match &job.result {
+        Some(result) => result.termination.as_ref()?.objective,
+        None => job.progress.as_ref()?.objective,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh_client::v1::Progress;
+
+    use super::*;
+
+    #[test]
+    fn jobs_are_listed_a_line_each() {
+        let progress = Progress { objective: Some(7.0), ..Progress::default() };
+        let running = Job {
+            job_id: "long id".into(),
+            state: JobState::Running.into(),
+            progress: Some(progress),
+            ..Job::default()
+        };
+        let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
+        let mut out = Vec::new();
+        write_table(&mut out, &[running, queued]).unwrap();
+        let expected = "job      state    reason  objective  submitted  name\n\
+                        long id  RUNNING          7\n\
+                        j        QUEUED\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,35 @@
+//! The commands, a file each, and what they share: what is asked for (`arguments`,
+//! `submission`), what happens meanwhile (`follow`, `screen`, `board`, `lines`), and
+//! what is told at the end (`json`, `table`, `exit`).
+
+mod arguments;
+mod board;
+mod cancel;
+mod capabilities;
+mod demo;
+mod exit;
+mod follow;
+mod get;
+mod json;
+mod lines;
+mod list;
+mod names;
+mod report;
+mod screen;
+mod solve;
+mod submission;
+mod submit;
+mod table;
+mod text;
+mod watch;
+
+pub(crate) use arguments::{Arguments, Command};
+pub(crate) use cancel::cancel;
+pub(crate) use capabilities::capabilities;
+pub(crate) use demo::demo;
+pub(crate) use exit::{Exit, Failure};
+pub(crate) use get::get;
+pub(crate) use list::list;
+pub(crate) use solve::solve;
+pub(crate) use submit::submit;
+pub(crate) use watch::watch;

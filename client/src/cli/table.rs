@@ -1,0 +1,257 @@
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use solvemesh_client::{
+    Outcome,
+    v1::{Solution, SolveResult},
+};
+
+use super::{
+    json::{name, seconds},
+    names,
+    text::{number, printable},
+};
+
+/// Writes the end of a job for people. Variables at zero, and constraints whose dual is
+/// zero or not known, are left out unless `all`.
+pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) -> io::Result<()> {
+    write_facts(out, &facts(outcome))?;
+    outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, all))
+}
+
+/// Writes the variables, then the constraints.
+pub(super) fn write_solution(
+    out: &mut impl Write,
+    solution: &Solution,
+    all: bool,
+) -> io::Result<()> {
+    write_variables(out, solution, all)?;
+    write_constraints(out, solution, all)
+}
+
+/// Writes one fact a line: its name, then its value.
+pub(super) fn write_facts(out: &mut impl Write, facts: &[(&str, String)]) -> io::Result<()> {
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    facts.iter().try_for_each(|(name, value)| writeln!(out, "{name:width$}  {}", printable(value)))
+}
+
+fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("job", outcome.job_id.clone()),
+        ("state", names::state(outcome.state).unwrap_or("unknown").to_owned()),
+    ];
+    if let Some(failure) = &outcome.failure {
+        facts.push(("failure", format!("{}: {}", failure.reason, failure.message)));
+    }
+    if let Some(result) = &outcome.result {
+        facts.extend(result_facts(result));
+    }
+    facts
+}
+
+/// What is known of a solve, its solution aside.
+pub(super) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(termination) = &result.termination {
+        let reason = names::reason(termination.reason()).unwrap_or("unknown");
+        let limit = names::limit(termination.limit());
+        facts.push(("reason", reason.to_owned()));
+        facts.extend(limit.map(|limit| ("limit", limit.to_owned())));
+        facts.extend(termination.objective.map(|x| ("objective", number(x))));
+        facts.extend(termination.bound.map(|x| ("bound", number(x))));
+        facts.extend(termination.gap.map(|x| ("gap", number(x))));
+    }
+    facts.extend(result.verification.as_ref().map(|v| ("violation", number(v.max_violation))));
+    facts.extend(names::solver(result.solver()).map(|solver| {
+        ("solver", format!("{solver} {}", result.solver_version).trim_end().to_owned())
+    }));
+    let statistics = result.statistics.as_ref();
+    let time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
+    facts.extend(time.map(|time| ("solved in", format!("{} s", number(seconds(time))))));
+    facts
+}
+
+fn write_variables(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
+    let count = solution.values.len();
+    let shown = rows(count, all, &solution.values);
+    let mut columns = vec![
+        Column::names("variable", &solution.variable_names),
+        Column::numbers("value", &solution.values),
+    ];
+    if !solution.reduced_costs.is_empty() {
+        columns.push(Column::numbers("reduced cost", &solution.reduced_costs));
+    }
+    write_grid(out, &columns, &shown)?;
+    match count - shown.len() {
+        0 => Ok(()),
+        1 => writeln!(out, "(1 variable at 0 is left out; --all shows it)"),
+        hidden => writeln!(out, "({hidden} variables at 0 are left out; --all shows them)"),
+    }
+}
+
+fn write_constraints(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
+    let shown = rows(solution.activities.len().max(solution.duals.len()), all, &solution.duals);
+    let mut columns = vec![Column::names("constraint", &solution.constraint_names)];
+    if !solution.activities.is_empty() {
+        columns.push(Column::numbers("activity", &solution.activities));
+    }
+    if !solution.duals.is_empty() {
+        columns.push(Column::numbers("dual", &solution.duals));
+    }
+    write_grid(out, &columns, &shown)
+}
+
+/// The rows to show: those whose number is not zero, or all.
+fn rows(count: usize, all: bool, numbers: &[f64]) -> Vec<usize> {
+    (0..count).filter(|&row| all || numbers.get(row).is_some_and(|&x| x != 0.0)).collect()
+}
+
+/// One column of a table.
+pub(super) struct Column<'a> {
+    head: &'a str,
+    cell: Box<dyn Fn(usize) -> Cow<'a, str> + 'a>,
+    numeric: bool,
+}
+
+impl<'a> Column<'a> {
+    fn names(head: &'a str, names: &'a [String]) -> Self {
+        let cell = move |row| match name(names, row) {
+            Cow::Borrowed(name) => printable(name),
+            made => made,
+        };
+        Self { head, cell: Box::new(cell), numeric: false }
+    }
+
+    fn numbers(head: &'a str, numbers: &'a [f64]) -> Self {
+        let cell = |row: usize| numbers.get(row).map(|&x| number(x)).unwrap_or_default().into();
+        Self { head, cell: Box::new(cell), numeric: true }
+    }
+
+    /// A column of texts that are made row by row.
+    pub(super) fn texts(head: &'a str, cell: impl Fn(usize) -> String + 'a) -> Self {
+        let cell = move |row| printable(&cell(row)).into_owned().into();
+        Self { head, cell: Box::new(cell), numeric: false }
+    }
+}
+
+/// Writes a table with an empty line before it, and nothing where there are no rows.
+/// Cells are made twice rather than kept, because tables can be long.
+fn write_grid(out: &mut impl Write, columns: &[Column<'_>], rows: &[usize]) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    write_columns(out, columns, rows)
+}
+
+/// Writes a table: a head, and these rows.
+pub(super) fn write_columns(
+    out: &mut impl Write,
+    columns: &[Column<'_>],
+    rows: &[usize],
+) -> io::Result<()> {
+    let width = |column: &Column<'_>| {
+        let cells = rows.iter().map(|&row| (column.cell)(row).chars().count());
+        cells.max().unwrap_or(0).max(column.head.chars().count())
+    };
+    let widths: Vec<_> = columns.iter().map(width).collect();
+    write_row(out, columns, &widths, |column| column.head.into())?;
+    rows.iter().try_for_each(|&row| write_row(out, columns, &widths, |column| (column.cell)(row)))
+}
+
+fn write_row<'a>(
+    out: &mut impl Write,
+    columns: &[Column<'a>],
+    widths: &[usize],
+    cell: impl Fn(&Column<'a>) -> Cow<'a, str>,
+) -> io::Result<()> {
+    let mut line = String::new();
+    for (column, &width) in columns.iter().zip(widths) {
+        let cell = cell(column);
+        if column.numeric {
+            line.push_str(&format!("{cell:>width$}  "));
+        } else {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh_client::v1::{Failure, JobState, Termination, TerminationReason};
+
+    use super::*;
+
+    fn lines(outcome: &Outcome, all: bool) -> Vec<String> {
+        let mut out = Vec::new();
+        write_outcome(&mut out, outcome, all).unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn outcome(result: Option<SolveResult>, failure: Option<Failure>) -> Outcome {
+        let state = if failure.is_some() { JobState::Failed } else { JobState::Succeeded };
+        Outcome { job_id: "j".into(), state, attempt: 1, result, failure }
+    }
+
+    fn wyndor() -> Outcome {
+        let termination = Termination {
+            reason: TerminationReason::Optimal.into(),
+            objective: Some(3600.0),
+            ..Termination::default()
+        };
+        let solution = Solution {
+            variable_names: vec!["Doors".into(), "Windows".into(), "Gates".into()],
+            values: vec![2.0, 6.0, 0.0],
+            reduced_costs: vec![0.0, 0.0, -12.5],
+            constraint_names: vec!["plant 1".into(), "plant 3".into()],
+            activities: vec![2.0, 18.0],
+            duals: vec![0.0, 100.0],
+            ..Solution::default()
+        };
+        let result = SolveResult {
+            termination: Some(termination),
+            solution: Some(solution),
+            ..SolveResult::default()
+        };
+        outcome(Some(result), None)
+    }
+
+    #[test]
+    fn zeros_are_left_out_and_counted() {
+        let expected = [
+            "job        j",
+            "state      SUCCEEDED",
+            "reason     OPTIMAL",
+            "objective  3600",
+            "",
+            "variable  value  reduced cost",
+            "Doors         2             0",
+            "Windows       6             0",
+            "(1 variable at 0 is left out; --all shows it)",
+            "",
+            "constraint  activity  dual",
+            "plant 3           18   100",
+        ];
+        assert_eq!(lines(&wyndor(), false), expected);
+    }
+
+    #[test]
+    fn all_shows_zeros_too() {
+        let lines = lines(&wyndor(), true);
+        assert!(lines.contains(&"Gates         0         -12.5".to_owned()));
+        assert!(lines.contains(&"plant 1            2     0".to_owned()));
+        assert!(!lines.iter().any(|line| line.contains("left out")));
+    }
+
+    #[test]
+    fn a_failure_is_told_without_a_table() {
+        let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
+        let expected = ["job      j", "state    FAILED", "failure  SOLVER_CRASHED: signal 11"];
+        assert_eq!(lines(&outcome(None, Some(failure)), false), expected);
+    }
+}

@@ -1,0 +1,30 @@
+use clap::Args;
+use solvemesh_client::Client;
+
+use super::{
+    arguments::ReportArgs,
+    exit::{Exit, Failure},
+    follow::Follow,
+    report::report,
+    screen::Screen,
+};
+
+/// Arguments of `watch`.
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    /// The jobs; with several, the highest of their exit codes is returned
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+/// Follows jobs to their ends and tells each as it comes.
+pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Failure> {
+    let mut follow = Follow::new(client, &args.jobs, Screen::new(args.report.verbose));
+    let mut exit = Exit::Done;
+    while let Some(outcome) = follow.next().await? {
+        exit = exit.max(report(&outcome, args.report, &mut follow.screen)?);
+    }
+    Ok(exit)
+}

@@ -1,0 +1,373 @@
+//! The command line, as a process, against a scripted gateway.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fake;
+
+use std::{
+    io::Write,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+};
+
+use fake::{
+    Fake, Script, Step, event, event_of, finished, job_that, nowhere, queued, script, started,
+    succeeded, wyndor,
+};
+use solvemesh_client::v1::{
+    Failure, Finished, Job, JobState, SolveResult, TerminationReason, event::Kind, model::Form,
+};
+use tempfile::NamedTempFile;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+fn command(url: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOLVEMESH_")) {
+        command.env_remove(name);
+    }
+    command.args(["--gateway", url]).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(fake: &Fake, words: &[&str]) -> Output {
+    command(&fake.url(), words).output().unwrap()
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".lp").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn solve(fake: &Fake, flags: &[&str]) -> Output {
+    let file = file("max\n obj: x\nend\n");
+    run(fake, &[&["solve", file.path().to_str().unwrap()], flags].concat())
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn refusing(details: ErrorDetails) -> Fake {
+    let status = Status::with_error_details(Code::InvalidArgument, "the request", details);
+    Fake::start(Script { submits: Mutex::new([status].into()), ..Script::default() })
+}
+
+#[test]
+fn solve_prints_one_flat_object() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = solve(&fake, &["--json", "--time-limit", "5", "--gap", "0"]);
+    let expected = concat!(
+        r#"{"jobId":"job-1","state":"SUCCEEDED","reason":"OPTIMAL","limit":null,"#,
+        r#""objective":3600.0,"bound":3600.0,"gap":0.0,"#,
+        r#""values":{"Doors":2.0,"Windows":6.0},"#,
+        r#""duals":{"Plant 1":0.0,"Plant 2":150.0,"Plant 3":100.0},"#,
+        r#""reducedCosts":{"Doors":0.0,"Windows":0.0},"#,
+        r#""maxViolation":0.0,"attempt":1,"solver":"HIGHS","solveSeconds":0.25}"#,
+        "\n"
+    );
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let options = seen[0].options.as_ref().unwrap();
+    assert_eq!(options.time_limit.as_ref().unwrap().seconds, 5);
+    assert_eq!(options.relative_gap, Some(0.0));
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert_eq!(file.content.as_ref(), b"max\n obj: x\nend\n");
+    assert!(file.name.ends_with(".lp") && !file.name.contains('/'));
+}
+
+#[test]
+fn solve_prints_a_table_and_with_v_the_events() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = solve(&fake, &["-v"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("\nobjective  3600\n"), "{stdout}");
+    assert!(stdout.contains("\nWindows       6             0\n"), "{stdout}");
+    let expected = "job job-1\njob-1 #1 queued\njob-1 #2 started by worker-1\n\
+                    job-1 #3 finished: SUCCEEDED OPTIMAL  objective 3600\n";
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn flags_are_also_environment_variables() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let file = file("text");
+    let mut command = command("http://overridden", &["solve", file.path().to_str().unwrap()]);
+    command.args(["--gateway", &fake.url()]);
+    command.envs([
+        ("SOLVEMESH_JSON", "1"),
+        ("SOLVEMESH_THREADS", "3"),
+        ("SOLVEMESH_OPTION", "a=1,2\nb=3"),
+    ]);
+    let output = command.output().unwrap();
+    assert!(text(&output.stdout).starts_with(r#"{"jobId""#), "{output:?}");
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let options = seen[0].options.as_ref().unwrap();
+    assert_eq!(options.threads, Some(3));
+    assert_eq!(options.solver_options["a"], "1,2");
+    assert_eq!(options.solver_options["b"], "3");
+}
+
+#[test]
+fn submit_prints_the_id_alone_and_reads_standard_input() {
+    let fake = Fake::start(Script::default());
+    let words = ["submit", "-", "--format", "mps", "--request-id", "mine"];
+    let mut child = command(&fake.url(), &words).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"ROWS").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "job-1\n");
+    assert_eq!(output.status.code(), Some(0));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    assert_eq!(seen[0].request_id, "mine");
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert_eq!((file.content.as_ref(), file.name.as_str()), (b"ROWS".as_slice(), ""));
+}
+
+#[test]
+fn a_refused_file_is_told_with_its_places_and_nothing_else() {
+    let mut details = ErrorDetails::new();
+    details
+        .add_bad_request_violation("model.file", "line 3, column 7: unknown section")
+        .add_bad_request_violation("model.file", "there is no objective");
+    let fake = refusing(details);
+    let file = file("nonsense");
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["solve", path, "--json"]);
+    let expected =
+        format!("{path}: line 3, column 7: unknown section\n{path}: there is no objective\n");
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_refused_option_is_told_with_its_field() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("options.threads", "at most 64");
+    let output = solve(&refusing(details), &[]);
+    assert!(text(&output.stderr).contains("options.threads: at most 64"), "{output:?}");
+    assert_eq!(output.status.code(), Some(9));
+}
+
+#[test]
+fn exit_codes_tell_how_a_job_ended() {
+    use TerminationReason as Reason;
+    let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
+    let failed = |state: JobState| {
+        let failure = Some(failure.clone());
+        Kind::Finished(Finished { state: state.into(), result: None, failure })
+    };
+    for (end, code) in [
+        (succeeded(Reason::Optimal), 0),
+        (succeeded(Reason::Infeasible), 4),
+        (succeeded(Reason::Unbounded), 4),
+        (succeeded(Reason::Feasible), 5),
+        (succeeded(Reason::NoSolutionFound), 5),
+        (succeeded(Reason::NumericalError), 6),
+        (failed(JobState::Failed), 6),
+        (failed(JobState::Expired), 6),
+        (finished(JobState::Cancelled, None), 7),
+    ] {
+        let name = format!("{end:?}");
+        let output = solve(&Fake::start(job_that(end)), &["--json"]);
+        assert_eq!(output.status.code(), Some(code), "{name}");
+        assert_eq!(text(&output.stdout).lines().count(), 1, "{name}");
+        assert_eq!(text(&output.stdout).contains("SOLVER_CRASHED"), name.contains("CRASHED"));
+    }
+}
+
+#[test]
+fn a_gateway_that_is_not_there_has_its_own_exit_code() {
+    let output = command(&format!("http://{}", nowhere()), &["get", "j"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(8));
+    assert!(text(&output.stderr).contains("onnection refused"), "{output:?}");
+}
+
+#[test]
+fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
+    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(20).collect();
+    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let output = solve(&fake, &["--request-id", "mine"]);
+    assert_eq!(output.status.code(), Some(8));
+    assert!(text(&output.stderr).contains("--request-id mine"), "{output:?}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_two() {
+    let fake = Fake::start(Script::default());
+    let words: [&[&str]; 7] = [
+        &["solve"],
+        &["solve", "/no/such/file.lp"],
+        &["submit", "-", "--gap", "nan"],
+        &["submit", "-", "--option", "a=1", "--option", "a=2"],
+        &["list", "--state", "asleep"],
+        &["demo", "--windows-rate", "inf"],
+        &["get", "j", "--gateway", "nonsense"],
+    ];
+    for words in words {
+        let output = run(&fake, words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert_eq!(text(&output.stdout), "", "{words:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_not_there_ends_with_nine() {
+    let fake = Fake::start(Script::default());
+    for words in [["get", "nobody"], ["watch", "nobody"]] {
+        let output = run(&fake, &words);
+        assert_eq!(output.status.code(), Some(9), "{words:?}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn watch_prints_a_line_a_job_and_returns_the_highest_code() {
+    let fake = Fake::start(script([
+        vec![
+            event_of("b", 1, succeeded(TerminationReason::Infeasible)),
+            Step::Fail(Status::unavailable("going away")),
+        ],
+        vec![event_of("a", 2, finished(JobState::Succeeded, Some(wyndor())))],
+    ]));
+    let output = run(&fake, &["watch", "a", "b", "--json"]);
+    let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
+    assert_eq!(ids, [r#"{"jobId":"b""#, r#"{"jobId":"a""#]);
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(fake.script.seen_watches.lock().unwrap()[1].resume_token, "after 1");
+}
+
+#[test]
+fn demo_prints_the_events_and_the_answer() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = run(&fake, &["demo", "--windows-rate", "500"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("job-1 #1 queued\njob-1 #2 started by worker-1\n"), "{stdout}");
+    assert!(stdout.contains("\nobjective  3600\n"), "{stdout}");
+    assert!(stdout.contains("\nDoors         2             0\n"), "{stdout}");
+    assert_eq!(output.status.code(), Some(0));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let Some(Form::Named(model)) = &seen[0].model.as_ref().unwrap().form else { panic!("named") };
+    let rates: Vec<_> = model.variables.iter().map(|v| v.objective.unwrap()).collect();
+    assert_eq!(rates, [300.0, 500.0]);
+    assert_eq!(model.constraints.len(), 3);
+}
+
+#[test]
+fn get_and_list_tell_jobs() {
+    let job = |n: i32| Job {
+        job_id: format!("job-{n}"),
+        state: JobState::Succeeded.into(),
+        result: Some(SolveResult { ..wyndor() }),
+        ..Job::default()
+    };
+    let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
+
+    let output = run(&fake, &["get", "job-3", "--json"]);
+    assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-3","state":"SUCCEEDED""#));
+    assert!(text(&output.stdout).contains(r#""values":{"Doors":2.0,"Windows":6.0}"#));
+    assert!(text(&run(&fake, &["get", "job-3"]).stdout).contains("objective  3600"));
+
+    let output = run(&fake, &["list", "--json", "--limit", "3", "--state", "queued,failed"]);
+    assert_eq!(text(&output.stdout).lines().count(), 3);
+    assert!(text(&output.stderr).contains("there are more than 3"));
+    let states = fake.script.seen_lists.lock().unwrap()[0].states.clone();
+    assert_eq!(states, [i32::from(JobState::Queued), i32::from(JobState::Failed)]);
+    let output = run(&fake, &["list", "--limit", "5"]);
+    assert_eq!(text(&output.stdout).lines().count(), 6);
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn cancel_and_capabilities_print_their_answers() {
+    let fake = Fake::start(Script::default());
+    assert_eq!(text(&run(&fake, &["cancel", "job-1"]).stdout), "RUNNING\n");
+    let output = run(&fake, &["capabilities"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("9.9") && stdout.contains("1234"), "{stdout}");
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
+    let fake = Fake::start(Script { jobs: (0..400).map(job).collect(), ..Script::default() });
+    let mut child = command(&fake.url(), &["list", "--json", "--limit", "400"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// `script` gives the process a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_a_line_of_progress_comes_and_goes() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let (file, binary) = (file("text"), env!("CARGO_BIN_EXE_solvemesh"));
+    let path = file.path().display();
+    let line = format!("{binary} --gateway {} solve {path} --json", fake.url());
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (progress, data) = text(&output.stdout).rsplit_once("\r\x1b[2K").unwrap();
+    assert!(progress.contains("\x1b[?7l\r\x1b[2KQUEUED  0:00\x1b[?7h"), "{progress:?}");
+    assert!(data.starts_with(r#"{"jobId":"job-1""#), "{data:?}");
+}
+
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+}
+
+/// Starts `solve -v`, and returns once its job is running.
+#[cfg(unix)]
+fn solving(fake: &Fake) -> Child {
+    use std::io::Read;
+    let file = file("text");
+    let words = ["solve", "-v", "--json", file.path().to_str().unwrap()];
+    let mut child = command(&fake.url(), &words).spawn().unwrap();
+    let (stderr, mut seen) = (child.stderr.as_mut().unwrap(), Vec::new());
+    while !seen.ends_with(b"started by worker-1\n") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn the_first_interrupt_cancels_and_waits_for_the_best_answer() {
+    let best = finished(JobState::Cancelled, Some(wyndor()));
+    let steps = vec![event(1, queued()), event(2, started()), Step::AwaitCancel, event(3, best)];
+    let fake = Fake::start(script([steps]));
+    let child = solving(&fake);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains(r#""state":"CANCELLED""#), "{output:?}");
+    assert!(text(&output.stdout).contains(r#""objective":3600.0"#), "{output:?}");
+    assert_eq!(output.status.code(), Some(7));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_second_interrupt_leaves_and_tells_how_to_come_back() {
+    let steps = vec![event(1, queued()), event(2, started()), Step::Hang];
+    let fake = Fake::start(script([steps]));
+    let child = solving(&fake);
+    interrupt(&child);
+    fake.await_cancel();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let again = format!("solvemesh --gateway {} watch job-1", fake.url());
+    assert!(text(&output.stderr).contains(&again), "{output:?}");
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(130));
+}

@@ -1,0 +1,86 @@
+use solvemesh::v1::{FileFormat, ModelFile};
+
+use crate::{
+    Fault, FaultKind, Limits,
+    text::{Format, decode, sniff},
+    unpack::{UnpackError, unpack},
+};
+
+/// The text of a model file and its format: told by the request, else by the file's
+/// name, else by the content.
+pub(crate) fn open(file: &ModelFile, limits: &Limits) -> Result<(Format, String), Fault> {
+    let bytes = unpack(&file.content, limits.max_model_bytes).map_err(|error| {
+        let kind = match error {
+            UnpackError::Damaged(..) => FaultKind::Invalid,
+            UnpackError::TooLarge(_) => FaultKind::TooLarge,
+        };
+        fault("file", kind, error.to_string())
+    })?;
+    limits.check_bytes("file", bytes.len())?;
+    let format = match FileFormat::try_from(file.format) {
+        Ok(FileFormat::Lp) => Format::Lp,
+        Ok(FileFormat::Mps) => Format::Mps,
+        Ok(FileFormat::Unspecified) => {
+            named(&file.name).or_else(|| sniff(&bytes)).ok_or_else(|| {
+                let message = "looks like neither LP nor MPS; set `format`, or give the file a \
+                               name ending in .lp or .mps";
+                fault("file.format", FaultKind::Invalid, message.to_owned())
+            })?
+        }
+        Err(_) => {
+            let message = format!("{} is no format we know", file.format);
+            return Err(fault("file.format", FaultKind::Invalid, message));
+        }
+    };
+    Ok((format, decode(&bytes, format)?.into_owned()))
+}
+
+/// The format that a file's name tells, packed or not.
+fn named(name: &str) -> Option<Format> {
+    let name = name.to_ascii_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    if name.ends_with(".lp") {
+        Some(Format::Lp)
+    } else if name.ends_with(".mps") {
+        Some(Format::Mps)
+    } else {
+        None
+    }
+}
+
+fn fault(field: &str, kind: FaultKind, message: String) -> Fault {
+    Fault { field: field.to_owned(), place: None, kind, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_format_packed_or_not() {
+        assert_eq!(named("models/Afiro.MPS"), Some(Format::Mps));
+        assert_eq!(named("a.mps.gz"), Some(Format::Mps));
+        assert_eq!(named("a.lp.zst"), Some(Format::Lp));
+        assert_eq!(named("a.gz"), None);
+        assert_eq!(named("lp"), None);
+    }
+
+    #[test]
+    fn the_format_of_the_request_wins_over_the_name() {
+        let file = ModelFile {
+            content: "min x".into(),
+            name: "a.mps".into(),
+            format: FileFormat::Lp as i32,
+        };
+        let (format, text) = open(&file, &Limits::default()).expect("a file");
+        assert_eq!((format, text.as_str()), (Format::Lp, "min x"));
+    }
+
+    #[test]
+    fn a_format_that_nothing_tells_is_a_fault() {
+        let file = ModelFile { content: "\u{1}\u{2}".into(), ..ModelFile::default() };
+        assert_eq!(open(&file, &Limits::default()).unwrap_err().field, "file.format");
+        let file = ModelFile { content: "NAME".into(), format: 9, ..ModelFile::default() };
+        assert_eq!(open(&file, &Limits::default()).unwrap_err().field, "file.format");
+    }
+}

@@ -1,0 +1,98 @@
+/// The form a model was sent in, which decides how its parts are called when one of
+/// them is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `Model.linear`.
+    Linear,
+    /// `Model.named`.
+    Named,
+    /// A text in this field; its parts have no fields of their own.
+    Text(&'static str),
+}
+
+/// A part of a model that may be at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Sense,
+    Offset,
+    VariableLower(usize),
+    VariableUpper(usize),
+    Objective(usize),
+    Kind(usize),
+    VariableName(usize),
+    ConstraintLower(usize),
+    ConstraintUpper(usize),
+    ConstraintName(usize),
+    /// Which variable an entry is of.
+    EntryVariable(Entry),
+    /// The value of an entry.
+    EntryValue(Entry),
+}
+
+/// Where a coefficient stands: its row, its position in the row, and its position
+/// among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) row: usize,
+    pub(crate) term: usize,
+    pub(crate) position: usize,
+}
+
+impl Form {
+    /// The field of the request that holds the whole model.
+    pub(crate) fn root(self) -> &'static str {
+        match self {
+            Form::Linear => "linear",
+            Form::Named => "named",
+            Form::Text(field) => field,
+        }
+    }
+
+    /// The path of the field that holds a part of the model.
+    pub(crate) fn field(self, part: Part) -> String {
+        match self {
+            Form::Linear => linear(part),
+            Form::Named => named(part),
+            Form::Text(field) => field.to_owned(),
+        }
+    }
+}
+
+fn linear(part: Part) -> String {
+    let (array, index) = match part {
+        Part::Sense => return "linear.sense".to_owned(),
+        Part::Offset => return "linear.objective_offset".to_owned(),
+        Part::VariableLower(j) => ("variable_lower", j),
+        Part::VariableUpper(j) => ("variable_upper", j),
+        Part::Objective(j) => ("objective", j),
+        Part::Kind(j) => ("variable_kinds", j),
+        Part::VariableName(j) => ("variable_names", j),
+        Part::ConstraintLower(i) => ("constraint_lower", i),
+        Part::ConstraintUpper(i) => ("constraint_upper", i),
+        Part::ConstraintName(i) => ("constraint_names", i),
+        Part::EntryVariable(entry) => ("column_indices", entry.position),
+        Part::EntryValue(entry) => ("coefficients", entry.position),
+    };
+    format!("linear.{array}[{index}]")
+}
+
+fn named(part: Part) -> String {
+    match part {
+        Part::Sense => "named.sense".to_owned(),
+        Part::Offset => "named.objective_offset".to_owned(),
+        Part::VariableLower(j) => format!("named.variables[{j}].lower"),
+        Part::VariableUpper(j) => format!("named.variables[{j}].upper"),
+        Part::Objective(j) => format!("named.variables[{j}].objective"),
+        Part::Kind(j) => format!("named.variables[{j}].kind"),
+        Part::VariableName(j) => format!("named.variables[{j}].name"),
+        Part::ConstraintLower(i) => format!("named.constraints[{i}].lower"),
+        Part::ConstraintUpper(i) => format!("named.constraints[{i}].upper"),
+        Part::ConstraintName(i) => format!("named.constraints[{i}].name"),
+        Part::EntryVariable(Entry { row, term, .. }) => {
+            format!("named.constraints[{row}].terms[{term}].variable")
+        }
+        Part::EntryValue(Entry { row, term, .. }) => {
+            format!("named.constraints[{row}].terms[{term}].coefficient")
+        }
+    }
+}

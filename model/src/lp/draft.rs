@@ -1,0 +1,213 @@
+use std::collections::HashMap;
+
+use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
+
+use super::lexer::Mark;
+
+/// From this absolute value on a bound is infinite.
+const INFINITE: f64 = 1e20;
+
+/// How many warnings of one file are told in full.
+const WARNINGS: usize = 20;
+
+/// The model as far as it has been read.
+#[derive(Debug, Default)]
+pub(super) struct Draft<'t> {
+    pub(super) sense: ObjectiveSense,
+    pub(super) offset: f64,
+    pub(super) columns: Vec<Column<'t>>,
+    indices: HashMap<&'t str, usize>,
+    row_names: Vec<&'t str>,
+    /// Where each name of a row was given, by name.
+    named_rows: HashMap<&'t str, Mark>,
+    rows: Vec<(f64, f64)>,
+    starts: Vec<i32>,
+    entries: Vec<(usize, f64)>,
+    pub(super) warnings: Warnings,
+}
+
+/// A variable as far as it has been read.
+#[derive(Debug)]
+pub(super) struct Column<'t> {
+    pub(super) name: &'t str,
+    /// The bounds that were given.
+    pub(super) lower: Option<f64>,
+    pub(super) upper: Option<f64>,
+    pub(super) integer: bool,
+    pub(super) binary: bool,
+    /// Where it was called semi-continuous or semi-integer.
+    pub(super) semi: Option<Mark>,
+    objective: f64,
+    /// Where its entry of the row at hand is, if it has one there.
+    entry: usize,
+}
+
+/// A sum of coefficients that is not finite.
+#[derive(Debug)]
+pub(super) struct Overflow;
+
+impl<'t> Draft<'t> {
+    /// The index of a variable, which is new where an expression first mentions it.
+    pub(super) fn column(&mut self, name: &'t str) -> usize {
+        *self.indices.entry(name).or_insert_with(|| {
+            self.columns.push(Column {
+                name,
+                lower: None,
+                upper: None,
+                integer: false,
+                binary: false,
+                semi: None,
+                objective: 0.0,
+                entry: 0,
+            });
+            self.columns.len() - 1
+        })
+    }
+
+    /// The index of a variable that has been mentioned.
+    pub(super) fn known(&self, name: &str) -> Option<usize> {
+        self.indices.get(name).copied()
+    }
+
+    pub(super) fn add_objective(&mut self, terms: &[(usize, f64)]) -> Result<(), Overflow> {
+        for &(column, coefficient) in terms {
+            let sum = &mut self.columns[column].objective;
+            *sum += coefficient;
+            if !sum.is_finite() {
+                return Err(Overflow);
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims a name for a row; where the name was given before, if it was.
+    pub(super) fn claim(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
+        match self.named_rows.insert(name, mark) {
+            Some(before) => Err(before),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a row. Terms of one variable are summed, in the place of the first.
+    pub(super) fn add_row(
+        &mut self,
+        name: &'t str,
+        terms: impl Iterator<Item = (usize, f64)>,
+        (lower, upper): (f64, f64),
+    ) -> Result<(), Overflow> {
+        let start = self.entries.len();
+        self.starts.push(start as i32); // `read` has bounded the length of the text
+        for (column, coefficient) in terms {
+            let slot = self.columns[column].entry;
+            match self.entries.get_mut(slot) {
+                Some((owner, sum)) if slot >= start && *owner == column => *sum += coefficient,
+                _ => {
+                    self.columns[column].entry = self.entries.len();
+                    self.entries.push((column, coefficient));
+                }
+            }
+        }
+        if self.entries[start..].iter().any(|(_, coefficient)| !coefficient.is_finite()) {
+            return Err(Overflow);
+        }
+        let mut kept = start;
+        for index in start..self.entries.len() {
+            if self.entries[index].1 != 0.0 {
+                self.entries.swap(kept, index);
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        self.row_names.push(name);
+        self.rows.push((infinite(lower), infinite(upper)));
+        Ok(())
+    }
+
+    /// The model, with the defaults of what was not given.
+    pub(super) fn finish(mut self) -> (LinearModel, Vec<String>) {
+        self.starts.push(self.entries.len() as i32);
+        let mut model = LinearModel {
+            objective_offset: self.offset,
+            variable_count: Some(self.columns.len() as i32),
+            constraint_count: Some(self.rows.len() as i32),
+            constraint_lower: self.rows.iter().map(|row| row.0).collect(),
+            constraint_upper: self.rows.iter().map(|row| row.1).collect(),
+            constraint_names: self.row_names.into_iter().map(String::from).collect(),
+            row_starts: self.starts,
+            column_indices: self.entries.iter().map(|entry| entry.0 as i32).collect(),
+            coefficients: self.entries.iter().map(|entry| entry.1).collect(),
+            ..LinearModel::default()
+        };
+        model.set_sense(self.sense);
+        for column in &self.columns {
+            let (lower, upper) = column.bounds(&mut self.warnings);
+            model.variable_lower.push(lower);
+            model.variable_upper.push(upper);
+            model.objective.push(column.objective);
+            model.variable_kinds.push(column.kind().into());
+            model.variable_names.push(column.name.to_owned());
+        }
+        (model, self.warnings.into_messages())
+    }
+}
+
+impl Column<'_> {
+    fn kind(&self) -> VariableKind {
+        match (self.semi.is_some(), self.integer || self.binary) {
+            (false, false) => VariableKind::Continuous,
+            (false, true) => VariableKind::Integer,
+            (true, false) => VariableKind::SemiContinuous,
+            (true, true) => VariableKind::SemiInteger,
+        }
+    }
+
+    fn bounds(&self, warnings: &mut Warnings) -> (f64, f64) {
+        let lower = self.lower.unwrap_or(0.0);
+        let upper = self.upper.unwrap_or(f64::INFINITY);
+        let name = self.name;
+        if self.binary {
+            if self.lower.is_some_and(|l| l < 0.0) || self.upper.is_some_and(|u| u > 1.0) {
+                warnings.add(format!(
+                    "`{name}` is binary: its bounds [{lower}, {upper}] were narrowed to [0, 1]"
+                ));
+            }
+            return (lower.max(0.0), upper.min(1.0));
+        }
+        if self.lower.is_none() && upper < 0.0 {
+            warnings.add(format!(
+                "`{name}` has the upper bound {upper}, and its lower bound, which is not given, \
+                 is 0; no value lies between"
+            ));
+        }
+        (lower, upper)
+    }
+}
+
+/// A bound, infinite if it is large enough.
+pub(super) fn infinite(bound: f64) -> f64 {
+    if bound.abs() >= INFINITE { f64::INFINITY.copysign(bound) } else { bound }
+}
+
+/// What the submitter should know; the first few in full, the rest counted.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    told: Vec<String>,
+    untold: usize,
+}
+
+impl Warnings {
+    pub(super) fn add(&mut self, message: String) {
+        if self.told.len() < WARNINGS {
+            self.told.push(message);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    fn into_messages(mut self) -> Vec<String> {
+        if self.untold > 0 {
+            self.told.push(format!("and {} more such warnings", self.untold));
+        }
+        self.told
+    }
+}

@@ -1,0 +1,140 @@
+use super::lexer::{Kind, Mark};
+use super::parser::Parser;
+use crate::{FaultKind, reading::ReadError};
+
+/// A sum of terms and constants.
+#[derive(Debug)]
+pub(super) struct Expression {
+    /// Column and coefficient, as written: a column may be there more than once.
+    pub(super) terms: Vec<(usize, f64)>,
+    /// Infinite only where an infinity is all there is.
+    pub(super) constant: f64,
+    /// Nothing at all is written.
+    pub(super) empty: bool,
+    pub(super) mark: Mark,
+}
+
+impl Expression {
+    /// Whether it is a number, with its signs.
+    pub(super) fn is_value(&self) -> bool {
+        self.terms.is_empty() && !self.empty
+    }
+}
+
+/// How far an expression goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Over as many lines as it has signs to continue it.
+    Free,
+    /// To the end of the line that its last complete term ends on: `x >= 1` and, on the
+    /// next line, `-y >= 2` are two constraints.
+    Line,
+}
+
+impl Parser<'_> {
+    pub(super) fn expression(&mut self, extent: Extent) -> Result<Expression, ReadError> {
+        let mark = self.ahead().mark;
+        let mut sum = Expression { terms: Vec::new(), constant: 0.0, empty: true, mark };
+        loop {
+            let token = self.ahead();
+            match token.kind {
+                Kind::Sign(_) if sum.empty || extent == Extent::Free || !token.fresh => {}
+                Kind::Name(_) | Kind::Number(_) | Kind::Infinity if sum.empty => {}
+                Kind::Name(_) | Kind::Number(_) | Kind::Infinity if !token.fresh => {
+                    return Err(self.adjacent());
+                }
+                Kind::Symbol(_) => return Err(self.not_linear()),
+                _ => return Ok(sum),
+            }
+            self.operand(extent, &mut sum)?;
+        }
+    }
+
+    /// Signs, and the term or constant behind them.
+    fn operand(&mut self, extent: Extent, sum: &mut Expression) -> Result<(), ReadError> {
+        let sign = self.signs()?;
+        let token = self.ahead();
+        let alone = std::mem::replace(&mut sum.empty, false);
+        if !sum.constant.is_finite() || (token.kind == Kind::Infinity && !alone) {
+            return Err(self.fault(
+                token.mark,
+                FaultKind::Invalid,
+                "an infinity can only be a whole side of a comparison",
+            ));
+        }
+        match token.kind {
+            Kind::Name(name) => {
+                self.bump()?;
+                sum.terms.push((self.draft.column(name), sign));
+            }
+            Kind::Infinity => {
+                self.bump()?;
+                sum.constant = sign * f64::INFINITY;
+            }
+            Kind::Number(number) => {
+                self.bump()?;
+                match self.factor(extent)? {
+                    Some(column) => sum.terms.push((column, sign * number)),
+                    None => sum.constant += sign * number,
+                }
+            }
+            Kind::Symbol(_) => return Err(self.not_linear()),
+            _ => return Err(self.unexpected("a number or a variable")),
+        }
+        Ok(())
+    }
+
+    /// Any number of signs, multiplied.
+    pub(super) fn signs(&mut self) -> Result<f64, ReadError> {
+        let mut product = 1.0;
+        while let Kind::Sign(sign) = self.ahead().kind {
+            product *= sign;
+            self.bump()?;
+        }
+        Ok(product)
+    }
+
+    /// The variable that the number just read is the coefficient of, if it is one.
+    fn factor(&mut self, extent: Extent) -> Result<Option<usize>, ReadError> {
+        let times = self.ahead().kind == Kind::Symbol('*');
+        if times {
+            self.bump()?;
+        }
+        let token = self.ahead();
+        match token.kind {
+            Kind::Name(name) if times || extent == Extent::Free || !token.fresh => {
+                self.bump()?;
+                Ok(Some(self.draft.column(name)))
+            }
+            Kind::Infinity if times || !token.fresh => Err(self.fault(
+                token.mark,
+                FaultKind::Invalid,
+                "an infinity can't be multiplied, and can't be a name",
+            )),
+            _ if times => Err(self.unexpected("a variable")),
+            _ => Ok(None),
+        }
+    }
+
+    /// Two operands stand side by side.
+    fn adjacent(&self) -> ReadError {
+        let token = self.ahead();
+        let message = if self.is_keyword(token) {
+            format!("`{}` opens a section only at the beginning of a line", token.text)
+        } else {
+            format!("`+` or `-` is missing before `{}`", token.text)
+        };
+        self.fault(token.mark, FaultKind::Syntax, message)
+    }
+
+    /// A symbol stands where none of a linear expression does.
+    fn not_linear(&self) -> ReadError {
+        let token = self.ahead();
+        let (kind, message) = match token.kind {
+            Kind::Symbol('/') => (FaultKind::Syntax, "division is not part of the format"),
+            Kind::Symbol(']') => (FaultKind::Syntax, "there is no `[` before the `]`"),
+            _ => (FaultKind::Unsupported, "quadratic terms are not supported"),
+        };
+        self.fault(token.mark, kind, message)
+    }
+}

@@ -1,0 +1,311 @@
+use super::section::{self, Section};
+use crate::{FaultKind, Place, reading::ReadError};
+
+/// Where something stands, as the lexer knows it. The column, which counts characters,
+/// is found out only when someone asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    offset: usize,
+    line: usize,
+    line_start: usize,
+}
+
+impl Mark {
+    pub(super) fn line(self) -> usize {
+        self.line
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Comparison {
+    Less,
+    Equal,
+    Greater,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind<'t> {
+    /// A keyword at the beginning of its line.
+    Section(Section),
+    /// A name and the colon behind it.
+    Label(&'t str),
+    Name(&'t str),
+    /// Finite.
+    Number(f64),
+    /// The word `inf` or `infinity`.
+    Infinity,
+    /// 1 or -1.
+    Sign(f64),
+    Compare(Comparison),
+    /// `->` and `<->`.
+    Arrow,
+    /// One of `* ^ / [ ]`.
+    Symbol(char),
+    /// The end of the text.
+    Finish,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'t> {
+    pub(super) kind: Kind<'t>,
+    pub(super) mark: Mark,
+    /// How it is written.
+    pub(super) text: &'t str,
+    /// No other token stands before it on its line.
+    pub(super) fresh: bool,
+}
+
+/// Cuts a text into tokens, one at a time.
+#[derive(Debug)]
+pub(super) struct Lexer<'t> {
+    text: &'t str,
+    at: Mark,
+    /// The line of the token before; 0 before the first.
+    last_line: usize,
+}
+
+impl<'t> Lexer<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        // Trimmed, so that the place of "the end" is behind the last thing one sees.
+        let text = text.trim_end();
+        let offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Lexer { text, at: Mark { offset, line: 1, line_start: offset }, last_line: 0 }
+    }
+
+    pub(super) fn place(&self, mark: Mark) -> Place {
+        let before = &self.text[mark.line_start..mark.offset];
+        Place { line: mark.line, column: before.chars().count() + 1 }
+    }
+
+    pub(super) fn fault(
+        &self,
+        mark: Mark,
+        kind: FaultKind,
+        message: impl Into<String>,
+    ) -> ReadError {
+        ReadError { place: self.place(mark), kind, message: message.into() }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Token<'t>, ReadError> {
+        self.skip_blanks();
+        let mark = self.at;
+        let fresh = mark.line != self.last_line;
+        self.last_line = mark.line;
+        let kind = self.kind(fresh)?;
+        Ok(Token { kind, mark, text: &self.text[mark.offset..self.at.offset], fresh })
+    }
+
+    fn kind(&mut self, fresh: bool) -> Result<Kind<'t>, ReadError> {
+        let rest = self.rest();
+        if fresh && let Some((section, length)) = section::keyword(rest) {
+            self.at.offset += length;
+            return Ok(Kind::Section(section));
+        }
+        let mut chars = rest.chars();
+        let Some(first) = chars.next() else { return Ok(Kind::Finish) };
+        match first {
+            '0'..='9' => self.number(),
+            '.' if chars.next().is_some_and(|c| c.is_ascii_digit()) => self.number(),
+            '<' | '>' | '=' | '!' | '-' => match operator(rest) {
+                Some((length, Some(kind))) => {
+                    self.at.offset += length;
+                    Ok(kind)
+                }
+                Some((length, None)) => {
+                    Err(self.syntax(format!("`{}` is no comparison", &rest[..length])))
+                }
+                None => self.name(),
+            },
+            '+' => Ok(self.single(Kind::Sign(1.0))),
+            '*' | '^' | '/' | '[' | ']' => Ok(self.single(Kind::Symbol(first))),
+            _ if begins_name(first) => self.name(),
+            ':' => Err(self.syntax("there is no name before the `:`")),
+            _ if is_name(first) => Err(self.syntax(format!("a name can't begin with `{first}`"))),
+            _ => Err(self.syntax(format!("unexpected character {first:?}"))),
+        }
+    }
+
+    fn single(&mut self, kind: Kind<'t>) -> Kind<'t> {
+        self.at.offset += 1;
+        kind
+    }
+
+    fn number(&mut self) -> Result<Kind<'t>, ReadError> {
+        let rest = self.rest();
+        let whole = digits(rest);
+        let fraction = match rest[whole..].strip_prefix('.') {
+            Some(behind) => 1 + digits(behind),
+            None => 0,
+        };
+        let mantissa = whole + fraction;
+        let length = mantissa + exponent(&rest[mantissa..]);
+        let number = &rest[..length];
+
+        // What touches a number must be plainly a name: `2x`, not `1_000` or `1.0D3`.
+        let mut behind = rest[length..].chars();
+        if let Some(next) = behind.next().filter(|c| is_name(*c)) {
+            let then = behind.next();
+            let like_exponent = match next {
+                'e' | 'E' => length == mantissa && !then.is_some_and(is_name),
+                'd' | 'D' => then.is_some_and(|c| c.is_ascii_digit() || "+-".contains(c)),
+                _ => false,
+            };
+            if !next.is_alphabetic() || like_exponent {
+                let end = rest[length..].find(|c| !is_name(c)).map_or(rest.len(), |e| length + e);
+                return Err(self.syntax(format!(
+                    "`{}` is no number; an exponent is written 1e3, and a blank stands \
+                     between a number and a name",
+                    &rest[..end]
+                )));
+            }
+        }
+        match number.parse::<f64>() {
+            Ok(value) if value.is_finite() => {
+                self.at.offset += length;
+                Ok(Kind::Number(value))
+            }
+            _ => Err(self.fault(
+                self.at,
+                FaultKind::Invalid,
+                format!("the number `{number}` is too large"),
+            )),
+        }
+    }
+
+    fn name(&mut self) -> Result<Kind<'t>, ReadError> {
+        let rest = self.rest();
+        let behind = |c: char| !is_name(c) && !matches!(c, '[' | ']');
+        let end = rest.find(behind).unwrap_or(rest.len());
+        // `x!= 3` is an attempt at a comparison, not a variable `x!`.
+        let end = if rest[end..].starts_with('=') && end > 1 && rest[..end].ends_with('!') {
+            end - 1
+        } else {
+            end
+        };
+        let name = &rest[..end];
+        if !balanced(name) {
+            return Err(self.syntax(format!(
+                "the brackets of the name `{name}` don't match; sums in brackets and functions \
+                 are not part of the format"
+            )));
+        }
+        let blanks = rest[end..].len() - rest[end..].trim_start_matches([' ', '\t']).len();
+        if rest[end + blanks..].starts_with(':') {
+            self.at.offset += end + blanks + 1;
+            return Ok(Kind::Label(name));
+        }
+        if name.eq_ignore_ascii_case("nan") {
+            return Err(self.fault(
+                self.at,
+                FaultKind::Invalid,
+                "`nan` is neither number nor name",
+            ));
+        }
+        self.at.offset += end;
+        let infinite = ["inf", "infinity"].iter().any(|word| name.eq_ignore_ascii_case(word));
+        Ok(if infinite { Kind::Infinity } else { Kind::Name(name) })
+    }
+
+    fn skip_blanks(&mut self) {
+        let mut rest = self.rest();
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                '\\' => comment(rest),
+                _ if first.is_whitespace() => first.len_utf8(),
+                _ => return,
+            };
+            for (index, _) in rest[..length].match_indices('\n') {
+                self.at.line += 1;
+                self.at.line_start = self.at.offset + index + 1;
+            }
+            self.at.offset += length;
+            rest = self.rest();
+        }
+    }
+
+    /// The text from a mark on.
+    pub(super) fn rest_from(&self, mark: Mark) -> &'t str {
+        &self.text[mark.offset..]
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at.offset..]
+    }
+
+    fn syntax(&self, message: impl Into<String>) -> ReadError {
+        self.fault(self.at, FaultKind::Syntax, message)
+    }
+}
+
+/// The operator at the beginning of `text` and its length; the operator is `None` where
+/// the characters look like one and are none.
+fn operator(text: &str) -> Option<(usize, Option<Kind<'static>>)> {
+    use Comparison::{Equal, Greater, Less};
+    const OPERATORS: &[(&str, Option<Kind<'static>>)] = &[
+        ("<->", Some(Kind::Arrow)),
+        ("<=>", None),
+        ("->", Some(Kind::Arrow)),
+        ("-", Some(Kind::Sign(-1.0))),
+        ("<=", Some(Kind::Compare(Less))),
+        ("=<", Some(Kind::Compare(Less))),
+        (">=", Some(Kind::Compare(Greater))),
+        ("=>", Some(Kind::Compare(Greater))),
+        ("!=", None),
+        ("==", None),
+        ("<>", None),
+        ("<<", None),
+        (">>", None),
+        ("<", Some(Kind::Compare(Less))),
+        (">", Some(Kind::Compare(Greater))),
+        ("=", Some(Kind::Compare(Equal))),
+    ];
+    OPERATORS.iter().find(|(op, _)| text.starts_with(op)).map(|(op, kind)| (op.len(), *kind))
+}
+
+/// The length of the comment at the beginning of `text`, its line break left out.
+///
+/// `\* … *\` is a block, which may span lines, if no other backslash stands in it; any
+/// other backslash opens a comment up to the end of its line.
+fn comment(text: &str) -> usize {
+    if let Some(inner) = text.strip_prefix("\\*")
+        && let Some(close) = inner.find('\\')
+        && inner[..close].ends_with('*')
+    {
+        return 2 + close + 1;
+    }
+    text.find('\n').unwrap_or(text.len())
+}
+
+fn digits(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
+}
+
+/// The length of the exponent at the beginning of `text`; 0 if there is none.
+fn exponent(text: &str) -> usize {
+    let Some(behind) = text.strip_prefix(['e', 'E']) else { return 0 };
+    let unsigned = behind.strip_prefix(['+', '-']).unwrap_or(behind);
+    match digits(unsigned) {
+        0 => 0,
+        count => text.len() - unsigned.len() + count,
+    }
+}
+
+/// Letters and digits, and what the format allows beside them.
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || begins_name(c) || matches!(c, '(' | ')' | ',' | '.' | ';' | '}')
+}
+
+fn begins_name(c: char) -> bool {
+    c.is_alphabetic()
+        || matches!(c, '_' | '#' | '!' | '"' | '$' | '%' | '&' | '?' | '@' | '~')
+        || matches!(c, '{' | '\'' | '`' | '‘' | '’')
+}
+
+fn balanced(name: &str) -> bool {
+    if !name.contains(['(', ')', '[', ']', '{', '}']) {
+        return true;
+    }
+    [('(', ')'), ('[', ']'), ('{', '}')]
+        .iter()
+        .all(|&(open, close)| name.matches(open).count() == name.matches(close).count())
+}

@@ -1,0 +1,50 @@
+//! The LP format ("CPLEX LP"), the one people type: what is read and what is decided
+//! where readers differ is in `docs/models.md`.
+//!
+//! `lexer` cuts the text into tokens, with `section` for the keywords; `parser` goes
+//! through the sections, with `expression`, `rows` and `variables` for what they hold;
+//! `draft` gathers the model. The time is linear in the text.
+
+mod draft;
+mod expression;
+mod lexer;
+mod parser;
+mod rows;
+mod section;
+mod variables;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    FaultKind, Place,
+    reading::{ReadError, Reading},
+};
+
+/// Reads a model. The first thing that is wrong ends it.
+pub(crate) fn read(text: &str) -> Result<Reading, ReadError> {
+    // Every count of a model is below the text's length, and an int32 in the contract.
+    if i32::try_from(text.len()).is_err() {
+        let place = Place { line: 1, column: 1 };
+        let message = "the text has 2 GiB or more".to_owned();
+        return Err(ReadError { place, kind: FaultKind::TooLarge, message });
+    }
+    let (model, warnings) = parser::Parser::new(text)?.file()?.finish();
+    Ok(Reading { name: title(text).to_owned(), model, warnings })
+}
+
+/// The name that solvers write into the comment at the head of a file:
+/// `\Problem name: afiro`.
+fn title(text: &str) -> &str {
+    text.lines()
+        .map_while(|line| line.trim_start().strip_prefix('\\'))
+        .find_map(|comment| {
+            let comment = comment.trim();
+            let head = comment.get(.."problem name".len())?;
+            let name = comment[head.len()..].trim_start().strip_prefix(':')?;
+            head.eq_ignore_ascii_case("problem name").then(|| name.trim())
+        })
+        .unwrap_or_default()
+}

@@ -1,0 +1,188 @@
+use super::draft::Draft;
+use super::expression::Extent;
+use super::lexer::{Comparison, Kind, Lexer, Mark, Token};
+use super::section::{Section, keyword};
+use crate::{FaultKind, reading::ReadError};
+
+/// Reads a text section by section, one token ahead. What a section holds is read in
+/// `expression`, `rows` and `variables`.
+#[derive(Debug)]
+pub(super) struct Parser<'t> {
+    lexer: Lexer<'t>,
+    ahead: Token<'t>,
+    pub(super) draft: Draft<'t>,
+}
+
+impl<'t> Parser<'t> {
+    pub(super) fn new(text: &'t str) -> Result<Self, ReadError> {
+        let mut lexer = Lexer::new(text);
+        let ahead = lexer.next()?;
+        Ok(Parser { lexer, ahead, draft: Draft::default() })
+    }
+
+    /// The whole file.
+    pub(super) fn file(mut self) -> Result<Draft<'t>, ReadError> {
+        self.objective()?;
+        if self.ahead.kind == Kind::Section(Section::Constraints) {
+            self.bump()?;
+            self.constraints()?;
+        }
+        loop {
+            let Token { kind, mark, text, .. } = self.ahead;
+            match kind {
+                Kind::Section(section) => {
+                    if self.draft.known(text).is_some() && section != Section::End {
+                        return Err(self.fault(
+                            mark,
+                            FaultKind::Syntax,
+                            format!(
+                                "`{text}` is both a variable and the keyword of a section, and \
+                                 can't begin a line"
+                            ),
+                        ));
+                    }
+                    self.bump()?;
+                    match section {
+                        Section::Bounds => self.bounds()?,
+                        Section::Integers => self.each(|column, _| column.integer = true)?,
+                        Section::Binaries => self.each(|column, _| column.binary = true)?,
+                        Section::SemiContinuous => {
+                            self.each(|column, mark| column.semi = Some(mark))?;
+                        }
+                        Section::SemiIntegers => self.each(|column, mark| {
+                            column.semi = Some(mark);
+                            column.integer = true;
+                        })?,
+                        Section::End => {
+                            return match self.ahead.kind {
+                                Kind::Finish => self.finish(),
+                                _ => Err(self.unexpected("nothing behind `End`")),
+                            };
+                        }
+                        Section::Unsupported(what) => {
+                            return Err(self.unsupported(mark, what));
+                        }
+                        Section::Constraints | Section::Objective(_) => {
+                            return Err(self.fault(
+                                mark,
+                                FaultKind::Syntax,
+                                format!(
+                                    "`{text}` can't stand here: the objective comes first, the \
+                                     constraints second, and each once"
+                                ),
+                            ));
+                        }
+                    }
+                }
+                Kind::Finish => {
+                    self.draft.warnings.add(
+                        "the file has no `End`; it was read as if it were complete".to_owned(),
+                    );
+                    return self.finish();
+                }
+                _ => return Err(self.unexpected("a section, such as `Subject To` or `End`")),
+            }
+        }
+    }
+
+    fn objective(&mut self) -> Result<(), ReadError> {
+        let mark = self.ahead.mark;
+        match self.ahead.kind {
+            Kind::Section(Section::Objective(sense)) => self.draft.sense = sense,
+            Kind::Section(Section::Unsupported(what)) => return Err(self.unsupported(mark, what)),
+            Kind::Finish => {
+                return Err(self.fault(mark, FaultKind::Syntax, "the file holds no model"));
+            }
+            Kind::Label("max" | "min") => {
+                return Err(self.fault(
+                    mark,
+                    FaultKind::Syntax,
+                    "this looks like the LP format of lp_solve; the one read here begins with \
+                     `Minimize` or `Maximize`, without a colon",
+                ));
+            }
+            _ => return Err(self.unexpected("`Minimize` or `Maximize`")),
+        }
+        self.bump()?;
+        if let Kind::Label(_) = self.ahead.kind {
+            self.bump()?;
+        }
+        let objective = self.expression(Extent::Free)?;
+        if !objective.constant.is_finite() || self.draft.add_objective(&objective.terms).is_err() {
+            return Err(self.fault(
+                objective.mark,
+                FaultKind::Invalid,
+                "the objective is not finite",
+            ));
+        }
+        self.draft.offset = objective.constant;
+        Ok(())
+    }
+
+    /// The checks that only the end of the file allows.
+    fn finish(self) -> Result<Draft<'t>, ReadError> {
+        for column in &self.draft.columns {
+            let Some(mark) = column.semi else { continue };
+            let lower = column.lower.unwrap_or(0.0);
+            let upper = column.upper.unwrap_or(f64::INFINITY);
+            let wrong = if column.binary {
+                "is semi-continuous and binary"
+            } else if upper == f64::INFINITY {
+                "is semi-continuous, and needs a finite upper bound"
+            } else if lower < 0.0 {
+                "is semi-continuous, and can't have a negative lower bound"
+            } else {
+                continue;
+            };
+            let message = format!("`{}` {wrong}", column.name);
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        }
+        Ok(self.draft)
+    }
+
+    /// The next token.
+    pub(super) fn ahead(&self) -> Token<'t> {
+        self.ahead
+    }
+
+    /// Passes the next token.
+    pub(super) fn bump(&mut self) -> Result<(), ReadError> {
+        self.ahead = self.lexer.next()?;
+        Ok(())
+    }
+
+    /// The comparison ahead, if there is one.
+    pub(super) fn comparison(&mut self) -> Result<Option<Comparison>, ReadError> {
+        let Kind::Compare(comparison) = self.ahead.kind else { return Ok(None) };
+        self.bump()?;
+        Ok(Some(comparison))
+    }
+
+    /// Whether a token would open a section if it began its line.
+    pub(super) fn is_keyword(&self, token: Token<'_>) -> bool {
+        keyword(self.lexer.rest_from(token.mark)).is_some()
+    }
+
+    pub(super) fn fault(
+        &self,
+        mark: Mark,
+        kind: FaultKind,
+        message: impl Into<String>,
+    ) -> ReadError {
+        self.lexer.fault(mark, kind, message)
+    }
+
+    pub(super) fn unsupported(&self, mark: Mark, what: &str) -> ReadError {
+        self.fault(mark, FaultKind::Unsupported, format!("{what} are not supported"))
+    }
+
+    /// The next token is not what must stand here.
+    pub(super) fn unexpected(&self, expected: &str) -> ReadError {
+        let Token { kind, mark, text, .. } = self.ahead;
+        let found = match kind {
+            Kind::Finish => "the end of the file".to_owned(),
+            _ => format!("`{text}`"),
+        };
+        self.fault(mark, FaultKind::Syntax, format!("expected {expected}, found {found}"))
+    }
+}

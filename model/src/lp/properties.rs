@@ -1,0 +1,199 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
+
+use super::read;
+
+/// Numbers of every size that are read back exactly.
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        (-1000_i32..1000).prop_map(f64::from),
+        (-1000_i32..1000).prop_map(|n| f64::from(n) / 8.0),
+        -1e19_f64..1e19,
+        -1e-3_f64..1e-3,
+    ]
+}
+
+fn coefficient() -> impl Strategy<Value = f64> {
+    number().prop_filter("a coefficient is not zero", |value| *value != 0.0)
+}
+
+/// lower <= upper, each infinite now and then.
+fn interval() -> impl Strategy<Value = (f64, f64)> {
+    let end = || (number(), prop::bool::weighted(0.25));
+    (end(), end()).prop_map(|((a, below), (b, above))| {
+        let lower = if below { f64::NEG_INFINITY } else { a.min(b) };
+        (lower, if above { f64::INFINITY } else { a.max(b) })
+    })
+}
+
+/// A kind, and bounds that it may have.
+fn variable() -> impl Strategy<Value = (VariableKind, (f64, f64))> {
+    let whole = prop::sample::select(vec![VariableKind::Continuous, VariableKind::Integer]);
+    let semi = prop::sample::select(vec![VariableKind::SemiContinuous, VariableKind::SemiInteger]);
+    prop_oneof![
+        3 => (whole, interval()),
+        1 => (semi, (0.0..5.0, 5.0..9.0)),
+    ]
+}
+
+type Row = ((f64, f64), Vec<Option<f64>>);
+
+fn linear_model() -> impl Strategy<Value = LinearModel> {
+    (0..6_usize).prop_flat_map(|columns| {
+        let rows = prop::collection::vec(row(columns), 0..6);
+        let variables = prop::collection::vec((variable(), number()), columns);
+        (variables, rows, any::<bool>(), number()).prop_map(
+            |(variables, rows, maximised, offset)| {
+                let mut model = LinearModel {
+                    objective_offset: offset,
+                    variable_count: Some(variables.len() as i32),
+                    constraint_count: Some(rows.len() as i32),
+                    row_starts: vec![0],
+                    ..LinearModel::default()
+                };
+                model.set_sense(match maximised {
+                    true => ObjectiveSense::Maximize,
+                    false => ObjectiveSense::Minimize,
+                });
+                for (index, ((kind, (lower, upper)), objective)) in variables.iter().enumerate() {
+                    model.variable_names.push(format!("x#{index}"));
+                    model.variable_kinds.push((*kind).into());
+                    model.variable_lower.push(*lower);
+                    model.variable_upper.push(*upper);
+                    model.objective.push(*objective);
+                }
+                for (index, ((lower, upper), coefficients)) in rows.iter().enumerate() {
+                    model.constraint_names.push(format!("end{index}"));
+                    model.constraint_lower.push(*lower);
+                    model.constraint_upper.push(*upper);
+                    for (column, coefficient) in coefficients.iter().enumerate() {
+                        if let Some(coefficient) = coefficient {
+                            model.column_indices.push(column as i32);
+                            model.coefficients.push(*coefficient);
+                        }
+                    }
+                    model.row_starts.push(model.coefficients.len() as i32);
+                }
+                model
+            },
+        )
+    })
+}
+
+fn row(columns: usize) -> impl Strategy<Value = Row> {
+    (interval(), prop::collection::vec(prop::option::of(coefficient()), columns))
+}
+
+/// The model as LP text, with breaks and spellings as `style` says.
+fn write(model: &LinearModel, style: u8) -> String {
+    let blank = ["\n  ", " ", "\t", " \\ note\n "][usize::from(style % 4)];
+    let mut text = String::new();
+    let sense = if model.sense() == ObjectiveSense::Maximize { "Maximize" } else { "min" };
+    write!(text, "{sense}\n obj: {:e}", model.objective_offset).unwrap();
+    for (name, cost) in model.variable_names.iter().zip(&model.objective) {
+        write!(text, "{blank}+ {cost} {name}").unwrap();
+    }
+    text.push_str("\nSubject To\n");
+    for (index, name) in model.constraint_names.iter().enumerate() {
+        let (lower, upper) = (model.constraint_lower[index], model.constraint_upper[index]);
+        let mut terms = String::from("0");
+        for entry in model.row_starts[index]..model.row_starts[index + 1] {
+            let column = model.column_indices[entry as usize] as usize;
+            let (value, name) = (model.coefficients[entry as usize], &model.variable_names[column]);
+            write!(terms, "{blank}+ {value:e} {name}").unwrap();
+        }
+        let has_terms = model.row_starts[index] < model.row_starts[index + 1];
+        if lower == upper {
+            writeln!(text, "{name}: {terms} = {lower:?}").unwrap();
+        } else if lower == f64::NEG_INFINITY {
+            writeln!(text, "{name}: {terms} <= {upper:?}").unwrap();
+        } else if upper == f64::INFINITY && has_terms {
+            writeln!(text, "{name}: {lower:?} <= {terms}").unwrap();
+        } else if upper == f64::INFINITY {
+            writeln!(text, "{name}: {terms} >= {lower:?}").unwrap();
+        } else {
+            writeln!(text, "{name}: {lower:?} <= {terms} <= {upper:?}").unwrap();
+        }
+    }
+    text.push_str("Bounds\n");
+    for (index, name) in model.variable_names.iter().enumerate() {
+        let (lower, upper) = (model.variable_lower[index], model.variable_upper[index]);
+        writeln!(text, " {lower:?} <= {name} <= {upper:?}").unwrap();
+    }
+    for (keyword, kinds) in [
+        ("General", [VariableKind::Integer, VariableKind::SemiInteger]),
+        ("semi-continuous", [VariableKind::SemiContinuous, VariableKind::SemiInteger]),
+    ] {
+        writeln!(text, "{keyword}").unwrap();
+        for (name, kind) in model.variable_names.iter().zip(&model.variable_kinds) {
+            if kinds.iter().any(|of| i32::from(*of) == *kind) {
+                write!(text, "{blank}{name}").unwrap();
+            }
+        }
+        text.push('\n');
+    }
+    text.push_str("End\n");
+    text
+}
+
+/// What is refused is refused at a place within the text, or right behind it.
+fn refused_within(text: &str) -> Result<(), TestCaseError> {
+    if let Err(error) = read(text) {
+        let line = text.split('\n').nth(error.place.line.wrapping_sub(1));
+        let columns = line.map(|line| line.chars().count() + 1);
+        prop_assert!(
+            columns.is_some_and(|columns| (1..=columns).contains(&error.place.column)),
+            "{error:?}"
+        );
+        prop_assert!(!error.message.is_empty());
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_model_that_is_written_reads_back_the_same(model in linear_model(), style: u8) {
+        let text = write(&model, style);
+        let reading = read(&text).map_err(|e| TestCaseError::fail(format!("{e:?} in\n{text}")))?;
+        prop_assert_eq!(reading.model, model, "{}", text);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_at_a_place_within(text in "\\PC{0,60}") {
+        refused_within(&text)?;
+        refused_within(&format!("min x\nst\n{text}"))?;
+        refused_within(&format!("min x\nst\nbounds\n{text}"))?;
+    }
+
+    #[test]
+    fn any_row_of_tokens_is_read_or_refused_at_a_place_within(
+        tokens in prop::collection::vec(prop::sample::select(vec![
+            "min", "st", "bounds", "gen", "bin", "semi", "end", "x", "y", "é", "free", "inf", "nan",
+            "c:", ":", "1", "2e1", "1.", ".5", "1_0", "+", "-", "*", "^", "/", "[", "]", "->", "!=",
+            "<=", ">=", "=", "<", "\\", "\\*", "*\\", "\n", "\r\n", "\t", "(", "≤", "\u{0}",
+        ]), 0..40),
+        separator in prop::sample::select(vec!["", " "]),
+    ) {
+        let text = tokens.join(separator);
+        refused_within(&text)?;
+        refused_within(&format!("min x + y\nst\n{text}"))?;
+    }
+
+    #[test]
+    fn a_damaged_model_is_read_or_refused_at_a_place_within(
+        model in linear_model(),
+        at: prop::sample::Index,
+        length in 0..9_usize,
+        patch in "[-+<>=:.\\\\*/\\[\\]a-e0-9 \n]{0,4}",
+    ) {
+        let mut chars: Vec<char> = write(&model, 1).chars().collect();
+        let start = at.index(chars.len());
+        let end = (start + length).min(chars.len());
+        chars.splice(start..end, patch.chars());
+        refused_within(&chars.into_iter().collect::<String>())?;
+    }
+}

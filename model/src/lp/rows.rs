@@ -1,0 +1,147 @@
+use super::expression::{Expression, Extent};
+use super::lexer::{Comparison, Kind, Mark};
+use super::parser::Parser;
+use crate::{FaultKind, reading::ReadError};
+
+impl<'t> Parser<'t> {
+    /// The constraints, up to the next section.
+    pub(super) fn constraints(&mut self) -> Result<(), ReadError> {
+        while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
+            self.constraint()?;
+        }
+        Ok(())
+    }
+
+    fn constraint(&mut self) -> Result<(), ReadError> {
+        let mark = self.ahead().mark;
+        let mut name = "";
+        if let Kind::Label(label) = self.ahead().kind {
+            name = label;
+            self.bump()?;
+            if let Err(before) = self.draft.claim(label, mark) {
+                let line = before.line();
+                let message = format!("a constraint `{label}` is already there, in line {line}");
+                return Err(self.fault(mark, FaultKind::Invalid, message));
+            }
+        }
+
+        let left = self.expression(Extent::Free)?;
+        if left.empty && name.is_empty() {
+            return Err(self.unexpected("a constraint"));
+        }
+        let sign_mark = self.ahead().mark;
+        let Some(comparison) = self.comparison()? else {
+            return Err(self.unexpected("`<=`, `>=` or `=` to complete the constraint"));
+        };
+        let extent = if left.is_value() { Extent::Free } else { Extent::Line };
+        let right = self.side(extent)?;
+        let again = self.ahead().mark;
+        let row = match self.comparison()? {
+            None => Row::compare(left, comparison, right),
+            Some(second) => {
+                let plain = comparison == second && second != Comparison::Equal;
+                if !plain || !left.is_value() {
+                    let message = "two comparisons make one constraint only as \
+                                   `number <= expression <= number`, or both `>=`";
+                    return Err(self.fault(again, FaultKind::Invalid, message));
+                }
+                let last = self.side(Extent::Line)?;
+                if !last.is_value() {
+                    let message = "the third part of a ranged constraint must be a number";
+                    return Err(self.fault(last.mark, FaultKind::Invalid, message));
+                }
+                Row::range(&left, comparison, right, &last)
+            }
+        };
+        if self.ahead().kind == Kind::Arrow {
+            return Err(self.unsupported(self.ahead().mark, "indicator constraints"));
+        }
+        self.add(name, row, sign_mark)
+    }
+
+    /// A side of a comparison, which can't be empty.
+    fn side(&mut self, extent: Extent) -> Result<Expression, ReadError> {
+        let side = self.expression(extent)?;
+        if side.empty {
+            return Err(self.unexpected("a number or a variable"));
+        }
+        Ok(side)
+    }
+
+    fn add(&mut self, name: &'t str, row: Row, mark: Mark) -> Result<(), ReadError> {
+        if let Err(message) = check_bounds(row.lower, row.upper) {
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        }
+        let terms = row.plus.into_iter();
+        let terms = terms.chain(row.minus.into_iter().map(|(column, value)| (column, -value)));
+        self.draft
+            .add_row(name, terms, (row.lower, row.upper))
+            .map_err(|_| self.fault(mark, FaultKind::Invalid, "a coefficient is not finite"))
+    }
+}
+
+/// lower <= plus - minus <= upper
+struct Row {
+    plus: Vec<(usize, f64)>,
+    minus: Vec<(usize, f64)>,
+    lower: f64,
+    upper: f64,
+}
+
+impl Row {
+    fn compare(left: Expression, comparison: Comparison, right: Expression) -> Row {
+        // `5 >= x` is x <= 5, not -x >= -5.
+        if left.terms.is_empty() && !right.terms.is_empty() {
+            return Row::compare(right, reversed(comparison), left);
+        }
+        let bound = right.constant - left.constant;
+        let (lower, upper) = limits(comparison, bound);
+        Row { plus: left.terms, minus: right.terms, lower, upper }
+    }
+
+    fn range(
+        first: &Expression,
+        comparison: Comparison,
+        middle: Expression,
+        last: &Expression,
+    ) -> Row {
+        let ends = [first.constant - middle.constant, last.constant - middle.constant];
+        let [lower, upper] = match comparison {
+            Comparison::Greater => [ends[1], ends[0]],
+            Comparison::Less | Comparison::Equal => ends,
+        };
+        Row { plus: middle.terms, minus: Vec::new(), lower, upper }
+    }
+}
+
+/// What `x comparison bound` leaves to x.
+pub(super) fn limits(comparison: Comparison, bound: f64) -> (f64, f64) {
+    match comparison {
+        Comparison::Less => (f64::NEG_INFINITY, bound),
+        Comparison::Equal => (bound, bound),
+        Comparison::Greater => (bound, f64::INFINITY),
+    }
+}
+
+/// The comparison with its sides exchanged.
+pub(super) fn reversed(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Less => Comparison::Greater,
+        Comparison::Equal => Comparison::Equal,
+        Comparison::Greater => Comparison::Less,
+    }
+}
+
+/// Refuses bounds that no value can have: infinite in the wrong direction.
+pub(super) fn check_bounds(lower: f64, upper: f64) -> Result<(), &'static str> {
+    let (lower, upper) = (super::draft::infinite(lower), super::draft::infinite(upper));
+    if lower.is_nan() || upper.is_nan() {
+        Err("infinity is compared with infinity")
+    } else if lower == f64::INFINITY {
+        Err("a lower bound can't be infinity (1e20 and more is infinite)")
+    } else if upper == f64::NEG_INFINITY {
+        Err("an upper bound can't be -infinity (-1e20 and less is infinite)")
+    } else {
+        Ok(())
+    }
+}

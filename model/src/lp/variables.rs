@@ -1,0 +1,141 @@
+use super::draft::{Column, infinite};
+use super::lexer::{Comparison, Kind, Mark, Token};
+use super::parser::Parser;
+use super::rows::{check_bounds, limits, reversed};
+use crate::{FaultKind, reading::ReadError};
+
+impl<'t> Parser<'t> {
+    /// The lines of `Bounds`, up to the next section.
+    pub(super) fn bounds(&mut self) -> Result<(), ReadError> {
+        while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
+            self.bound()?;
+            let next = self.ahead();
+            if !next.fresh && next.kind != Kind::Finish {
+                return Err(self.unexpected("the next bound on a line of its own"));
+            }
+        }
+        Ok(())
+    }
+
+    fn bound(&mut self) -> Result<(), ReadError> {
+        if let Kind::Name(_) = self.ahead().kind {
+            let variable = self.variable()?;
+            let next = self.ahead();
+            if !next.fresh
+                && matches!(next.kind, Kind::Name(word) if word.eq_ignore_ascii_case("free"))
+            {
+                self.bump()?;
+                self.set(variable, next.mark, Some(f64::NEG_INFINITY), Some(f64::INFINITY));
+                return Ok(());
+            }
+            let comparison = self.compared()?;
+            let value = self.value()?;
+            return self.limit(variable, next.mark, comparison, value);
+        }
+
+        let value = self.value()?;
+        let mark = self.ahead().mark;
+        let comparison = self.compared()?;
+        let variable = self.variable()?;
+        self.limit(variable, mark, reversed(comparison), value)?;
+        let mark = self.ahead().mark;
+        if let Some(second) = self.comparison()? {
+            if second != comparison || second == Comparison::Equal {
+                let message = "the two comparisons of a bound must point the same way";
+                return Err(self.fault(mark, FaultKind::Invalid, message));
+            }
+            let value = self.value()?;
+            self.limit(variable, mark, second, value)?;
+        }
+        Ok(())
+    }
+
+    /// Does something to each variable that is listed, up to the next section.
+    pub(super) fn each(
+        &mut self,
+        mut act: impl FnMut(&mut Column<'t>, Mark),
+    ) -> Result<(), ReadError> {
+        while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
+            let mark = self.ahead().mark;
+            let variable = self.variable()?;
+            act(&mut self.draft.columns[variable], mark);
+        }
+        Ok(())
+    }
+
+    /// A variable that the objective or a constraint has mentioned.
+    fn variable(&mut self) -> Result<usize, ReadError> {
+        let Token { kind, mark, text, .. } = self.ahead();
+        let Kind::Name(name) = kind else { return Err(self.unexpected("a variable")) };
+        let Some(variable) = self.draft.known(name) else {
+            let hint = if self.is_keyword(self.ahead()) {
+                "; a section must begin on a new line"
+            } else {
+                "; a term `0 x` in the objective makes x a variable"
+            };
+            let message = format!("`{text}` is in neither the objective nor a constraint{hint}");
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        };
+        self.bump()?;
+        Ok(variable)
+    }
+
+    fn compared(&mut self) -> Result<Comparison, ReadError> {
+        match self.comparison()? {
+            Some(comparison) => Ok(comparison),
+            None => Err(self.unexpected("`<=`, `>=` or `=`")),
+        }
+    }
+
+    /// A number or an infinity, with its signs.
+    fn value(&mut self) -> Result<f64, ReadError> {
+        let sign = self.signs()?;
+        let value = match self.ahead().kind {
+            Kind::Number(value) => value,
+            Kind::Infinity => f64::INFINITY,
+            _ => return Err(self.unexpected("a number")),
+        };
+        self.bump()?;
+        Ok(infinite(sign * value))
+    }
+
+    /// Sets what `variable comparison value` says.
+    fn limit(
+        &mut self,
+        variable: usize,
+        mark: Mark,
+        comparison: Comparison,
+        value: f64,
+    ) -> Result<(), ReadError> {
+        let (lower, upper) = limits(comparison, value);
+        if let Err(message) = check_bounds(lower, upper) {
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        }
+        self.set(
+            variable,
+            mark,
+            (comparison != Comparison::Less).then_some(lower),
+            (comparison != Comparison::Greater).then_some(upper),
+        );
+        Ok(())
+    }
+
+    /// Sets the bounds that are given. The last one counts.
+    fn set(&mut self, variable: usize, mark: Mark, lower: Option<f64>, upper: Option<f64>) {
+        let column = &mut self.draft.columns[variable];
+        let replaced = [
+            ("lower", lower.and_then(|bound| Some((column.lower.replace(bound)?, bound)))),
+            ("upper", upper.and_then(|bound| Some((column.upper.replace(bound)?, bound)))),
+        ];
+        for (side, change) in replaced {
+            if let Some((before, now)) = change.filter(|(before, now)| before != now) {
+                self.draft.warnings.add(format!(
+                    "line {}: the {side} bound of `{}` was {before}, and is now {now}; the last \
+                     one counts",
+                    mark.line(),
+                    column.name,
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use std::collections::HashMap;
+
+use super::{
+    line::{Line, Token},
+    number,
+    record::Pairs,
+    rows::{Row, Rows},
+};
+use crate::reading::ReadError;
+
+/// One coefficient of the matrix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) row: u32,
+    pub(super) column: u32,
+    pub(super) value: f64,
+}
+
+/// The section COLUMNS.
+#[derive(Debug, Default)]
+pub(super) struct Columns<'a> {
+    index: HashMap<&'a str, u32>,
+    pub(super) names: Vec<&'a str>,
+    /// Whether the column stands between INTORG and INTEND.
+    pub(super) integer: Vec<bool>,
+    pub(super) objective: Vec<f64>,
+    /// By column, and within a column as they are written.
+    pub(super) entries: Vec<Entry>,
+    /// For each row, how many columns there were when it was last given a value: the
+    /// current count, if that was in the current column.
+    last_given: Vec<usize>,
+    objective_last_given: usize,
+    in_integers: bool,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn new(rows: usize) -> Self {
+        Columns { last_given: vec![0; rows], ..Columns::default() }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(name).map(|&column| column as usize)
+    }
+
+    /// A `'MARKER'` line: integer columns begin or end here.
+    pub(super) fn marker(&mut self, line: &Line<'a>, what: Token<'a>) -> Result<(), ReadError> {
+        match what.text {
+            "'INTORG'" if !self.in_integers => self.in_integers = true,
+            "'INTEND'" if self.in_integers => self.in_integers = false,
+            "'INTORG'" => return Err(line.invalid(what, "INTORG within INTORG and INTEND")),
+            "'INTEND'" => return Err(line.invalid(what, "INTEND without INTORG")),
+            "'SOSORG'" | "'SOSEND'" => return Err(line.unsupported(what, "special ordered sets")),
+            other => return Err(line.syntax(what, format!("`{other}` is no marker we know"))),
+        }
+        Ok(())
+    }
+
+    /// A line of coefficients.
+    pub(super) fn add(
+        &mut self,
+        line: &Line<'a>,
+        pairs: &Pairs<'a>,
+        rows: &Rows<'a>,
+    ) -> Result<(), ReadError> {
+        let column = pairs.head;
+        if self.names.last() != Some(&column.text) {
+            self.begin(line, column)?;
+        }
+        for (name, token) in pairs.iter() {
+            let row = rows.find(line, name)?;
+            let value = number::coefficient(line, token)?;
+            let count = self.names.len();
+            let last_given = match row {
+                Row::Dropped => continue,
+                Row::Objective => &mut self.objective_last_given,
+                Row::Constraint(row) => &mut self.last_given[row],
+            };
+            if *last_given == count {
+                let (row, column) = (name.text, column.text);
+                let message =
+                    format!("the coefficient of column `{column}` in row `{row}` is given twice");
+                return Err(line.invalid(name, message));
+            }
+            *last_given = count;
+            match row {
+                Row::Constraint(row) => {
+                    let (row, column) = (row as u32, (count - 1) as u32);
+                    self.entries.push(Entry { row, column, value });
+                }
+                _ => self.objective[count - 1] = value,
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, line: &Line<'a>, name: Token<'a>) -> Result<(), ReadError> {
+        if name.text.is_empty() {
+            return Err(line.syntax(name, "the name of the column is missing"));
+        }
+        if self.index.insert(name.text, self.names.len() as u32).is_some() {
+            let message = format!(
+                "column `{}` comes a second time; the lines of a column stand together",
+                name.text
+            );
+            return Err(line.invalid(name, message));
+        }
+        self.names.push(name.text);
+        self.integer.push(self.in_integers);
+        self.objective.push(0.0);
+        Ok(())
+    }
+}

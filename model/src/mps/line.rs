@@ -1,0 +1,147 @@
+use std::ops::Deref;
+
+use crate::{FaultKind, Place, reading::ReadError};
+
+/// A line of the file, without its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// Counts from 1.
+    pub(super) number: usize,
+    pub(super) text: &'a str,
+}
+
+/// A piece of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Token<'a> {
+    pub(super) text: &'a str,
+    /// The byte of the line it begins at.
+    pub(super) at: usize,
+}
+
+/// The most fields a line has: a bound type or nothing, a name, two pairs.
+const MOST_FIELDS: usize = 6;
+
+/// The fields of a line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fields<'a> {
+    tokens: [Token<'a>; MOST_FIELDS],
+    count: usize,
+}
+
+impl<'a> Deref for Fields<'a> {
+    type Target = [Token<'a>];
+
+    fn deref(&self) -> &[Token<'a>] {
+        &self.tokens[..self.count]
+    }
+}
+
+/// The lines of a file that say something: neither blank nor a comment, which has a
+/// `*` in column 1.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.split('\n')
+        .enumerate()
+        .map(|(i, text)| Line { number: i + 1, text: text.strip_suffix('\r').unwrap_or(text) })
+        .filter(|line| !line.text.starts_with('*') && !line.text.bytes().all(is_blank))
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+}
+
+impl<'a> Line<'a> {
+    /// Whether this begins a section: column 1 is not blank.
+    pub(super) fn is_header(&self) -> bool {
+        !self.text.bytes().next().is_some_and(is_blank)
+    }
+
+    /// The pieces between blanks.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Token<'a>> + use<'a> {
+        let text = self.text;
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let bytes = text.as_bytes();
+            let at = from + bytes[from..].iter().position(|&byte| !is_blank(byte))?;
+            let length = bytes[at..].iter().position(|&byte| is_blank(byte));
+            from = length.map_or(bytes.len(), |length| at + length);
+            Some(Token { text: &text[at..from], at })
+        })
+    }
+
+    /// The pieces between blanks, when they are as few as a line may have.
+    pub(super) fn fields(&self) -> Result<Fields<'a>, ReadError> {
+        let mut fields = Fields::default();
+        for token in self.tokens() {
+            let Some(place) = fields.tokens.get_mut(fields.count) else {
+                return Err(self.syntax(token, "too many fields in this line"));
+            };
+            *place = token;
+            fields.count += 1;
+        }
+        Ok(fields)
+    }
+
+    /// The six fields of the fixed format, empty where blank. Something between the
+    /// fields is an error.
+    pub(super) fn fixed_fields(&self) -> Result<[Token<'a>; MOST_FIELDS], ReadError> {
+        // From each first column to, not including, each last, counted from 0.
+        const COLUMNS: [(usize, usize); MOST_FIELDS] =
+            [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, 61)];
+        let ends: Vec<usize> =
+            self.text.char_indices().map(|(at, _)| at).chain([self.text.len()]).collect();
+        let byte = |column: usize| ends.get(column).copied().unwrap_or(self.text.len());
+        let mut fields = [Token::default(); MOST_FIELDS];
+        let mut gap = 0;
+        for (field, (first, last)) in fields.iter_mut().zip(COLUMNS) {
+            self.check_gap(gap, byte(first))?;
+            let text = &self.text[byte(first)..byte(last)];
+            let trimmed = text.trim_ascii_start();
+            *field = Token {
+                at: byte(first) + text.len() - trimmed.len(),
+                text: trimmed.trim_ascii_end(),
+            };
+            gap = byte(last);
+        }
+        self.check_gap(gap, self.text.len())?;
+        Ok(fields)
+    }
+
+    fn check_gap(&self, from: usize, to: usize) -> Result<(), ReadError> {
+        let gap = &self.text[from..to];
+        let text = gap.trim_ascii_start();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let token = Token { text, at: to - text.len() };
+        Err(self.syntax(token, "this stands between the fields of the fixed format"))
+    }
+
+    /// The end of the line, where something is missing.
+    pub(super) fn end(&self) -> Token<'a> {
+        let end = self.text.trim_ascii_end().len();
+        Token { text: &self.text[end..end], at: end }
+    }
+
+    pub(super) fn place(&self, token: Token) -> Place {
+        Place { line: self.number, column: self.text[..token.at].chars().count() + 1 }
+    }
+
+    /// A token that can't be read.
+    pub(super) fn syntax(&self, token: Token, message: impl Into<String>) -> ReadError {
+        self.error(token, FaultKind::Syntax, message)
+    }
+
+    /// A token that can be read, and makes no sense.
+    pub(super) fn invalid(&self, token: Token, message: impl Into<String>) -> ReadError {
+        self.error(token, FaultKind::Invalid, message)
+    }
+
+    /// A token of something that we don't solve.
+    pub(super) fn unsupported(&self, token: Token, feature: &str) -> ReadError {
+        self.error(token, FaultKind::Unsupported, format!("{feature} are not supported"))
+    }
+
+    fn error(&self, token: Token, kind: FaultKind, message: impl Into<String>) -> ReadError {
+        ReadError { place: self.place(token), kind, message: message.into() }
+    }
+}

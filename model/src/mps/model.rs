@@ -1,0 +1,132 @@
+use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
+
+use super::{columns::Entry, reader::File, rows::Relation};
+use crate::reading::{ReadError, Reading};
+
+/// Names told in a warning about many.
+const NAMES_TOLD: usize = 5;
+
+impl File<'_> {
+    /// The model that the file describes.
+    pub(super) fn model(self) -> Result<Reading, ReadError> {
+        let mut warnings = Vec::new();
+        if !self.rows.dropped().is_empty() {
+            warnings
+                .push(about(self.rows.dropped(), "an N row that is not the objective is left out"));
+        }
+        let mut model = LinearModel {
+            sense: match self.maximize {
+                Some(true) => ObjectiveSense::Maximize,
+                _ => ObjectiveSense::Minimize,
+            } as i32,
+            // MPS has the constant on the other side.
+            objective_offset: self.rhs.objective().map_or(0.0, |rhs| 0.0 - rhs),
+            constraint_names: self.rows.names.iter().map(ToString::to_string).collect(),
+            variable_names: self.columns.names.iter().map(ToString::to_string).collect(),
+            ..LinearModel::default()
+        };
+        self.write_variables(&mut model, &mut warnings)?;
+        self.write_constraints(&mut model);
+        write_matrix(&mut model, &self.columns.entries);
+        model.objective = self.columns.objective;
+        Ok(Reading { name: self.name.to_owned(), model, warnings })
+    }
+
+    fn write_variables(
+        &self,
+        model: &mut LinearModel,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), ReadError> {
+        let mut made_binary = Vec::new();
+        let mut made_free = Vec::new();
+        for (column, &name) in self.columns.names.iter().enumerate() {
+            let said = self.bounds.of(column);
+            let limits = said.unwrap_or_default();
+            limits.check(name)?;
+            let integer = self.columns.integer[column];
+            let kind = match (integer || limits.integer, limits.semi) {
+                (false, None) => VariableKind::Continuous,
+                (true, None) => VariableKind::Integer,
+                (false, Some(_)) => VariableKind::SemiContinuous,
+                (true, Some(_)) => VariableKind::SemiInteger,
+            };
+            let (lower, upper) = match (limits.lower, limits.upper) {
+                (None, None) if integer && said.is_none() => {
+                    made_binary.push(name);
+                    (0.0, 1.0)
+                }
+                (None, Some(upper)) if upper < 0.0 => {
+                    made_free.push(name);
+                    (f64::NEG_INFINITY, upper)
+                }
+                (lower, upper) => (lower.unwrap_or(0.0), upper.unwrap_or(f64::INFINITY)),
+            };
+            model.variable_kinds.push(kind as i32);
+            model.variable_lower.push(lower);
+            model.variable_upper.push(upper);
+        }
+        if !made_binary.is_empty() {
+            warnings
+                .push(about(&made_binary, "an integer column without bounds is taken as [0, 1]"));
+        }
+        if !made_free.is_empty() {
+            warnings.push(about(
+                &made_free,
+                "a column with a negative upper bound and no lower bound is taken as unbounded \
+                 below",
+            ));
+        }
+        Ok(())
+    }
+
+    fn write_constraints(&self, model: &mut LinearModel) {
+        for (row, &relation) in self.rows.relations.iter().enumerate() {
+            let rhs = self.rhs.row(row).unwrap_or(0.0);
+            let (lower, upper) = interval(relation, rhs, self.ranges.row(row));
+            model.constraint_lower.push(lower);
+            model.constraint_upper.push(upper);
+        }
+    }
+}
+
+/// The bounds of a row. A range widens an equation to the side of its sign, and gives
+/// an inequality its other end, whatever its sign.
+fn interval(relation: Relation, rhs: f64, range: Option<f64>) -> (f64, f64) {
+    match (relation, range) {
+        (Relation::AtMost, None) => (f64::NEG_INFINITY, rhs),
+        (Relation::AtMost, Some(range)) => (rhs - range.abs(), rhs),
+        (Relation::AtLeast, None) => (rhs, f64::INFINITY),
+        (Relation::AtLeast, Some(range)) => (rhs, rhs + range.abs()),
+        (Relation::Equal, Some(range)) if range < 0.0 => (rhs + range, rhs),
+        (Relation::Equal, range) => (rhs, rhs + range.unwrap_or(0.0)),
+    }
+}
+
+/// Sorts the entries by rows; within a row they keep the order of the columns.
+fn write_matrix(model: &mut LinearModel, entries: &[Entry]) {
+    let mut starts = vec![0; model.constraint_names.len() + 1];
+    for entry in entries {
+        starts[entry.row as usize + 1] += 1;
+    }
+    for row in 1..starts.len() {
+        starts[row] += starts[row - 1];
+    }
+    let mut next = starts.clone();
+    model.column_indices = vec![0; entries.len()];
+    model.coefficients = vec![0.0; entries.len()];
+    for entry in entries {
+        let next = &mut next[entry.row as usize];
+        model.column_indices[*next as usize] = entry.column as i32;
+        model.coefficients[*next as usize] = entry.value;
+        *next += 1;
+    }
+    model.row_starts = starts;
+}
+
+/// A warning and the names it is about, the first of them at least.
+fn about(names: &[&str], message: &str) -> String {
+    let told: Vec<String> = names.iter().take(NAMES_TOLD).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMES_TOLD);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{message}: {}{more}", told.join(", "))
+}

@@ -1,0 +1,244 @@
+use super::{
+    bounds::{Bounds, takes_value},
+    columns::Columns,
+    line::{Line, Token, lines},
+    number,
+    record::{self, Layout},
+    rows::{Relation, Row, Rows},
+    section::{Header, Section},
+    sides::Sides,
+};
+use crate::{FaultKind, Place, normal::INFINITE, reading::ReadError};
+
+/// A file, its sections read and checked one against the other.
+#[derive(Debug)]
+pub(super) struct File<'a> {
+    layout: Layout,
+    seen: Vec<Section>,
+    pub(super) name: &'a str,
+    pub(super) maximize: Option<bool>,
+    objective: Option<(Line<'a>, Token<'a>)>,
+    pub(super) rows: Rows<'a>,
+    pub(super) columns: Columns<'a>,
+    pub(super) rhs: Sides<'a>,
+    pub(super) ranges: Sides<'a>,
+    pub(super) bounds: Bounds,
+}
+
+impl<'a> File<'a> {
+    pub(super) fn read(text: &'a str, layout: Layout) -> Result<Self, ReadError> {
+        let mut file = File {
+            layout,
+            seen: Vec::new(),
+            name: "",
+            maximize: None,
+            objective: None,
+            rows: Rows::default(),
+            columns: Columns::default(),
+            rhs: Sides::default(),
+            ranges: Sides::default(),
+            bounds: Bounds::default(),
+        };
+        for line in lines(text) {
+            let section = file.seen.last().copied();
+            if section == Some(Section::End) {
+                return Err(line.syntax(first(&line), "something follows ENDATA"));
+            }
+            if line.is_header() && !file.awaits_word(section) {
+                file.header(&line)?;
+            } else {
+                file.data(&line, section)?;
+            }
+        }
+        if file.seen.last() == Some(&Section::End) { Ok(file) } else { Err(ends_early(text)) }
+    }
+
+    /// Whether the section is one whose single word may stand in column 1 too.
+    fn awaits_word(&self, section: Option<Section>) -> bool {
+        match section {
+            Some(Section::Sense) => self.maximize.is_none(),
+            Some(Section::Objective) => self.objective.is_none(),
+            _ => false,
+        }
+    }
+
+    fn header(&mut self, line: &Line<'a>) -> Result<(), ReadError> {
+        let mut tokens = line.tokens();
+        let word = tokens.next().unwrap_or_default();
+        let section = match Header::named(word.text) {
+            Some(Header::Section(section)) => section,
+            Some(Header::Unsupported(feature)) => return Err(line.unsupported(word, feature)),
+            None => {
+                return Err(line.syntax(word, format!("`{}` is no section we know", word.text)));
+            }
+        };
+        if self.seen.contains(&section) {
+            return Err(line.invalid(word, format!("a second section {}", section.keyword())));
+        }
+        if let Some(needed) = section.needs().filter(|needed| !self.seen.contains(needed)) {
+            let message = format!("{} without {} before it", section.keyword(), needed.keyword());
+            return Err(line.syntax(word, message));
+        }
+        self.seen.push(section);
+        let rest = tokens.next();
+        match (section, rest) {
+            (Section::Name, _) => {
+                self.name = line.text[word.at + word.text.len()..].trim_ascii();
+            }
+            (Section::Sense | Section::Objective, Some(_)) => {
+                self.word(line, section, tokens.next().is_some(), rest.unwrap_or_default())?;
+            }
+            (_, Some(more)) => {
+                let message = format!("`{}` behind {}", more.text, section.keyword());
+                return Err(line.syntax(more, message));
+            }
+            (Section::Columns, None) => self.settle_objective(line, word)?,
+            (Section::Bounds, None) => self.bounds = Bounds::new(self.columns.names.len()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// With COLUMNS, ROWS is complete, and so is what is said of the objective.
+    fn settle_objective(&mut self, line: &Line<'a>, word: Token<'a>) -> Result<(), ReadError> {
+        let chosen = self.objective.map(|(_, name)| name.text);
+        if self.rows.settle(chosen).is_none() {
+            return Err(match self.objective {
+                Some((line, name)) => {
+                    line.invalid(name, format!("no N row is called `{}`", name.text))
+                }
+                None => line.invalid(word, "ROWS has no N row, so there is no objective"),
+            });
+        }
+        let count = self.rows.names.len();
+        self.columns = Columns::new(count);
+        self.rhs = Sides::new(count);
+        self.ranges = Sides::new(count);
+        Ok(())
+    }
+
+    fn data(&mut self, line: &Line<'a>, section: Option<Section>) -> Result<(), ReadError> {
+        match section {
+            None => Err(line.syntax(
+                first(line),
+                "this stands before the first section; NAME or ROWS is expected in column 1",
+            )),
+            Some(Section::Name | Section::End) => {
+                Err(line.syntax(first(line), "a section is expected in column 1"))
+            }
+            Some(section @ (Section::Sense | Section::Objective)) => {
+                let mut tokens = line.tokens();
+                let word = tokens.next().unwrap_or_default();
+                self.word(line, section, tokens.next().is_some(), word)
+            }
+            Some(Section::Rows) => {
+                let (sense, name) = record::row(self.layout, line)?;
+                self.rows.declare(line, sense, name)
+            }
+            Some(Section::Columns) => self.column(line),
+            Some(section @ (Section::Rhs | Section::Ranges)) => self.side(line, section),
+            Some(Section::Bounds) => {
+                let is_column = |name: &str| self.columns.find(name).is_some();
+                let bound = record::bound(self.layout, line, takes_value, is_column)?;
+                self.bounds.add(line, &bound, &self.columns)
+            }
+        }
+    }
+
+    /// The one word of OBJSENSE or OBJNAME.
+    fn word(
+        &mut self,
+        line: &Line<'a>,
+        section: Section,
+        more: bool,
+        word: Token<'a>,
+    ) -> Result<(), ReadError> {
+        if more || !self.awaits_word(Some(section)) {
+            return Err(line.syntax(word, format!("{} has one word", section.keyword())));
+        }
+        if section == Section::Objective {
+            if self.seen.contains(&Section::Columns) {
+                return Err(line.syntax(word, "OBJNAME must come before COLUMNS"));
+            }
+            self.objective = Some((*line, word));
+            return Ok(());
+        }
+        let is = |names: [&str; 2]| names.iter().any(|name| word.text.eq_ignore_ascii_case(name));
+        self.maximize = Some(if is(["MAX", "MAXIMIZE"]) {
+            true
+        } else if is(["MIN", "MINIMIZE"]) {
+            false
+        } else {
+            let message =
+                format!("`{}` is no sense; MAX, MAXIMIZE, MIN and MINIMIZE are", word.text);
+            return Err(line.syntax(word, message));
+        });
+        Ok(())
+    }
+
+    fn column(&mut self, line: &Line<'a>) -> Result<(), ReadError> {
+        let mut tokens = line.tokens();
+        if tokens.nth(1).is_some_and(|marker| marker.text == "'MARKER'")
+            && let (Some(what), None) = (tokens.next(), tokens.next())
+        {
+            return self.columns.marker(line, what);
+        }
+        let pairs = record::column(self.layout, line)?;
+        self.columns.add(line, &pairs, &self.rows)
+    }
+
+    fn side(&mut self, line: &Line<'a>, section: Section) -> Result<(), ReadError> {
+        let pairs = record::side(self.layout, line)?;
+        let sides = if section == Section::Rhs { &mut self.rhs } else { &mut self.ranges };
+        sides.check_set(line, pairs.head)?;
+        for (name, token) in pairs.iter() {
+            let row = self.rows.find(line, name)?;
+            let value = number::side(line, token)?;
+            match row {
+                Row::Dropped => {}
+                Row::Objective if section == Section::Ranges => {
+                    return Err(line.invalid(name, "the objective can't have a range"));
+                }
+                Row::Objective if value.abs() >= INFINITE => {
+                    return Err(line.invalid(token, "the constant of the objective is infinite"));
+                }
+                Row::Objective => sides.set_objective(line, name, value)?,
+                Row::Constraint(row) => {
+                    let relation = self.rows.relations[row];
+                    if section == Section::Rhs && !is_side(relation, value) {
+                        let message = format!("row `{}` can't be satisfied", name.text);
+                        return Err(line.invalid(token, message));
+                    }
+                    sides.set_row(line, name, row, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a row may have this right-hand side. An infinite one can at most say that
+/// the row is free.
+fn is_side(relation: Relation, value: f64) -> bool {
+    match relation {
+        Relation::AtMost => value != f64::NEG_INFINITY,
+        Relation::AtLeast => value != f64::INFINITY,
+        Relation::Equal => value.is_finite(),
+    }
+}
+
+fn first<'a>(line: &Line<'a>) -> Token<'a> {
+    line.tokens().next().unwrap_or_default()
+}
+
+/// The file is over, and ENDATA has not come.
+fn ends_early(text: &str) -> ReadError {
+    let empty = text.bytes().all(|byte| byte.is_ascii_whitespace());
+    let (number, last) = text.lines().enumerate().last().unwrap_or((0, ""));
+    ReadError {
+        place: Place { line: number + 1, column: last.chars().count() + 1 },
+        kind: FaultKind::Syntax,
+        message: if empty { "the file is empty" } else { "the file ends without ENDATA" }
+            .to_owned(),
+    }
+}

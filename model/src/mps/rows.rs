@@ -1,0 +1,96 @@
+use std::collections::HashMap;
+
+use super::line::{Line, Token};
+use crate::reading::ReadError;
+
+/// What a constraint compares with its right-hand side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    AtMost,
+    AtLeast,
+    Equal,
+}
+
+/// What the name of a row stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    Objective,
+    Constraint(usize),
+    /// An N row other than the objective; what is said of it goes unheard.
+    Dropped,
+}
+
+/// The section ROWS.
+#[derive(Debug, Default)]
+pub(super) struct Rows<'a> {
+    index: HashMap<&'a str, Row>,
+    /// The constraints, in their order.
+    pub(super) names: Vec<&'a str>,
+    pub(super) relations: Vec<Relation>,
+    /// The N rows, in their order. The first is the objective unless OBJNAME says
+    /// another.
+    free: Vec<&'a str>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn declare(
+        &mut self,
+        line: &Line<'a>,
+        sense: Token<'a>,
+        name: Token<'a>,
+    ) -> Result<(), ReadError> {
+        let relation = match sense.text {
+            "N" | "n" => None,
+            "L" | "l" => Some(Relation::AtMost),
+            "G" | "g" => Some(Relation::AtLeast),
+            "E" | "e" => Some(Relation::Equal),
+            other => {
+                let message = format!("`{other}` is no kind of row; N, L, G and E are");
+                return Err(line.syntax(sense, message));
+            }
+        };
+        if name.text.is_empty() {
+            return Err(line.syntax(name, "the name of the row is missing"));
+        }
+        let row = match relation {
+            None => Row::Dropped,
+            Some(_) => Row::Constraint(self.names.len()),
+        };
+        if self.index.insert(name.text, row).is_some() {
+            return Err(line.invalid(name, format!("row `{}` is declared twice", name.text)));
+        }
+        match relation {
+            None => self.free.push(name.text),
+            Some(relation) => {
+                self.names.push(name.text);
+                self.relations.push(relation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles which N row is the objective: the chosen one, else the first. `None`
+    /// if there is no such row.
+    pub(super) fn settle(&mut self, chosen: Option<&'a str>) -> Option<()> {
+        let name = chosen.or(self.free.first().copied())?;
+        let row = self.index.get_mut(name).filter(|row| **row == Row::Dropped)?;
+        *row = Row::Objective;
+        self.free.retain(|free| *free != name);
+        Some(())
+    }
+
+    /// The N rows that are not the objective, once that is settled.
+    pub(super) fn dropped(&self) -> &[&'a str] {
+        &self.free
+    }
+
+    pub(super) fn find(&self, line: &Line<'a>, name: Token<'a>) -> Result<Row, ReadError> {
+        self.index.get(name.text).copied().ok_or_else(|| {
+            if name.text.is_empty() {
+                line.syntax(name, "the name of a row is missing here")
+            } else {
+                line.invalid(name, format!("row `{}` is not declared in ROWS", name.text))
+            }
+        })
+    }
+}

@@ -1,0 +1,99 @@
+use std::borrow::Cow;
+
+use crate::{Fault, FaultKind, Place};
+
+/// The text formats of model files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Lp,
+    Mps,
+}
+
+impl Format {
+    /// Whether what follows `before` in its line is a comment.
+    fn in_comment(self, before: &[u8]) -> bool {
+        match self {
+            Format::Lp => before.contains(&b'\\'),
+            Format::Mps => before.first() == Some(&b'*'),
+        }
+    }
+}
+
+/// Text of a file. Bytes that are not UTF-8 are refused, except in a comment, where
+/// older files keep the names of their authors.
+pub(crate) fn decode(bytes: &[u8], format: Format) -> Result<Cow<'_, str>, Fault> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let mut before = 0;
+        for chunk in line.utf8_chunks() {
+            text.push_str(chunk.valid());
+            before += chunk.valid().len();
+            if chunk.invalid().is_empty() {
+                continue;
+            }
+            if !format.in_comment(&line[..before]) {
+                let column = String::from_utf8_lossy(&line[..before]).chars().count() + 1;
+                return Err(Fault {
+                    field: "file".to_owned(),
+                    place: Some(Place { line: number + 1, column }),
+                    kind: FaultKind::Syntax,
+                    message: "this is not UTF-8 text".to_owned(),
+                });
+            }
+            text.push(char::REPLACEMENT_CHARACTER);
+            before += chunk.invalid().len();
+        }
+    }
+    Ok(Cow::Owned(text))
+}
+
+/// The text without the byte order mark that some editors put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Tells the format by the first line that is neither blank nor a comment, or by the
+/// comment itself.
+pub(crate) fn sniff(bytes: &[u8]) -> Option<Format> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
+    let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
+    let is = |keyword: &&str| word.eq_ignore_ascii_case(keyword.as_bytes());
+    if word.starts_with(b"\\") {
+        return Some(Format::Lp);
+    }
+    let lp = ["min", "max", "minimize", "maximize", "minimise", "maximise", "minimum", "maximum"];
+    if lp.iter().any(is) {
+        return Some(Format::Lp);
+    }
+    let mps = ["NAME", "ROWS", "OBJSENSE", "OBJNAME"];
+    (line.starts_with(b"*") || mps.iter().any(is)).then_some(Format::Mps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latin_1_is_tolerated_in_comments_alone() {
+        let text = decode(b"* J\xf6rg\nNAME x\n", Format::Mps).expect("a comment");
+        assert_eq!(text, "* J\u{fffd}rg\nNAME x\n");
+        let text = decode(b"min x \\ J\xf6rg\n", Format::Lp).expect("a comment");
+        assert_eq!(text, "min x \\ J\u{fffd}rg\n");
+        let fault = decode(b"NAME\nROWS\n N  \xc3\xa4\xf6\n", Format::Mps).unwrap_err();
+        assert_eq!(fault.place, Some(Place { line: 3, column: 6 }));
+    }
+
+    #[test]
+    fn the_format_is_told_by_the_first_line() {
+        assert_eq!(sniff(b"\n\\ made by hand\nmin x\n"), Some(Format::Lp));
+        assert_eq!(sniff(b"Maximize\n"), Some(Format::Lp));
+        assert_eq!(sniff(b"\xef\xbb\xbfNAME x\r\n"), Some(Format::Mps));
+        assert_eq!(sniff(b"* optimal 3\n"), Some(Format::Mps));
+        assert_eq!(sniff(b"%PDF-1.4"), None);
+        assert_eq!(sniff(b""), None);
+    }
+}

@@ -1,0 +1,141 @@
+use std::{
+    borrow::Cow,
+    io::{self, Read},
+};
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::{
+    StreamingDecoder,
+    errors::{FrameDecoderError, ReadFrameHeaderError},
+};
+
+/// Why a file could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnpackError {
+    #[error("the {0} data is damaged: {1}")]
+    Damaged(&'static str, String),
+    #[error("unpacks to more than {0} bytes, the limit max_model_bytes")]
+    TooLarge(usize),
+}
+
+/// The bytes of a file after unpacking, at most `limit` of them. gzip (any number of
+/// members) and zstd (any number of frames) are told by their first bytes; everything
+/// else is taken as it is.
+pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, UnpackError> {
+    match bytes {
+        [0x1f, 0x8b, ..] => gunzip(bytes, limit).map(Cow::Owned),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            unzstd(bytes, limit).map(Cow::Owned)
+        }
+        _ => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
+    let mut unpacked = Vec::new();
+    read_within(MultiGzDecoder::new(bytes), &mut unpacked, limit, "gzip")?;
+    Ok(unpacked)
+}
+
+fn unzstd(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
+    let damaged = |error: &dyn ToString| UnpackError::Damaged("zstd", error.to_string());
+    let mut unpacked = Vec::new();
+    while !bytes.is_empty() {
+        let mut frame = match StreamingDecoder::new(&mut bytes) {
+            Ok(frame) => frame,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                bytes = bytes.get(length as usize..).ok_or_else(|| damaged(&"it ends early"))?;
+                continue;
+            }
+            Err(error) => return Err(damaged(&error)),
+        };
+        read_within(&mut frame, &mut unpacked, limit, "zstd")?;
+        let decoder = frame.into_frame_decoder();
+        if let Some(sum) = decoder.get_checksum_from_data()
+            && decoder.get_calculated_checksum() != Some(sum)
+        {
+            return Err(damaged(&"its checksum is wrong"));
+        }
+    }
+    Ok(unpacked)
+}
+
+/// Appends what `source` gives, and stops one byte past the limit.
+fn read_within(
+    source: impl Read,
+    unpacked: &mut Vec<u8>,
+    limit: usize,
+    format: &'static str,
+) -> Result<(), UnpackError> {
+    let room = (limit - unpacked.len()) as u64;
+    source
+        .take(room.saturating_add(1))
+        .read_to_end(unpacked)
+        .map_err(|error: io::Error| UnpackError::Damaged(format, error.to_string()))?;
+    if unpacked.len() > limit { Err(UnpackError::TooLarge(limit)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("writing to memory");
+        encoder.finish().expect("writing to memory")
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        compress_to_vec(text, CompressionLevel::Fastest)
+    }
+
+    #[test]
+    fn what_is_not_packed_is_left_alone() {
+        assert_eq!(*unpack(b"NAME", 4).expect("plain"), *b"NAME");
+    }
+
+    #[test]
+    fn all_members_and_frames_are_unpacked() {
+        for pack in [gzip, zstd] {
+            let packed = [pack(b"NAME\n"), pack(b"ROWS\n")].concat();
+            assert_eq!(*unpack(&packed, 10).expect("whole"), *b"NAME\nROWS\n");
+        }
+    }
+
+    #[test]
+    fn a_skippable_frame_is_skipped() {
+        let packed = [b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), zstd(b"NAME")].concat();
+        assert_eq!(*unpack(&packed, 10).expect("whole"), *b"NAME");
+    }
+
+    #[test]
+    fn unpacking_stops_at_the_limit_and_names_it() {
+        for pack in [gzip, zstd] {
+            let packed = pack(&vec![b' '; 1 << 20]);
+            let error = unpack(&packed, (1 << 20) - 1).unwrap_err().to_string();
+            assert_eq!(error, "unpacks to more than 1048575 bytes, the limit max_model_bytes");
+            assert!(unpack(&packed, 1 << 20).is_ok());
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        for pack in [gzip, zstd] {
+            let packed = pack(b"NAME afiro\nROWS\n N cost\n");
+            assert!(unpack(&packed[..packed.len() - 1], 100).is_err(), "it ends early");
+            let mut flipped = packed.clone();
+            let middle = packed.len() / 2;
+            flipped[middle] ^= 0x10;
+            assert!(unpack(&flipped, 100).is_err(), "a bit is wrong");
+            assert!(unpack(&[packed, b"tail".to_vec()].concat(), 100).is_err(), "more follows");
+        }
+    }
+}

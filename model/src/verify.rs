@@ -1,0 +1,323 @@
+//! The check of a solution against the model as submitted, in f64, outside any solver.
+//!
+//! With s = 1 when minimising and s = -1 when maximising, rows `L <= A x <= U`, bounds
+//! `l <= x <= u`, duals y and reduced costs r:
+//!
+//! | number | is the worst |
+//! | --- | --- |
+//! | bound violation | `max(l_j - x_j, x_j - u_j, 0)`; for a semi-continuous or semi-integer variable `abs(x_j)` if that is less |
+//! | row violation | `max(L_i - a_i x, a_i x - U_i, 0)` |
+//! | integrality violation | `abs(x_j - round(x_j))` of the integer and semi-integer variables |
+//! | dual violation | `abs(c_j - sum_i y_i a_ij - r_j)`, and of the duals with a sign that no bound explains: `s y_i` where it is positive and L_i infinite, `-s y_i` where it is positive and U_i infinite; r with l and u alike |
+//! | complementarity violation | `abs(y_i)` times the distance of `a_i x` from the bound that its sign names: L_i where `s y_i > 0`, else U_i; r with l and u alike |
+//!
+//! The last two are the optimality conditions of a linear program (Karush, Kuhn, Tucker),
+//! written for y = dz/d rhs in the sense as submitted: where all five numbers are 0 the
+//! solution is optimal, and the sum of the products is the distance between the primal
+//! and the dual objective. Sums are compensated (Neumaier 1974), so that what is reported
+//! is the solver's rounding, not ours.
+//!
+//! What is reported is absolute. The verdict is relative: see [`Tolerances`].
+
+mod sum;
+#[cfg(test)]
+mod tests;
+mod worst;
+
+use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind, Verification};
+
+use sum::Sum;
+use worst::Worst;
+
+/// A solution to be checked, in the order of the model's variables and constraints.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// `[n]` The value of each variable.
+    pub values: &'a [f64],
+    /// `[m]` The dual y of each constraint. Where this and `reduced_costs` are both
+    /// empty, as for MIPs, duality is not checked.
+    pub duals: &'a [f64],
+    /// `[n]` c - Aᵀy.
+    pub reduced_costs: &'a [f64],
+}
+
+/// What the check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The objective, offset included.
+    pub objective: f64,
+    /// `[m]` A x.
+    pub activities: Vec<f64>,
+    /// The worst violations, absolute.
+    pub verification: Verification,
+    /// Whether every violation is within the tolerances. A solution that is not must
+    /// not be called optimal.
+    pub acceptable: bool,
+}
+
+/// How much violation is acceptable, each times a scale of at least 1.
+///
+/// The scale of a bound is its absolute value; that of a row also a thousandth of its
+/// largest term, because cancellation leaves an error in proportion to what cancels. A
+/// dual is measured against a thousandth of the largest dual, a reduced cost against its
+/// cost and a thousandth of its largest term, a product of complementarity against the
+/// objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerances {
+    /// Of bounds and rows.
+    pub primal: f64,
+    /// Of integer values; its scale is always 1.
+    pub integrality: f64,
+    /// Of duals and reduced costs.
+    pub dual: f64,
+    /// Of the products of duals and slacks.
+    pub complementarity: f64,
+}
+
+impl Default for Tolerances {
+    /// As wide as what solvers aim at on the model as they scale it, so that the way
+    /// back from that scale has room: HiGHS aims at 1e-7 for LPs and 1e-6 for MIPs.
+    fn default() -> Self {
+        Tolerances { primal: 1e-6, integrality: 1e-5, dual: 1e-6, complementarity: 1e-6 }
+    }
+}
+
+/// Why a solution can't be checked at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// An array has the wrong length.
+    #[error("{what} has {got} entries, the model needs {want}")]
+    Length {
+        /// Which array.
+        what: &'static str,
+        /// Its length.
+        got: usize,
+        /// The length it should have.
+        want: usize,
+    },
+    /// An entry, or what is computed from the entries, is NaN or infinite.
+    #[error("{what}[{index}] is not a finite number")]
+    NotFinite {
+        /// Which array.
+        what: &'static str,
+        /// Which entry.
+        index: usize,
+    },
+}
+
+/// Checks a solution with the default tolerances. The model must be in normal form.
+pub fn verify(model: &LinearModel, candidate: Candidate<'_>) -> Result<Check, VerifyError> {
+    verify_within(model, candidate, Tolerances::default())
+}
+
+/// Checks a solution with tolerances of one's own. The model must be in normal form.
+pub fn verify_within(
+    model: &LinearModel,
+    candidate: Candidate<'_>,
+    tolerances: Tolerances,
+) -> Result<Check, VerifyError> {
+    let Candidate { values, duals, reduced_costs } = candidate;
+    let with_duals = !(duals.is_empty() && reduced_costs.is_empty());
+    well_formed("values", values, model.variable_lower.len())?;
+    if with_duals {
+        well_formed("duals", duals, model.constraint_lower.len())?;
+        well_formed("reduced_costs", reduced_costs, model.variable_lower.len())?;
+    }
+
+    let objective = objective(model, values);
+    let (activities, largest_terms) = activities(model, values);
+    well_formed("objective", &[objective], 1)?;
+    well_formed("activities", &activities, model.constraint_lower.len())?;
+
+    let bounds = bounds(model, values, tolerances.primal);
+    let rows = rows(model, &activities, &largest_terms, tolerances.primal);
+    let integrality = integrality(model, values, tolerances.integrality);
+    let dual = with_duals.then(|| dual(model, duals, reduced_costs, tolerances.dual));
+    let complementarity = with_duals.then(|| {
+        let scale = tolerances.complementarity * objective.abs().max(1.0);
+        complementarity(model, candidate, &activities, scale)
+    });
+
+    let primal = [&bounds, &rows, &integrality];
+    let acceptable =
+        primal.into_iter().chain(&dual).chain(&complementarity).all(|worst| worst.within);
+    let verification = Verification {
+        bound_violation: bounds.violation,
+        row_violation: rows.violation,
+        integrality_violation: integrality.violation,
+        max_violation: primal.iter().map(|worst| worst.violation).fold(0.0, f64::max),
+        worst: worst::names(model, primal),
+        dual_violation: dual.map(|worst| worst.violation),
+        complementarity_violation: complementarity.map(|worst| worst.violation),
+    };
+    Ok(Check { objective, activities, verification, acceptable })
+}
+
+fn well_formed(what: &'static str, array: &[f64], want: usize) -> Result<(), VerifyError> {
+    if array.len() != want {
+        return Err(VerifyError::Length { what, got: array.len(), want });
+    }
+    match array.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(VerifyError::NotFinite { what, index }),
+        None => Ok(()),
+    }
+}
+
+fn objective(model: &LinearModel, values: &[f64]) -> f64 {
+    let mut sum = Sum::from(model.objective_offset);
+    for (cost, value) in model.objective.iter().zip(values) {
+        sum.add(cost * value);
+    }
+    sum.value()
+}
+
+/// A x, and the largest absolute value of each row's terms.
+fn activities(model: &LinearModel, values: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    (0..model.constraint_lower.len())
+        .map(|row| {
+            let mut sum = Sum::default();
+            let mut largest = 0.0_f64;
+            for (column, coefficient) in entries(model, row) {
+                let term = coefficient * values[column];
+                sum.add(term);
+                largest = largest.max(term.abs());
+            }
+            (sum.value(), largest)
+        })
+        .unzip()
+}
+
+/// The columns and coefficients of a row.
+fn entries(model: &LinearModel, row: usize) -> impl Iterator<Item = (usize, f64)> {
+    let range = match model.row_starts.get(row..row + 2) {
+        Some(&[start, end]) => start as usize..end as usize,
+        _ => 0..0, // a model without entries may have no starts
+    };
+    let columns = model.column_indices[range.clone()].iter().map(|column| *column as usize);
+    columns.zip(model.coefficients[range].iter().copied())
+}
+
+fn bounds(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
+    let mut worst = Worst::of_variables();
+    for (column, &value) in values.iter().enumerate() {
+        let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
+        let (mut violation, bound) = outside(value, lower, upper);
+        if matches!(kind(model, column), VariableKind::SemiContinuous | VariableKind::SemiInteger) {
+            violation = violation.min(value.abs());
+        }
+        worst.see(column, violation, tolerance * bound.abs().max(1.0));
+    }
+    worst
+}
+
+fn rows(model: &LinearModel, activities: &[f64], largest_terms: &[f64], tolerance: f64) -> Worst {
+    let mut worst = Worst::of_constraints();
+    for (row, (&activity, largest)) in activities.iter().zip(largest_terms).enumerate() {
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        let (violation, bound) = outside(activity, lower, upper);
+        worst.see(row, violation, tolerance * bound.abs().max(1e-3 * largest).max(1.0));
+    }
+    worst
+}
+
+/// How far a value is outside of [lower, upper], and the bound that says so.
+fn outside(value: f64, lower: f64, upper: f64) -> (f64, f64) {
+    let (below, above) = (lower - value, value - upper);
+    if below <= 0.0 && above <= 0.0 {
+        (0.0, 0.0)
+    } else if below >= above {
+        (below, lower)
+    } else {
+        (above, upper)
+    }
+}
+
+fn integrality(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
+    let mut worst = Worst::of_variables();
+    for (column, &value) in values.iter().enumerate() {
+        let integer = matches!(
+            kind(model, column),
+            VariableKind::Integer | VariableKind::Binary | VariableKind::SemiInteger
+        );
+        if integer {
+            worst.see(column, (value - value.round()).abs(), tolerance);
+        }
+    }
+    worst
+}
+
+fn kind(model: &LinearModel, column: usize) -> VariableKind {
+    let kind = model.variable_kinds.get(column).copied().unwrap_or_default();
+    VariableKind::try_from(kind).unwrap_or_default()
+}
+
+fn dual(model: &LinearModel, duals: &[f64], reduced_costs: &[f64], tolerance: f64) -> Worst {
+    let minimised = sense(model);
+    let mut worst = Worst::of_constraints();
+    let largest = duals.iter().fold(0.0_f64, |largest, dual| largest.max(dual.abs()));
+    for (row, dual) in duals.iter().enumerate() {
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        let violation = unexplained(minimised * dual, lower, upper);
+        worst.see(row, violation, tolerance * (1e-3 * largest).max(1.0));
+    }
+
+    // c - Aᵀy - r, and the largest absolute value of each column's terms.
+    let mut residuals: Vec<(Sum, f64)> =
+        model.objective.iter().map(|cost| (Sum::from(*cost), cost.abs() * 1e3)).collect();
+    for (row, dual) in duals.iter().enumerate() {
+        for (column, coefficient) in entries(model, row) {
+            let (sum, largest) = &mut residuals[column];
+            let term = coefficient * dual;
+            sum.add(-term);
+            *largest = largest.max(term.abs());
+        }
+    }
+    for (column, (mut sum, largest)) in residuals.into_iter().enumerate() {
+        let cost = reduced_costs[column];
+        sum.add(-cost);
+        let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
+        let violation = sum.value().abs().max(unexplained(minimised * cost, lower, upper));
+        worst.see(column, violation, tolerance * (1e-3 * largest).max(1.0));
+    }
+    worst
+}
+
+/// 1 when minimising, -1 when maximising.
+fn sense(model: &LinearModel) -> f64 {
+    if model.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 }
+}
+
+/// What is wrong with the sign of a dual, given as if the model were minimised: a
+/// positive one needs a lower bound, a negative one an upper bound.
+fn unexplained(dual: f64, lower: f64, upper: f64) -> f64 {
+    let bound = if dual > 0.0 { lower } else { upper };
+    if bound.is_finite() { 0.0 } else { dual.abs() }
+}
+
+fn complementarity(
+    model: &LinearModel,
+    candidate: Candidate<'_>,
+    activities: &[f64],
+    tolerance: f64,
+) -> Worst {
+    let minimised = sense(model);
+    let mut worst = Worst::of_constraints();
+    for (row, (dual, activity)) in candidate.duals.iter().zip(activities).enumerate() {
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        worst.see(row, product(minimised * dual, *activity, lower, upper), tolerance);
+    }
+    for (column, (cost, value)) in candidate.reduced_costs.iter().zip(candidate.values).enumerate()
+    {
+        let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
+        worst.see(column, product(minimised * cost, *value, lower, upper), tolerance);
+    }
+    worst
+}
+
+/// A dual, given as if the model were minimised, times the distance of the value from
+/// the bound that the dual's sign names. Where there is no such bound, the dual itself
+/// is the violation, and not counted again here.
+fn product(dual: f64, value: f64, lower: f64, upper: f64) -> f64 {
+    let bound = if dual > 0.0 { lower } else { upper };
+    if bound.is_finite() { dual.abs() * (value - bound).abs() } else { 0.0 }
+}

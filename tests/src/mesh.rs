@@ -1,0 +1,85 @@
+//! A mesh of gateways and workers, with a broker between them or in one process.
+
+use std::{net::SocketAddr, time::Duration};
+
+use solvemesh_rpc::job_service_client::JobServiceClient;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{
+    processes::{self, Process},
+    within,
+};
+
+/// A client as tonic generates it, with its default limits.
+pub type Api = JobServiceClient<Channel>;
+
+/// A gateway that is ready.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Its process.
+    pub process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+    channel: Channel,
+}
+
+impl Gateway {
+    /// Starts a gateway with workers of its own and no broker.
+    pub async fn embedded(flags: &[&str]) -> Self {
+        Self::start(flags).await
+    }
+
+    /// Starts a gateway on a broker.
+    pub async fn on(broker: &str, flags: &[&str]) -> Self {
+        Self::start(&[&["--amqp", broker], flags].concat()).await
+    }
+
+    async fn start(flags: &[&str]) -> Self {
+        let arguments = [&["--listen", "127.0.0.1:0"], flags].concat();
+        let (process, mut output) = Process::start("solvemesh-gateway", &arguments);
+        let line = processes::line(&mut output).await;
+        let address: SocketAddr = line
+            .strip_prefix("listening on ")
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("no address in {line:?}"));
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("a gateway that listens");
+        let ready = serving(HealthClient::new(channel.clone()));
+        within(Duration::from_secs(60), "the gateway to be ready", ready).await;
+        Self { process, address, channel }
+    }
+
+    /// A client of it.
+    pub fn api(&self) -> Api {
+        JobServiceClient::new(self.channel.clone())
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Waits until a gateway has read the log.
+async fn serving(mut health: HealthClient<Channel>) {
+    let request = HealthCheckRequest { service: "solvemesh.v1.JobService".to_owned() };
+    let mut changes = health.watch(request).await.expect("a health service").into_inner();
+    while let Some(change) = changes.message().await.expect("a stream of changes") {
+        if change.status() == ServingStatus::Serving {
+            return;
+        }
+    }
+    panic!("the health service ended its stream");
+}
+
+/// Starts a worker on a broker, with one slot a lane.
+pub fn worker(broker: &str) -> Process {
+    let flags = ["--amqp", broker, "--slots", "express=1,standard=1"];
+    Process::start("solvemesh-worker", &flags).0
+}

@@ -1,0 +1,155 @@
+//! Models to submit.
+
+use bytes::Bytes;
+use solvemesh::v1::{
+    FileFormat, LinearModel, Model, ModelFile, NamedConstraint, NamedModel, NamedTerm,
+    NamedVariable, ObjectiveSense, VariableKind, model::Form,
+};
+
+/// The optimum of [`wyndor`] for a profit rate of windows: objective, doors, windows.
+///
+/// Two vertices of the polygon compete: (2, 6) from 200 on, (4, 3) up to there.
+pub fn wyndor_optimum(rate: f64) -> (f64, f64, f64) {
+    let (doors, windows) = if rate >= 200.0 { (2.0, 6.0) } else { (4.0, 3.0) };
+    (300.0 * doors + rate * windows, doors, windows)
+}
+
+/// The product mix of Wyndor Glass, as arrays.
+pub fn wyndor(rate: f64) -> Model {
+    form(Form::Linear(LinearModel {
+        sense: ObjectiveSense::Maximize.into(),
+        objective: vec![300.0, rate],
+        variable_names: vec!["Doors".into(), "Windows".into()],
+        constraint_upper: vec![4.0, 12.0, 18.0],
+        constraint_names: vec!["plant1".into(), "plant2".into(), "plant3".into()],
+        row_starts: vec![0, 1, 2, 4],
+        column_indices: vec![0, 1, 0, 1],
+        coefficients: vec![1.0, 2.0, 3.0, 2.0],
+        ..LinearModel::default()
+    }))
+}
+
+/// The same with named terms.
+pub fn wyndor_named(rate: f64) -> Model {
+    let variable = |name: &str, objective| NamedVariable {
+        name: name.to_owned(),
+        objective: Some(objective),
+        ..NamedVariable::default()
+    };
+    let plant = |name: &str, terms: &[(&str, f64)], hours| NamedConstraint {
+        name: name.to_owned(),
+        terms: terms
+            .iter()
+            .map(|&(variable, coefficient)| NamedTerm {
+                variable: variable.to_owned(),
+                coefficient: Some(coefficient),
+            })
+            .collect(),
+        upper: Some(hours),
+        ..NamedConstraint::default()
+    };
+    form(Form::Named(NamedModel {
+        sense: ObjectiveSense::Maximize.into(),
+        variables: vec![variable("Doors", 300.0), variable("Windows", rate)],
+        constraints: vec![
+            plant("plant1", &[("Doors", 1.0)], 4.0),
+            plant("plant2", &[("Windows", 2.0)], 12.0),
+            plant("plant3", &[("Doors", 3.0), ("Windows", 2.0)], 18.0),
+        ],
+        ..NamedModel::default()
+    }))
+}
+
+/// Wyndor as a person types it, at a rate of 500.
+pub const WYNDOR_LP: &str = "Maximize
+ profit: 300 Doors + 500 Windows
+Subject To
+ plant1: Doors <= 4
+ plant2: 2 Windows <= 12
+ plant3: 3 Doors + 2 Windows <= 18
+End
+";
+
+/// A model as LP text.
+pub fn lp(text: &str) -> Model {
+    form(Form::Lp(text.to_owned()))
+}
+
+/// A model as MPS text.
+pub fn mps(text: &str) -> Model {
+    form(Form::Mps(text.to_owned()))
+}
+
+/// A model as a file.
+pub fn file(name: &str, content: impl Into<Bytes>) -> Model {
+    form(Form::File(ModelFile {
+        content: content.into(),
+        name: name.to_owned(),
+        format: FileFormat::Unspecified.into(),
+    }))
+}
+
+/// A market split problem: choose among `columns` binaries so that each of `rows`
+/// random sums comes as close to one half of its total as can be. Feasible at once,
+/// and with 5 rows and 40 columns not proven optimal within hours.
+pub fn market_split(rows: usize, columns: usize) -> Model {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % 100) as f64
+    };
+    // Each row: sum of chosen + shortfall - excess = half of the total.
+    let width = columns + 2 * rows;
+    let mut model = LinearModel {
+        sense: ObjectiveSense::Minimize.into(),
+        objective: (0..width).map(|j| if j < columns { 0.0 } else { 1.0 }).collect(),
+        variable_kinds: (0..width)
+            .map(|j| match j < columns {
+                true => VariableKind::Binary.into(),
+                false => VariableKind::Continuous.into(),
+            })
+            .collect(),
+        row_starts: vec![0],
+        ..LinearModel::default()
+    };
+    for row in 0..rows {
+        let weights: Vec<f64> = (0..columns).map(|_| random()).collect();
+        let half = (weights.iter().sum::<f64>() / 2.0).floor();
+        let slacks = [(columns + 2 * row, 1.0), (columns + 2 * row + 1, -1.0)];
+        for (column, weight) in weights.into_iter().enumerate().chain(slacks) {
+            if weight != 0.0 {
+                model.column_indices.push(index(column));
+                model.coefficients.push(weight);
+            }
+        }
+        model.row_starts.push(index(model.coefficients.len()));
+        model.constraint_lower.push(half);
+        model.constraint_upper.push(half);
+    }
+    form(Form::Linear(model))
+}
+
+/// An LP whose only difficulty is its size: `groups` rows of ten variables each, at
+/// least 1 a row, at the least cost. Its optimum is the number of groups, or that
+/// of each group's cheapest variable, which costs 1.
+pub fn wide(groups: usize) -> Model {
+    let columns = groups * 10;
+    form(Form::Linear(LinearModel {
+        objective: (0..columns).map(|j| 1.0 + (j % 10) as f64).collect(),
+        constraint_lower: vec![1.0; groups],
+        row_starts: (0..=groups).map(|i| index(i * 10)).collect(),
+        column_indices: (0..columns).map(index).collect(),
+        coefficients: vec![1.0; columns],
+        ..LinearModel::default()
+    }))
+}
+
+fn index(value: usize) -> i32 {
+    i32::try_from(value).expect("an index")
+}
+
+fn form(form: Form) -> Model {
+    Model { name: String::new(), form: Some(form) }
+}

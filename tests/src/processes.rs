@@ -1,0 +1,122 @@
+//! The project's own processes, started and stopped as an operator would.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+};
+
+use crate::within;
+
+/// The path of one of the project's programs, as built beside this test.
+///
+/// # Panics
+///
+/// When it has not been built: `cargo build --workspace` does.
+pub fn program(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps");
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: build the workspace in the profile of the tests first, as scripts/test does",
+        path.display()
+    );
+    path
+}
+
+/// A command that runs one of the project's programs with an environment that
+/// configures nothing.
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    for (key, _) in env::vars_os().filter(|(key, _)| is_ours(key)) {
+        command.env_remove(key);
+    }
+    command.kill_on_drop(true);
+    command
+}
+
+fn is_ours(key: &OsStr) -> bool {
+    key.to_string_lossy().starts_with("SOLVEMESH_")
+}
+
+/// A gateway or a worker. Dropped, it is killed; if its test failed, its log is shown.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    /// Starts a program.
+    pub fn start(program: &str, arguments: &[&str]) -> (Self, BufReader<ChildStdout>) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let log = File::create(folder.path().join("log")).expect("a file for the log");
+        let mut child = command(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        let output = BufReader::new(child.stdout.take().expect("a piped output"));
+        (Self { name: program.to_owned(), child, folder }, output)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("a process that runs")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Kills it as the kernel would (SIGKILL), and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a process to kill");
+    }
+
+    /// Asks it to stop (SIGTERM), and waits until it has.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let id = libc::pid_t::try_from(self.id()).expect("a process id");
+        // SAFETY: the child was not waited for, so the id is still its own.
+        let sent = unsafe { libc::kill(id, libc::SIGTERM) };
+        assert_eq!(sent, 0, "{} can't be asked to stop", self.name);
+        within(Duration::from_secs(60), "a process to stop", self.child.wait())
+            .await
+            .expect("an exit status")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- log of {} ({:?})\n{}---", self.name, self.child.id(), self.log());
+        }
+    }
+}
+
+/// The next line of a process's output.
+///
+/// # Panics
+///
+/// When the process ends before, or takes too long.
+pub async fn line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    let read = within(Duration::from_secs(60), "a line of output", output.read_line(&mut line));
+    assert_ne!(read.await.expect("readable output"), 0, "the process ended without a word");
+    line.trim_end().to_owned()
+}

@@ -1,0 +1,160 @@
+//! Processes that die, and gateways that must agree.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use solvemesh::v1::{GetJobRequest, JobState, ListJobsRequest, TerminationReason, event::Kind};
+use solvemesh_tests::{
+    jobs::{self, Watch, agree},
+    mesh::{Api, Gateway, worker},
+    models, rabbit, within,
+};
+
+#[tokio::test]
+async fn watchers_from_before_during_and_after_on_two_gateways_see_the_same() {
+    let vhost = rabbit::vhost().await;
+    let here = Gateway::on(vhost.url(), &[]).await;
+    let there = Gateway::on(vhost.url(), &[]).await;
+    let job = jobs::submit(&here.api(), jobs::exact(models::market_split(5, 40), 4)).await;
+
+    let mut before = Watch::begin(&there.api(), &job).await;
+    before.until(|kind| matches!(kind, Kind::Queued(_))).await;
+    let _worker = worker(vhost.url());
+    before.until(|kind| matches!(kind, Kind::Started(_))).await;
+    let during = Watch::begin(&here.api(), &job).await;
+    let (before, during) = tokio::join!(before.finish(), during.finish());
+    let after = Watch::begin(&there.api(), &job).await.finish().await;
+
+    assert_eq!(before.termination().reason(), TerminationReason::Feasible);
+    assert_eq!(before, during);
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_job_that_was_accepted_survives_its_gateway() {
+    let vhost = rabbit::vhost().await;
+    let mut gateway = Gateway::on(vhost.url(), &[]).await;
+    let job = jobs::submit(&gateway.api(), jobs::request(models::wyndor(500.0))).await;
+    gateway.process.kill().await;
+
+    let again = Gateway::on(vhost.url(), &[]).await;
+    let _worker = worker(vhost.url());
+    let story = Watch::begin(&again.api(), &job).await.finish().await;
+    assert!(agree(story.objective(), 3600.0), "{story:?}");
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_at_a_gateway_that_came_after_the_first_died() {
+    let vhost = rabbit::vhost().await;
+    let mut gateway = Gateway::on(vhost.url(), &[]).await;
+    let job = jobs::submit(&gateway.api(), jobs::request(models::wyndor(500.0))).await;
+    let mut first = Watch::begin(&gateway.api(), &job).await;
+    let queued = first.until(|kind| matches!(kind, Kind::Queued(_))).await;
+    let token = first.seen[0].1.clone();
+    gateway.process.kill().await;
+
+    let again = Gateway::on(vhost.url(), &[]).await;
+    let _worker = worker(vhost.url());
+    let mut rest = Watch::resume(&again.api(), &job, &token).await;
+    let next = rest.next().await.expect("an event");
+    assert_eq!(next.sequence, queued.sequence + 1);
+    rest.until(|kind| matches!(kind, Kind::Finished(_))).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_dies_is_finished_by_another() {
+    let vhost = rabbit::vhost().await;
+    let gateway = Gateway::on(vhost.url(), &[]).await;
+    let mut first = worker(vhost.url());
+    let job = jobs::submit(&gateway.api(), jobs::exact(models::market_split(5, 40), 6)).await;
+    let mut watch = Watch::begin(&gateway.api(), &job).await;
+    watch.until(|kind| matches!(kind, Kind::Started(_))).await;
+    let _second = worker(vhost.url());
+    watch.until(|kind| matches!(kind, Kind::Progress(_))).await;
+    first.kill().await;
+
+    let story = watch.finish().await;
+    assert_eq!(story.attempts(), [1, 2]);
+    assert_eq!(story.events.last().map(|event| event.attempt), Some(2));
+    assert_eq!(story.finished.state(), JobState::Succeeded);
+    assert_eq!(story.termination().reason(), TerminationReason::Feasible);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_asked_to_stop_finishes_its_job_first() {
+    let vhost = rabbit::vhost().await;
+    let gateway = Gateway::on(vhost.url(), &[]).await;
+    let mut worker = worker(vhost.url());
+    let job = jobs::submit(&gateway.api(), jobs::exact(models::market_split(5, 40), 3)).await;
+    let mut watch = Watch::begin(&gateway.api(), &job).await;
+    watch.until(|kind| matches!(kind, Kind::Started(_))).await;
+    assert!(worker.terminate().await.success());
+    let story = watch.finish().await;
+    assert_eq!(story.attempts(), [1]);
+}
+
+#[tokio::test]
+async fn a_gateway_never_denies_a_job_that_another_accepted_a_moment_ago() {
+    let vhost = rabbit::vhost().await;
+    let here = Gateway::on(vhost.url(), &[]).await;
+    let there = Gateway::on(vhost.url(), &[]).await;
+    for _ in 0..200 {
+        let job = jobs::submit(&here.api(), jobs::request(models::wyndor(500.0))).await;
+        let request = GetJobRequest { job_id: job.clone(), ..GetJobRequest::default() };
+        let told = there.api().get_job(request).await.expect("a job that is known");
+        assert_eq!(told.into_inner().job.expect("a job").job_id, job);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_all_end_right_and_once() {
+    const JOBS: u32 = 1000;
+    let vhost = rabbit::vhost().await;
+    let gateway = Gateway::on(vhost.url(), &[]).await;
+    let _workers = [worker(vhost.url()), worker(vhost.url())];
+    let api = gateway.api();
+    let solved = stream::iter(0..JOBS)
+        .map(|number| {
+            let api = api.clone();
+            async move {
+                let rate = f64::from(number);
+                let (optimum, doors, windows) = models::wyndor_optimum(rate);
+                let story = jobs::solve(&api, jobs::request(models::wyndor(rate))).await;
+                assert_eq!(story.attempts(), [1]);
+                assert!(agree(story.objective(), optimum), "rate {rate}: {story:?}");
+                // At 200 the two vertices are equally good.
+                if number != 200 {
+                    let values = story.values();
+                    assert!(agree(values["Doors"], doors) && agree(values["Windows"], windows));
+                }
+                story.events[0].job_id.clone()
+            }
+        })
+        .buffer_unordered(100)
+        .collect::<Vec<_>>();
+    let mut solved = within(Duration::from_secs(240), "a thousand jobs", solved).await;
+    let mut listed = all_jobs(&api).await;
+    solved.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(solved.len(), JOBS as usize);
+    assert_eq!(solved, listed, "one job for each submission");
+}
+
+/// The ids of all jobs that have succeeded, page by page.
+async fn all_jobs(api: &Api) -> Vec<String> {
+    let pages = stream::try_unfold(Some(String::new()), |token| async move {
+        let Some(page_token) = token else { return Ok(None) };
+        let request = ListJobsRequest {
+            page_size: 300,
+            page_token,
+            states: vec![JobState::Succeeded.into()],
+            ..ListJobsRequest::default()
+        };
+        let page = api.clone().list_jobs(request).await?.into_inner();
+        let ids: Vec<String> = page.jobs.into_iter().map(|job| job.job_id).collect();
+        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
+        Ok::<_, tonic::Status>(Some((ids, next)))
+    });
+    let pages: Vec<Vec<String>> = pages.try_collect().await.expect("pages of jobs");
+    pages.concat()
+}

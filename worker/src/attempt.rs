@@ -1,0 +1,159 @@
+//! One job, from the moment it is taken until its slot lets go of it.
+
+use std::{sync::Arc, time::SystemTime};
+
+use solvemesh::{
+    broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
+    v1::{JobState, TerminationLimit},
+};
+use solvemesh_broker::{Lane, Lease};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    conclusion::{Answer, conclude},
+    context::Context,
+    disposition::{Disposition, Ending, dispose, failure},
+    journal::Author,
+    process::SolverProcess,
+    settlement::Settlement,
+    slot::reject,
+    supervision::{Sighting, Watch},
+    terms::{DeadlinePassed, Terms},
+    work::{NoModel, Work},
+};
+
+/// Up to this size, a solution is checked right here; a larger one on a thread for
+/// what blocks.
+const SMALL_MODEL: usize = 50_000;
+
+/// Attempts a job. Telling its end and settling its lease goes on by itself; returns
+/// as soon as the slot is free, and tells whether the solver process is still good.
+pub(crate) async fn attempt(
+    context: &Arc<Context>,
+    lane: &Lane,
+    job: JobEnvelope,
+    lease: Lease,
+    solver: &mut SolverProcess,
+) -> bool {
+    let author = Author::of_job(job.job_id.clone(), job.digest.clone());
+    let mut held = Settlement { context: Arc::clone(context), author, lease };
+    let description = job.description.clone().unwrap_or_default();
+    let (submit_time, failed_attempts) = (job.submit_time, job.failed_attempts);
+
+    if context.cancels.has(&job.job_id) {
+        context.settle(held.end(JobState::Cancelled, None)).await;
+        return true;
+    }
+    let terms = match Terms::of(&description, &context.config, SystemTime::now()) {
+        Ok(terms) => terms,
+        Err(DeadlinePassed) => {
+            let why = failure("DEADLINE_EXCEEDED", "the job's deadline passed in the queue");
+            context.settle(held.end(JobState::Expired, Some(why))).await;
+            return true;
+        }
+    };
+    let mut work = match Work::open(context.mesh.as_ref(), job).await {
+        Ok(work) => work,
+        Err(error) => {
+            without_model(context, held, error).await;
+            return true;
+        }
+    };
+
+    held.author.begin_attempt();
+    tracing::info!(
+        job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
+    );
+    let worker = context.config.name.clone();
+    let started = AttemptStarted { worker, description: Some(description), submit_time };
+    context.journal.write(held.author.entry(Kind::Started(started))).await;
+
+    let job_id = held.author.job.clone();
+    let watch = Watch {
+        config: &context.config,
+        cancels: &context.cancels,
+        kill: &context.kill,
+        job: &job_id,
+    };
+    let tell = |progress| {
+        context.journal.write_if_idle(|| held.author.entry(Kind::Progress(progress)));
+    };
+    let seen = watch.solve(solver, &mut work.model, &terms, tell).await;
+
+    let solver_is_good = seen.outcome.is_some();
+    let max_attempts = context.config.max_attempts;
+    let disposition = dispose(&seen.ending, seen.cancelled, failed_attempts, max_attempts);
+    let lane = lane.clone();
+    let settle = async move {
+        match disposition {
+            Disposition::Succeed => tell_answer(held, JobState::Succeeded, work, seen, terms).await,
+            Disposition::Cancel => tell_answer(held, JobState::Cancelled, work, seen, terms).await,
+            Disposition::Fail(failure) => held.end(JobState::Failed, Some(failure)).await,
+            Disposition::Retry(failure) => held.retry(failure, &lane, work.into_envelope()).await,
+            Disposition::HandBack => held.hand_back("the worker stops").await,
+        }
+    };
+    context.settle(settle).await;
+    solver_is_good
+}
+
+/// Settles a job whose model can't be had.
+async fn without_model(context: &Context, held: Settlement, error: NoModel) {
+    let job = held.author.job.clone();
+    tracing::error!(job, cause = %error, "there is no model");
+    match error {
+        NoModel::Missing => context.settle(reject(job, held.lease)).await,
+        NoModel::Lost(what) => {
+            let why = failure("MODEL_LOST", format!("the job's model can't be read back: {what}"));
+            context.settle(held.end(JobState::Failed, Some(why))).await;
+        }
+        NoModel::OutOfReach(error) => {
+            context.settle(async move { held.hand_back(&error.to_string()).await }).await;
+        }
+    }
+}
+
+/// Checks what the solver found and tells it.
+async fn tell_answer(held: Settlement, state: JobState, work: Work, seen: Sighting, terms: Terms) {
+    let answer = answer(seen, terms);
+    let concluded = if work.size() <= SMALL_MODEL {
+        conclude(work.model, answer).map_err(|error| error.to_string())
+    } else {
+        match spawn_blocking(move || conclude(work.model, answer)).await {
+            Ok(concluded) => concluded.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    match concluded {
+        Ok(conclusion) => held.conclude(state, conclusion).await,
+        Err(error) => {
+            let why = failure("SOLVER_ERROR", format!("the solution can't be checked: {error}"));
+            held.end(JobState::Failed, Some(why)).await;
+        }
+    }
+}
+
+/// What the solver told at its end, or the best it told before it was stopped.
+fn answer(seen: Sighting, terms: Terms) -> Answer {
+    let answer = match (seen.outcome, &seen.ending) {
+        (Some(outcome), _) => Answer::told(outcome, seen.incumbent),
+        (None, ending) => {
+            let (limit, why) = match ending {
+                Ending::Overran => (
+                    TerminationLimit::Time,
+                    "the solver did not end at its time limit and was stopped by force",
+                ),
+                Ending::Died(_) => (
+                    TerminationLimit::Interrupted,
+                    "the solver died while the job was being cancelled",
+                ),
+                _ => (
+                    TerminationLimit::Interrupted,
+                    "the solver did not end when it was asked to and was stopped by force",
+                ),
+            };
+            Answer::best_so_far(seen.incumbent, seen.bound, limit, why, seen.elapsed)
+        }
+    };
+    answer.with_threads(terms.options.threads).with_warnings(terms.warnings)
+}

@@ -1,0 +1,211 @@
+//! From what a solver claims to what a job's submitter is told: every solution is
+//! checked here against the model as submitted, and what can be computed from it is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use solvemesh::{
+    solver::v1::{Incumbent, Outcome},
+    v1::{
+        LinearModel, Solution, SolveResult, SolveStatistics, Termination, TerminationLimit,
+        TerminationReason,
+    },
+};
+use solvemesh_model::verify::{Candidate, VerifyError, verify};
+
+use crate::{
+    parts,
+    progress::{gap, known},
+};
+
+/// The largest encoded solution that travels in the log itself.
+pub(crate) const INLINE_BYTES: usize = 256 << 10;
+/// The largest encoded part of a larger one.
+const PART_BYTES: usize = 512 << 10;
+/// The most texts of one list that a result carries, and the most bytes of each.
+const MAX_TEXTS: usize = 32;
+const MAX_TEXT_BYTES: usize = 1 << 10;
+
+/// What a solve brought, before anything of it is checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Answer {
+    result: SolveResult,
+    values: Vec<f64>,
+    duals: Vec<f64>,
+    reduced_costs: Vec<f64>,
+}
+
+impl Answer {
+    /// What the solver told at the end; where it has no solution then, the last
+    /// one it told before.
+    pub(crate) fn told(outcome: Outcome, incumbent: Option<Incumbent>) -> Self {
+        let Outcome { result, mut values, mut duals, mut reduced_costs } = outcome;
+        let mut result = result.unwrap_or_default();
+        let termination = result.termination.get_or_insert_default();
+        let reason = termination.reason();
+        if no_solution_can_be(reason) {
+            (values, duals, reduced_costs) = Default::default();
+        } else if values.is_empty()
+            && let Some(incumbent) = incumbent
+        {
+            values = incumbent.values;
+            if reason == TerminationReason::NoSolutionFound {
+                termination.set_reason(TerminationReason::Feasible);
+            }
+        }
+        Self { result, values, duals, reduced_costs }
+    }
+
+    /// What there was when the solver was stopped by force.
+    pub(crate) fn best_so_far(
+        incumbent: Option<Incumbent>,
+        bound: Option<f64>,
+        limit: TerminationLimit,
+        why: &str,
+        elapsed: Duration,
+    ) -> Self {
+        let mut termination = Termination {
+            bound,
+            detail: "stopped by the worker".to_owned(),
+            warnings: vec![why.to_owned()],
+            ..Termination::default()
+        };
+        termination.set_limit(limit);
+        termination.set_reason(match incumbent {
+            Some(_) => TerminationReason::Feasible,
+            None => TerminationReason::NoSolutionFound,
+        });
+        let statistics = SolveStatistics {
+            solve_time: prost_types::Duration::try_from(elapsed).ok(),
+            ..SolveStatistics::default()
+        };
+        Self {
+            result: SolveResult {
+                termination: Some(termination),
+                statistics: Some(statistics),
+                ..SolveResult::default()
+            },
+            values: incumbent.map(|incumbent| incumbent.values).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// How many threads the solver was given, where it did not tell.
+    pub(crate) fn with_threads(mut self, threads: Option<i32>) -> Self {
+        let statistics = self.result.statistics.get_or_insert_default();
+        if statistics.threads == 0 {
+            statistics.threads = threads.unwrap_or_default();
+        }
+        self
+    }
+
+    /// Adds to what the submitter should know.
+    pub(crate) fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.result.termination.get_or_insert_default().warnings.extend(warnings);
+        self
+    }
+
+    /// Whether there is a solution of this model in it.
+    fn solves(&self, model: &LinearModel) -> bool {
+        let reason = self.result.termination.as_ref().map(Termination::reason);
+        !self.values.is_empty()
+            // The solution of a model without variables.
+            || model.variable_lower.is_empty()
+                && matches!(
+                    reason,
+                    Some(TerminationReason::Optimal | TerminationReason::Feasible)
+                )
+    }
+}
+
+/// Whether values beside this reason are not a solution, whatever the solver says.
+fn no_solution_can_be(reason: TerminationReason) -> bool {
+    matches!(
+        reason,
+        TerminationReason::Infeasible
+            | TerminationReason::Unbounded
+            | TerminationReason::InfeasibleOrUnbounded
+    )
+}
+
+/// What a job's submitter is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Conclusion {
+    /// With the solution where it is small.
+    pub(crate) result: SolveResult,
+    /// The encoded parts of the solution where it is not; else none.
+    pub(crate) parts: Vec<Bytes>,
+}
+
+/// Checks an answer against the model, which gives its names to the solution.
+///
+/// # Errors
+///
+/// When the solution is not one of this model at all.
+pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion, VerifyError> {
+    let solved = answer.solves(&model);
+    let Answer { mut result, values, duals, reduced_costs } = answer;
+    let termination = result.termination.get_or_insert_default();
+    termination.bound = termination.bound.and_then(known);
+    termination.objective = None;
+    (result.solution, result.solution_parts, result.verification) = (None, 0, None);
+    let mut parts = Vec::new();
+
+    if solved {
+        let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
+        let check = verify(&model, candidate)?;
+        let claimed = matches!(
+            termination.reason(),
+            TerminationReason::Optimal | TerminationReason::Feasible
+        );
+        if claimed && !check.acceptable {
+            termination.set_reason(TerminationReason::Imprecise);
+            termination.warnings.push(format!(
+                "the solver accepts its solution, the independent check does not: the worst \
+                 violation is {:e}",
+                check.verification.max_violation
+            ));
+        }
+        termination.objective = known(check.objective);
+        let mut verification = check.verification;
+        clip(&mut verification.worst);
+        result.verification = Some(verification);
+        let solution = Solution {
+            variable_names: model.variable_names,
+            values,
+            reduced_costs,
+            constraint_names: model.constraint_names,
+            activities: check.activities,
+            duals,
+            ..Solution::default()
+        };
+        if solution.encoded_len() <= INLINE_BYTES {
+            result.solution = Some(solution);
+        } else {
+            parts = parts::split(solution, PART_BYTES)
+                .iter()
+                .map(|part| part.encode_to_vec().into())
+                .collect();
+            result.solution_parts = i32::try_from(parts.len()).unwrap_or(i32::MAX);
+        }
+    }
+
+    termination.gap = gap(termination.objective, termination.bound);
+    clip(&mut termination.warnings);
+    shorten(&mut termination.detail);
+    Ok(Conclusion { result, parts })
+}
+
+/// Keeps a list of texts for people within bounds.
+fn clip(texts: &mut Vec<String>) {
+    texts.truncate(MAX_TEXTS);
+    texts.iter_mut().for_each(shorten);
+}
+
+fn shorten(text: &mut String) {
+    if text.len() > MAX_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        text.push('…');
+    }
+}

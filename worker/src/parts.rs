@@ -1,0 +1,153 @@
+//! Cuts a solution that is too large for one message into parts.
+
+use prost::length_delimiter_len;
+use solvemesh::v1::Solution;
+
+/// What a part takes beside its entries, at most: two offsets, and tag and length of
+/// each of four packed arrays.
+const PART_OVERHEAD: usize = 2 * 6 + 4 * 6;
+/// A double in a packed array.
+const DOUBLE: usize = 8;
+
+/// Cuts a solution, in which every entry has its name, into parts of at most `limit`
+/// encoded bytes, each a run of variables and a run of constraints. An entry that
+/// alone is larger has a part to itself. There is always at least one part.
+pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
+    let mut cutter = Cutter {
+        full: Vec::new(),
+        part: Solution {
+            variable_offset: solution.variable_offset,
+            constraint_offset: solution.constraint_offset,
+            ..Solution::default()
+        },
+        size: PART_OVERHEAD,
+        limit,
+    };
+    let mut values = solution.values.into_iter();
+    let mut reduced_costs = solution.reduced_costs.into_iter();
+    for name in solution.variable_names {
+        let (value, reduced_cost) = (values.next(), reduced_costs.next());
+        let part = cutter.part_with_room_for(&name, value, reduced_cost);
+        part.variable_names.push(name);
+        part.values.extend(value);
+        part.reduced_costs.extend(reduced_cost);
+    }
+    let mut activities = solution.activities.into_iter();
+    let mut duals = solution.duals.into_iter();
+    for name in solution.constraint_names {
+        let (activity, dual) = (activities.next(), duals.next());
+        let part = cutter.part_with_room_for(&name, activity, dual);
+        part.constraint_names.push(name);
+        part.activities.extend(activity);
+        part.duals.extend(dual);
+    }
+    cutter.full.push(cutter.part);
+    cutter.full
+}
+
+struct Cutter {
+    full: Vec<Solution>,
+    /// The part that still has room.
+    part: Solution,
+    /// What it takes encoded, at most.
+    size: usize,
+    limit: usize,
+}
+
+impl Cutter {
+    /// The part that the next entry goes into.
+    fn part_with_room_for(
+        &mut self,
+        name: &str,
+        first: Option<f64>,
+        second: Option<f64>,
+    ) -> &mut Solution {
+        let numbers = first.iter().chain(&second).count() * DOUBLE;
+        let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers;
+        if self.size + entry > self.limit && self.size > PART_OVERHEAD {
+            let next = Solution {
+                variable_offset: after(self.part.variable_offset, &self.part.variable_names),
+                constraint_offset: after(self.part.constraint_offset, &self.part.constraint_names),
+                ..Solution::default()
+            };
+            self.full.push(std::mem::replace(&mut self.part, next));
+            self.size = PART_OVERHEAD;
+        }
+        self.size += entry;
+        &mut self.part
+    }
+}
+
+/// The index after a run that begins at `offset`.
+fn after(offset: i32, run: &[String]) -> i32 {
+    offset.saturating_add(i32::try_from(run.len()).unwrap_or(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+    use prost::Message;
+
+    use super::*;
+
+    fn join(parts: Vec<Solution>) -> Solution {
+        let mut whole = Solution::default();
+        for part in parts {
+            assert_eq!(part.variable_offset as usize, whole.variable_names.len());
+            assert_eq!(part.constraint_offset as usize, whole.constraint_names.len());
+            whole.variable_names.extend(part.variable_names);
+            whole.values.extend(part.values);
+            whole.reduced_costs.extend(part.reduced_costs);
+            whole.constraint_names.extend(part.constraint_names);
+            whole.activities.extend(part.activities);
+            whole.duals.extend(part.duals);
+        }
+        whole
+    }
+
+    fn solution(variables: Vec<String>, constraints: Vec<String>, duals: bool) -> Solution {
+        let (n, m) = (variables.len(), constraints.len());
+        let numbers = |count: usize| (0..count).map(|i| i as f64 + 0.5).collect::<Vec<_>>();
+        Solution {
+            variable_names: variables,
+            values: numbers(n),
+            reduced_costs: if duals { numbers(n) } else { Vec::new() },
+            constraint_names: constraints,
+            activities: numbers(m),
+            duals: if duals { numbers(m) } else { Vec::new() },
+            ..Solution::default()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_joined_are_the_solution_and_none_is_over_the_limit(
+            variables in vec("[a-z]{0,40}", 0..60),
+            constraints in vec("[a-zä]{0,40}", 0..60),
+            duals in any::<bool>(),
+            limit in 200usize..2000,
+        ) {
+            let whole = solution(variables, constraints, duals);
+            let parts = split(whole.clone(), limit);
+            for part in &parts {
+                prop_assert!(part.encoded_len() <= limit);
+            }
+            prop_assert!(parts.len() <= 1 + 2 * whole.encoded_len() / (limit - 150));
+            prop_assert_eq!(join(parts), whole);
+        }
+    }
+
+    #[test]
+    fn a_name_over_the_limit_has_a_part_to_itself() {
+        let names = vec!["x".to_owned(), "y".repeat(5000), "z".to_owned()];
+        let whole = solution(names, vec!["row".to_owned()], true);
+        let parts = split(whole.clone(), 1000);
+        assert_eq!(parts.iter().map(|part| part.values.len()).collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!(join(parts), whole);
+    }
+
+    #[test]
+    fn an_empty_solution_is_one_part() {
+        assert_eq!(split(Solution::default(), 100), [Solution::default()]);
+    }
+}

@@ -1,0 +1,96 @@
+//! What a solver process died of, told apart from how it was noticed.
+
+use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
+
+/// What a solver process died of, when nobody here stopped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// It ended by itself.
+    Exit(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It lived, but what it wrote made no sense; it was killed.
+    Garbled(String),
+    /// It lived, but did not take its task; it was killed.
+    Deaf,
+}
+
+impl From<ExitStatus> for Death {
+    fn from(status: ExitStatus) -> Self {
+        match (status.signal(), status.code()) {
+            (Some(signal), _) => Self::Signal(signal),
+            (None, code) => Self::Exit(code.unwrap_or(-1)),
+        }
+    }
+}
+
+impl Death {
+    /// The reason that a job's failure carries: a stable name of the contract.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            // Nobody here sent it: on a machine that is short of memory, the kernel did.
+            Self::Signal(libc::SIGKILL) => "SOLVER_OUT_OF_MEMORY",
+            Self::Signal(_) | Self::Exit(_) => "SOLVER_CRASHED",
+            Self::Garbled(_) => "SOLVER_ERROR",
+            Self::Deaf => "SOLVER_HUNG",
+        }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(101) => f.write_str("exited with code 101 (it panicked)"),
+            Self::Exit(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => {
+                write!(f, "killed by signal {signal}")?;
+                if let Some(name) = name(*signal) {
+                    write!(f, " ({name})")?;
+                }
+                if *signal == libc::SIGKILL {
+                    f.write_str(", as the kernel does when memory runs out")?;
+                }
+                Ok(())
+            }
+            Self::Garbled(what) => f.write_str(what),
+            Self::Deaf => f.write_str("did not take its task in time"),
+        }
+    }
+}
+
+/// The names of the signals that end solvers.
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_says_what_happened() {
+        assert_eq!(Death::Signal(11).to_string(), "killed by signal 11 (SIGSEGV)");
+        assert_eq!(Death::Exit(3).to_string(), "exited with code 3");
+        assert_eq!(Death::Signal(64).to_string(), "killed by signal 64");
+    }
+
+    #[test]
+    fn a_kill_that_nobody_here_sent_counts_as_want_of_memory() {
+        assert_eq!(Death::from(ExitStatus::from_raw(9)).reason(), "SOLVER_OUT_OF_MEMORY");
+        assert_eq!(Death::from(ExitStatus::from_raw(11)).reason(), "SOLVER_CRASHED");
+        assert_eq!(Death::from(ExitStatus::from_raw(3 << 8)), Death::Exit(3));
+    }
+}

@@ -1,0 +1,347 @@
+//! A safe wrapper of what we use of HiGHS's C interface. All `unsafe` that concerns
+//! HiGHS is in this folder.
+
+mod callback;
+mod status;
+
+use std::{
+    cell::Cell,
+    ffi::{CStr, CString, c_void},
+    fmt,
+    ptr::{self, NonNull},
+};
+
+use highs_sys as sys;
+use solvemesh::v1::VariableKind;
+
+use super::arrays::Arrays;
+pub(super) use callback::{MipSight, Observer, Sight};
+pub(super) use status::ModelStatus;
+
+/// An instance of HiGHS: silent, and bound to the thread that made it, because the
+/// threads it computes with belong to that thread.
+#[derive(Debug)]
+pub(super) struct Highs {
+    instance: NonNull<c_void>,
+}
+
+/// A value of an option.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// A switch.
+    Bool(bool),
+    /// An integer.
+    Int(i32),
+    /// A number.
+    Double(f64),
+    /// Text, as a choice by name.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Double(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// The type of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OptionType {
+    /// See [`Value::Bool`].
+    Bool,
+    /// See [`Value::Int`].
+    Int,
+    /// See [`Value::Double`].
+    Double,
+    /// See [`Value::Text`].
+    Text,
+}
+
+/// What HiGHS would not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HighsError {
+    /// It has no such option, or not with this value.
+    #[error("HiGHS does not take {value} for the option {name}")]
+    Option {
+        /// The option.
+        name: String,
+        /// The value.
+        value: String,
+    },
+    /// The model, for a coefficient too large, say.
+    #[error("HiGHS rejects the model")]
+    Model,
+}
+
+/// The solution that an instance holds. Its parts mean something where
+/// [`Highs::has_feasible_solution`] and [`Highs::has_feasible_duals`] say so.
+#[derive(Debug)]
+pub(super) struct Solution {
+    /// [n] The value of each variable.
+    pub values: Vec<f64>,
+    /// [n] c - Aᵀy.
+    pub reduced_costs: Vec<f64>,
+    /// [m] y.
+    pub duals: Vec<f64>,
+}
+
+thread_local! {
+    /// How many threads the scheduler of this thread has, once it has been started.
+    static SCHEDULED: Cell<Option<i32>> = const { Cell::new(None) };
+}
+
+impl Highs {
+    /// HiGHS's version, like "1.15.0".
+    pub(super) fn version() -> String {
+        // SAFETY: HiGHS returns a static string that ends with a zero.
+        let version = unsafe { CStr::from_ptr(sys::Highs_version()) };
+        version.to_string_lossy().trim_start_matches('v').to_owned()
+    }
+
+    /// A new instance.
+    ///
+    /// # Panics
+    ///
+    /// When there is no memory for it.
+    pub(super) fn new() -> Self {
+        // SAFETY: takes nothing.
+        let instance = NonNull::new(unsafe { sys::Highs_create() });
+        let mut highs = Self { instance: instance.expect("HiGHS has memory for an instance") };
+        highs.hush();
+        highs
+    }
+
+    /// Forgets the model, the solution and the options, and keeps the allocations.
+    pub(super) fn reset(&mut self) {
+        // SAFETY: `instance` is alive.
+        unsafe {
+            sys::Highs_clearModel(self.raw());
+            sys::Highs_resetOptions(self.raw());
+        }
+        self.hush();
+    }
+
+    /// Says nothing on standard output, which belongs to the protocol.
+    fn hush(&mut self) {
+        // SAFETY: `instance` is alive, the name ends with a zero.
+        unsafe { sys::Highs_setBoolOptionValue(self.raw(), c"output_flag".as_ptr(), 0) };
+    }
+
+    /// Sets how many threads a solve may use, its own included.
+    pub(super) fn set_threads(&mut self, threads: i32) -> Result<(), HighsError> {
+        self.set("threads", &Value::Int(threads))?;
+        // The scheduler keeps its first number of threads until it is shut down.
+        if SCHEDULED.replace(Some(threads)).is_some_and(|scheduled| scheduled != threads) {
+            // SAFETY: no solve is under way on this thread, to which the scheduler
+            // belongs: `run` borrows an instance, and instances don't leave the thread.
+            unsafe { sys::Highs_resetThreadScheduler(1) };
+        }
+        Ok(())
+    }
+
+    /// The type of an option; `None` when there is no such option.
+    pub(super) fn option_type(&self, name: &str) -> Option<OptionType> {
+        let name = CString::new(name).ok()?;
+        let mut option_type = 0;
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        let status =
+            unsafe { sys::Highs_getOptionType(self.raw(), name.as_ptr(), &mut option_type) };
+        match option_type {
+            _ if status != sys::kHighsStatusOk => None,
+            sys::kHighsOptionTypeBool => Some(OptionType::Bool),
+            sys::kHighsOptionTypeInt => Some(OptionType::Int),
+            sys::kHighsOptionTypeDouble => Some(OptionType::Double),
+            sys::kHighsOptionTypeString => Some(OptionType::Text),
+            _ => None,
+        }
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such option of this type, or the value is not allowed.
+    pub(super) fn set(&mut self, name: &str, value: &Value) -> Result<(), HighsError> {
+        let refused = || HighsError::Option { name: name.to_owned(), value: value.to_string() };
+        let option = CString::new(name).map_err(|_| refused())?;
+        let (highs, option) = (self.raw(), option.as_ptr());
+        // SAFETY: `instance` is alive, the texts end with a zero and outlive the call.
+        let status = unsafe {
+            match value {
+                Value::Bool(value) => {
+                    sys::Highs_setBoolOptionValue(highs, option, i32::from(*value))
+                }
+                Value::Int(value) => sys::Highs_setIntOptionValue(highs, option, *value),
+                Value::Double(value) => sys::Highs_setDoubleOptionValue(highs, option, *value),
+                Value::Text(value) => {
+                    let value = CString::new(value.as_str()).map_err(|_| refused())?;
+                    sys::Highs_setStringOptionValue(highs, option, value.as_ptr())
+                }
+            }
+        };
+        if status == sys::kHighsStatusOk { Ok(()) } else { Err(refused()) }
+    }
+
+    /// Replaces the model. HiGHS copies the arrays.
+    ///
+    /// # Errors
+    ///
+    /// [`HighsError::Model`] when HiGHS finds fault with it.
+    pub(super) fn pass(&mut self, arrays: &Arrays<'_>) -> Result<(), HighsError> {
+        let model = arrays.model();
+        let kinds: Vec<_> = arrays.kinds().iter().copied().map(var_type).collect();
+        let kinds = if arrays.is_mip() { kinds.as_ptr() } else { ptr::null() };
+        let count = |count: usize| i32::try_from(count).map_err(|_| HighsError::Model);
+        let sense = if arrays.maximizes() {
+            sys::kHighsObjSenseMaximize
+        } else {
+            sys::kHighsObjSenseMinimize
+        };
+        // SAFETY: `instance` is alive. `Arrays` vouches for every array's length and for
+        // the indices; `kinds` has one entry a variable, or is null as HiGHS allows.
+        let status = unsafe {
+            sys::Highs_passMip(
+                self.raw(),
+                count(arrays.variables())?,
+                count(arrays.constraints())?,
+                count(model.coefficients.len())?,
+                sys::MATRIX_FORMAT_ROW_WISE,
+                sense,
+                model.objective_offset,
+                model.objective.as_ptr(),
+                model.variable_lower.as_ptr(),
+                model.variable_upper.as_ptr(),
+                model.constraint_lower.as_ptr(),
+                model.constraint_upper.as_ptr(),
+                model.row_starts.as_ptr(),
+                model.column_indices.as_ptr(),
+                model.coefficients.as_ptr(),
+                kinds,
+            )
+        };
+        if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
+    }
+
+    /// Makes all solutions of the model equally good.
+    pub(super) fn drop_objective(&mut self) {
+        // SAFETY: `instance` is alive; the costs are as many as its columns.
+        unsafe {
+            let columns = sys::Highs_getNumCol(self.raw());
+            let costs = vec![0.0; usize::try_from(columns).unwrap_or(0)];
+            sys::Highs_changeColsCostByRange(self.raw(), 0, columns - 1, costs.as_ptr());
+        }
+    }
+
+    /// Solves the model within the time limit, which counts from here.
+    pub(super) fn run(&mut self, observer: &Observer<'_>) -> ModelStatus {
+        let observer: *const &Observer<'_> = &observer;
+        // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it
+        // outlives the run, after which HiGHS forgets it.
+        unsafe {
+            let highs = self.raw();
+            sys::Highs_zeroAllClocks(highs);
+            sys::Highs_setCallback(highs, Some(callback::trampoline), observer as *mut c_void);
+            for event in callback::EVENTS {
+                sys::Highs_startCallback(highs, event);
+            }
+            let status = sys::Highs_run(highs);
+            sys::Highs_setCallback(highs, None, ptr::null_mut());
+            match ModelStatus::from(sys::Highs_getModelStatus(highs)) {
+                ModelStatus::NotSet if status == sys::kHighsStatusError => ModelStatus::SolveError,
+                status => status,
+            }
+        }
+    }
+
+    /// A number that HiGHS knows about the last run, by HiGHS's name.
+    pub(super) fn info(&self, name: &CStr) -> Option<f64> {
+        let mut value = 0.0;
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        let status =
+            unsafe { sys::Highs_getDoubleInfoValue(self.raw(), name.as_ptr(), &mut value) };
+        (status == sys::kHighsStatusOk).then_some(value)
+    }
+
+    /// As [`Self::info`], for those that are an `int`.
+    pub(super) fn int_info(&self, name: &CStr) -> Option<i32> {
+        let mut value = 0;
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        let status = unsafe { sys::Highs_getIntInfoValue(self.raw(), name.as_ptr(), &mut value) };
+        (status == sys::kHighsStatusOk).then_some(value)
+    }
+
+    /// As [`Self::info`], for those that are an `int64`.
+    pub(super) fn long_info(&self, name: &CStr) -> Option<i64> {
+        let mut value = 0;
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        let status = unsafe { sys::Highs_getInt64InfoValue(self.raw(), name.as_ptr(), &mut value) };
+        (status == sys::kHighsStatusOk).then_some(value)
+    }
+
+    /// The value of an option that is an integer.
+    pub(super) fn int_option(&self, name: &CStr) -> Option<i32> {
+        let mut value = 0;
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        let status = unsafe { sys::Highs_getIntOptionValue(self.raw(), name.as_ptr(), &mut value) };
+        (status == sys::kHighsStatusOk).then_some(value)
+    }
+
+    /// Whether there is a solution that is feasible within HiGHS's tolerances.
+    pub(super) fn has_feasible_solution(&self) -> bool {
+        self.int_info(c"primal_solution_status") == Some(sys::SOLUTION_STATUS_FEASIBLE)
+    }
+
+    /// Whether there are duals that are feasible within HiGHS's tolerances.
+    pub(super) fn has_feasible_duals(&self) -> bool {
+        self.int_info(c"dual_solution_status") == Some(sys::SOLUTION_STATUS_FEASIBLE)
+    }
+
+    /// The solution, of a model of the shape of `arrays`, which must be the one passed.
+    pub(super) fn solution(&self, arrays: &Arrays<'_>) -> Option<Solution> {
+        // SAFETY: `instance` is alive.
+        let shape = unsafe { (sys::Highs_getNumCol(self.raw()), sys::Highs_getNumRow(self.raw())) };
+        let (n, m) = (usize::try_from(shape.0).ok()?, usize::try_from(shape.1).ok()?);
+        if (n, m) != (arrays.variables(), arrays.constraints()) {
+            return None;
+        }
+        let mut solution =
+            Solution { values: vec![0.0; n], reduced_costs: vec![0.0; n], duals: vec![0.0; m] };
+        // SAFETY: `instance` is alive. HiGHS writes as many numbers as the model has
+        // columns and rows; the activities are not wanted, for which null stands.
+        let status = unsafe {
+            sys::Highs_getSolution(
+                self.raw(),
+                solution.values.as_mut_ptr(),
+                solution.reduced_costs.as_mut_ptr(),
+                ptr::null_mut(),
+                solution.duals.as_mut_ptr(),
+            )
+        };
+        (status != sys::kHighsStatusError).then_some(solution)
+    }
+
+    fn raw(&self) -> *mut c_void {
+        self.instance.as_ptr()
+    }
+}
+
+impl Drop for Highs {
+    fn drop(&mut self) {
+        // SAFETY: `instance` is alive and used no more.
+        unsafe { sys::Highs_destroy(self.raw()) };
+    }
+}
+
+fn var_type(kind: VariableKind) -> sys::HighsInt {
+    match kind {
+        VariableKind::Unspecified | VariableKind::Continuous => sys::VAR_TYPE_CONTINUOUS,
+        VariableKind::Integer | VariableKind::Binary => sys::VAR_TYPE_INTEGER,
+        VariableKind::SemiContinuous => sys::VAR_TYPE_SEMI_CONTINUOUS,
+        VariableKind::SemiInteger => sys::VAR_TYPE_SEMI_INTEGER,
+    }
+}

@@ -1,0 +1,43 @@
+//! What runs inside a solver process, and the only place that knows a solver.
+//!
+//! A solver process is a worker's hand: it may be killed, and may crash, without harm
+//! to the worker. It takes one task after the other from standard input and answers on
+//! standard output ([`serve()`]); the messages are those of `solvemesh.solver.v1`.
+//!
+//! | solver | way | why |
+//! | --- | --- | --- |
+//! | HiGHS (and `AUTO`) | straight through highs-sys ([`direct`], [`highs`]) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
+//! | microlp | through good_lp ([`good_lp`]) | a solver is worth having where it costs a function; clarabel, SCIP or CBC come the same way |
+//!
+//! What a solver says about its own result is taken over ([`termination`]), never
+//! improved upon: whether a solution holds is checked outside this process.
+
+mod arrays;
+mod direct;
+mod good_lp;
+mod highs;
+mod pipes;
+mod report;
+#[cfg(test)]
+mod samples;
+mod serve;
+mod settings;
+mod task;
+mod termination;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use serve::serve;
+
+/// The whole of a solver process: serves standard input and output until the worker
+/// closes them.
+///
+/// # Errors
+///
+/// See [`serve()`].
+pub fn run() -> io::Result<()> {
+    let (commands, reports) = pipes::take()?;
+    serve(commands, reports)
+}

@@ -1,0 +1,210 @@
+//! The options of a task in HiGHS's own terms. Pure but for the types of raw options,
+//! which HiGHS knows.
+
+use std::{thread::available_parallelism, time::Duration};
+
+use solvemesh::v1::{Presolve, SolveOptions};
+
+use super::highs::{HighsError, OptionType, Value};
+
+/// An option that can't be set.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum Fault {
+    /// HiGHS does not know it.
+    #[error("the solver option {0:?} does not exist")]
+    Unknown(String),
+    /// Its text is no value of its type.
+    #[error("the solver option {name:?} is {expected}, which {value:?} is not")]
+    IllTyped {
+        /// The option.
+        name: String,
+        /// The text.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// It would write where only we write, or break what we promise.
+    #[error("the solver option {0:?} can't be set here")]
+    Reserved(String),
+    /// Less than one thread can't solve.
+    #[error("threads: {0} is not 1 or more")]
+    Threads(i32),
+    /// The time limit is no time.
+    #[error("time_limit: out of range")]
+    TimeLimit,
+    /// The value is out of range.
+    #[error(transparent)]
+    Refused(#[from] HighsError),
+}
+
+/// Raw options that are not for the submitter, whatever a gateway may allow: they
+/// write to standard output or to files, need more than their setting (`threads`), or
+/// change what is solved.
+const RESERVED: [&str; 18] = [
+    "output_flag",
+    "log_to_console",
+    "log_file",
+    "log_dev_level",
+    "threads",
+    "read_solution_file",
+    "read_basis_file",
+    "write_model_file",
+    "write_presolved_model_file",
+    "write_iis_model_file",
+    "write_basis_file",
+    "solution_file",
+    "write_model_to_file",
+    "write_presolved_model_to_file",
+    "write_solution_to_file",
+    "mip_improving_solution_file",
+    "mip_root_presolve_only",
+    "solve_relaxation",
+];
+
+/// The threads of a solve: as asked for, else one, and no more than the machine has
+/// cores for.
+///
+/// # Errors
+///
+/// When it is less than one.
+pub(super) fn threads(options: &SolveOptions) -> Result<i32, Fault> {
+    let asked = options.threads.unwrap_or(1);
+    let cores = available_parallelism().map_or(1, |cores| cores.get());
+    match asked {
+        ..1 => Err(Fault::Threads(asked)),
+        _ => Ok(asked.min(i32::try_from(cores).unwrap_or(asked))),
+    }
+}
+
+/// How long a solve may take; `None` for as long as it takes.
+///
+/// # Errors
+///
+/// When it is negative or has more nanoseconds than a second.
+pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, Fault> {
+    let duration = |limit: &prost_types::Duration| {
+        let seconds = u64::try_from(limit.seconds).ok()?;
+        let nanos = u32::try_from(limit.nanos).ok().filter(|&nanos| nanos < 1_000_000_000)?;
+        Some(Duration::new(seconds, nanos))
+    };
+    options.time_limit.as_ref().map(|limit| duration(limit).ok_or(Fault::TimeLimit)).transpose()
+}
+
+/// The settings that the options stand for, but for threads and time limit; raw ones
+/// last. `type_of` tells the type of an option by its name.
+///
+/// # Errors
+///
+/// Names the first raw option that is unknown, ill-typed or reserved.
+pub(super) fn of(
+    options: &SolveOptions,
+    type_of: impl Fn(&str) -> Option<OptionType>,
+) -> Result<Vec<(String, Value)>, Fault> {
+    let mut settings = Vec::new();
+    let mut set = |name: &str, value| settings.push((name.to_owned(), value));
+    if let Some(gap) = options.relative_gap {
+        set("mip_rel_gap", Value::Double(gap));
+    }
+    if let Some(gap) = options.absolute_gap {
+        set("mip_abs_gap", Value::Double(gap));
+    }
+    if let Some(seed) = options.seed {
+        set("random_seed", Value::Int(seed));
+    }
+    match options.presolve() {
+        Presolve::Unspecified | Presolve::Auto => {}
+        Presolve::On => set("presolve", Value::Text("on".into())),
+        Presolve::Off => set("presolve", Value::Text("off".into())),
+    }
+    for (name, value) in &options.solver_options {
+        if RESERVED.contains(&name.as_str()) {
+            return Err(Fault::Reserved(name.clone()));
+        }
+        let option_type = type_of(name).ok_or_else(|| Fault::Unknown(name.clone()))?;
+        set(name, parse(name, value, option_type)?);
+    }
+    Ok(settings)
+}
+
+fn parse(name: &str, text: &str, option_type: OptionType) -> Result<Value, Fault> {
+    let (value, expected) = match option_type {
+        OptionType::Bool => (text.parse().ok().map(Value::Bool), "true or false"),
+        OptionType::Int => (text.parse().ok().map(Value::Int), "an integer"),
+        OptionType::Double => {
+            let number = text.parse().ok().filter(|number: &f64| !number.is_nan());
+            (number.map(Value::Double), "a number")
+        }
+        OptionType::Text => (Some(Value::Text(text.to_owned())), "text"),
+    };
+    let ill_typed = || Fault::IllTyped { name: name.to_owned(), value: text.to_owned(), expected };
+    value.ok_or_else(ill_typed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn raw(name: &str, value: &str) -> SolveOptions {
+        let solver_options = [(name.to_owned(), value.to_owned())].into();
+        SolveOptions { solver_options, ..SolveOptions::default() }
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_left_to_the_solver() {
+        assert_eq!(of(&SolveOptions::default(), |_| None), Ok(vec![]));
+        assert_eq!(threads(&SolveOptions::default()), Ok(1));
+    }
+
+    #[test]
+    fn gaps_keep_their_full_precision() {
+        let options = SolveOptions { relative_gap: Some(0.1), ..SolveOptions::default() };
+        let setting = ("mip_rel_gap".to_owned(), Value::Double(0.1));
+        assert_eq!(of(&options, |_| None), Ok(vec![setting]));
+    }
+
+    #[test]
+    fn threads_are_at_least_one_and_no_more_than_there_are_cores() {
+        let options = |threads| SolveOptions { threads: Some(threads), ..Default::default() };
+        assert_eq!(threads(&options(0)), Err(Fault::Threads(0)));
+        let cores = available_parallelism().unwrap().get();
+        assert_eq!(threads(&options(i32::MAX)), Ok(i32::try_from(cores).unwrap()));
+    }
+
+    #[test]
+    fn raw_options_are_read_by_their_type() {
+        for (text, option_type, value) in [
+            ("true", OptionType::Bool, Value::Bool(true)),
+            ("-3", OptionType::Int, Value::Int(-3)),
+            ("1e-9", OptionType::Double, Value::Double(1e-9)),
+            ("ipm", OptionType::Text, Value::Text("ipm".into())),
+        ] {
+            let settings = of(&raw("option", text), |_| Some(option_type));
+            assert_eq!(settings, Ok(vec![("option".to_owned(), value)]));
+        }
+    }
+
+    #[test]
+    fn unknown_ill_typed_and_reserved_options_are_refused_by_name() {
+        for (name, value, option_type) in [
+            ("no_such", "1", None),
+            ("simplex_strategy", "dual", Some(OptionType::Int)),
+            ("mip_detect_symmetry", "1", Some(OptionType::Bool)),
+            ("mip_heuristic_effort", "nan", Some(OptionType::Double)),
+            ("log_file", "/etc/passwd", Some(OptionType::Text)),
+        ] {
+            let fault = of(&raw(name, value), |_| option_type).unwrap_err();
+            assert!(fault.to_string().contains(name), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_that_is_no_time_is_refused() {
+        for (seconds, nanos) in [(-1, 0), (0, -1), (1, 1_000_000_000)] {
+            let time_limit = Some(prost_types::Duration { seconds, nanos });
+            let options = SolveOptions { time_limit, ..SolveOptions::default() };
+            assert_eq!(super::time_limit(&options), Err(Fault::TimeLimit));
+        }
+    }
+}

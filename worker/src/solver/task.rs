@@ -1,0 +1,115 @@
+//! One task: who solves it, and the outcome.
+
+use std::{io, sync::atomic::AtomicBool};
+
+use solvemesh::{
+    solver::v1::{Outcome, SolveTask},
+    v1::{SolveOptions, SolveResult, SolveStatistics, Solver, Termination},
+};
+
+use super::{
+    arrays::Arrays,
+    direct::Direct,
+    good_lp,
+    highs::Highs,
+    report::{Monitor, Reports, duration},
+    termination::{at_sight, failed},
+};
+
+/// What a solver found out about a model. An array is whole or empty.
+#[derive(Debug, Default)]
+pub(super) struct Finding {
+    /// How the solve ended.
+    pub termination: Termination,
+    /// What it cost, but for the time.
+    pub statistics: SolveStatistics,
+    /// [n] The value of each variable.
+    pub values: Vec<f64>,
+    /// [m] y, in the sense as submitted. LPs only.
+    pub duals: Vec<f64>,
+    /// [n] c - Aᵀy. LPs only.
+    pub reduced_costs: Vec<f64>,
+}
+
+impl From<Termination> for Finding {
+    fn from(termination: Termination) -> Self {
+        Self { termination, ..Self::default() }
+    }
+}
+
+/// Solves a task, and sends all reports but the outcome.
+///
+/// # Errors
+///
+/// When the worker no longer reads. Whatever is wrong with the task itself is in the
+/// outcome.
+pub(super) fn solve(
+    direct: &mut Direct,
+    reports: &Reports,
+    task: SolveTask,
+    interrupt: &AtomicBool,
+) -> io::Result<Outcome> {
+    let (model, options) = (task.model.unwrap_or_default(), task.options.unwrap_or_default());
+    let monitor = Monitor::new(reports, task.task, model.variable_lower.len(), interrupt);
+    let solver = chosen(&options);
+    let finding = match Arrays::of(&model) {
+        Ok(arrays) => find(solver, direct, &arrays, &options, &monitor),
+        Err(misfit) => failed(misfit).into(),
+    };
+    let outcome = outcome(solver, finding, &monitor);
+    monitor.finish(&outcome)?;
+    Ok(outcome)
+}
+
+/// Who solves: HiGHS, unless another one is asked for.
+fn chosen(options: &SolveOptions) -> Solver {
+    match options.solver() {
+        Solver::Unspecified | Solver::Auto | Solver::Highs => Solver::Highs,
+        Solver::Microlp => Solver::Microlp,
+    }
+}
+
+fn find(
+    solver: Solver,
+    direct: &mut Direct,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    monitor: &Monitor<'_>,
+) -> Finding {
+    if let Some(termination) = at_sight(arrays) {
+        // Without variables no right-hand side matters.
+        let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
+        let duals = if termination.objective.is_some() { duals } else { Vec::new() };
+        return Finding { duals, ..termination.into() };
+    }
+    match solver {
+        Solver::Microlp => good_lp::microlp(arrays, options, monitor),
+        Solver::Unspecified | Solver::Auto | Solver::Highs => {
+            direct.solve(arrays, options, monitor)
+        }
+    }
+}
+
+fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
+    let statistics =
+        SolveStatistics { solve_time: duration(monitor.elapsed()), ..finding.statistics };
+    Outcome {
+        result: Some(SolveResult {
+            termination: Some(finding.termination),
+            statistics: Some(statistics),
+            solver: solver as i32,
+            solver_version: version(solver),
+            ..SolveResult::default()
+        }),
+        values: finding.values,
+        duals: finding.duals,
+        reduced_costs: finding.reduced_costs,
+    }
+}
+
+fn version(solver: Solver) -> String {
+    match solver {
+        Solver::Microlp => "microlp, through good_lp".to_owned(),
+        Solver::Unspecified | Solver::Auto | Solver::Highs => format!("HiGHS {}", Highs::version()),
+    }
+}

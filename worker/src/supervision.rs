@@ -1,0 +1,148 @@
+//! One solve in a solver process, watched until it ends one way or another.
+
+use std::time::Duration;
+
+use solvemesh::{
+    solver::v1::{Incumbent, Outcome, solver_report::Kind},
+    v1::{LinearModel, Progress},
+};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cancels::Cancels,
+    config::WorkerConfig,
+    disposition::Ending,
+    process::{Death, SolverProcess},
+    progress::Pace,
+    terms::Terms,
+};
+
+/// What stands around a solve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch<'a> {
+    pub(crate) config: &'a WorkerConfig,
+    pub(crate) cancels: &'a Cancels,
+    /// Cancelled when the worker has no time left.
+    pub(crate) kill: &'a CancellationToken,
+    pub(crate) job: &'a str,
+}
+
+/// What was seen of a solve.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// What the solver told at its end, if it did; the process can then take another
+    /// task, and else is dead.
+    pub(crate) outcome: Option<Outcome>,
+    /// The best solution it told before.
+    pub(crate) incumbent: Option<Incumbent>,
+    /// The best bound it told before.
+    pub(crate) bound: Option<f64>,
+    /// Whether a cancel was heard meanwhile.
+    pub(crate) cancelled: bool,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+}
+
+impl Watch<'_> {
+    /// Has a model solved. `tell` gets the progress that the log is to have.
+    ///
+    /// The solver is given its time limit and asked to end on a cancel. Where it
+    /// does not, it is killed, and what it told until then is what there is.
+    pub(crate) async fn solve(
+        self,
+        process: &mut SolverProcess,
+        model: &mut LinearModel,
+        terms: &Terms,
+        tell: impl FnMut(Progress),
+    ) -> Sighting {
+        let began = Instant::now();
+        let mut seen = Sighting {
+            ending: Ending::KilledForDrain,
+            outcome: None,
+            incumbent: None,
+            bound: None,
+            cancelled: false,
+            elapsed: Duration::ZERO,
+        };
+        tokio::select! {
+            ending = self.watch(process, model, terms, tell, &mut seen) => seen.ending = ending,
+            () = self.kill.cancelled() => process.kill().await,
+        }
+        seen.elapsed = began.elapsed();
+        seen
+    }
+
+    async fn watch(
+        self,
+        process: &mut SolverProcess,
+        model: &mut LinearModel,
+        terms: &Terms,
+        mut tell: impl FnMut(Progress),
+        seen: &mut Sighting,
+    ) -> Ending {
+        let config = self.config;
+        if let Err(death) = process.give(model, terms.options.clone(), config.start_timeout).await {
+            return Ending::Died(death);
+        }
+        let began = Instant::now();
+        let mut pace = Pace::new(began, config.progress_interval, config.heartbeat);
+        let patience = terms.time_limit.saturating_add(config.overrun.of(terms.time_limit));
+        let mut kill_at = began + patience;
+        let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
+        loop {
+            let wake_at = kill_at.min(pace.due());
+            tokio::select! {
+                report = process.report() => match report {
+                    Ok(Kind::Progress(progress)) => pace.report(progress),
+                    Ok(Kind::Incumbent(incumbent)) => {
+                        pace.improve(&incumbent);
+                        seen.incumbent = Some(incumbent);
+                    }
+                    Ok(Kind::Outcome(outcome)) => {
+                        let Some(ending) = told(&outcome, seen.incumbent.is_some()) else {
+                            process.kill().await;
+                            let what = "it told of an end, and not of which".to_owned();
+                            return Ending::Died(Death::Garbled(what));
+                        };
+                        seen.outcome = Some(outcome);
+                        return ending;
+                    }
+                    Ok(Kind::Ready(_)) => {
+                        process.kill().await;
+                        return Ending::Died(Death::Garbled("it was ready twice".to_owned()));
+                    }
+                    Err(death) => return Ending::Died(death),
+                },
+                () = &mut cancel, if !seen.cancelled => {
+                    seen.cancelled = true;
+                    process.interrupt().await;
+                    kill_at = kill_at.min(Instant::now() + config.cancel_grace);
+                }
+                () = sleep_until(wake_at) => {
+                    let now = Instant::now();
+                    if now >= kill_at {
+                        process.kill().await;
+                        return if seen.cancelled { Ending::KilledForCancel } else { Ending::Overran };
+                    }
+                    if let Some(progress) = pace.tell(now) {
+                        tell(progress);
+                    }
+                }
+            }
+            seen.bound = pace.bound();
+        }
+    }
+}
+
+/// How a solve ended by the solver's own account; `None` where it does not tell.
+fn told(outcome: &Outcome, incumbent: bool) -> Option<Ending> {
+    let termination = outcome.result.as_ref()?.termination.as_ref()?;
+    Some(Ending::Told {
+        reason: termination.reason(),
+        solution: incumbent || !outcome.values.is_empty(),
+        detail: termination.detail.clone(),
+    })
+}
