@@ -11,7 +11,7 @@ ROWS
  L  stoves
  L  mapneeds
 COLUMNS
-    MARKER    MARKER    'MARKER'  'INTORG'
+    MARKER    'MARKER'                 'INTORG'
     tent      worth          60   weight       3.2
     tent      volume         12
     bag       worth          50   weight       1.8
@@ -32,7 +32,7 @@ COLUMNS
     map       volume        0.5   mapneeds       1
     compass   worth           8   weight       0.2
     compass   volume        0.5   mapneeds      -1
-    MARKER    MARKER    'MARKER'  'INTEND'
+    MARKER    'MARKER'                 'INTEND'
 RHS
     RHS       weight         15   volume        40
     RHS       stoves          1

@@ -8,6 +8,7 @@ mod behaviour;
 #[path = "../../tests/src/rabbit.rs"]
 mod rabbit;
 
+use tracing_subscriber as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -182,6 +183,7 @@ async fn consumers_and_followers_survive_cut_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_test_writer().init();
     let node = RabbitNode::start().await;
     let mesh = Arc::new(AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap());
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();

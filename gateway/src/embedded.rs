@@ -1,7 +1,7 @@
 //! A whole mesh in this process: its memory for a broker, worker slots beside the
 //! server, and this binary again as the solver process.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
 use solvemesh_gateway::config::Args;
@@ -39,5 +39,5 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, Solving)> {
 
 /// Is a solver process: tasks on standard input, reports on standard output.
 pub(crate) fn be_solver() -> anyhow::Result<()> {
-    Ok(solvemesh_worker::solver::serve(io::stdin(), io::stdout())?)
+    Ok(solvemesh_worker::solver::run()?)
 }

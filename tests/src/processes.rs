@@ -18,6 +18,9 @@ use tokio::{
 
 use crate::within;
 
+/// How many lines of a log are shown when its test failed.
+const SHOWN: usize = 60;
+
 /// The path of one of the project's programs, as built beside this test.
 ///
 /// # Panics
@@ -104,7 +107,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("--- log of {} ({:?})\n{}---", self.name, self.child.id(), self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+            eprintln!("--- log of {} ({:?}), its end\n{last}\n---", self.name, self.child.id());
         }
     }
 }

@@ -38,7 +38,7 @@ const STARTS: u32 = 3;
 const WATCHDOG: &str = r#"
 cat > /dev/null
 for file in "$0/node.pid" "$0/epmd.pid"; do
-    if [ -s "$file" ]; then kill -KILL -- "-$(cat "$file")"; fi
+    if [ -s "$file" ]; then kill -s KILL -- "-$(cat "$file")"; fi
 done
 for attempt in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done
 "#;
@@ -253,7 +253,7 @@ impl RabbitNode {
         // signals are for the script to hand on.
         let whom = if signal == "KILL" { "-" } else { "" };
         let sent = Command::new("sh")
-            .args(["-c", &format!("kill -{signal} -- {whom}{}", server.id())])
+            .args(["-c", &format!("kill -s {signal} -- {whom}{}", server.id())])
             .status()
             .expect("a shell");
         assert!(sent.success(), "kill: {sent}");
@@ -295,7 +295,7 @@ impl RabbitNode {
 }
 
 /// Enough for tests on a small disk.
-const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = warning\n";
+const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = debug\n";
 
 impl Drop for RabbitNode {
     fn drop(&mut self) {

@@ -113,7 +113,7 @@ async fn a_thousand_jobs_all_end_right_and_once() {
     let gateway = Gateway::on(vhost.url(), &[]).await;
     let _workers = [worker(vhost.url()), worker(vhost.url())];
     let api = gateway.api();
-    let solved = stream::iter(0..JOBS)
+    let solved = stream::iter(1..=JOBS)
         .map(|number| {
             let api = api.clone();
             async move {

@@ -42,30 +42,45 @@ async fn every_form_of_a_model_has_the_same_answer() {
     }
 }
 
+/// Wyndor at a profit rate, under a request id that does not change.
+fn named(rate: f64) -> SubmitJobRequest {
+    SubmitJobRequest { request_id: "r-1".into(), ..jobs::request(models::wyndor(rate)) }
+}
+
 #[tokio::test]
 async fn one_request_id_is_one_job_on_every_gateway() {
     let vhost = rabbit::vhost().await;
     let here = Gateway::on(vhost.url(), &[]).await;
     let there = Gateway::on(vhost.url(), &[]).await;
-    let named = |model| SubmitJobRequest { request_id: "r-1".into(), ..jobs::request(model) };
-    let (here_api, there_api) = (here.api(), there.api());
-    let (first, second, again) = tokio::join!(
-        jobs::submit(&here_api, named(models::wyndor(500.0))),
-        jobs::submit(&there_api, named(models::wyndor(500.0))),
-        jobs::submit(&here_api, named(models::wyndor(500.0))),
-    );
-    assert_eq!(first, second);
-    assert_eq!(first, again);
-
-    let other = there.api().submit_job(named(models::wyndor(100.0))).await;
-    let status = other.expect_err("another payload");
+    let job = jobs::submit(&here.api(), named(500.0)).await;
+    assert_eq!(jobs::submit(&there.api(), named(500.0)).await, job);
+    assert_eq!(jobs::submit(&here.api(), named(500.0)).await, job);
+    let status = there.api().submit_job(named(100.0)).await.expect_err("another payload");
     assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
 
     let _worker = worker(vhost.url());
-    let story = Watch::begin(&there.api(), &first).await.finish().await;
+    let story = Watch::begin(&there.api(), &job).await.finish().await;
     assert!(agree(story.objective(), 3600.0), "{story:?}");
     assert_eq!(story.attempts(), [1]);
-    assert_eq!(list(&here.api(), ListJobsRequest::default()).await.len(), 1);
+    assert_eq!(list(&here.api(), ListJobsRequest::default()).await, [job]);
+}
+
+#[tokio::test]
+async fn gateways_that_race_for_one_request_id_agree() {
+    let vhost = rabbit::vhost().await;
+    let here = Gateway::on(vhost.url(), &[]).await;
+    let there = Gateway::on(vhost.url(), &[]).await;
+    let _worker = worker(vhost.url());
+    let (here, there) = (here.api(), there.api());
+    let (first, second, again) = tokio::join!(
+        jobs::submit(&here, named(500.0)),
+        jobs::submit(&there, named(500.0)),
+        jobs::submit(&here, named(500.0)),
+    );
+    assert_eq!((&second, &again), (&first, &first));
+    let story = Watch::begin(&there, &first).await.finish().await;
+    assert!(agree(story.objective(), 3600.0), "{story:?}");
+    assert_eq!(list(&here, ListJobsRequest::default()).await, [first]);
 }
 
 #[tokio::test]
@@ -132,7 +147,7 @@ async fn what_is_wrong_with_a_model_is_told_with_its_place() {
         model
     };
     let cases: [(Model, &str, &str); 9] = [
-        (linear(|m| m.variable_lower = vec![0.0]), "model.linear.variable_lower", ""),
+        (linear(|m| m.variable_lower = vec![0.0]), "model.linear.objective", "variable_lower"),
         (linear(|m| m.column_indices[3] = 2), "model.linear.column_indices[3]", ""),
         (linear(|m| m.column_indices[3] = 0), "model.linear.column_indices[3]", ""),
         (linear(|m| m.objective[1] = f64::NAN), "model.linear.objective[1]", ""),

@@ -173,11 +173,11 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
         result.verification = Some(verification);
         let solution = Solution {
             variable_names: model.variable_names,
-            values,
-            reduced_costs,
+            values: unsigned_zeros(values),
+            reduced_costs: unsigned_zeros(reduced_costs),
             constraint_names: model.constraint_names,
-            activities: check.activities,
-            duals,
+            activities: unsigned_zeros(check.activities),
+            duals: unsigned_zeros(duals),
             ..Solution::default()
         };
         if solution.encoded_len() <= INLINE_BYTES {
@@ -197,6 +197,15 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
     Ok(Conclusion { result, parts })
 }
 
+/// Solvers leave zeros with a sign, which means nothing and reads badly.
+fn unsigned_zeros(mut numbers: Vec<f64>) -> Vec<f64> {
+    for number in &mut numbers {
+        // -0.0 + 0.0 is 0.0; every other number stays as it is.
+        *number += 0.0;
+    }
+    numbers
+}
+
 /// Keeps a list of texts for people within bounds.
 fn clip(texts: &mut Vec<String>) {
     texts.truncate(MAX_TEXTS);
@@ -205,7 +214,110 @@ fn clip(texts: &mut Vec<String>) {
 
 fn shorten(text: &mut String) {
     if text.len() > MAX_TEXT_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        let end = (0..=MAX_TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
         text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    /// Minimise x + y, both in [0, 4].
+    fn model() -> LinearModel {
+        LinearModel {
+            variable_count: Some(2),
+            variable_lower: vec![0.0; 2],
+            variable_upper: vec![4.0; 2],
+            objective: vec![1.0; 2],
+            variable_kinds: vec![1, 1],
+            variable_names: vec!["x".to_owned(), "y".to_owned()],
+            constraint_count: Some(0),
+            row_starts: vec![0],
+            ..LinearModel::default()
+        }
+    }
+
+    fn outcome(reason: TerminationReason, values: Vec<f64>) -> Outcome {
+        let termination = Termination { reason: reason.into(), ..Termination::default() };
+        let result = SolveResult { termination: Some(termination), ..SolveResult::default() };
+        Outcome { result: Some(result), values, ..Outcome::default() }
+    }
+
+    fn incumbent() -> Incumbent {
+        Incumbent { objective: 99.0, bound: None, values: vec![1.0, 2.0] }
+    }
+
+    fn told(answer: Answer) -> (SolveResult, Termination) {
+        let result = conclude(model(), answer).unwrap().result;
+        let termination = result.termination.clone().unwrap();
+        (result, termination)
+    }
+
+    #[test]
+    fn objective_and_gap_are_computed_from_the_model_and_not_believed() {
+        let mut claimed = outcome(TerminationReason::Feasible, vec![1.0, 3.0]);
+        let termination = claimed.result.as_mut().unwrap().termination.as_mut().unwrap();
+        (termination.objective, termination.bound, termination.gap) =
+            (Some(-7.0), Some(3.0), Some(f64::INFINITY));
+        let (_, termination) = told(Answer::told(claimed, None));
+        assert_eq!((termination.objective, termination.gap), (Some(4.0), Some(0.25)));
+    }
+
+    #[test]
+    fn the_last_incumbent_stands_in_where_the_solver_ends_without_a_solution() {
+        let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
+        let (result, termination) = told(Answer::told(ended, Some(incumbent())));
+        assert_eq!(termination.reason(), TerminationReason::Feasible);
+        assert_eq!(termination.objective, Some(3.0));
+        assert_eq!(result.solution.unwrap().values, [1.0, 2.0]);
+    }
+
+    #[test]
+    fn an_infeasible_model_has_no_solution_whatever_values_came_with_it() {
+        let ended = outcome(TerminationReason::Infeasible, vec![1.0, 1.0]);
+        let (result, termination) = told(Answer::told(ended, Some(incumbent())));
+        assert_eq!(termination.reason(), TerminationReason::Infeasible);
+        assert_eq!(
+            (result.solution, result.verification, termination.objective),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_absent() {
+        let mut ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
+        let termination = ended.result.as_mut().unwrap().termination.as_mut().unwrap();
+        (termination.objective, termination.bound) = (Some(f64::NAN), Some(f64::NEG_INFINITY));
+        let (_, termination) = told(Answer::told(ended, None));
+        assert_eq!((termination.objective, termination.bound, termination.gap), (None, None, None));
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_no_solution() {
+        let ended = outcome(TerminationReason::Optimal, vec![f64::NAN, 0.0]);
+        assert!(conclude(model(), Answer::told(ended, None)).is_err());
+    }
+
+    #[test]
+    fn a_model_without_variables_has_a_solution_without_values() {
+        let empty =
+            LinearModel { objective_offset: 5.0, row_starts: vec![0], ..Default::default() };
+        let ended = outcome(TerminationReason::Optimal, Vec::new());
+        let result = conclude(empty, Answer::told(ended, None)).unwrap().result;
+        assert_eq!(result.termination.unwrap().objective, Some(5.0));
+        assert!(result.solution.is_some());
+    }
+
+    #[test]
+    fn texts_for_people_have_bounds() {
+        let endless = std::iter::repeat_n("ä".repeat(5000), 500);
+        let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
+        let (_, termination) = told(Answer::told(ended, None).with_warnings(endless));
+        assert_eq!(termination.warnings.len(), MAX_TEXTS);
+        assert!(termination.warnings.iter().all(|text| text.len() <= MAX_TEXT_BYTES + 3));
     }
 }

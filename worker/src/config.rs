@@ -221,4 +221,12 @@ mod tests {
         assert_eq!(overrun.of(Duration::from_secs(60)), Duration::from_secs(11));
         assert_eq!(overrun.of(Duration::ZERO), Duration::from_secs(5));
     }
+
+    #[test]
+    fn this_program_can_be_started_again() {
+        let again = SolverCommandLine::this_program(["--list"]);
+        let listed = std::process::Command::new(again.program).args(again.args).output();
+        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        assert!(listed.is_ok_and(|tests| tests.contains("this_program_can_be_started_again")));
+    }
 }

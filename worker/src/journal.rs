@@ -131,3 +131,48 @@ async fn append(mesh: &dyn Mesh, line: Line) {
         let _ = confirmed.send(appended);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh::{broker::v1::JobFinished, v1::Progress};
+    use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn entries_reach_the_log_in_the_order_of_their_writing_before_the_journal_closes() {
+        let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
+        let close = CancellationToken::new();
+        let (journal, task) = Journal::open(mesh.clone(), close.clone());
+        let task = tokio::spawn(task);
+        let mut author = Author::of_job("j".to_owned(), Vec::new());
+        author.begin_attempt();
+        for _ in 0..500 {
+            journal.write(author.entry(Kind::Progress(Progress::default()))).await;
+        }
+        let last = author.entry(Kind::Finished(JobFinished::default()));
+        assert_eq!(journal.confirm(last).await, Ok(()));
+        close.cancel();
+        task.await.unwrap();
+        let late = author.entry(Kind::Progress(Progress::default()));
+        assert_eq!(journal.confirm(late).await, Err(MeshError::Closed));
+
+        let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+        let mut numbers = Vec::new();
+        while numbers.len() < 501 {
+            let batch = log.recv().await.unwrap().batch.unwrap();
+            numbers.extend(batch.entries.iter().map(|entry| entry.number));
+        }
+        assert_eq!(numbers, (1..=501).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn entries_of_a_job_without_an_attempt_are_not_numbered() {
+        let mut author = Author::of_job("j".to_owned(), vec![1]);
+        let entry = author.entry(Kind::Finished(JobFinished::default()));
+        assert_eq!((entry.attempt_id.as_str(), entry.number), ("", 0));
+        assert_eq!((entry.job_id.as_str(), entry.digest), ("j", vec![1]));
+    }
+}

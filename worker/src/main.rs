@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Some(Command::Solver) => {
-            solver::serve(io::stdin(), io::stdout()).context("the solver process")
+            solver::run().context("the solver process")
         }
         None => Runtime::new().context("tokio").and_then(|runtime| {
             let ran = runtime.block_on(run(&args));

@@ -57,7 +57,7 @@ impl Pace {
         }
         self.told = now;
         self.fresh = false;
-        let mut progress = self.latest.clone();
+        let mut progress = self.latest;
         progress.objective = progress.objective.and_then(known);
         progress.bound = progress.bound.and_then(known);
         progress.gap = gap(progress.objective, progress.bound);

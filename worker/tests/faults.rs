@@ -34,11 +34,6 @@ async fn what_a_solver_died_of_is_told_apart() {
         ("ready; task t; exit 3", "SOLVER_CRASHED", "exited with code 3"),
         ("ready; task t; kill -KILL $$", "SOLVER_OUT_OF_MEMORY", "signal 9 (SIGKILL)"),
         ("ready; task t; exec cat /dev/zero", "SOLVER_ERROR", "no report"),
-        (
-            "ready; task t; ready; printf '\\377%s' 'what is this?'; exec sleep 60",
-            "SOLVER_ERROR",
-            "no report",
-        ),
     ] {
         let (mut bed, scripts) = (Bed::new().await, Scripts::new());
         bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;

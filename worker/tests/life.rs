@@ -179,7 +179,8 @@ async fn a_large_solution_is_stored_in_parts() {
     let values: Vec<f64> = (0..60_000).map(|i| f64::from(i % 2)).collect();
     scripts.reports("right", 1, vec![told(TerminationReason::Optimal, values.clone())]);
     // Reads all of the task, or the worker would find the pipe full.
-    let solver = scripts.solver("ready; { cat right; exec cat >/dev/null; }");
+    let solver = scripts
+        .solver("ready; head -c 1 >/dev/null; exec 3<&0; cat <&3 >/dev/null & cat right; wait");
     bed.enqueue("express", &job("j", unconstrained(names.clone()), LONG)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
 

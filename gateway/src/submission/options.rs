@@ -5,6 +5,10 @@ use solvemesh::v1::{LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 use super::catalog;
 use crate::{policy::Policy, refusal::FieldFault};
 
+/// The largest upper bound of a semi-continuous variable that HiGHS does not tighten
+/// silently.
+const LARGEST_SEMI_UPPER: f64 = 1e5;
+
 /// The options in effect: those asked for, checked against the model and the policy,
 /// with the defaults filled in.
 ///
@@ -70,6 +74,15 @@ pub(super) fn settle(
             break;
         }
     }
+    if solver == Solver::Highs
+        && let Some((name, upper)) = too_wide(model)
+    {
+        let wrong = format!(
+            "SOLVER_HIGHS takes semi-continuous variables up to {LARGEST_SEMI_UPPER}, and the \
+             upper bound of {name:?} is {upper}"
+        );
+        fault("solver", wrong);
+    }
     for (name, value) in &asked.solver_options {
         let field = format!("solver_options[{name:?}]");
         match catalog::domain(solver, name) {
@@ -99,4 +112,40 @@ pub(super) fn settle(
 /// Whether a model has variables that are not continuous.
 pub(super) fn is_discrete(model: &LinearModel) -> bool {
     model.variable_kinds().any(|kind| kind != VariableKind::Continuous)
+}
+
+/// A semi-continuous or semi-integer variable whose upper bound HiGHS would tighten. One
+/// with a lower bound of 0 has no gap between 0 and its range, and is none to HiGHS.
+fn too_wide(model: &LinearModel) -> Option<(&str, f64)> {
+    let semi = |kind| matches!(kind, VariableKind::SemiContinuous | VariableKind::SemiInteger);
+    let bounds = model.variable_lower.iter().zip(&model.variable_upper);
+    model
+        .variable_kinds()
+        .zip(bounds)
+        .zip(&model.variable_names)
+        .find(|((kind, (lower, upper)), _)| {
+            semi(*kind) && **lower > 0.0 && **upper > LARGEST_SEMI_UPPER
+        })
+        .map(|((_, (_, upper)), name)| (name.as_str(), *upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_semi_continuous_variable_that_highs_would_tighten_is_found() {
+        let model = |lower, upper, kind: VariableKind| LinearModel {
+            variable_lower: vec![0.0, lower],
+            variable_upper: vec![1.0, upper],
+            variable_kinds: vec![VariableKind::Continuous.into(), kind.into()],
+            variable_names: vec!["x".to_owned(), "y".to_owned()],
+            ..LinearModel::default()
+        };
+        let semi = VariableKind::SemiContinuous;
+        assert_eq!(too_wide(&model(1.0, 2e5, semi)), Some(("y", 2e5)));
+        assert_eq!(too_wide(&model(0.0, 2e5, semi)), None);
+        assert_eq!(too_wide(&model(1.0, 1e5, semi)), None);
+        assert_eq!(too_wide(&model(1.0, 2e5, VariableKind::Integer)), None);
+    }
 }

@@ -103,7 +103,7 @@ impl<'a> Arrays<'a> {
         self.model
     }
 
-    /// [n] The kind of each variable, never unspecified or binary.
+    /// The kind of each variable, never unspecified or binary.
     pub(super) fn kinds(&self) -> &[VariableKind] {
         &self.kinds
     }

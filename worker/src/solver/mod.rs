@@ -6,10 +6,10 @@
 //!
 //! | solver | way | why |
 //! | --- | --- | --- |
-//! | HiGHS (and `AUTO`) | straight through highs-sys ([`direct`], [`highs`]) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
-//! | microlp | through good_lp ([`good_lp`]) | a solver is worth having where it costs a function; clarabel, SCIP or CBC come the same way |
+//! | HiGHS (and `AUTO`) | straight through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
+//! | microlp | through good_lp (`good_lp.rs`) | a solver is worth having where it costs a function; clarabel, SCIP or CBC come the same way |
 //!
-//! What a solver says about its own result is taken over ([`termination`]), never
+//! What a solver says about its own result is taken over (`termination.rs`), never
 //! improved upon: whether a solution holds is checked outside this process.
 
 mod arrays;

@@ -19,7 +19,7 @@ use super::{direct::Direct, report::Reports, task};
 use crate::frame;
 
 /// The exit code of a solver process whose worker went away during a solve.
-const ORPHANED: i32 = 3;
+pub(super) const ORPHANED: i32 = 3;
 
 /// How many tasks may wait. A worker sends the next one after the outcome of the last.
 const WAITING_TASKS: usize = 1;

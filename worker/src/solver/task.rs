@@ -23,11 +23,11 @@ pub(super) struct Finding {
     pub termination: Termination,
     /// What it cost, but for the time.
     pub statistics: SolveStatistics,
-    /// [n] The value of each variable.
+    /// The value of each variable.
     pub values: Vec<f64>,
-    /// [m] y, in the sense as submitted. LPs only.
+    /// y, for each constraint, in the sense as submitted. LPs only.
     pub duals: Vec<f64>,
-    /// [n] c - Aᵀy. LPs only.
+    /// c - Aᵀy, for each variable. LPs only.
     pub reduced_costs: Vec<f64>,
 }
 

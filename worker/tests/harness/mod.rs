@@ -24,26 +24,26 @@ use tokio::{sync::mpsc, time::timeout};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mesh in memory, and its log as it grows.
-pub struct Bed {
-    pub mesh: Arc<dyn Mesh>,
+pub(crate) struct Bed {
+    pub(crate) mesh: Arc<dyn Mesh>,
     log: mpsc::Receiver<LogMessage>,
     /// All entries that were read.
-    pub seen: Vec<LogEntry>,
+    pub(crate) seen: Vec<LogEntry>,
 }
 
 impl Bed {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
         let log = mesh.follow_log(LogStart::First).await.unwrap();
         Self { mesh, log, seen: Vec::new() }
     }
 
-    pub async fn enqueue(&self, lane: &str, job: &JobEnvelope) {
+    pub(crate) async fn enqueue(&self, lane: &str, job: &JobEnvelope) {
         self.mesh.enqueue(&lane.parse::<Lane>().unwrap(), job).await.unwrap();
     }
 
     /// Reads on until an entry is such.
-    pub async fn until(&mut self, such: impl Fn(&LogEntry) -> bool) -> LogEntry {
+    pub(crate) async fn until(&mut self, such: impl Fn(&LogEntry) -> bool) -> LogEntry {
         loop {
             let message = timeout(PATIENCE, self.log.recv()).await;
             let message = message.unwrap_or_else(|_| panic!("in vain: {:#?}", self.told()));
@@ -56,13 +56,13 @@ impl Bed {
     }
 
     /// Reads on until a job started.
-    pub async fn started(&mut self, job: &str) {
+    pub(crate) async fn started(&mut self, job: &str) {
         self.until(|entry| entry.job_id == job && matches!(entry.kind, Some(Kind::Started(_))))
             .await;
     }
 
     /// Reads on until a job finished.
-    pub async fn finished(&mut self, job: &str) -> JobFinished {
+    pub(crate) async fn finished(&mut self, job: &str) -> JobFinished {
         let entry = self
             .until(|entry| entry.job_id == job && matches!(entry.kind, Some(Kind::Finished(_))));
         match entry.await.kind {
@@ -72,7 +72,7 @@ impl Bed {
     }
 
     /// What the log has told of a job, in short.
-    pub fn story(&self, job: &str) -> Vec<&'static str> {
+    pub(crate) fn story(&self, job: &str) -> Vec<&'static str> {
         self.seen.iter().filter(|entry| entry.job_id == job).map(word).collect()
     }
 
@@ -92,23 +92,23 @@ fn word(entry: &LogEntry) -> &'static str {
 }
 
 /// The outcome of a job that finished.
-pub fn outcome(finished: &JobFinished) -> &Finished {
+pub(crate) fn outcome(finished: &JobFinished) -> &Finished {
     finished.outcome.as_ref().unwrap()
 }
 
 /// Its state and the reason of its failure.
-pub fn state(finished: &JobFinished) -> (JobState, &str) {
+pub(crate) fn state(finished: &JobFinished) -> (JobState, &str) {
     let outcome = outcome(finished);
     (outcome.state(), outcome.failure.as_ref().map_or("", |failure| &failure.reason))
 }
 
 /// The termination of a job that finished with a result.
-pub fn termination(finished: &JobFinished) -> &Termination {
+pub(crate) fn termination(finished: &JobFinished) -> &Termination {
     outcome(finished).result.as_ref().unwrap().termination.as_ref().unwrap()
 }
 
 /// A job with this model and a time limit in seconds.
-pub fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
+pub(crate) fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
     let size = ModelSize {
         variables: model.variable_lower.len() as i32,
         constraints: model.constraint_lower.len() as i32,
@@ -136,7 +136,7 @@ pub fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
 }
 
 /// The product mix of Wyndor Glass, at this profit rate of windows.
-pub fn wyndor(windows: f64) -> LinearModel {
+pub(crate) fn wyndor(windows: f64) -> LinearModel {
     LinearModel {
         sense: ObjectiveSense::Maximize.into(),
         objective_offset: 0.0,
@@ -157,7 +157,7 @@ pub fn wyndor(windows: f64) -> LinearModel {
 }
 
 /// A model of variables in [0, 1] alone, whose objective is their sum.
-pub fn unconstrained(names: Vec<String>) -> LinearModel {
+pub(crate) fn unconstrained(names: Vec<String>) -> LinearModel {
     let n = names.len();
     LinearModel {
         sense: ObjectiveSense::Minimize.into(),
@@ -174,32 +174,32 @@ pub fn unconstrained(names: Vec<String>) -> LinearModel {
 }
 
 /// An outcome of this reason with these values.
-pub fn told(reason: TerminationReason, values: Vec<f64>) -> solver_report::Kind {
+pub(crate) fn told(reason: TerminationReason, values: Vec<f64>) -> solver_report::Kind {
     let termination = Termination { reason: reason.into(), ..Termination::default() };
     let result = SolveResult { termination: Some(termination), ..SolveResult::default() };
     solver_report::Kind::Outcome(Outcome { result: Some(result), values, ..Outcome::default() })
 }
 
-pub fn incumbent(objective: f64, values: Vec<f64>) -> solver_report::Kind {
+pub(crate) fn incumbent(objective: f64, values: Vec<f64>) -> solver_report::Kind {
     solver_report::Kind::Incumbent(Incumbent { objective, bound: None, values })
 }
 
 /// Solvers that are shell scripts, and the files they read and write.
-pub struct Scripts {
+pub(crate) struct Scripts {
     folder: TempDir,
 }
 
 impl Scripts {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes reports about a task into a file that scripts can `cat`.
-    pub fn reports(&self, name: &str, task: u64, kinds: Vec<solver_report::Kind>) {
+    pub(crate) fn reports(&self, name: &str, task: u64, kinds: Vec<solver_report::Kind>) {
         let mut bytes = Vec::new();
         for kind in kinds {
             let report = SolverReport { task, kind: Some(kind) };
@@ -210,7 +210,7 @@ impl Scripts {
 
     /// A solver that runs this script. `ready` says that it is up; `task FILE` waits
     /// for a task and puts its bytes, if they are few, into a file.
-    pub fn solver(&self, script: &str) -> SolverCommandLine {
+    pub(crate) fn solver(&self, script: &str) -> SolverCommandLine {
         let script = format!(
             "cd '{}'\n\
              ready() {{ printf '\\002\\022\\000'; }}\n\
@@ -222,7 +222,7 @@ impl Scripts {
     }
 
     /// Waits until a script has written a file, and reads it.
-    pub async fn written(&self, name: &str) -> String {
+    pub(crate) async fn written(&self, name: &str) -> String {
         let poll = async {
             loop {
                 match std::fs::read_to_string(self.path(name)) {
@@ -236,7 +236,7 @@ impl Scripts {
 }
 
 /// A worker of this many express slots with short graces.
-pub fn config(express: usize, solver: SolverCommandLine) -> WorkerConfig {
+pub(crate) fn config(express: usize, solver: SolverCommandLine) -> WorkerConfig {
     WorkerConfig {
         name: "tester".to_owned(),
         slots: format!("express={express}").parse().unwrap(),

@@ -76,7 +76,8 @@ pub(super) unsafe extern "C" fn trampoline(
             // SAFETY: for this event HiGHS points to a vector of the size it tells.
             let values = unsafe { values(out) };
             // HiGHS asks for no answer here; the next interrupt event gets it.
-            let _ = observer(Sight::Improved(mip(out), values));
+            let sight = MipSight { objective: out.objective_function_value, ..mip(out) };
+            let _ = observer(Sight::Improved(sight, values));
             return;
         }
         _ => return,

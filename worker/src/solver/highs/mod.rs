@@ -82,11 +82,11 @@ pub(super) enum HighsError {
 /// [`Highs::has_feasible_solution`] and [`Highs::has_feasible_duals`] say so.
 #[derive(Debug)]
 pub(super) struct Solution {
-    /// [n] The value of each variable.
+    /// The value of each variable.
     pub values: Vec<f64>,
-    /// [n] c - Aᵀy.
+    /// c - Aᵀy, for each variable.
     pub reduced_costs: Vec<f64>,
-    /// [m] y.
+    /// y, for each constraint.
     pub duals: Vec<f64>,
 }
 
@@ -116,11 +116,12 @@ impl Highs {
         highs
     }
 
-    /// Forgets the model, the solution and the options, and keeps the allocations.
+    /// Forgets the model, the solution and the options, and gives their memory back.
     pub(super) fn reset(&mut self) {
         // SAFETY: `instance` is alive.
         unsafe {
             sys::Highs_clearModel(self.raw());
+            sys::Highs_releaseMemory(self.raw());
             sys::Highs_resetOptions(self.raw());
         }
         self.hush();

@@ -1,8 +1,9 @@
 //! What stops a solve before its end, and the options that HiGHS is given.
 
 use std::{
+    io::{self, Write},
     sync::{
-        Arc, Mutex,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -10,17 +11,18 @@ use std::{
 };
 
 use solvemesh::{
-    solver::v1::{SolverReport, solver_report::Kind},
+    solver::v1::{Incumbent, SolverReport, solver_report::Kind},
     v1::{
-        LinearModel, SolveOptions, TerminationLimit as Limit, TerminationReason as Reason,
-        VariableKind,
+        LinearModel, ObjectiveSense, Presolve, SolveOptions, TerminationLimit as Limit,
+        TerminationReason as Reason, VariableKind,
     },
 };
 
-use super::{reason, solve_by, solve_with, termination, time_limit, with_kinds};
+use super::{reason, solve_by, solve_into, solve_with, termination, time_limit, with_kinds};
 use crate::solver::{
     direct::Direct,
-    samples::{market_split, wyndor},
+    report::Reports,
+    samples::{Pipe, market_split, wyndor},
 };
 
 fn hard() -> LinearModel {
@@ -32,9 +34,9 @@ fn raw(name: &str, value: &str) -> SolveOptions {
     SolveOptions { solver_options, ..SolveOptions::default() }
 }
 
-fn last_incumbent(reports: &[SolverReport]) -> Option<&Vec<f64>> {
+fn last_incumbent(reports: &[SolverReport]) -> Option<&Incumbent> {
     reports.iter().rev().find_map(|report| match &report.kind {
-        Some(Kind::Incumbent(incumbent)) => Some(&incumbent.values),
+        Some(Kind::Incumbent(incumbent)) => Some(incumbent),
         _ => None,
     })
 }
@@ -48,13 +50,41 @@ fn a_time_limit_ends_with_the_best_solution_and_an_honest_bound() {
     assert_eq!((told.reason(), told.limit()), (Reason::Feasible, Limit::Time));
     assert!(told.bound.unwrap() < told.objective.unwrap());
     assert_eq!(outcome.values.len(), hard().objective.len());
-    assert_eq!(last_incumbent(&reports), Some(&outcome.values));
+    assert_eq!(last_incumbent(&reports).unwrap().values, outcome.values);
     let progress = reports.iter().rev().find_map(|report| match &report.kind {
         Some(Kind::Progress(progress)) => Some(progress),
         _ => None,
     });
     assert_eq!(progress.unwrap().objective, told.objective);
     assert!(reports.iter().all(|report| report.task == 7));
+}
+
+#[test]
+fn the_bounds_of_a_maximum_are_above_its_solutions() {
+    let never = AtomicBool::new(false);
+    let model = hard();
+    let objective = model.objective.iter().map(|cost| -cost).collect();
+    let sense = ObjectiveSense::Maximize as i32;
+    let model = LinearModel { sense, objective, objective_offset: 10.0, ..model };
+    let limit = time_limit(Duration::from_millis(600));
+    let (outcome, reports) = solve_by(&mut Direct::default(), model, limit, &never);
+    let told = termination(&outcome);
+    assert!(told.bound.unwrap() > told.objective.unwrap(), "{told:?}");
+    let mut better = f64::NEG_INFINITY;
+    for report in &reports {
+        match &report.kind {
+            Some(Kind::Incumbent(incumbent)) => {
+                assert!(incumbent.objective > better);
+                assert!(incumbent.bound.is_none_or(|bound| bound >= incumbent.objective));
+                better = incumbent.objective;
+            }
+            Some(Kind::Progress(progress)) => {
+                assert!(progress.bound.unwrap() >= progress.objective.unwrap());
+            }
+            _ => unreachable!("only these come before the outcome"),
+        }
+    }
+    assert_eq!(Some(better), told.objective);
 }
 
 #[test]
@@ -77,7 +107,8 @@ fn a_limit_before_any_solution_gives_no_values() {
 
 #[test]
 fn a_limit_on_iterations_of_an_lp_is_never_passed_off_as_an_optimum() {
-    let options = SolveOptions { presolve: 3, ..raw("simplex_iteration_limit", "0") };
+    let options =
+        SolveOptions { presolve: Presolve::Off as i32, ..raw("simplex_iteration_limit", "0") };
     let outcome = solve_with(wyndor(), options);
     assert_eq!(termination(&outcome).limit(), Limit::Iteration);
     let values = if reason(&outcome) == Reason::Feasible { 2 } else { 0 };
@@ -95,25 +126,43 @@ fn limits_on_nodes_and_solutions_are_told_apart() {
     assert_eq!(reason(&solutions), Reason::Feasible);
 }
 
+/// Interrupts the solve at its first report, and remembers when.
+struct Tripwire {
+    reports: Pipe,
+    interrupt: Arc<AtomicBool>,
+    tripped: Arc<OnceLock<Instant>>,
+}
+
+impl Write for Tripwire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.interrupt.store(true, Ordering::Relaxed);
+        self.tripped.get_or_init(Instant::now);
+        self.reports.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn an_interrupt_ends_a_solve_within_a_second_with_the_best_solution() {
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let asked = Arc::new(Mutex::new(None));
-    let other = thread::spawn({
-        let (interrupt, asked) = (Arc::clone(&interrupt), Arc::clone(&asked));
-        move || {
-            thread::sleep(Duration::from_millis(600));
-            *asked.lock().unwrap() = Some(Instant::now());
-            interrupt.store(true, Ordering::Relaxed);
-        }
+    let (reports, interrupt) = (Pipe::default(), Arc::new(AtomicBool::new(false)));
+    let tripped = Arc::new(OnceLock::new());
+    let tripwire = Reports::new(Tripwire {
+        reports: reports.clone(),
+        interrupt: Arc::clone(&interrupt),
+        tripped: Arc::clone(&tripped),
     });
-    let (outcome, reports) =
-        solve_by(&mut Direct::default(), hard(), SolveOptions::default(), &interrupt);
-    other.join().unwrap();
-    assert!(asked.lock().unwrap().unwrap().elapsed() < Duration::from_secs(1));
+    let options = SolveOptions::default();
+    let outcome = solve_into(&tripwire, &mut Direct::default(), hard(), options, &interrupt);
+    assert!(tripped.get().unwrap().elapsed() < Duration::from_secs(1));
     let told = termination(&outcome);
     assert_eq!((told.reason(), told.limit()), (Reason::Feasible, Limit::Interrupted));
-    assert_eq!(last_incumbent(&reports), Some(&outcome.values));
+    let reports = reports.reports();
+    let last = last_incumbent(&reports).unwrap();
+    assert_eq!(last.values, outcome.values);
+    assert_eq!(Some(last.objective), told.objective);
 }
 
 #[test]
@@ -170,11 +219,21 @@ fn threads_may_change_from_task_to_task() {
 }
 
 #[test]
+fn several_threads_stop_at_a_limit_with_the_best_solution() {
+    let limit = time_limit(Duration::from_millis(600));
+    let options = SolveOptions { threads: Some(2), ..limit };
+    let never = AtomicBool::new(false);
+    let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
+    assert_eq!(reason(&outcome), Reason::Feasible);
+    assert_eq!(last_incumbent(&reports).unwrap().values, outcome.values);
+}
+
+#[test]
 fn raw_options_reach_highs() {
     let outcome = solve_with(wyndor(), raw("solver", "ipm"));
     let statistics = outcome.result.as_ref().unwrap().statistics.as_ref().unwrap();
     assert_eq!(reason(&outcome), Reason::Optimal);
-    let presolved = SolveOptions { presolve: 3, ..raw("solver", "ipm") };
+    let presolved = SolveOptions { presolve: Presolve::Off as i32, ..raw("solver", "ipm") };
     let unpresolved = solve_with(wyndor(), presolved).result.unwrap().statistics.unwrap();
     assert!(statistics.barrier_iterations + unpresolved.barrier_iterations > 0);
 }

@@ -30,10 +30,21 @@ fn solve_by(
     interrupt: &AtomicBool,
 ) -> (Outcome, Vec<SolverReport>) {
     let pipe = Pipe::default();
-    let task = SolveTask { task: 7, model: Some(model), options: Some(options) };
-    let outcome = task::solve(direct, &Reports::new(pipe.clone()), task, interrupt).unwrap();
-    direct.rest();
+    let outcome = solve_into(&Reports::new(pipe.clone()), direct, model, options, interrupt);
     (outcome, pipe.reports())
+}
+
+fn solve_into(
+    reports: &Reports,
+    direct: &mut Direct,
+    model: LinearModel,
+    options: SolveOptions,
+    interrupt: &AtomicBool,
+) -> Outcome {
+    let task = SolveTask { task: 7, model: Some(model), options: Some(options) };
+    let outcome = task::solve(direct, reports, task, interrupt).unwrap();
+    direct.rest();
+    outcome
 }
 
 fn solve_with(model: LinearModel, options: SolveOptions) -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter},
+    process::Stdio,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -18,8 +19,9 @@ use super::{assert_optimal, reason, termination, time_limit};
 use crate::{
     frame,
     solver::{
+        run,
         samples::{market_split, wyndor},
-        serve,
+        serve::{ORPHANED, serve},
     },
 };
 
@@ -120,4 +122,29 @@ fn a_worker_that_reads_no_more_ends_the_process_with_an_error() {
     drop(std::mem::replace(reports, io::pipe().unwrap().0));
     process.solve(1, wyndor(), SolveOptions::default());
     assert_eq!(process.served.join().unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+/// Set in the process that [`commands_that_end_during_a_solve_end_the_process_at_once`]
+/// starts from this same binary.
+const AS_SOLVER: &str = "SOLVEMESH_TEST_AS_SOLVER";
+
+#[test]
+fn commands_that_end_during_a_solve_end_the_process_at_once() {
+    if std::env::var_os(AS_SOLVER).is_some() {
+        run().unwrap();
+        return;
+    }
+    let (_crate, module) = module_path!().split_once("::").unwrap();
+    let name = format!("{module}::commands_that_end_during_a_solve_end_the_process_at_once");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture"])
+        .env(AS_SOLVER, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let task = SolveTask { task: 1, model: Some(market_split(40, 5)), options: None };
+    let command = SolverCommand { kind: Some(Command::Solve(task)) };
+    frame::write(&mut child.stdin.take().unwrap(), &command).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(ORPHANED));
 }
