@@ -37,22 +37,24 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Args { jobs, in_flight, workers, rounds } = Args::parse();
-    let node = RabbitNode::start()?;
+    let node = RabbitNode::start().await;
     println!("{jobs} jobs, {in_flight} under way, {workers} workers, median of {rounds}");
 
     let (mut echo, mut confirmed, mut solved) = (vec![], vec![], vec![]);
     for _ in 0..rounds {
-        echo.push(ceiling::echo(&node.amqp_url(&node.vhost()?), jobs, in_flight).await?);
+        echo.push(ceiling::echo(node.vhost().await.url(), jobs, in_flight).await?);
 
         // Without a worker the jobs stay in their queue.
-        let broker = node.amqp_url(&node.vhost()?);
-        let gateway = Gateway::on(&broker, &[]).await;
+        let vhost = node.vhost().await;
+        let broker = vhost.url();
+        let gateway = Gateway::on(broker, &[]).await;
         confirmed.push(flood::submit(&gateway, jobs, in_flight).await?);
         drop(gateway);
 
-        let broker = node.amqp_url(&node.vhost()?);
-        let gateway = Gateway::on(&broker, &[]).await;
-        let _workers: Vec<_> = (0..workers).map(|_| worker(&broker)).collect();
+        let vhost = node.vhost().await;
+        let broker = vhost.url();
+        let gateway = Gateway::on(broker, &[]).await;
+        let _workers: Vec<_> = (0..workers).map(|_| worker(broker)).collect();
         // The workers' solver processes are up once a job is through.
         flood::solve(&gateway, workers * 16, workers * 16).await?;
         solved.push(flood::solve(&gateway, jobs, in_flight).await?);

@@ -8,7 +8,6 @@ mod behaviour;
 #[path = "../../tests/src/rabbit.rs"]
 mod rabbit;
 
-use tracing_subscriber as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -183,7 +182,6 @@ async fn consumers_and_followers_survive_cut_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_test_writer().init();
     let node = RabbitNode::start().await;
     let mesh = Arc::new(AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap());
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
@@ -206,7 +204,11 @@ async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
     within("the loss", health.wait_for(lost)).await.unwrap();
     let start = Instant::now();
     let refused = mesh.enqueue(&lane(), &job("refused")).await;
-    assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+    // The connection that publishes may be the last to notice.
+    assert!(
+        matches!(refused, Err(MeshError::Unavailable(_) | MeshError::OutcomeUnknown)),
+        "{refused:?}"
+    );
     assert!(start.elapsed() < Duration::from_secs(10));
     // This one gives its caller up, not its entry.
     let impatient = tokio::time::timeout(Duration::ZERO, mesh.append(entry("abandoned"))).await;
@@ -238,6 +240,7 @@ async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
     assert_eq!(next_of, [200; 20]);
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     assert_eq!(job_id(&next(&mut jobs).await), "kept");
+    mesh.close(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,8 +101,8 @@ pub struct Args {
     pub patience: Duration,
 
     /// How many seconds requests have to finish after SIGTERM
-    #[arg(long, env = "SOLVEMESH_GRACE", default_value = "20", value_parser = seconds)]
-    pub grace: Duration,
+    #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", default_value = "20", value_parser = seconds)]
+    pub drain_grace: Duration,
 
     /// Origins of web pages that may call, as in https://example.com; without any, all
     /// may

@@ -67,7 +67,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
 
     let stop = CancellationToken::new();
-    let server = serve(listener, jobs, args.origins(), stop.clone(), args.grace);
+    let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
     tokio::pin!(server);
     println!("listening on {address}");
     std::io::stdout().flush()?;

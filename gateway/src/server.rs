@@ -66,6 +66,8 @@ pub async fn serve(
     reflect(&mut routes)?;
     let routes: Routes = routes.routes();
 
+    // Before anyone can ask: a watch on a service that was never told of fails.
+    tell(&reporter, ServingStatus::NotServing).await;
     let telling = tokio::spawn(tell_health(reporter, jobs.clone(), stop.clone()));
     let server = Server::builder()
         .accept_http1(true)
@@ -106,6 +108,12 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
+async fn tell(reporter: &HealthReporter, status: ServingStatus) {
+    for service in ["", HEALTH_SERVICE] {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
 /// Which web pages may call.
 #[derive(Clone, Debug, Default)]
 pub enum Origins {
@@ -140,9 +148,7 @@ async fn tell_health(reporter: HealthReporter, jobs: Jobs, stop: CancellationTok
             && *ready.borrow_and_update()
             && !matches!(*mesh.borrow_and_update(), Health::Disconnected { .. });
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in ["", HEALTH_SERVICE] {
-            reporter.set_service_status(service, status).await;
-        }
+        tell(&reporter, status).await;
         if stop.is_cancelled() {
             return;
         }

@@ -66,7 +66,7 @@ impl Instances {
 
     /// The models with a published answer.
     pub fn index(&self) -> Vec<Instance> {
-        self.table("index.csv").iter().map(|row| Instance::read(row)).collect()
+        self.table("index.csv").iter().map(Instance::read).collect()
     }
 
     /// The files that probe a reader.

@@ -295,7 +295,7 @@ impl RabbitNode {
 }
 
 /// Enough for tests on a small disk.
-const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = debug\n";
+const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = warning\n";
 
 impl Drop for RabbitNode {
     fn drop(&mut self) {

@@ -54,9 +54,9 @@ pub(crate) struct Args {
 
     /// How long past its time limit, and a tenth of it, a solver may go on before it
     /// is killed
-    #[arg(long, env = "SOLVEMESH_GRACE", value_name = "SECONDS", default_value_t = 5,
+    #[arg(long, env = "SOLVEMESH_OVERRUN_GRACE", value_name = "SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    grace: u64,
+    overrun_grace: u64,
 
     /// How long running solves have to end on SIGTERM before their jobs are handed back
     #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value_t = 30,
@@ -85,7 +85,7 @@ impl Args {
             threads_per_job: self.threads_per_job,
             memory_per_job: self.memory_per_job.map(|mib| mib << 20),
             longest_solve: Duration::from_secs(self.longest_solve),
-            overrun: Overrun { fixed: Duration::from_secs(self.grace), ..defaults.overrun },
+            overrun: Overrun { fixed: Duration::from_secs(self.overrun_grace), ..defaults.overrun },
             ..WorkerConfig::default()
         }
     }
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn flags_become_the_configuration() {
-        let line = ["w", "--amqp", URL, "--slots", "express=2", "--grace", "1", "--name", "me"];
+        let line =
+            ["w", "--amqp", URL, "--slots", "express=2", "--overrun-grace", "1", "--name", "me"];
         let args = Args::try_parse_from(line).unwrap();
         let config = args.config();
         assert_eq!(config.slots, "express=2".parse().unwrap());

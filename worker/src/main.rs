@@ -26,9 +26,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
-        Some(Command::Solver) => {
-            solver::run().context("the solver process")
-        }
+        Some(Command::Solver) => solver::run().context("the solver process"),
         None => Runtime::new().context("tokio").and_then(|runtime| {
             let ran = runtime.block_on(run(&args));
             // Whoever asked twice does not wait for what is under way.

@@ -1,6 +1,6 @@
 //! What is stored in parts, in a stream of its own.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,7 +13,7 @@ use super::{
     properties,
     publisher::{Failure, Message, Publisher},
     tail::{Attached, attach},
-    topology::{BULK, number, text},
+    topology::{Route, number, text},
 };
 use crate::{MeshError, bulk};
 
@@ -27,6 +27,7 @@ const UNDER_WAY: usize = 8;
 pub(super) struct Bulk {
     pub(super) publisher: Publisher,
     pub(super) link: Link,
+    pub(super) route: Route,
     pub(super) publish_timeout: Duration,
     pub(super) timeout: Duration,
 }
@@ -41,7 +42,7 @@ impl Bulk {
         }
         self.in_time(async {
             let session = self.link.session_within(self.publish_timeout).await?;
-            let mut end = attach(&session, BULK, text("next"), WINDOW).await?;
+            let mut end = attach(&session, self.route.name(), text("next"), WINDOW).await?;
             let (first_offset, ()) = tokio::try_join!(
                 first_offset(&mut end, &reference.id),
                 self.publish(&reference.id, parts),
@@ -57,8 +58,7 @@ impl Bulk {
         let confirms = parts.into_iter().zip(0..).map(|(content, index)| {
             let part = BulkPart { id: id.to_owned(), index, content };
             self.publisher.publish(Message {
-                queue: BULK.to_owned(),
-                declare: Arc::default(),
+                route: self.route.clone(),
                 properties: properties::of_record(),
                 body: part.encode_to_vec().into(),
             })
@@ -74,7 +74,7 @@ impl Bulk {
             let reading = self.in_time(async {
                 let session = self.link.session_within(self.publish_timeout).await?;
                 let start = number(reference.first_offset);
-                let mut attached = attach(&session, BULK, start, WINDOW).await?;
+                let mut attached = attach(&session, self.route.name(), start, WINDOW).await?;
                 collect(&mut attached, reference).await
             });
             parts = reading.await.unwrap_or_else(|| Err(late()))?;

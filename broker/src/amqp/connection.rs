@@ -21,6 +21,10 @@ use crate::MeshError;
 /// How often a connection is looked at that should tell by itself when it is lost:
 /// lapin reports errors as events, but not every way of being closed.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a new queue is in the memory of the broker alone: RabbitMQ writes the
+/// directory of its replicated queues half a second after it has changed. Killed
+/// before that, it comes back without the messages of the queue that it confirmed.
+const SETTLING: Duration = Duration::from_secs(1);
 /// How long the broker may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -52,10 +56,22 @@ impl Session {
         self.within(self.connection.create_channel()).await
     }
 
-    /// Declares queues by a channel of its own, as a refusal closes it.
+    /// Declares queues, in order, by channels of its own, as a refusal closes a
+    /// channel. A queue that was not there before gets a moment until it would
+    /// survive a crash.
     pub(super) async fn declare(&self, queues: &[Queue]) -> Result<(), MeshError> {
-        let channel = self.channel().await?;
-        self.within(topology::declare(&channel, queues)).await?;
+        let mut channel = self.channel().await?;
+        let mut created = false;
+        for queue in queues {
+            if self.within(topology::find(&channel, queue)).await.is_err() {
+                created = true;
+                channel = self.channel().await?;
+            }
+            self.within(topology::declare(&channel, queue)).await?;
+        }
+        if created {
+            time::sleep(SETTLING).await;
+        }
         self.within(channel.close(200, "done".into())).await
     }
 

@@ -1,6 +1,6 @@
 //! Taking from a queue, over as many channels and connections as it takes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -25,15 +25,14 @@ use tokio_util::{
 use super::{
     backoff::Backoff,
     connection::{Link, Session},
-    topology::Queue,
+    topology::Route,
 };
 use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop};
 
 /// A source of deliveries: a queue and what to make of its messages.
 pub(super) struct Source<T> {
     pub(super) link: Link,
-    /// To be declared; the last one is consumed.
-    pub(super) queues: Arc<[Queue]>,
+    pub(super) route: Route,
     pub(super) prefetch: u16,
     pub(super) request_timeout: Duration,
     /// The deliveries are in the hands of the consumer's user at most until then.
@@ -97,7 +96,7 @@ impl<T: Send + 'static> Source<T> {
                     }
                 }
                 Err(error) => {
-                    let queue = self.queue();
+                    let queue = self.route.name();
                     tracing::warn!(queue, %error, "can't consume yet");
                 }
             }
@@ -105,15 +104,12 @@ impl<T: Send + 'static> Source<T> {
         }
     }
 
-    fn queue(&self) -> &str {
-        self.queues.last().map_or("", |queue| queue.name.as_str())
-    }
-
     async fn subscribe(&self, session: &Session) -> Result<Subscription, MeshError> {
-        session.declare(&self.queues).await?;
+        session.declare(self.route.queues()).await?;
         let channel = session.channel().await?;
         let consumer =
-            consume(session, &channel, self.queue(), self.prefetch, FieldTable::default()).await?;
+            consume(session, &channel, self.route.name(), self.prefetch, FieldTable::default())
+                .await?;
         let (abandoned, orphans) = mpsc::unbounded_channel();
         Ok(Subscription { channel, consumer, leases: TaskTracker::new(), abandoned, orphans })
     }
@@ -182,11 +178,14 @@ impl Subscription {
                     place.send((source.decode)(self.lease(incoming, source.request_timeout)));
                 }
                 Some((_, Some(Err(error)))) => {
-                    tracing::warn!(queue = source.queue(), %error, "lost the consumer's channel");
+                    tracing::warn!(queue = source.route.name(), %error, "lost the consumer's channel");
                     return Ended::Lost;
                 }
                 Some((_, None)) => {
-                    tracing::warn!(queue = source.queue(), "the broker cancelled the consumer");
+                    tracing::warn!(
+                        queue = source.route.name(),
+                        "the broker cancelled the consumer"
+                    );
                     return Ended::Lost;
                 }
                 None => {

@@ -1,7 +1,7 @@
 //! A [`Mesh`] in RabbitMQ, 3.10 or later. Nothing outside this module knows lapin.
 //!
 //! Two connections, as an alarm of the broker blocks the one that publishes: each is
-//! made, watched and made again by a supervisor ([`connection`]). Whatever uses them
+//! made, watched and made again by a supervisor. Whatever uses them
 //! takes the current session and starts again with the next one.
 
 mod backoff;
@@ -17,7 +17,12 @@ mod settled;
 mod tail;
 mod topology;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +42,7 @@ use self::{
     outbox::Outbox,
     publisher::{Failure, Message, Publisher},
     tail::Tail,
+    topology::{Queue, Route},
 };
 use crate::{
     Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart, Mesh,
@@ -56,6 +62,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct AmqpMesh {
     config: AmqpConfig,
     consuming: Link,
+    /// The routes of the lanes seen so far.
+    lanes: Mutex<BTreeMap<Lane, Route>>,
     jobs: Publisher,
     records: Publisher,
     outbox: Outbox,
@@ -83,7 +91,8 @@ impl AmqpMesh {
         let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
         let publishing = link("publishing", base)?;
         let consuming = link("consuming", Vec::new())?;
-        ready(&publishing, config.connect_timeout).await?;
+        let limit = config.connect_timeout;
+        tokio::try_join!(ready(&publishing, limit), ready(&consuming, limit))?;
 
         let publisher = |in_flight| {
             let link = publishing.clone();
@@ -96,28 +105,46 @@ impl AmqpMesh {
         let bulk = Bulk {
             publisher: records.clone(),
             link: consuming.clone(),
+            route: [topology::bulk(&config.topology)].into(),
             publish_timeout: config.publish_timeout,
             timeout: config.bulk_timeout,
         };
         let (verdict, health) = watch::channel(Health::Ready);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
         let closed = guard.disarm();
-        Ok(Self { config, consuming, jobs, records, outbox, bulk, health, closed, tasks })
+        Ok(Self {
+            config,
+            consuming,
+            lanes: Mutex::default(),
+            jobs,
+            records,
+            outbox,
+            bulk,
+            health,
+            closed,
+            tasks,
+        })
     }
 
     fn open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
+    fn lane(&self, lane: &Lane) -> Route {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let declare = || topology::jobs(lane, &self.config.topology).into();
+        lanes.entry(lane.clone()).or_insert_with(declare).clone()
+    }
+
     fn source<T>(
         &self,
-        queues: &[topology::Queue],
+        route: Route,
         prefetch: u16,
         decode: fn(consumer::Message) -> T,
     ) -> Source<T> {
         Source {
             link: self.consuming.clone(),
-            queues: queues.into(),
+            route,
             prefetch,
             request_timeout: self.config.request_timeout,
             closed: self.closed.clone(),
@@ -127,12 +154,12 @@ impl AmqpMesh {
 
     fn follow<T: Send + 'static>(
         &self,
-        queue: topology::Queue,
+        queue: Queue,
         from: LogStart,
         decode: fn(u64, Vec<u8>) -> Option<T>,
     ) -> mpsc::Receiver<T> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
-        let tail = Tail { link: self.consuming.clone(), queue, decode };
+        let tail = Tail { link: self.consuming.clone(), route: [queue].into(), decode };
         self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
         reader
     }
@@ -160,10 +187,8 @@ impl Mesh for AmqpMesh {
         if bytes > limit {
             return Err(MeshError::TooLarge { bytes, limit });
         }
-        let queues = topology::jobs(lane, &self.config.topology);
         let message = Message {
-            queue: queues[1].name.clone(),
-            declare: Arc::new(queues),
+            route: self.lane(lane),
             properties: properties::of_job(job),
             body: job.encode_to_vec().into(),
         };
@@ -175,8 +200,7 @@ impl Mesh for AmqpMesh {
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.open()?;
-        let queues = topology::jobs(lane, &self.config.topology);
-        let source = self.source(&queues, prefetch, |message| Delivery {
+        let source = self.source(self.lane(lane), prefetch, |message| Delivery {
             payload: payload(&message),
             redelivered: message.redelivered,
             lease: message.lease,
@@ -186,7 +210,7 @@ impl Mesh for AmqpMesh {
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.open()?;
-        let source = self.source(&[topology::dead()], DEAD_PREFETCH, |message| DeadLetter {
+        let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
             job_id: properties::job_id(&message.properties),
             digest: properties::digest(&message.properties),
             reason: properties::death(&message.properties),
@@ -211,8 +235,7 @@ impl Mesh for AmqpMesh {
         self.open()?;
         let notice = CancelNotice { version: FORMAT_VERSION, job_id: job_id.to_owned() };
         let message = Message {
-            queue: topology::CANCELS.to_owned(),
-            declare: Arc::default(),
+            route: [topology::cancels(&self.config.topology)].into(),
             properties: properties::of_record(),
             body: notice.encode_to_vec().into(),
         };

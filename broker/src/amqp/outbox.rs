@@ -27,7 +27,7 @@ use super::{
     connection::Link,
     properties,
     publisher::{Failure, Message, Publisher},
-    topology,
+    topology::{self, Route},
 };
 use crate::{FORMAT_VERSION, MAX_ENTRY_BYTES, MeshError};
 
@@ -88,6 +88,7 @@ impl Outbox {
             shared: Arc::clone(&shared),
             link,
             publisher,
+            log: [topology::log(&config.topology)].into(),
             patience: config.publish_timeout,
         };
         tasks.spawn(async move {
@@ -218,6 +219,7 @@ struct Sender {
     shared: Arc<Shared>,
     link: Link,
     publisher: Publisher,
+    log: Route,
     patience: Duration,
 }
 
@@ -243,8 +245,7 @@ impl Sender {
     /// Sends a message until the log has it.
     async fn send(&self, batch: LogBatch) {
         let message = Message {
-            queue: topology::LOG.to_owned(),
-            declare: Arc::default(),
+            route: self.log.clone(),
             properties: properties::of_record(),
             body: batch.encode_to_vec().into(),
         };

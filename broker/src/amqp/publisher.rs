@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use lapin::{
     BasicProperties, Channel, Confirmation, ErrorKind,
+    message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::{
@@ -26,7 +27,7 @@ use super::{
     connection::{Link, Phase, Session},
     returns::{Observed, Returns, Verdict},
     settled::settled,
-    topology::Queue,
+    topology::Route,
 };
 use crate::MeshError;
 
@@ -38,11 +39,9 @@ const WRECK: Duration = Duration::from_secs(1);
 /// A message to be published.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    /// The queue it is for.
-    pub(super) queue: String,
-    /// What has to be declared once a session before it. Empty where the session
-    /// itself begins with that.
-    pub(super) declare: Arc<[Queue]>,
+    /// Where it goes. Declared by the first message of a session, and by the next
+    /// one after it was found missing.
+    pub(super) route: Route,
     pub(super) properties: BasicProperties,
     pub(super) body: Bytes,
 }
@@ -218,17 +217,17 @@ async fn prepare(
     declared: &mut HashSet<String>,
     request: Request,
 ) -> Option<Request> {
-    let Message { queue, declare, .. } = &request.message;
-    if !declare.is_empty() && !declared.contains(queue) {
+    let route = &request.message.route;
+    if !declared.contains(route.name()) {
         if request.answer.is_closed() {
             return None;
         }
-        if let Err(error) = session.declare(declare).await {
+        if let Err(error) = session.declare(route.queues()).await {
             // The caller may have stopped waiting.
             let _ = request.answer.send(Err(Failure::NotSent(error)));
             return None;
         }
-        declared.insert(queue.clone());
+        declared.insert(route.name().to_owned());
     }
     let withdrawn = request.claimed.swap(true, Ordering::AcqRel);
     (!withdrawn).then_some(request)
@@ -236,7 +235,7 @@ async fn prepare(
 
 /// A message under way, and the caller who waits for it.
 struct Sent {
-    queue: String,
+    route: Route,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -246,10 +245,10 @@ type Confirm = BoxFuture<'static, (u64, Sent, Result<Confirmation, Failure>)>;
 fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
     Box::pin(async move {
         let Request { message, answer, .. } = request;
-        let Message { queue, properties, body, .. } = message;
+        let Message { route, properties, body } = message;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = properties.with_correlation_id(number.to_string().into());
-        let key = queue.as_str().into();
+        let key = route.name().into();
         let sending = channel.basic_publish("".into(), key, options, &body, properties).await;
         let confirmation = match sending {
             Ok(confirm) => confirm.await.map_err(|_| Failure::Unknown),
@@ -260,7 +259,7 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
                 _ => Failure::Unknown,
             }),
         };
-        (number, Sent { queue, answer }, confirmation)
+        (number, Sent { route, answer }, confirmation)
     })
 }
 
@@ -276,21 +275,12 @@ fn answer(
     for (number, sent, confirmation) in batch {
         // The callers below may have stopped waiting.
         match confirmation {
-            Ok(Confirmation::Ack(returned) | Confirmation::Nack(returned))
-                if returned.is_some() =>
-            {
-                let returned = returned.and_then(|message| {
-                    let properties = &message.delivery.properties;
-                    let number = properties.correlation_id().as_ref()?.as_str().parse().ok()?;
-                    Some((number, message.reply_text.to_string()))
-                });
-                observed.push(Observed { number, what: sent, acked: true, returned });
-            }
-            Ok(Confirmation::Ack(_)) => {
-                observed.push(Observed { number, what: sent, acked: true, returned: None });
-            }
-            Ok(Confirmation::Nack(_)) => {
-                observed.push(Observed { number, what: sent, acked: false, returned: None });
+            Ok(confirmation @ (Confirmation::Ack(_) | Confirmation::Nack(_))) => {
+                let acked = confirmation.is_ack();
+                let returned = confirmation
+                    .take_message()
+                    .map(|message| (number_of(&message), message.reply_text.to_string()));
+                observed.push(Observed { number, what: sent, acked, returned });
             }
             Ok(Confirmation::NotRequested) => drop(sent.answer.send(Err(Failure::Unknown))),
             Err(failure) => {
@@ -305,10 +295,16 @@ fn answer(
             Verdict::Nacked => Err(Failure::Nacked),
             Verdict::Returned(why) => {
                 // Someone deleted the queue: the next message declares it again.
-                declared.remove(&sent.queue);
+                declared.remove(sent.route.name());
                 Err(Failure::Returned(why))
             }
         });
     }
     lost
+}
+
+/// The number of a returned message; none has 0.
+fn number_of(returned: &BasicReturnMessage) -> u64 {
+    let number = returned.delivery.properties.correlation_id().as_ref();
+    number.and_then(|number| number.as_str().parse().ok()).unwrap_or(0)
 }

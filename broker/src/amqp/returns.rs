@@ -117,33 +117,39 @@ mod tests {
 
     use super::*;
 
-    /// lapin and the broker: messages from 0, of which some are returned; what is
-    /// confirmed together is confirmed in any order; the observer looks now and then.
-    fn simulate(routable: &[bool], steps: &[(u8, u8)]) -> Vec<(u64, Verdict)> {
+    /// What becomes of a message.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Fate {
+        Safe,
+        Nacked,
+        Returned,
+    }
+
+    /// lapin and the broker: what is confirmed together is confirmed in any order, a
+    /// return may come long before its confirm, and the observer looks now and then.
+    fn simulate(fates: &[Fate], steps: &[(u8, u8)]) -> Vec<(u64, Verdict)> {
         let mut returns = Returns::default();
         let mut waiting = VecDeque::new();
-        let mut unresolved: Vec<u64> = (0..routable.len() as u64).collect();
+        let mut unresolved: Vec<(u64, Fate)> = (0..).zip(fates.iter().copied()).collect();
         let mut announced = BTreeSet::new();
         let mut batch = Vec::new();
         let mut verdicts = Vec::new();
-        let mut steps = steps.iter().cycle();
-        while !unresolved.is_empty() {
-            let &(choice, action) = steps.next().expect("cycles");
-            let at = usize::from(choice) % unresolved.len();
-            if action % 4 == 0 {
-                // A return may come long before its confirm.
-                let number = unresolved[at];
-                if !routable[number as usize] && announced.insert(number) {
-                    waiting.push_back(number);
-                }
-                continue;
+        for &(choice, action) in steps.iter().cycle() {
+            if unresolved.is_empty() {
+                break;
             }
-            let number = unresolved.remove(at);
-            if !routable[number as usize] && announced.insert(number) {
+            let at = usize::from(choice) % unresolved.len();
+            let (number, fate) = unresolved[at];
+            if fate == Fate::Returned && announced.insert(number) {
                 waiting.push_back(number);
             }
+            if action % 4 == 0 {
+                continue;
+            }
+            unresolved.remove(at);
             let returned = waiting.pop_front().map(|number: u64| (number, String::new()));
-            batch.push(Observed { number, what: number, acked: true, returned });
+            let acked = fate != Fate::Nacked;
+            batch.push(Observed { number, what: number, acked, returned });
             if action % 3 == 0 || unresolved.is_empty() {
                 let batch = std::mem::take(&mut batch);
                 verdicts.extend(returns.observe(batch, unresolved.is_empty()));
@@ -152,21 +158,25 @@ mod tests {
         verdicts
     }
 
+    fn fate() -> impl Strategy<Value = Fate> {
+        prop_oneof![Just(Fate::Safe), Just(Fate::Nacked), Just(Fate::Returned)]
+    }
+
     proptest! {
         #[test]
-        fn exactly_the_returned_are_told_so(
-            routable in prop::collection::vec(any::<bool>(), 1..40),
+        fn each_message_gets_its_own_verdict(
+            fates in prop::collection::vec(fate(), 1..40),
             mut steps in prop::collection::vec(any::<(u8, u8)>(), 1..60),
         ) {
             steps.push((0, 1));
-            let mut verdicts = simulate(&routable, &steps);
+            let mut verdicts = simulate(&fates, &steps);
             verdicts.sort_by_key(|(number, _)| *number);
-            let expected: Vec<_> = routable.iter().enumerate().map(|(number, routable)| {
-                let verdict =
-                    if *routable { Verdict::Safe } else { Verdict::Returned(String::new()) };
-                (number as u64, verdict)
-            }).collect();
-            prop_assert_eq!(verdicts, expected);
+            let expected = fates.iter().map(|fate| match fate {
+                Fate::Safe => Verdict::Safe,
+                Fate::Nacked => Verdict::Nacked,
+                Fate::Returned => Verdict::Returned(String::new()),
+            });
+            prop_assert_eq!(verdicts, (0..).zip(expected).collect::<Vec<_>>());
         }
     }
 

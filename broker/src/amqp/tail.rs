@@ -17,7 +17,7 @@ use super::{
     connection::{Link, Session},
     consumer::consume,
     properties,
-    topology::{Queue, number, table, text},
+    topology::{Route, number, table, text},
 };
 use crate::{LogStart, MeshError};
 
@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_millis(200);
 /// A stream to be followed.
 pub(super) struct Tail<T> {
     pub(super) link: Link,
-    pub(super) queue: Queue,
+    pub(super) route: Route,
     /// What to make of a message and its offset; nothing for one to be skipped.
     pub(super) decode: fn(u64, Vec<u8>) -> Option<T>,
 }
@@ -57,7 +57,7 @@ impl<T: Send> Tail<T> {
                             over = self.read(attached, &mut position, &reader) => match over {
                                 Ok(()) => return,
                                 Err(error) => {
-                                    let stream = &self.queue.name;
+                                    let stream = self.route.name();
                                     tracing::warn!(stream, %error, "lost the stream's channel");
                                 }
                             },
@@ -65,7 +65,7 @@ impl<T: Send> Tail<T> {
                         }
                     }
                     Err(error) => {
-                        let stream = &self.queue.name;
+                        let stream = self.route.name();
                         tracing::warn!(stream, %error, "can't follow yet");
                     }
                 }
@@ -80,8 +80,8 @@ impl<T: Send> Tail<T> {
     }
 
     async fn attach(&self, session: &Session, position: &Position) -> Result<Attached, MeshError> {
-        session.declare(std::slice::from_ref(&self.queue)).await?;
-        attach(session, &self.queue.name, position.start(), WINDOW).await
+        session.declare(self.route.queues()).await?;
+        attach(session, self.route.name(), position.start(), WINDOW).await
     }
 
     /// Ends well when the reader hangs up.

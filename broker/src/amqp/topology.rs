@@ -1,5 +1,7 @@
 //! The names and arguments of everything in the broker.
 
+use std::sync::Arc;
+
 use lapin::{
     Channel, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -10,9 +12,9 @@ use super::config::{StreamLimits, Topology};
 use crate::Lane;
 
 const DEAD: &str = "solvemesh.dead.v1";
-pub(super) const LOG: &str = "solvemesh.log.v1";
-pub(super) const BULK: &str = "solvemesh.bulk.v1";
-pub(super) const CANCELS: &str = "solvemesh.cancel.v1";
+const LOG: &str = "solvemesh.log.v1";
+const BULK: &str = "solvemesh.bulk.v1";
+const CANCELS: &str = "solvemesh.cancel.v1";
 
 /// A queue or stream, as it is to be declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,28 @@ pub(super) struct Queue {
     pub(super) arguments: FieldTable,
     /// Whether it takes the dead letters.
     dead_letters: bool,
+}
+
+/// A queue or stream, and what has to be declared before it.
+#[derive(Clone, Debug)]
+pub(super) struct Route(Arc<[Queue]>);
+
+impl Route {
+    /// What to declare, in order; the queue itself comes last.
+    pub(super) fn queues(&self) -> &[Queue] {
+        &self.0
+    }
+
+    /// The queue's name.
+    pub(super) fn name(&self) -> &str {
+        self.0.last().map_or("", |queue| queue.name.as_str())
+    }
+}
+
+impl<const N: usize> From<[Queue; N]> for Route {
+    fn from(queues: [Queue; N]) -> Self {
+        Self(Arc::new(queues))
+    }
 }
 
 /// The queue of a lane. The route for its dead letters has to be there before it:
@@ -106,30 +130,25 @@ pub(super) fn number(value: u64) -> AMQPValue {
     AMQPValue::LongLongInt(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-/// Declares queues, in order. What is there already stays as it is; with other
-/// arguments it is an error that closes the channel.
-pub(super) async fn declare(channel: &Channel, queues: &[Queue]) -> lapin::Result<()> {
+/// Whether a queue is there; an error that closes the channel if it is not.
+pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let name = queue.name.as_str().into();
+    channel.queue_declare(name, passive, FieldTable::default()).await.map(drop)
+}
+
+/// Declares a queue. One that is there already stays as it is; with other arguments
+/// that is an error that closes the channel.
+pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+    let name = || queue.name.as_str().into();
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    for queue in queues {
-        if queue.dead_letters {
-            let durable =
-                ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-            channel
-                .exchange_declare(DEAD.into(), ExchangeKind::Fanout, durable, FieldTable::default())
-                .await?;
-        }
-        channel.queue_declare(queue.name.as_str().into(), durable, queue.arguments.clone()).await?;
-        if queue.dead_letters {
-            channel
-                .queue_bind(
-                    queue.name.as_str().into(),
-                    DEAD.into(),
-                    "".into(),
-                    QueueBindOptions::default(),
-                    FieldTable::default(),
-                )
-                .await?;
-        }
+    channel.queue_declare(name(), durable, queue.arguments.clone()).await?;
+    if queue.dead_letters {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let none = FieldTable::default;
+        channel.exchange_declare(DEAD.into(), ExchangeKind::Fanout, durable, none()).await?;
+        let bind = QueueBindOptions::default();
+        channel.queue_bind(name(), DEAD.into(), "".into(), bind, none()).await?;
     }
     Ok(())
 }

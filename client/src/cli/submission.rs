@@ -89,8 +89,8 @@ pub(super) struct SubmissionArgs {
     lane: Option<String>,
 
     /// The model's name in listings; default: the one in the file
-    #[arg(long, env = "SOLVEMESH_NAME", value_name = "NAME")]
-    name: Option<String>,
+    #[arg(long, env = "SOLVEMESH_MODEL_NAME", value_name = "NAME")]
+    model_name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -136,8 +136,10 @@ impl SubmissionArgs {
             name: name(&self.file),
             format: self.format.map_or(FileFormat::Unspecified, Format::to_wire).into(),
         };
-        let model =
-            Model { name: self.name.clone().unwrap_or_default(), form: Some(Form::File(file)) };
+        let model = Model {
+            name: self.model_name.clone().unwrap_or_default(),
+            form: Some(Form::File(file)),
+        };
         Ok(SubmitJobRequest {
             model: Some(model),
             options: Some(self.options()?),
