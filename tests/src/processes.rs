@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -27,15 +27,17 @@ const SHOWN: usize = 60;
 ///
 /// When it has not been built: `cargo build --workspace` does.
 pub fn program(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-    let path = folder.join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing: build the workspace in the profile of the tests first, as scripts/test does",
-        path.display()
-    );
-    path
+    let this = env::current_exe().expect("the path of this program");
+    // A test lies in target/PROFILE/deps, a program in target/PROFILE.
+    let folders = this.ancestors().skip(1).take(2);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no {name} beside {}: build the workspace in the same profile first, as \
+             scripts/test does",
+            this.display()
+        )
+    })
 }
 
 /// A command that runs one of the project's programs with an environment that
