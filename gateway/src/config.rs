@@ -104,7 +104,7 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", default_value = "20", value_parser = seconds)]
     pub drain_grace: Duration,
 
-    /// Origins of web pages that may call, as in https://example.com; without any, all
+    /// Origins of web pages that may call: scheme, host and port; without any, all
     /// may
     #[arg(long, env = "SOLVEMESH_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN,…")]
     pub allow_origin: Vec<http::HeaderValue>,

@@ -10,7 +10,7 @@ use crate::table::Behind;
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
-    /// The path of the field: "options.time_limit", "model.linear.row_starts[3]".
+    /// The path of the field: `options.time_limit`, `model.linear.row_starts[3]`.
     pub field: String,
     /// What is wrong with it, for people. A fault of a text begins with its place,
     /// "line 3, column 5: ".
