@@ -310,11 +310,16 @@ fn on_a_terminal_a_line_of_progress_comes_and_goes() {
     let (file, binary) = (file("text"), env!("CARGO_BIN_EXE_solvemesh"));
     let path = file.path().display();
     let line = format!("{binary} --gateway {} solve {path} --json", fake.url());
-    let output = Command::new("script")
+    let mut script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
-        .stdin(Stdio::null())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .unwrap();
+    // At the end of its input `script` ends, and may lose output.
+    let input = script.stdin.take();
+    let output = script.wait_with_output().unwrap();
+    drop(input);
     let (progress, data) = text(&output.stdout).rsplit_once("\r\x1b[2K").unwrap();
     assert!(progress.contains("\x1b[?7l\r\x1b[2KQUEUED  0:00\x1b[?7h"), "{progress:?}");
     assert!(data.starts_with(r#"{"jobId":"job-1""#), "{data:?}");
