@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "solvemesh/v1/model.proto",
     "solvemesh/v1/options.proto",
     "solvemesh/v1/result.proto",
@@ -13,6 +13,7 @@ const PROTOS: [&str; 8] = [
     "solvemesh/v1/job_service.proto",
     "solvemesh/broker/v1/envelope.proto",
     "solvemesh/broker/v1/log.proto",
+    "solvemesh/broker/v1/lookup.proto",
     "solvemesh/solver/v1/solver.proto",
 ];
 

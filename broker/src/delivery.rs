@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
-use solvemesh::broker::v1::JobEnvelope;
+use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest};
 
 /// A job that a consumer holds, until it settles the [`Lease`].
 #[derive(Debug)]
@@ -37,6 +37,16 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// The job, where it is known; else empty.
+    pub fn job_id(&self) -> &str {
+        match self {
+            Self::Job(job) => &job.job_id,
+            Self::Later { job_id, .. } | Self::Unreadable { job_id, .. } => job_id,
+        }
+    }
+}
+
 /// A message of the dead-letter queue: a job that no worker will take any more.
 #[derive(Debug)]
 pub struct DeadLetter {
@@ -52,6 +62,38 @@ pub struct DeadLetter {
     pub lease: Lease,
 }
 
+/// What a worker asks any gateway.
+#[derive(Debug)]
+pub struct Question {
+    /// What it asks.
+    pub request: LookupRequest,
+    /// How the answer reaches it. Dropped, it asks no further.
+    pub reply: Reply,
+}
+
+/// The way back to one who asked.
+#[derive(Debug)]
+pub struct Reply(Box<dyn Answer>);
+
+impl Reply {
+    /// A way back that `answer` carries out.
+    pub fn new(answer: impl Answer + 'static) -> Self {
+        Self(Box::new(answer))
+    }
+
+    /// Answers. Whether the answer arrives is not known: who asked may be gone.
+    pub async fn send(self, answer: LookupAnswer) {
+        self.0.send(answer).await;
+    }
+}
+
+/// How an answer travels; see [`Reply`].
+#[async_trait]
+pub trait Answer: Send + Sync + std::fmt::Debug {
+    /// See [`Reply::send`].
+    async fn send(self: Box<Self>, answer: LookupAnswer);
+}
+
 /// The right and the duty to settle one delivery. Dropped unsettled, the broker
 /// hands the delivery to another consumer once this one has closed.
 #[derive(Debug)]
@@ -61,6 +103,12 @@ impl Lease {
     /// A lease that `settle` carries out.
     pub fn new(settle: impl Settle + 'static) -> Self {
         Self(Box::new(settle))
+    }
+
+    /// Whether it can still be settled, as far as is known here: what waited while
+    /// its connection was lost can't, and the broker hands it out again.
+    pub fn is_live(&self) -> bool {
+        self.0.is_live()
     }
 
     /// Done: the broker forgets the message.
@@ -100,6 +148,8 @@ pub struct LeaseLost;
 /// How a delivery is settled; see [`Lease`].
 #[async_trait]
 pub trait Settle: Send + Sync + std::fmt::Debug {
+    /// See [`Lease::is_live`].
+    fn is_live(&self) -> bool;
     /// See [`Lease::ack`].
     async fn ack(self: Box<Self>) -> Result<(), LeaseLost>;
     /// See [`Lease::requeue`].

@@ -13,13 +13,15 @@ pub mod memory;
 mod mesh;
 
 pub use amqp::{AmqpConfig, AmqpMesh};
-pub use delivery::{DeadLetter, Delivery, Lease, LeaseLost, Payload, Settle};
+pub use delivery::{
+    Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
+};
 pub use lane::{InvalidLane, Lane};
 pub use memory::{MemoryConfig, MemoryMesh};
 pub use mesh::{
     Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Stop,
 };
 
-/// The version of envelopes and log batches that this crate writes, and the latest
-/// that it reads.
+/// The version of envelopes, log batches, questions and answers that this crate
+/// writes, and the latest that it reads.
 pub const FORMAT_VERSION: u32 = 1;

@@ -5,11 +5,13 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use solvemesh::broker::v1::{BulkReference, JobEnvelope, LogBatch, LogEntry};
+use solvemesh::broker::v1::{
+    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{DeadLetter, Delivery, Lane};
+use crate::{DeadLetter, Delivery, Lane, Question};
 
 /// What gateways and workers see of each other: nothing but this.
 ///
@@ -88,6 +90,40 @@ pub trait Mesh: Send + Sync + 'static {
     ///
     /// [`MeshError::Gone`] when they are no longer there, or not as they were.
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError>;
+
+    /// Asks any gateway what the log says of a job.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Unavailable`] when no gateway answers within `patience`.
+    async fn ask(
+        &self,
+        request: LookupRequest,
+        patience: Duration,
+    ) -> Result<LookupAnswer, MeshError>;
+
+    /// Takes questions; each goes to one of all gateways. One that nobody answers in
+    /// time is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`], or when the queue can't be declared.
+    async fn questions(&self) -> Result<Consumer<Question>, MeshError>;
+
+    /// Makes this process present under an id as long as it is connected: the broker
+    /// notices when it dies.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`].
+    async fn be_present(&self, id: &str) -> Result<(), MeshError>;
+
+    /// Whether some process is present under an id.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time, when the broker can't tell.
+    async fn is_present(&self, id: &str) -> Result<bool, MeshError>;
 
     /// Whether the broker can be reached and takes messages.
     fn health(&self) -> watch::Receiver<Health>;
@@ -200,9 +236,8 @@ impl<T> Consumer<T> {
     /// still be settled.
     pub fn stop(&self) {
         self.stop.cancel();
-        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        items.close();
-        while items.try_recv().is_ok() {}
+        // What waits in the channel goes with it, and what is about to be sent too.
+        *self.items.lock().unwrap_or_else(PoisonError::into_inner) = mpsc::channel(1).1;
     }
 }
 

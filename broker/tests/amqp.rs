@@ -14,13 +14,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use behaviour::{entries, entry, job, job_id, lane, next, tests_of, within};
+use behaviour::{
+    answer, answer_all, entries, entry, job, job_id, lane, next, next_question, question, tests_of,
+    within,
+};
 use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all, stream};
-use rabbit::{RabbitNode, Vhost};
-use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicConsumeOptions, BasicPublishOptions},
+    types::FieldTable,
 };
+use prost::Message as _;
+use rabbit::{RabbitNode, Vhost};
+use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
+use solvemesh_broker::{
+    AmqpConfig, AmqpMesh, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+};
+use tokio::time;
+
+const LOOKUP: &str = "solvemesh.lookup.v1";
+/// Longer than any answer takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 tests_of!(async { connect(&rabbit::vhost().await).await });
 
@@ -35,6 +50,11 @@ fn config(url: &str) -> AmqpConfig {
 async fn ctl(vhost: &Vhost, command: &[&str]) -> String {
     let node = RabbitNode::shared().await;
     node.rabbitmqctl(&[&["-p", vhost.name()], command].concat()).await
+}
+
+/// Closes all connections of a virtual host.
+async fn cut(vhost: &Vhost) {
+    ctl(vhost, &["close_all_connections", "--vhost", vhost.name(), "a test"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,24 +180,150 @@ async fn consumers_and_followers_survive_cut_connections() {
     assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("before"));
     let held = next(&mut jobs).await;
     assert_eq!(job_id(&held), "0");
+    assert!(held.lease.is_live());
 
-    ctl(&vhost, &["close_all_connections", "--vhost", vhost.name(), "a test"]).await;
+    cut(&vhost).await;
 
     // All three come again; what was held is no longer ours.
     let mut again = BTreeMap::new();
     while again.len() < 3 || !again.values().all(|redelivered| *redelivered) {
         let delivery = next(&mut jobs).await;
         let (id, redelivered) = (job_id(&delivery), delivery.redelivered);
+        let live = delivery.lease.is_live();
         if delivery.lease.ack().await.is_ok() {
+            assert!(live);
             again.insert(id, redelivered);
         }
     }
+    assert!(!held.lease.is_live());
     assert!(held.lease.ack().await.is_err());
     mesh.append(entry("after")).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["after"]);
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
     assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("after"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_are_answered_across_cut_connections() {
+    let vhost = rabbit::vhost().await;
+    let (worker, gateway) = tokio::join!(connect(&vhost), connect(&vhost));
+    let answering = answer_all(gateway.questions().await.unwrap());
+    assert_eq!(worker.ask(question("before"), PATIENCE).await, Ok(answer("before")));
+
+    // One of these may be lost: the gateway took it just before its connection was cut.
+    let mut cutting = std::pin::pin!(cut(&vhost));
+    let mut asked = 0;
+    loop {
+        let id = asked.to_string();
+        tokio::select! {
+            () = &mut cutting => break,
+            answered = worker.ask(question(&id), Duration::from_secs(1)) => {
+                match answered {
+                    Ok(answered) => assert_eq!(answered, answer(&id)),
+                    Err(error) => assert!(matches!(error, MeshError::Unavailable(_)), "{error}"),
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 0);
+    let after = async {
+        while worker.ask(question("after"), Duration::from_secs(1)).await != Ok(answer("after")) {}
+    };
+    within("an answer again", after).await;
+    answering.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_is_asked_again_by_the_next_connection() {
+    let vhost = rabbit::vhost().await;
+    let mesh = connect(&vhost).await;
+    let mut questions = mesh.questions().await.unwrap();
+    let asking = mesh.ask(question("a"), PATIENCE);
+    let answering = async {
+        let lost = next_question(&mut questions).await;
+        cut(&vhost).await;
+        let again = next_question(&mut questions).await;
+        assert_eq!(again.request, lost.request);
+        // Its channel is gone.
+        lost.reply.send(answer("lost")).await;
+        again.reply.send(answer("a")).await;
+    };
+    let (answered, ()) = tokio::join!(asking, answering);
+    assert_eq!(answered, Ok(answer("a")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_and_answers_that_can_not_be_read_are_passed_over() {
+    let vhost = rabbit::vhost().await;
+    let mesh = connect(&vhost).await;
+    let other = Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = other.create_channel().await.unwrap();
+    let publish = async |queue: &str, properties: BasicProperties, body: Vec<u8>| {
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), queue.into(), options, &body, properties).await.unwrap();
+    };
+    let back = || BasicProperties::default().with_reply_to("nowhere".into());
+    let version = FORMAT_VERSION + 1;
+    let later = LookupRequest { version, ..question("later") };
+    publish(LOOKUP, back(), vec![0xff]).await;
+    publish(LOOKUP, back(), later.encode_to_vec()).await;
+    publish(LOOKUP, BasicProperties::default(), question("no way back").encode_to_vec()).await;
+    publish(LOOKUP, back(), question("readable").encode_to_vec()).await;
+    let mut questions = mesh.questions().await.unwrap();
+    let first = next_question(&mut questions).await;
+    assert_eq!(first.request, question("readable"));
+    first.reply.send(answer("to nowhere")).await;
+    drop(questions);
+
+    // The other one is a gateway now.
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let mut asked = channel
+        .basic_consume(LOOKUP.into(), "".into(), options, FieldTable::default())
+        .await
+        .unwrap();
+    let answering = async {
+        let asked = within("a question", asked.next()).await.unwrap().unwrap();
+        let to = asked.properties.reply_to().clone().unwrap();
+        let number = asked.properties.correlation_id().clone().unwrap();
+        let of = |number| BasicProperties::default().with_correlation_id(number);
+        let later = LookupAnswer { version, ..answer("later") };
+        let ours = answer("a").encode_to_vec();
+        publish(to.as_str(), of(number.clone()), vec![0xff]).await;
+        publish(to.as_str(), of(number.clone()), later.encode_to_vec()).await;
+        publish(to.as_str(), of("none".into()), answer("to none").encode_to_vec()).await;
+        publish(to.as_str(), of("0".into()), answer("to another").encode_to_vec()).await;
+        publish(to.as_str(), of(number), ours).await;
+    };
+    let (answered, ()) = tokio::join!(mesh.ask(question("a"), PATIENCE), answering);
+    assert_eq!(answered, Ok(answer("a")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_present_as_long_as_it_is_connected() {
+    let vhost = rabbit::vhost().await;
+    let (worker, other) = tokio::join!(connect(&vhost), connect(&vhost));
+    assert_eq!(other.is_present("w").await, Ok(false));
+    worker.be_present("w").await.unwrap();
+    assert_eq!(other.is_present("w").await, Ok(true));
+    assert_eq!(worker.is_present("w").await, Ok(true));
+
+    // A new queue has a new process in the broker.
+    let queue = || ctl(&vhost, &["list_queues", "--no-table-headers", "name", "pid"]);
+    let presence = |queues: String| {
+        queues.lines().find(|line| line.starts_with("solvemesh.present.w.v1")).map(str::to_owned)
+    };
+    let before = presence(queue().await).unwrap();
+    cut(&vhost).await;
+    let again = async { while presence(queue().await).is_none_or(|now| now == before) {} };
+    within("its return", again).await;
+    let seen = async { while other.is_present("w").await != Ok(true) {} };
+    within("the other's return", seen).await;
+
+    worker.close(Duration::from_secs(5)).await;
+    let gone = async { while other.is_present("w").await != Ok(false) {} };
+    time::timeout(Duration::from_secs(5), gone).await.expect("the broker notices soon");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,6 +409,10 @@ async fn a_broker_short_of_memory_refuses_in_time_and_recovers() {
     let refused = mesh.enqueue(&lane(), &job("refused")).await;
     assert!(matches!(refused, Err(MeshError::Blocked(_))), "{refused:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
+    let patience = Duration::from_millis(200);
+    let unasked = mesh.ask(question("refused"), patience).await;
+    assert!(matches!(unasked, Err(MeshError::Blocked(_))), "{unasked:?}");
+    assert_eq!(mesh.is_present("w").await, Ok(false));
     // Taking goes on.
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
     let delivery = next(&mut jobs).await;

@@ -33,6 +33,13 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, Solving)> {
     if let Some(slots) = &args.slots {
         config.slots = slots.parse()?;
     }
+    for (lane, _) in config.slots.iter() {
+        anyhow::ensure!(args.lanes.contains(lane), "--slots: there is no lane {lane} in --lanes");
+    }
+    for lane in &args.lanes {
+        let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);
+        anyhow::ensure!(served, "--slots: nobody would solve the jobs of lane {lane}");
+    }
     let worker = Worker::start(mesh.clone(), config);
     Ok((mesh, Solving(worker)))
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{BulkReference, CancelAsked, LogEntry, Submitted, log_entry},
-    v1::{Job, Model},
+    v1::{Job, Model, model::Form},
 };
 use solvemesh_broker::{Health, MAX_PART_BYTES, Mesh, MeshError};
 use tokio::{
@@ -30,7 +30,7 @@ use crate::{
 /// Models up to this size travel in the queue's message itself.
 const INLINE_MODEL_BYTES: usize = 256 << 10;
 
-/// Models from this size on are read on a thread of their own.
+/// Texts and arrays from this size on are read on a thread of their own.
 const LARGE_MODEL_BYTES: usize = 64 << 10;
 
 /// What the gateway does with jobs, whichever RPC asks for it.
@@ -44,11 +44,33 @@ pub struct Jobs {
     pub policy: Arc<Policy>,
     /// A permit for each `WatchResults`.
     pub watchers: Arc<Semaphore>,
+    /// A permit for each large model that is being read.
+    pub readers: Arc<Semaphore>,
+    /// A permit for each large solution that is being told.
+    pub large_solutions: Arc<Semaphore>,
     /// Ends the watchers.
     pub stopping: CancellationToken,
 }
 
+/// How many large solutions are told at once; each is held in memory meanwhile.
+pub(crate) const LARGE_SOLUTIONS: usize = 32;
+
 impl Jobs {
+    /// What a gateway does with jobs on a mesh, within a policy.
+    pub fn new(mesh: Arc<dyn Mesh>, table: Table, policy: Policy) -> Self {
+        // Reading is arithmetic: more at once than there are cores only takes memory.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            mesh,
+            table,
+            watchers: Arc::new(Semaphore::new(policy.max_watchers)),
+            policy: Arc::new(policy),
+            readers: Arc::new(Semaphore::new(cores)),
+            large_solutions: Arc::new(Semaphore::new(LARGE_SOLUTIONS)),
+            stopping: CancellationToken::new(),
+        }
+    }
+
     /// Accepts a job: returns once it is safe in its queue and in the log.
     ///
     /// # Errors
@@ -56,6 +78,15 @@ impl Jobs {
     /// Whatever is wrong with it, or with the mesh. Only
     /// [`Refusal::OutcomeUnknown`] leaves open whether the job was accepted.
     pub async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
+        let request_id = submission.request_id.clone();
+        let accepted = self.accept(submission).await;
+        if let Err(refusal) = &accepted {
+            info!(request_id, cause = %refusal, "refused");
+        }
+        accepted
+    }
+
+    async fn accept(&self, submission: Submission) -> Result<Job, Refusal> {
         let mut plan = self.validate(submission).await?;
         self.admit()?;
         let request_id = plan.description.request_id.clone();
@@ -98,7 +129,10 @@ impl Jobs {
             }
         })
         .await
-        .map_err(|_| unknown())?
+        .unwrap_or_else(|_| {
+            self.table.doubt();
+            Err(unknown())
+        })
     }
 
     /// Decides about a submission, and does nothing.
@@ -108,22 +142,24 @@ impl Jobs {
     /// All that is wrong with it.
     pub async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
         let now = SystemTime::now();
-        let large =
-            submission.model.as_ref().is_some_and(|model| size_of(model) > LARGE_MODEL_BYTES);
-        if !large {
+        if !submission.model.as_ref().is_some_and(may_take_long) {
             return plan(submission, &self.policy, now);
         }
+        let permit = self.readers.clone().acquire_owned().await;
         let policy = self.policy.clone();
-        spawn_blocking(move || plan(submission, &policy, now))
-            .await
-            .map_err(|error| Refusal::Unavailable { message: error.to_string() })?
+        let planning = spawn_blocking(move || {
+            let planned = plan(submission, &policy, now);
+            drop(permit);
+            planned
+        });
+        planning.await.map_err(|error| Refusal::Unavailable { message: error.to_string() })?
     }
 
     /// Whether the mesh takes jobs now.
     fn admit(&self) -> Result<(), Refusal> {
         let unavailable = |message: String| Err(Refusal::Unavailable { message });
         if self.stopping.is_cancelled() {
-            return Err(Refusal::ShuttingDown);
+            return Err(Refusal::ShuttingDown { job_id: String::new() });
         }
         match &*self.mesh.health().borrow() {
             Health::Ready => {}
@@ -140,6 +176,10 @@ impl Jobs {
         let value = self.policy.max_live_jobs;
         if self.table.read(|fold| fold.live()) >= value {
             return Err(Refusal::Exhausted { limit: "max_live_jobs", value });
+        }
+        let value = self.policy.kept.bytes;
+        if self.table.read(|fold| fold.live_weight()) >= value {
+            return Err(Refusal::Exhausted { limit: "keep_bytes", value });
         }
         Ok(())
     }
@@ -192,7 +232,10 @@ impl Jobs {
     ///
     /// [`Refusal::NotFound`] only when the log does not have it.
     pub async fn find<T>(&self, job_id: &str, look: impl Fn(&Record) -> T) -> Result<T, Refusal> {
-        if let Some(found) = self.table.read(|fold| fold.job(job_id).map(&look)) {
+        // A table that is still being read tells of the past.
+        if *self.table.ready().borrow()
+            && let Some(found) = self.table.read(|fold| fold.job(job_id).map(&look))
+        {
             return Ok(found);
         }
         self.table.catch_up(self.policy.patience).await?;
@@ -215,11 +258,13 @@ impl Jobs {
         if self.find(job_id, Record::ended).await? {
             return Ok(job);
         }
+        // Workers that hold the job, or will, hear it from here. First, so that no request
+        // in the log stays unheard because this gateway died.
+        let told = self.mesh.announce_cancel(job_id).await;
+        told.map_err(|error| Refusal::of_mesh(error, job_id))?;
         let asked = log_entry::Kind::CancelAsked(CancelAsked {});
         self.append(job_id, entry(job_id, asked)).await?;
         info!(job = job_id, "cancel asked for");
-        // Workers that hold the job, or will, hear it from here.
-        self.mesh.announce_cancel(job_id).await.map_err(|error| Refusal::of_mesh(error, job_id))?;
         self.table.catch_up(self.policy.patience).await?;
         self.find(job_id, |record| record.job(false)).await
     }
@@ -232,7 +277,7 @@ impl Jobs {
     pub async fn wait(&self, job_id: &str, end: Option<Instant>) -> Result<Job, Refusal> {
         let listener = self.table.listen(&[job_id.into()]);
         while !self.find(job_id, Record::ended).await? {
-            let moved = moved_or_stopping(&listener, &self.stopping);
+            let moved = moved_or_stopping(&listener, &self.stopping, job_id);
             match end {
                 None => moved.await?,
                 Some(end) => match timeout_at(end, moved).await {
@@ -256,10 +301,11 @@ impl Jobs {
 async fn moved_or_stopping(
     listener: &Listener,
     stopping: &CancellationToken,
+    job_id: &str,
 ) -> Result<(), Refusal> {
     tokio::select! {
         () = listener.moved() => Ok(()),
-        () = stopping.cancelled() => Err(Refusal::ShuttingDown),
+        () = stopping.cancelled() => Err(Refusal::ShuttingDown { job_id: job_id.to_owned() }),
     }
 }
 
@@ -272,7 +318,8 @@ fn entry(job_id: &str, kind: log_entry::Kind) -> LogEntry {
     }
 }
 
-/// The size of a model in its request, in bytes.
-fn size_of(model: &Model) -> usize {
-    model.encoded_len()
+/// Whether reading a model may take so long that it must not hold up others: it is large,
+/// or packed and may become so.
+fn may_take_long(model: &Model) -> bool {
+    matches!(model.form, Some(Form::File(_))) || model.encoded_len() > LARGE_MODEL_BYTES
 }

@@ -8,8 +8,10 @@
 pub mod admission;
 pub mod config;
 pub mod dead_letters;
+pub mod expiry;
 pub mod jobs;
 pub mod listing;
+pub mod lookups;
 pub mod policy;
 pub mod refusal;
 pub mod server;

@@ -4,11 +4,13 @@ use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
+use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, Mesh};
 use solvemesh_gateway::{
     config::{Args, Command},
-    dead_letters,
+    dead_letters, expiry,
     jobs::Jobs,
+    lookups,
     server::serve,
     table::Table,
 };
@@ -16,7 +18,7 @@ use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -45,7 +47,9 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     solvemesh_telemetry::start(&args.logs).context("--log")?;
-    let listener = TcpListener::bind(args.listen).await.context("--listen")?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr()?;
     let policy = args.policy();
 
@@ -57,14 +61,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     let table = Table::follow(mesh.clone(), policy.kept).await.context("the results log")?;
-    let mut burials = tokio::spawn(dead_letters::run(mesh.clone()));
-    let jobs = Jobs {
-        mesh: mesh.clone(),
-        table,
-        watchers: Arc::new(Semaphore::new(policy.max_watchers)),
-        policy: Arc::new(policy),
-        stopping: CancellationToken::new(),
-    };
+    let jobs = Jobs::new(mesh.clone(), table, policy);
+
+    // They end with the mesh alone.
+    let mut chores = JoinSet::new();
+    chores.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("the dead letters")));
+    chores.spawn(lookups::run(jobs.clone()).map(|end| end.context("the workers' questions")));
+    chores.spawn(expiry::run(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
@@ -75,8 +78,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
 
     tokio::select! {
         outcome = &mut server => outcome?,
-        outcome = &mut burials => {
-            outcome?.context("the dead letters")?;
+        Some(ended) = chores.join_next() => {
+            ended??;
             anyhow::bail!("the mesh was closed");
         }
         () = stop_signal() => {

@@ -83,17 +83,33 @@ pub enum Refusal {
         /// Why, for people.
         message: String,
     },
-    /// The solution of an ended job is no longer stored.
-    #[error("the solution of job {job_id} is no longer stored: {cause}")]
-    SolutionGone {
-        /// The job.
+    /// This gateway is shutting down.
+    #[error("this gateway is shutting down; go on at another")]
+    ShuttingDown {
+        /// The job that was accepted before; empty if there is none.
         job_id: String,
+    },
+    /// The request is larger than a message may be.
+    #[error(
+        "the request is over max_message_bytes, {limit} bytes; a file may be packed with gzip or \
+         zstd"
+    )]
+    MessageTooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The request is no message of this API.
+    #[error("the request can't be decoded: {cause}")]
+    Undecodable {
         /// Why, for people.
         cause: String,
     },
-    /// This gateway is shutting down.
-    #[error("this gateway is shutting down; go on at another with the last resume token")]
-    ShuttingDown,
+    /// The request took too long to arrive or to be dealt with.
+    #[error("the request was not dealt with within {} s", limit.as_secs())]
+    TookTooLong {
+        /// How long it may take.
+        limit: Duration,
+    },
 }
 
 impl Refusal {
@@ -102,7 +118,7 @@ impl Refusal {
         match self {
             Self::Exhausted { .. } | Self::QueueFull { .. } => Some(Duration::from_secs(2)),
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
-            Self::ShuttingDown => Some(Duration::ZERO),
+            Self::ShuttingDown { .. } => Some(Duration::ZERO),
             _ => None,
         }
     }
@@ -122,6 +138,9 @@ impl Refusal {
         match error {
             MeshError::Full(lane) => Self::QueueFull { lane: lane.to_string() },
             MeshError::OutcomeUnknown => Self::OutcomeUnknown { job_id: job_id.to_owned() },
+            error @ MeshError::TooLarge { .. } => {
+                Self::field("REQUEST_TOO_LARGE", "model", error.to_string())
+            }
             error => Self::Unavailable { message: error.to_string() },
         }
     }

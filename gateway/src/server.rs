@@ -16,7 +16,11 @@ use tonic_web::GrpcWebLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tracing::{info, warn};
 
-use crate::{admission::Admission, jobs::Jobs, service::Service};
+use crate::{
+    admission::{Admission, Bounds},
+    jobs::Jobs,
+    service::Service,
+};
 
 /// The name under which the health service tells about the jobs' service; `""` tells
 /// the same.
@@ -69,12 +73,17 @@ pub async fn serve(
     // Before anyone can ask: a watch on a service that was never told of fails.
     tell(&reporter, ServingStatus::NotServing).await;
     let telling = tokio::spawn(tell_health(reporter, jobs.clone(), stop.clone()));
+    let bounds = Bounds {
+        max_requests: jobs.policy.max_requests,
+        max_watchers: jobs.policy.max_watchers,
+        max_message_bytes: max_message,
+    };
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(cors(origins))
-        .layer(Admission::new(jobs.policy.max_requests))
         .layer(GrpcWebLayer::new())
+        .layer(Admission::new(bounds))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

@@ -6,20 +6,25 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use futures::{Stream, stream};
 use prost::Message;
-use solvemesh::v1::{
-    Event, Heartbeat, Solution, SolutionPart, WatchResultsResponse, event,
-    watch_results_response::Kind,
+use solvemesh::{
+    broker::v1::BulkReference,
+    v1::{
+        Event, Heartbeat, Solution, SolutionPart, WatchResultsResponse, event,
+        watch_results_response::Kind,
+    },
 };
 use solvemesh_broker::MeshError;
 use tokio::{
     sync::{OwnedSemaphorePermit, TryAcquireError},
-    time::sleep,
+    time::{sleep, timeout},
 };
+use tracing::warn;
 
 use crate::{
-    jobs::Jobs,
+    jobs::{Jobs, LARGE_SOLUTIONS},
     refusal::Refusal,
     table::{Fold, Happening, Listener, Position, ResumeToken, part_count},
 };
@@ -72,13 +77,13 @@ impl Jobs {
 
     fn watcher_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         if self.stopping.is_cancelled() {
-            return Err(Refusal::ShuttingDown);
+            return Err(shutting_down());
         }
         self.watchers.clone().try_acquire_owned().map_err(|error| match error {
             TryAcquireError::NoPermits => {
                 Refusal::Exhausted { limit: "max_watchers", value: self.policy.max_watchers }
             }
-            TryAcquireError::Closed => Refusal::ShuttingDown,
+            TryAcquireError::Closed => shutting_down(),
         })
     }
 
@@ -95,11 +100,18 @@ impl Jobs {
     }
 }
 
+fn shutting_down() -> Refusal {
+    Refusal::ShuttingDown { job_id: String::new() }
+}
+
 /// Why a token can't be honoured, if it can't.
 fn stale(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
     let (reason, message) = if fold.log_id().is_some_and(|id| id != token.log_id) {
         ("TOKEN_OF_ANOTHER_LOG", "the resume token belongs to another log: begin without one")
-    } else if fold.first_offset().is_some_and(|first| token.position.offset + 1 < first) {
+    } else if fold
+        .first_offset()
+        .is_some_and(|first| token.position.offset.saturating_add(1) < first)
+    {
         ("TOKEN_TOO_OLD", "the log no longer has what follows the resume token")
     } else if token.position > fold.head() {
         ("TOKEN_BEYOND_LOG", "the resume token lies beyond the end of the log")
@@ -107,6 +119,17 @@ fn stale(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
         return None;
     };
     Some(Refusal::StaleToken { reason, message: message.to_owned() })
+}
+
+/// Tells of an end whose solution is lost.
+fn without_solution(event: &mut Event) {
+    if let Some(event::Kind::Finished(finished)) = &mut event.kind
+        && let Some(result) = &mut finished.result
+    {
+        result.solution_parts = 0;
+        let termination = result.termination.get_or_insert_default();
+        termination.warnings.push("the solution is no longer stored".to_owned());
+    }
 }
 
 struct Watcher {
@@ -119,8 +142,27 @@ struct Watcher {
     told: HashMap<Arc<str>, i32>,
     log_id: String,
     skip_progress: bool,
-    ready: VecDeque<WatchResultsResponse>,
+    ready: VecDeque<Ready>,
     done: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a watcher will be told next.
+enum Ready {
+    Event(Box<Event>, Position),
+    Parts(Box<Parts>),
+}
+
+/// A large solution, as it was stored. Its parts are decoded one by one as they are told.
+struct Parts {
+    /// The next one's event, without the part.
+    event: Event,
+    /// The next one's position.
+    at: Position,
+    /// The next one's number.
+    index: i32,
+    count: i32,
+    left: VecDeque<Bytes>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -136,8 +178,13 @@ struct Glance {
 impl Watcher {
     async fn next(&mut self) -> Option<Result<WatchResultsResponse, Refusal>> {
         loop {
-            if let Some(response) = self.ready.pop_front() {
-                return Some(Ok(response));
+            match self.ready.pop_front() {
+                Some(Ready::Event(event, at)) => return Some(Ok(self.event(*event, at))),
+                Some(Ready::Parts(parts)) => match self.part(parts) {
+                    Some(response) => return Some(Ok(response)),
+                    None => continue,
+                },
+                None => {}
             }
             if self.done {
                 return None;
@@ -152,7 +199,7 @@ impl Watcher {
                     }
                 }
                 Ok(glance) => {
-                    if let Err(refusal) = self.tell(glance).await {
+                    if let Err(refusal) = self.take(glance).await {
                         self.done = true;
                         return Some(Err(refusal));
                     }
@@ -190,60 +237,84 @@ impl Watcher {
         })
     }
 
-    /// Makes responses of what was taken.
-    async fn tell(&mut self, glance: Glance) -> Result<(), Refusal> {
-        for (id, happening) in glance.happenings {
+    /// Gets ready what was taken.
+    async fn take(&mut self, glance: Glance) -> Result<(), Refusal> {
+        for (_, happening) in glance.happenings {
             if self.skip_progress && matches!(happening.event.kind, Some(event::Kind::Progress(_)))
             {
                 continue;
             }
-            if happening.solution.is_some() {
-                self.tell_parts(&id, &happening).await?;
+            let mut event = Box::new(Event::clone(&happening.event));
+            if let Some(reference) = &happening.solution {
+                match self.load(&happening, reference).await? {
+                    Some(parts) => self.ready.push_back(Ready::Parts(parts)),
+                    None => without_solution(&mut event),
+                }
             }
-            self.push(&id, happening.position, Event::clone(&happening.event));
+            self.ready.push_back(Ready::Event(event, happening.position));
         }
         self.cursor = glance.cursor;
         self.done = glance.last;
         Ok(())
     }
 
-    /// The parts of a solution, which lie outside the log, as events of their own.
-    async fn tell_parts(&mut self, id: &Arc<str>, happening: &Happening) -> Result<(), Refusal> {
-        let Some(reference) = &happening.solution else { return Ok(()) };
-        let gone = |cause: String| Refusal::SolutionGone { job_id: id.to_string(), cause };
-        let parts = self.desk.mesh.load(reference).await.map_err(|error| match error {
-            MeshError::Gone(cause) => gone(cause),
-            error => Refusal::Unavailable { message: error.to_string() },
-        })?;
-        let count = part_count(happening);
-        let first = happening.event.sequence - count;
-        let place = Position { event: 0, ..happening.position };
-        let before = happening.position.event - reference.parts;
-        for (index, part) in (0..count).zip(parts) {
-            let at = place.later(before + u32::try_from(index).unwrap_or(u32::MAX));
-            if at <= self.cursor {
-                continue;
+    /// The parts of a solution, which lie outside the log, after the cursor; nothing if they
+    /// are no longer there.
+    async fn load(
+        &self,
+        happening: &Happening,
+        reference: &BulkReference,
+    ) -> Result<Option<Box<Parts>>, Refusal> {
+        let exhausted = || Refusal::Exhausted { limit: "large_solutions", value: LARGE_SOLUTIONS };
+        let permit = self.desk.large_solutions.clone().acquire_owned();
+        let permit = timeout(self.desk.patience(), permit).await.map_err(|_| exhausted())?;
+        let _permit = permit.map_err(|_| shutting_down())?;
+        let mut left: VecDeque<Bytes> = match self.desk.mesh.load(reference).await {
+            Ok(parts) => parts.into(),
+            Err(MeshError::Gone(cause)) => {
+                warn!(job = happening.event.job_id, cause, "a solution is no longer stored");
+                return Ok(None);
             }
-            let solution = Solution::decode(part).map_err(|error| gone(error.to_string()))?;
-            let part = SolutionPart { index, count, solution: Some(solution) };
-            let event = Event {
-                sequence: first + index,
-                kind: Some(event::Kind::SolutionPart(part)),
-                job_id: id.to_string(),
-                time: happening.event.time,
-                attempt: happening.event.attempt,
-                skipped: 0,
-            };
-            self.push(id, at, event);
+            Err(error) => return Err(Refusal::Unavailable { message: error.to_string() }),
+        };
+        let count = part_count(happening);
+        let mut event = Event { kind: None, ..Event::clone(&happening.event) };
+        event.sequence -= count;
+        let before = happening.position.event.saturating_sub(reference.parts);
+        let mut at = Position { event: before, ..happening.position };
+        let mut index = 0;
+        while at <= self.cursor && left.pop_front().is_some() {
+            (at, index, event.sequence) = (at.later(1), index + 1, event.sequence + 1);
         }
-        Ok(())
+        Ok(Some(Box::new(Parts { event, at, index, count, left, _permit })))
     }
 
-    fn push(&mut self, id: &Arc<str>, at: Position, mut event: Event) {
-        let told = self.told.entry(id.clone()).or_default();
+    /// The next part of a solution; the others stay ready.
+    fn part(&mut self, mut parts: Box<Parts>) -> Option<WatchResultsResponse> {
+        let bytes = parts.left.pop_front()?;
+        let (mut event, at) = (parts.event.clone(), parts.at);
+        match Solution::decode(bytes) {
+            Ok(solution) => {
+                let (index, count) = (parts.index, parts.count);
+                let part = SolutionPart { index, count, solution: Some(solution) };
+                event.kind = Some(event::Kind::SolutionPart(part));
+            }
+            // Its digest was right, so only a worker of another version can have done this.
+            Err(error) => warn!(job = event.job_id, cause = %error, "a part can't be decoded"),
+        }
+        parts.index += 1;
+        parts.event.sequence += 1;
+        parts.at = parts.at.later(1);
+        self.ready.push_front(Ready::Parts(parts));
+        event.kind.is_some().then(|| self.event(event, at))
+    }
+
+    /// An event as it is told, with the number of those that were left out before it.
+    fn event(&mut self, mut event: Event, at: Position) -> WatchResultsResponse {
+        let told = self.told.entry(event.job_id.as_str().into()).or_default();
         event.skipped = (event.sequence - *told - 1).max(0);
         *told = event.sequence;
-        self.ready.push_back(self.response(Kind::Event(event), at));
+        self.response(Kind::Event(event), at)
     }
 
     fn response(&self, kind: Kind, at: Position) -> WatchResultsResponse {
@@ -255,7 +326,7 @@ impl Watcher {
     async fn wait(&self) -> Option<Result<WatchResultsResponse, Refusal>> {
         tokio::select! {
             () = self.listener.moved() => None,
-            () = self.desk.stopping.cancelled() => Some(Err(Refusal::ShuttingDown)),
+            () = self.desk.stopping.cancelled() => Some(Err(shutting_down())),
             () = sleep(self.desk.policy.heartbeat) => {
                 Some(Ok(self.response(Kind::Heartbeat(Heartbeat {}), self.cursor)))
             }

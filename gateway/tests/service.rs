@@ -8,7 +8,8 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, job_envelope, log_entry,
+        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, LookupAnswer,
+        LookupRequest, Standing, job_envelope, log_entry,
     },
     v1::{
         CancelJobRequest, Event, Finished, GetJobRequest, Job, JobState, LinearModel,
@@ -19,10 +20,12 @@ use solvemesh::{
 };
 use solvemesh_broker::{
     Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh,
-    Mesh, MeshError, Payload,
+    Mesh, MeshError, Payload, Question,
 };
 use solvemesh_gateway::{
+    expiry,
     jobs::Jobs,
+    lookups,
     policy::Policy,
     server::{Origins, serve},
     table::{Kept, Table},
@@ -30,7 +33,7 @@ use solvemesh_gateway::{
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};
@@ -71,13 +74,9 @@ impl Gateway {
         let address = listener.local_addr().unwrap();
         let table = Table::follow(mesh.clone(), policy.kept).await.unwrap();
         table.ready().wait_for(|ready| *ready).await.unwrap();
-        let jobs = Jobs {
-            mesh,
-            table,
-            watchers: Arc::new(Semaphore::new(policy.max_watchers)),
-            policy: Arc::new(policy),
-            stopping: CancellationToken::new(),
-        };
+        let jobs = Jobs::new(mesh, table, policy);
+        tokio::spawn(expiry::run(jobs.clone()));
+        tokio::spawn(lookups::run(jobs.clone()));
         let stop = CancellationToken::new();
         let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
@@ -150,6 +149,7 @@ fn started(job: &JobEnvelope) -> log_entry::Kind {
         worker: "test".to_owned(),
         description: job.description.clone(),
         submit_time: job.submit_time,
+        worker_id: "process".to_owned(),
     })
 }
 
@@ -461,6 +461,46 @@ async fn limits_are_named_and_room_again_is_service_again() {
 }
 
 #[tokio::test]
+async fn a_job_expires_in_its_queue_without_any_worker() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let request = SubmitJobRequest {
+        queue_time_limit: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+        ..wyndor()
+    };
+    let job = gateway.submit(request).await.unwrap().job_id;
+    let responses = gateway.watch(&[&job], "").await.unwrap();
+    let events = events(&responses);
+    let Some(event::Kind::Finished(finished)) = &events[1].kind else {
+        panic!("no end: {events:?}")
+    };
+    assert_eq!(finished.state(), JobState::Expired);
+    let reason = finished.failure.as_ref().map(|failure| failure.reason.as_str());
+    assert_eq!(reason, Some("DEADLINE_EXCEEDED"));
+}
+
+#[tokio::test]
+async fn workers_are_told_where_a_job_stands() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let standing = async |job: &str| {
+        let request = LookupRequest { version: 1, job_id: job.to_owned() };
+        mesh.ask(request, Duration::from_secs(5)).await.unwrap()
+    };
+    assert_eq!(standing("none").await.standing(), Standing::Unknown);
+    let job = gateway.submit(wyndor()).await.unwrap().job_id;
+    assert_eq!(standing(&job).await.standing(), Standing::Queued);
+    let envelope = take(&mesh).await;
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    let running = standing(&job).await;
+    assert_eq!(running.standing(), Standing::Running);
+    assert_eq!((running.attempt_id.as_str(), running.worker_id.as_str()), ("attempt", "process"));
+    assert!(running.silent_millis < 5_000);
+    report(&mesh, &envelope, 2, succeeded(None)).await;
+    assert_eq!(standing(&job).await.standing(), Standing::Ended);
+}
+
+#[tokio::test]
 async fn solve_answers_with_the_state_when_its_time_is_over() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
@@ -533,6 +573,22 @@ impl Mesh for Away {
     }
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.0.load(reference).await
+    }
+    async fn ask(
+        &self,
+        request: LookupRequest,
+        patience: Duration,
+    ) -> Result<LookupAnswer, MeshError> {
+        self.0.ask(request, patience).await
+    }
+    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+        self.0.questions().await
+    }
+    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
+        self.0.be_present(id).await
+    }
+    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
+        self.0.is_present(id).await
     }
     fn health(&self) -> watch::Receiver<Health> {
         self.1.subscribe()

@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// What to log: a level, or directives such as "info,solvemesh_worker=debug"
-    #[arg(long, env = "SOLVEMESH_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "SOLVEMESH_LOG", default_value = "info,lapin=off", value_name = "FILTER")]
     pub log: String,
 
     /// How to write a line

@@ -36,7 +36,7 @@ pub(crate) async fn attempt(
     solver: &mut SolverProcess,
 ) -> bool {
     let author = Author::of_job(job.job_id.clone(), job.digest.clone());
-    let mut held = Settlement { context: Arc::clone(context), author, lease };
+    let mut held = Settlement { context: Arc::clone(context), author, lease, running: None };
     let description = job.description.clone().unwrap_or_default();
     let (submit_time, failed_attempts) = (job.submit_time, job.failed_attempts);
 
@@ -61,11 +61,17 @@ pub(crate) async fn attempt(
     };
 
     held.author.begin_attempt();
+    held.running = Some(context.running.begin(&held.author.attempt));
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
     );
     let worker = context.config.name.clone();
-    let started = AttemptStarted { worker, description: Some(description), submit_time };
+    let started = AttemptStarted {
+        worker,
+        description: Some(description),
+        submit_time,
+        worker_id: context.id.clone(),
+    };
     context.journal.write(held.author.entry(Kind::Started(started))).await;
 
     let job_id = held.author.job.clone();

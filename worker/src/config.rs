@@ -34,12 +34,22 @@ pub struct WorkerConfig {
     /// How many jobs of the express lane a slot holds, the one it solves included.
     /// A slot of any other lane holds one.
     pub express_prefetch: u16,
+    /// A slot that is busy with one job for longer than this gives the others that it
+    /// holds to slots that are free. Each return counts against the broker's delivery
+    /// limit.
+    pub share_after: Duration,
+    /// How long a job that was handed out before waits for a gateway to tell where it
+    /// stands; without an answer it is solved.
+    pub ask_patience: Duration,
     /// The least time between two progress entries of an attempt.
     pub progress_interval: Duration,
     /// The most time between two progress entries of an attempt, even where the
     /// solver has nothing to say.
     pub heartbeat: Duration,
-    /// How long a job of a later format is held before it goes back into its queue.
+    /// How long a job of a later format is held, beside those that are solved, before
+    /// it goes back into its queue. Each return counts against the broker's delivery
+    /// limit, and 200 of these pauses shall last longer than the longest deadline.
+    /// RabbitMQ before 3.12 takes back by itself what is held for 30 minutes.
     pub later_format_pause: Duration,
     /// How long a drain waits, after the last solve, for the log to confirm what
     /// was found out.
@@ -60,9 +70,11 @@ impl Default for WorkerConfig {
             cancel_grace: Duration::from_secs(1),
             start_timeout: Duration::from_secs(30),
             express_prefetch: 32,
+            share_after: Duration::from_secs(2),
+            ask_patience: Duration::from_secs(2),
             progress_interval: Duration::from_millis(500),
             heartbeat: Duration::from_secs(10),
-            later_format_pause: Duration::from_secs(30),
+            later_format_pause: Duration::from_secs(10 * 60),
             settle_grace: Duration::from_secs(10),
         }
     }

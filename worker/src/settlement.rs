@@ -12,7 +12,7 @@ use solvemesh_broker::{Lane, Lease, LeaseLost, MeshError};
 
 use crate::{
     backoff::Backoff, conclusion::Conclusion, context::Context, disposition::failure,
-    journal::Author,
+    journal::Author, redelivery::RunningAttempt,
 };
 
 /// How often a message that the broker does not take is sent again before the job is
@@ -25,6 +25,8 @@ pub(crate) struct Settlement {
     pub(crate) context: Arc<Context>,
     pub(crate) author: Author,
     pub(crate) lease: Lease,
+    /// Since the attempt began, until all this is done.
+    pub(crate) running: Option<RunningAttempt>,
 }
 
 impl Settlement {

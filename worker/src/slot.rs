@@ -1,10 +1,18 @@
 //! One slot: a warm solver process, and one job of one lane at a time.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
-use solvemesh_broker::{Consumer, Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
+use solvemesh::broker::v1::JobEnvelope;
+use solvemesh_broker::{Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
 
-use crate::{attempt::attempt, backoff::Backoff, context::Context, process::SolverProcess};
+use crate::{
+    attempt::attempt,
+    backoff::Backoff,
+    context::Context,
+    intake::Intake,
+    process::SolverProcess,
+    redelivery::{Advice, advice, forget, give_back, park},
+};
 
 /// One slot.
 #[derive(Clone, Debug)]
@@ -37,26 +45,26 @@ impl Slot {
     /// Takes jobs as long as there is a solver process and a lane.
     async fn serve(&self, mut solver: SolverProcess, backoff: &mut Backoff) -> ControlFlow<()> {
         let (context, lane, slot) = (&self.context, &self.lane, self.index);
-        let mut jobs: Consumer<Delivery> =
-            match context.mesh.consume(lane, context.config.prefetch(lane)).await {
-                Ok(jobs) => jobs,
-                Err(MeshError::Closed) => return ControlFlow::Break(()),
-                Err(error) => {
-                    tracing::warn!(%lane, slot, cause = %error, "the lane can't be consumed");
-                    return ControlFlow::Continue(());
-                }
-            };
+        let mut jobs = Intake::new(Arc::clone(context), lane.clone());
         loop {
             let alive = tokio::select! {
                 biased;
                 () = context.stop.cancelled() => return ControlFlow::Break(()),
                 delivery = jobs.next() => match delivery {
-                    Some(delivery) => self.take(delivery, &mut solver, backoff).await,
-                    None => return ControlFlow::Continue(()),
+                    Ok(Some(delivery)) => {
+                        self.take(delivery, &mut jobs, &mut solver, backoff).await
+                    }
+                    Ok(None) => return ControlFlow::Continue(()),
+                    Err(MeshError::Closed) => return ControlFlow::Break(()),
+                    Err(error) => {
+                        tracing::warn!(%lane, slot, cause = %error, "the lane can't be consumed");
+                        return ControlFlow::Continue(());
+                    }
                 },
                 death = solver.dies_idle() => {
                     let pid = solver.pid();
                     tracing::warn!(%lane, slot, pid, cause = %death, "an idle solver process died");
+                    jobs.pause();
                     if !context.pause(backoff.pause()).await {
                         return ControlFlow::Break(());
                     }
@@ -97,47 +105,87 @@ impl Slot {
     async fn take(
         &self,
         delivery: Delivery,
+        jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
     ) -> bool {
+        let (context, lane) = (&self.context, &self.lane);
         let Delivery { payload, redelivered, lease } = delivery;
+        if !lease.is_live() {
+            let job = payload.job_id();
+            tracing::info!(job, %lane, "the broker took the job back before it was begun");
+            return true;
+        }
         match payload {
-            Payload::Job(job) => {
-                if redelivered {
-                    tracing::info!(job = job.job_id, "a job that was handed out before");
+            Payload::Job(job) if redelivered => {
+                let advice = advice(context, &job.job_id);
+                match context.stop.run_until_cancelled(advice).await {
+                    Some(Advice::Solve) => {
+                        tracing::info!(job = job.job_id, "a job that was handed out before");
+                        self.attempt(*job, lease, jobs, solver, backoff).await
+                    }
+                    Some(Advice::Forget) => {
+                        context.settle(forget(job.job_id, lease)).await;
+                        true
+                    }
+                    Some(Advice::Park) => {
+                        jobs.park();
+                        context.park(park(Arc::clone(context), job.job_id, lease)).await;
+                        true
+                    }
+                    // Unsettled, the job goes back with all that waits here.
+                    None => true,
                 }
-                let alive = attempt(&self.context, &self.lane, *job, lease, solver).await;
-                if alive {
-                    backoff.reset();
-                }
-                alive
             }
+            Payload::Job(job) => self.attempt(*job, lease, jobs, solver, backoff).await,
             Payload::Later { version, job_id } => {
-                self.leave_to_later_workers(version, job_id, lease).await;
+                tracing::warn!(
+                    job = job_id, %lane, version,
+                    "a job of a later format is left to later workers"
+                );
+                jobs.park();
+                context.park(leave_to_later_workers(Arc::clone(context), job_id, lease)).await;
                 true
             }
             Payload::Unreadable { job_id, error, .. } => {
                 tracing::error!(job = job_id, cause = error, "what came is no job");
-                self.context.settle(reject(job_id, lease)).await;
+                context.settle(reject(job_id, lease)).await;
                 true
             }
         }
     }
 
-    /// A worker that knows the format shall have the job: it goes back, after a pause
-    /// that keeps it from going round and round between workers that don't.
-    async fn leave_to_later_workers(&self, version: u32, job: String, lease: Lease) {
-        let lane = &self.lane;
-        tracing::warn!(job, %lane, version, "a job of a later format is left to later workers");
-        let context = Arc::clone(&self.context);
-        let hold = async move {
-            context.pause(context.config.later_format_pause).await;
-            if let Err(LeaseLost) = lease.requeue().await {
-                tracing::info!(job, cause = %LeaseLost, "the job was already handed back");
+    /// Attempts a job; tells whether the solver process is still good. What waits
+    /// behind it goes to other slots if it takes long or the worker stops.
+    async fn attempt(
+        &self,
+        job: JobEnvelope,
+        lease: Lease,
+        jobs: &mut Intake,
+        solver: &mut SolverProcess,
+        backoff: &mut Backoff,
+    ) -> bool {
+        let mut attempt = pin!(attempt(&self.context, &self.lane, job, lease, solver));
+        let alive = tokio::select! {
+            biased;
+            alive = &mut attempt => alive,
+            _ = self.context.pause(self.context.config.share_after), if jobs.may_hold_others() => {
+                jobs.pause();
+                attempt.await
             }
         };
-        self.context.settle(hold).await;
+        if alive {
+            backoff.reset();
+        }
+        alive
     }
+}
+
+/// A worker that knows the format shall have the job: it goes back after a pause that
+/// keeps it from going round and round between workers that don't.
+async fn leave_to_later_workers(context: Arc<Context>, job: String, lease: Lease) {
+    context.pause(context.config.later_format_pause).await;
+    give_back(job, lease).await;
 }
 
 /// Into the dead-letter queue, where a gateway tells the job's end.

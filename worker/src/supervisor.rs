@@ -20,13 +20,14 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// process. Dropped without [`Worker::drain`], it hands back what it has in hand.
 ///
 /// Its tasks: one for each slot, one for each job that is being settled, one that
-/// writes into the log, one that hears of cancels.
+/// writes into the log, one that hears of cancels, one that makes it present.
 #[derive(Debug)]
 pub struct Worker {
     context: Arc<Context>,
     slots: TaskTracker,
     journal: JoinHandle<()>,
     cancels: JoinHandle<()>,
+    presence: JoinHandle<()>,
     /// Ends what serves the slots.
     end: CancellationToken,
     _kill_on_drop: DropGuard,
@@ -51,6 +52,14 @@ impl Worker {
             let (context, end) = (Arc::clone(&context), end.clone());
             async move { context.cancels.follow(context.mesh.as_ref(), &end).await }
         });
+        let presence = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move {
+                if let Err(error) = context.mesh.be_present(&context.id).await {
+                    tracing::warn!(cause = %error, "other workers can't see that this one lives");
+                }
+            }
+        });
         let slots = TaskTracker::new();
         for (lane, count) in context.config.slots.iter() {
             for index in 0..count {
@@ -64,6 +73,7 @@ impl Worker {
             slots,
             journal: journal_task,
             cancels,
+            presence,
             _stop_on_drop: stop.drop_guard(),
             _kill_on_drop: kill.drop_guard(),
             _end_on_drop: end.clone().drop_guard(),
@@ -87,8 +97,8 @@ impl Worker {
             tracing::warn!(cause = "the log does not confirm", "leaving jobs to other workers");
         }
         self.end.cancel();
-        let Self { mut journal, mut cancels, .. } = self;
-        for task in [&mut journal, &mut cancels] {
+        let Self { mut journal, mut cancels, mut presence, .. } = self;
+        for task in [&mut journal, &mut cancels, &mut presence] {
             if timeout(KILL_GRACE, &mut *task).await.is_err() {
                 task.abort();
             }

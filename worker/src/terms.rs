@@ -20,7 +20,7 @@ pub(crate) struct Terms {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The job's deadline passed before it was taken.
+/// The job's deadline, or its time in the queue, passed before it was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadlinePassed;
 
@@ -38,6 +38,11 @@ impl Terms {
         let mut time_limit = asked.filter(|limit| !limit.is_zero()).unwrap_or(config.longest_solve);
         time_limit = time_limit.min(config.longest_solve).min(A_YEAR);
         // A deadline that is no time is none.
+        if let Some(deadline) = job.queue_deadline.and_then(|time| SystemTime::try_from(time).ok())
+            && deadline <= now
+        {
+            return Err(DeadlinePassed);
+        }
         if let Some(deadline) = job.deadline.and_then(|time| SystemTime::try_from(time).ok()) {
             let left = deadline.duration_since(now).unwrap_or_default();
             if left.is_zero() {

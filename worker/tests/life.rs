@@ -16,7 +16,7 @@ use solvemesh::{
     solver::v1::solver_report,
     v1::{JobState, Progress, Solution, TerminationLimit, TerminationReason},
 };
-use solvemesh_broker::{Lane, Payload};
+use solvemesh_broker::{Delivery, Payload};
 use solvemesh_worker::{Worker, WorkerConfig};
 
 const NO_GRACE: Duration = Duration::ZERO;
@@ -120,6 +120,62 @@ async fn a_drain_finishes_what_runs_and_hands_back_what_waits() {
     worker.drain(NO_GRACE).await;
 }
 
+/// The solver of the next two tests solves one job once its file is there, and the
+/// others at once.
+const HELD: &str = "ready; task t; while [ ! -e go ]; do sleep 0.02; done; cat task.1; \
+                    task t; cat task.2; exec sleep 60";
+
+#[tokio::test]
+async fn what_waits_behind_a_long_solve_goes_to_others_until_the_slot_is_free() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    for task in 1..=2 {
+        let right = vec![told(TerminationReason::Optimal, vec![2.0, 6.0])];
+        scripts.reports(&format!("task.{task}"), task, right);
+    }
+    for id in ["long", "b", "c"] {
+        bed.enqueue("express", &job(id, wyndor(500.0), LONG)).await;
+    }
+    let share_after = Duration::from_millis(100);
+    let config = WorkerConfig { share_after, ..config(1, scripts.solver(HELD)) };
+    let worker = Worker::start(bed.mesh.clone(), config);
+    bed.started("long").await;
+
+    let others = bed.take("express", 2).await;
+    assert_eq!(ids(&others), ["b", "c"]);
+    for other in others {
+        other.lease.ack().await.unwrap();
+    }
+    bed.enqueue("express", &job("d", wyndor(500.0), LONG)).await;
+    std::fs::write(scripts.path("go"), "").unwrap();
+    assert_eq!(state(&bed.finished("long").await), (JobState::Succeeded, ""));
+    assert_eq!(state(&bed.finished("d").await), (JobState::Succeeded, ""));
+    assert_eq!(bed.story("long"), ["started", "finished"]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_drain_gives_back_what_waits_before_the_solve_under_way_ends() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    scripts.reports("task.1", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    for id in ["long", "b"] {
+        bed.enqueue("express", &job(id, wyndor(500.0), LONG)).await;
+    }
+    let share_after = Duration::from_secs(3600);
+    let config = WorkerConfig { share_after, ..config(1, scripts.solver(HELD)) };
+    let worker = Worker::start(bed.mesh.clone(), config);
+    bed.started("long").await;
+    let drain = tokio::spawn(worker.drain(Duration::from_secs(60)));
+
+    assert_eq!(ids(&bed.take("express", 1).await), ["b"]);
+    std::fs::write(scripts.path("go"), "").unwrap();
+    drain.await.unwrap();
+    assert_eq!(state(&bed.finished("long").await), (JobState::Succeeded, ""));
+}
+
+fn ids(deliveries: &[Delivery]) -> Vec<&str> {
+    deliveries.iter().map(|delivery| delivery.payload.job_id()).collect()
+}
+
 #[tokio::test]
 async fn a_solve_that_outlasts_the_drain_goes_to_another_worker_uncharged() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
@@ -219,16 +275,19 @@ async fn a_job_of_a_later_format_is_left_in_its_queue() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
+    // It is held longer than any test lasts, and keeps the only place of its lane's
+    // only slot from nobody.
+    let slots = "standard=1".parse().unwrap();
+    let config = WorkerConfig { slots, ..config(1, solver) };
     let mut later = job("later", wyndor(500.0), LONG);
     later.version = 99;
-    bed.enqueue("express", &later).await;
-    bed.enqueue("express", &job("now", wyndor(500.0), LONG)).await;
-    let worker = Worker::start(bed.mesh.clone(), config(1, solver));
+    bed.enqueue("standard", &later).await;
+    bed.enqueue("standard", &job("now", wyndor(500.0), LONG)).await;
+    let worker = Worker::start(bed.mesh.clone(), config);
     assert_eq!(state(&bed.finished("now").await), (JobState::Succeeded, ""));
     worker.drain(NO_GRACE).await;
 
     assert!(bed.story("later").is_empty());
-    let lane: Lane = "express".parse().unwrap();
-    let left = bed.mesh.consume(&lane, 1).await.unwrap().next().await.unwrap();
+    let left = bed.take("standard", 1).await.remove(0);
     assert_eq!(left.payload, Payload::Later { version: 99, job_id: "later".to_owned() });
 }

@@ -46,6 +46,15 @@ pub(super) struct Message {
     pub(super) properties: lapin::BasicProperties,
     pub(super) body: Vec<u8>,
     pub(super) lease: Lease,
+    pub(super) way: Way,
+}
+
+/// The channel that a message came by. A consumer that is stopped leaves it open as
+/// long as this is held.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) channel: Channel,
+    _token: TaskTrackerToken,
 }
 
 impl<T: Send + 'static> Source<T> {
@@ -88,11 +97,16 @@ impl<T: Send + 'static> Source<T> {
                 }
             }
             match subscription {
-                Ok(subscription) => {
+                Ok(mut subscription) => {
                     backoff.reset();
-                    if subscription.pump(&self, &session, &items, &stop).await.is_stopped() {
-                        drop(items);
-                        return;
+                    match subscription.pump(&self, &session, &items, &stop).await {
+                        Ended::Stopped => {
+                            // What was sent as the consumer went is dropped here, else
+                            // its lease would be waited for.
+                            drop(items);
+                            return subscription.leave(&self, &session).await;
+                        }
+                        Ended::Lost => {}
                     }
                 }
                 Err(error) => {
@@ -136,17 +150,11 @@ enum Ended {
     Lost,
 }
 
-impl Ended {
-    fn is_stopped(&self) -> bool {
-        matches!(self, Self::Stopped)
-    }
-}
-
 /// One channel's life.
 struct Subscription {
     channel: Channel,
     consumer: lapin::Consumer,
-    /// One token a lease that is not settled.
+    /// One token a lease that is not settled, and one a way that is held.
     leases: TaskTracker,
     abandoned: mpsc::UnboundedSender<Acker>,
     /// The leases that were dropped unsettled: no more than the prefetch. They wait
@@ -157,7 +165,7 @@ struct Subscription {
 
 impl Subscription {
     async fn pump<T: Send + 'static>(
-        mut self,
+        &mut self,
         source: &Source<T>,
         session: &Session,
         items: &mpsc::Sender<T>,
@@ -188,16 +196,7 @@ impl Subscription {
                     );
                     return Ended::Lost;
                 }
-                None => {
-                    let wind_down = self.wind_down(session);
-                    let closed = source.closed.cancelled();
-                    tokio::select! {
-                        () = wind_down => {}
-                        () = closed => {}
-                        () = source.link.over(session) => {}
-                    }
-                    return Ended::Stopped;
-                }
+                None => return Ended::Stopped,
             }
         }
     }
@@ -214,6 +213,16 @@ impl Subscription {
             properties: incoming.properties,
             body: incoming.data,
             lease,
+            way: Way { channel: self.channel.clone(), _token: self.leases.token() },
+        }
+    }
+
+    /// Winds down, as long as that is any use.
+    async fn leave<T>(self, source: &Source<T>, session: &Session) {
+        tokio::select! {
+            () = self.wind_down(session) => {}
+            () = source.closed.cancelled() => {}
+            () = source.link.over(session) => {}
         }
     }
 
@@ -287,6 +296,11 @@ impl Drop for Unsettled {
 
 #[async_trait]
 impl Settle for Unsettled {
+    fn is_live(&self) -> bool {
+        // Nobody looks after what was abandoned once the subscription has ended.
+        !self.abandoned.is_closed() && self.acker.as_ref().is_some_and(Acker::usable)
+    }
+
     async fn ack(self: Box<Self>) -> Result<(), LeaseLost> {
         self.settle(async |acker| acker.ack(BasicAckOptions::default()).await).await
     }

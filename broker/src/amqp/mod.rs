@@ -1,17 +1,20 @@
 //! A [`Mesh`] in RabbitMQ, 3.10 or later. Nothing outside this module knows lapin.
 //!
-//! Two connections, as an alarm of the broker blocks the one that publishes: each is
-//! made, watched and made again by a supervisor. Whatever uses them
-//! takes the current session and starts again with the next one.
+//! Two connections, as an alarm of the broker blocks the one that publishes (questions
+//! and answers too): each is made, watched and made again by a supervisor. Whatever
+//! uses them takes the current session and starts again with the next one.
 
+mod asker;
 mod backoff;
 mod bulk;
 mod config;
 mod connection;
 mod consumer;
 mod outbox;
+mod presence;
 mod properties;
 mod publisher;
+mod questions;
 mod returns;
 mod settled;
 mod tail;
@@ -27,7 +30,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
-use solvemesh::broker::v1::{BulkReference, CancelNotice, JobEnvelope, LogBatch, LogEntry};
+use solvemesh::broker::v1::{
+    BulkReference, CancelNotice, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+};
 use tokio::{
     sync::{mpsc, watch},
     time,
@@ -36,23 +41,27 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::config::{AmqpConfig, StreamLimits, Topology};
 use self::{
+    asker::Asker,
     bulk::{Bulk, record_failure},
     connection::{Link, Phase},
     consumer::Source,
     outbox::Outbox,
+    presence::Presence,
     publisher::{Failure, Message, Publisher},
     tail::Tail,
     topology::{Queue, Route},
 };
 use crate::{
     Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Payload,
+    MeshError, Payload, Question,
 };
 
 /// How many messages of a stream wait between its tail and its reader.
 const READ_AHEAD: usize = 256;
 /// How many dead letters one consumer holds unsettled.
 const DEAD_PREFETCH: u16 = 16;
+/// How many questions the broker sends ahead.
+const QUESTIONS_PREFETCH: u16 = 64;
 /// How many parts and cancels await their confirms.
 const RECORDS_IN_FLIGHT: usize = 32;
 /// How long the tasks may take to end once the mesh is closed.
@@ -61,6 +70,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// A [`Mesh`] in RabbitMQ. Its tasks end when it is closed or dropped.
 pub struct AmqpMesh {
     config: AmqpConfig,
+    publishing: Link,
     consuming: Link,
     /// The routes of the lanes seen so far.
     lanes: Mutex<BTreeMap<Lane, Route>>,
@@ -68,6 +78,7 @@ pub struct AmqpMesh {
     records: Publisher,
     outbox: Outbox,
     bulk: Bulk,
+    asker: Asker,
     health: watch::Receiver<Health>,
     /// Ends everything.
     closed: CancellationToken,
@@ -75,8 +86,8 @@ pub struct AmqpMesh {
 }
 
 impl AmqpMesh {
-    /// Connects, and declares everything but the lanes, which come with their first
-    /// use.
+    /// Connects, and declares everything but the lanes and presences, which come with
+    /// their first use.
     ///
     /// # Errors
     ///
@@ -109,17 +120,20 @@ impl AmqpMesh {
             publish_timeout: config.publish_timeout,
             timeout: config.bulk_timeout,
         };
+        let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
         let (verdict, health) = watch::channel(Health::Ready);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
         let closed = guard.disarm();
         Ok(Self {
             config,
+            publishing,
             consuming,
             lanes: Mutex::default(),
             jobs,
             records,
             outbox,
             bulk,
+            asker,
             health,
             closed,
             tasks,
@@ -150,6 +164,11 @@ impl AmqpMesh {
             closed: self.closed.clone(),
             decode,
         }
+    }
+
+    fn presence(&self) -> Presence {
+        let request_timeout = self.config.request_timeout;
+        Presence { link: self.consuming.clone(), request_timeout }
     }
 
     fn follow<T: Send + 'static>(
@@ -259,6 +278,35 @@ impl Mesh for AmqpMesh {
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.open()?;
         self.bulk.load(reference).await
+    }
+
+    async fn ask(
+        &self,
+        request: LookupRequest,
+        patience: Duration,
+    ) -> Result<LookupAnswer, MeshError> {
+        self.open()?;
+        self.asker.ask(&request, patience).await
+    }
+
+    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+        self.open()?;
+        let source = Source {
+            // Answers are published by the channel that the questions came by.
+            link: self.publishing.clone(),
+            ..self.source([topology::lookup()].into(), QUESTIONS_PREFETCH, |message| message)
+        };
+        questions::take(source, &self.tasks).await
+    }
+
+    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
+        self.open()?;
+        self.presence().begin(id, self.closed.clone(), &self.tasks).await
+    }
+
+    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
+        self.open()?;
+        self.presence().sees(id).await
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -1,16 +1,19 @@
 //! What travels beside a message's body.
 
+use std::time::Duration;
+
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable},
 };
 use solvemesh::broker::v1::JobEnvelope;
 
-use super::topology::{number, table};
+use super::topology::{QUESTION_TTL, number, table};
 use crate::FORMAT_VERSION;
 
 const DIGEST: &str = "solvemesh-digest";
 const FORMAT: &str = "solvemesh-format";
+const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
 
 /// The properties of a job's message: enough to tell of the job when the body can't
@@ -23,10 +26,39 @@ pub(super) fn of_job(job: &JobEnvelope) -> BasicProperties {
 
 /// The properties of a stream's message.
 pub(super) fn of_record() -> BasicProperties {
+    of_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
+}
+
+/// The properties of a question that whoever asks it gave a `number`, and forgets
+/// when `left` has passed.
+pub(super) fn of_question(number: u64, left: Duration) -> BasicProperties {
+    // Brokers take no more than 32 bits.
+    let left = left.clamp(Duration::from_millis(1), QUESTION_TTL).as_millis();
+    of_format(FORMAT_VERSION)
+        .with_delivery_mode(TRANSIENT)
+        .with_expiration(left.to_string().into())
+        .with_correlation_id(number.to_string().into())
+}
+
+/// The properties of the answer to a question with the properties `asked`.
+pub(super) fn of_answer(asked: &BasicProperties) -> BasicProperties {
+    let answer = of_format(FORMAT_VERSION).with_delivery_mode(TRANSIENT);
+    match asked.correlation_id() {
+        Some(number) => answer.with_correlation_id(number.clone()),
+        None => answer,
+    }
+}
+
+/// The properties of any message of ours.
+pub(super) fn of_format(version: u32) -> BasicProperties {
     BasicProperties::default()
-        .with_delivery_mode(PERSISTENT)
         .with_content_type("application/x-protobuf".into())
-        .with_headers(table([(FORMAT, number(FORMAT_VERSION.into()))]))
+        .with_headers(table([(FORMAT, number(version.into()))]))
+}
+
+/// The number of the question that an answer is for, if it tells.
+pub(super) fn correlation(properties: &BasicProperties) -> Option<u64> {
+    properties.correlation_id().as_ref().and_then(|number| number.as_str().parse().ok())
 }
 
 /// The job that a message is about; empty when it does not tell.
@@ -139,6 +171,14 @@ mod tests {
         let headers = table([("x-death", AMQPValue::FieldArray(deaths))]);
         assert_eq!(death(&BasicProperties::default().with_headers(headers)), "delivery_limit");
         assert_eq!(death(&BasicProperties::default()), "");
+    }
+
+    #[test]
+    fn an_answer_tells_which_question_it_is_for() {
+        let asked = of_question(7, Duration::MAX);
+        assert_eq!(correlation(&of_answer(&asked)), Some(7));
+        assert_eq!(asked.expiration().as_ref().map(|left| left.as_str()), Some("10000"));
+        assert_eq!(correlation(&of_answer(&BasicProperties::default())), None);
     }
 
     proptest! {

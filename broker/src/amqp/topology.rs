@@ -1,6 +1,6 @@
 //! The names and arguments of everything in the broker.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use lapin::{
     Channel, ExchangeKind,
@@ -15,6 +15,17 @@ const DEAD: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
+/// The queue of questions.
+pub(super) const LOOKUP: &str = "solvemesh.lookup.v1";
+
+/// How long a question waits for someone to take it, at most.
+pub(super) const QUESTION_TTL: Duration = Duration::from_secs(10);
+/// How long the queue of questions stays when nobody takes them.
+const LOOKUP_EXPIRES: Duration = Duration::from_secs(600);
+/// How many questions wait; past it, the oldest go.
+const LOOKUP_LENGTH: u64 = 10_000;
+/// The most bytes of a queue's name.
+const NAME_BYTES: usize = 255;
 
 /// A queue or stream, as it is to be declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +69,7 @@ pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
             ("x-dead-letter-strategy", text("at-least-once")),
             ("x-overflow", text("reject-publish")),
             ("x-max-length", number(topology.lane_length.into())),
-            (
-                "x-consumer-timeout",
-                number(u64::try_from(topology.consumer_timeout.as_millis()).unwrap_or(u64::MAX)),
-            ),
+            ("x-consumer-timeout", millis(topology.consumer_timeout)),
             ("x-delivery-limit", number(topology.delivery_limit.into())),
         ]),
         dead_letters: false,
@@ -96,9 +104,33 @@ pub(super) fn cancels(topology: &Topology) -> Queue {
     stream(CANCELS, &topology.cancels)
 }
 
-/// Everything but the lanes.
-pub(super) fn base(topology: &Topology) -> [Queue; 4] {
-    [dead(), log(topology), bulk(topology), cancels(topology)]
+/// The queue of questions. It is durable only as other queues of many connections are
+/// on their way out of RabbitMQ; its messages are not.
+pub(super) fn lookup() -> Queue {
+    Queue {
+        name: LOOKUP.to_owned(),
+        arguments: table([
+            ("x-queue-type", text("classic")),
+            ("x-message-ttl", millis(QUESTION_TTL)),
+            ("x-expires", millis(LOOKUP_EXPIRES)),
+            ("x-max-length", number(LOOKUP_LENGTH)),
+            ("x-overflow", text("drop-head")),
+        ]),
+        dead_letters: false,
+    }
+}
+
+/// The queue whose being there makes a process present, to be declared exclusive;
+/// nothing for an id that is too long for a queue's name.
+pub(super) fn present(id: &str) -> Option<Queue> {
+    let name = format!("solvemesh.present.{id}.v1");
+    let arguments = table([("x-queue-type", text("classic"))]);
+    (name.len() <= NAME_BYTES).then_some(Queue { name, arguments, dead_letters: false })
+}
+
+/// Everything but the lanes and the presences.
+pub(super) fn base(topology: &Topology) -> [Queue; 5] {
+    [dead(), lookup(), log(topology), bulk(topology), cancels(topology)]
 }
 
 fn stream(name: &str, limits: &StreamLimits) -> Queue {
@@ -130,6 +162,10 @@ pub(super) fn number(value: u64) -> AMQPValue {
     AMQPValue::LongLongInt(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+fn millis(time: Duration) -> AMQPValue {
+    number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Whether a queue is there; an error that closes the channel if it is not.
 pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -153,6 +189,18 @@ pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<(
     Ok(())
 }
 
+/// Declares a queue that is the connection's own and gone with it. One that is
+/// another's is an error that closes the channel.
+pub(super) async fn declare_exclusive(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+    let exclusive = QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    let name = queue.name.as_str().into();
+    channel.queue_declare(name, exclusive, queue.arguments.clone()).await.map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,12 +218,20 @@ mod tests {
 
     #[test]
     fn streams_have_bounds_but_no_overflow_which_the_broker_would_refuse() {
-        for stream in &base(&Topology::default())[1..] {
+        for stream in &base(&Topology::default())[2..] {
             let arguments = stream.arguments.inner();
             assert_eq!(arguments["x-queue-type"], text("stream"));
             assert!(arguments.contains_key("x-max-age"));
             assert!(arguments.contains_key("x-max-length-bytes"));
             assert!(!arguments.contains_key("x-overflow"));
         }
+    }
+
+    #[test]
+    fn an_id_that_no_queue_can_be_named_for_has_no_presence() {
+        let name = |id: &str| present(id).map(|queue| queue.name);
+        assert_eq!(name("a").as_deref(), Some("solvemesh.present.a.v1"));
+        assert!(name(&"x".repeat(234)).is_some_and(|name| name.len() == NAME_BYTES));
+        assert_eq!(name(&"x".repeat(235)), None);
     }
 }

@@ -2,11 +2,12 @@
 //! What it holds ends with the process.
 
 mod bulk;
+mod questions;
 mod queue;
 mod tape;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,18 +15,21 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
-use solvemesh::broker::v1::{BulkReference, JobEnvelope, LogBatch, LogEntry};
+use solvemesh::broker::v1::{
+    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     bulk::Bulk,
+    questions::Questions,
     queue::{Message, Queue},
     tape::Tape,
 };
 use crate::{
     Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage, LogStart,
-    MAX_ENTRY_BYTES, Mesh, MeshError, Payload,
+    MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
 };
 
 /// How many messages wait between a tape and its reader.
@@ -67,6 +71,8 @@ pub struct MemoryMesh {
     log: Arc<Tape<LogBatch>>,
     cancels: Arc<Tape<String>>,
     bulk: Mutex<Bulk>,
+    questions: Arc<Questions>,
+    present: Mutex<BTreeSet<String>>,
     health: watch::Sender<Health>,
     closed: CancellationToken,
 }
@@ -81,6 +87,8 @@ impl MemoryMesh {
             log: Arc::new(Tape::new(config.log_bytes)),
             cancels: Arc::new(Tape::new(config.cancels)),
             bulk: Mutex::new(Bulk::new(config.bulk_bytes)),
+            questions: Arc::default(),
+            present: Mutex::default(),
             health: watch::Sender::new(Health::Ready),
             closed: CancellationToken::new(),
             config,
@@ -182,6 +190,31 @@ impl Mesh for MemoryMesh {
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.open()?;
         self.bulk.lock().unwrap_or_else(PoisonError::into_inner).load(reference)
+    }
+
+    async fn ask(
+        &self,
+        request: LookupRequest,
+        patience: Duration,
+    ) -> Result<LookupAnswer, MeshError> {
+        let asking = self.questions.ask(request, patience);
+        self.closed.run_until_cancelled(asking).await.unwrap_or(Err(MeshError::Closed))
+    }
+
+    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+        self.open()?;
+        Ok(self.questions.consume(&self.closed))
+    }
+
+    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
+        self.open()?;
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Ok(())
+    }
+
+    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
+        self.open()?;
+        Ok(self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(id))
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -211,6 +211,10 @@ impl Drop for Unsettled {
 
 #[async_trait]
 impl Settle for Unsettled {
+    fn is_live(&self) -> bool {
+        self.message.is_some()
+    }
+
     async fn ack(mut self: Box<Self>) -> Result<(), LeaseLost> {
         self.message.take().map(drop).ok_or(LeaseLost)
     }

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
-use solvemesh::broker::v1::{JobEnvelope, LogEntry};
+use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupAnswer, LookupRequest};
 use solvemesh_broker::{
     Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart, MAX_ENTRY_BYTES,
-    MAX_PART_BYTES, Mesh, MeshError, Payload,
+    MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
 };
-use tokio::{sync::mpsc, time};
+use tokio::{sync::mpsc, task::AbortHandle, time};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +24,7 @@ macro_rules! tests_of {
             a_job_of_a_later_format_is_told_by_its_id
             no_more_than_the_prefetch_is_out_at_once
             a_stopped_consumer_gives_back_what_was_not_taken
+            a_consumer_that_is_dropped_at_any_moment_gives_everything_back
             entries_are_read_in_the_order_of_the_calls
             entries_of_many_callers_keep_each_callers_order
             reading_starts_at_any_offset
@@ -31,6 +32,10 @@ macro_rules! tests_of {
             what_is_stored_is_loaded_as_it_was
             a_reference_to_something_else_is_gone
             cancels_are_heard_by_those_who_come_late
+            each_of_many_questions_gets_its_own_answer
+            a_question_without_an_answer_fails_in_time_and_is_gone
+            a_question_goes_to_one_who_still_takes_questions
+            who_is_present_is_seen
             a_closed_mesh_ends_its_consumers_and_takes_no_more
         }
     };
@@ -122,7 +127,28 @@ pub(crate) async fn a_stopped_consumer_gives_back_what_was_not_taken(mesh: Arc<d
         delivery.lease.ack().await.unwrap();
     }
     assert_eq!(given, ["b", "c", "d"].map(str::to_owned).into());
+    assert!(taken.lease.is_live());
     taken.lease.ack().await.unwrap();
+}
+
+pub(crate) async fn a_consumer_that_is_dropped_at_any_moment_gives_everything_back(
+    mesh: Arc<dyn Mesh>,
+) {
+    let mut all: BTreeSet<_> = (0..20).map(|n| n.to_string()).collect();
+    for id in &all {
+        mesh.enqueue(&lane(), &job(id)).await.unwrap();
+    }
+    for n in 0..40 {
+        let jobs = mesh.consume(&lane(), 20).await.unwrap();
+        time::sleep(Duration::from_micros(50 * n)).await;
+        drop(jobs);
+    }
+    let mut jobs = mesh.consume(&lane(), 20).await.unwrap();
+    while !all.is_empty() {
+        let delivery = next(&mut jobs).await;
+        assert!(all.remove(&job_id(&delivery)));
+        delivery.lease.ack().await.unwrap();
+    }
 }
 
 pub(crate) async fn entries_are_read_in_the_order_of_the_calls(mesh: Arc<dyn Mesh>) {
@@ -216,15 +242,96 @@ pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>
     assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("b"));
 }
 
+pub(crate) async fn each_of_many_questions_gets_its_own_answer(mesh: Arc<dyn Mesh>) {
+    let mut gateways = Vec::new();
+    for _ in 0..2 {
+        gateways.push(answer_all(mesh.questions().await.unwrap()));
+    }
+    let ids: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+    let answers = join_all(ids.iter().map(|id| mesh.ask(question(id), PATIENCE))).await;
+    for (id, answered) in ids.iter().zip(answers) {
+        assert_eq!(answered, Ok(answer(id)));
+    }
+    gateways.iter().for_each(AbortHandle::abort);
+}
+
+pub(crate) async fn a_question_without_an_answer_fails_in_time_and_is_gone(mesh: Arc<dyn Mesh>) {
+    let patience = Duration::from_secs(1);
+    let ask = async |id| {
+        let start = time::Instant::now();
+        let refused = mesh.ask(question(id), patience).await;
+        assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+        assert!(start.elapsed() < patience + Duration::from_secs(5));
+    };
+    ask("to nobody").await;
+    let mut questions = mesh.questions().await.unwrap();
+    // It has outlived whoever asked it; the broker's clock is not ours.
+    time::sleep(patience).await;
+    let ignored = async {
+        let Question { request, reply } = next_question(&mut questions).await;
+        assert_eq!(request, question("ignored"));
+        drop(reply);
+    };
+    tokio::join!(ask("ignored"), ignored);
+    // An answer to one who has gone harms nobody.
+    let (_, late) = tokio::join!(ask("late"), next_question(&mut questions));
+    late.reply.send(answer("late")).await;
+    let (answered, ()) = tokio::join!(mesh.ask(question("heard"), PATIENCE), async {
+        let heard = next_question(&mut questions).await;
+        heard.reply.send(answer(&heard.request.job_id)).await;
+    });
+    assert_eq!(answered, Ok(answer("heard")));
+}
+
+pub(crate) async fn a_question_goes_to_one_who_still_takes_questions(mesh: Arc<dyn Mesh>) {
+    let mut stopped = mesh.questions().await.unwrap();
+    let (answered, ()) = tokio::join!(mesh.ask(question("taken"), PATIENCE), async {
+        let taken = next_question(&mut stopped).await;
+        stopped.stop();
+        assert!(within("the end", stopped.next()).await.is_none());
+        taken.reply.send(answer("taken")).await;
+    });
+    assert_eq!(answered, Ok(answer("taken")), "it was taken before");
+    // Nobody takes this one at first.
+    let (answered, gateway) = tokio::join!(mesh.ask(question("waiting"), PATIENCE), async {
+        answer_all(mesh.questions().await.unwrap())
+    });
+    assert_eq!(answered, Ok(answer("waiting")));
+    gateway.abort();
+}
+
+pub(crate) async fn who_is_present_is_seen(mesh: Arc<dyn Mesh>) {
+    assert_eq!(mesh.is_present("a").await, Ok(false));
+    mesh.be_present("a").await.unwrap();
+    mesh.be_present("a").await.unwrap();
+    assert_eq!(mesh.is_present("a").await, Ok(true));
+    assert_eq!(mesh.is_present("b").await, Ok(false));
+    assert_eq!(mesh.is_present(&"x".repeat(1000)).await, Ok(false));
+}
+
 pub(crate) async fn a_closed_mesh_ends_its_consumers_and_takes_no_more(mesh: Arc<dyn Mesh>) {
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
-    within("closing", mesh.close(Duration::from_secs(5))).await;
+    let mut questions = mesh.questions().await.unwrap();
+    let closing = async {
+        // The one who asks it gets no answer.
+        let held = next_question(&mut questions).await;
+        within("closing", mesh.close(Duration::from_secs(5))).await;
+        held
+    };
+    let (unanswered, held) = tokio::join!(mesh.ask(question("held"), PATIENCE), closing);
+    assert_eq!(unanswered, Err(MeshError::Closed));
+    drop(held);
+    assert!(within("the end", questions.next()).await.is_none());
     assert!(within("the end", jobs.next()).await.is_none());
     assert!(within("the end", log.recv()).await.is_none());
     assert_eq!(mesh.enqueue(&lane(), &job("a")).await, Err(MeshError::Closed));
     assert_eq!(mesh.append(entry("a")).await, Err(MeshError::Closed));
     assert!(mesh.consume(&lane(), 1).await.is_err());
+    assert_eq!(mesh.ask(question("a"), PATIENCE).await, Err(MeshError::Closed));
+    assert!(matches!(mesh.questions().await, Err(MeshError::Closed)));
+    assert_eq!(mesh.be_present("a").await, Err(MeshError::Closed));
+    assert_eq!(mesh.is_present("a").await, Err(MeshError::Closed));
 }
 
 pub(crate) fn lane() -> Lane {
@@ -249,6 +356,33 @@ pub(crate) fn job_id(delivery: &Delivery) -> String {
         Payload::Job(job) => job.job_id.clone(),
         other => panic!("no job: {other:?}"),
     }
+}
+
+pub(crate) fn question(job_id: &str) -> LookupRequest {
+    LookupRequest { version: FORMAT_VERSION, job_id: job_id.to_owned() }
+}
+
+/// The answer to the question about a job.
+pub(crate) fn answer(job_id: &str) -> LookupAnswer {
+    LookupAnswer {
+        version: FORMAT_VERSION,
+        attempt_id: format!("the attempt at {job_id}"),
+        ..LookupAnswer::default()
+    }
+}
+
+/// Answers what comes, until it is aborted.
+pub(crate) fn answer_all(mut questions: Consumer<Question>) -> AbortHandle {
+    let answering = async move {
+        while let Some(Question { request, reply }) = questions.next().await {
+            reply.send(answer(&request.job_id)).await;
+        }
+    };
+    tokio::spawn(answering).abort_handle()
+}
+
+pub(crate) async fn next_question(questions: &mut Consumer<Question>) -> Question {
+    within("a question", questions.next()).await.expect("the consumer goes on")
 }
 
 pub(crate) async fn next(jobs: &mut Consumer<Delivery>) -> Delivery {

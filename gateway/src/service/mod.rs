@@ -43,11 +43,18 @@ impl JobService for Service {
         &self,
         request: Request<SubmitJobRequest>,
     ) -> Result<Response<SubmitJobResponse>, Status> {
-        let SubmitJobRequest { model, options, labels, request_id, validate_only, lane, deadline } =
-            request.into_inner();
-        let options = options.unwrap_or_default();
-        let submission =
-            Submission { model, options, labels, request_id, lane, deadline, time_left: None };
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        let submission = Submission {
+            model: request.model,
+            options: request.options.unwrap_or_default(),
+            labels: request.labels,
+            request_id: request.request_id,
+            lane: request.lane,
+            deadline: request.deadline,
+            queue_time_limit: request.queue_time_limit,
+            time_left: None,
+        };
         let job = if validate_only {
             let plan = self.jobs.validate(submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.job() }
@@ -91,6 +98,7 @@ impl JobService for Service {
             request_id,
             lane,
             deadline: None,
+            queue_time_limit: None,
             time_left: spent.map(|Budget { solve, .. }| solve),
         };
         let submitted = self.jobs.submit(submission).await?;

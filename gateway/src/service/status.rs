@@ -44,8 +44,10 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::Unavailable { .. } => (Code::Unavailable, "MESH_UNAVAILABLE"),
         Refusal::OutcomeUnknown { .. } => (Code::Unavailable, "OUTCOME_UNKNOWN"),
         Refusal::StaleToken { reason, .. } => (Code::OutOfRange, reason),
-        Refusal::SolutionGone { .. } => (Code::NotFound, "SOLUTION_GONE"),
-        Refusal::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+        Refusal::ShuttingDown { .. } => (Code::Unavailable, "SHUTTING_DOWN"),
+        Refusal::MessageTooLarge { .. } => (Code::ResourceExhausted, "LIMIT_REACHED"),
+        Refusal::Undecodable { .. } => (Code::InvalidArgument, "UNDECODABLE"),
+        Refusal::TookTooLong { .. } => (Code::DeadlineExceeded, "TOOK_TOO_LONG"),
     }
 }
 
@@ -53,8 +55,13 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
     let pairs = match refusal {
         Refusal::NotFound { job_id }
         | Refusal::Forgotten { job_id }
-        | Refusal::OutcomeUnknown { job_id }
-        | Refusal::SolutionGone { job_id, .. } => vec![("job_id", job_id.clone())],
+        | Refusal::OutcomeUnknown { job_id } => vec![("job_id", job_id.clone())],
+        Refusal::ShuttingDown { job_id } if !job_id.is_empty() => {
+            vec![("job_id", job_id.clone())]
+        }
+        Refusal::MessageTooLarge { limit } => {
+            vec![("limit", "max_message_bytes".to_owned()), ("value", limit.to_string())]
+        }
         Refusal::Taken { request_id, job_id } => {
             vec![("job_id", job_id.clone()), ("request_id", request_id.clone())]
         }
@@ -65,7 +72,9 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::Invalid { .. }
         | Refusal::Unavailable { .. }
         | Refusal::StaleToken { .. }
-        | Refusal::ShuttingDown => Vec::new(),
+        | Refusal::Undecodable { .. }
+        | Refusal::TookTooLong { .. }
+        | Refusal::ShuttingDown { .. } => Vec::new(),
     };
     pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()
 }

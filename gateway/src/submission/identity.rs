@@ -4,6 +4,7 @@ use solvemesh::v1::{LinearModel, SolveOptions};
 use uuid::{Builder, Uuid};
 
 /// What makes two submissions the same.
+#[derive(Clone, Copy)]
 pub(super) struct Payload<'a> {
     /// The model's name.
     pub(super) name: &'a str,
@@ -15,6 +16,9 @@ pub(super) struct Payload<'a> {
     pub(super) labels: &'a std::collections::BTreeMap<String, String>,
     /// The lane that was asked for.
     pub(super) lane: &'a str,
+    /// The spans that were asked for: until the job is given up, and until it is given
+    /// up in its queue.
+    pub(super) spans: [Option<prost_types::Duration>; 2],
 }
 
 impl Payload<'_> {
@@ -33,6 +37,9 @@ impl Payload<'_> {
             part(value.as_bytes());
         }
         part(self.lane.as_bytes());
+        for span in self.spans {
+            part(&span.map(|span| span.encode_to_vec()).unwrap_or_default());
+        }
         hash.finalize().into()
     }
 }
@@ -67,29 +74,33 @@ mod tests {
 
     #[test]
     fn every_part_of_a_payload_counts() {
-        let base = (
-            "name",
-            LinearModel::default(),
-            SolveOptions::default(),
-            BTreeMap::from([("a".to_owned(), "b".to_owned())]),
-            "lane",
-        );
-        let digest = |(name, model, options, labels, lane): &(
-            &str,
-            LinearModel,
-            SolveOptions,
-            BTreeMap<String, String>,
-            &str,
-        )| Payload { name, model, options, labels, lane }.digest();
-        let mut others = vec![base.clone(); 5];
-        others[0].0 = "other";
-        others[1].1.objective_offset = 1.0;
-        others[2].2.seed = Some(0);
-        others[3].3.insert("a".to_owned(), "c".to_owned());
-        others[4].4 = "other";
-        for other in &others {
-            assert_ne!(digest(&base), digest(other));
-        }
-        assert_eq!(digest(&base), digest(&base.clone()));
+        let (model, options) = (LinearModel::default(), SolveOptions::default());
+        let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let base = Payload {
+            name: "name",
+            model: &model,
+            options: &options,
+            labels: &labels,
+            lane: "lane",
+            spans: [None, None],
+        };
+        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+        let other_model = LinearModel { objective_offset: 1.0, ..LinearModel::default() };
+        let other_options = SolveOptions { seed: Some(0), ..SolveOptions::default() };
+        let other_labels = BTreeMap::from([("a".to_owned(), "c".to_owned())]);
+        let others = [
+            Payload { name: "other", ..base },
+            Payload { model: &other_model, ..base },
+            Payload { options: &other_options, ..base },
+            Payload { labels: &other_labels, ..base },
+            Payload { lane: "other", ..base },
+            Payload { spans: [second, None], ..base },
+            Payload { spans: [None, second], ..base },
+        ];
+        let mut digests: Vec<_> = others.iter().chain([&base]).map(Payload::digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 8);
+        assert_eq!(base.digest(), Payload { ..base }.digest());
     }
 }

@@ -5,6 +5,9 @@ use solvemesh::v1::{LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 use super::catalog;
 use crate::{policy::Policy, refusal::FieldFault};
 
+/// The longest value of a raw option, in bytes.
+const MAX_VALUE_BYTES: usize = 64;
+
 /// The largest upper bound of a semi-continuous variable that HiGHS does not tighten
 /// silently.
 const LARGEST_SEMI_UPPER: f64 = 1e5;
@@ -86,6 +89,9 @@ pub(super) fn settle(
     for (name, value) in &asked.solver_options {
         let field = format!("solver_options[{name:?}]");
         match catalog::domain(solver, name) {
+            _ if value.len() > MAX_VALUE_BYTES => {
+                fault(&field, format!("a value has at most {MAX_VALUE_BYTES} bytes"));
+            }
             None => {
                 let solver = solver.as_str_name();
                 fault(&field, format!("{name:?} is no option that {solver} may be given"));

@@ -27,6 +27,9 @@ const MAX_LABEL_VALUE: usize = 255;
 const MAX_REQUEST_ID: usize = 128;
 const MAX_MODEL_NAME: usize = 255;
 
+/// The most bytes of warnings that a job carries: it is told with every listing.
+const MAX_WARNING_BYTES: usize = 16 << 10;
+
 /// What a client asks for, whichever RPC it uses.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
@@ -42,6 +45,8 @@ pub struct Submission {
     pub lane: String,
     /// When to give up, from now.
     pub deadline: Option<prost_types::Duration>,
+    /// When to give up if it still waits in its queue, from now.
+    pub queue_time_limit: Option<prost_types::Duration>,
     /// What remains for the solve of the caller's own deadline. No part of the
     /// payload: a retry with less time left is the same submission.
     pub time_left: Option<Duration>,
@@ -75,10 +80,14 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         faults.push(fault("model", "is required"));
         return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults });
     };
-    let deadline = deadline(submission.deadline, policy).unwrap_or_else(|wrong| {
-        faults.push(wrong);
-        policy.max_deadline
-    });
+    let mut span = |field, asked| {
+        span(field, asked, policy).unwrap_or_else(|wrong| {
+            faults.push(wrong);
+            policy.max_deadline
+        })
+    };
+    let deadline = span("deadline", submission.deadline);
+    let queue_time = span("queue_time_limit", submission.queue_time_limit).min(deadline);
     let normal = solvemesh_model::read(model, &policy.model)?;
     if normal.name.chars().count() > MAX_MODEL_NAME {
         faults.push(fault("model.name", format!("may have {MAX_MODEL_NAME} characters")));
@@ -104,6 +113,7 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         options: &submission.options,
         labels: &submission.labels,
         lane: &submission.lane,
+        spans: [submission.deadline, submission.queue_time_limit],
     }
     .digest();
     if let (Some(left), Some(limit)) = (submission.time_left, &mut options.time_limit)
@@ -119,7 +129,8 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         lane: lane.to_string(),
         options: Some(options),
         deadline: Some((now + deadline).into()),
-        warnings: normal.warnings,
+        queue_deadline: Some((now + queue_time).into()),
+        warnings: bounded(normal.warnings),
         request_id: submission.request_id,
     };
     Ok(Plan {
@@ -167,6 +178,22 @@ impl Plan {
     }
 }
 
+/// Keeps the first warnings, and counts the others.
+fn bounded(mut warnings: Vec<String>) -> Vec<String> {
+    let mut bytes = 0;
+    let fitting = warnings.iter().take_while(|warning| {
+        bytes += warning.len();
+        bytes <= MAX_WARNING_BYTES
+    });
+    let kept = fitting.count();
+    let rest = warnings.len() - kept;
+    if rest > 0 {
+        warnings.truncate(kept);
+        warnings.push(format!("and {rest} more warnings"));
+    }
+    warnings
+}
+
 fn fault(field: impl Into<String>, description: impl Into<String>) -> FieldFault {
     FieldFault { field: field.into(), description: description.into() }
 }
@@ -192,14 +219,19 @@ fn identity_faults(submission: &Submission) -> Vec<FieldFault> {
     faults
 }
 
-fn deadline(asked: Option<prost_types::Duration>, policy: &Policy) -> Result<Duration, FieldFault> {
+/// A span of time from now; without one, the longest.
+fn span(
+    field: &str,
+    asked: Option<prost_types::Duration>,
+    policy: &Policy,
+) -> Result<Duration, FieldFault> {
     let max = policy.max_deadline;
     match asked.map(Duration::try_from) {
         None => Ok(max),
-        Some(Ok(deadline)) if !deadline.is_zero() && deadline <= max => Ok(deadline),
+        Some(Ok(span)) if !span.is_zero() && span <= max => Ok(span),
         Some(_) => {
             let max = max.as_secs_f64();
-            Err(fault("deadline", format!("must be above 0 and at most max_deadline, {max} s")))
+            Err(fault(field, format!("must be above 0 and at most max_deadline, {max} s")))
         }
     }
 }

@@ -2,15 +2,16 @@
 //! the log's, so that two gateways never disagree. The first terminal entry wins.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{JobFinished, LogBatch, LogEntry, log_entry},
+    broker::v1::{AttemptStarted, JobFinished, LogBatch, LogEntry, log_entry},
     v1::{
-        AttemptFailed, CancelRequested, Finished, JobDescription, JobState, Queued, Started, event,
+        AttemptFailed, CancelRequested, Failure, Finished, JobDescription, JobState, Queued,
+        Started, event,
     },
 };
 
@@ -22,11 +23,13 @@ pub struct Fold {
     jobs: HashMap<Arc<str>, Record>,
     by_first: BTreeMap<Position, Arc<str>>,
     ended: BTreeMap<Position, Arc<str>>,
+    waiting: BTreeSet<(i64, Arc<str>)>,
     forgotten: Tombstones,
     log_id: Option<String>,
     first_offset: Option<u64>,
     head: Position,
     weight: usize,
+    ended_weight: usize,
 }
 
 /// What one message of the log changed.
@@ -105,19 +108,33 @@ impl Fold {
                 return None;
             }
         }
-        if job.ended() {
+        let had_ended = job.ended();
+        if had_ended {
             // Only what was not known yet: a job whose gateway died after queueing it.
             if let log_entry::Kind::Submitted(submitted) = kind {
                 describe(job, submitted.description.as_ref(), submitted.submit_time);
             }
         } else {
+            let waited = waits(job);
             advance(job, at, entry, kind);
             if job.ended() {
                 self.ended.insert(at, job.id.clone());
             }
+            if waits(job) != waited {
+                if let Some(deadline) = waited {
+                    self.waiting.remove(&(deadline, job.id.clone()));
+                }
+                if let Some(deadline) = waits(job) {
+                    self.waiting.insert((deadline, job.id.clone()));
+                }
+            }
         }
         job.counted = job.weight();
         self.weight = self.weight - weight + job.counted;
+        if job.ended() {
+            let before = if had_ended { weight } else { 0 };
+            self.ended_weight = self.ended_weight - before + job.counted;
+        }
         (job.last_sequence > sequence).then(|| job.id.clone())
     }
 
@@ -134,6 +151,13 @@ impl Fold {
     /// The jobs that the log first spoke of before a position, the latest first.
     pub fn latest_before(&self, before: Position) -> impl Iterator<Item = &Record> {
         self.by_first.range(..before).rev().filter_map(|(_, id)| self.jobs.get(id))
+    }
+
+    /// Queued jobs whose time in the queue was over at a time, in seconds since 1970;
+    /// at most so many.
+    pub fn overdue(&self, now: i64, most: usize) -> Vec<Arc<str>> {
+        let due = self.waiting.iter().take_while(|(deadline, _)| *deadline < now);
+        due.take(most).map(|(_, id)| id.clone()).collect()
     }
 
     /// How many jobs are queued or running.
@@ -156,14 +180,20 @@ impl Fold {
         self.log_id.as_deref()
     }
 
-    /// Forgets the jobs that ended first until at most `jobs` ended ones are left and
-    /// all jobs together take at most about `bytes` of memory. Entries about a
-    /// forgotten job change nothing.
+    /// About how many bytes of memory the jobs take that are queued or running.
+    pub fn live_weight(&self) -> usize {
+        self.weight - self.ended_weight
+    }
+
+    /// Forgets the jobs that ended first until at most `jobs` ended ones are left, and
+    /// they take at most about `bytes` of memory. Entries about a forgotten job change
+    /// nothing.
     pub fn forget(&mut self, jobs: usize, bytes: usize) {
-        while self.ended.len() > jobs || (self.weight > bytes && !self.ended.is_empty()) {
+        while self.ended.len() > jobs || self.ended_weight > bytes {
             let Some((_, id)) = self.ended.pop_first() else { return };
             if let Some(job) = self.jobs.remove(&id) {
                 self.weight -= job.counted;
+                self.ended_weight -= job.counted;
                 self.by_first.remove(&job.first);
                 self.forgotten.insert(&id);
             }
@@ -177,6 +207,7 @@ fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &log_entry::K
     if !entry.attempt_id.is_empty() && !numbers_on(job, entry) {
         return;
     }
+    let attempt = number_of(job, entry);
     match kind {
         log_entry::Kind::Submitted(submitted) => {
             describe(job, submitted.description.as_ref(), submitted.submit_time);
@@ -190,7 +221,7 @@ fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &log_entry::K
                 queued(job, at, started.submit_time.or(entry.time));
                 at = at.later(1);
             }
-            begin(job, entry, &started.worker);
+            begin(job, entry, started);
             let started = Started { worker: started.worker.clone() };
             job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
         }
@@ -206,21 +237,26 @@ fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &log_entry::K
             let kind = event::Kind::AttemptFailed(AttemptFailed { failure: lost.failure.clone() });
             job.happen(at, entry.time, job.attempt(), kind, None);
             if job.cancel_requested {
-                finish(job, at.later(1), entry.time, &cancelled());
+                finish(job, at.later(1), entry.time, attempt, &cancelled());
             }
         }
         log_entry::Kind::AttemptLost(_) => {}
-        log_entry::Kind::Finished(finished) => finish(job, at, entry.time, finished),
+        log_entry::Kind::Finished(finished) => finish(job, at, entry.time, attempt, finished),
         log_entry::Kind::CancelAsked(_) if job.state == JobState::Queued => {
             job.cancel_requested = true;
-            finish(job, at, entry.time, &cancelled());
+            finish(job, at, entry.time, attempt, &cancelled());
         }
         log_entry::Kind::CancelAsked(_) if !job.cancel_requested => {
             job.cancel_requested = true;
             let kind = event::Kind::CancelRequested(CancelRequested {});
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
-        log_entry::Kind::CancelAsked(_) | log_entry::Kind::Marker(_) => {}
+        log_entry::Kind::QueueTimePassed(_) if job.state == JobState::Queued => {
+            finish(job, at, entry.time, attempt, &expired());
+        }
+        log_entry::Kind::CancelAsked(_)
+        | log_entry::Kind::QueueTimePassed(_)
+        | log_entry::Kind::Marker(_) => {}
     }
 }
 
@@ -235,6 +271,12 @@ fn numbers_on(job: &mut Record, entry: &LogEntry) -> bool {
         // Only a start makes an attempt; a terminal entry counts without one.
         None => true,
     }
+}
+
+/// The number of the attempt that writes; the latest one's where none does.
+fn number_of(job: &Record, entry: &LogEntry) -> i32 {
+    let place = job.attempts.iter().position(|attempt| attempt.id == entry.attempt_id);
+    place.map_or(job.attempt(), |place| i32::try_from(place + 1).unwrap_or(i32::MAX))
 }
 
 fn is_current(job: &Record, entry: &LogEntry) -> bool {
@@ -255,14 +297,15 @@ fn queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
     job.happen(at, time, 0, event::Kind::Queued(Queued { description }), None);
 }
 
-fn begin(job: &mut Record, entry: &LogEntry, worker: &str) {
+fn begin(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
     job.state = JobState::Running;
     job.progress = None;
     job.attempts.push(Attempt {
         id: entry.attempt_id.clone(),
         last_number: entry.number,
         start_time: entry.time,
-        worker: worker.to_owned(),
+        worker: started.worker.clone(),
+        worker_id: started.worker_id.clone(),
     });
 }
 
@@ -271,7 +314,29 @@ fn cancelled() -> JobFinished {
     JobFinished { outcome: Some(outcome), solution: None }
 }
 
-fn finish(job: &mut Record, at: Position, time: Option<Timestamp>, finished: &JobFinished) {
+fn expired() -> JobFinished {
+    let failure = Failure {
+        reason: "DEADLINE_EXCEEDED".to_owned(),
+        message: "the job's time in the queue was over".to_owned(),
+    };
+    let outcome =
+        Finished { state: JobState::Expired.into(), result: None, failure: Some(failure) };
+    JobFinished { outcome: Some(outcome), solution: None }
+}
+
+/// Until when a job waits in its queue, if it does: in seconds since 1970.
+fn waits(job: &Record) -> Option<i64> {
+    let deadline = job.description.queue_deadline.as_ref()?;
+    (job.state == JobState::Queued).then_some(deadline.seconds)
+}
+
+fn finish(
+    job: &mut Record,
+    at: Position,
+    time: Option<Timestamp>,
+    attempt: i32,
+    finished: &JobFinished,
+) {
     let Some(outcome) = finished.outcome.clone() else { return };
     if !is_terminal(outcome.state()) {
         return;
@@ -279,5 +344,5 @@ fn finish(job: &mut Record, at: Position, time: Option<Timestamp>, finished: &Jo
     job.state = outcome.state();
     job.finish_time = time;
     let solution = finished.solution.clone();
-    job.happen(at, time, job.attempt(), event::Kind::Finished(outcome), solution);
+    job.happen(at, time, attempt, event::Kind::Finished(outcome), solution);
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use solvemesh::{
     broker::v1::{
         AttemptLost, AttemptStarted, BulkReference, CancelAsked, JobFinished, LogBatch, LogEntry,
-        Marker, Submitted, log_entry::Kind,
+        Marker, QueueTimePassed, Submitted, log_entry::Kind,
     },
     v1::{Failure, Finished, JobDescription, JobState, Progress, event},
 };
@@ -41,6 +41,7 @@ fn started(job: &str, attempt: &str) -> LogEntry {
         worker: "w".to_owned(),
         description: Some(description),
         submit_time: Some(Default::default()),
+        worker_id: "w".to_owned(),
     };
     entry(job, attempt, 1, Kind::Started(started))
 }
@@ -66,6 +67,10 @@ fn finished(job: &str, attempt: &str, number: u32, state: JobState) -> LogEntry 
 
 fn cancel(job: &str) -> LogEntry {
     entry(job, "", 0, Kind::CancelAsked(CancelAsked {}))
+}
+
+fn overdue(job: &str) -> LogEntry {
+    LogEntry { digest: Vec::new(), ..entry(job, "", 0, Kind::QueueTimePassed(QueueTimePassed {})) }
 }
 
 fn lost(job: &str, attempt: &str, number: u32) -> LogEntry {
@@ -140,7 +145,11 @@ fn the_first_terminal_entry_wins() {
         finished("a", "y", 2, JobState::Failed),
     ]);
     assert_eq!(story(&fold, "a"), "q1 s2 s3 f4");
-    assert_eq!(fold.job("a").unwrap().state, JobState::Succeeded);
+    let job = fold.job("a").unwrap();
+    assert_eq!(job.state, JobState::Succeeded);
+    let attempts: Vec<i32> =
+        job.after(Position::default()).map(|happening| happening.event.attempt).collect();
+    assert_eq!(attempts, [0, 1, 2, 1], "the end is the first attempt's");
 }
 
 #[test]
@@ -194,6 +203,34 @@ fn a_cancel_ends_a_queued_job_at_once() {
     ]);
     assert_eq!(story(&fold, "a"), "q1 f2");
     assert_eq!(fold.job("a").unwrap().state, JobState::Cancelled);
+}
+
+#[test]
+fn a_job_expires_in_its_queue_and_nowhere_else() {
+    let queued = log(&[submitted("a"), overdue("a"), started("a", "x")]);
+    assert_eq!(story(&queued, "a"), "q1 f2");
+    assert_eq!(queued.job("a").unwrap().state, JobState::Expired);
+    let running = log(&[submitted("a"), started("a", "x"), overdue("a")]);
+    assert_eq!(story(&running, "a"), "q1 s2");
+}
+
+#[test]
+fn queued_jobs_are_overdue_after_their_time() {
+    let timed = |job: &str, seconds| {
+        let queue_deadline = Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let description = Some(JobDescription { queue_deadline, ..Default::default() });
+        let submitted = Submitted { description, submit_time: Some(Default::default()) };
+        entry(job, "", 0, Kind::Submitted(submitted))
+    };
+    let due = |fold: &Fold, now| -> Vec<String> {
+        fold.overdue(now, 10).iter().map(ToString::to_string).collect()
+    };
+    let fold = log(&[timed("late", 20), timed("soon", 10), timed("gone", 5), started("gone", "x")]);
+    assert_eq!(due(&fold, 10), Vec::<String>::new());
+    assert_eq!(due(&fold, 11), ["soon"]);
+    assert_eq!(due(&fold, 21), ["soon", "late"]);
+    let again = log(&[timed("gone", 5), started("gone", "x"), lost("gone", "x", 2)]);
+    assert_eq!(due(&again, 6), ["gone"]);
 }
 
 #[test]
@@ -291,6 +328,9 @@ fn what_ended_first_is_forgotten_first_and_stays_so() {
     assert!(fold.job("c").is_some() && fold.job("d").is_some());
     let late = LogBatch { version: 1, entries: vec![started("a", "late")] };
     assert_eq!(fold.apply(100, &late), Changes::default());
+    assert!(fold.live_weight() > 0);
+    fold.forget(usize::MAX, 1 << 20);
+    assert!(fold.job("c").is_some(), "within the bytes, whatever live jobs take");
     fold.forget(usize::MAX, 0);
     assert_eq!(fold.job("c"), None, "over the bytes");
     assert!(fold.job("d").is_some(), "live jobs are kept");
@@ -320,6 +360,7 @@ fn logs() -> impl Strategy<Value = Vec<LogBatch>> {
             Just(vec![submitted(id)]),
             Just(vec![submitted(id), submitted(id)]),
             Just(vec![submitted(id), cancel(id)]),
+            Just(vec![submitted(id), overdue(id)]),
             Just(vec![]),
         ];
         (gateway, writer(id, attempts[0]), writer(id, attempts[1]), writer(id, attempts[2]))

@@ -1,12 +1,18 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use solvemesh::broker::v1::{LogEntry, Marker, log_entry};
-use solvemesh_broker::Mesh;
-use tokio::sync::{mpsc, oneshot};
+use solvemesh_broker::{Health, Mesh};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tracing::warn;
 use uuid::Uuid;
+
+use super::Position;
 
 /// The table may lack what was in the log when it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,13 +42,28 @@ impl Awaited {
     }
 }
 
+/// What the markers' task sees of the table.
+pub(super) trait Reading: Send + Sync {
+    /// The id of the log, once an entry told it.
+    fn log_id(&self) -> Option<String>;
+    /// Everything at or before it is folded.
+    fn head(&self) -> Position;
+    /// All that was in the log has been read.
+    fn caught_up(&self);
+    /// What the log has is not what is being read: begin again.
+    fn begin_again(&self);
+}
+
+/// How long a marker that the log has may stay unread while nothing else is read.
+const STUCK: Duration = Duration::from_secs(10);
+
 /// A log has no end-of-stream signal. To be sure that all of it was read, a marker is
 /// appended and awaited; one serves all who wait. Ends with its requests.
 pub(super) async fn run(
     mesh: Arc<dyn Mesh>,
     mut requests: mpsc::Receiver<Request>,
     awaited: Arc<Awaited>,
-    log_id: impl Fn() -> Option<String>,
+    reading: impl Reading,
 ) {
     while let Some(first) = requests.recv().await {
         let mut waiting = vec![first];
@@ -51,13 +72,36 @@ pub(super) async fn run(
         }
         let nonce = Uuid::new_v4().to_string();
         let found = awaited.expect(&nonce);
-        let outcome = match mesh.append(marker(nonce, log_id())).await {
-            Ok(()) => found.await.map_err(|_| Behind("its reader has ended".to_owned())),
+        let outcome = match mesh.append(marker(nonce, reading.log_id())).await {
+            Ok(()) => until_read(&*mesh, found, &reading).await,
             Err(error) => Err(Behind(error.to_string())),
         };
+        if outcome.is_ok() {
+            reading.caught_up();
+        }
         for asker in waiting {
             // One that stopped waiting needs no answer.
             let _ = asker.send(outcome.clone());
+        }
+    }
+}
+
+/// Waits until a marker that the log has is read. A log that was deleted and made again
+/// begins anew, below where its reader is: the marker would never come.
+async fn until_read(
+    mesh: &dyn Mesh,
+    mut found: oneshot::Receiver<()>,
+    reading: &impl Reading,
+) -> Result<(), Behind> {
+    loop {
+        let head = reading.head();
+        match timeout(STUCK, &mut found).await {
+            Ok(read) => return read.map_err(|_| Behind("its reader has ended".to_owned())),
+            Err(_) if reading.head() == head && *mesh.health().borrow() == Health::Ready => {
+                warn!(%head, "the log goes on elsewhere; reading it from its beginning");
+                reading.begin_again();
+            }
+            Err(_) => {}
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct Attempt {
     pub start_time: Option<Timestamp>,
     /// The worker's name.
     pub worker: String,
+    /// The random id of the worker's process.
+    pub worker_id: String,
 }
 
 /// An event in a job's history.

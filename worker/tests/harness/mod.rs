@@ -15,7 +15,7 @@ use solvemesh::{
         SolveResult, Termination, TerminationReason, VariableKind,
     },
 };
-use solvemesh_broker::{Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh, Mesh};
+use solvemesh_broker::{Delivery, Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh, Mesh};
 use solvemesh_worker::{Overrun, SolverCommandLine, WorkerConfig};
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
@@ -40,6 +40,18 @@ impl Bed {
 
     pub(crate) async fn enqueue(&self, lane: &str, job: &JobEnvelope) {
         self.mesh.enqueue(&lane.parse::<Lane>().unwrap(), job).await.unwrap();
+    }
+
+    /// Takes jobs out of their lane, so many, and consumes no more.
+    pub(crate) async fn take(&self, lane: &str, count: u16) -> Vec<Delivery> {
+        let lane = lane.parse::<Lane>().unwrap();
+        let mut jobs = self.mesh.consume(&lane, count).await.unwrap();
+        let mut taken = Vec::new();
+        while taken.len() < usize::from(count) {
+            let next = timeout(PATIENCE, jobs.next()).await;
+            taken.push(next.expect("a job in the lane").unwrap());
+        }
+        taken
     }
 
     /// Reads on until an entry is such.
@@ -243,7 +255,6 @@ pub(crate) fn config(express: usize, solver: SolverCommandLine) -> WorkerConfig 
         solver,
         overrun: Overrun { fixed: Duration::from_millis(200), share: 0.0 },
         cancel_grace: Duration::from_millis(200),
-        later_format_pause: Duration::from_millis(50),
         ..WorkerConfig::default()
     }
 }

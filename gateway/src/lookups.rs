@@ -1,0 +1,87 @@
+//! What workers ask about jobs that they get a second time.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use solvemesh::{
+    broker::v1::{LookupAnswer, LookupRequest, Standing},
+    v1::JobState,
+};
+use solvemesh_broker::{Consumer, FORMAT_VERSION, MeshError, Question};
+use tracing::debug;
+
+use crate::{
+    jobs::Jobs,
+    table::{Record, Table},
+};
+
+/// The most questions that are answered at once.
+const AT_ONCE: usize = 64;
+
+/// Answers questions, once the table is ready. Ends with the mesh.
+///
+/// # Errors
+///
+/// When there can be no questions.
+pub async fn run(jobs: Jobs) -> Result<(), MeshError> {
+    // A gateway that still reads the log leaves the questions to others.
+    if jobs.table.ready().wait_for(|ready| *ready).await.is_err() {
+        return Ok(());
+    }
+    let questions: Consumer<Question> = jobs.mesh.questions().await?;
+    let questions = stream::unfold(questions, |mut questions| async move {
+        Some((questions.next().await?, questions))
+    });
+    questions
+        .for_each_concurrent(AT_ONCE, |Question { request, reply }| {
+            let jobs = &jobs;
+            async move {
+                if let Some(answer) = answer(jobs, request).await {
+                    reply.send(answer).await;
+                }
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// What the log says, read to its end; nothing if that can't be had in time.
+async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupAnswer> {
+    let LookupRequest { version, job_id } = request;
+    if version > FORMAT_VERSION {
+        return None;
+    }
+    if let Err(behind) = jobs.table.catch_up(jobs.patience()).await {
+        debug!(job = job_id, cause = %behind, "a question can't be answered");
+        return None;
+    }
+    Some(standing(&jobs.table, &job_id))
+}
+
+fn standing(table: &Table, job_id: &str) -> LookupAnswer {
+    let silence = table.silence(job_id).unwrap_or_default();
+    table.read(|fold| match fold.job(job_id) {
+        Some(record) => of_record(record, silence),
+        None if fold.is_forgotten(job_id) => of(Standing::Ended),
+        None => of(Standing::Unknown),
+    })
+}
+
+fn of(standing: Standing) -> LookupAnswer {
+    LookupAnswer { version: FORMAT_VERSION, standing: standing.into(), ..LookupAnswer::default() }
+}
+
+fn of_record(record: &Record, silence: Duration) -> LookupAnswer {
+    if record.ended() {
+        return of(Standing::Ended);
+    }
+    match record.attempts.last().filter(|_| record.state == JobState::Running) {
+        None => of(Standing::Queued),
+        Some(attempt) => LookupAnswer {
+            attempt_id: attempt.id.clone(),
+            worker_id: attempt.worker_id.clone(),
+            silent_millis: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
+            ..of(Standing::Running)
+        },
+    }
+}
