@@ -9,12 +9,14 @@ use std::{
 };
 
 use solvemesh::broker::v1::{LookupAnswer, LookupRequest, Standing};
-use solvemesh_broker::{FORMAT_VERSION, Lease, LeaseLost};
+use solvemesh_broker::{FORMAT_VERSION, Lease, LeaseLost, MeshError};
 
 use crate::context::Context;
 
 /// How often to ask again about an attempt that is alive.
 const PARK: Duration = Duration::from_millis(500);
+/// How long the connection of a living worker may be away.
+const BLINK: Duration = Duration::from_secs(1);
 /// An attempt that has written nothing for so many heartbeats is not alive.
 const SILENT_HEARTBEATS: u32 = 3;
 
@@ -47,7 +49,7 @@ pub(crate) async fn advice(context: &Context, job: &str) -> Advice {
         Judgement::IfAlive { attempt, worker } if worker == context.id => {
             if context.running.has(attempt) { Advice::Park } else { Advice::Solve }
         }
-        Judgement::IfAlive { worker, .. } => match context.mesh.is_present(worker).await {
+        Judgement::IfAlive { worker, .. } => match present(context, worker).await {
             Ok(true) => Advice::Park,
             Ok(false) => Advice::Solve,
             Err(error) => {
@@ -56,6 +58,13 @@ pub(crate) async fn advice(context: &Context, job: &str) -> Advice {
             }
         },
     }
+}
+
+/// Whether a worker is connected, or was a moment ago: one whose connection is being made
+/// again is absent meanwhile.
+async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
+    Ok(context.mesh.is_present(worker).await?
+        || context.pause(BLINK).await && context.mesh.is_present(worker).await?)
 }
 
 /// What an answer says.

@@ -194,3 +194,73 @@ pub(crate) async fn reject(job: String, lease: Lease) {
         tracing::info!(job, cause = %LeaseLost, "the message was not rejected");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh, Settle};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        config::{SolverCommandLine, WorkerConfig},
+        journal::Journal,
+    };
+
+    /// A lease that tells whether it was settled.
+    #[derive(Debug)]
+    struct Told {
+        live: bool,
+        settled: Arc<AtomicBool>,
+    }
+
+    #[async_trait]
+    impl Settle for Told {
+        fn is_live(&self) -> bool {
+            self.live
+        }
+
+        async fn ack(self: Box<Self>) -> Result<(), LeaseLost> {
+            self.settled.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+
+        async fn requeue(self: Box<Self>) -> Result<(), LeaseLost> {
+            self.ack().await
+        }
+
+        async fn reject(self: Box<Self>) -> Result<(), LeaseLost> {
+            self.ack().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_is_left_alone_that_the_broker_took_back_before_it_was_begun() {
+        let script = ["-c", "printf '\\002\\022\\000'; exec cat"];
+        let solver =
+            SolverCommandLine { program: "/bin/sh".into(), args: script.map(Into::into).to_vec() };
+        for live in [true, false] {
+            let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
+            let config = WorkerConfig { solver: solver.clone(), ..WorkerConfig::default() };
+            let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
+            let (journal, _) = Journal::open(Arc::clone(&mesh), end);
+            let context = Arc::new(Context::new(mesh, config, journal, stop, kill));
+            let lane: Lane = "standard".parse().expect("a lane");
+            let slot = Slot { context: Arc::clone(&context), lane: lane.clone(), index: 0 };
+            let mut jobs = Intake::new(Arc::clone(&context), lane);
+            let mut solver = slot.start_solver().await.expect("a solver process");
+            let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+
+            let settled = Arc::new(AtomicBool::new(false));
+            // It has no model, so that it would be rejected at once.
+            let job = Payload::Job(Box::default());
+            let lease = Lease::new(Told { live, settled: Arc::clone(&settled) });
+            let delivery = Delivery { payload: job, redelivered: false, lease };
+            assert!(slot.take(delivery, &mut jobs, &mut solver, &mut backoff).await);
+            context.settled().await;
+            assert_eq!(settled.load(Ordering::Relaxed), live);
+        }
+    }
+}

@@ -17,12 +17,13 @@ use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::{
     BulkReference, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+    job_envelope::Payload as Body,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    bulk::Bulk,
+    bulk::{Bulk, Claim},
     questions::Questions,
     queue::{Message, Queue},
     tape::Tape,
@@ -44,7 +45,8 @@ pub struct MemoryConfig {
     pub queue_bytes: usize,
     /// Bytes of the log; past it, its oldest messages go.
     pub log_bytes: usize,
-    /// Bytes of what was stored; past it, the oldest goes.
+    /// Bytes of what was stored; past it, the oldest goes that no job refers to. Half of
+    /// them are for the models of jobs; past it, [`MeshError::Blocked`].
     pub bulk_bytes: usize,
     /// Cancels that are remembered.
     pub cancels: usize,
@@ -70,7 +72,7 @@ pub struct MemoryMesh {
     dead: Arc<Queue>,
     log: Arc<Tape<LogBatch>>,
     cancels: Arc<Tape<String>>,
-    bulk: Mutex<Bulk>,
+    bulk: Arc<Mutex<Bulk>>,
     questions: Arc<Questions>,
     present: Mutex<BTreeSet<String>>,
     health: watch::Sender<Health>,
@@ -86,7 +88,7 @@ impl MemoryMesh {
             dead,
             log: Arc::new(Tape::new(config.log_bytes)),
             cancels: Arc::new(Tape::new(config.cancels)),
-            bulk: Mutex::new(Bulk::new(config.bulk_bytes)),
+            bulk: Arc::new(Mutex::new(Bulk::new(config.bulk_bytes))),
             questions: Arc::default(),
             present: Mutex::default(),
             health: watch::Sender::new(Health::Ready),
@@ -119,7 +121,12 @@ impl Drop for MemoryMesh {
 impl Mesh for MemoryMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
         self.open()?;
-        self.lane(lane).push(Message::new(job.clone())).map_err(|_| MeshError::Full(lane.clone()))
+        let model = match &job.payload {
+            Some(Body::ModelReference(model)) => Some(Claim::new(&self.bulk, &model.id)?),
+            Some(Body::Model(_)) | None => None,
+        };
+        let message = Message::new(job.clone(), model);
+        self.lane(lane).push(message).map_err(|_| MeshError::Full(lane.clone()))
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {

@@ -12,19 +12,23 @@ use solvemesh::broker::v1::JobEnvelope;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::bulk::Claim;
 use crate::{Consumer, LeaseLost, Settle, Stop};
 
 /// A job in a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     job: Arc<JobEnvelope>,
+    /// Keeps the model that the job refers to, until the last of this message is gone.
+    _model: Option<Arc<Claim>>,
     bytes: usize,
     redelivered: bool,
 }
 
 impl Message {
-    pub(super) fn new(job: JobEnvelope) -> Self {
-        Self { bytes: job.encoded_len(), job: Arc::new(job), redelivered: false }
+    pub(super) fn new(job: JobEnvelope, model: Option<Claim>) -> Self {
+        let (bytes, model) = (job.encoded_len(), model.map(Arc::new));
+        Self { job: Arc::new(job), _model: model, bytes, redelivered: false }
     }
 
     pub(super) fn job(&self) -> &JobEnvelope {
@@ -242,7 +246,7 @@ mod tests {
     use super::*;
 
     fn message(id: &str) -> Message {
-        Message::new(JobEnvelope { job_id: id.to_owned(), ..JobEnvelope::default() })
+        Message::new(JobEnvelope { job_id: id.to_owned(), ..JobEnvelope::default() }, None)
     }
 
     #[test]
