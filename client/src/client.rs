@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryStreamExt, stream};
 use solvemesh::v1::{
@@ -7,33 +7,46 @@ use solvemesh::v1::{
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tonic::{
-    Request, Response, Status,
+    Response, Status,
     transport::{Channel, Endpoint, Uri},
 };
 use uuid::Uuid;
 
-use crate::{Assembly, Error, Outcome, Retry, Watch};
+use crate::{Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries};
 
 /// The largest message that is read. A gateway sends none over 1 MiB; one behind
 /// another configuration may.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a connection in use is asked whether it still lives, and how long its
 /// answer may take.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one try of a call may take; streams have no such limit.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a submission may take, whatever is left of the budget for retries: a large
+/// model is slow to send and to read.
+const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Hears of the first failure of a call: the cause, and for how long it will be tried.
+type OnSetback = dyn Fn(&Rejection, Duration) + Send + Sync;
 
 /// A client of one mesh. Cheap to clone: clones share a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     stub: JobServiceClient<Channel>,
+    url: Arc<str>,
     retry: Retry,
+    on_setback: Arc<OnSetback>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, retry, .. } = self;
+        f.debug_struct("Client").field("url", url).field("retry", retry).finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -56,7 +69,7 @@ impl Client {
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .connect_lazy();
         let stub = JobServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { stub, retry: Retry::CALL })
+        Ok(Self { stub, url: url.into(), retry: Retry::CALL, on_setback: Arc::new(|_, _| {}) })
     }
 
     /// The same client, with another way to retry calls and the opening of a watch.
@@ -64,6 +77,18 @@ impl Client {
     /// [`Retry::STREAM`].
     pub fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
+    }
+
+    /// The same client, which tells when a call fails for the first time and is tried
+    /// again: the cause, and for how long it will be tried. A [`Watch`] tells by itself,
+    /// in its [updates](Watch::update).
+    pub fn on_setback(self, tell: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
+        Self { on_setback: Arc::new(tell), ..self }
+    }
+
+    /// The address of its gateway, as given.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Submits a model; returns once its job is safe with the mesh.
@@ -80,8 +105,9 @@ impl Client {
         if request.request_id.is_empty() {
             request.request_id = Uuid::new_v4().to_string();
         }
-        let answer =
-            self.call(request, |mut stub, request| async move { stub.submit_job(request).await });
+        let answer = self.call(SUBMISSION_TIMEOUT, request, |mut stub, request| async move {
+            stub.submit_job(request).await
+        });
         present(answer.await?.job)
     }
 
@@ -93,7 +119,7 @@ impl Client {
         resume_token: impl Into<String>,
     ) -> Watch {
         let job_ids = job_ids.into_iter().map(Into::into).collect();
-        Watch::new(self.stub.clone(), self.retry.clone(), job_ids, resume_token.into())
+        Watch::new(self.stub.clone(), self.tries(), job_ids, resume_token.into())
     }
 
     /// Waits for a job to end, however long that takes, and collects its result.
@@ -121,7 +147,7 @@ impl Client {
     pub async fn get(&self, job_id: &str) -> Result<Job, Error> {
         let request = GetJobRequest { job_id: job_id.to_owned(), view: JobView::Full.into() };
         let answer =
-            self.call(request, |mut stub, request| async move { stub.get_job(request).await });
+            self.ask(request, |mut stub, request| async move { stub.get_job(request).await });
         present(answer.await?.job)
     }
 
@@ -146,7 +172,7 @@ impl Client {
     }
 
     async fn page(&self, request: ListJobsRequest) -> Result<ListJobsResponse, Error> {
-        self.call(request, |mut stub, request| async move { stub.list_jobs(request).await }).await
+        self.ask(request, |mut stub, request| async move { stub.list_jobs(request).await }).await
     }
 
     /// Ends a queued job; asks a running one to stop with the best solution it has.
@@ -158,7 +184,7 @@ impl Client {
     pub async fn cancel(&self, job_id: &str) -> Result<Job, Error> {
         let request = CancelJobRequest { job_id: job_id.to_owned() };
         let answer =
-            self.call(request, |mut stub, request| async move { stub.cancel_job(request).await });
+            self.ask(request, |mut stub, request| async move { stub.cancel_job(request).await });
         present(answer.await?.job)
     }
 
@@ -169,24 +195,38 @@ impl Client {
     /// When no gateway can be reached.
     pub async fn capabilities(&self) -> Result<GetCapabilitiesResponse, Error> {
         let request = GetCapabilitiesRequest {};
-        self.call(request, |mut stub, request| async move { stub.get_capabilities(request).await })
+        self.ask(request, |mut stub, request| async move { stub.get_capabilities(request).await })
             .await
     }
 
-    /// Sends a call until it is answered or given up.
-    async fn call<Q: Clone, A, F>(
+    fn tries(&self) -> Tries {
+        Tries::new(self.retry.clone(), Arc::clone(&self.url))
+    }
+
+    /// Sends a small call until it is answered or the budget for retries is used up.
+    async fn ask<Q: Clone, A, F>(
         &self,
         request: Q,
-        send: impl Fn(JobServiceClient<Channel>, Request<Q>) -> F,
+        send: impl Fn(JobServiceClient<Channel>, Q) -> F,
     ) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let answer = self.retry.run(|| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(CALL_TIMEOUT);
-            send(self.stub.clone(), request)
-        });
+        self.call(Duration::ZERO, request, send).await
+    }
+
+    /// Sends a call until it is answered or given up; `least` is what each try is given.
+    async fn call<Q: Clone, A, F>(
+        &self,
+        least: Duration,
+        request: Q,
+        send: impl Fn(JobServiceClient<Channel>, Q) -> F,
+    ) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let send = || send(self.stub.clone(), request.clone());
+        let answer = self.tries().run(least, send, |cause, time| (self.on_setback)(cause, time));
         Ok(answer.await?.into_inner())
     }
 }

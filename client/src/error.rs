@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, error::Error as _, fmt, time::Duration};
 
-use tonic::{Code, Status};
+use tonic::{Code, ConnectError, Status};
 use tonic_types::StatusExt;
 
 use crate::BadParts;
@@ -16,9 +16,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// No gateway answered, or the one that did asked to come again, until the
-    /// retries were used up. Whether the last request arrived is open.
-    #[error("the mesh is not available: {0}")]
+    /// No gateway answered, or the one that did asked to come again, until the time for
+    /// retries was over. Whether one of the requests arrived is open.
+    #[error("{}{}", if .0.gateway.is_some() { "" } else { "the mesh is not available: " }, .0)]
     Unavailable(#[source] Box<Rejection>),
     /// The gateway said no, and would say so again.
     #[error("{0}")]
@@ -60,6 +60,10 @@ pub struct Rejection {
     /// How long to wait before a retry (`google.rpc.RetryInfo`).
     pub retry_after: Option<Duration>,
     transport: bool,
+    /// No connection came about.
+    unconnected: bool,
+    /// The address where there is no gateway.
+    gateway: Option<String>,
 }
 
 /// One field of a request that is at fault.
@@ -87,6 +91,11 @@ impl Rejection {
             )
     }
 
+    /// Names the gateway that was asked, where no connection to it came about.
+    pub(crate) fn at(self, gateway: &str) -> Self {
+        Self { gateway: self.unconnected.then(|| gateway.to_owned()), ..self }
+    }
+
     /// What the client itself finds: the gateway has fallen silent.
     pub(crate) fn silent(message: &str) -> Self {
         Status::unavailable(message).into()
@@ -97,7 +106,6 @@ impl From<Status> for Rejection {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();
-        let transport = status.source().is_some();
         Self {
             code: status.code(),
             message: message(&status),
@@ -116,7 +124,9 @@ impl From<Status> for Rejection {
                 })
                 .collect(),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
-            transport,
+            transport: status.source().is_some(),
+            unconnected: causes(&status).any(|cause| cause.is::<ConnectError>()),
+            gateway: None,
         }
     }
 }
@@ -124,17 +134,21 @@ impl From<Status> for Rejection {
 /// The status's message; of a transport error its innermost cause, which alone tells
 /// ("Connection refused").
 fn message(status: &Status) -> String {
-    let mut message = status.message().to_owned();
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        message = error.to_string();
-        cause = error.source();
-    }
+    let innermost = causes(status).last().map(ToString::to_string);
+    let message = innermost.unwrap_or_else(|| status.message().to_owned());
     if message.is_empty() { status.code().description().to_owned() } else { message }
+}
+
+/// What lies behind a status of the transport's, the innermost cause last.
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(status.source(), |&error| error.source())
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(gateway) = &self.gateway {
+            write!(f, "no gateway at {gateway}: ")?;
+        }
         f.write_str(&self.message)?;
         if let Some(reason) = &self.reason {
             write!(f, " ({reason})")?;

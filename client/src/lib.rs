@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! Every call is safe to repeat, and is repeated a bounded number of times while no
-//! gateway answers or one asks to come again later.
+//! Every call is safe to repeat, and is repeated for a bounded time while no gateway
+//! answers or one asks to come again later.
 
 mod assembly;
 mod client;
@@ -31,4 +31,4 @@ pub use outcome::Outcome;
 pub use retry::Retry;
 pub use solvemesh::v1;
 pub use tonic::Code;
-pub use watch::Watch;
+pub use watch::{Update, Watch};

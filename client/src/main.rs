@@ -4,21 +4,20 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use solvemesh_client::Client;
 
 use cli::{Arguments, Command, Exit, Failure};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     run(&arguments).await.unwrap_or_else(|failure| failure.tell()).into()
 }
 
 async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = Client::connect(&arguments.gateway)?;
+    let client = Client::connect(&arguments.gateway)?.on_setback(cli::tell_setback);
     match &arguments.command {
-        Command::Solve(args) => cli::solve(&client, args, &arguments.gateway).await,
+        Command::Solve(args) => cli::solve(&client, args).await,
         Command::Submit(args) => cli::submit(&client, args).await,
         Command::Watch(args) => cli::watch(&client, args).await,
         Command::Get(args) => cli::get(&client, args).await,

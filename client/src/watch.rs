@@ -8,16 +8,34 @@ use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tonic::{Streaming, transport::Channel};
 
-use crate::{Error, Rejection, Retry};
+use crate::{Error, Rejection, Retry, retry::Tries};
 
 /// Gateways send heartbeats where nothing happens; a stream without even those is
 /// given up for a new one.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// What a [`Watch`] has to tell.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every update is an event")]
+pub enum Update {
+    /// Something happened to a job.
+    Event(Event),
+    /// The stream broke, or could not be opened, and is tried again. Told once, however
+    /// often that fails.
+    Lost {
+        /// Why.
+        cause: Rejection,
+        /// For how long it will be tried.
+        patience: Duration,
+    },
+    /// The stream that was lost is there, and goes on where it stopped.
+    Restored,
+}
+
 /// The events of jobs, each once and in order.
 ///
 /// A stream that breaks, or that a gateway ends early because it shuts down, is opened
-/// anew where it stopped, until it fails too often in a row without getting anywhere.
+/// anew where it stopped, until that gets nowhere for too long.
 pub struct Watch {
     stub: JobServiceClient<Channel>,
     /// Always as it must be sent to go on.
@@ -27,9 +45,12 @@ pub struct Watch {
     /// Whether it began after a token of the caller's, so that ends may lie before it.
     resumed: bool,
     link: Link,
-    retry: Retry,
-    failures: u32,
+    tries: Tries,
     pause: Option<Instant>,
+    /// Whether its loss was told, and its return was not.
+    lost: bool,
+    /// An event that came with the return.
+    held: Option<Event>,
     ended: bool,
 }
 
@@ -37,7 +58,8 @@ pub struct Watch {
 /// [`Watch::next`] now and then gets there too.
 enum Link {
     Closed,
-    Opening(BoxFuture<'static, Result<Open, Rejection>>),
+    /// `None` when there was no answer in time.
+    Opening(BoxFuture<'static, Result<Open, Option<Rejection>>>),
     Open(Box<Open>),
 }
 
@@ -47,25 +69,27 @@ struct Open {
     since: Instant,
     /// When its silence becomes too long.
     deadline: Instant,
+    any_response: bool,
     any_event: bool,
 }
 
 impl Watch {
     pub(crate) fn new(
         stub: JobServiceClient<Channel>,
-        retry: Retry,
+        tries: Tries,
         job_ids: Vec<String>,
         resume_token: String,
     ) -> Self {
         Self {
             stub,
-            retry,
+            tries,
             pending: job_ids.iter().cloned().collect(),
             resumed: !resume_token.is_empty(),
             request: WatchResultsRequest { job_ids, resume_token, skip_progress: false },
             link: Link::Closed,
-            failures: 0,
             pause: None,
+            lost: false,
+            held: None,
             ended: false,
         }
     }
@@ -90,9 +114,28 @@ impl Watch {
     /// beginning of the log; [`Error::Unavailable`] when no gateway can be reached for
     /// too long.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        loop {
+            match self.update().await? {
+                Ok(Update::Event(event)) => return Some(Ok(event)),
+                Ok(Update::Lost { .. } | Update::Restored) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// As [`next`](Self::next), and tells besides when the stream is lost and when it is
+    /// there again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next).
+    pub async fn update(&mut self) -> Option<Result<Update, Error>> {
+        if let Some(event) = self.held.take() {
+            return Some(Ok(Update::Event(event)));
+        }
         while !self.ended {
             match self.step().await {
-                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(Some(update)) => return Some(Ok(update)),
                 Ok(None) => {}
                 Err(error) => {
                     self.ended = true;
@@ -110,14 +153,18 @@ impl Watch {
 
     /// Waits for one thing to happen. Every state it leaves behind is one to go on
     /// from, so it may be dropped at any await.
-    async fn step(&mut self) -> Result<Option<Event>, Error> {
+    async fn step(&mut self) -> Result<Option<Update>, Error> {
         if let Some(pause) = self.pause {
             sleep_until(pause).await;
             self.pause = None;
         }
         match &mut self.link {
             Link::Closed => {
-                let opening = open(self.stub.clone(), self.request.clone());
+                if self.tries.failures() == 0 {
+                    self.tries.reset();
+                }
+                let patience = self.tries.patience();
+                let opening = open(self.stub.clone(), self.request.clone(), patience);
                 self.link = Link::Opening(opening.boxed());
                 Ok(None)
             }
@@ -126,20 +173,21 @@ impl Watch {
                     self.link = Link::Open(Box::new(open));
                     Ok(None)
                 }
-                Err(rejection) => self.failed(rejection),
+                Err(Some(rejection)) => self.failed(rejection),
+                Err(None) => Err(self.tries.unanswered()),
             },
             Link::Open(open) => match timeout_at(open.deadline, open.responses.message()).await {
                 Ok(Ok(Some(response))) => Ok(self.received(response)),
                 Ok(Ok(None)) => self.closed(),
-                Ok(Err(status)) => self.failed(status.into()),
+                Ok(Err(status)) => self.failed(status),
                 Err(_) => self.failed(Rejection::silent("the gateway fell silent")),
             },
         }
     }
 
-    fn received(&mut self, response: WatchResultsResponse) -> Option<Event> {
+    fn received(&mut self, response: WatchResultsResponse) -> Option<Update> {
         // Whoever was served once waits for a gateway to come back.
-        self.retry = Retry::STREAM;
+        self.tries.go_by(Retry::STREAM);
         if !response.resume_token.is_empty() {
             self.request.resume_token = response.resume_token;
         }
@@ -149,20 +197,27 @@ impl Watch {
         };
         if let Link::Open(open) = &mut self.link {
             open.deadline = Instant::now() + SILENCE;
+            open.any_response = true;
             open.any_event |= event.is_some();
+            // A sign of life is progress too, if it does not come with the opening.
+            if event.is_some() || open.since.elapsed() > self.tries.longest_pause() {
+                self.tries.reset();
+            }
         }
-        let event = event?;
-        self.failures = 0;
-        if let Some(event::Kind::Finished(_)) = event.kind {
-            self.pending.remove(&event.job_id);
+        if let Some(Event { job_id, kind: Some(event::Kind::Finished(_)), .. }) = &event {
+            self.pending.remove(job_id);
             self.ended = self.pending.is_empty();
         }
-        Some(event)
+        if std::mem::take(&mut self.lost) {
+            self.held = event;
+            return Some(Update::Restored);
+        }
+        event.map(Update::Event)
     }
 
     /// The gateway ended the stream although a job's end was not seen: either that lies
     /// before the caller's token, or the gateway shuts down.
-    fn closed(&mut self) -> Result<Option<Event>, Error> {
+    fn closed(&mut self) -> Result<Option<Update>, Error> {
         let any_event = matches!(&self.link, Link::Open(open) if open.any_event);
         if self.resumed && !any_event {
             self.ended = true;
@@ -171,27 +226,27 @@ impl Watch {
         self.failed(Rejection::silent("the gateway ended the stream early"))
     }
 
-    fn failed(&mut self, rejection: Rejection) -> Result<Option<Event>, Error> {
-        // A stream that lived for a while is progress, even without an event.
-        if let Link::Open(open) = &self.link
-            && open.since.elapsed() > self.retry.longest_pause
+    fn failed(&mut self, rejection: impl Into<Rejection>) -> Result<Option<Update>, Error> {
+        // The time for tries runs from the loss, not from the last that was heard.
+        if matches!(&self.link, Link::Open(open) if open.any_response && self.tries.failures() == 0)
         {
-            self.failures = 0;
+            self.tries.reset();
         }
         self.link = Link::Closed;
-        self.failures += 1;
-        self.pause = Some(Instant::now() + self.retry.judge(self.failures, rejection)?);
-        Ok(None)
+        let again = self.tries.failed(rejection)?;
+        self.pause = Some(Instant::now() + again.pause);
+        let news = !std::mem::replace(&mut self.lost, true);
+        Ok(news.then_some(Update::Lost { cause: again.cause, patience: again.patience }))
     }
 }
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request, pending, failures, ended, .. } = self;
+        let Self { request, pending, tries, ended, .. } = self;
         f.debug_struct("Watch")
             .field("request", request)
             .field("pending", pending)
-            .field("failures", failures)
+            .field("tries", tries)
             .field("ended", ended)
             .finish_non_exhaustive()
     }
@@ -200,13 +255,20 @@ impl fmt::Debug for Watch {
 async fn open(
     mut stub: JobServiceClient<Channel>,
     request: WatchResultsRequest,
-) -> Result<Open, Rejection> {
-    match timeout(SILENCE, stub.watch_results(request)).await {
+    patience: Duration,
+) -> Result<Open, Option<Rejection>> {
+    match timeout(patience, stub.watch_results(request)).await {
         Ok(Ok(response)) => {
             let (since, responses) = (Instant::now(), response.into_inner());
-            Ok(Open { responses, since, deadline: since + SILENCE, any_event: false })
+            Ok(Open {
+                responses,
+                since,
+                deadline: since + SILENCE,
+                any_response: false,
+                any_event: false,
+            })
         }
-        Ok(Err(status)) => Err(status.into()),
-        Err(_) => Err(Rejection::silent("the gateway opened no stream in time")),
+        Ok(Err(status)) => Err(Some(status.into())),
+        Err(_) => Err(None),
     }
 }

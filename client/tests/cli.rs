@@ -10,7 +10,7 @@ use std::{
 };
 
 use fake::{
-    Fake, Script, Step, event, event_of, finished, job_that, nowhere, queued, script, started,
+    Fake, Place, Script, Step, event, event_of, finished, job_that, queued, script, started,
     succeeded, wyndor,
 };
 use solvemesh_client::v1::{
@@ -113,6 +113,50 @@ fn flags_are_also_environment_variables() {
 }
 
 #[test]
+fn an_empty_environment_variable_counts_as_none() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let file = file("text");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
+    command.args(["solve", file.path().to_str().unwrap()]).env("SOLVEMESH_GATEWAY", fake.url());
+    for name in ["JSON", "THREADS", "OPTION", "LABEL", "REQUEST_ID", "TIME_LIMIT", "SOLVER"] {
+        command.env(format!("SOLVEMESH_{name}"), "");
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let seen = fake.script.seen_submits.lock().unwrap();
+    assert!(!seen[0].request_id.is_empty() && seen[0].labels.is_empty());
+    assert_eq!(seen[0].options.as_ref().unwrap().threads, None);
+}
+
+#[test]
+fn a_large_file_is_sent_packed_and_told_by_its_own_name() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("model.file", "line 1, column 1: nonsense");
+    let fake = refusing(details);
+    let file = file(&"x".repeat(2 << 20));
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["submit", path]);
+    assert_eq!(text(&output.stderr), format!("{path}: line 1, column 1: nonsense\n"));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert!(file.name.ends_with(".lp.gz"), "{}", file.name);
+    assert!(file.content.starts_with(&[0x1f, 0x8b]) && file.content.len() < 1 << 16);
+}
+
+#[test]
+fn validating_queues_nothing_and_prints_no_id() {
+    let fake = Fake::start(Script::default());
+    let file = file("text");
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["submit", path, "--validate-only"]);
+    let size = "2 variables (1 integer), 3 constraints, 4 nonzeros";
+    assert_eq!(text(&output.stderr), format!("warning: odd\n{path}: valid: {size}\n"));
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(fake.script.seen_submits.lock().unwrap()[0].validate_only);
+}
+
+#[test]
 fn submit_prints_the_id_alone_and_reads_standard_input() {
     let fake = Fake::start(Script::default());
     let words = ["submit", "-", "--format", "mps", "--request-id", "mine"];
@@ -181,15 +225,30 @@ fn exit_codes_tell_how_a_job_ended() {
 }
 
 #[test]
-fn a_gateway_that_is_not_there_has_its_own_exit_code() {
-    let output = command(&format!("http://{}", nowhere()), &["get", "j"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(8));
-    assert!(text(&output.stderr).contains("onnection refused"), "{output:?}");
+fn a_gateway_that_is_not_there_is_named_and_a_watch_tells_how_to_resume() {
+    let place = Place::new();
+    let started = std::time::Instant::now();
+    let [get, watch] = [vec!["get", "j"], vec!["watch", "a", "b"]]
+        .map(|words| command(&place.url(), &words).spawn().unwrap())
+        .map(|child| child.wait_with_output().unwrap());
+    assert!(started.elapsed() < fake::PATIENCE);
+    let nowhere = format!("no gateway at {}: Connection refused", place.url());
+    for output in [&get, &watch] {
+        let stderr = text(&output.stderr);
+        let lines: Vec<_> = stderr.lines().collect();
+        assert!(lines[0].starts_with(&format!("the mesh does not answer ({nowhere}")), "{stderr}");
+        assert!(lines[0].contains("); trying again for 1"), "{stderr}");
+        assert!(lines.last().unwrap().starts_with(&format!("solvemesh: {nowhere}")), "{stderr}");
+        assert_eq!(output.status.code(), Some(8));
+    }
+    assert_eq!(text(&get.stderr).lines().count(), 2);
+    let again = format!("\nto watch again: solvemesh --gateway {} watch a b\n", place.url());
+    assert!(text(&watch.stderr).contains(&again), "{watch:?}");
 }
 
 #[test]
 fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
-    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(20).collect();
+    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(99).collect();
     let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
     let output = solve(&fake, &["--request-id", "mine"]);
     assert_eq!(output.status.code(), Some(8));
@@ -199,12 +258,15 @@ fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
 #[test]
 fn a_wrong_command_line_ends_with_two() {
     let fake = Fake::start(Script::default());
-    let words: [&[&str]; 7] = [
+    let words: [&[&str]; 10] = [
         &["solve"],
         &["solve", "/no/such/file.lp"],
         &["submit", "-", "--gap", "nan"],
         &["submit", "-", "--option", "a=1", "--option", "a=2"],
         &["list", "--state", "asleep"],
+        &["list", "--limit", "0"],
+        &["list", "--limit", "-1"],
+        &["submit", "-", "--request-id", ""],
         &["demo", "--windows-rate", "inf"],
         &["get", "j", "--gateway", "nonsense"],
     ];
@@ -238,6 +300,9 @@ fn watch_prints_a_line_a_job_and_returns_the_highest_code() {
     let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
     assert_eq!(ids, [r#"{"jobId":"b""#, r#"{"jobId":"a""#]);
     assert_eq!(output.status.code(), Some(4));
+    let (lost, back) = text(&output.stderr).split_once('\n').unwrap();
+    assert!(lost.starts_with("the stream of events is lost (going away); trying again"), "{lost}");
+    assert_eq!(back, "the stream of events is back\n");
     assert_eq!(fake.script.seen_watches.lock().unwrap()[1].resume_token, "after 1");
 }
 
@@ -280,6 +345,33 @@ fn get_and_list_tell_jobs() {
     let output = run(&fake, &["list", "--limit", "5"]);
     assert_eq!(text(&output.stdout).lines().count(), 6);
     assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn get_tells_of_all_jobs_that_are_there() {
+    let job = |id: &str| Job { job_id: id.into(), ..Job::default() };
+    let fake = Fake::start(Script { jobs: vec![job("a"), job("b")], ..Script::default() });
+    let output = run(&fake, &["get", "a", "nobody", "b", "--json"]);
+    let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
+    assert_eq!(ids, [r#"{"jobId":"a""#, r#"{"jobId":"b""#]);
+    assert_eq!(text(&output.stderr), "solvemesh: there is no job nobody\n");
+    assert_eq!(output.status.code(), Some(9));
+    let output = run(&fake, &["get", "a", "b"]);
+    assert_eq!(text(&output.stdout).matches("\n\njob ").count(), 1, "{output:?}");
+}
+
+#[test]
+fn capabilities_are_one_object_in_json() {
+    let output = run(&Fake::start(Script::default()), &["capabilities", "--json"]);
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["version"], "9.9");
+    assert_eq!(told["lanes"][0], "express");
+    assert_eq!(told["limits"]["maxVariables"], 1234);
+    assert!(told["limits"]["maxDeadlineSeconds"].is_null());
+    assert_eq!(told["solvers"][0]["solver"], "HIGHS");
+    assert_eq!(told["solvers"][0]["variableKinds"][0], "INTEGER");
+    assert_eq!(told["solvers"][0]["options"][0]["type"], "DOUBLE");
 }
 
 #[test]
@@ -334,10 +426,15 @@ fn interrupt(child: &Child) {
 /// Starts `solve -v`, and returns once its job is running.
 #[cfg(unix)]
 fn solving(fake: &Fake) -> Child {
-    use std::io::Read;
     let file = file("text");
-    let words = ["solve", "-v", "--json", file.path().to_str().unwrap()];
-    let mut child = command(&fake.url(), &words).spawn().unwrap();
+    running(fake, &["solve", "-v", "--json", file.path().to_str().unwrap()])
+}
+
+/// Starts a command that tells events, and returns once its job is running.
+#[cfg(unix)]
+fn running(fake: &Fake, words: &[&str]) -> Child {
+    use std::io::Read;
+    let mut child = command(&fake.url(), words).spawn().unwrap();
     let (stderr, mut seen) = (child.stderr.as_mut().unwrap(), Vec::new());
     while !seen.ends_with(b"started by worker-1\n") {
         let mut byte = [0];
@@ -374,5 +471,19 @@ fn the_second_interrupt_leaves_and_tells_how_to_come_back() {
     let again = format!("solvemesh --gateway {} watch job-1", fake.url());
     assert!(text(&output.stderr).contains(&again), "{output:?}");
     assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_watch_leaves_the_job_alone_and_tells_how_to_watch_it_again() {
+    let end = event_of("job-2", 3, finished(JobState::Succeeded, None));
+    let fake = Fake::start(script([vec![end, event(2, started()), Step::Hang]]));
+    let child = running(&fake, &["watch", "-v", "--json", "job-1", "job-2"]);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let again = format!("left; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
+    assert_eq!(text(&output.stderr), again);
+    assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-2""#), "{output:?}");
     assert_eq!(output.status.code(), Some(130));
 }

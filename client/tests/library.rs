@@ -6,12 +6,12 @@ mod fake;
 use std::{sync::Mutex, time::Duration};
 
 use fake::{
-    Fake, PATIENCE, Script, Step, event, event_of, finished, nowhere, part, queued, script,
-    started, wyndor,
+    Fake, PATIENCE, Place, Script, Step, event, event_of, finished, part, queued, script, started,
+    wyndor,
 };
 use futures::{FutureExt, TryStreamExt};
 use solvemesh_client::{
-    Client, Code, Error, Retry, Watch,
+    Client, Code, Error, Retry, Update, Watch,
     v1::{
         Heartbeat, Job, JobState, ListJobsRequest, Solution, SolveResult, SubmitJobRequest,
         WatchResultsResponse, watch_results_response,
@@ -73,13 +73,47 @@ async fn a_refusal_is_not_repeated_and_carries_its_details() {
     assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 1);
 }
 
+/// Little time, and short pauses.
+fn brief() -> Retry {
+    let millis = Duration::from_millis;
+    Retry { budget: millis(2000), first_pause: millis(1), longest_pause: millis(100) }
+}
+
 #[tokio::test]
-async fn retries_are_bounded_and_the_last_cause_is_told() {
-    let client = Client::connect(&format!("http://{}", nowhere())).unwrap();
-    let client = client.with_retry(Retry { failures: 2, ..Retry::CALL });
+async fn retries_are_bounded_and_the_last_cause_is_told_with_the_gateway() {
+    let place = Place::new();
+    let client = Client::connect(&place.url()).unwrap().with_retry(brief());
     let error = timeout(PATIENCE, client.get("job-1")).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)));
-    assert!(error.to_string().contains("onnection refused"), "{error}");
+    let expected = format!("no gateway at {}: Connection refused", place.url());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_gateway_itself_finds_is_told_without_its_address() {
+    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(999).collect();
+    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let submission = client(&fake).with_retry(brief());
+    let error = submission.submit(SubmitJobRequest::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the mesh is not available: no broker");
+}
+
+#[tokio::test]
+async fn the_first_setback_of_a_call_is_told() {
+    let away = || Status::unavailable("no broker");
+    let gets = Mutex::new([away(), away()].into());
+    let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
+    let fake = Fake::start(Script { gets, jobs, ..Script::default() });
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let client = client(&fake).on_setback(move |cause, patience| {
+        tell.send((cause.message.clone(), patience)).unwrap();
+    });
+    client.get("job-1").await.unwrap();
+    drop(client);
+    let (cause, patience) = told.recv().await.unwrap();
+    assert_eq!(cause, "no broker");
+    assert!(patience <= Retry::CALL.budget && patience > Duration::ZERO);
+    assert!(told.recv().await.is_none());
 }
 
 #[tokio::test]
@@ -104,17 +138,43 @@ async fn a_watch_goes_on_from_its_token_after_an_error_and_after_an_early_end() 
 
 #[tokio::test]
 async fn a_watch_survives_the_death_of_its_gateway() {
-    let fake = Fake::start(script([vec![event(1, queued()), Step::Hang]]));
-    let (address, mut watch) = (fake.address, client(&fake).watch(["job-1"], ""));
+    let place = Place::new();
+    let fake = Fake::start_at(&place, script([vec![event(1, queued()), Step::Hang]]));
+    let mut watch = client(&fake).watch(["job-1"], "");
     assert_eq!(watch.next().await.unwrap().unwrap().sequence, 1);
     let rest = tokio::spawn(async move { sequences(&mut watch).await });
     drop(fake);
 
-    let reborn =
-        Fake::start_at(address, script([vec![event(2, finished(JobState::Failed, None))]]));
+    let end = vec![event(2, finished(JobState::Failed, None))];
+    let reborn = Fake::start_at(&place, script([end]));
 
     assert_eq!(rest.await.unwrap().unwrap(), [2]);
     assert_eq!(tokens(&reborn), ["after 1"]);
+}
+
+#[tokio::test]
+async fn a_watch_tells_once_that_its_stream_is_lost_and_that_it_is_back() {
+    let cut = |cause: &str| Step::Fail(Status::unavailable(cause));
+    let fake = Fake::start(script([
+        vec![cut("not yet")],
+        vec![event(1, queued()), cut("going away")],
+        vec![cut("still away")],
+        vec![event(2, finished(JobState::Succeeded, None))],
+    ]));
+    let mut watch = client(&fake).watch(["job-1"], "");
+    let mut told = Vec::new();
+    while let Some(update) = timeout(PATIENCE, watch.update()).await.unwrap() {
+        told.push(match update.unwrap() {
+            Update::Event(event) => event.sequence.to_string(),
+            Update::Lost { cause, patience } if patience > Retry::CALL.budget => {
+                format!("{cause}, for long")
+            }
+            Update::Lost { cause, .. } => cause.to_string(),
+            Update::Restored => "back".into(),
+        });
+    }
+    let expected = ["not yet", "back", "1", "going away, for long", "back", "2"];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
@@ -177,11 +237,19 @@ async fn a_watch_of_no_job_says_so_and_ends() {
 #[tokio::test]
 async fn a_watch_that_gets_nowhere_gives_up() {
     let cut = || vec![Step::Fail(Status::unavailable("never"))];
-    let fake = Fake::start(script(std::iter::repeat_with(cut).take(9)));
-    let retry = Retry { failures: 3, first_pause: Duration::from_millis(1), ..Retry::CALL };
-    let error = sequences(&mut client(&fake).with_retry(retry).watch(["job-1"], "")).await;
-    assert!(matches!(error, Err(Error::Unavailable(_))));
-    assert_eq!(tokens(&fake).len(), 3);
+    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: never");
+    assert!(tokens(&fake).len() > 1);
+}
+
+#[tokio::test]
+async fn a_watch_whose_streams_open_but_tell_nothing_gives_up() {
+    let slow = 2 * brief().longest_pause;
+    let cut = || vec![Step::Linger(slow), Step::Fail(Status::unavailable("no broker"))];
+    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: no broker");
 }
 
 #[tokio::test]

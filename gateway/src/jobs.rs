@@ -164,7 +164,7 @@ impl Jobs {
         match &*self.mesh.health().borrow() {
             Health::Ready => {}
             Health::Disconnected { error } => {
-                return unavailable(format!("the broker can't be reached: {error}"));
+                return unavailable(error.clone());
             }
             Health::Blocked { reason } => {
                 return unavailable(format!("the broker takes no messages: {reason}"));

@@ -1,4 +1,8 @@
-use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
+use std::env;
+
+use clap::{
+    Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::BoolishValueParser,
+};
 
 use super::{
     cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, exit::EXIT_CODES,
@@ -26,6 +30,23 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Reads the command line and the environment, where an empty variable counts as
+    /// none. Ends the program when they ask for what can't be, or for help.
+    pub(crate) fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |arg: &Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(None) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -35,7 +56,7 @@ pub(crate) enum Command {
     Submit(SubmitArgs),
     /// Wait for jobs to end and print their solutions
     Watch(WatchArgs),
-    /// Print what is known of a job now
+    /// Print what is known of jobs now
     Get(GetArgs),
     /// List jobs, the latest first
     List(ListArgs),

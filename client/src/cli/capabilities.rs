@@ -2,12 +2,14 @@ use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 use prost_types::Duration;
+use serde_json::{Value, json};
 use solvemesh_client::{
     Client,
-    v1::{GetCapabilitiesResponse, SolverCapabilities, SolverOptionType},
+    v1::{GetCapabilitiesResponse, Limits, SolverCapabilities, SolverOption, SolverOptionType},
 };
 
 use super::{
+    arguments::JsonArgs,
     exit::{Exit, Failure},
     json::seconds,
     names,
@@ -17,15 +19,25 @@ use super::{
 
 /// Arguments of `capabilities`.
 #[derive(Args, Debug)]
-pub(crate) struct CapabilitiesArgs {}
+pub(crate) struct CapabilitiesArgs {
+    #[command(flatten)]
+    json: JsonArgs,
+}
 
 /// Tells what the mesh can do.
-pub(crate) async fn capabilities(client: &Client, _: &CapabilitiesArgs) -> Result<Exit, Failure> {
+pub(crate) async fn capabilities(
+    client: &Client,
+    args: &CapabilitiesArgs,
+) -> Result<Exit, Failure> {
     let capabilities = client.capabilities().await?;
     let mut out = BufWriter::new(io::stdout().lock());
-    write_facts(&mut out, &facts(&capabilities))?;
-    for solver in &capabilities.solvers {
-        write_solver(&mut out, solver)?;
+    if args.json.json {
+        writeln!(out, "{}", object(&capabilities))?;
+    } else {
+        write_facts(&mut out, &facts(&capabilities))?;
+        for solver in &capabilities.solvers {
+            write_solver(&mut out, solver)?;
+        }
     }
     out.flush()?;
     Ok(Exit::Done)
@@ -72,4 +84,41 @@ fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result
         writeln!(out, "  --option {}=({kind})", option.name)?;
     }
     Ok(())
+}
+
+fn object(capabilities: &GetCapabilitiesResponse) -> Value {
+    json!({
+        "version": capabilities.version,
+        "lanes": capabilities.lanes,
+        "ephemeral": capabilities.ephemeral,
+        "limits": capabilities.limits.as_ref().map(limits_object),
+        "solvers": capabilities.solvers.iter().map(solver_object).collect::<Vec<_>>(),
+    })
+}
+
+fn limits_object(limits: &Limits) -> Value {
+    let time = |time: &Option<Duration>| time.as_ref().map(seconds);
+    json!({
+        "maxMessageBytes": limits.max_message_bytes,
+        "maxModelBytes": limits.max_model_bytes,
+        "maxVariables": limits.max_variables,
+        "maxConstraints": limits.max_constraints,
+        "maxNonzeros": limits.max_nonzeros,
+        "maxTimeLimitSeconds": time(&limits.max_time_limit),
+        "defaultTimeLimitSeconds": time(&limits.default_time_limit),
+        "maxDeadlineSeconds": time(&limits.max_deadline),
+        "maxLiveJobs": limits.max_live_jobs,
+        "maxWatchers": limits.max_watchers,
+        "maxJobsPerWatch": limits.max_jobs_per_watch,
+    })
+}
+
+fn solver_object(solver: &SolverCapabilities) -> Value {
+    let option = |option: &SolverOption| json!({ "name": option.name, "type": names::option_type(option.r#type()) });
+    json!({
+        "solver": names::solver(solver.solver()),
+        "variableKinds":
+            solver.variable_kinds().filter_map(names::variable_kind).collect::<Vec<_>>(),
+        "options": solver.options.iter().map(option).collect::<Vec<_>>(),
+    })
 }

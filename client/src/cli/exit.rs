@@ -93,7 +93,7 @@ pub(crate) enum Failure {
     #[error("{}", refusal(file, rejection))]
     ModelRefused { file: String, rejection: Box<Rejection> },
     /// It is open whether a submission arrived.
-    #[error("{error}\nrepeat it with --request-id {request_id}: that makes no second job")]
+    #[error("{}\nrepeat it with --request-id {request_id}: that makes no second job", told(error))]
     SubmissionUnknown { error: Error, request_id: String },
     /// Another error of the client.
     #[error("{}", told(.0))]

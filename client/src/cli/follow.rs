@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use solvemesh_client::{Assembly, Client, Outcome, Watch};
+use solvemesh_client::{Assembly, Client, Error, Outcome, Update, Watch, v1::Event};
 use tokio::{
     select,
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
-use super::{board::Board, exit::Failure, screen::Screen};
+use super::{board::Board, exit::Failure, screen::Screen, setback};
 
 /// How often the line of progress is drawn.
 const DRAWING: Duration = Duration::from_millis(200);
@@ -20,6 +20,12 @@ pub(super) struct Follow {
     board: Board,
     since: Instant,
     ticks: Interval,
+    /// The address of the gateway.
+    url: String,
+    /// The jobs whose ends were not seen.
+    pending: Vec<String>,
+    /// Whether an event was seen.
+    served: bool,
 }
 
 impl Follow {
@@ -32,6 +38,9 @@ impl Follow {
             board: Board::new(job_ids),
             since: Instant::now(),
             ticks,
+            url: client.url().to_owned(),
+            pending: job_ids.to_vec(),
+            served: false,
             screen,
         }
     }
@@ -41,20 +50,53 @@ impl Follow {
     pub(super) async fn next(&mut self) -> Result<Option<Outcome>, Failure> {
         loop {
             select! {
-                event = self.watch.next() => {
-                    let Some(event) = event.transpose()? else { return Ok(None) };
-                    self.screen.event(&event)?;
-                    self.board.add(&event);
-                    let outcome = self.assembly.add(event).map_err(solvemesh_client::Error::from)?;
-                    if outcome.is_some() {
-                        self.screen.clear();
-                        return Ok(outcome);
+                update = self.watch.update() => match update {
+                    None => return Ok(None),
+                    Some(Ok(update)) => if let Some(outcome) = self.take(update)? {
+                        return Ok(Some(outcome));
+                    },
+                    Some(Err(error)) => {
+                        if !matches!(error, Error::Rejected(_)) {
+                            self.screen.say(&self.again());
+                        }
+                        return Err(error.into());
                     }
-                }
+                },
                 _ = self.ticks.tick(), if self.screen.shows_progress() => {
                     self.screen.draw(&self.board.line(self.since.elapsed()));
                 }
             }
         }
+    }
+
+    /// How to follow the jobs that have not ended once more.
+    pub(super) fn again(&self) -> String {
+        format!("to watch again: solvemesh --gateway {} watch {}", self.url, self.pending.join(" "))
+    }
+
+    fn take(&mut self, update: Update) -> Result<Option<Outcome>, Failure> {
+        match update {
+            Update::Event(event) => return self.event(event),
+            Update::Lost { cause, patience } if self.served => {
+                self.screen.say(&setback::lost(&cause, patience));
+            }
+            Update::Lost { cause, patience } => {
+                self.screen.say(&setback::unanswered(&cause, patience));
+            }
+            Update::Restored => self.screen.say("the stream of events is back"),
+        }
+        Ok(None)
+    }
+
+    fn event(&mut self, event: Event) -> Result<Option<Outcome>, Failure> {
+        self.served = true;
+        self.screen.event(&event)?;
+        self.board.add(&event);
+        let outcome = self.assembly.add(event).map_err(Error::from)?;
+        if let Some(outcome) = &outcome {
+            self.pending.retain(|job| *job != outcome.job_id);
+            self.screen.clear();
+        }
+        Ok(outcome)
     }
 }

@@ -1,7 +1,10 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::{Args, builder::BoolishValueParser};
-use solvemesh_client::{Client, v1::Job};
+use solvemesh_client::{
+    Client, Error,
+    v1::{Job, ModelSize},
+};
 
 use super::{
     arguments::JsonArgs,
@@ -11,14 +14,15 @@ use super::{
     names,
     screen::Screen,
     table::{result_facts, write_facts, write_solution},
+    text::to_the_second,
 };
 
 /// Arguments of `get`.
 #[derive(Args, Debug)]
 pub(crate) struct GetArgs {
-    /// The job
-    #[arg(value_name = "JOB")]
-    job: String,
+    /// The jobs; with several, the highest of their exit codes is returned
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
     #[command(flatten)]
     json: JsonArgs,
 
@@ -27,14 +31,31 @@ pub(crate) struct GetArgs {
     all: bool,
 }
 
-/// Tells what is known of a job now.
+/// Tells what is known of jobs now; of one that is not there, that.
 pub(crate) async fn get(client: &Client, args: &GetArgs) -> Result<Exit, Failure> {
-    let job = client.get(&args.job).await?;
+    let (mut exit, mut further) = (Exit::Done, false);
+    for id in &args.jobs {
+        match client.get(id).await {
+            Ok(job) => {
+                write(&job, args, further)?;
+                further = true;
+            }
+            Err(error @ Error::Rejected(_)) => exit = exit.max(Failure::from(error).tell()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(exit)
+}
+
+fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json.json {
-        json::write_job(&mut out, &job, true)?;
+        json::write_job(&mut out, job, true)?;
     } else {
-        write_facts(&mut out, &facts(&job))?;
+        if further {
+            writeln!(out)?;
+        }
+        write_facts(&mut out, &facts(job))?;
         if let Some(solution) = job.result.as_ref().and_then(|result| result.solution.as_ref()) {
             write_solution(&mut out, solution, args.all)?;
         }
@@ -44,7 +65,13 @@ pub(crate) async fn get(client: &Client, args: &GetArgs) -> Result<Exit, Failure
         let watch = format!("the solution is too large for one answer: use watch {}", job.job_id);
         Screen::new(false).say(&watch);
     }
-    Ok(Exit::Done)
+    Ok(())
+}
+
+/// The size of a model, for people.
+pub(super) fn size(size: &ModelSize) -> String {
+    let (n, m, k) = (size.variables, size.constraints, size.nonzeros);
+    format!("{n} variables ({} integer), {m} constraints, {k} nonzeros", size.integers)
 }
 
 fn facts(job: &Job) -> Vec<(&'static str, String)> {
@@ -58,19 +85,13 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         facts.push(("labels", labels.collect::<Vec<_>>().join(" ")));
         facts.push(("request id", description.request_id.clone()));
         facts.push(("lane", description.lane.clone()));
-        facts.extend(description.size.as_ref().map(|size| {
-            let (n, m, k) = (size.variables, size.constraints, size.nonzeros);
-            (
-                "size",
-                format!("{n} variables ({} integer), {m} constraints, {k} nonzeros", size.integers),
-            )
-        }));
+        facts.extend(description.size.as_ref().map(|counts| ("size", size(counts))));
         facts.extend(description.warnings.iter().map(|warning| ("warning", warning.clone())));
     }
     for (name, time) in
         [("submitted", &job.submit_time), ("started", &job.start_time), ("ended", &job.finish_time)]
     {
-        facts.extend(time.as_ref().map(|time| (name, time.to_string())));
+        facts.extend(time.as_ref().map(|time| (name, to_the_second(time))));
     }
     if job.attempt > 0 {
         facts.push(("attempt", job.attempt.to_string()));

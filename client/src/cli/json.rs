@@ -312,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_solution_is_written_as_json_without_nan_or_infinity(
+        fn any_solution_is_written_exactly_and_without_nan_or_infinity(
             variables in prop::collection::btree_map(any::<String>(), prop::num::f64::ANY, 0..20),
         ) {
             let (variable_names, values): (Vec<_>, Vec<_>) = variables.clone().into_iter().unzip();
@@ -322,8 +322,7 @@ mod tests {
             for (name, value) in variables {
                 let read = &parsed["values"][&name];
                 if value.is_finite() {
-                    let read = read.as_f64().unwrap();
-                    prop_assert!((read - value).abs() <= value.abs() * 1e-15);
+                    prop_assert_eq!(read.as_f64().unwrap().to_bits(), value.to_bits());
                 } else {
                     prop_assert!(read.is_null());
                 }

@@ -3,7 +3,7 @@ use solvemesh_client::v1::{Event, Failure, Finished, JobDescription, Progress, e
 use super::{
     json::seconds,
     names,
-    text::{number, printable, short_number},
+    text::{number, percent, printable, short_number},
 };
 
 /// An event as a line: the job, its number, what happened.
@@ -50,7 +50,7 @@ pub(super) fn measures(progress: &Progress) -> String {
     let mut parts = Vec::new();
     parts.extend(progress.objective.map(|x| format!("objective {}", short_number(x))));
     parts.extend(progress.bound.map(|x| format!("bound {}", short_number(x))));
-    parts.extend(progress.gap.map(|gap| format!("gap {:.2}%", gap * 100.0)));
+    parts.extend(progress.gap.map(|gap| format!("gap {}", percent(gap))));
     if progress.nodes > 0 {
         parts.push(format!("{} nodes", progress.nodes));
     } else if progress.iterations > 0 {
@@ -97,7 +97,7 @@ mod tests {
     fn progress_tells_what_is_known() {
         let progress =
             Progress { objective: Some(12.0), gap: Some(0.125), nodes: 7, ..Progress::default() };
-        assert_eq!(measures(&progress), "objective 12  gap 12.50%  7 nodes");
+        assert_eq!(measures(&progress), "objective 12  gap 12.5%  7 nodes");
     }
 
     #[test]

@@ -17,11 +17,11 @@ use super::{
     screen::Screen,
     submission::{pair, unique},
     table::{Column, write_columns},
-    text::number,
+    text::{number, to_the_second},
 };
 
 /// How many jobs a page has.
-const PAGE: usize = 200;
+const PAGE: u32 = 200;
 
 /// Arguments of `list`.
 #[derive(Args, Debug)]
@@ -41,8 +41,15 @@ pub(crate) struct ListArgs {
     labels: Vec<(String, String)>,
 
     /// At most so many jobs
-    #[arg(long, env = "SOLVEMESH_LIMIT", value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(
+        long,
+        env = "SOLVEMESH_LIMIT",
+        value_name = "N",
+        default_value_t = 50,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    limit: u32,
 
     #[command(flatten)]
     json: JsonArgs,
@@ -115,7 +122,7 @@ fn write_table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
         Column::texts("objective", text(|job| objective(job).map(number).unwrap_or_default())),
         Column::texts(
             "submitted",
-            text(|job| job.submit_time.as_ref().map(ToString::to_string).unwrap_or_default()),
+            text(|job| job.submit_time.as_ref().map(to_the_second).unwrap_or_default()),
         ),
         Column::texts("name", text(|job| description(job, |d| d.name.clone()))),
     ];
@@ -157,13 +164,14 @@ mod tests {
             job_id: "long id".into(),
             state: JobState::Running.into(),
             progress: Some(progress),
+            submit_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 999 }),
             ..Job::default()
         };
         let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
         let mut out = Vec::new();
         write_table(&mut out, &[running, queued]).unwrap();
-        let expected = "job      state    reason  objective  submitted  name\n\
-                        long id  RUNNING          7\n\
+        let expected = "job      state    reason  objective  submitted             name\n\
+                        long id  RUNNING          7          2023-11-14T22:13:20Z\n\
                         j        QUEUED\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -1,5 +1,6 @@
 //! The commands, a file each, and what they share: what is asked for (`arguments`,
-//! `submission`), what happens meanwhile (`follow`, `screen`, `board`, `lines`), and
+//! `submission`, `pack`), what happens meanwhile (`follow`, `screen`, `board`, `lines`,
+//! `setback`), and
 //! what is told at the end (`json`, `table`, `exit`).
 
 mod arguments;
@@ -14,8 +15,10 @@ mod json;
 mod lines;
 mod list;
 mod names;
+mod pack;
 mod report;
 mod screen;
+mod setback;
 mod solve;
 mod submission;
 mod submit;
@@ -30,6 +33,7 @@ pub(crate) use demo::demo;
 pub(crate) use exit::{Exit, Failure};
 pub(crate) use get::get;
 pub(crate) use list::list;
+pub(crate) use setback::tell_setback;
 pub(crate) use solve::solve;
 pub(crate) use submit::submit;
 pub(crate) use watch::watch;

@@ -1,7 +1,9 @@
 //! The short names of what the contract enumerates: SUCCEEDED for
 //! `JOB_STATE_SUCCEEDED`, nothing for what is unspecified.
 
-use solvemesh_client::v1::{JobState, Solver, TerminationLimit, TerminationReason, VariableKind};
+use solvemesh_client::v1::{
+    JobState, Solver, SolverOptionType, TerminationLimit, TerminationReason, VariableKind,
+};
 
 /// The state's name.
 pub(super) fn state(state: JobState) -> Option<&'static str> {
@@ -26,6 +28,11 @@ pub(super) fn solver(solver: Solver) -> Option<&'static str> {
 /// The kind's name.
 pub(super) fn variable_kind(kind: VariableKind) -> Option<&'static str> {
     short(kind.as_str_name(), "VARIABLE_KIND_")
+}
+
+/// The name of a type of options.
+pub(super) fn option_type(kind: SolverOptionType) -> Option<&'static str> {
+    short(kind.as_str_name(), "SOLVER_OPTION_TYPE_")
 }
 
 fn short(full: &'static str, prefix: &str) -> Option<&'static str> {

@@ -74,6 +74,12 @@ impl Screen {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
+    /// Says something while another screen may have drawn its line of progress.
+    pub(super) fn aside(text: &str) {
+        let drawn = io::stderr().is_terminal();
+        Self { telling: Telling::Nothing, drawn }.say(text);
+    }
+
     /// Says something that scripts do without.
     pub(super) fn hint(&mut self, text: &str) {
         if matches!(self.telling, Telling::Progress | Telling::EventsOnStderr) {

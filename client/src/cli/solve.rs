@@ -25,11 +25,13 @@ pub(crate) struct SolveArgs {
 
 /// Submits a model and follows its job to the end. The first Ctrl-C cancels the job and
 /// waits for the best solution so far; the second leaves it alone.
-pub(crate) async fn solve(client: &Client, args: &SolveArgs, url: &str) -> Result<Exit, Failure> {
+pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Failure> {
     let mut screen = Screen::new(args.report.verbose);
+    // Until it is read, Ctrl-C ends the program.
+    let request = args.submission.request()?;
     let mut interrupt = pin!(ctrl_c());
     let job = select! {
-        job = args.submission.submit(client) => job?,
+        job = args.submission.submit(client, request) => job?,
         _ = &mut interrupt => {
             screen.say("left before the mesh answered; the model may have been submitted");
             return Ok(Exit::Left);
@@ -38,20 +40,18 @@ pub(crate) async fn solve(client: &Client, args: &SolveArgs, url: &str) -> Resul
     warn(job.description.as_ref().map(|d| d.warnings.as_slice()).unwrap_or_default(), &mut screen);
     screen.hint(&format!("job {}", job.job_id));
 
-    let again = format!("to watch it: solvemesh --gateway {url} watch {}", job.job_id);
     let mut follow = Follow::new(client, std::slice::from_ref(&job.job_id), screen);
     let mut cancel = pin!(OptionFuture::default());
     let (mut asked, mut cancelling) = (false, false);
     loop {
         select! {
             outcome = follow.next() => {
-                let outcome = outcome.inspect_err(|_| follow.screen.say(&again))?;
                 let missing = || Error::Malformed("the events ended before the job did".into());
-                return Ok(report(&outcome.ok_or_else(missing)?, args.report, &mut follow.screen)?);
+                return Ok(report(&outcome?.ok_or_else(missing)?, args.report, &mut follow.screen)?);
             }
             _ = &mut interrupt => {
                 if asked {
-                    follow.screen.say(&format!("left; {again}"));
+                    follow.screen.say(&format!("left; {}", follow.again()));
                     return Ok(Exit::Left);
                 }
                 follow.screen.say("cancelling; Ctrl-C again leaves without waiting");

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
     Client, Error,
     v1::{
@@ -16,7 +16,10 @@ use solvemesh_client::{
 };
 use uuid::Uuid;
 
-use super::exit::{Failure, is_in_model};
+use super::{
+    exit::{Failure, is_in_model},
+    pack::packed,
+};
 
 /// A larger file is not read: no gateway would take it.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -24,7 +27,8 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// What to solve, and how.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SubmissionArgs {
-    /// The model: an LP or MPS file, plain, gzip or zstd; - reads standard input
+    /// The model: an LP or MPS file, plain, gzip or zstd; - reads standard input. What is
+    /// plain and larger than 1 MiB is sent with gzip
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -33,23 +37,73 @@ pub(super) struct SubmissionArgs {
     format: Option<Format>,
 
     /// Stop the solver after so many seconds; time in the queue does not count
-    #[arg(long, env = "SOLVEMESH_TIME_LIMIT", value_name = "SECONDS", value_parser = positive_seconds)]
+    #[arg(
+        long,
+        env = "SOLVEMESH_TIME_LIMIT",
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        value_parser = positive_seconds
+    )]
     time_limit: Option<Duration>,
 
+    /// Give the job up after so many seconds, queue and solve together
+    #[arg(
+        long,
+        env = "SOLVEMESH_DEADLINE",
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        value_parser = positive_seconds
+    )]
+    deadline: Option<Duration>,
+
+    /// Give the job up when no worker has taken it after so many seconds
+    #[arg(
+        long,
+        env = "SOLVEMESH_QUEUE_TIME_LIMIT",
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        value_parser = positive_seconds
+    )]
+    queue_time_limit: Option<Duration>,
+
     /// Stop at this relative gap: |bound - objective| / |objective|
-    #[arg(long, env = "SOLVEMESH_GAP", value_name = "RELATIVE", value_parser = not_negative)]
+    #[arg(
+        long,
+        env = "SOLVEMESH_GAP",
+        value_name = "RELATIVE",
+        allow_negative_numbers = true,
+        value_parser = not_negative
+    )]
     gap: Option<f64>,
 
     /// Stop at this absolute gap: |bound - objective|
-    #[arg(long, env = "SOLVEMESH_ABS_GAP", value_name = "ABSOLUTE", value_parser = not_negative)]
+    #[arg(
+        long,
+        env = "SOLVEMESH_ABS_GAP",
+        value_name = "ABSOLUTE",
+        allow_negative_numbers = true,
+        value_parser = not_negative
+    )]
     abs_gap: Option<f64>,
 
     /// Threads of the solver; a worker may allow fewer
-    #[arg(long, env = "SOLVEMESH_THREADS", value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(
+        long,
+        env = "SOLVEMESH_THREADS",
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
     threads: Option<i32>,
 
     /// Seed of the solver's random numbers
-    #[arg(long, env = "SOLVEMESH_SEED", value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(
+        long,
+        env = "SOLVEMESH_SEED",
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(0..)
+    )]
     seed: Option<i32>,
 
     /// Whether to simplify the model first
@@ -81,7 +135,12 @@ pub(super) struct SubmissionArgs {
     labels: Vec<(String, String)>,
 
     /// Makes the submission idempotent: the same id and model are the same job
-    #[arg(long, env = "SOLVEMESH_REQUEST_ID", value_name = "ID")]
+    #[arg(
+        long,
+        env = "SOLVEMESH_REQUEST_ID",
+        value_name = "ID",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     request_id: Option<String>,
 
     /// The lane to wait in; default: by the size of the model
@@ -114,26 +173,41 @@ enum SolverArg {
 }
 
 impl SubmissionArgs {
-    /// Reads the file and submits it.
-    pub(super) async fn submit(&self, client: &Client) -> Result<Job, Failure> {
-        let content = read(&self.file)?;
-        let request = self.request(content)?;
-        let request_id = request.request_id.clone();
+    /// Submits what was asked for.
+    pub(super) async fn submit(
+        &self,
+        client: &Client,
+        request: SubmitJobRequest,
+    ) -> Result<Job, Failure> {
+        let (request_id, queues) = (request.request_id.clone(), !request.validate_only);
         client.submit(request).await.map_err(|error| match error {
             Error::Rejected(rejection)
                 if rejection.violations.iter().any(|v| is_in_model(&v.field)) =>
             {
-                Failure::ModelRefused { file: self.file.display().to_string(), rejection }
+                Failure::ModelRefused { file: self.file(), rejection }
             }
-            Error::Unavailable(_) => Failure::SubmissionUnknown { error, request_id },
+            Error::Unavailable(_) if queues => Failure::SubmissionUnknown { error, request_id },
             error => Failure::Client(error),
         })
     }
 
-    fn request(&self, content: Vec<u8>) -> Result<SubmitJobRequest, Failure> {
+    /// The file, as it was named.
+    pub(super) fn file(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// Reads the file into the request that was asked for.
+    pub(super) fn request(&self) -> Result<SubmitJobRequest, Failure> {
+        let read = read(&self.file).and_then(|content| packed(content, name(&self.file)));
+        let (content, name) =
+            read.map_err(|error| Failure::Usage(format!("{}: {error}", self.file())))?;
+        self.request_of(content, name)
+    }
+
+    fn request_of(&self, content: Vec<u8>, name: String) -> Result<SubmitJobRequest, Failure> {
         let file = ModelFile {
             content: content.into(),
-            name: name(&self.file),
+            name,
             format: self.format.map_or(FileFormat::Unspecified, Format::to_wire).into(),
         };
         let model = Model {
@@ -145,16 +219,16 @@ impl SubmissionArgs {
             options: Some(self.options()?),
             labels: unique("--label", &self.labels)?,
             request_id: self.request_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
+            validate_only: false,
             lane: self.lane.clone().unwrap_or_default(),
-            ..SubmitJobRequest::default()
+            deadline: to_wire("--deadline", self.deadline)?,
+            queue_time_limit: to_wire("--queue-time-limit", self.queue_time_limit)?,
         })
     }
 
     fn options(&self) -> Result<SolveOptions, Failure> {
-        let time_limit = self.time_limit.map(prost_types::Duration::try_from).transpose();
         Ok(SolveOptions {
-            time_limit: time_limit
-                .map_err(|_| Failure::Usage("--time-limit is too long".into()))?,
+            time_limit: to_wire("--time-limit", self.time_limit)?,
             relative_gap: self.gap,
             absolute_gap: self.abs_gap,
             threads: self.threads,
@@ -195,6 +269,11 @@ impl SolverArg {
     }
 }
 
+fn to_wire(flag: &str, time: Option<Duration>) -> Result<Option<prost_types::Duration>, Failure> {
+    let time = time.map(prost_types::Duration::try_from).transpose();
+    time.map_err(|_| Failure::Usage(format!("{flag} is too long")))
+}
+
 fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
@@ -207,13 +286,12 @@ fn name(file: &Path) -> String {
     file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let content = if is_stdin(file) {
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    if is_stdin(file) {
         read_bounded(io::stdin().lock())
     } else {
         File::open(file).and_then(read_bounded)
-    };
-    content.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+    }
 }
 
 fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
@@ -293,6 +371,10 @@ mod tests {
             "2",
             "--seed",
             "0",
+            "--deadline",
+            "60",
+            "--queue-time-limit",
+            "0.25",
             "--presolve",
             "off",
             "--solver",
@@ -304,10 +386,13 @@ mod tests {
             "--label",
             "k=v",
         ]);
-        let request = args.request(b"text".to_vec()).unwrap();
+        let request = args.request_of(b"text".to_vec(), "a.lp".into()).unwrap();
         let options = request.options.as_ref().unwrap();
         let limit = prost_types::Duration { seconds: 1, nanos: 500_000_000 };
         assert_eq!(options.time_limit, Some(limit));
+        assert_eq!(request.deadline.map(|time| (time.seconds, time.nanos)), Some((60, 0)));
+        let waiting = request.queue_time_limit.map(|time| (time.seconds, time.nanos));
+        assert_eq!(waiting, Some((0, 250_000_000)));
         assert_eq!(options.relative_gap, Some(0.0));
         assert_eq!(options.absolute_gap, None);
         assert_eq!((options.threads, options.seed), (Some(2), Some(0)));
@@ -320,15 +405,35 @@ mod tests {
 
     #[test]
     fn a_file_is_sent_with_its_name_but_not_its_folder() {
-        let request = parsed(&[]).request(b"text".to_vec()).unwrap();
-        let Some(Form::File(file)) = request.model.unwrap().form else { panic!("no file") };
-        assert_eq!((file.name.as_str(), file.content.as_ref()), ("a.lp.gz", b"text".as_slice()));
+        assert_eq!(name(Path::new("folder/a.lp.gz")), "a.lp.gz");
+        assert_eq!(name(Path::new("-")), "");
     }
 
     #[test]
     fn an_option_given_twice_is_refused() {
         let args = parsed(&["--option", "a=1", "--option", "a=2"]);
-        assert!(matches!(args.request(vec![]), Err(Failure::Usage(_))));
+        assert!(matches!(args.request_of(vec![], String::new()), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn negative_numbers_are_told_their_range() {
+        for (flag, range) in [
+            ("--time-limit", "above 0"),
+            ("--deadline", "above 0"),
+            ("--queue-time-limit", "above 0"),
+            ("--gap", "0 or more"),
+            ("--abs-gap", "0 or more"),
+            ("--threads", "-1 is not in 1..="),
+            ("--seed", "-1 is not in 0..="),
+        ] {
+            let error = CommandLine::try_parse_from(["solve", "a.lp", flag, "-1"]).unwrap_err();
+            assert!(error.to_string().contains(range), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_request_id_is_refused() {
+        assert!(CommandLine::try_parse_from(["solve", "a.lp", "--request-id", ""]).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 use std::io::{self, Write};
 
-use clap::Args;
-use solvemesh_client::Client;
+use clap::{Args, builder::BoolishValueParser};
+use solvemesh_client::{Client, v1::Job};
 
 use super::{
     exit::{Exit, Failure},
+    get::size,
     report::warn,
     screen::Screen,
     submission::SubmissionArgs,
@@ -15,14 +16,30 @@ use super::{
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     submission: SubmissionArgs,
+
+    /// Only check the model and the options; nothing is queued, and no id printed
+    #[arg(long, env = "SOLVEMESH_VALIDATE_ONLY", value_parser = BoolishValueParser::new())]
+    validate_only: bool,
 }
 
 /// Submits a model and prints the id of its job.
 pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, Failure> {
-    let job = args.submission.submit(client).await?;
+    let mut request = args.submission.request()?;
+    request.validate_only = args.validate_only;
+    let job = args.submission.submit(client, request).await?;
+    let mut screen = Screen::new(false);
     if let Some(description) = &job.description {
-        warn(&description.warnings, &mut Screen::new(false));
+        warn(&description.warnings, &mut screen);
     }
-    writeln!(io::stdout(), "{}", job.job_id)?;
+    if args.validate_only {
+        screen.say(&format!("{}: {}", args.submission.file(), valid(&job)));
+    } else {
+        writeln!(io::stdout(), "{}", job.job_id)?;
+    }
     Ok(Exit::Done)
+}
+
+fn valid(job: &Job) -> String {
+    let counts = job.description.as_ref().and_then(|description| description.size.as_ref());
+    counts.map_or_else(|| "valid".into(), |counts| format!("valid: {}", size(counts)))
 }

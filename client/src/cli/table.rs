@@ -11,11 +11,11 @@ use solvemesh_client::{
 use super::{
     json::{name, seconds},
     names,
-    text::{number, printable},
+    text::{number, percent, printable, time},
 };
 
-/// Writes the end of a job for people. Variables at zero, and constraints whose dual is
-/// zero or not known, are left out unless `all`.
+/// Writes the end of a job for people. Variables at zero, and constraints whose activity
+/// and dual are zero, are left out unless `all`.
 pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) -> io::Result<()> {
     write_facts(out, &facts(outcome))?;
     outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, all))
@@ -61,21 +61,29 @@ pub(super) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> 
         facts.extend(limit.map(|limit| ("limit", limit.to_owned())));
         facts.extend(termination.objective.map(|x| ("objective", number(x))));
         facts.extend(termination.bound.map(|x| ("bound", number(x))));
-        facts.extend(termination.gap.map(|x| ("gap", number(x))));
+        facts.extend(termination.gap.map(|x| ("gap", percent(x))));
     }
     facts.extend(result.verification.as_ref().map(|v| ("violation", number(v.max_violation))));
-    facts.extend(names::solver(result.solver()).map(|solver| {
-        ("solver", format!("{solver} {}", result.solver_version).trim_end().to_owned())
-    }));
+    facts.extend(names::solver(result.solver()).map(|name| ("solver", solver(name, result))));
     let statistics = result.statistics.as_ref();
-    let time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
-    facts.extend(time.map(|time| ("solved in", format!("{} s", number(seconds(time))))));
+    let solve_time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
+    facts.extend(solve_time.map(|duration| ("solved in", time(seconds(duration)))));
     facts
+}
+
+/// The solver's name and version; most versions name their solver themselves.
+fn solver(name: &str, result: &SolveResult) -> String {
+    let version = &result.solver_version;
+    if version.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()) {
+        version.clone()
+    } else {
+        format!("{name} {version}").trim_end().to_owned()
+    }
 }
 
 fn write_variables(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
     let count = solution.values.len();
-    let shown = rows(count, all, &solution.values);
+    let shown = rows(count, all, &[&solution.values]);
     let mut columns = vec![
         Column::names("variable", &solution.variable_names),
         Column::numbers("value", &solution.values),
@@ -84,15 +92,12 @@ fn write_variables(out: &mut impl Write, solution: &Solution, all: bool) -> io::
         columns.push(Column::numbers("reduced cost", &solution.reduced_costs));
     }
     write_grid(out, &columns, &shown)?;
-    match count - shown.len() {
-        0 => Ok(()),
-        1 => writeln!(out, "(1 variable at 0 is left out; --all shows it)"),
-        hidden => writeln!(out, "({hidden} variables at 0 are left out; --all shows them)"),
-    }
+    write_hidden(out, "variable", count - shown.len())
 }
 
 fn write_constraints(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
-    let shown = rows(solution.activities.len().max(solution.duals.len()), all, &solution.duals);
+    let count = solution.activities.len().max(solution.duals.len());
+    let shown = rows(count, all, &[&solution.activities, &solution.duals]);
     let mut columns = vec![Column::names("constraint", &solution.constraint_names)];
     if !solution.activities.is_empty() {
         columns.push(Column::numbers("activity", &solution.activities));
@@ -100,12 +105,23 @@ fn write_constraints(out: &mut impl Write, solution: &Solution, all: bool) -> io
     if !solution.duals.is_empty() {
         columns.push(Column::numbers("dual", &solution.duals));
     }
-    write_grid(out, &columns, &shown)
+    write_grid(out, &columns, &shown)?;
+    write_hidden(out, "constraint", count - shown.len())
 }
 
-/// The rows to show: those whose number is not zero, or all.
-fn rows(count: usize, all: bool, numbers: &[f64]) -> Vec<usize> {
-    (0..count).filter(|&row| all || numbers.get(row).is_some_and(|&x| x != 0.0)).collect()
+/// Tells how many rows were left out.
+fn write_hidden(out: &mut impl Write, what: &str, hidden: usize) -> io::Result<()> {
+    match hidden {
+        0 => Ok(()),
+        1 => writeln!(out, "(1 {what} at 0 is left out; --all shows it)"),
+        _ => writeln!(out, "({hidden} {what}s at 0 are left out; --all shows them)"),
+    }
+}
+
+/// The rows to show: those that are not zero in every column, or all.
+fn rows(count: usize, all: bool, columns: &[&[f64]]) -> Vec<usize> {
+    let is_zero = |row| columns.iter().all(|column| column.get(row).is_none_or(|&x| x == 0.0));
+    (0..count).filter(|&row| all || !is_zero(row)).collect()
 }
 
 /// One column of a table.
@@ -183,7 +199,9 @@ fn write_row<'a>(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh_client::v1::{Failure, JobState, Termination, TerminationReason};
+    use solvemesh_client::v1::{
+        Failure, JobState, SolveStatistics, Solver, Termination, TerminationReason,
+    };
 
     use super::*;
 
@@ -208,9 +226,9 @@ mod tests {
             variable_names: vec!["Doors".into(), "Windows".into(), "Gates".into()],
             values: vec![2.0, 6.0, 0.0],
             reduced_costs: vec![0.0, 0.0, -12.5],
-            constraint_names: vec!["plant 1".into(), "plant 3".into()],
-            activities: vec![2.0, 18.0],
-            duals: vec![0.0, 100.0],
+            constraint_names: vec!["plant 1".into(), "plant 3".into(), "gates".into()],
+            activities: vec![2.0, 18.0, 0.0],
+            duals: vec![0.0, 100.0, 0.0],
             ..Solution::default()
         };
         let result = SolveResult {
@@ -235,7 +253,9 @@ mod tests {
             "(1 variable at 0 is left out; --all shows it)",
             "",
             "constraint  activity  dual",
+            "plant 1            2     0",
             "plant 3           18   100",
+            "(1 constraint at 0 is left out; --all shows it)",
         ];
         assert_eq!(lines(&wyndor(), false), expected);
     }
@@ -244,8 +264,47 @@ mod tests {
     fn all_shows_zeros_too() {
         let lines = lines(&wyndor(), true);
         assert!(lines.contains(&"Gates         0         -12.5".to_owned()));
-        assert!(lines.contains(&"plant 1            2     0".to_owned()));
+        assert!(lines.contains(&"gates              0     0".to_owned()));
         assert!(!lines.iter().any(|line| line.contains("left out")));
+    }
+
+    #[test]
+    fn a_constraint_at_zero_with_a_dual_is_shown() {
+        let duals = vec![0.0, 100.0, 7.0];
+        let mut outcome = wyndor();
+        outcome.result.as_mut().unwrap().solution.as_mut().unwrap().duals = duals;
+        assert!(lines(&outcome, false).contains(&"gates              0     7".to_owned()));
+    }
+
+    #[test]
+    fn what_is_known_of_a_solve_is_short() {
+        let termination = Termination {
+            objective: Some(0.1 + 0.2),
+            gap: Some(0.001_234_5),
+            ..Termination::default()
+        };
+        let solve_time = prost_types::Duration { seconds: 0, nanos: 12_345_678 };
+        let result = SolveResult {
+            termination: Some(termination),
+            solver: Solver::Highs.into(),
+            solver_version: "HiGHS 1.16.0".into(),
+            statistics: Some(SolveStatistics {
+                solve_time: Some(solve_time),
+                ..SolveStatistics::default()
+            }),
+            ..SolveResult::default()
+        };
+        let lines = lines(&outcome(Some(result.clone()), None), false);
+        for line in [
+            "objective  0.3",
+            "gap        0.123%",
+            "solver     HiGHS 1.16.0",
+            "solved in  0.0123 s",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line}: {lines:?}");
+        }
+        let bare = SolveResult { solver_version: "1.16.0".into(), ..result };
+        assert_eq!(solver("HIGHS", &bare), "HIGHS 1.16.0");
     }
 
     #[test]

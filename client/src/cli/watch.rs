@@ -1,5 +1,8 @@
+use std::pin::pin;
+
 use clap::Args;
 use solvemesh_client::Client;
+use tokio::{select, signal::ctrl_c};
 
 use super::{
     arguments::ReportArgs,
@@ -19,12 +22,21 @@ pub(crate) struct WatchArgs {
     report: ReportArgs,
 }
 
-/// Follows jobs to their ends and tells each as it comes.
+/// Follows jobs to their ends and tells each as it comes. Ctrl-C leaves them alone.
 pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Failure> {
     let mut follow = Follow::new(client, &args.jobs, Screen::new(args.report.verbose));
+    let mut interrupt = pin!(ctrl_c());
     let mut exit = Exit::Done;
-    while let Some(outcome) = follow.next().await? {
-        exit = exit.max(report(&outcome, args.report, &mut follow.screen)?);
+    loop {
+        select! {
+            outcome = follow.next() => {
+                let Some(outcome) = outcome? else { return Ok(exit) };
+                exit = exit.max(report(&outcome, args.report, &mut follow.screen)?);
+            }
+            _ = &mut interrupt => {
+                follow.screen.say(&format!("left; {}", follow.again()));
+                return Ok(Exit::Left);
+            }
+        }
     }
-    Ok(exit)
 }

@@ -12,14 +12,16 @@ use std::{
 use futures::{StreamExt, stream, stream::BoxStream};
 use solvemesh_client::v1::{
     CancelJobRequest, CancelJobResponse, Event, Finished, GetCapabilitiesRequest,
-    GetCapabilitiesResponse, GetJobRequest, GetJobResponse, Job, JobState, Limits, ListJobsRequest,
-    ListJobsResponse, Queued, Solution, SolutionPart, SolveRequest, SolveResponse, SolveResult,
-    SolveStatistics, Solver, Started, SubmitJobRequest, SubmitJobResponse, Termination,
-    TerminationReason, Verification, WatchResultsRequest, WatchResultsResponse, event::Kind,
+    GetCapabilitiesResponse, GetJobRequest, GetJobResponse, Job, JobDescription, JobState, Limits,
+    ListJobsRequest, ListJobsResponse, ModelSize, Queued, Solution, SolutionPart, SolveRequest,
+    SolveResponse, SolveResult, SolveStatistics, Solver, SolverCapabilities, SolverOption,
+    SolverOptionType, Started, SubmitJobRequest, SubmitJobResponse, Termination, TerminationReason,
+    VariableKind, Verification, WatchResultsRequest, WatchResultsResponse, event::Kind,
     watch_results_response,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::{
+    net::TcpSocket,
     runtime::Runtime,
     sync::{Notify, mpsc},
 };
@@ -34,6 +36,8 @@ pub enum Step {
     Fail(Status),
     /// Waits for a cancel.
     AwaitCancel,
+    /// Says nothing for so long.
+    Linger(Duration),
     /// Says nothing more, and stays open.
     Hang,
 }
@@ -47,6 +51,7 @@ pub struct Script {
     pub seen_submits: Mutex<Vec<SubmitJobRequest>>,
     pub seen_watches: Mutex<Vec<WatchResultsRequest>>,
     pub seen_lists: Mutex<Vec<ListJobsRequest>>,
+    pub gets: Mutex<VecDeque<Status>>,
     pub cancelled: Notify,
 }
 
@@ -60,10 +65,15 @@ pub struct Fake {
 
 impl Fake {
     pub fn start(script: Script) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), script)
+        Self::listen("127.0.0.1:0".parse().unwrap(), script)
     }
 
-    pub fn start_at(address: SocketAddr, script: Script) -> Self {
+    /// One gateway after another can be started at a place.
+    pub fn start_at(place: &Place, script: Script) -> Self {
+        Self::listen(place.address, script)
+    }
+
+    fn listen(address: SocketAddr, script: Script) -> Self {
         let script = Arc::new(script);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -93,15 +103,32 @@ impl Fake {
 
 impl Drop for Fake {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        // Its sockets are closed when its tasks are gone. Tests that are asynchronous
+        // themselves may not wait for that, but another thread may.
+        let runtime = self.runtime.take();
+        std::thread::spawn(|| drop(runtime)).join().unwrap();
     }
 }
 
-/// An address where nobody listens.
-pub fn nowhere() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// An address where nobody listens but who is put there: the port is taken for nobody
+/// else, because a socket that does not listen holds it.
+pub struct Place {
+    pub address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // So that a listener, which std gives the same option, can share the port.
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { address: socket.local_addr().unwrap(), _socket: socket }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
 }
 
 struct Service {
@@ -122,9 +149,21 @@ impl JobService for Service {
         &self,
         request: Request<SubmitJobRequest>,
     ) -> Result<Response<SubmitJobResponse>, Status> {
-        self.script.seen_submits.lock().unwrap().push(request.into_inner());
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        self.script.seen_submits.lock().unwrap().push(request);
         match self.script.submits.lock().unwrap().pop_front() {
             Some(status) => Err(status),
+            None if validate_only => {
+                let size = ModelSize { variables: 2, constraints: 3, nonzeros: 4, integers: 1 };
+                let description = JobDescription {
+                    size: Some(size),
+                    warnings: vec!["odd".into()],
+                    ..JobDescription::default()
+                };
+                let job = Job { description: Some(description), ..Job::default() };
+                Ok(Response::new(SubmitJobResponse { job: Some(job) }))
+            }
             None => {
                 let job = Job { job_id: "job-1".into(), ..Job::default() };
                 Ok(Response::new(SubmitJobResponse { job: Some(job) }))
@@ -152,6 +191,10 @@ impl JobService for Service {
                         script.cancelled.notified().await;
                         None
                     }
+                    Step::Linger(time) => {
+                        tokio::time::sleep(time).await;
+                        None
+                    }
                     Step::Hang => std::future::pending().await,
                 }
             }
@@ -167,6 +210,9 @@ impl JobService for Service {
         &self,
         request: Request<GetJobRequest>,
     ) -> Result<Response<GetJobResponse>, Status> {
+        if let Some(status) = self.script.gets.lock().unwrap().pop_front() {
+            return Err(status);
+        }
         let job = self.job(&request.into_inner().job_id)?;
         Ok(Response::new(GetJobResponse { job: Some(job) }))
     }
@@ -206,7 +252,14 @@ impl JobService for Service {
         _: Request<GetCapabilitiesRequest>,
     ) -> Result<Response<GetCapabilitiesResponse>, Status> {
         let limits = Limits { max_variables: 1234, ..Limits::default() };
+        let option = SolverOption { name: "gap".into(), r#type: SolverOptionType::Double.into() };
+        let highs = SolverCapabilities {
+            solver: Solver::Highs.into(),
+            variable_kinds: vec![VariableKind::Integer.into()],
+            options: vec![option],
+        };
         let capabilities = GetCapabilitiesResponse {
+            solvers: vec![highs],
             version: "9.9".into(),
             lanes: vec!["express".into(), "standard".into()],
             limits: Some(limits),
