@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use solvemesh::v1::{FileFormat, ModelFile};
 
 use crate::{
@@ -8,7 +10,10 @@ use crate::{
 
 /// The text of a model file and its format: told by the request, else by the file's
 /// name, else by the content.
-pub(crate) fn open(file: &ModelFile, limits: &Limits) -> Result<(Format, String), Fault> {
+pub(crate) fn open<'a>(
+    file: &'a ModelFile,
+    limits: &Limits,
+) -> Result<(Format, Cow<'a, str>), Fault> {
     let bytes = unpack(&file.content, limits.max_model_bytes).map_err(|error| {
         let kind = match error {
             UnpackError::Damaged(..) => FaultKind::Invalid,
@@ -32,7 +37,7 @@ pub(crate) fn open(file: &ModelFile, limits: &Limits) -> Result<(Format, String)
             return Err(fault("file.format", FaultKind::Invalid, message));
         }
     };
-    Ok((format, decode(&bytes, format)?.into_owned()))
+    Ok((format, decode(bytes, format)?))
 }
 
 /// The format that a file's name tells, packed or not.
@@ -73,7 +78,7 @@ mod tests {
             format: FileFormat::Lp as i32,
         };
         let (format, text) = open(&file, &Limits::default()).expect("a file");
-        assert_eq!((format, text.as_str()), (Format::Lp, "min x"));
+        assert_eq!((format, &*text), (Format::Lp, "min x"));
     }
 
     #[test]

@@ -37,26 +37,49 @@ pub(crate) struct Counts {
     pub(crate) nonzeros: usize,
 }
 
+/// A count and the limit it is over.
+struct Excess {
+    what: &'static str,
+    count: usize,
+    limit: &'static str,
+    most: usize,
+}
+
 impl Limits {
     /// Refuses counts over the limits, at `field`.
     pub(crate) fn check_counts(&self, field: &str, counts: Counts) -> Result<(), Faults> {
-        let faults: Vec<Fault> = [
-            ("variables", counts.variables, "max_variables", self.max_variables),
-            ("constraints", counts.constraints, "max_constraints", self.max_constraints),
-            ("coefficients", counts.nonzeros, "max_nonzeros", self.max_nonzeros),
-        ]
-        .into_iter()
-        .filter_map(|(what, count, limit, most)| {
-            let most = most.min(i32::MAX as usize);
-            (count > most).then(|| Fault {
+        let faults: Vec<Fault> = self
+            .excesses(counts)
+            .map(|Excess { count, what, limit, most }| Fault {
                 field: field.to_owned(),
                 place: None,
                 kind: FaultKind::TooLarge,
                 message: format!("has {count} {what}; the limit {limit} is {most}"),
             })
-        })
-        .collect();
+            .collect();
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    }
+
+    /// Says why a reader that has found this much must stop, if it must: what a text
+    /// tells in a few bytes takes a hundred in memory.
+    pub(crate) fn stop(&self, found: Counts) -> Option<String> {
+        self.excesses(found).next().map(|Excess { what, limit, most, .. }| {
+            format!("here it has more {what} than it may; the limit {limit} is {most}")
+        })
+    }
+
+    fn excesses(&self, counts: Counts) -> impl Iterator<Item = Excess> {
+        [
+            ("variables", counts.variables, "max_variables", self.max_variables),
+            ("constraints", counts.constraints, "max_constraints", self.max_constraints),
+            ("coefficients", counts.nonzeros, "max_nonzeros", self.max_nonzeros),
+        ]
+        .into_iter()
+        .map(|(what, count, limit, most)| {
+            let most = most.min(i32::MAX as usize);
+            Excess { what, count, limit, most }
+        })
+        .filter(|excess| excess.count > excess.most)
     }
 
     /// Refuses a text over the limit, at `field`.

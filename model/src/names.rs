@@ -41,6 +41,11 @@ pub(crate) fn complete(
     for (i, name) in made {
         names[i] = name;
     }
+    // Such a model is refused. What else is wrong with it may quote the name often.
+    for name in names.iter_mut().filter(|name| name.len() > MAX_NAME_BYTES) {
+        let end = (0..=MAX_NAME_BYTES).rfind(|&at| name.is_char_boundary(at));
+        name.truncate(end.unwrap_or_default());
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +84,9 @@ mod tests {
         assert!(completed(&[&longest]).is_ok());
         let message = completed(&["a", &longer]).unwrap_err();
         assert_eq!(message, "names[1] a name has at most 1024 bytes, not 1025");
+        let mut names = ["ä".repeat(MAX_NAME_BYTES)];
+        complete(&mut names, 'x', |_| String::new(), &mut Findings::default());
+        assert_eq!(names[0].len(), MAX_NAME_BYTES, "its beginning stands for it from here on");
     }
 
     #[test]

@@ -55,8 +55,8 @@ fn parse(
     limits.check_bytes(field, text.len()).map_err(|fault| Faults(vec![fault]))?;
     let text = without_mark(text);
     let reading = match format {
-        Format::Lp => lp::read(text),
-        Format::Mps => mps::read(text),
+        Format::Lp => lp::read(text, limits),
+        Format::Mps => mps::read(text, limits),
     };
     match reading {
         Ok(reading) => Ok((Form::Text(field), reading)),

@@ -17,7 +17,7 @@ pub(crate) struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReadError {
     pub(crate) place: Place,
-    /// `Syntax`, `Invalid` or `Unsupported`.
+    /// What kind of fault.
     pub(crate) kind: FaultKind,
     pub(crate) message: String,
 }

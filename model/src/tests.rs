@@ -417,6 +417,25 @@ fn what_is_over_a_limit_names_the_limit() {
         let (_, message) = one_fault(read(&model(form), &limits));
         assert!(message.contains("max_model_bytes is 9"), "{message}");
     }
+    for (limits, text) in [
+        (Limits { max_variables: 1, ..Limits::default() }, "min x\n+ y ?"),
+        (Limits { max_constraints: 1, ..Limits::default() }, "min\nst x > 1\n x > 2 ?"),
+        (Limits { max_nonzeros: 1, ..Limits::default() }, "min\nst\n x + y > 1 ?"),
+        (Limits { max_variables: 1, max_nonzeros: 0, ..Limits::default() }, "min x\n - x ?"),
+        (
+            Limits { max_variables: 1, ..Limits::default() },
+            "ROWS\n N o\nCOLUMNS\n x o 1\n y o 1\n?",
+        ),
+        (Limits { max_constraints: 1, ..Limits::default() }, "ROWS\n L a\n L b\n?"),
+        (Limits { max_constraints: 1, ..Limits::default() }, "ROWS\n N a\n N b\n N c\n?"),
+        (Limits { max_nonzeros: 0, ..Limits::default() }, "ROWS\n N o\n L a\nCOLUMNS\n x a 1\n?"),
+    ] {
+        let form =
+            if text.starts_with("min") { Form::Lp(text.into()) } else { Form::Mps(text.into()) };
+        let Faults(faults) = read(&model(form), &limits).unwrap_err();
+        assert_eq!(faults[0].kind, FaultKind::TooLarge, "{text}: {faults:?}");
+        assert!(faults[0].place.is_some(), "{text}: the reader stops there");
+    }
     let huge = LinearModel { variable_count: Some(i32::MAX), ..Default::default() };
     assert_eq!(linear(huge).unwrap_err().0[0].kind, FaultKind::TooLarge);
 }

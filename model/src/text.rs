@@ -10,23 +10,38 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Whether what follows `before` in its line is a comment.
-    fn in_comment(self, before: &[u8]) -> bool {
-        match self {
-            Format::Lp => before.contains(&b'\\'),
-            Format::Mps => before.first() == Some(&b'*'),
-        }
+    /// Where the comment of a line begins; the line's length if it has none.
+    fn comment(self, line: &[u8]) -> usize {
+        let start = match self {
+            Format::Lp => line.iter().position(|&byte| byte == b'\\'),
+            Format::Mps => line.starts_with(b"*").then_some(0),
+        };
+        start.unwrap_or(line.len())
     }
 }
 
 /// Text of a file. Bytes that are not UTF-8 are refused, except in a comment, where
 /// older files keep the names of their authors.
-pub(crate) fn decode(bytes: &[u8], format: Format) -> Result<Cow<'_, str>, Fault> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(Cow::Borrowed(text));
-    }
+pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str>, Fault> {
+    let bytes = match bytes {
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => return Ok(Cow::Borrowed(text)),
+            Err(_) => Cow::Borrowed(bytes),
+        },
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => return Ok(Cow::Owned(text)),
+            Err(error) => Cow::Owned(error.into_bytes()),
+        },
+    };
+    replace(&bytes, format).map(Cow::Owned)
+}
+
+/// The text with a sign in place of what is not UTF-8, in time linear in its length:
+/// a line may be as long as the file, and all of it foreign.
+fn replace(bytes: &[u8], format: Format) -> Result<String, Fault> {
     let mut text = String::with_capacity(bytes.len());
     for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let comment = format.comment(line);
         let mut before = 0;
         for chunk in line.utf8_chunks() {
             text.push_str(chunk.valid());
@@ -34,7 +49,7 @@ pub(crate) fn decode(bytes: &[u8], format: Format) -> Result<Cow<'_, str>, Fault
             if chunk.invalid().is_empty() {
                 continue;
             }
-            if !format.in_comment(&line[..before]) {
+            if before < comment {
                 let column = String::from_utf8_lossy(&line[..before]).chars().count() + 1;
                 return Err(Fault {
                     field: "file".to_owned(),
@@ -47,7 +62,7 @@ pub(crate) fn decode(bytes: &[u8], format: Format) -> Result<Cow<'_, str>, Fault
             before += chunk.invalid().len();
         }
     }
-    Ok(Cow::Owned(text))
+    Ok(text)
 }
 
 /// The text without the byte order mark that some editors put before it.
@@ -79,12 +94,25 @@ mod tests {
 
     #[test]
     fn latin_1_is_tolerated_in_comments_alone() {
+        let decode = |bytes: &'static [u8], format| decode(Cow::Borrowed(bytes), format);
         let text = decode(b"* J\xf6rg\nNAME x\n", Format::Mps).expect("a comment");
         assert_eq!(text, "* J\u{fffd}rg\nNAME x\n");
         let text = decode(b"min x \\ J\xf6rg\n", Format::Lp).expect("a comment");
         assert_eq!(text, "min x \\ J\u{fffd}rg\n");
         let fault = decode(b"NAME\nROWS\n N  \xc3\xa4\xf6\n", Format::Mps).unwrap_err();
         assert_eq!(fault.place, Some(Place { line: 3, column: 6 }));
+        let fault = decode(b"min x\xf6 \\ J\xf6rg\n", Format::Lp).unwrap_err();
+        assert_eq!(fault.place, Some(Place { line: 1, column: 6 }));
+    }
+
+    #[test]
+    fn text_that_needs_no_change_is_not_copied() {
+        let bytes = b"min x".to_vec();
+        let start = bytes.as_ptr();
+        let text = decode(Cow::Borrowed(&bytes), Format::Lp).expect("text");
+        assert_eq!(text.as_ptr(), start);
+        let text = decode(Cow::Owned(bytes), Format::Lp).expect("text");
+        assert_eq!(text.as_ptr(), start);
     }
 
     #[test]

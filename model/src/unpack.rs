@@ -5,9 +5,12 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::{
-    StreamingDecoder,
+    DEFAULT_MAX_WINDOW_SIZE, StreamingDecoder,
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
+
+/// The zstd window that every decoder is asked to have room for (RFC 8878).
+const USUAL_WINDOW: u64 = 8 << 20;
 
 /// Why a file could not be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +40,14 @@ fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
     Ok(unpacked)
 }
 
+/// The decoder holds back a window's worth before it gives anything, so that the window,
+/// which the file names, must be bounded like the text.
 fn unzstd(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
     let damaged = |error: &dyn ToString| UnpackError::Damaged("zstd", error.to_string());
+    let window = (limit as u64).clamp(USUAL_WINDOW, DEFAULT_MAX_WINDOW_SIZE);
     let mut unpacked = Vec::new();
     while !bytes.is_empty() {
-        let mut frame = match StreamingDecoder::new(&mut bytes) {
+        let mut frame = match StreamingDecoder::new_with_max_window_size(&mut bytes, window) {
             Ok(frame) => frame,
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
@@ -124,6 +130,24 @@ mod tests {
             assert_eq!(error, "unpacks to more than 1048575 bytes, the limit max_model_bytes");
             assert!(unpack(&packed, 1 << 20).is_ok());
         }
+    }
+
+    /// Frames that make much of nothing: their header, then `blocks`.
+    fn bomb(header: &[u8], blocks: usize, block: &[u8]) -> Vec<u8> {
+        [b"\x28\xb5\x2f\xfd", header, &block.repeat(blocks)].concat()
+    }
+
+    #[test]
+    fn a_window_beyond_all_use_is_refused_before_it_is_filled() {
+        // 128 KiB of blanks in four bytes.
+        let block = [2, 0, 0x10, b' '];
+        let terabyte = [0x00, 0xf0];
+        let error = unpack(&bomb(&terabyte, 1 << 20, &block), 1 << 30).unwrap_err().to_string();
+        assert!(error.contains("window"), "{error}");
+        let megabytes = [0x00, 13 << 3];
+        let packed = bomb(&megabytes, 1 << 20, &block);
+        let error = unpack(&packed, 1 << 20).unwrap_err();
+        assert!(matches!(error, UnpackError::TooLarge(_)), "{error}");
     }
 
     #[test]

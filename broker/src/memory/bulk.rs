@@ -123,7 +123,7 @@ impl Bulk {
     fn blocked(&self, bytes: usize) -> MeshError {
         MeshError::Blocked(format!(
             "the models of jobs under way take {} bytes of the {} that may be stored \
-             (bulk_bytes), and {bytes} more have no room now",
+             (bulk_bytes; half of them for models), and {bytes} more have no room now",
             self.claimed_bytes, self.limit
         ))
     }

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
 use super::lexer::Mark;
+use crate::limits::Counts;
 
 /// From this absolute value on a bound is infinite.
 const INFINITE: f64 = 1e20;
@@ -69,6 +70,15 @@ impl<'t> Draft<'t> {
         self.indices.get(name).copied()
     }
 
+    /// How much it is so far.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            variables: self.columns.len(),
+            constraints: self.rows.len(),
+            nonzeros: self.entries.len(),
+        }
+    }
+
     pub(super) fn add_objective(&mut self, terms: &[(usize, f64)]) -> Result<(), Overflow> {
         for &(column, coefficient) in terms {
             let sum = &mut self.columns[column].objective;
@@ -125,6 +135,8 @@ impl<'t> Draft<'t> {
 
     /// The model, with the defaults of what was not given.
     pub(super) fn finish(mut self) -> (LinearModel, Vec<String>) {
+        // What only served to look up makes room for the arrays.
+        (self.indices, self.named_rows) = Default::default();
         self.starts.push(self.entries.len() as i32);
         let mut model = LinearModel {
             objective_offset: self.offset,

@@ -81,7 +81,7 @@ impl Parser<'_> {
             Kind::Symbol(_) => return Err(self.not_linear()),
             _ => return Err(self.unexpected("a number or a variable")),
         }
-        Ok(())
+        self.check_size(token.mark, sum.terms.len())
     }
 
     /// Any number of signs, multiplied.

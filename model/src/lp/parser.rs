@@ -2,7 +2,11 @@ use super::draft::Draft;
 use super::expression::Extent;
 use super::lexer::{Comparison, Kind, Lexer, Mark, Token};
 use super::section::{Section, keyword};
-use crate::{FaultKind, reading::ReadError};
+use crate::{
+    FaultKind,
+    limits::{Counts, Limits},
+    reading::ReadError,
+};
 
 /// Reads a text section by section, one token ahead. What a section holds is read in
 /// `expression`, `rows` and `variables`.
@@ -11,13 +15,14 @@ pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
     ahead: Token<'t>,
     pub(super) draft: Draft<'t>,
+    limits: Limits,
 }
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(text: &'t str) -> Result<Self, ReadError> {
+    pub(super) fn new(text: &'t str, limits: Limits) -> Result<Self, ReadError> {
         let mut lexer = Lexer::new(text);
         let ahead = lexer.next()?;
-        Ok(Parser { lexer, ahead, draft: Draft::default() })
+        Ok(Parser { lexer, ahead, draft: Draft::default(), limits })
     }
 
     /// The whole file.
@@ -156,6 +161,18 @@ impl<'t> Parser<'t> {
         let Kind::Compare(comparison) = self.ahead.kind else { return Ok(None) };
         self.bump()?;
         Ok(Some(comparison))
+    }
+
+    /// Refuses to go on once the draft is over a limit. The `terms` at hand are not summed
+    /// by their variables yet, so that the limits of both together hold for them.
+    pub(super) fn check_size(&self, mark: Mark, terms: usize) -> Result<(), ReadError> {
+        let found = self.draft.counts();
+        let unsummed = terms.saturating_sub(self.limits.max_variables);
+        let found = Counts { nonzeros: found.nonzeros.max(unsummed), ..found };
+        match self.limits.stop(found) {
+            Some(message) => Err(self.fault(mark, FaultKind::TooLarge, message)),
+            None => Ok(()),
+        }
     }
 
     /// Whether a token would open a section if it began its line.

@@ -5,7 +5,14 @@ use std::fmt::Write;
 use proptest::prelude::*;
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
-use super::read;
+use crate::{
+    Limits,
+    reading::{ReadError, Reading},
+};
+
+fn read(text: &str) -> Result<Reading, ReadError> {
+    super::read(text, &Limits::default())
+}
 
 /// Numbers of every size that are read back exactly.
 fn number() -> impl Strategy<Value = f64> {

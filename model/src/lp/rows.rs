@@ -76,7 +76,8 @@ impl<'t> Parser<'t> {
         let terms = terms.chain(row.minus.into_iter().map(|(column, value)| (column, -value)));
         self.draft
             .add_row(name, terms, (row.lower, row.upper))
-            .map_err(|_| self.fault(mark, FaultKind::Invalid, "a coefficient is not finite"))
+            .map_err(|_| self.fault(mark, FaultKind::Invalid, "a coefficient is not finite"))?;
+        self.check_size(mark, 0)
     }
 }
 

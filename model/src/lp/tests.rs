@@ -4,10 +4,16 @@ use std::path::PathBuf;
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
-use super::read;
-use crate::{FaultKind, reading::Reading};
+use crate::{
+    FaultKind, Limits,
+    reading::{ReadError, Reading},
+};
 
 const INF: f64 = f64::INFINITY;
+
+fn read(text: &str) -> Result<Reading, ReadError> {
+    super::read(text, &Limits::default())
+}
 
 fn reading(text: &str) -> Reading {
     read(text).unwrap_or_else(|error| panic!("{error:?} in\n{text}"))

@@ -42,6 +42,11 @@ impl<'a> Columns<'a> {
         self.index.get(name).map(|&column| column as usize)
     }
 
+    /// Gives back the room of what only served to find columns.
+    pub(super) fn forget_index(&mut self) {
+        self.index = HashMap::new();
+    }
+
     /// A `'MARKER'` line: integer columns begin or end here.
     pub(super) fn marker(&mut self, line: &Line<'a>, what: Token<'a>) -> Result<(), ReadError> {
         match what.text {

@@ -86,10 +86,14 @@ impl<'a> Line<'a> {
     pub(super) fn fixed_fields(&self) -> Result<[Token<'a>; MOST_FIELDS], ReadError> {
         // From each first column to, not including, each last, counted from 0.
         const COLUMNS: [(usize, usize); MOST_FIELDS] =
-            [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, 61)];
-        let ends: Vec<usize> =
-            self.text.char_indices().map(|(at, _)| at).chain([self.text.len()]).collect();
-        let byte = |column: usize| ends.get(column).copied().unwrap_or(self.text.len());
+            [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, LAST)];
+        const LAST: usize = 61;
+        // Of a line of any length, no more characters are looked at than have a column.
+        let mut starts = [self.text.len(); LAST + 1];
+        for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
+            *start = at;
+        }
+        let byte = |column: usize| starts[column];
         let mut fields = [Token::default(); MOST_FIELDS];
         let mut gap = 0;
         for (field, (first, last)) in fields.iter_mut().zip(COLUMNS) {
@@ -139,6 +143,11 @@ impl<'a> Line<'a> {
     /// A token of something that we don't solve.
     pub(super) fn unsupported(&self, token: Token, feature: &str) -> ReadError {
         self.error(token, FaultKind::Unsupported, format!("{feature} are not supported"))
+    }
+
+    /// Where more is than there may be.
+    pub(super) fn too_large(&self, token: Token, message: impl Into<String>) -> ReadError {
+        self.error(token, FaultKind::TooLarge, message)
     }
 
     fn error(&self, token: Token, kind: FaultKind, message: impl Into<String>) -> ReadError {

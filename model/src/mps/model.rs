@@ -8,7 +8,8 @@ const NAMES_TOLD: usize = 5;
 
 impl File<'_> {
     /// The model that the file describes.
-    pub(super) fn model(self) -> Result<Reading, ReadError> {
+    pub(super) fn model(mut self) -> Result<Reading, ReadError> {
+        self.columns.forget_index();
         let mut warnings = Vec::new();
         if !self.rows.dropped().is_empty() {
             warnings

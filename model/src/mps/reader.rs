@@ -8,12 +8,18 @@ use super::{
     section::{Header, Section},
     sides::Sides,
 };
-use crate::{FaultKind, Place, normal::INFINITE, reading::ReadError};
+use crate::{
+    FaultKind, Place,
+    limits::{Counts, Limits},
+    normal::INFINITE,
+    reading::ReadError,
+};
 
 /// A file, its sections read and checked one against the other.
 #[derive(Debug)]
 pub(super) struct File<'a> {
     layout: Layout,
+    limits: Limits,
     seen: Vec<Section>,
     pub(super) name: &'a str,
     pub(super) maximize: Option<bool>,
@@ -26,9 +32,10 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(super) fn read(text: &'a str, layout: Layout) -> Result<Self, ReadError> {
+    pub(super) fn read(text: &'a str, layout: Layout, limits: Limits) -> Result<Self, ReadError> {
         let mut file = File {
             layout,
+            limits,
             seen: Vec::new(),
             name: "",
             maximize: None,
@@ -133,15 +140,33 @@ impl<'a> File<'a> {
             }
             Some(Section::Rows) => {
                 let (sense, name) = record::row(self.layout, line)?;
-                self.rows.declare(line, sense, name)
+                self.rows.declare(line, sense, name)?;
+                self.check_size(line)
             }
-            Some(Section::Columns) => self.column(line),
+            Some(Section::Columns) => {
+                self.column(line)?;
+                self.check_size(line)
+            }
             Some(section @ (Section::Rhs | Section::Ranges)) => self.side(line, section),
             Some(Section::Bounds) => {
                 let is_column = |name: &str| self.columns.find(name).is_some();
                 let bound = record::bound(self.layout, line, takes_value, is_column)?;
                 self.bounds.add(line, &bound, &self.columns)
             }
+        }
+    }
+
+    /// Refuses to go on once the file is over a limit. Rows that are left out take as much
+    /// room as others, and have the same limit.
+    fn check_size(&self, line: &Line<'a>) -> Result<(), ReadError> {
+        let found = Counts {
+            variables: self.columns.names.len(),
+            constraints: self.rows.names.len().max(self.rows.dropped().len().saturating_sub(1)),
+            nonzeros: self.columns.entries.len(),
+        };
+        match self.limits.stop(found) {
+            Some(message) => Err(line.too_large(first(line), message)),
+            None => Ok(()),
         }
     }
 

@@ -79,7 +79,7 @@ impl<'a> Rows<'a> {
         Some(())
     }
 
-    /// The N rows that are not the objective, once that is settled.
+    /// The N rows; those that are not the objective, once that is settled.
     pub(super) fn dropped(&self) -> &[&'a str] {
         &self.free
     }

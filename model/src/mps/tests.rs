@@ -2,10 +2,16 @@
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
-use super::read;
-use crate::{FaultKind, reading::Reading};
+use crate::{
+    FaultKind, Limits,
+    reading::{ReadError, Reading},
+};
 
 const INF: f64 = f64::INFINITY;
+
+fn read(text: &str) -> Result<Reading, ReadError> {
+    super::read(text, &Limits::default())
+}
 
 /// A file with the rows `obj` (N), `l`, `g`, `e`, and the columns `x`, and `i`, which
 /// is integer; `rest` follows COLUMNS.
