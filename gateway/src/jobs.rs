@@ -33,6 +33,9 @@ const INLINE_MODEL_BYTES: usize = 256 << 10;
 /// Texts and arrays from this size on are read on a thread of their own.
 const LARGE_MODEL_BYTES: usize = 64 << 10;
 
+/// So many variables or constraints may be told by their count alone, and are filled in.
+const MANY_ABSENT: i32 = 10_000;
+
 /// What the gateway does with jobs, whichever RPC asks for it.
 #[derive(Clone)]
 pub struct Jobs {
@@ -211,7 +214,10 @@ impl Jobs {
             .map(|from| whole.slice(from..whole.len().min(from + MAX_PART_BYTES)))
             .collect();
         // Parts that nothing refers to make no job: this outcome is never unknown.
-        let refused = |error: MeshError| Refusal::Unavailable { message: error.to_string() };
+        let refused = |error: MeshError| match error {
+            MeshError::OutcomeUnknown => Refusal::Unavailable { message: error.to_string() },
+            error => Refusal::of_mesh(error, &plan.job_id),
+        };
         self.mesh.store(parts).await.map(Some).map_err(refused)
     }
 
@@ -319,7 +325,14 @@ fn entry(job_id: &str, kind: log_entry::Kind) -> LogEntry {
 }
 
 /// Whether reading a model may take so long that it must not hold up others: it is large,
-/// or packed and may become so.
+/// or packed and may become so, or arrays that are absent and long.
 fn may_take_long(model: &Model) -> bool {
-    matches!(model.form, Some(Form::File(_))) || model.encoded_len() > LARGE_MODEL_BYTES
+    let becomes_large = match &model.form {
+        Some(Form::File(_)) => true,
+        Some(Form::Linear(arrays)) => {
+            arrays.variable_count().max(arrays.constraint_count()) > MANY_ABSENT
+        }
+        _ => false,
+    };
+    becomes_large || model.encoded_len() > LARGE_MODEL_BYTES
 }
