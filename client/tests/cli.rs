@@ -394,25 +394,39 @@ fn nobody_reading_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// `script` gives the process a terminal.
+/// A terminal: what is written to the second end is read from the first.
+#[cfg(target_os = "linux")]
+fn terminal() -> (std::fs::File, std::fs::File) {
+    use std::{os::fd::FromRawFd, ptr::null_mut};
+    let (mut master, mut slave) = (-1, -1);
+    // SAFETY: the two descriptors are written, the null pointers stand for defaults.
+    let opened =
+        unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) };
+    assert_eq!(opened, 0, "no terminal");
+    // SAFETY: both were just opened and have no other owner.
+    unsafe { (std::fs::File::from_raw_fd(master), std::fs::File::from_raw_fd(slave)) }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_a_line_of_progress_comes_and_goes() {
+    use std::io::Read;
     let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
-    let (file, binary) = (file("text"), env!("CARGO_BIN_EXE_solvemesh"));
-    let path = file.path().display();
-    let line = format!("{binary} --gateway {} solve {path} --json", fake.url());
-    let mut script = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+    let file = file("text");
+    let (mut screen, terminal) = terminal();
+    // The command's own ends of the terminal are closed with it, at the end of this line.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_solvemesh"))
+        .args(["--gateway", &fake.url(), "solve", file.path().to_str().unwrap(), "--json"])
+        .stdin(Stdio::null())
+        .stdout(terminal.try_clone().unwrap())
+        .stderr(terminal)
         .spawn()
         .unwrap();
-    // At the end of its input `script` ends, and may lose output.
-    let input = script.stdin.take();
-    let output = script.wait_with_output().unwrap();
-    drop(input);
-    let (progress, data) = text(&output.stdout).rsplit_once("\r\x1b[2K").unwrap();
+    let mut output = Vec::new();
+    // A terminal that all have closed ends with an error.
+    let _ = screen.read_to_end(&mut output);
+    assert!(child.wait().unwrap().success());
+    let (progress, data) = text(&output).rsplit_once("\r\x1b[2K").unwrap();
     assert!(progress.contains("\x1b[?7l\r\x1b[2KQUEUED  0:00\x1b[?7h"), "{progress:?}");
     assert!(data.starts_with(r#"{"jobId":"job-1""#), "{data:?}");
 }
