@@ -48,6 +48,8 @@ impl Follow {
     /// The next job to end; `None` once all have. Nothing is lost when the future is
     /// dropped before it is ready.
     pub(super) async fn next(&mut self) -> Result<Option<Outcome>, Failure> {
+        // The line stands there from the first moment on, however fast the jobs end.
+        self.draw();
         loop {
             select! {
                 update = self.watch.update() => match update {
@@ -62,10 +64,14 @@ impl Follow {
                         return Err(error.into());
                     }
                 },
-                _ = self.ticks.tick(), if self.screen.shows_progress() => {
-                    self.screen.draw(&self.board.line(self.since.elapsed()));
-                }
+                _ = self.ticks.tick() => self.draw(),
             }
+        }
+    }
+
+    fn draw(&mut self) {
+        if self.screen.shows_progress() {
+            self.screen.draw(&self.board.line(self.since.elapsed()));
         }
     }
 
