@@ -93,10 +93,15 @@ impl Jobs {
         let mut plan = self.validate(submission).await?;
         self.admit()?;
         let request_id = plan.description.request_id.clone();
-        if !request_id.is_empty()
-            && let Some(job) = self.known(&plan)?
-        {
-            return Ok(job);
+        if !request_id.is_empty() {
+            if let Some(job) = self.known(&plan)? {
+                return Ok(job);
+            }
+            // Another gateway may have accepted it a moment ago.
+            self.table.catch_up(self.policy.patience).await?;
+            if let Some(job) = self.known(&plan)? {
+                return Ok(job);
+            }
         }
 
         let job = plan.job();

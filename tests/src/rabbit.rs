@@ -186,7 +186,22 @@ impl RabbitNode {
             }
             time::sleep(LOOK).await;
         }
-        Ok(())
+        if self.registered() {
+            Ok(())
+        } else {
+            Err("its epmd does not know it, so rabbitmqctl would not find it".to_owned())
+        }
+    }
+
+    /// Whether the node's epmd knows it.
+    fn registered(&self) -> bool {
+        let names = Command::new("epmd")
+            .args(["-port", &self.ports.epmd.to_string(), "-names"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("epmd, which comes with Erlang");
+        let short = self.name.split('@').next().unwrap_or_default();
+        String::from_utf8_lossy(&names.stdout).contains(&format!("name {short} at port"))
     }
 
     /// The URL of a virtual host; `/` is the one that is always there.
