@@ -21,3 +21,14 @@ pub(crate) struct ReadError {
     pub(crate) kind: FaultKind,
     pub(crate) message: String,
 }
+
+/// Refuses a text in which something could not be counted: every count of a model is
+/// below the text's length, and an int32 in the contract.
+pub(crate) fn countable(text: &str) -> Result<(), ReadError> {
+    if i32::try_from(text.len()).is_ok() {
+        return Ok(());
+    }
+    let place = Place { line: 1, column: 1 };
+    let message = "the text has 2 GiB or more".to_owned();
+    Err(ReadError { place, kind: FaultKind::TooLarge, message })
+}

@@ -19,19 +19,14 @@ mod properties;
 mod tests;
 
 use crate::{
-    FaultKind, Limits, Place,
-    reading::{ReadError, Reading},
+    Limits,
+    reading::{ReadError, Reading, countable},
 };
 
 /// Reads a model. The first thing that is wrong ends it, and so does the first that is
 /// over a limit.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
-    // Every count of a model is below the text's length, and an int32 in the contract.
-    if i32::try_from(text.len()).is_err() {
-        let place = Place { line: 1, column: 1 };
-        let message = "the text has 2 GiB or more".to_owned();
-        return Err(ReadError { place, kind: FaultKind::TooLarge, message });
-    }
+    countable(text)?;
     let (model, warnings) = parser::Parser::new(text, *limits)?.file()?.finish();
     Ok(Reading { name: title(text).to_owned(), model, warnings })
 }

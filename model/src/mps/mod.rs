@@ -50,18 +50,13 @@ mod tests;
 
 use self::{reader::File, record::Layout};
 use crate::{
-    FaultKind, Limits, Place,
-    reading::{ReadError, Reading},
+    FaultKind, Limits,
+    reading::{ReadError, Reading, countable},
 };
 
 /// Reads an MPS file, fixed or free. The first thing that is over a limit ends it.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
-    // Every count of a model is below the text's length, and an int32 in the contract.
-    if i32::try_from(text.len()).is_err() {
-        let place = Place { line: 1, column: 1 };
-        let message = "the text has 2 GiB or more".to_owned();
-        return Err(ReadError { place, kind: FaultKind::TooLarge, message });
-    }
+    countable(text)?;
     let free = match File::read(text, Layout::Free, *limits).and_then(File::model) {
         Ok(reading) => return Ok(reading),
         Err(error) if error.kind == FaultKind::TooLarge => return Err(error),
