@@ -61,6 +61,24 @@ pub trait Mesh: Send + Sync + 'static {
     /// [`MeshError::Closed`].
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError>;
 
+    /// The offset of the first message that the log still has; `None` for a log that
+    /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time.
+    async fn log_start(&self) -> Result<Option<u64>, MeshError>;
+
+    /// Reads back the one message at `offset`, as a follower has read it. Many may be
+    /// asked for at once: they take turns.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time. [`MeshError::Gone`] when the log begins later.
+    /// [`MeshError::Unavailable`] when it ends before, which a log can't tell from a
+    /// message that is slow to come.
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError>;
+
     /// Tells all workers, those that are away included, to stop a job.
     ///
     /// # Errors
@@ -169,6 +187,8 @@ pub enum LogStart {
 pub struct LogMessage {
     /// Its place: grows from message to message, not always by one.
     pub offset: u64,
+    /// The size of its encoded body, in bytes.
+    pub bytes: usize,
     /// Its entries, or why they can't be read (a later format, damaged bytes).
     pub batch: Result<LogBatch, String>,
 }

@@ -150,6 +150,8 @@ async fn other_arguments_are_refused() {
 async fn what_is_truncated_is_gone() {
     let vhost = rabbit::vhost().await;
     let mut config = config(vhost.url());
+    config.topology.log.max_bytes = 2 << 20;
+    config.topology.log.segment_bytes = 1 << 20;
     config.topology.bulk.max_bytes = 2 << 20;
     config.topology.bulk.segment_bytes = 1 << 20;
     let mesh = AmqpMesh::connect(config).await.unwrap();
@@ -161,6 +163,22 @@ async fn what_is_truncated_is_gone() {
     }
     assert_eq!(mesh.load(&last).await, Ok(parts(11)));
     let gone = within("loading", mesh.load(&first)).await;
+    assert!(matches!(gone, Err(MeshError::Gone(_))), "{gone:?}");
+
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    mesh.append(entry(&"x".repeat(800 << 10))).await.unwrap();
+    let first = within("a message", log.recv()).await.unwrap();
+    assert_eq!(mesh.log_start().await, Ok(Some(first.offset)));
+    let mut last = first.clone();
+    for _ in 0..12 {
+        mesh.append(entry(&"x".repeat(800 << 10))).await.unwrap();
+        last = within("a message", log.recv()).await.unwrap();
+    }
+    let begins = mesh.log_start().await.unwrap().unwrap();
+    assert!(begins > first.offset && begins < last.offset);
+    assert_eq!(mesh.read_log(begins).await.unwrap().bytes, first.bytes);
+    assert_eq!(mesh.read_log(last.offset).await, Ok(last));
+    let gone = within("reading", mesh.read_log(first.offset)).await;
     assert!(matches!(gone, Err(MeshError::Gone(_))), "{gone:?}");
 }
 

@@ -569,6 +569,12 @@ impl Mesh for Away {
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
         self.0.follow_log(from).await
     }
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.0.log_start().await
+    }
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.0.read_log(offset).await
+    }
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.0.announce_cancel(job_id).await
     }

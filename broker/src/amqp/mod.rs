@@ -10,6 +10,7 @@ mod bulk;
 mod config;
 mod connection;
 mod consumer;
+mod log;
 mod outbox;
 mod presence;
 mod properties;
@@ -31,7 +32,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, CancelNotice, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+    BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupAnswer, LookupRequest,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -45,6 +46,7 @@ use self::{
     bulk::{Bulk, record_failure},
     connection::{Link, Phase},
     consumer::Source,
+    log::{Log, log_message},
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
@@ -78,6 +80,7 @@ pub struct AmqpMesh {
     records: Publisher,
     outbox: Outbox,
     bulk: Bulk,
+    log: Log,
     asker: Asker,
     health: watch::Receiver<Health>,
     /// Ends everything.
@@ -111,8 +114,8 @@ impl AmqpMesh {
         };
         let jobs = publisher(config.in_flight.max(1));
         let records = publisher(RECORDS_IN_FLIGHT);
-        let log = publisher(1);
-        let outbox = Outbox::start(&config, publishing.clone(), log, closed.clone(), &tasks);
+        let entries = publisher(1);
+        let outbox = Outbox::start(&config, publishing.clone(), entries, closed.clone(), &tasks);
         let bulk = Bulk {
             publisher: records.clone(),
             link: consuming.clone(),
@@ -120,6 +123,8 @@ impl AmqpMesh {
             publish_timeout: config.publish_timeout,
             timeout: config.bulk_timeout,
         };
+        let queue = topology::log(&config.topology);
+        let log = Log::new(consuming.clone(), queue, config.request_timeout);
         let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
         let (verdict, health) = watch::channel(Health::Ready);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
@@ -133,6 +138,7 @@ impl AmqpMesh {
             records,
             outbox,
             bulk,
+            log,
             asker,
             health,
             closed,
@@ -246,8 +252,18 @@ impl Mesh for AmqpMesh {
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
         self.open()?;
         Ok(self.follow(topology::log(&self.config.topology), from, |offset, body| {
-            Some(LogMessage { offset, batch: log_batch(&body) })
+            Some(log_message(offset, &body))
         }))
+    }
+
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.open()?;
+        self.log.start().await
+    }
+
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.open()?;
+        self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
@@ -393,14 +409,6 @@ fn payload(message: &consumer::Message) -> Payload {
             error: error.to_string(),
         },
     }
-}
-
-fn log_batch(body: &[u8]) -> Result<LogBatch, String> {
-    let batch = LogBatch::decode(body).map_err(|error| error.to_string())?;
-    if batch.version > FORMAT_VERSION {
-        return Err(format!("a log message of format {}, later than ours", batch.version));
-    }
-    Ok(batch)
 }
 
 fn cancelled_job(offset: u64, body: &[u8]) -> Option<String> {

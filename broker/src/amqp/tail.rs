@@ -183,6 +183,25 @@ impl Attached {
         Ok(Some(incoming))
     }
 
+    /// The next message's offset and body, acked at once: to be read by a small window.
+    pub(super) async fn next_now(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
+        let lost = |error: lapin::Error| MeshError::Unavailable(error.to_string());
+        loop {
+            let Some(incoming) = self.next().await.map_err(lost)? else { continue };
+            self.ack().await.map_err(lost)?;
+            if let Some(offset) = properties::offset(&incoming.properties) {
+                return Ok((offset, incoming.data));
+            }
+        }
+    }
+
+    /// Closes the channel now. Dropped, it closes in its own time.
+    pub(super) async fn close(self, session: &Session) {
+        if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
+            tracing::debug!(%error, "could not close a channel");
+        }
+    }
+
     /// Acks all that came: what is read is never to come again, and the broker sends
     /// more.
     pub(super) async fn ack(&mut self) -> Result<(), lapin::Error> {

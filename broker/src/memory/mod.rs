@@ -166,13 +166,24 @@ impl Mesh for MemoryMesh {
             LogStart::Offset(offset) => offset,
         };
         let (messages, reader) = mpsc::channel(READ_AHEAD);
-        tokio::spawn(Arc::clone(&self.log).play(
-            from,
-            |offset, batch| LogMessage { offset, batch: Ok(batch) },
-            messages,
-            self.closed.clone(),
-        ));
+        tokio::spawn(Arc::clone(&self.log).play(from, log_message, messages, self.closed.clone()));
         Ok(reader)
+    }
+
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.open()?;
+        Ok(self.log.start())
+    }
+
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.open()?;
+        match self.log.get(offset) {
+            Some((at, batch)) if at == offset => Ok(log_message(at, batch)),
+            Some((at, _)) => Err(MeshError::Gone(format!(
+                "the log's message at {offset}: the log goes on at {at}"
+            ))),
+            None => Err(MeshError::Unavailable(format!("the log ends before {offset}"))),
+        }
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
@@ -236,6 +247,10 @@ impl Mesh for MemoryMesh {
 
 /// How many dead letters one consumer holds unsettled.
 const DEAD_PREFETCH: u16 = 16;
+
+fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
+    LogMessage { offset, bytes: batch.encoded_len(), batch: Ok(batch) }
+}
 
 fn payload(job: &JobEnvelope) -> Payload {
     if job.version > FORMAT_VERSION {

@@ -46,8 +46,14 @@ impl<T: Clone + Send> Tape<T> {
         self.end.send_modify(|end| *end += 1);
     }
 
+    /// The offset of the oldest item that is left, if there is any.
+    pub(super) fn start(&self) -> Option<u64> {
+        let tape = self.lock();
+        (!tape.items.is_empty()).then_some(tape.first)
+    }
+
     /// The item at `offset`, or the first one after it that is left.
-    fn get(&self, offset: u64) -> Option<(u64, T)> {
+    pub(super) fn get(&self, offset: u64) -> Option<(u64, T)> {
         let tape = self.lock();
         let offset = offset.max(tape.first);
         let index = usize::try_from(offset - tape.first).ok()?;
@@ -98,6 +104,7 @@ mod tests {
         assert_eq!(tape.get(0), Some((2, 2)));
         assert_eq!(tape.get(4), Some((4, 4)));
         assert_eq!(tape.get(5), None);
+        assert_eq!(tape.start(), Some(2));
     }
 
     #[test]
