@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 9] = [
+const PROTOS: [&str; 10] = [
     "solvemesh/v1/model.proto",
     "solvemesh/v1/options.proto",
     "solvemesh/v1/result.proto",
@@ -15,6 +15,7 @@ const PROTOS: [&str; 9] = [
     "solvemesh/broker/v1/log.proto",
     "solvemesh/broker/v1/lookup.proto",
     "solvemesh/solver/v1/solver.proto",
+    "solvemesh/gateway/v1/snapshot.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -27,6 +27,15 @@ pub mod solver {
     }
 }
 
+/// What a gateway keeps in files of its own, package `solvemesh.gateway.v1`.
+pub mod gateway {
+    /// Version 1.
+    pub mod v1 {
+        #![allow(missing_docs, clippy::all, reason = "generated")]
+        include!(concat!(env!("OUT_DIR"), "/solvemesh.gateway.v1.rs"));
+    }
+}
+
 /// Encoded `google.protobuf.FileDescriptorSet` of all packages, imports and source
 /// comments included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,6 +1,6 @@
 //! The command line: every flag is an environment variable too.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use solvemesh_broker::Lane;
@@ -84,13 +84,39 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_MAX_REQUESTS", default_value_t = 4_096)]
     pub max_requests: usize,
 
-    /// How many ended jobs are kept in memory
-    #[arg(long, env = "SOLVEMESH_KEEP_JOBS", default_value_t = 100_000)]
+    /// The most bytes of memory of jobs that are queued or running, about
+    #[arg(long, env = "SOLVEMESH_MAX_LIVE_BYTES", default_value_t = 1 << 30)]
+    pub max_live_bytes: usize,
+
+    /// How many ended jobs are remembered
+    #[arg(long, env = "SOLVEMESH_KEEP_JOBS", default_value_t = 250_000)]
     pub keep_jobs: usize,
 
-    /// How many bytes of jobs are kept in memory, about
+    /// How many bytes of ended jobs are kept in memory, about
     #[arg(long, env = "SOLVEMESH_KEEP_BYTES", default_value_t = 1 << 30)]
     pub keep_bytes: usize,
+
+    /// For how many seconds after its end a job is remembered
+    #[arg(long, env = "SOLVEMESH_KEEP_AGE", default_value = "604800", value_parser = seconds)]
+    pub keep_age: Duration,
+
+    /// Of how many ended jobs the results are kept in memory; others are read again from
+    /// the log when they are asked for
+    #[arg(long, env = "SOLVEMESH_KEEP_RESULTS", default_value_t = 25_000)]
+    pub keep_results: usize,
+
+    /// How many bytes of ended jobs with their results are kept in memory, about
+    #[arg(long, env = "SOLVEMESH_KEEP_RESULT_BYTES", default_value_t = 256 << 20)]
+    pub keep_result_bytes: usize,
+
+    /// For how many seconds after its end a job's result is kept in memory
+    #[arg(long, env = "SOLVEMESH_KEEP_RESULT_AGE", default_value = "3600", value_parser = seconds)]
+    pub keep_result_age: Duration,
+
+    /// Where to keep snapshots of the job table, so that a restart reads only what came
+    /// after; without one it reads the whole log
+    #[arg(long, env = "SOLVEMESH_STATE_DIR", value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
 
     /// After how many seconds a silent stream carries a heartbeat
     #[arg(long, env = "SOLVEMESH_HEARTBEAT", default_value = "15", value_parser = seconds)]
@@ -144,7 +170,16 @@ impl Args {
             max_watchers: self.max_watchers,
             max_jobs_per_watch: self.max_jobs_per_watch,
             max_requests: self.max_requests,
-            kept: Kept { jobs: self.keep_jobs, bytes: self.keep_bytes },
+            max_live_bytes: self.max_live_bytes,
+            log_bytes: solvemesh_broker::AmqpConfig::new("").topology.log.max_bytes,
+            kept: Kept {
+                jobs: self.keep_jobs,
+                bytes: self.keep_bytes,
+                age: self.keep_age,
+                results: self.keep_results,
+                result_bytes: self.keep_result_bytes,
+                result_age: self.keep_result_age,
+            },
             lanes: self.lanes.clone(),
             heartbeat: self.heartbeat,
             patience: self.patience,

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use prost::Message;
 use solvemesh::{
-    broker::v1::{JobFinished, LogEntry, log_entry},
+    broker::v1::{JobEnvelope, JobFinished, LogEntry, log_entry},
     v1::{Failure, Finished, JobState},
 };
 use solvemesh_broker::{DeadLetter, Mesh, MeshError};
@@ -19,7 +20,7 @@ pub async fn run(mesh: Arc<dyn Mesh>) -> Result<(), MeshError> {
             error!(reason, bytes = body.len(), "a dead letter names no job; dropped");
         } else {
             warn!(job = job_id, cause = reason, "a job was given up by the broker");
-            mesh.append(entry(job_id, digest, &reason)).await?;
+            mesh.append(entry(job_id, digest, &reason, &body)).await?;
         }
         // Unacked it comes again, and its second entry changes nothing.
         if let Err(lost) = lease.ack().await {
@@ -29,7 +30,7 @@ pub async fn run(mesh: Arc<dyn Mesh>) -> Result<(), MeshError> {
     Ok(())
 }
 
-fn entry(job_id: String, digest: Vec<u8>, reason: &str) -> LogEntry {
+fn entry(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntry {
     let failure = match reason {
         "rejected" => Failure {
             reason: "UNREADABLE_JOB".to_owned(),
@@ -46,14 +47,19 @@ fn entry(job_id: String, digest: Vec<u8>, reason: &str) -> LogEntry {
         },
     };
     let outcome = Finished { state: JobState::Failed.into(), result: None, failure: Some(failure) };
+    // Makes the job known, should the log not speak of it.
+    let job = JobEnvelope::decode(body).unwrap_or_default();
+    let finished = JobFinished {
+        outcome: Some(outcome),
+        solution: None,
+        description: Some(job.description.unwrap_or_default()),
+        submit_time: job.submit_time,
+    };
     LogEntry {
         time: Some(SystemTime::now().into()),
         job_id,
         digest,
-        kind: Some(log_entry::Kind::Finished(JobFinished {
-            outcome: Some(outcome),
-            solution: None,
-        })),
+        kind: Some(log_entry::Kind::Finished(finished)),
         ..LogEntry::default()
     }
 }

@@ -185,9 +185,15 @@ impl Jobs {
         if self.table.read(|fold| fold.live()) >= value {
             return Err(Refusal::Exhausted { limit: "max_live_jobs", value });
         }
-        let value = self.policy.kept.bytes;
+        let value = self.policy.max_live_bytes;
         if self.table.read(|fold| fold.live_weight()) >= value {
-            return Err(Refusal::Exhausted { limit: "keep_bytes", value });
+            return Err(Refusal::Exhausted { limit: "max_live_bytes", value });
+        }
+        // What the log has of a live job must not leave it.
+        let value = self.policy.log_bytes / 2;
+        if self.table.read(|fold| fold.bytes_since_oldest_live()) >= value {
+            let value = usize::try_from(value).unwrap_or(usize::MAX);
+            return Err(Refusal::Exhausted { limit: "half of log_max_bytes", value });
         }
         Ok(())
     }
@@ -300,7 +306,7 @@ impl Jobs {
                 },
             }
         }
-        self.find(job_id, |record| record.job(true)).await
+        self.get(job_id, true).await
     }
 
     /// How long a request may wait for the broker.

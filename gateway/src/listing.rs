@@ -125,6 +125,8 @@ fn decode(token: &str, mark: &str) -> Option<Position> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::sync::Arc;
+
     use solvemesh::{
         broker::v1::{LogBatch, LogEntry, Submitted, log_entry},
         v1::JobDescription,
@@ -144,7 +146,8 @@ mod tests {
                 kind: Some(log_entry::Kind::Submitted(submitted)),
                 ..Default::default()
             };
-            fold.apply(number, &LogBatch { version: 1, entries: vec![entry] });
+            let batch = LogBatch { version: 1, entries: vec![entry] };
+            fold.apply(number, 100, Arc::new(batch));
         }
         fold
     }

@@ -12,7 +12,7 @@ use solvemesh_gateway::{
     jobs::Jobs,
     lookups,
     server::serve,
-    table::Table,
+    table::{SnapshotFile, Table},
 };
 use tokio::{
     net::TcpListener,
@@ -60,8 +60,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
             (mesh, Some(solving))
         }
     };
-    let table = Table::follow(mesh.clone(), policy.kept).await.context("the results log")?;
-    let jobs = Jobs::new(mesh.clone(), table, policy);
+    let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
+    let snapshots = snapshots.context("--state-dir")?;
+    let table =
+        Table::follow(mesh.clone(), policy.kept, snapshots).await.context("the results log")?;
+    let jobs = Jobs::new(mesh.clone(), table.clone(), policy);
 
     // They end with the mesh alone.
     let mut chores = JoinSet::new();
@@ -96,6 +99,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(solving) = solving {
         solving.end().await;
     }
+    table.save().await;
     mesh.close(CLOSE_GRACE).await;
     info!("stopped");
     Ok(())

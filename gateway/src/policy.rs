@@ -29,7 +29,11 @@ pub struct Policy {
     pub max_jobs_per_watch: usize,
     /// The most requests under way, `WatchResults` not counted.
     pub max_requests: usize,
-    /// How much of the past is kept.
+    /// About the most bytes of memory that jobs may take that are queued or running.
+    pub max_live_bytes: usize,
+    /// How many bytes of the log the broker keeps. Live jobs may reach back half as far.
+    pub log_bytes: u64,
+    /// How much of the past is kept in memory.
     pub kept: Kept,
     /// The lanes that a job can wait in.
     pub lanes: Vec<Lane>,

@@ -245,6 +245,10 @@ impl Watcher {
                 continue;
             }
             let mut event = Box::new(Event::clone(&happening.event));
+            if happening.shed {
+                let end = self.desk.recall(&event.job_id, happening.position).await?;
+                event.kind = Some(event::Kind::Finished(end));
+            }
             if let Some(reference) = &happening.solution {
                 match self.load(&happening, reference).await? {
                     Some(parts) => self.ready.push_back(Ready::Parts(parts)),

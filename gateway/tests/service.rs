@@ -2,187 +2,31 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod harness;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use harness::*;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, LookupAnswer,
-        LookupRequest, Standing, job_envelope, log_entry,
+        BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, Standing, job_envelope,
+        log_entry,
     },
     v1::{
-        CancelJobRequest, Event, Finished, GetJobRequest, Job, JobState, LinearModel,
-        ListJobsRequest, Model, Progress, Solution, SolveRequest, SolveResult, SubmitJobRequest,
-        WatchResultsRequest, WatchResultsResponse, event, model,
+        CancelJobRequest, GetJobRequest, JobState, LinearModel, ListJobsRequest, Model, Progress,
+        Solution, SolveRequest, SubmitJobRequest, WatchResultsRequest, event, model,
         watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{
-    Consumer, DeadLetter, Delivery, Health, Lane, Lease, LogMessage, LogStart, MemoryConfig,
-    MemoryMesh, Mesh, MeshError, Payload, Question,
+    Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh, MeshError, Question,
 };
-use solvemesh_gateway::{
-    expiry,
-    jobs::Jobs,
-    lookups,
-    policy::Policy,
-    server::{Origins, serve},
-    table::{Kept, Table},
-};
-use solvemesh_rpc::job_service_client::JobServiceClient;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
-use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, transport::Channel};
+use solvemesh_gateway::policy::Policy;
+use tokio::sync::{mpsc, watch};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
-
-const WYNDOR: &str = "Maximize\n p: 300 doors + 500 windows\nSubject To\n \
-    a: doors <= 4\n b: 2 windows <= 12\n c: 3 doors + 2 windows <= 18\nEnd\n";
-
-fn policy() -> Policy {
-    Policy {
-        max_message_bytes: 4 << 20,
-        model: solvemesh_model::Limits::default(),
-        default_time_limit: Duration::from_secs(60),
-        max_time_limit: Duration::from_secs(600),
-        max_deadline: Duration::from_secs(3600),
-        max_live_jobs: 100,
-        max_watchers: 8,
-        max_jobs_per_watch: 10,
-        max_requests: 100,
-        kept: Kept { jobs: 100, bytes: 1 << 20 },
-        lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
-        heartbeat: Duration::from_millis(200),
-        patience: Duration::from_secs(5),
-        ephemeral: true,
-    }
-}
-
-/// A gateway over a mesh.
-struct Gateway {
-    client: JobServiceClient<Channel>,
-    stop: CancellationToken,
-    served: tokio::task::JoinHandle<()>,
-}
-
-impl Gateway {
-    async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let table = Table::follow(mesh.clone(), policy.kept).await.unwrap();
-        table.ready().wait_for(|ready| *ready).await.unwrap();
-        let jobs = Jobs::new(mesh, table, policy);
-        tokio::spawn(expiry::run(jobs.clone()));
-        tokio::spawn(lookups::run(jobs.clone()));
-        let stop = CancellationToken::new();
-        let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
-        let served = tokio::spawn(async move { server.await.unwrap() });
-        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-        let client = JobServiceClient::new(endpoint.connect().await.unwrap());
-        Self { client, stop, served }
-    }
-
-    async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {
-        let response = self.client.clone().submit_job(request).await?;
-        Ok(response.into_inner().job.unwrap())
-    }
-
-    async fn watch(&self, jobs: &[&str], token: &str) -> Result<Vec<WatchResultsResponse>, Status> {
-        let request = WatchResultsRequest {
-            job_ids: jobs.iter().map(ToString::to_string).collect(),
-            resume_token: token.to_owned(),
-            skip_progress: false,
-        };
-        collect(self.client.clone().watch_results(request).await?.into_inner()).await
-    }
-}
-
-async fn collect(
-    mut stream: tonic::Streaming<WatchResultsResponse>,
-) -> Result<Vec<WatchResultsResponse>, Status> {
-    let mut responses = Vec::new();
-    while let Some(response) = stream.message().await? {
-        responses.push(response);
-    }
-    Ok(responses)
-}
-
-fn memory() -> Arc<dyn Mesh> {
-    Arc::new(MemoryMesh::new(MemoryConfig::default()))
-}
-
-fn wyndor() -> SubmitJobRequest {
-    let model = Model { name: "Wyndor".to_owned(), form: Some(model::Form::Lp(WYNDOR.to_owned())) };
-    SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
-}
-
-/// Takes the next job of the express lane and acks it.
-async fn take(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
-    let (job, lease) = hold(mesh).await;
-    lease.ack().await.unwrap();
-    job
-}
-
-/// Takes the next job of the express lane.
-async fn hold(mesh: &Arc<dyn Mesh>) -> (Box<JobEnvelope>, Lease) {
-    let lane: Lane = "express".parse().unwrap();
-    let mut jobs = mesh.consume(&lane, 1).await.unwrap();
-    let delivery: Delivery = jobs.next().await.unwrap();
-    match delivery.payload {
-        Payload::Job(job) => (job, delivery.lease),
-        other => panic!("no job: {other:?}"),
-    }
-}
-
-async fn report(mesh: &Arc<dyn Mesh>, job: &JobEnvelope, number: u32, kind: log_entry::Kind) {
-    mesh.append(LogEntry {
-        time: None,
-        job_id: job.job_id.clone(),
-        digest: job.digest.clone(),
-        attempt_id: "attempt".to_owned(),
-        number,
-        kind: Some(kind),
-    })
-    .await
-    .unwrap();
-}
-
-fn started(job: &JobEnvelope) -> log_entry::Kind {
-    log_entry::Kind::Started(AttemptStarted {
-        worker: "test".to_owned(),
-        description: job.description.clone(),
-        submit_time: job.submit_time,
-        worker_id: "process".to_owned(),
-    })
-}
-
-fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
-    let parts = solution.as_ref().map_or(0, |solution| solution.parts);
-    let result =
-        SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
-    let outcome =
-        Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None };
-    log_entry::Kind::Finished(JobFinished { outcome: Some(outcome), solution })
-}
-
-fn events(responses: &[WatchResultsResponse]) -> Vec<&Event> {
-    let event =
-        |response: &'_ WatchResultsResponse| matches!(response.kind, Some(Response::Event(_)));
-    let events = responses.iter().filter(|response| event(response));
-    events
-        .map(|response| match &response.kind {
-            Some(Response::Event(event)) => event,
-            _ => unreachable!(),
-        })
-        .collect()
-}
-
-fn reason(status: &Status) -> String {
-    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
-}
 
 #[tokio::test]
 async fn a_job_goes_through_its_queue_and_its_events_come_back() {

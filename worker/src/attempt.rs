@@ -15,7 +15,7 @@ use crate::{
     disposition::{Disposition, Ending, dispose, failure},
     journal::Author,
     process::SolverProcess,
-    settlement::Settlement,
+    settlement::{Introduction, Settlement},
     slot::reject,
     supervision::{Sighting, Watch},
     terms::{DeadlinePassed, Terms},
@@ -36,9 +36,11 @@ pub(crate) async fn attempt(
     solver: &mut SolverProcess,
 ) -> bool {
     let author = Author::of_job(job.job_id.clone(), job.digest.clone());
-    let mut held = Settlement { context: Arc::clone(context), author, lease, running: None };
     let description = job.description.clone().unwrap_or_default();
     let (submit_time, failed_attempts) = (job.submit_time, job.failed_attempts);
+    let introduction = Some(Introduction { description: description.clone(), submit_time });
+    let mut held =
+        Settlement { context: Arc::clone(context), author, lease, introduction, running: None };
 
     if context.cancels.has(&job.job_id) {
         context.settle(held.end(JobState::Cancelled, None)).await;
@@ -61,6 +63,7 @@ pub(crate) async fn attempt(
     };
 
     held.author.begin_attempt();
+    held.introduction = None;
     held.running = Some(context.running.begin(&held.author.attempt));
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"

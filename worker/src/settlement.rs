@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptLost, BulkReference, JobEnvelope, JobFinished, log_entry::Kind},
-    v1::{Failure, Finished, JobState, SolveResult},
+    v1::{Failure, Finished, JobDescription, JobState, SolveResult},
 };
 use solvemesh_broker::{Lane, Lease, LeaseLost, MeshError};
 
@@ -25,8 +26,17 @@ pub(crate) struct Settlement {
     pub(crate) context: Arc<Context>,
     pub(crate) author: Author,
     pub(crate) lease: Lease,
+    /// Until an attempt began.
+    pub(crate) introduction: Option<Introduction>,
     /// Since the attempt began, until all this is done.
     pub(crate) running: Option<RunningAttempt>,
+}
+
+/// What makes a job known whose gateway died in between.
+#[derive(Clone, Debug)]
+pub(crate) struct Introduction {
+    pub(crate) description: JobDescription,
+    pub(crate) submit_time: Option<Timestamp>,
 }
 
 impl Settlement {
@@ -81,13 +91,23 @@ impl Settlement {
 
     async fn finish(mut self, outcome: Finished, solution: Option<BulkReference>) {
         let told = Told::of(&outcome);
-        let entry = Kind::Finished(JobFinished { outcome: Some(outcome), solution });
+        let (description, submit_time) = match self.introduction.take() {
+            Some(Introduction { description, submit_time }) => (Some(description), submit_time),
+            None => (None, None),
+        };
+        let entry = Kind::Finished(JobFinished {
+            outcome: Some(outcome),
+            solution,
+            description,
+            submit_time,
+        });
         let mut recorded = self.record(entry).await;
         if let Err(error @ MeshError::TooLarge { .. }) = &recorded {
             // What is in it has bounds of its own, so this is not seen; but a job must end.
             let failed = failure("SOLVER_ERROR", format!("the result can't be told: {error}"));
             let outcome = finished(JobState::Failed, None, Some(failed));
-            let entry = Kind::Finished(JobFinished { outcome: Some(outcome), solution: None });
+            let entry =
+                Kind::Finished(JobFinished { outcome: Some(outcome), ..JobFinished::default() });
             recorded = self.record(entry).await;
         }
         match recorded {

@@ -116,7 +116,7 @@ impl JobService for Service {
         if request.job_id.is_empty() {
             return Err(required("job_id").into());
         }
-        let job = self.jobs.find(&request.job_id, |record| record.job(full)).await?;
+        let job = self.jobs.get(&request.job_id, full).await?;
         Ok(Response::new(GetJobResponse { job: Some(job) }))
     }
 

@@ -8,28 +8,46 @@ use std::{
 
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobFinished, LogBatch, LogEntry, log_entry},
-    v1::{
-        AttemptFailed, CancelRequested, Failure, Finished, JobDescription, JobState, Queued,
-        Started, event,
-    },
+    broker::v1::{JobFinished, LogBatch, LogEntry, log_entry},
+    v1::{Finished, JobState},
 };
 
-use super::{Position, Record, record::Attempt, record::is_terminal, tombstones::Tombstones};
+use super::{
+    Position, Record,
+    advance::{advance, describe},
+    record::is_terminal,
+    tombstones::Tombstones,
+};
+
+/// What the broker stores beside the body of a message of the log, about, in bytes.
+const MESSAGE_OVERHEAD: u64 = 200;
 
 /// What all entries so far add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fold {
-    jobs: HashMap<Arc<str>, Record>,
-    by_first: BTreeMap<Position, Arc<str>>,
-    ended: BTreeMap<Position, Arc<str>>,
-    waiting: BTreeSet<(i64, Arc<str>)>,
-    forgotten: Tombstones,
-    log_id: Option<String>,
-    first_offset: Option<u64>,
-    head: Position,
-    weight: usize,
-    ended_weight: usize,
+    pub(super) jobs: HashMap<Arc<str>, Arc<Record>>,
+    /// Where the log first speaks of each.
+    pub(super) by_first: BTreeMap<Position, Arc<str>>,
+    /// Those that have not ended, likewise.
+    pub(super) live: BTreeMap<Position, Arc<str>>,
+    /// Those that have, by their ends.
+    pub(super) ended: BTreeMap<Position, Arc<str>>,
+    /// Of those, the ones that have not left their results to the log.
+    pub(super) whole: BTreeMap<Position, Arc<str>>,
+    /// Those in their queues, by the seconds since 1970 when their time there is over.
+    pub(super) waiting: BTreeSet<(i64, Arc<str>)>,
+    pub(super) forgotten: Tombstones,
+    pub(super) log_id: Option<String>,
+    pub(super) first_offset: Option<u64>,
+    /// When the first entry that was folded was written.
+    pub(super) begin_time: Option<Timestamp>,
+    pub(super) head: Position,
+    /// The last message that could be read.
+    pub(super) last: Option<(u64, Arc<LogBatch>)>,
+    pub(super) bytes_read: u64,
+    pub(super) live_weight: usize,
+    pub(super) ended_weight: usize,
+    pub(super) whole_weight: usize,
 }
 
 /// What one message of the log changed.
@@ -42,14 +60,18 @@ pub struct Changes {
 }
 
 impl Fold {
-    /// Folds the message at `offset`. One that lies before the head was folded
-    /// already and changes nothing.
-    pub fn apply(&mut self, offset: u64, batch: &LogBatch) -> Changes {
+    /// Folds the message at `offset`, of so many bytes. One that lies before the head was
+    /// folded already and changes nothing.
+    pub fn apply(&mut self, offset: u64, bytes: usize, batch: Arc<LogBatch>) -> Changes {
         let mut changes = Changes::default();
         if self.first_offset.is_some() && Position::end_of(offset) <= self.head {
             return changes;
         }
-        self.skip(offset);
+        if self.begin_time.is_none() {
+            self.begin_time = batch.entries.iter().find_map(|entry| entry.time);
+        }
+        let bytes_before = self.bytes_read;
+        self.skip(offset, bytes);
         for (index, entry) in batch.entries.iter().enumerate() {
             let at = Position::new(offset, u32::try_from(index).unwrap_or(u32::MAX));
             match &entry.kind {
@@ -61,7 +83,7 @@ impl Fold {
                     }
                 }
                 Some(kind) if !entry.job_id.is_empty() => {
-                    if let Some(id) = self.apply_to_job(at, entry, kind)
+                    if let Some(id) = self.apply_to_job(at, bytes_before, entry, kind)
                         && changes.jobs.last() != Some(&id)
                     {
                         changes.jobs.push(id);
@@ -71,35 +93,34 @@ impl Fold {
                 _ => {}
             }
         }
+        self.last = Some((offset, batch));
         changes
     }
 
     /// Passes over a message that can't be read.
-    pub fn skip(&mut self, offset: u64) {
+    pub fn skip(&mut self, offset: u64, bytes: usize) {
         self.first_offset.get_or_insert(offset);
         self.head = self.head.max(Position::end_of(offset));
+        self.bytes_read += bytes as u64 + MESSAGE_OVERHEAD;
     }
 
     /// Returns the job's id if the entry made events.
     fn apply_to_job(
         &mut self,
         at: Position,
+        bytes_before: u64,
         entry: &LogEntry,
         kind: &log_entry::Kind,
     ) -> Option<Arc<str>> {
         if self.forgotten.contains(&entry.job_id) {
             return None;
         }
-        let job = match self.jobs.get_mut(entry.job_id.as_str()) {
-            Some(job) => job,
-            // A cancel makes no job: only what has its payload does.
-            None if entry.digest.is_empty() => return None,
-            None => {
-                let id: Arc<str> = entry.job_id.as_str().into();
-                self.by_first.insert(at, id.clone());
-                self.jobs.entry(id.clone()).or_insert(Record::new(id, at))
-            }
-        };
+        if !self.jobs.contains_key(entry.job_id.as_str()) {
+            let job = self.first_heard_of(at, bytes_before, entry, kind)?;
+            self.put(Arc::new(job));
+        }
+        let job = Arc::make_mut(self.jobs.get_mut(entry.job_id.as_str())?);
+        let id = job.id.clone();
         let (sequence, weight) = (job.last_sequence, job.counted);
         if !entry.digest.is_empty() {
             if job.digest.is_empty() {
@@ -109,38 +130,99 @@ impl Fold {
             }
         }
         let had_ended = job.ended();
-        if had_ended {
+        if had_ended && let log_entry::Kind::Submitted(submitted) = kind {
             // Only what was not known yet: a job whose gateway died after queueing it.
-            if let log_entry::Kind::Submitted(submitted) = kind {
-                describe(job, submitted.description.as_ref(), submitted.submit_time);
-            }
-        } else {
+            describe(job, submitted.description.as_ref(), submitted.submit_time);
+        }
+        if !had_ended {
             let waited = waits(job);
             advance(job, at, entry, kind);
-            if job.ended() {
-                self.ended.insert(at, job.id.clone());
-            }
             if waits(job) != waited {
                 if let Some(deadline) = waited {
-                    self.waiting.remove(&(deadline, job.id.clone()));
+                    self.waiting.remove(&(deadline, id.clone()));
                 }
                 if let Some(deadline) = waits(job) {
-                    self.waiting.insert((deadline, job.id.clone()));
+                    self.waiting.insert((deadline, id.clone()));
                 }
             }
         }
         job.counted = job.weight();
-        self.weight = self.weight - weight + job.counted;
-        if job.ended() {
-            let before = if had_ended { weight } else { 0 };
-            self.ended_weight = self.ended_weight - before + job.counted;
+        let (counted, moved) = (job.counted, job.last_sequence > sequence);
+        if had_ended {
+            self.ended_weight = self.ended_weight - weight + counted;
+            if self.whole.contains_key(&job.end()) {
+                self.whole_weight = self.whole_weight - weight + counted;
+            }
+        } else {
+            self.live_weight = self.live_weight - weight + counted;
+            if job.ended() {
+                let (first, end, beheaded) = (job.first, job.end(), job.beheaded);
+                self.live.remove(&first);
+                self.live_weight -= counted;
+                self.ended.insert(end, id.clone());
+                self.ended_weight += counted;
+                self.whole.insert(end, id.clone());
+                self.whole_weight += counted;
+                if beheaded {
+                    self.forget(&id);
+                }
+            }
         }
-        (job.last_sequence > sequence).then(|| job.id.clone())
+        moved.then_some(id)
+    }
+
+    /// The record of a job that the log speaks of for the first time, if the entry says
+    /// what it is. Others speak of a job whose beginning the log no longer has, or of none.
+    fn first_heard_of(
+        &self,
+        at: Position,
+        bytes_before: u64,
+        entry: &LogEntry,
+        kind: &log_entry::Kind,
+    ) -> Option<Record> {
+        let accepted = match kind {
+            log_entry::Kind::Submitted(submitted) => submitted.submit_time,
+            log_entry::Kind::Started(started) => started.submit_time,
+            log_entry::Kind::Finished(finished) if makes_known(finished) => finished.submit_time,
+            _ => return None,
+        };
+        // Accepted before the oldest entry that is left: its own first one may be gone, even
+        // where it was submitted later, for a worker may begin before the log has that.
+        let is_truncated = self.first_offset.is_some_and(|first| first > 0);
+        let beheaded = is_truncated
+            && accepted.zip(self.begin_time).is_some_and(|(accepted, begin)| {
+                (accepted.seconds, accepted.nanos) < (begin.seconds, begin.nanos)
+            });
+        let id: Arc<str> = entry.job_id.as_str().into();
+        let mut job = Record::new(id, at);
+        (job.beheaded, job.bytes_before) = (beheaded, bytes_before);
+        Some(job)
+    }
+
+    /// Takes a job in that is not there yet.
+    pub(super) fn put(&mut self, job: Arc<Record>) {
+        let id = job.id.clone();
+        self.by_first.insert(job.first, id.clone());
+        if job.ended() {
+            self.ended.insert(job.end(), id.clone());
+            self.ended_weight += job.counted;
+            if !job.is_shed {
+                self.whole.insert(job.end(), id.clone());
+                self.whole_weight += job.counted;
+            }
+        } else {
+            self.live.insert(job.first, id.clone());
+            self.live_weight += job.counted;
+            if let Some(deadline) = waits(&job) {
+                self.waiting.insert((deadline, id.clone()));
+            }
+        }
+        self.jobs.insert(id, job);
     }
 
     /// A job, unless the log never spoke of it or it was forgotten.
     pub fn job(&self, id: &str) -> Option<&Record> {
-        self.jobs.get(id)
+        self.jobs.get(id).map(Arc::as_ref)
     }
 
     /// Whether a job was known and is forgotten.
@@ -150,7 +232,7 @@ impl Fold {
 
     /// The jobs that the log first spoke of before a position, the latest first.
     pub fn latest_before(&self, before: Position) -> impl Iterator<Item = &Record> {
-        self.by_first.range(..before).rev().filter_map(|(_, id)| self.jobs.get(id))
+        self.by_first.range(..before).rev().filter_map(|(_, id)| self.job(id))
     }
 
     /// Queued jobs whose time in the queue was over at a time, in seconds since 1970;
@@ -162,7 +244,14 @@ impl Fold {
 
     /// How many jobs are queued or running.
     pub fn live(&self) -> usize {
-        self.jobs.len() - self.ended.len()
+        self.live.len()
+    }
+
+    /// About how many bytes the log has grown since it first spoke of the oldest job that
+    /// is queued or running.
+    pub fn bytes_since_oldest_live(&self) -> u64 {
+        let oldest = self.live.first_key_value().and_then(|(_, id)| self.job(id));
+        oldest.map_or(0, |job| self.bytes_read - job.bytes_before)
     }
 
     /// Everything at or before it is folded.
@@ -170,7 +259,7 @@ impl Fold {
         self.head
     }
 
-    /// The offset of the first message that was folded.
+    /// The offset of the first message that the log has, or had when that was last asked.
     pub fn first_offset(&self) -> Option<u64> {
         self.first_offset
     }
@@ -182,167 +271,19 @@ impl Fold {
 
     /// About how many bytes of memory the jobs take that are queued or running.
     pub fn live_weight(&self) -> usize {
-        self.weight - self.ended_weight
-    }
-
-    /// Forgets the jobs that ended first until at most `jobs` ended ones are left, and
-    /// they take at most about `bytes` of memory. Entries about a forgotten job change
-    /// nothing.
-    pub fn forget(&mut self, jobs: usize, bytes: usize) {
-        while self.ended.len() > jobs || self.ended_weight > bytes {
-            let Some((_, id)) = self.ended.pop_first() else { return };
-            if let Some(job) = self.jobs.remove(&id) {
-                self.weight -= job.counted;
-                self.ended_weight -= job.counted;
-                self.by_first.remove(&job.first);
-                self.forgotten.insert(&id);
-            }
-        }
+        self.live_weight
     }
 }
 
-/// Moves a live job on by one entry.
-fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &log_entry::Kind) {
-    let mut at = at;
-    if !entry.attempt_id.is_empty() && !numbers_on(job, entry) {
-        return;
-    }
-    let attempt = number_of(job, entry);
-    match kind {
-        log_entry::Kind::Submitted(submitted) => {
-            describe(job, submitted.description.as_ref(), submitted.submit_time);
-            if job.last_sequence == 0 {
-                queued(job, at, entry.time);
-            }
-        }
-        log_entry::Kind::Started(started) => {
-            describe(job, started.description.as_ref(), started.submit_time);
-            if job.last_sequence == 0 {
-                queued(job, at, started.submit_time.or(entry.time));
-                at = at.later(1);
-            }
-            begin(job, entry, started);
-            let started = Started { worker: started.worker.clone() };
-            job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
-        }
-        log_entry::Kind::Progress(progress) if is_current(job, entry) => {
-            job.progress = Some(*progress);
-            let kind = event::Kind::Progress(*progress);
-            job.happen(at, entry.time, job.attempt(), kind, None);
-        }
-        log_entry::Kind::Progress(_) => {}
-        log_entry::Kind::AttemptLost(lost) if is_current(job, entry) => {
-            job.state = JobState::Queued;
-            job.progress = None;
-            let kind = event::Kind::AttemptFailed(AttemptFailed { failure: lost.failure.clone() });
-            job.happen(at, entry.time, job.attempt(), kind, None);
-            if job.cancel_requested {
-                finish(job, at.later(1), entry.time, attempt, &cancelled());
-            }
-        }
-        log_entry::Kind::AttemptLost(_) => {}
-        log_entry::Kind::Finished(finished) => finish(job, at, entry.time, attempt, finished),
-        log_entry::Kind::CancelAsked(_) if job.state == JobState::Queued => {
-            job.cancel_requested = true;
-            finish(job, at, entry.time, attempt, &cancelled());
-        }
-        log_entry::Kind::CancelAsked(_) if !job.cancel_requested => {
-            job.cancel_requested = true;
-            let kind = event::Kind::CancelRequested(CancelRequested {});
-            job.happen(at, entry.time, job.attempt(), kind, None);
-        }
-        log_entry::Kind::QueueTimePassed(_) if job.state == JobState::Queued => {
-            finish(job, at, entry.time, attempt, &expired());
-        }
-        log_entry::Kind::CancelAsked(_)
-        | log_entry::Kind::QueueTimePassed(_)
-        | log_entry::Kind::Marker(_) => {}
-    }
-}
-
-/// Whether the entry is new of its attempt, and notes that it was seen.
-fn numbers_on(job: &mut Record, entry: &LogEntry) -> bool {
-    match job.attempts.iter_mut().find(|attempt| attempt.id == entry.attempt_id) {
-        Some(attempt) if entry.number <= attempt.last_number => false,
-        Some(attempt) => {
-            attempt.last_number = entry.number;
-            true
-        }
-        // Only a start makes an attempt; a terminal entry counts without one.
-        None => true,
-    }
-}
-
-/// The number of the attempt that writes; the latest one's where none does.
-fn number_of(job: &Record, entry: &LogEntry) -> i32 {
-    let place = job.attempts.iter().position(|attempt| attempt.id == entry.attempt_id);
-    place.map_or(job.attempt(), |place| i32::try_from(place + 1).unwrap_or(i32::MAX))
-}
-
-fn is_current(job: &Record, entry: &LogEntry) -> bool {
-    job.attempts.last().is_some_and(|attempt| attempt.id == entry.attempt_id)
-}
-
-fn describe(job: &mut Record, description: Option<&JobDescription>, time: Option<Timestamp>) {
-    if job.submit_time.is_none() {
-        job.submit_time = time;
-        if let Some(description) = description {
-            job.description = description.clone();
-        }
-    }
-}
-
-fn queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
-    let description = Some(job.description.clone());
-    job.happen(at, time, 0, event::Kind::Queued(Queued { description }), None);
-}
-
-fn begin(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
-    job.state = JobState::Running;
-    job.progress = None;
-    job.attempts.push(Attempt {
-        id: entry.attempt_id.clone(),
-        last_number: entry.number,
-        start_time: entry.time,
-        worker: started.worker.clone(),
-        worker_id: started.worker_id.clone(),
-    });
-}
-
-fn cancelled() -> JobFinished {
-    let outcome = Finished { state: JobState::Cancelled.into(), result: None, failure: None };
-    JobFinished { outcome: Some(outcome), solution: None }
-}
-
-fn expired() -> JobFinished {
-    let failure = Failure {
-        reason: "DEADLINE_EXCEEDED".to_owned(),
-        message: "the job's time in the queue was over".to_owned(),
-    };
-    let outcome =
-        Finished { state: JobState::Expired.into(), result: None, failure: Some(failure) };
-    JobFinished { outcome: Some(outcome), solution: None }
+/// Whether the end of a job that was not known makes it known: where it had an attempt,
+/// that did before.
+fn makes_known(finished: &JobFinished) -> bool {
+    let ends = |outcome: &Finished| is_terminal(outcome.state());
+    finished.description.is_some() && finished.outcome.as_ref().is_some_and(ends)
 }
 
 /// Until when a job waits in its queue, if it does: in seconds since 1970.
 fn waits(job: &Record) -> Option<i64> {
     let deadline = job.description.queue_deadline.as_ref()?;
     (job.state == JobState::Queued).then_some(deadline.seconds)
-}
-
-fn finish(
-    job: &mut Record,
-    at: Position,
-    time: Option<Timestamp>,
-    attempt: i32,
-    finished: &JobFinished,
-) {
-    let Some(outcome) = finished.outcome.clone() else { return };
-    if !is_terminal(outcome.state()) {
-        return;
-    }
-    job.state = outcome.state();
-    job.finish_time = time;
-    let solution = finished.solution.clone();
-    job.happen(at, time, attempt, event::Kind::Finished(outcome), solution);
 }

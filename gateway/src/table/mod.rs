@@ -1,22 +1,29 @@
 //! The job table: a fold over the results log, kept up to date by a task that tails
 //! it, and what watchers read.
 
+mod advance;
 mod fold;
 mod hub;
 mod markers;
 mod position;
 mod record;
+mod retention;
+mod saver;
 mod shared;
+mod snapshot;
+mod start;
 mod token;
 mod tombstones;
 
 #[cfg(test)]
-mod fold_tests;
+mod tests;
 
 pub use fold::{Changes, Fold};
 pub use hub::Listener;
 pub use markers::Behind;
 pub use position::Position;
 pub use record::{Attempt, Happening, PROGRESS_KEPT, Record, is_terminal, part_count};
-pub use shared::{Kept, Table};
+pub use retention::Kept;
+pub use shared::Table;
+pub use snapshot::{SnapshotError, SnapshotFile};
 pub use token::{InvalidToken, ResumeToken};

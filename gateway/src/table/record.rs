@@ -20,6 +20,10 @@ pub struct Record {
     pub id: Arc<str>,
     /// Where the log first speaks of it.
     pub first: Position,
+    /// How many bytes of the log lie before that.
+    pub bytes_before: u64,
+    /// Whether the log no longer has its beginning: it is forgotten once it has ended.
+    pub beheaded: bool,
     /// The digest of its payload, bound by the first entry that tells one.
     pub digest: Vec<u8>,
     /// What was submitted, as soon as an entry tells.
@@ -40,7 +44,9 @@ pub struct Record {
     pub last_sequence: i32,
     /// The weight that the fold has counted for it.
     pub(super) counted: usize,
-    history: VecDeque<Happening>,
+    /// Whether its progress and its result were left to the log.
+    pub(super) is_shed: bool,
+    pub(super) history: VecDeque<Happening>,
     history_bytes: usize,
     progress_kept: usize,
 }
@@ -70,6 +76,8 @@ pub struct Happening {
     /// Where the solution lies that belongs to it. Its parts are events of their own:
     /// they take the sequences and positions just before this one's.
     pub solution: Option<BulkReference>,
+    /// Whether the event's solution was left to the log, which has it at this position.
+    pub shed: bool,
 }
 
 impl Record {
@@ -78,6 +86,8 @@ impl Record {
         Self {
             id,
             first,
+            bytes_before: 0,
+            beheaded: false,
             digest: Vec::new(),
             description: JobDescription::default(),
             submit_time: None,
@@ -88,6 +98,7 @@ impl Record {
             finish_time: None,
             last_sequence: 0,
             counted: 0,
+            is_shed: false,
             history: VecDeque::new(),
             history_bytes: 0,
             progress_kept: 0,
@@ -110,6 +121,16 @@ impl Record {
             Kind::Finished(finished) => Some(finished),
             _ => None,
         }
+    }
+
+    /// Where it ended, if it has; else where it is now.
+    pub fn end(&self) -> Position {
+        self.history.back().map_or(self.first, |last| last.position)
+    }
+
+    /// The position at which the log has its result, if that was left there.
+    pub fn left_in_log(&self) -> Option<Position> {
+        self.history.back().filter(|last| last.shed).map(|last| last.position)
     }
 
     /// The events after a position, in order.
@@ -166,6 +187,7 @@ impl Record {
             position: at.later(parts),
             event: Arc::new(event),
             solution,
+            shed: false,
         });
         if progress {
             self.progress_kept += 1;
@@ -175,13 +197,37 @@ impl Record {
         }
     }
 
+    /// Leaves the result and the progress of an ended job to the log.
+    pub(super) fn shed(&mut self) {
+        self.is_shed = true;
+        self.progress = None;
+        self.history.retain(|happening| !is_progress(happening));
+        self.progress_kept = 0;
+        if let Some(last) = self.history.back_mut()
+            && let Some(Kind::Finished(finished)) = &mut Arc::make_mut(&mut last.event).kind
+            && let Some(result) = &mut finished.result
+        {
+            last.shed = result.solution.take().is_some();
+        }
+        self.history_bytes = self.history.iter().map(|h| bytes_of(&h.event)).sum();
+    }
+
+    /// The record with this history, as it was kept elsewhere.
+    pub(super) fn with_history(mut self, history: impl IntoIterator<Item = Happening>) -> Self {
+        self.history = history.into_iter().collect();
+        self.history_bytes = self.history.iter().map(|h| bytes_of(&h.event)).sum();
+        self.progress_kept = self.history.iter().filter(|h| is_progress(h)).count();
+        self.counted = self.weight();
+        self
+    }
+
     /// Drops every second of the older half of the progress events.
     fn thin(&mut self) {
         let older = self.progress_kept / 2;
         let mut seen = 0;
         let mut dropped = 0;
         self.history.retain(|happening| {
-            if !matches!(happening.event.kind, Some(Kind::Progress(_))) {
+            if !is_progress(happening) {
                 return true;
             }
             seen += 1;
@@ -201,7 +247,7 @@ impl Record {
         let mut result = outcome.and_then(|outcome| outcome.result.clone());
         let mut solution_omitted = false;
         if let Some(result) = &mut result {
-            solution_omitted = full && result.solution_parts > 0;
+            solution_omitted = full && (result.solution_parts > 0 || self.left_in_log().is_some());
             if !full {
                 result.solution = None;
             }
@@ -224,6 +270,10 @@ impl Record {
             last_sequence: self.last_sequence,
         }
     }
+}
+
+fn is_progress(happening: &Happening) -> bool {
+    matches!(happening.event.kind, Some(Kind::Progress(_)))
 }
 
 /// About how many bytes of memory an event of a history takes.

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use solvemesh::v1::JobState;
@@ -9,27 +9,22 @@ use solvemesh_broker::{LogMessage, LogStart, Mesh, MeshError};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tracing::{error, info, warn};
 
 use super::{
-    Behind, Fold, Listener, Position,
+    Behind, Fold, Kept, Listener, Position, SnapshotFile,
     hub::Hub,
     markers::{self, Awaited, Reading},
+    saver::Saver,
+    start,
 };
 
 /// The most requests that wait for one marker.
 const MARKER_REQUESTS: usize = 4096;
-
-/// How much of the past a table keeps in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Kept {
-    /// The most jobs that have ended.
-    pub jobs: usize,
-    /// About the most bytes of all jobs together; live ones are always kept.
-    pub bytes: usize,
-}
+/// How often to ask where the log begins, and to let go of what has grown old.
+const LOOK_BACK: Duration = Duration::from_secs(10);
 
 /// The fold of the results log, as it grows. Cheap to clone: all clones are one table.
 #[derive(Clone)]
@@ -39,22 +34,30 @@ pub struct Table {
     heard: Arc<Heard>,
     requests: mpsc::Sender<markers::Request>,
     ready: watch::Receiver<bool>,
+    saver: Option<Arc<Saver>>,
     // Ends the tasks with the last clone.
     _tasks: Arc<JoinSet<()>>,
 }
 
 impl Table {
-    /// Begins to tail the log from its first message.
+    /// Begins to tail the log: after its snapshot where there is one that fits, else from
+    /// its first message. Snapshots are then written as the log grows.
     ///
     /// # Errors
     ///
     /// When the log can't be followed at all.
-    pub async fn follow(mesh: Arc<dyn Mesh>, kept: Kept) -> Result<Self, MeshError> {
-        let messages = mesh.follow_log(LogStart::First).await?;
+    pub async fn follow(
+        mesh: Arc<dyn Mesh>,
+        kept: Kept,
+        snapshots: Option<SnapshotFile>,
+    ) -> Result<Self, MeshError> {
+        let (begun, from) = start::begin(&*mesh, snapshots.as_ref()).await;
+        let messages = mesh.follow_log(from).await?;
         let (caught_up, ready) = watch::channel(false);
         let (requests, asked) = mpsc::channel(MARKER_REQUESTS);
+        let fold = Arc::new(RwLock::new(begun));
         let tail = Tail {
-            fold: Arc::default(),
+            fold: fold.clone(),
             hub: Arc::default(),
             heard: Arc::default(),
             awaited: Arc::default(),
@@ -63,22 +66,34 @@ impl Table {
             kept,
         };
         let table = Self {
-            fold: tail.fold.clone(),
+            fold: fold.clone(),
             hub: tail.hub.clone(),
             heard: tail.heard.clone(),
             requests: requests.clone(),
             ready,
+            saver: snapshots.map(|file| Arc::new(Saver::new(fold, file))),
             _tasks: Arc::default(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(markers::run(mesh.clone(), asked, tail.awaited.clone(), tail.clone()));
+        tasks.spawn(tail.clone().look_back(mesh.clone()));
         tasks.spawn(tail.follow(mesh, messages));
+        if let Some(saver) = table.saver.clone() {
+            tasks.spawn(async move { saver.run().await });
+        }
         tasks.spawn(async move {
             if let Err(behind) = catch_up(&requests).await {
                 error!(%behind, "the results log can't be read");
             }
         });
         Ok(Self { _tasks: Arc::new(tasks), ..table })
+    }
+
+    /// Writes a snapshot now, where the table keeps any.
+    pub async fn save(&self) {
+        if let Some(saver) = &self.saver {
+            saver.save().await;
+        }
     }
 
     /// Looks at the fold. Nothing may be awaited inside.
@@ -127,6 +142,11 @@ async fn catch_up(requests: &mpsc::Sender<markers::Request>) -> Result<(), Behin
     let ended = || Behind("its reader has ended".to_owned());
     requests.send(answer).await.map_err(|_| ended())?;
     answered.await.map_err(|_| ended())?
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn read(fold: &RwLock<Fold>) -> std::sync::RwLockReadGuard<'_, Fold> {
@@ -181,19 +201,19 @@ impl Tail {
         error!("the results log has ended");
     }
 
-    fn fold(&self, LogMessage { offset, batch, .. }: LogMessage) {
+    fn fold(&self, LogMessage { offset, bytes, batch }: LogMessage) {
         let changes = {
             let mut fold = self.write();
             match batch {
                 Ok(batch) => {
-                    let changes = fold.apply(offset, &batch);
+                    let changes = fold.apply(offset, bytes, Arc::new(batch));
                     self.note(&fold, &changes.jobs);
-                    fold.forget(self.kept.jobs, self.kept.bytes);
+                    fold.retain(&self.kept, now());
                     changes
                 }
                 Err(error) => {
                     warn!(offset, %error, "a message of the log can't be read; passed over");
-                    fold.skip(offset);
+                    fold.skip(offset, bytes);
                     return;
                 }
             }
@@ -204,11 +224,31 @@ impl Tail {
         }
     }
 
+    /// Keeps the table from remembering what the log has forgotten. Ends with its tasks.
+    async fn look_back(self, mesh: Arc<dyn Mesh>) {
+        let mut look = interval(LOOK_BACK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            // Where the broker is away, the next look tells.
+            let first = mesh.log_start().await.ok().flatten();
+            let mut fold = self.write();
+            if let Some(first) = first {
+                fold.behead(first);
+            }
+            fold.retain(&self.kept, now());
+        }
+    }
+
     /// Notes who was heard of, and tells the ends that happen now.
     fn note(&self, fold: &Fold, jobs: &[Arc<str>]) {
         let (now, live) = (Instant::now(), *self.caught_up.borrow());
         let mut heard = self.heard.lock();
-        for job in jobs.iter().filter_map(|id| fold.job(id)) {
+        for id in jobs {
+            let Some(job) = fold.job(id) else {
+                heard.remove(id);
+                continue;
+            };
             if job.state == JobState::Running {
                 heard.insert(job.id.clone(), now);
                 continue;

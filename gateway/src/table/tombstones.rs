@@ -1,13 +1,13 @@
-use std::{
-    collections::{HashSet, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::collections::{HashSet, VecDeque};
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// The most jobs remembered as forgotten: 16 bytes each in two places.
 const KEPT: usize = 1_000_000;
 
 /// The jobs that were forgotten last, so that a late entry does not bring one back.
-/// Remembers a hash of 128 bits of each id, not the id.
+/// Remembers 128 bits of each id, not the id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tombstones {
     set: HashSet<u128>,
@@ -16,7 +16,15 @@ pub(super) struct Tombstones {
 
 impl Tombstones {
     pub(super) fn insert(&mut self, id: &str) {
-        let mark = mark(id);
+        self.insert_mark(mark(id));
+    }
+
+    /// The marks of the jobs, the oldest first.
+    pub(super) fn marks(&self) -> impl Iterator<Item = u128> {
+        self.order.iter().copied()
+    }
+
+    pub(super) fn insert_mark(&mut self, mark: u128) {
         if self.set.insert(mark) {
             self.order.push_back(mark);
         }
@@ -32,11 +40,12 @@ impl Tombstones {
     }
 }
 
+/// The same in every version and on every machine: marks are kept in snapshots.
 fn mark(id: &str) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, id).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+    if let Ok(uuid) = Uuid::try_parse(id) {
+        return uuid.as_u128();
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&Sha256::digest(id)[..16]);
+    u128::from_be_bytes(half)
 }

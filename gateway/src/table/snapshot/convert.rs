@@ -1,0 +1,138 @@
+//! From a table to what its snapshot file says, and back.
+
+use std::sync::Arc;
+
+use solvemesh::{
+    gateway::v1::{AttemptSnapshot, HappeningSnapshot, JobSnapshot, LogPosition, SnapshotHeader},
+    v1::JobState,
+};
+
+use super::{LastMessage, Restored, VERSION};
+use crate::table::{Fold, Happening, Position, Record, record::Attempt};
+
+/// Bytes of a mark of a forgotten job.
+const MARK: usize = 16;
+
+/// What a table knows beside its jobs; the digest is for the writer to fill in.
+pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
+    SnapshotHeader {
+        version: VERSION,
+        log_id: fold.log_id.clone().unwrap_or_default(),
+        first_offset: fold.first_offset.unwrap_or_default(),
+        head: Some(from_position(fold.head)),
+        last_offset,
+        last_digest: Vec::new(),
+        begin_time: fold.begin_time,
+        bytes_read: fold.bytes_read,
+        forgotten: fold.forgotten.marks().flat_map(u128::to_be_bytes).collect(),
+        jobs: fold.jobs.len() as u64,
+    }
+}
+
+/// A table that has what its header says, and no jobs yet.
+pub(super) fn begin(header: SnapshotHeader) -> Option<Restored> {
+    let mut fold = Fold {
+        log_id: Some(header.log_id).filter(|id| !id.is_empty()),
+        first_offset: Some(header.first_offset),
+        begin_time: header.begin_time,
+        head: to_position(header.head?),
+        bytes_read: header.bytes_read,
+        ..Fold::default()
+    };
+    if !header.forgotten.len().is_multiple_of(MARK) {
+        return None;
+    }
+    for mark in header.forgotten.chunks_exact(MARK) {
+        fold.forgotten.insert_mark(u128::from_be_bytes(mark.try_into().ok()?));
+    }
+    let last = LastMessage { offset: header.last_offset, digest: header.last_digest };
+    Some(Restored { fold, last })
+}
+
+/// A job as the file has it.
+pub(super) fn from_record(job: &Record) -> JobSnapshot {
+    JobSnapshot {
+        job_id: job.id.to_string(),
+        first: Some(from_position(job.first)),
+        bytes_before: job.bytes_before,
+        beheaded: job.beheaded,
+        digest: job.digest.clone(),
+        description: Some(job.description.clone()),
+        submit_time: job.submit_time,
+        state: job.state.into(),
+        attempts: job.attempts.iter().map(from_attempt).collect(),
+        cancel_requested: job.cancel_requested,
+        progress: job.progress,
+        finish_time: job.finish_time,
+        last_sequence: job.last_sequence,
+        history: job.history.iter().map(from_happening).collect(),
+        shed: job.is_shed,
+    }
+}
+
+/// The job that the file has; `None` where it makes no sense.
+pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
+    let id: Arc<str> = job.job_id.into();
+    let history: Vec<Happening> =
+        job.history.into_iter().map(to_happening).collect::<Option<_>>()?;
+    let mut record = Record::new(id, to_position(job.first?));
+    record.bytes_before = job.bytes_before;
+    record.beheaded = job.beheaded;
+    record.digest = job.digest;
+    record.description = job.description?;
+    record.submit_time = job.submit_time;
+    record.state = JobState::try_from(job.state).ok()?;
+    record.attempts = job.attempts.into_iter().map(to_attempt).collect();
+    record.cancel_requested = job.cancel_requested;
+    record.progress = job.progress;
+    record.finish_time = job.finish_time;
+    record.last_sequence = job.last_sequence;
+    record.is_shed = job.shed;
+    Some(record.with_history(history))
+}
+
+fn from_position(Position { offset, entry, event }: Position) -> LogPosition {
+    LogPosition { offset, entry, event }
+}
+
+fn to_position(LogPosition { offset, entry, event }: LogPosition) -> Position {
+    Position { offset, entry, event }
+}
+
+fn from_attempt(attempt: &Attempt) -> AttemptSnapshot {
+    AttemptSnapshot {
+        attempt_id: attempt.id.clone(),
+        last_number: attempt.last_number,
+        start_time: attempt.start_time,
+        worker: attempt.worker.clone(),
+        worker_id: attempt.worker_id.clone(),
+    }
+}
+
+fn to_attempt(attempt: AttemptSnapshot) -> Attempt {
+    Attempt {
+        id: attempt.attempt_id,
+        last_number: attempt.last_number,
+        start_time: attempt.start_time,
+        worker: attempt.worker,
+        worker_id: attempt.worker_id,
+    }
+}
+
+fn from_happening(happening: &Happening) -> HappeningSnapshot {
+    HappeningSnapshot {
+        position: Some(from_position(happening.position)),
+        event: Some((*happening.event).clone()),
+        solution: happening.solution.clone(),
+        shed: happening.shed,
+    }
+}
+
+fn to_happening(happening: HappeningSnapshot) -> Option<Happening> {
+    Some(Happening {
+        position: to_position(happening.position?),
+        event: Arc::new(happening.event?),
+        solution: happening.solution,
+        shed: happening.shed,
+    })
+}

@@ -1,0 +1,65 @@
+//! Where a table begins to read: after its snapshot, if that is of this log and the log
+//! still has all that follows, else at the beginning.
+
+use std::sync::Arc;
+
+use solvemesh_broker::{LogStart, Mesh, MeshError};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::{Fold, SnapshotError, SnapshotFile, snapshot::Restored};
+
+/// Why a snapshot is left alone.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    File(#[from] SnapshotError),
+    #[error("the log can't be asked whether it fits: {0}")]
+    Mesh(#[from] MeshError),
+    #[error("it is of another log")]
+    OtherLog,
+    #[error("the log no longer has what follows it")]
+    TooOld,
+}
+
+/// The fold to go on from, and where.
+pub(super) async fn begin(mesh: &dyn Mesh, snapshots: Option<&SnapshotFile>) -> (Fold, LogStart) {
+    let anew = || (Fold::default(), LogStart::First);
+    let Some(file) = snapshots else { return anew() };
+    match restore(mesh, file.clone()).await {
+        Ok(Some(fold)) => {
+            let (jobs, head) = (fold.jobs.len(), fold.head());
+            info!(jobs, %head, "read a snapshot of the table");
+            // Attaching after the last message would skip what comes meanwhile; so it
+            // comes once more, and changes nothing.
+            (fold, LogStart::Offset(head.offset))
+        }
+        Ok(None) => anew(),
+        Err(cause) => {
+            let path = file.path();
+            warn!(path = %path.display(), %cause, "a snapshot can't be used; reading the whole log");
+            anew()
+        }
+    }
+}
+
+async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Unusable> {
+    let read = spawn_blocking(move || file.read()).await;
+    let read = read.unwrap_or(Err(SnapshotError::Damaged("it can't be read")))?;
+    let Some(Restored { mut fold, last }) = read else { return Ok(None) };
+    let first = mesh.log_start().await?.ok_or(Unusable::OtherLog)?;
+    if last.offset < first {
+        return Err(Unusable::TooOld);
+    }
+    let found = match mesh.read_log(last.offset).await {
+        Ok(message) => message.batch.map_err(|_| Unusable::OtherLog)?,
+        Err(MeshError::Gone(_)) => return Err(Unusable::OtherLog),
+        Err(error) => return Err(error.into()),
+    };
+    if !last.is(&found) {
+        return Err(Unusable::OtherLog);
+    }
+    fold.last = Some((last.offset, Arc::new(found)));
+    fold.behead(first);
+    Ok(Some(fold))
+}

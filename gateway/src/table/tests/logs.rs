@@ -1,0 +1,176 @@
+//! Logs to test with: what writers write, alone and as crashes, retries
+//! and races leave it.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use solvemesh::{
+    broker::v1::{
+        AttemptLost, AttemptStarted, CancelAsked, JobFinished, LogBatch, LogEntry, Marker,
+        QueueTimePassed, Submitted, log_entry::Kind,
+    },
+    v1::{Failure, Finished, JobDescription, JobState, Progress},
+};
+
+use crate::table::{Changes, Fold};
+
+/// How many bytes each message has.
+pub(super) const BYTES: usize = 100;
+
+pub(super) fn apply(fold: &mut Fold, offset: u64, entries: Vec<LogEntry>) -> Changes {
+    fold.apply(offset, BYTES, Arc::new(LogBatch { version: 1, entries }))
+}
+
+pub(super) fn entry(job: &str, attempt: &str, number: u32, kind: Kind) -> LogEntry {
+    LogEntry {
+        time: None,
+        job_id: job.to_owned(),
+        digest: if matches!(kind, Kind::CancelAsked(_)) { Vec::new() } else { vec![1] },
+        attempt_id: attempt.to_owned(),
+        number,
+        kind: Some(kind),
+    }
+}
+
+pub(super) fn submitted(job: &str) -> LogEntry {
+    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    entry(
+        job,
+        "",
+        0,
+        Kind::Submitted(Submitted {
+            description: Some(description),
+            submit_time: Some(Default::default()),
+        }),
+    )
+}
+
+pub(super) fn started(job: &str, attempt: &str) -> LogEntry {
+    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    let started = AttemptStarted {
+        worker: "w".to_owned(),
+        description: Some(description),
+        submit_time: Some(Default::default()),
+        worker_id: "w".to_owned(),
+    };
+    entry(job, attempt, 1, Kind::Started(started))
+}
+
+pub(super) fn progress(job: &str, attempt: &str, number: u32) -> LogEntry {
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::Progress(Progress { nodes: i64::from(number), ..Default::default() }),
+    )
+}
+
+pub(super) fn finished(job: &str, attempt: &str, number: u32, state: JobState) -> LogEntry {
+    let outcome = Finished { state: state.into(), ..Default::default() };
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::Finished(JobFinished { outcome: Some(outcome), ..Default::default() }),
+    )
+}
+
+pub(super) fn cancel(job: &str) -> LogEntry {
+    entry(job, "", 0, Kind::CancelAsked(CancelAsked {}))
+}
+
+pub(super) fn overdue(job: &str) -> LogEntry {
+    LogEntry { digest: Vec::new(), ..entry(job, "", 0, Kind::QueueTimePassed(QueueTimePassed {})) }
+}
+
+pub(super) fn lost(job: &str, attempt: &str, number: u32) -> LogEntry {
+    entry(
+        job,
+        attempt,
+        number,
+        Kind::AttemptLost(AttemptLost { failure: Some(Failure::default()) }),
+    )
+}
+
+pub(super) fn marker(log_id: &str, proposed: &str) -> LogEntry {
+    let marker = Marker {
+        nonce: "n".to_owned(),
+        log_id: log_id.to_owned(),
+        proposed_log_id: proposed.to_owned(),
+    };
+    LogEntry { kind: Some(Kind::Marker(marker)), ..Default::default() }
+}
+
+pub(super) fn fold(entries: impl IntoIterator<Item = LogEntry>) -> Fold {
+    let mut fold = Fold::default();
+    for (offset, entry) in entries.into_iter().enumerate() {
+        apply(&mut fold, offset as u64, vec![entry]);
+    }
+    fold
+}
+
+/// A log that begins with a marker.
+pub(super) fn log(entries: &[LogEntry]) -> Fold {
+    fold(std::iter::once(marker("", "log")).chain(entries.iter().cloned()))
+}
+
+/// What a job's writers may do, each on its own time.
+pub(super) fn writer(
+    job: &'static str,
+    attempt: &'static str,
+) -> impl Strategy<Value = Vec<LogEntry>> {
+    (0..4u32, 0..4u8).prop_map(move |(progresses, end)| {
+        let mut entries = vec![started(job, attempt)];
+        entries.extend((0..progresses).map(|n| progress(job, attempt, n + 2)));
+        let last = progresses + 2;
+        match end {
+            0 => entries.push(finished(job, attempt, last, JobState::Succeeded)),
+            1 => entries.push(finished(job, attempt, last, JobState::Failed)),
+            2 => entries.push(lost(job, attempt, last)),
+            _ => {} // The worker died.
+        }
+        entries
+    })
+}
+
+/// A log as crashes, retries and races leave it: each writer's entries in order, in
+/// batches that may be sent twice, mixed with the others'.
+pub(super) fn logs() -> impl Strategy<Value = Vec<LogBatch>> {
+    let job = |id: &'static str, attempts: [&'static str; 3]| {
+        let gateway = prop_oneof![
+            Just(vec![submitted(id)]),
+            Just(vec![submitted(id), submitted(id)]),
+            Just(vec![submitted(id), cancel(id)]),
+            Just(vec![submitted(id), overdue(id)]),
+            Just(vec![]),
+        ];
+        (gateway, writer(id, attempts[0]), writer(id, attempts[1]), writer(id, attempts[2]))
+    };
+    let writers = (job("a", ["a1", "a2", "a3"]), job("b", ["b1", "b2", "b3"]));
+    (writers, proptest::collection::vec((0..8usize, 1..3usize, proptest::bool::ANY), 60)).prop_map(
+        |(((g1, a1, a2, a3), (g2, b1, b2, b3)), picks)| {
+            let mut queues = [g1, a1, a2, a3, g2, b1, b2, b3];
+            let mut log = vec![LogBatch { version: 1, entries: vec![marker("", "log")] }];
+            for (writer, size, twice) in picks {
+                let queue = &mut queues[writer];
+                let batch: Vec<LogEntry> = queue.drain(..size.min(queue.len())).collect();
+                if batch.is_empty() {
+                    continue;
+                }
+                let batch = LogBatch { version: 1, entries: batch };
+                if twice {
+                    log.push(batch.clone());
+                }
+                log.push(batch);
+            }
+            log
+        },
+    )
+}
+
+pub(super) fn fold_from(mut fold: Fold, log: &[LogBatch], from: usize) -> Fold {
+    for (offset, batch) in log.iter().enumerate().skip(from) {
+        fold.apply(offset as u64, BYTES, Arc::new(batch.clone()));
+    }
+    fold
+}

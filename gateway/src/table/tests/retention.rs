@@ -1,0 +1,198 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use prost_types::Timestamp;
+use solvemesh::{
+    broker::v1::{LogBatch, LogEntry, log_entry::Kind},
+    v1::{JobState, Solution, SolveResult},
+};
+
+use super::logs::*;
+use crate::table::{Changes, Fold, Kept, Position};
+
+const ALL: Kept = Kept {
+    jobs: usize::MAX,
+    bytes: usize::MAX,
+    age: Duration::MAX,
+    results: usize::MAX,
+    result_bytes: usize::MAX,
+    result_age: Duration::MAX,
+};
+
+/// Three jobs that ended one after the other at 1, 2 and 3 s, with a solution, and one
+/// that waits.
+fn three_ended() -> Vec<LogEntry> {
+    let mut entries = Vec::new();
+    for (job, seconds) in [("a", 1), ("b", 2), ("c", 3)] {
+        let mut end = finished(job, job, 3, JobState::Succeeded);
+        end.time = Some(Timestamp { seconds, nanos: 0 });
+        if let Some(Kind::Finished(finished)) = &mut end.kind {
+            let solution = Some(Solution { values: vec![1.0], ..Default::default() });
+            let result = Some(SolveResult { solution, ..Default::default() });
+            finished.outcome.as_mut().unwrap().result = result;
+        }
+        entries.extend([submitted(job), started(job, job), progress(job, job, 2), end]);
+    }
+    entries.push(submitted("d"));
+    entries
+}
+
+#[test]
+fn what_ended_first_is_forgotten_first_and_stays_so() {
+    let mut fold = log(&three_ended());
+    fold.retain(&Kept { jobs: 1, ..ALL }, 0);
+    assert_eq!((fold.job("a"), fold.job("b")), (None, None));
+    assert!(fold.is_forgotten("a") && !fold.is_forgotten("c"));
+    assert!(fold.job("c").is_some() && fold.job("d").is_some());
+    assert_eq!(apply(&mut fold, 100, vec![started("a", "late")]), Changes::default());
+    assert!(fold.live_weight() > 0);
+    fold.retain(&Kept { bytes: 1 << 20, ..ALL }, 0);
+    assert!(fold.job("c").is_some(), "within the bytes, whatever live jobs take");
+    fold.retain(&Kept { bytes: 0, ..ALL }, 0);
+    assert_eq!(fold.job("c"), None, "over the bytes");
+    assert!(fold.job("d").is_some(), "live jobs are kept");
+}
+
+#[test]
+fn jobs_are_forgotten_by_age() {
+    let mut fold = log(&three_ended());
+    fold.retain(&Kept { age: Duration::from_secs(10), ..ALL }, 12);
+    assert_eq!(["a", "b", "c", "d"].map(|job| fold.job(job).is_some()), [false, true, true, true]);
+}
+
+#[test]
+fn results_leave_before_their_jobs_by_count_bytes_and_age() {
+    for kept in [
+        Kept { results: 1, ..ALL },
+        Kept { result_age: Duration::from_secs(10), ..ALL },
+        Kept { result_bytes: log(&three_ended()[8..12]).whole_weight, ..ALL },
+    ] {
+        let mut fold = log(&three_ended());
+        fold.retain(&kept, 13);
+        let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().left_in_log());
+        // A marker comes before the entries.
+        assert_eq!(left, [Some(Position::new(4, 0)), Some(Position::new(8, 0)), None], "{kept:?}");
+        let job = fold.job("a").unwrap();
+        let told = job.job(true);
+        assert!(told.solution_omitted && told.result.is_some());
+        let sequences: Vec<i32> =
+            job.after(Position::default()).map(|h| h.event.sequence).collect();
+        assert_eq!(sequences, [1, 2, 4], "its progress has left too");
+        assert_eq!((told.state(), told.last_sequence), (JobState::Succeeded, 4));
+    }
+}
+
+#[test]
+fn the_bytes_since_the_oldest_live_job_are_counted() {
+    let mut fold = log(&three_ended());
+    let message = fold.bytes_since_oldest_live();
+    assert!(message >= BYTES as u64);
+    apply(&mut fold, 14, vec![submitted("e")]);
+    assert_eq!(fold.bytes_since_oldest_live(), 2 * message);
+    apply(&mut fold, 15, vec![cancel("d")]);
+    assert_eq!(fold.bytes_since_oldest_live(), 2 * message, "since the next one");
+    apply(&mut fold, 16, vec![cancel("e")]);
+    assert_eq!(fold.bytes_since_oldest_live(), 0);
+}
+
+#[test]
+fn what_the_log_no_longer_has_from_its_beginning_is_forgotten_once_it_has_ended() {
+    let mut entries = three_ended();
+    entries.insert(0, submitted("old"));
+    let mut fold = log(&entries);
+    fold.behead(8);
+    assert_eq!(["a", "b", "c"].map(|job| fold.job(job).is_some()), [false, false, true]);
+    assert!(fold.is_forgotten("b"));
+    assert_eq!(fold.first_offset(), Some(8));
+    assert!(fold.job("old").is_some(), "it waits in its queue");
+    apply(&mut fold, 100, vec![cancel("old")]);
+    assert!(fold.job("old").is_none() && fold.is_forgotten("old"));
+    fold.behead(3);
+    assert_eq!(fold.first_offset(), Some(8), "a log never grows at its beginning");
+}
+
+/// Gives every entry the time of its message, in seconds, and every job the time of its
+/// first as that of its acceptance.
+fn timed(mut log: Vec<LogBatch>) -> Vec<LogBatch> {
+    let mut firsts = std::collections::HashMap::new();
+    for (seconds, batch) in (0..).zip(&mut log) {
+        for entry in &mut batch.entries {
+            let now = Timestamp { seconds, nanos: 0 };
+            entry.time = Some(now);
+            let accepted = *firsts.entry(entry.job_id.clone()).or_insert(now);
+            match &mut entry.kind {
+                Some(Kind::Submitted(submitted)) => submitted.submit_time = Some(accepted),
+                Some(Kind::Started(started)) => started.submit_time = Some(accepted),
+                _ => {}
+            }
+        }
+    }
+    log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn folds_of_a_truncated_log_agree_whenever_they_began(
+        log in logs(),
+        cut in 1..60usize,
+        until in 0..60usize,
+    ) {
+        let log = timed(log);
+        let cut = cut.min(log.len() - 1);
+        let until = until.clamp(cut + 1, log.len());
+        let mut before = fold_from(Fold::default(), &log[..until], 0);
+        before.behead(cut as u64);
+        let before = fold_from(before, &log, until);
+        let after = fold_from(Fold::default(), &log, cut);
+        for id in ["a", "b"] {
+            match (before.job(id), after.job(id)) {
+                (Some(job), Some(same)) if job.first.offset >= cut as u64 => {
+                    prop_assert_eq!(job.job(true), same.job(true));
+                    prop_assert_eq!(&job.history, &same.history);
+                }
+                (Some(job), None) => prop_assert!(
+                    job.first.offset < cut as u64 && !job.ended(),
+                    "known to one alone: {job:?}"
+                ),
+                (None, Some(job)) => prop_assert!(!job.ended(), "a ghost: {job:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_says_the_same_as_if_all_were(
+        log in logs(),
+        results in 0..2usize,
+        jobs in 0..3usize,
+    ) {
+        let mut few = Fold::default();
+        let mut all = Fold::default();
+        for (offset, batch) in log.iter().enumerate() {
+            apply(&mut few, offset as u64, batch.entries.clone());
+            few.retain(&Kept { results, jobs, ..ALL }, 0);
+            apply(&mut all, offset as u64, batch.entries.clone());
+        }
+        prop_assert_eq!(few.live(), all.live());
+        prop_assert!(few.ended.len() <= jobs && few.whole.len() <= results);
+        for id in ["a", "b"] {
+            let Some(job) = few.job(id) else {
+                prop_assert!(all.job(id).is_none() || few.is_forgotten(id));
+                continue;
+            };
+            let same = all.job(id).unwrap();
+            prop_assert_eq!((job.state, job.last_sequence), (same.state, same.last_sequence));
+            prop_assert_eq!(job.outcome().map(|o| o.state), same.outcome().map(|o| o.state));
+        }
+        let weight = |jobs: &mut dyn Iterator<Item = &crate::table::Record>| -> usize {
+            jobs.map(|job| job.weight()).sum()
+        };
+        let ended = weight(&mut few.ended.values().filter_map(|id| few.job(id)));
+        let whole = weight(&mut few.whole.values().filter_map(|id| few.job(id)));
+        let live = weight(&mut few.live.values().filter_map(|id| few.job(id)));
+        let counted = (few.ended_weight, few.whole_weight, few.live_weight);
+        prop_assert_eq!(counted, (ended, whole, live));
+    }
+}
