@@ -116,6 +116,7 @@ impl Jobs {
         let submitted = Submitted {
             description: Some(plan.description.clone()),
             submit_time: Some(plan.submit_time.into()),
+            log_id: self.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
         };
         let entry = LogEntry {
             digest: plan.digest.to_vec(),

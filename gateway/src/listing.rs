@@ -139,7 +139,11 @@ mod tests {
         for number in 0..25_u64 {
             let labels = BTreeMap::from([("parity".to_owned(), (number % 2).to_string())]);
             let description = Some(JobDescription { labels, ..Default::default() });
-            let submitted = Submitted { description, submit_time: Some(Default::default()) };
+            let submitted = Submitted {
+                description,
+                submit_time: Some(Default::default()),
+                ..Default::default()
+            };
             let entry = LogEntry {
                 job_id: number.to_string(),
                 digest: vec![1],

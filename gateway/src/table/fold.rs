@@ -77,12 +77,12 @@ impl Fold {
             match &entry.kind {
                 Some(log_entry::Kind::Marker(marker)) => {
                     changes.markers.push(marker.nonce.clone());
-                    if self.log_id.is_none() {
-                        let told = [&marker.log_id, &marker.proposed_log_id];
-                        self.log_id = told.into_iter().find(|id| !id.is_empty()).cloned();
-                    }
+                    self.hear_log_id([&marker.log_id, &marker.proposed_log_id]);
                 }
                 Some(kind) if !entry.job_id.is_empty() => {
+                    if let log_entry::Kind::Submitted(submitted) = kind {
+                        self.hear_log_id([&submitted.log_id]);
+                    }
                     if let Some(id) = self.apply_to_job(at, bytes_before, entry, kind)
                         && changes.jobs.last() != Some(&id)
                     {
@@ -95,6 +95,13 @@ impl Fold {
         }
         self.last = Some((offset, batch));
         changes
+    }
+
+    /// The first id that is told stays.
+    fn hear_log_id<const N: usize>(&mut self, told: [&String; N]) {
+        if self.log_id.is_none() {
+            self.log_id = told.into_iter().find(|id| !id.is_empty()).cloned();
+        }
     }
 
     /// Passes over a message that can't be read.

@@ -127,7 +127,8 @@ fn queued_jobs_are_overdue_after_their_time() {
     let timed = |job: &str, seconds| {
         let queue_deadline = Some(prost_types::Timestamp { seconds, nanos: 0 });
         let description = Some(JobDescription { queue_deadline, ..Default::default() });
-        let submitted = Submitted { description, submit_time: Some(Default::default()) };
+        let submitted =
+            Submitted { description, submit_time: Some(Default::default()), ..Default::default() };
         entry(job, "", 0, Kind::Submitted(submitted))
     };
     let due = |fold: &Fold, now| -> Vec<String> {

@@ -41,6 +41,7 @@ pub(super) fn submitted(job: &str) -> LogEntry {
         Kind::Submitted(Submitted {
             description: Some(description),
             submit_time: Some(Default::default()),
+            ..Default::default()
         }),
     )
 }
