@@ -15,8 +15,8 @@ use std::{
 };
 
 use behaviour::{
-    answer, answer_all, entries, entry, job, job_id, lane, next, next_question, question, tests_of,
-    within,
+    answer, answer_all, entries, entry, job, job_id, lane, news, next, next_question, question,
+    tests_of, within,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all, stream};
@@ -29,7 +29,8 @@ use prost::Message as _;
 use rabbit::{RabbitNode, Vhost};
 use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
 use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+    AmqpConfig, AmqpMesh, CancelNews, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh,
+    MeshError,
 };
 use tokio::time;
 
@@ -193,9 +194,10 @@ async fn consumers_and_followers_survive_cut_connections() {
         mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
     }
     mesh.append(entry("before")).await.unwrap();
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     mesh.announce_cancel("before").await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["before"]);
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("before"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("before".to_owned()));
     let held = next(&mut jobs).await;
     assert_eq!(job_id(&held), "0");
     assert!(held.lease.is_live());
@@ -217,9 +219,11 @@ async fn consumers_and_followers_survive_cut_connections() {
     assert!(held.lease.ack().await.is_err());
     mesh.append(entry("after")).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["after"]);
+    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("after"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("after".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
