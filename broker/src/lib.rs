@@ -6,20 +6,23 @@
 //! can't tell them apart.
 
 pub mod amqp;
+mod args;
 mod bulk;
 mod delivery;
 mod lane;
 pub mod memory;
 mod mesh;
 
-pub use amqp::{AmqpConfig, AmqpMesh};
+pub use amqp::{AmqpConfig, AmqpMesh, StreamLimits, Topology};
+pub use args::{SegmentTooLarge, TopologyArgs};
 pub use delivery::{
     Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
 };
 pub use lane::{InvalidLane, Lane};
 pub use memory::{MemoryConfig, MemoryMesh};
 pub use mesh::{
-    Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Stop,
+    CancelNews, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
+    MeshError, Stop,
 };
 
 /// The version of envelopes, log batches, questions and answers that this crate

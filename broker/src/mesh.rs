@@ -87,12 +87,13 @@ pub trait Mesh: Send + Sync + 'static {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError>;
 
     /// Hears which jobs to stop: first all that were announced and are remembered,
-    /// then those that come.
+    /// then those that come. Tells when the first ones have all been heard, and again
+    /// after each time that some may have been missed.
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`].
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError>;
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError>;
 
     /// Stores what is too large for a message, in parts of at most
     /// [`MAX_PART_BYTES`].
@@ -180,6 +181,18 @@ pub enum LogStart {
     First,
     /// At the message with this offset, or the first one after it that is left.
     Offset(u64),
+}
+
+/// What is heard of cancels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CancelNews {
+    /// The job with this id is to be stopped, wherever it runs or waits.
+    Cancel(String),
+    /// All that were announced before this one's follower was connected have been heard.
+    CaughtUp,
+    /// The connection was lost: what is announced from now on is heard later, before
+    /// the next `CaughtUp`.
+    Behind,
 }
 
 /// One message of the log.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 
 mod behaviour;
+mod path;
 #[allow(dead_code, unreachable_pub, reason = "for the end-to-end tests too")]
 #[path = "../../tests/src/rabbit.rs"]
 mod rabbit;
@@ -15,8 +16,8 @@ use std::{
 };
 
 use behaviour::{
-    answer, answer_all, entries, entry, job, job_id, lane, next, next_question, question, tests_of,
-    within,
+    answer, answer_all, entries, entry, job, job_id, lane, news, next, next_question, question,
+    tests_of, within,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all, stream};
@@ -25,15 +26,17 @@ use lapin::{
     options::{BasicConsumeOptions, BasicPublishOptions},
     types::FieldTable,
 };
+use path::Path;
 use prost::Message as _;
 use rabbit::{RabbitNode, Vhost};
 use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
 use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+    AmqpConfig, AmqpMesh, CancelNews, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh,
+    MeshError,
 };
 use tokio::time;
 
-const LOOKUP: &str = "solvemesh.lookup.v1";
+const LOOKUP: &str = "solvemesh.lookup.v2";
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -134,6 +137,7 @@ async fn other_arguments_are_refused() {
     other.topology.log.max_age = "1D".to_owned();
     let refused = within("an answer", AmqpMesh::connect(other)).await;
     assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("x-max-age"), "it says what differs");
 
     let mut other = config(vhost.url());
     other.topology.lane_length = 7;
@@ -144,6 +148,31 @@ async fn other_arguments_are_refused() {
     let third = AmqpMesh::connect(third).await.unwrap();
     assert!(matches!(third.consume(&lane(), 1).await, Err(MeshError::Refused(_))));
     assert!(matches!(third.enqueue(&lane(), &job("a")).await, Err(MeshError::Refused(_))));
+    let mut fourth = config(vhost.url());
+    fourth.lanes = vec![lane()];
+    let refused = within("an answer", AmqpMesh::connect(fourth)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    let nowhere = config(&vhost.url().replace("test-", "no-"));
+    let refused = within("an answer", AmqpMesh::connect(nowhere)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    let nobody = config(&vhost.url().replace("guest:guest", "guest:wrong"));
+    let refused = within("an answer", AmqpMesh::connect(nobody)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_down_is_passed_over() {
+    let vhost = rabbit::vhost().await;
+    // No one listens there: the port is held, and not for taking connections.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let down = format!("amqp://guest:guest@{}/%2f", held.local_addr().unwrap());
+    for urls in [[vhost.url(), &down], [&down, vhost.url()]] {
+        let mesh = AmqpMesh::connect(config(&urls.join(", "))).await.unwrap();
+        mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    }
+    let nowhere = AmqpMesh::connect(AmqpConfig { urls: Vec::new(), ..config(vhost.url()) }).await;
+    assert!(matches!(nowhere, Err(MeshError::Refused(_))), "{nowhere:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,9 +222,10 @@ async fn consumers_and_followers_survive_cut_connections() {
         mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
     }
     mesh.append(entry("before")).await.unwrap();
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     mesh.announce_cancel("before").await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["before"]);
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("before"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("before".to_owned()));
     let held = next(&mut jobs).await;
     assert_eq!(job_id(&held), "0");
     assert!(held.lease.is_live());
@@ -217,9 +247,63 @@ async fn consumers_and_followers_survive_cut_connections() {
     assert!(held.lease.ack().await.is_err());
     mesh.append(entry("after")).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["after"]);
+    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("after"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("after".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_goes_silent_is_noticed_and_used_again_once_it_is_whole() {
+    let vhost = rabbit::vhost().await;
+    let (host, name) = vhost.url().split_once('@').unwrap().1.split_once('/').unwrap();
+    let path = Path::to(host.parse().unwrap()).await;
+    let url = format!("amqp://guest:guest@{}/{name}?heartbeat=2", path.address);
+    // Connects anew often, so that it is soon back.
+    let request_timeout = Duration::from_secs(5);
+    let mesh = AmqpMesh::connect(AmqpConfig { request_timeout, ..config(&url) }).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut cancels = mesh.follow_cancels().await.unwrap();
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    mesh.enqueue(&lane(), &job("held")).await.unwrap();
+    let held = next(&mut jobs).await;
+    let mut health = mesh.health();
+
+    let start = Instant::now();
+    path.go_silent();
+    let unknown = async {
+        let outcome = mesh.enqueue(&lane(), &job("unknown")).await;
+        assert_eq!(outcome, Err(MeshError::OutcomeUnknown));
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    };
+    let noticed = async {
+        let lost = |health: &Health| matches!(health, Health::Disconnected { .. });
+        within("the loss", health.wait_for(lost)).await.unwrap();
+        // Both connections are to be made again.
+        within("the loss of both", path.has_taken(4)).await;
+        assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    };
+    tokio::join!(unknown, noticed);
+    assert!(!held.lease.is_live());
+    let appending = mesh.append(entry("during"));
+    let healing = async {
+        assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+        path.heal();
+        within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+    };
+    let (appended, ()) = tokio::join!(within("a place in the log", appending), healing);
+    appended.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["during"]);
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    mesh.enqueue(&lane(), &job("after")).await.unwrap();
+    let mut came = BTreeSet::new();
+    while !came.contains("held") || !came.contains("after") {
+        let delivery = next(&mut jobs).await;
+        came.insert(job_id(&delivery));
+        let _ = delivery.lease.ack().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -342,6 +426,26 @@ async fn a_worker_is_present_as_long_as_it_is_connected() {
     worker.close(Duration::from_secs(5)).await;
     let gone = async { while other.is_present("w").await != Ok(false) {} };
     time::timeout(Duration::from_secs(5), gone).await.expect("the broker notices soon");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mesh_that_is_opened_before_its_broker_is_there_finds_it() {
+    let node = RabbitNode::start().await;
+    node.kill9();
+    let mesh = AmqpMesh::open(config(&node.amqp_url("/"))).unwrap();
+    assert!(matches!(*mesh.health().borrow(), Health::Disconnected { .. }));
+    let refused = mesh.enqueue(&lane(), &job("refused")).await;
+    assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+    let connected = time::timeout(Duration::from_secs(1), mesh.connected()).await;
+    assert!(connected.is_err(), "{connected:?}");
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let (appended, ()) = tokio::join!(mesh.append(entry("waits")), node.restart());
+    appended.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["waits"]);
+    within("the connections", mesh.connected()).await.unwrap();
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    assert_eq!(job_id(&next(&mut jobs).await), "a");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! `solvemesh-gateway`: configuration, mesh, table, server, signals, drain.
 
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{future, io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -33,7 +33,12 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Some(Command::Solver) => embedded::be_solver(),
-        None => Runtime::new().context("tokio").and_then(|runtime| runtime.block_on(run(args))),
+        None => Runtime::new().context("tokio").and_then(|runtime| {
+            let ran = runtime.block_on(run(args));
+            // Nothing that blocks, as the search for a broker's address, is waited for.
+            runtime.shutdown_background();
+            ran
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,8 +58,20 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let policy = args.policy();
 
-    let (mesh, solving) = match &args.amqp {
-        Some(url) => (broker(url).await?, None),
+    // They end with the mesh alone.
+    let mut chores = JoinSet::new();
+    let (mesh, solving): (Arc<dyn Mesh>, _) = match &args.amqp {
+        Some(urls) => {
+            // A job may be as old as its deadline before it ends, and then be asked for.
+            let kept = args.topology.log_max_age.min(args.topology.bulk_max_age);
+            anyhow::ensure!(
+                args.max_deadline.as_secs() <= kept / 2,
+                "--max-deadline is more than half of what --log-max-age and --bulk-max-age keep"
+            );
+            let mesh = Arc::new(AmqpMesh::open(broker(urls, &args)?).context("--amqp")?);
+            chores.spawn(refusal(mesh.clone()));
+            (mesh, None)
+        }
         None => {
             let (mesh, solving) = embedded::start(&args)?;
             (mesh, Some(solving))
@@ -62,12 +79,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
     let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
     let snapshots = snapshots.context("--state-dir")?;
-    let table =
-        Table::follow(mesh.clone(), policy.kept, snapshots).await.context("the results log")?;
+    let table = Table::follow(mesh.clone(), policy.kept, snapshots);
     let jobs = Jobs::new(mesh.clone(), table.clone(), policy);
 
-    // They end with the mesh alone.
-    let mut chores = JoinSet::new();
     chores.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("the dead letters")));
     chores.spawn(lookups::run(jobs.clone()).map(|end| end.context("the workers' questions")));
     chores.spawn(expiry::run(jobs.clone()).map(Ok));
@@ -100,15 +114,27 @@ async fn run(args: Args) -> anyhow::Result<()> {
         solving.end().await;
     }
     table.save().await;
-    mesh.close(CLOSE_GRACE).await;
+    // Nothing has been accepted before the log was read.
+    let ready = *table.ready().borrow();
+    mesh.close(if ready { CLOSE_GRACE } else { Duration::ZERO }).await;
     info!("stopped");
     Ok(())
 }
 
-async fn broker(url: &str) -> anyhow::Result<Arc<dyn Mesh>> {
-    let mut config = AmqpConfig::new(url);
-    config.name = format!("solvemesh-gateway {}", std::process::id());
-    Ok(Arc::new(AmqpMesh::connect(config).await.context("--amqp")?))
+/// How to reach the broker.
+fn broker(urls: &str, args: &Args) -> anyhow::Result<AmqpConfig> {
+    Ok(AmqpConfig {
+        name: format!("solvemesh-gateway {}", std::process::id()),
+        topology: args.topology.topology()?,
+        lanes: args.lanes.clone(),
+        ..AmqpConfig::new(urls)
+    })
+}
+
+/// Ends only if the broker, once it is there, refuses what this gateway needs of it.
+async fn refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
+    mesh.connected().await.context("--amqp")?;
+    future::pending().await
 }
 
 /// Returns with the next SIGTERM or SIGINT.

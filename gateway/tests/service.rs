@@ -21,7 +21,8 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{
-    Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh, MeshError, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
+    MeshError, Question,
 };
 use solvemesh_gateway::policy::Policy;
 use tokio::sync::{mpsc, watch};
@@ -200,7 +201,8 @@ async fn a_queued_job_is_cancelled_at_once_and_workers_are_told() {
     let request = CancelJobRequest { job_id: job.clone() };
     let cancelled = gateway.client.clone().cancel_job(request).await.unwrap().into_inner();
     assert_eq!(cancelled.job.unwrap().state(), JobState::Cancelled);
-    assert_eq!(mesh.follow_cancels().await.unwrap().recv().await, Some(job));
+    let heard = mesh.follow_cancels().await.unwrap().recv().await;
+    assert_eq!(heard, Some(CancelNews::Cancel(job)));
 }
 
 #[tokio::test]
@@ -422,7 +424,7 @@ impl Mesh for Away {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.0.announce_cancel(job_id).await
     }
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.0.follow_cancels().await
     }
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {

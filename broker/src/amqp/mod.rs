@@ -7,6 +7,7 @@
 mod asker;
 mod backoff;
 mod bulk;
+mod cancels;
 mod config;
 mod connection;
 mod consumer;
@@ -44,18 +45,19 @@ pub use self::config::{AmqpConfig, StreamLimits, Topology};
 use self::{
     asker::Asker,
     bulk::{Bulk, record_failure},
+    cancels::Cancels,
     connection::{Link, Phase},
     consumer::Source,
     log::{Log, log_message},
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
-    tail::Tail,
-    topology::{Queue, Route},
+    tail::{Reading, Tail},
+    topology::Route,
 };
 use crate::{
-    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart,
+    Mesh, MeshError, Payload, Question,
 };
 
 /// How many messages of a stream wait between its tail and its reader.
@@ -89,25 +91,39 @@ pub struct AmqpMesh {
 }
 
 impl AmqpMesh {
-    /// Connects, and declares everything but the lanes and presences, which come with
-    /// their first use.
+    /// Connects, and declares everything but presences, which come with their first use.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Refused`] when the URL is none or the broker has something of
-    /// our names with other arguments; the latest error once
+    /// As [`open`](Self::open) and [`connected`](Self::connected); the latest error once
     /// [`AmqpConfig::connect_timeout`] has passed.
     pub async fn connect(config: AmqpConfig) -> Result<Self, MeshError> {
+        let limit = config.connect_timeout;
+        let mesh = Self::open(config)?;
+        match time::timeout(limit, mesh.connected()).await {
+            Ok(answer) => answer.map(|()| mesh),
+            Err(_) => {
+                let links = [&mesh.publishing, &mesh.consuming];
+                let late = || MeshError::Unavailable(format!("not within {limit:?}"));
+                Err(links.into_iter().find_map(Link::trouble).unwrap_or_else(late))
+            }
+        }
+    }
+
+    /// Begins to connect, and goes on with it for as long as it takes: until then the mesh
+    /// is as it is in any other outage. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Refused`] when a URL is none.
+    pub fn open(config: AmqpConfig) -> Result<Self, MeshError> {
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
-        let base = topology::base(&config.topology).to_vec();
+        let base = topology::base(&config.topology, &config.lanes);
         let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
         let publishing = link("publishing", base)?;
         let consuming = link("consuming", Vec::new())?;
-        let limit = config.connect_timeout;
-        tokio::try_join!(ready(&publishing, limit), ready(&consuming, limit))?;
-
         let publisher = |in_flight| {
             let link = publishing.clone();
             Publisher::start(link, in_flight, config.publish_timeout, closed.clone(), &tasks)
@@ -126,7 +142,8 @@ impl AmqpMesh {
         let queue = topology::log(&config.topology);
         let log = Log::new(consuming.clone(), queue, config.request_timeout);
         let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
-        let (verdict, health) = watch::channel(Health::Ready);
+        let nothing_yet = Health::Disconnected { error: "not connected yet".to_owned() };
+        let (verdict, health) = watch::channel(nothing_yet);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
         let closed = guard.disarm();
         Ok(Self {
@@ -146,7 +163,17 @@ impl AmqpMesh {
         })
     }
 
-    fn open(&self) -> Result<(), MeshError> {
+    /// Waits until the mesh is connected and everything is declared.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Refused`] when the broker does not let us in, or has something of our
+    /// names with other arguments: it is told then, and still tried again.
+    pub async fn connected(&self) -> Result<(), MeshError> {
+        tokio::try_join!(ready(&self.publishing), ready(&self.consuming)).map(drop)
+    }
+
+    fn is_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
@@ -172,19 +199,23 @@ impl AmqpMesh {
         }
     }
 
+    fn cancels(&self) -> Route {
+        [topology::cancels(&self.config.topology)].into()
+    }
+
     fn presence(&self) -> Presence {
         let request_timeout = self.config.request_timeout;
         Presence { link: self.consuming.clone(), request_timeout }
     }
 
-    fn follow<T: Send + 'static>(
+    fn follow<R: Reading + 'static>(
         &self,
-        queue: Queue,
+        route: Route,
         from: LogStart,
-        decode: fn(u64, Vec<u8>) -> Option<T>,
-    ) -> mpsc::Receiver<T> {
+        reading: R,
+    ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
-        let tail = Tail { link: self.consuming.clone(), route: [queue].into(), decode };
+        let tail = Tail { link: self.consuming.clone(), route, reading };
         self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
         reader
     }
@@ -206,7 +237,7 @@ impl Drop for AmqpMesh {
 #[async_trait]
 impl Mesh for AmqpMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.open()?;
+        self.is_open()?;
         let limit = self.config.max_job_bytes;
         let bytes = job.encoded_len();
         if bytes > limit {
@@ -224,7 +255,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = self.source(self.lane(lane), prefetch, |message| Delivery {
             payload: payload(&message),
             redelivered: message.redelivered,
@@ -234,7 +265,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
             job_id: properties::job_id(&message.properties),
             digest: properties::digest(&message.properties),
@@ -250,49 +281,47 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.open()?;
-        Ok(self.follow(topology::log(&self.config.topology), from, |offset, body| {
-            Some(log_message(offset, &body))
-        }))
+        self.is_open()?;
+        let route = [topology::log(&self.config.topology)].into();
+        let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
+        Ok(self.follow(route, from, reading))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.log.start().await
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.open()?;
-        let notice = CancelNotice { version: FORMAT_VERSION, job_id: job_id.to_owned() };
-        let message = Message {
-            route: [topology::cancels(&self.config.topology)].into(),
-            properties: properties::of_record(),
-            body: notice.encode_to_vec().into(),
+        self.is_open()?;
+        let notice = CancelNotice {
+            version: FORMAT_VERSION,
+            job_id: job_id.to_owned(),
+            ..CancelNotice::default()
         };
+        let message = cancels::message(self.cancels(), &notice);
         self.records.publish(message).await.map_err(record_failure)
     }
 
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
-        self.open()?;
-        Ok(self.follow(
-            topology::cancels(&self.config.topology),
-            LogStart::First,
-            |offset, body| cancelled_job(offset, &body),
-        ))
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+        self.is_open()?;
+        let (publisher, route) = (self.records.clone(), self.cancels());
+        let reading = Cancels { publisher, route: route.clone(), awaited: None };
+        Ok(self.follow(route, LogStart::First, reading))
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.bulk.store(parts).await
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.bulk.load(reference).await
     }
 
@@ -301,12 +330,12 @@ impl Mesh for AmqpMesh {
         request: LookupRequest,
         patience: Duration,
     ) -> Result<LookupAnswer, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.asker.ask(&request, patience).await
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = Source {
             // Answers are published by the channel that the questions came by.
             link: self.publishing.clone(),
@@ -316,12 +345,12 @@ impl Mesh for AmqpMesh {
     }
 
     async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.presence().begin(id, self.closed.clone(), &self.tasks).await
     }
 
     async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.presence().sees(id).await
     }
 
@@ -341,18 +370,16 @@ impl Mesh for AmqpMesh {
     }
 }
 
-/// Waits for the first session.
-async fn ready(link: &Link, limit: Duration) -> Result<(), MeshError> {
+/// Waits for a session, or for an answer that there is none to be had.
+async fn ready(link: &Link) -> Result<(), MeshError> {
     let mut phases = link.phases();
     let answered = phases.wait_for(|phase| {
         matches!(phase, Phase::Up(_) | Phase::Closed | Phase::Down(MeshError::Refused(_)))
     });
-    // What came in time or not, the phase tells.
-    let _ = time::timeout(limit, answered).await;
-    match &*link.phases().borrow() {
-        Phase::Up(_) => Ok(()),
-        Phase::Down(error) => Err(error.clone()),
-        Phase::Closed => Err(MeshError::Closed),
+    match answered.await.as_deref() {
+        Ok(Phase::Up(_)) => Ok(()),
+        Ok(Phase::Down(error)) => Err(error.clone()),
+        Ok(Phase::Closed) | Err(_) => Err(MeshError::Closed),
     }
 }
 
@@ -408,19 +435,5 @@ fn payload(message: &consumer::Message) -> Payload {
             digest: properties::digest(&message.properties),
             error: error.to_string(),
         },
-    }
-}
-
-fn cancelled_job(offset: u64, body: &[u8]) -> Option<String> {
-    match CancelNotice::decode(body) {
-        Ok(notice) if notice.version <= FORMAT_VERSION => Some(notice.job_id),
-        Ok(notice) => {
-            tracing::warn!(offset, version = notice.version, "a cancel of a later format");
-            None
-        }
-        Err(error) => {
-            tracing::warn!(offset, %error, "a cancel that can't be read");
-            None
-        }
     }
 }

@@ -60,12 +60,12 @@ impl<T: Clone + Send> Tape<T> {
         tape.items.get(index).map(|(item, _)| (offset, item.clone()))
     }
 
-    /// Hands all items from `offset` on to `reader`, at the reader's pace, until it
-    /// hangs up or `closed`.
+    /// Hands all items from `offset` on to `reader`, as it is to read them, or not at
+    /// all. Goes at the reader's pace, until it hangs up or `closed`.
     pub(super) async fn play<U: Send>(
         self: std::sync::Arc<Self>,
         mut offset: u64,
-        as_read: impl Fn(u64, T) -> U + Send,
+        as_read: impl Fn(u64, T) -> Option<U> + Send,
         reader: mpsc::Sender<U>,
         closed: CancellationToken,
     ) {
@@ -80,11 +80,12 @@ impl<T: Clone + Send> Tape<T> {
                     () = closed.cancelled() => return,
                 }
             };
+            offset = at + 1;
+            let Some(item) = as_read(at, item) else { continue };
             tokio::select! {
-                sent = reader.send(as_read(at, item)) => if sent.is_err() { return },
+                sent = reader.send(item) => if sent.is_err() { return },
                 () = closed.cancelled() => return,
             }
-            offset = at + 1;
         }
     }
 

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use prost::Message as _;
 use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupAnswer, LookupRequest};
 use solvemesh_broker::{
-    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart, MAX_ENTRY_BYTES,
-    MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart,
+    MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time};
 
@@ -263,11 +263,26 @@ pub(crate) async fn a_reference_to_something_else_is_gone(mesh: Arc<dyn Mesh>) {
 }
 
 pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>) {
-    mesh.announce_cancel("a").await.unwrap();
-    let mut cancels = mesh.follow_cancels().await.unwrap();
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("a"));
-    mesh.announce_cancel("b").await.unwrap();
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("b"));
+    let mut early = mesh.follow_cancels().await.unwrap();
+    assert_eq!(news(&mut early).await, CancelNews::CaughtUp);
+    for job in ["a", "b"] {
+        mesh.announce_cancel(job).await.unwrap();
+        assert_eq!(news(&mut early).await, CancelNews::Cancel(job.to_owned()));
+    }
+    let mut late = mesh.follow_cancels().await.unwrap();
+    for job in ["a", "b"] {
+        assert_eq!(news(&mut late).await, CancelNews::Cancel(job.to_owned()));
+    }
+    assert_eq!(news(&mut late).await, CancelNews::CaughtUp);
+    mesh.announce_cancel("c").await.unwrap();
+    for cancels in [&mut early, &mut late] {
+        assert_eq!(news(cancels).await, CancelNews::Cancel("c".to_owned()));
+    }
+}
+
+/// What is heard of cancels next.
+pub(crate) async fn news(cancels: &mut mpsc::Receiver<CancelNews>) -> CancelNews {
+    within("news", cancels.recv()).await.expect("they go on")
 }
 
 pub(crate) async fn each_of_many_questions_gets_its_own_answer(mesh: Arc<dyn Mesh>) {

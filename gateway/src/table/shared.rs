@@ -1,11 +1,12 @@
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use solvemesh::v1::JobState;
-use solvemesh_broker::{LogMessage, LogStart, Mesh, MeshError};
+use solvemesh_broker::{LogMessage, LogStart, Mesh};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
@@ -42,22 +43,11 @@ pub struct Table {
 impl Table {
     /// Begins to tail the log: after its snapshot where there is one that fits, else from
     /// its first message. Snapshots are then written as the log grows.
-    ///
-    /// # Errors
-    ///
-    /// When the log can't be followed at all.
-    pub async fn follow(
-        mesh: Arc<dyn Mesh>,
-        kept: Kept,
-        snapshots: Option<SnapshotFile>,
-    ) -> Result<Self, MeshError> {
-        let (begun, from) = start::begin(&*mesh, snapshots.as_ref()).await;
-        let messages = mesh.follow_log(from).await?;
+    pub fn follow(mesh: Arc<dyn Mesh>, kept: Kept, snapshots: Option<SnapshotFile>) -> Self {
         let (caught_up, ready) = watch::channel(false);
         let (requests, asked) = mpsc::channel(MARKER_REQUESTS);
-        let fold = Arc::new(RwLock::new(begun));
         let tail = Tail {
-            fold: fold.clone(),
+            fold: Arc::default(),
             hub: Arc::default(),
             heard: Arc::default(),
             awaited: Arc::default(),
@@ -66,18 +56,18 @@ impl Table {
             kept,
         };
         let table = Self {
-            fold: fold.clone(),
+            fold: tail.fold.clone(),
             hub: tail.hub.clone(),
             heard: tail.heard.clone(),
             requests: requests.clone(),
             ready,
-            saver: snapshots.map(|file| Arc::new(Saver::new(fold, file))),
+            saver: snapshots.clone().map(|file| Arc::new(Saver::new(tail.fold.clone(), file))),
             _tasks: Arc::default(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(markers::run(mesh.clone(), asked, tail.awaited.clone(), tail.clone()));
         tasks.spawn(tail.clone().look_back(mesh.clone()));
-        tasks.spawn(tail.follow(mesh, messages));
+        tasks.spawn(tail.follow(mesh, snapshots));
         if let Some(saver) = table.saver.clone() {
             tasks.spawn(async move { saver.run().await });
         }
@@ -86,7 +76,7 @@ impl Table {
                 error!(%behind, "the results log can't be read");
             }
         });
-        Ok(Self { _tasks: Arc::new(tasks), ..table })
+        Self { _tasks: Arc::new(tasks), ..table }
     }
 
     /// Writes a snapshot now, where the table keeps any.
@@ -178,27 +168,38 @@ struct Tail {
 
 impl Tail {
     /// Folds what the log brings. Ends with it.
-    async fn follow(self, mesh: Arc<dyn Mesh>, mut messages: mpsc::Receiver<LogMessage>) {
+    async fn follow(self, mesh: Arc<dyn Mesh>, snapshots: Option<SnapshotFile>) {
+        let mut from = LogStart::First;
+        if let Some(file) = snapshots {
+            let (fold, start) = start::begin(&*mesh, file).await;
+            (*self.write(), from) = (fold, start);
+        }
+        // Goes on from the beginning where the log has become another.
+        while self.read_from(&*mesh, from).await.is_continue() {
+            from = LogStart::First;
+            *self.write() = Fold::default();
+            self.heard.lock().clear();
+        }
+        error!("the results log has ended");
+    }
+
+    async fn read_from(&self, mesh: &dyn Mesh, from: LogStart) -> ControlFlow<()> {
+        let mut messages = match mesh.follow_log(from).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                error!(%error, "the results log can't be followed");
+                return ControlFlow::Break(());
+            }
+        };
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => self.fold(message),
-                    None => break,
+                    None => return ControlFlow::Break(()),
                 },
-                () = self.again.notified() => match mesh.follow_log(LogStart::First).await {
-                    Ok(anew) => {
-                        messages = anew;
-                        *self.write() = Fold::default();
-                        self.heard.lock().clear();
-                    }
-                    Err(error) => {
-                        error!(%error, "the results log can't be followed");
-                        break;
-                    }
-                },
+                () = self.again.notified() => return ControlFlow::Continue(()),
             }
         }
-        error!("the results log has ended");
     }
 
     fn fold(&self, LogMessage { offset, bytes, batch }: LogMessage) {

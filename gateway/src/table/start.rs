@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use solvemesh_broker::{LogStart, Mesh, MeshError};
+use solvemesh_broker::{Health, LogStart, Mesh, MeshError};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -22,25 +22,28 @@ enum Unusable {
     TooOld,
 }
 
-/// The fold to go on from, and where.
-pub(super) async fn begin(mesh: &dyn Mesh, snapshots: Option<&SnapshotFile>) -> (Fold, LogStart) {
-    let anew = || (Fold::default(), LogStart::First);
-    let Some(file) = snapshots else { return anew() };
-    match restore(mesh, file.clone()).await {
+/// The fold to go on from, and where. Waits for a broker that is away: it alone can tell
+/// whether a snapshot fits.
+pub(super) async fn begin(mesh: &dyn Mesh, file: SnapshotFile) -> (Fold, LogStart) {
+    let path = file.path();
+    let there = |health: &Health| !matches!(health, Health::Disconnected { .. });
+    // A mesh that was closed answers nothing below either.
+    let _ = mesh.health().wait_for(there).await;
+    match restore(mesh, file).await {
         Ok(Some(fold)) => {
             let (jobs, head) = (fold.jobs.len(), fold.head());
             info!(jobs, %head, "read a snapshot of the table");
             // Attaching after the last message would skip what comes meanwhile; so it
             // comes once more, and changes nothing.
-            (fold, LogStart::Offset(head.offset))
+            return (fold, LogStart::Offset(head.offset));
         }
-        Ok(None) => anew(),
+        Ok(None) => {}
         Err(cause) => {
-            let path = file.path();
-            warn!(path = %path.display(), %cause, "a snapshot can't be used; reading the whole log");
-            anew()
+            let path = path.display();
+            warn!(%path, %cause, "a snapshot can't be used; reading the whole log");
         }
     }
+    (Fold::default(), LogStart::First)
 }
 
 async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Unusable> {

@@ -68,7 +68,7 @@ impl Gateway {
     pub(crate) async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let table = Table::follow(mesh.clone(), policy.kept, None).await.unwrap();
+        let table = Table::follow(mesh.clone(), policy.kept, None);
         table.ready().wait_for(|ready| *ready).await.unwrap();
         let jobs = Jobs::new(mesh, table, policy);
         tokio::spawn(expiry::run(jobs.clone()));

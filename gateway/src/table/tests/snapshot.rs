@@ -106,17 +106,15 @@ async fn a_table_begins_at_its_snapshot_only_where_that_is_of_this_log() {
     let mesh = mesh_with(&["a", "b", "c"], usize::MAX).await;
     let fold = folded(&mesh, 2).await;
     let (_folder, file) = write(&fold);
-    let (begun, from) = start::begin(&mesh, Some(&file)).await;
+    let (begun, from) = start::begin(&mesh, file.clone()).await;
     assert_eq!(begun, fold);
     assert_eq!(from, LogStart::Offset(1));
 
     for other in [&["a", "x", "c"][..], &["a"], &[]] {
         let mesh = mesh_with(other, usize::MAX).await;
-        let (begun, from) = start::begin(&mesh, Some(&file)).await;
+        let (begun, from) = start::begin(&mesh, file.clone()).await;
         assert_eq!((begun, from), (Fold::default(), LogStart::First), "{other:?}");
     }
-    let (begun, from) = start::begin(&mesh, None).await;
-    assert_eq!((begun, from), (Fold::default(), LogStart::First));
 }
 
 #[tokio::test]
@@ -125,6 +123,6 @@ async fn a_snapshot_whose_log_has_lost_what_follows_is_left_alone() {
     let (_folder, file) = write(&folded(&whole, 2).await);
     // Of the same log the last message alone is left.
     let rest = mesh_with(&["a", "b", "c", "d"], 1).await;
-    let (begun, from) = start::begin(&rest, Some(&file)).await;
+    let (begun, from) = start::begin(&rest, file.clone()).await;
     assert_eq!((begun, from), (Fold::default(), LogStart::First));
 }
