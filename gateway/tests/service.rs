@@ -8,8 +8,8 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, LookupAnswer,
-        LookupRequest, Standing, job_envelope, log_entry,
+        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry,
+        LookupAnswer, LookupRequest, Standing, job_envelope, log_entry,
     },
     v1::{
         CancelJobRequest, Event, Finished, GetJobRequest, Job, JobState, LinearModel,
@@ -27,8 +27,9 @@ use solvemesh_gateway::{
     jobs::Jobs,
     lookups,
     policy::Policy,
-    server::{Origins, serve},
+    server::{HEALTH_SERVICE, Origins, serve},
     table::{Kept, Table},
+    watch as watching,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::{
@@ -37,6 +38,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_types::StatusExt;
 
 const WYNDOR: &str = "Maximize\n p: 300 doors + 500 windows\nSubject To\n \
@@ -56,6 +60,7 @@ fn policy() -> Policy {
         kept: Kept { jobs: 100, bytes: 1 << 20 },
         lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
         heartbeat: Duration::from_millis(200),
+        watcher_patience: Duration::from_secs(60),
         patience: Duration::from_secs(5),
         ephemeral: true,
     }
@@ -64,6 +69,7 @@ fn policy() -> Policy {
 /// A gateway over a mesh.
 struct Gateway {
     client: JobServiceClient<Channel>,
+    channel: Channel,
     stop: CancellationToken,
     served: tokio::task::JoinHandle<()>,
 }
@@ -77,12 +83,14 @@ impl Gateway {
         let jobs = Jobs::new(mesh, table, policy);
         tokio::spawn(expiry::run(jobs.clone()));
         tokio::spawn(lookups::run(jobs.clone()));
+        tokio::spawn(watching::keep_pace(jobs.clone()));
         let stop = CancellationToken::new();
         let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-        let client = JobServiceClient::new(endpoint.connect().await.unwrap());
-        Self { client, stop, served }
+        let channel = endpoint.connect().await.unwrap();
+        let client = JobServiceClient::new(channel.clone());
+        Self { client, channel, stop, served }
     }
 
     async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {
@@ -279,6 +287,59 @@ async fn a_large_solution_comes_in_parts_and_can_be_resumed_in_between() {
     let request = GetJobRequest { job_id: job, ..Default::default() };
     let told = gateway.client.clone().get_job(request).await.unwrap().into_inner().job.unwrap();
     assert!(told.solution_omitted);
+}
+
+#[tokio::test]
+async fn large_solutions_of_many_jobs_come_in_one_stream() {
+    let mesh = memory();
+    // More than are told at once, so that holding them all would wait for ever.
+    let jobs = 40;
+    let gateway =
+        Gateway::over(mesh.clone(), Policy { max_jobs_per_watch: jobs, ..policy() }).await;
+    let mut ids = Vec::new();
+    for _ in 0..jobs {
+        ids.push(gateway.submit(wyndor()).await.unwrap().job_id);
+        let envelope = take(&mesh).await;
+        let part =
+            Bytes::from(Solution { values: vec![1.0], ..Default::default() }.encode_to_vec());
+        let stored = mesh.store(vec![part.clone(), part]).await.unwrap();
+        report(&mesh, &envelope, 1, started(&envelope)).await;
+        report(&mesh, &envelope, 2, succeeded(Some(stored))).await;
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let responses = gateway.watch(&ids, "").await.unwrap();
+    assert_eq!(events(&responses).len(), jobs * 5);
+    let rest = gateway.watch(&ids, &responses[99].resume_token).await.unwrap();
+    assert_eq!(rest, responses[100..]);
+}
+
+#[tokio::test]
+async fn those_who_wait_are_answered_when_the_gateway_stops() {
+    let gateway = Gateway::over(memory(), policy()).await;
+    let request = HealthCheckRequest { service: HEALTH_SERVICE.to_owned() };
+    let mut health = HealthClient::new(gateway.channel.clone()).watch(request).await.unwrap();
+    let request = SolveRequest { model: wyndor().model, ..SolveRequest::default() };
+    let mut client = gateway.client.clone();
+    let solve = tokio::spawn(async move { client.solve(request).await });
+    let job = loop {
+        let jobs = gateway.client.clone().list_jobs(ListJobsRequest::default()).await.unwrap();
+        if let Some(job) = jobs.into_inner().jobs.pop() {
+            break job.job_id;
+        }
+    };
+
+    gateway.stop.cancel();
+    let answer = solve.await.unwrap().unwrap_err();
+    assert_eq!((answer.code(), reason(&answer).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    let details = answer.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["job_id"], job);
+    assert!(details.retry_info().is_some());
+    let mut last = None;
+    while let Some(response) = health.get_mut().message().await.unwrap() {
+        last = Some(response.status());
+    }
+    assert_eq!(last, Some(ServingStatus::NotServing));
+    gateway.served.await.unwrap();
 }
 
 #[tokio::test]
