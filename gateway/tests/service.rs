@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry,
+        AttemptLost, AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry,
         LookupAnswer, LookupRequest, Standing, job_envelope, log_entry,
     },
     v1::{
@@ -563,7 +563,10 @@ async fn workers_are_told_where_a_job_stands() {
     assert_eq!(running.standing(), Standing::Running);
     assert_eq!((running.attempt_id.as_str(), running.worker_id.as_str()), ("attempt", "process"));
     assert!(running.silent_millis < 5_000);
-    report(&mesh, &envelope, 2, succeeded(None)).await;
+    report(&mesh, &envelope, 2, log_entry::Kind::AttemptLost(AttemptLost::default())).await;
+    let again = standing(&job).await;
+    assert_eq!((again.standing(), again.failed_attempts), (Standing::Queued, 1));
+    report(&mesh, &envelope, 3, succeeded(None)).await;
     assert_eq!(standing(&job).await.standing(), Standing::Ended);
 }
 

@@ -5,7 +5,7 @@
 
 mod harness;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use harness::{
     Bed, Scripts, config, incumbent, job, outcome, state, termination, told, unconstrained, wyndor,
@@ -44,6 +44,21 @@ async fn a_cancel_stops_what_runs_and_what_waits() {
     assert_eq!(state(&waits), (JobState::Cancelled, ""));
     assert_eq!(outcome(&waits).result, None);
     assert_eq!(bed.story("waits"), ["finished"]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_cancel_is_heard_while_the_solver_does_not_take_its_task() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    // It reads nothing, and the task is larger than a pipe.
+    let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
+    let names = (0..60_000).map(|i| format!("variable_{i}")).collect();
+    bed.enqueue("express", &job("j", unconstrained(names), LONG)).await;
+    bed.started("j").await;
+    let asked = Instant::now();
+    bed.mesh.announce_cancel("j").await.unwrap();
+    assert_eq!(state(&bed.finished("j").await), (JobState::Cancelled, ""));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     worker.drain(NO_GRACE).await;
 }
 
