@@ -127,6 +127,16 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_HEARTBEAT", default_value = "15", value_parser = seconds)]
     pub heartbeat: Duration,
 
+    /// After how many seconds in which its client takes nothing a WatchResults is cut
+    #[arg(
+        long,
+        env = "SOLVEMESH_WATCHER_PATIENCE",
+        default_value = "120",
+        value_parser = seconds,
+        value_name = "SECONDS"
+    )]
+    pub watcher_patience: Duration,
+
     /// How many seconds a request waits for the broker
     #[arg(long, env = "SOLVEMESH_PATIENCE", default_value = "10", value_parser = seconds)]
     pub patience: Duration,
@@ -187,6 +197,7 @@ impl Args {
             },
             lanes: self.lanes.clone(),
             heartbeat: self.heartbeat,
+            watcher_patience: self.watcher_patience,
             patience: self.patience,
             ephemeral: self.amqp.is_none(),
         }

@@ -25,6 +25,7 @@ use crate::{
     refusal::Refusal,
     submission::{Plan, Submission, plan},
     table::{Listener, Record, Table},
+    watch::{Deliveries, Watcher},
 };
 
 /// Models up to this size travel in the queue's message itself.
@@ -51,6 +52,8 @@ pub struct Jobs {
     pub readers: Arc<Semaphore>,
     /// A permit for each large solution that is being told.
     pub large_solutions: Arc<Semaphore>,
+    /// What is being told to watchers.
+    pub(crate) deliveries: Arc<Deliveries<Watcher>>,
     /// Ends the watchers.
     pub stopping: CancellationToken,
 }
@@ -63,10 +66,14 @@ impl Jobs {
     pub fn new(mesh: Arc<dyn Mesh>, table: Table, policy: Policy) -> Self {
         // Reading is arithmetic: more at once than there are cores only takes memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Those that were cut go as soon as their clients read on: they need room of their own.
+        let deliveries =
+            Deliveries::new(policy.max_watchers.saturating_mul(2), policy.watcher_patience);
         Self {
             mesh,
             table,
             watchers: Arc::new(Semaphore::new(policy.max_watchers)),
+            deliveries: Arc::new(deliveries),
             policy: Arc::new(policy),
             readers: Arc::new(Semaphore::new(cores)),
             large_solutions: Arc::new(Semaphore::new(LARGE_SOLUTIONS)),

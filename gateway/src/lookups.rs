@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use solvemesh::{
     broker::v1::{LookupAnswer, LookupRequest, Standing},
-    v1::JobState,
+    v1::{JobState, event},
 };
 use solvemesh_broker::{Consumer, FORMAT_VERSION, MeshError, Question};
 use tracing::debug;
 
 use crate::{
     jobs::Jobs,
-    table::{Record, Table},
+    table::{Happening, Position, Record, Table},
 };
 
 /// The most questions that are answered at once.
@@ -75,13 +75,20 @@ fn of_record(record: &Record, silence: Duration) -> LookupAnswer {
     if record.ended() {
         return of(Standing::Ended);
     }
+    let failed = record.after(Position::default()).filter(|happening| died(happening)).count();
+    let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
     match record.attempts.last().filter(|_| record.state == JobState::Running) {
-        None => of(Standing::Queued),
+        None => LookupAnswer { failed_attempts, ..of(Standing::Queued) },
         Some(attempt) => LookupAnswer {
+            failed_attempts,
             attempt_id: attempt.id.clone(),
             worker_id: attempt.worker_id.clone(),
             silent_millis: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
             ..of(Standing::Running)
         },
     }
+}
+
+fn died(happening: &Happening) -> bool {
+    matches!(happening.event.kind, Some(event::Kind::AttemptFailed(_)))
 }

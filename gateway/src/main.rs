@@ -1,6 +1,12 @@
 //! `solvemesh-gateway`: configuration, mesh, table, server, signals, drain.
 
-use std::{future, io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future,
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Parser;
@@ -13,15 +19,16 @@ use solvemesh_gateway::{
     lookups,
     server::serve,
     table::{SnapshotFile, Table},
+    watch,
 };
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 #[cfg_attr(not(feature = "embedded"), path = "without_solvers.rs")]
 mod embedded;
@@ -35,7 +42,8 @@ fn main() -> ExitCode {
         Some(Command::Solver) => embedded::be_solver(),
         None => Runtime::new().context("tokio").and_then(|runtime| {
             let ran = runtime.block_on(run(args));
-            // Nothing that blocks, as the search for a broker's address, is waited for.
+            // Whoever asked twice does not wait for what is under way, nor anyone for what
+            // blocks, as the search for a broker's address.
             runtime.shutdown_background();
             ran
         }),
@@ -44,7 +52,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The log may not have begun.
-            let _ = writeln!(std::io::stderr(), "solvemesh-gateway: {error:#}");
+            let _ = writeln!(io::stderr(), "solvemesh-gateway: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     solvemesh_telemetry::start(&args.logs).context("--log")?;
+    let mut signals = Signals::listen().context("signals")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
@@ -85,6 +94,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     chores.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("the dead letters")));
     chores.spawn(lookups::run(jobs.clone()).map(|end| end.context("the workers' questions")));
     chores.spawn(expiry::run(jobs.clone()).map(Ok));
+    chores.spawn(watch::keep_pace(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
@@ -94,29 +104,31 @@ async fn run(args: Args) -> anyhow::Result<()> {
     info!(%address, embedded = args.amqp.is_none(), "listening");
 
     tokio::select! {
-        outcome = &mut server => outcome?,
+        outcome = &mut server => return Ok(outcome?),
         Some(ended) = chores.join_next() => {
             ended??;
             anyhow::bail!("the mesh was closed");
         }
-        () = stop_signal() => {
-            stop.cancel();
-            tokio::select! {
-                outcome = &mut server => outcome?,
-                () = stop_signal() => {
-                    warn!("stopped at once by a second signal");
-                    return Ok(());
-                }
-            }
+        () = signals.next() => stop.cancel(),
+    }
+    let drain = async {
+        let served = server.await;
+        if let Some(solving) = solving {
+            solving.end().await;
+        }
+        table.save().await;
+        // Nothing has been accepted before the log was read.
+        let ready = *table.ready().borrow();
+        mesh.close(if ready { CLOSE_GRACE } else { Duration::ZERO }).await;
+        served
+    };
+    tokio::select! {
+        served = drain => served?,
+        () = signals.next() => {
+            warn!("stopped at once by a second signal");
+            return Ok(());
         }
     }
-    if let Some(solving) = solving {
-        solving.end().await;
-    }
-    table.save().await;
-    // Nothing has been accepted before the log was read.
-    let ready = *table.ready().borrow();
-    mesh.close(if ready { CLOSE_GRACE } else { Duration::ZERO }).await;
     info!("stopped");
     Ok(())
 }
@@ -137,16 +149,24 @@ async fn refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
     future::pending().await
 }
 
-/// Returns with the next SIGTERM or SIGINT.
-async fn stop_signal() {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        error!("signals can't be heard");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+/// What asks the gateway to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Hears from now on: what comes before it is waited for is not lost.
+    fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

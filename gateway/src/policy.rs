@@ -39,6 +39,8 @@ pub struct Policy {
     pub lanes: Vec<Lane>,
     /// How long a silent stream stays silent.
     pub heartbeat: Duration,
+    /// How long a watcher may take nothing before its watch is cut.
+    pub watcher_patience: Duration,
     /// How long a request waits for the broker.
     pub patience: Duration,
     /// Whether jobs end with this process.

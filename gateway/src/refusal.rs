@@ -89,6 +89,15 @@ pub enum Refusal {
         /// The job that was accepted before; empty if there is none.
         job_id: String,
     },
+    /// The client took nothing of a watch for so long that the watch was cut.
+    #[error(
+        "nothing of this watch was taken for {} s; go on with the last resume token",
+        patience.as_secs_f64()
+    )]
+    WatcherTooSlow {
+        /// How long nothing may be taken.
+        patience: Duration,
+    },
     /// The request is larger than a message may be.
     #[error(
         "the request is over max_message_bytes, {limit} bytes; a file may be packed with gzip or \
@@ -118,7 +127,7 @@ impl Refusal {
         match self {
             Self::Exhausted { .. } | Self::QueueFull { .. } => Some(Duration::from_secs(2)),
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
-            Self::ShuttingDown { .. } => Some(Duration::ZERO),
+            Self::ShuttingDown { .. } | Self::WatcherTooSlow { .. } => Some(Duration::ZERO),
             _ => None,
         }
     }

@@ -47,8 +47,8 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves gRPC and gRPC-Web on one port until `stop`; then the watchers are ended, and
-/// requests that are under way have `grace` to finish.
+/// Serves gRPC and gRPC-Web on one port until `stop`; then the watchers and those who wait
+/// for a job are ended, and requests that are under way have `grace` to finish.
 ///
 /// # Errors
 ///
@@ -149,7 +149,7 @@ fn cors(origins: Origins) -> CorsLayer {
 
 /// Tells through the health service whether this gateway can do its work: the broker
 /// can be reached and the log was read.
-async fn tell_health(reporter: HealthReporter, jobs: Jobs, stop: CancellationToken) {
+async fn tell_health(mut reporter: HealthReporter, jobs: Jobs, stop: CancellationToken) {
     let mut mesh: watch::Receiver<Health> = jobs.mesh.health();
     let mut ready = jobs.table.ready();
     loop {
@@ -159,6 +159,11 @@ async fn tell_health(reporter: HealthReporter, jobs: Jobs, stop: CancellationTok
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         tell(&reporter, status).await;
         if stop.is_cancelled() {
+            // Whoever watches the health has heard it, and shall not hold up the end.
+            for service in ["", HEALTH_SERVICE] {
+                reporter.clear_service_status(service).await;
+            }
+            tell(&reporter, status).await;
             return;
         }
         tokio::select! {

@@ -1,13 +1,16 @@
 //! What a watcher sees: the histories of its jobs, merged in the order of the log,
 //! read at its own pace. A watcher that does not read costs nothing.
 
+mod delivery;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::Stream;
 use prost::Message;
 use solvemesh::{
     broker::v1::BulkReference,
@@ -19,10 +22,12 @@ use solvemesh::{
 use solvemesh_broker::MeshError;
 use tokio::{
     sync::{OwnedSemaphorePermit, TryAcquireError},
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use tracing::warn;
+use tracing::{info, warn};
 
+pub(crate) use self::delivery::Deliveries;
+use self::delivery::Source;
 use crate::{
     jobs::{Jobs, LARGE_SOLUTIONS},
     refusal::Refusal,
@@ -32,6 +37,22 @@ use crate::{
 /// The most events that are taken from the table at once.
 const BATCH: usize = 64;
 
+/// How often to look for watchers that don't read.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Cuts the watchers that take nothing for too long. Does not end by itself.
+pub async fn keep_pace(jobs: Jobs) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        match jobs.deliveries.look() {
+            0 => {}
+            watchers => info!(watchers, "cut, because they took nothing for too long"),
+        }
+    }
+}
+
 impl Jobs {
     /// The events of some jobs after a resume token, or from the beginning if it is
     /// empty, until all the jobs have ended.
@@ -39,7 +60,8 @@ impl Jobs {
     /// # Errors
     ///
     /// When a job is not known, the token can't be honoured, or there are too many
-    /// watchers. The stream ends with an error when this gateway stops.
+    /// watchers. The stream ends with an error when this gateway stops, or when nothing
+    /// is taken from it for too long.
     pub async fn watch(
         &self,
         job_ids: Vec<String>,
@@ -62,6 +84,7 @@ impl Jobs {
             told: HashMap::new(),
             jobs,
             cursor,
+            last: cursor,
             log_id: self.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
             skip_progress,
             ready: VecDeque::new(),
@@ -69,10 +92,11 @@ impl Jobs {
             desk: self.clone(),
             _permit: permit,
         };
-        Ok(stream::unfold(watcher, |mut watcher| async move {
-            let response = watcher.next().await?;
-            Some((response, watcher))
-        }))
+        self.deliveries.open(watcher).ok_or_else(|| self.too_many_watchers())
+    }
+
+    fn too_many_watchers(&self) -> Refusal {
+        Refusal::Exhausted { limit: "max_watchers", value: self.policy.max_watchers }
     }
 
     fn watcher_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
@@ -80,9 +104,7 @@ impl Jobs {
             return Err(shutting_down());
         }
         self.watchers.clone().try_acquire_owned().map_err(|error| match error {
-            TryAcquireError::NoPermits => {
-                Refusal::Exhausted { limit: "max_watchers", value: self.policy.max_watchers }
-            }
+            TryAcquireError::NoPermits => self.too_many_watchers(),
             TryAcquireError::Closed => shutting_down(),
         })
     }
@@ -132,12 +154,14 @@ fn without_solution(event: &mut Event) {
     }
 }
 
-struct Watcher {
+pub(crate) struct Watcher {
     desk: Jobs,
     jobs: Vec<Arc<str>>,
     listener: Listener,
     /// Everything at or before it was told, or left out on purpose.
     cursor: Position,
+    /// Where the latest event is that was told.
+    last: Position,
     /// The sequence of the latest event told of each job.
     told: HashMap<Arc<str>, i32>,
     log_id: String,
@@ -149,7 +173,8 @@ struct Watcher {
 
 /// What a watcher will be told next.
 enum Ready {
-    Event(Box<Event>, Position),
+    /// As the table has it: it is copied as it is told.
+    Event(Arc<Event>, Position),
     Parts(Box<Parts>),
 }
 
@@ -175,11 +200,21 @@ struct Glance {
     cursor: Position,
 }
 
-impl Watcher {
+impl Source for Watcher {
+    type Item = WatchResultsResponse;
+
     async fn next(&mut self) -> Option<Result<WatchResultsResponse, Refusal>> {
         loop {
+            // The last of what ended is told even then.
+            if self.desk.stopping.is_cancelled() && !self.done {
+                self.ready.clear();
+                self.done = true;
+                return Some(Err(shutting_down()));
+            }
             match self.ready.pop_front() {
-                Some(Ready::Event(event, at)) => return Some(Ok(self.event(*event, at))),
+                Some(Ready::Event(event, at)) => {
+                    return Some(Ok(self.event(Arc::unwrap_or_clone(event), at)));
+                }
                 Some(Ready::Parts(parts)) => match self.part(parts) {
                     Some(response) => return Some(Ok(response)),
                     None => continue,
@@ -212,6 +247,18 @@ impl Watcher {
         }
     }
 
+    /// A large solution that is not read keeps others from theirs: the table tells again
+    /// where it lies.
+    fn lighten(&mut self) {
+        let holds = self.ready.iter().any(|ready| matches!(ready, Ready::Parts(_)));
+        if holds && self.desk.large_solutions.available_permits() == 0 {
+            self.ready.clear();
+            (self.cursor, self.done) = (self.last, false);
+        }
+    }
+}
+
+impl Watcher {
     /// Takes what comes next from the table.
     fn look(&mut self) -> Result<Glance, Refusal> {
         let Self { jobs, cursor, told, .. } = self;
@@ -228,8 +275,11 @@ impl Watcher {
             }
             happenings.sort_by_key(|(_, happening)| happening.position);
             let mut cursor = fold.head();
-            if happenings.len() > BATCH {
-                happenings.truncate(BATCH);
+            // A large solution is the last of its batch, so that one is held at a time.
+            let large = happenings.iter().position(|(_, next)| next.solution.is_some());
+            let most = large.map_or(BATCH, |at| BATCH.min(at + 1));
+            if happenings.len() > most {
+                happenings.truncate(most);
                 last = false;
                 cursor = happenings.last().map_or(cursor, |(_, last)| last.position);
             }
@@ -244,15 +294,15 @@ impl Watcher {
             {
                 continue;
             }
-            let mut event = Box::new(Event::clone(&happening.event));
+            let mut event = happening.event.clone();
             if happening.shed {
                 let end = self.desk.recall(&event.job_id, happening.position).await?;
-                event.kind = Some(event::Kind::Finished(end));
+                Arc::make_mut(&mut event).kind = Some(event::Kind::Finished(end));
             }
             if let Some(reference) = &happening.solution {
                 match self.load(&happening, reference).await? {
                     Some(parts) => self.ready.push_back(Ready::Parts(parts)),
-                    None => without_solution(&mut event),
+                    None => without_solution(Arc::make_mut(&mut event)),
                 }
             }
             self.ready.push_back(Ready::Event(event, happening.position));
@@ -318,6 +368,7 @@ impl Watcher {
         let told = self.told.entry(event.job_id.as_str().into()).or_default();
         event.skipped = (event.sequence - *told - 1).max(0);
         *told = event.sequence;
+        self.last = at;
         self.response(Kind::Event(event), at)
     }
 

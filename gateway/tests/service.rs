@@ -11,8 +11,8 @@ use harness::*;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, Standing, job_envelope,
-        log_entry,
+        AttemptLost, BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, Standing,
+        job_envelope, log_entry,
     },
     v1::{
         CancelJobRequest, GetJobRequest, JobState, LinearModel, ListJobsRequest, Model, Progress,
@@ -24,9 +24,12 @@ use solvemesh_broker::{
     CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
     MeshError, Question,
 };
-use solvemesh_gateway::policy::Policy;
+use solvemesh_gateway::{policy::Policy, server::HEALTH_SERVICE};
 use tokio::sync::{mpsc, watch};
 use tonic::{Code, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_types::StatusExt;
 
 #[tokio::test]
@@ -124,6 +127,59 @@ async fn a_large_solution_comes_in_parts_and_can_be_resumed_in_between() {
     let request = GetJobRequest { job_id: job, ..Default::default() };
     let told = gateway.client.clone().get_job(request).await.unwrap().into_inner().job.unwrap();
     assert!(told.solution_omitted);
+}
+
+#[tokio::test]
+async fn large_solutions_of_many_jobs_come_in_one_stream() {
+    let mesh = memory();
+    // More than are told at once, so that holding them all would wait for ever.
+    let jobs = 40;
+    let gateway =
+        Gateway::over(mesh.clone(), Policy { max_jobs_per_watch: jobs, ..policy() }).await;
+    let mut ids = Vec::new();
+    for _ in 0..jobs {
+        ids.push(gateway.submit(wyndor()).await.unwrap().job_id);
+        let envelope = take(&mesh).await;
+        let part =
+            Bytes::from(Solution { values: vec![1.0], ..Default::default() }.encode_to_vec());
+        let stored = mesh.store(vec![part.clone(), part]).await.unwrap();
+        report(&mesh, &envelope, 1, started(&envelope)).await;
+        report(&mesh, &envelope, 2, succeeded(Some(stored))).await;
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let responses = gateway.watch(&ids, "").await.unwrap();
+    assert_eq!(events(&responses).len(), jobs * 5);
+    let rest = gateway.watch(&ids, &responses[99].resume_token).await.unwrap();
+    assert_eq!(rest, responses[100..]);
+}
+
+#[tokio::test]
+async fn those_who_wait_are_answered_when_the_gateway_stops() {
+    let gateway = Gateway::over(memory(), policy()).await;
+    let request = HealthCheckRequest { service: HEALTH_SERVICE.to_owned() };
+    let mut health = HealthClient::new(gateway.channel.clone()).watch(request).await.unwrap();
+    let request = SolveRequest { model: wyndor().model, ..SolveRequest::default() };
+    let mut client = gateway.client.clone();
+    let solve = tokio::spawn(async move { client.solve(request).await });
+    let job = loop {
+        let jobs = gateway.client.clone().list_jobs(ListJobsRequest::default()).await.unwrap();
+        if let Some(job) = jobs.into_inner().jobs.pop() {
+            break job.job_id;
+        }
+    };
+
+    gateway.stop.cancel();
+    let answer = solve.await.unwrap().unwrap_err();
+    assert_eq!((answer.code(), reason(&answer).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    let details = answer.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["job_id"], job);
+    assert!(details.retry_info().is_some());
+    let mut last = None;
+    while let Some(response) = health.get_mut().message().await.unwrap() {
+        last = Some(response.status());
+    }
+    assert_eq!(last, Some(ServingStatus::NotServing));
+    gateway.served.await.unwrap();
 }
 
 #[tokio::test]
@@ -348,7 +404,10 @@ async fn workers_are_told_where_a_job_stands() {
     assert_eq!(running.standing(), Standing::Running);
     assert_eq!((running.attempt_id.as_str(), running.worker_id.as_str()), ("attempt", "process"));
     assert!(running.silent_millis < 5_000);
-    report(&mesh, &envelope, 2, succeeded(None)).await;
+    report(&mesh, &envelope, 2, log_entry::Kind::AttemptLost(AttemptLost::default())).await;
+    let again = standing(&job).await;
+    assert_eq!((again.standing(), again.failed_attempts), (Standing::Queued, 1));
+    report(&mesh, &envelope, 3, succeeded(None)).await;
     assert_eq!(standing(&job).await.standing(), Standing::Ended);
 }
 

@@ -36,11 +36,12 @@ pub(crate) async fn attempt(
     solver: &mut SolverProcess,
 ) -> bool {
     let author = Author::of_job(job.job_id.clone(), job.digest.clone());
+    let running = Some(context.running.begin(&job.job_id));
     let description = job.description.clone().unwrap_or_default();
     let (submit_time, failed_attempts) = (job.submit_time, job.failed_attempts);
     let introduction = Some(Introduction { description: description.clone(), submit_time });
     let mut held =
-        Settlement { context: Arc::clone(context), author, lease, introduction, running: None };
+        Settlement { context: Arc::clone(context), author, lease, introduction, running };
 
     if context.cancels.has(&job.job_id) {
         context.settle(held.end(JobState::Cancelled, None)).await;
@@ -54,7 +55,19 @@ pub(crate) async fn attempt(
             return true;
         }
     };
-    let mut work = match Work::open(context.mesh.as_ref(), job).await {
+    let job_id = held.author.job.clone();
+    let opened = tokio::select! {
+        opened = Work::open(context.mesh.as_ref(), job) => opened,
+        () = context.cancels.wait(&job_id) => {
+            context.settle(held.end(JobState::Cancelled, None)).await;
+            return true;
+        }
+        () = context.kill.cancelled() => {
+            context.settle(held.hand_back("the worker stops")).await;
+            return true;
+        }
+    };
+    let mut work = match opened {
         Ok(work) => work,
         Err(error) => {
             without_model(context, held, error).await;
@@ -64,7 +77,6 @@ pub(crate) async fn attempt(
 
     held.author.begin_attempt();
     held.introduction = None;
-    held.running = Some(context.running.begin(&held.author.attempt));
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
     );
@@ -77,7 +89,6 @@ pub(crate) async fn attempt(
     };
     context.journal.write(held.author.entry(Kind::Started(started))).await;
 
-    let job_id = held.author.job.clone();
     let watch = Watch {
         config: &context.config,
         cancels: &context.cancels,

@@ -7,7 +7,12 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{cancels::Cancels, config::WorkerConfig, journal::Journal, redelivery::Running};
+use crate::{
+    cancels::Cancels,
+    config::WorkerConfig,
+    journal::Journal,
+    redelivery::{Running, Unanswered},
+};
 
 /// The most jobs that are parked at once. Each may keep a channel of the broker open,
 /// which allows some 2,000 to a connection.
@@ -22,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) journal: Journal,
     pub(crate) cancels: Cancels,
     pub(crate) running: Running,
+    pub(crate) unanswered: Unanswered,
     /// Take no more jobs.
     pub(crate) stop: CancellationToken,
     /// Solve no further: hand back what is in hand.
@@ -58,6 +64,7 @@ impl Context {
             journal,
             cancels: Cancels::default(),
             running: Running::default(),
+            unanswered: Unanswered::default(),
             stop,
             kill,
             settling,

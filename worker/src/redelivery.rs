@@ -1,15 +1,19 @@
-//! A job that was handed out before: its attempt may be dead, or alive behind a
-//! connection that was lost, or may have ended without its delivery being settled.
-//! Any gateway knows from the log; the broker knows which workers are connected.
+//! A job that may be in other hands. One that was handed out before may have an attempt
+//! that is dead, or alive behind a connection that was lost, or that has ended without its
+//! delivery being settled. One with a twin in its queue may have been solved as that: two
+//! gateways took the same request at once, or a worker died between putting a job back and
+//! letting go of it. Any gateway knows from the log; the broker knows which workers are
+//! connected.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use solvemesh::broker::v1::{LookupAnswer, LookupRequest, Standing};
-use solvemesh_broker::{FORMAT_VERSION, Lease, LeaseLost, MeshError};
+use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing};
+use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
+use tokio::time::Instant;
 
 use crate::context::Context;
 
@@ -19,42 +23,80 @@ const PARK: Duration = Duration::from_millis(500);
 const BLINK: Duration = Duration::from_secs(1);
 /// An attempt that has written nothing for so many heartbeats is not alive.
 const SILENT_HEARTBEATS: u32 = 3;
+/// How long nobody is asked about a mere twin after a question that nobody answered.
+const QUIET: Duration = Duration::from_secs(10);
 
-/// What to do with a job that was handed out before.
+/// What to do with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// Nobody is at it: solve it.
-    Solve,
+    Solve {
+        /// How many attempts have died in the solver, as far as the log was asked.
+        failed_attempts: u32,
+    },
     /// Its end is in the log: only its delivery was not settled.
     Forget,
     /// Another attempt is alive: wait for its end.
     Park,
 }
 
-/// Asks what to do with a job that was handed out before. Without an answer within a
-/// bounded time it is to be solved: better twice than never.
-pub(crate) async fn advice(context: &Context, job: &str) -> Advice {
+/// What to do with a job that was just taken from a lane. Nobody is asked about one that
+/// was not handed out before and has no twin.
+pub(crate) async fn advice(
+    context: &Context,
+    lane: &Lane,
+    job: &JobEnvelope,
+    redelivered: bool,
+) -> Advice {
+    if context.running.has(&job.job_id) {
+        Advice::Park
+    } else if redelivered || may_have_twin(lane, job) && !context.unanswered.lately() {
+        inquire(context, &job.job_id).await
+    } else {
+        Advice::SOLVE
+    }
+}
+
+impl Advice {
+    /// Nobody told anything else.
+    const SOLVE: Self = Self::Solve { failed_attempts: 0 };
+}
+
+/// Whether the job may be in its queue a second time, and it is worth a question. That
+/// takes some milliseconds: longer than most jobs of the express lane, which are rather
+/// solved twice, as rarely as two gateways take one request at once.
+fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
+    let requested = job.description.as_ref().is_some_and(|job| !job.request_id.is_empty());
+    job.failed_attempts > 0 || requested && lane.as_str() != Lane::EXPRESS
+}
+
+/// Asks what to do with a job. Without an answer within a bounded time it is to be
+/// solved: better twice than never.
+async fn inquire(context: &Context, job: &str) -> Advice {
     let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
     let answer = match context.mesh.ask(request, context.config.ask_patience).await {
         Ok(answer) if answer.version <= FORMAT_VERSION => answer,
-        Ok(_) => return Advice::Solve,
+        Ok(_) => return Advice::SOLVE,
         Err(error) => {
-            tracing::info!(job, cause = %error, "nobody tells about a job handed out before");
-            return Advice::Solve;
+            tracing::info!(job, cause = %error, "nobody tells where the job stands");
+            context.unanswered.note();
+            return Advice::SOLVE;
         }
     };
+    let solve = Advice::Solve { failed_attempts: answer.failed_attempts };
     let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
     match judge(&answer, heard_lately) {
         Judgement::Clear(advice) => advice,
-        Judgement::IfAlive { attempt, worker } if worker == context.id => {
-            if context.running.has(attempt) { Advice::Park } else { Advice::Solve }
-        }
-        Judgement::IfAlive { worker, .. } => match present(context, worker).await {
+        Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
+            true => Advice::Park,
+            false => solve,
+        },
+        Judgement::IfAlive { worker } => match present(context, worker).await {
             Ok(true) => Advice::Park,
-            Ok(false) => Advice::Solve,
+            Ok(false) => solve,
             Err(error) => {
                 tracing::info!(job, cause = %error, "whether its worker is alive is not known");
-                Advice::Solve
+                solve
             }
         },
     }
@@ -73,7 +115,7 @@ enum Judgement<'a> {
     /// This.
     Clear(Advice),
     /// It depends on whether the attempt's worker is alive.
-    IfAlive { attempt: &'a str, worker: &'a str },
+    IfAlive { worker: &'a str },
 }
 
 fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
@@ -83,10 +125,10 @@ fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
             if !answer.worker_id.is_empty()
                 && Duration::from_millis(answer.silent_millis) < heard_lately =>
         {
-            Judgement::IfAlive { attempt: &answer.attempt_id, worker: &answer.worker_id }
+            Judgement::IfAlive { worker: &answer.worker_id }
         }
         Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(Advice::Solve)
+            Judgement::Clear(Advice::Solve { failed_attempts: answer.failed_attempts })
         }
     }
 }
@@ -98,7 +140,10 @@ pub(crate) async fn park(context: Arc<Context>, job: String, lease: Lease) {
     let no_longer_alive = async {
         loop {
             tokio::time::sleep(PARK).await;
-            match advice(&context, &job).await {
+            if context.running.has(&job) {
+                continue;
+            }
+            match inquire(&context, &job).await {
                 Advice::Park => {}
                 advice => return advice,
             }
@@ -126,36 +171,56 @@ pub(crate) async fn forget(job: String, lease: Lease) {
     }
 }
 
-/// The attempts of this worker that have begun and are not settled.
+/// When a question had no answer.
+#[derive(Debug, Default)]
+pub(crate) struct Unanswered(Mutex<Option<Instant>>);
+
+impl Unanswered {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn lately(&self) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < QUIET)
+    }
+}
+
+/// The jobs that this worker is at: taken, and not settled. It knows of them by itself,
+/// when the log takes nothing too.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Running(Arc<Mutex<HashSet<String>>>);
+pub(crate) struct Running(Arc<Mutex<HashMap<String, usize>>>);
 
 impl Running {
-    /// Counts an attempt as running as long as the guard lives.
-    pub(crate) fn begin(&self, attempt: &str) -> RunningAttempt {
-        self.lock().insert(attempt.to_owned());
-        RunningAttempt { running: self.clone(), attempt: attempt.to_owned() }
+    /// Counts a job as running as long as the guard lives.
+    pub(crate) fn begin(&self, job: &str) -> RunningJob {
+        *self.lock().entry(job.to_owned()).or_default() += 1;
+        RunningJob { running: self.clone(), job: job.to_owned() }
     }
 
-    fn has(&self, attempt: &str) -> bool {
-        self.lock().contains(attempt)
+    fn has(&self, job: &str) -> bool {
+        self.lock().contains_key(job)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Counts as running until it is dropped.
 #[derive(Debug)]
-pub(crate) struct RunningAttempt {
+pub(crate) struct RunningJob {
     running: Running,
-    attempt: String,
+    job: String,
 }
 
-impl Drop for RunningAttempt {
+impl Drop for RunningJob {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.attempt);
+        let mut jobs = self.running.lock();
+        match jobs.get_mut(&self.job) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(jobs.remove(&self.job)),
+        }
     }
 }
 
@@ -172,13 +237,14 @@ mod tests {
             attempt_id: "a".to_owned(),
             worker_id: worker.to_owned(),
             silent_millis,
+            failed_attempts: 2,
         }
     }
 
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
-        let alive = Judgement::IfAlive { attempt: "a", worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve);
+        let alive = Judgement::IfAlive { worker: "w" };
+        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2 });
         assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
         assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
         assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);
@@ -190,11 +256,27 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_runs_as_long_as_its_guard_lives() {
+    fn a_job_runs_as_long_as_one_of_its_guards_lives() {
         let running = Running::default();
-        let guard = running.begin("a");
+        let (one, two) = (running.begin("a"), running.begin("a"));
         assert!(running.has("a") && !running.has("b"));
-        drop(guard);
+        drop(one);
+        assert!(running.has("a"));
+        drop(two);
         assert!(!running.has("a"));
+    }
+
+    #[test]
+    fn only_requests_with_an_id_and_jobs_that_were_put_back_may_have_twins() {
+        let [standard, express] =
+            [Lane::STANDARD, Lane::EXPRESS].map(|lane| lane.parse().expect("a lane"));
+        let worth_asking =
+            |job: &JobEnvelope| [&standard, &express].map(|lane| may_have_twin(lane, job));
+        let mut job = JobEnvelope::default();
+        assert_eq!(worth_asking(&job), [false, false]);
+        job.description.get_or_insert_default().request_id = "r".to_owned();
+        assert_eq!(worth_asking(&job), [true, false]);
+        job.failed_attempts = 1;
+        assert_eq!(worth_asking(&job), [true, true]);
     }
 }

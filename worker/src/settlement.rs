@@ -13,7 +13,7 @@ use solvemesh_broker::{Lane, Lease, LeaseLost, MeshError};
 
 use crate::{
     backoff::Backoff, conclusion::Conclusion, context::Context, disposition::failure,
-    journal::Author, redelivery::RunningAttempt,
+    journal::Author, redelivery::RunningJob,
 };
 
 /// How often a message that the broker does not take is sent again before the job is
@@ -28,8 +28,8 @@ pub(crate) struct Settlement {
     pub(crate) lease: Lease,
     /// Until an attempt began.
     pub(crate) introduction: Option<Introduction>,
-    /// Since the attempt began, until all this is done.
-    pub(crate) running: Option<RunningAttempt>,
+    /// Since the job was taken, until others may have it.
+    pub(crate) running: Option<RunningJob>,
 }
 
 /// What makes a job known whose gateway died in between.
@@ -73,6 +73,8 @@ impl Settlement {
         if let Err(error) = self.record(lost).await {
             return self.hand_back(&error.to_string()).await;
         }
+        // The log has it that nobody is at the job: whoever gets it next need not wait.
+        self.running = None;
         let mesh = &self.context.mesh;
         match persist(|| mesh.enqueue(lane, &job)).await {
             Ok(()) => self.ack().await,
@@ -81,7 +83,8 @@ impl Settlement {
     }
 
     /// The job goes back into its queue as it came.
-    pub(crate) async fn hand_back(self, cause: &str) {
+    pub(crate) async fn hand_back(mut self, cause: &str) {
+        self.running = None;
         let Author { job, attempt, .. } = &self.author;
         tracing::info!(job, attempt, cause, "handing the job back");
         if let Err(LeaseLost) = self.lease.requeue().await {

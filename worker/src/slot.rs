@@ -121,11 +121,14 @@ impl Slot {
             return true;
         }
         match payload {
-            Payload::Job(job) if redelivered => {
-                let advice = advice(context, &job.job_id);
+            Payload::Job(mut job) => {
+                let advice = advice(context, lane, &job, redelivered);
                 match context.stop.run_until_cancelled(advice).await {
-                    Some(Advice::Solve) => {
-                        tracing::info!(job = job.job_id, "a job that was handed out before");
+                    Some(Advice::Solve { failed_attempts }) => {
+                        job.failed_attempts = job.failed_attempts.max(failed_attempts);
+                        if redelivered {
+                            tracing::info!(job = job.job_id, "a job that was handed out before");
+                        }
                         self.attempt(*job, lease, jobs, solver, backoff).await
                     }
                     Some(Advice::Forget) => {
@@ -141,7 +144,6 @@ impl Slot {
                     None => true,
                 }
             }
-            Payload::Job(job) => self.attempt(*job, lease, jobs, solver, backoff).await,
             Payload::Later { version, job_id } => {
                 tracing::warn!(
                     job = job_id, %lane, version,

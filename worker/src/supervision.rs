@@ -6,7 +6,7 @@ use solvemesh::{
     solver::v1::{Incumbent, Outcome, solver_report::Kind},
     v1::{LinearModel, Progress},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -50,7 +50,8 @@ impl Watch<'_> {
     /// Has a model solved. `tell` gets the progress that the log is to have.
     ///
     /// The solver is given its time limit and asked to end on a cancel. Where it
-    /// does not, it is killed, and what it told until then is what there is.
+    /// does not, it is killed, and what it told until then is what there is; one that
+    /// told nothing at all hung.
     pub(crate) async fn solve(
         self,
         process: &mut SolverProcess,
@@ -84,20 +85,37 @@ impl Watch<'_> {
         seen: &mut Sighting,
     ) -> Ending {
         let config = self.config;
-        if let Err(death) = process.give(model, terms.options.clone(), config.start_timeout).await {
-            return Ending::Died(death);
+        let give = process.give(model, terms.options.clone(), config.start_timeout);
+        let cancelled = async {
+            self.cancels.wait(self.job).await;
+            sleep(config.cancel_grace).await;
+        };
+        tokio::select! {
+            given = give => if let Err(death) = given {
+                return Ending::Died(death);
+            },
+            () = cancelled => {
+                seen.cancelled = true;
+                process.kill().await;
+                return Ending::KilledForCancel;
+            }
         }
         let began = Instant::now();
         let mut pace = Pace::new(began, config.progress_interval, config.heartbeat);
         let patience = terms.time_limit.saturating_add(config.overrun.of(terms.time_limit));
         let mut kill_at = began + patience;
         let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
+        let mut mute = true;
         loop {
             let wake_at = kill_at.min(pace.due());
             tokio::select! {
                 report = process.report() => match report {
-                    Ok(Kind::Progress(progress)) => pace.report(progress),
+                    Ok(Kind::Progress(progress)) => {
+                        mute = false;
+                        pace.report(progress);
+                    }
                     Ok(Kind::Incumbent(incumbent)) => {
+                        mute = false;
                         pace.improve(&incumbent);
                         seen.incumbent = Some(incumbent);
                     }
@@ -125,14 +143,18 @@ impl Watch<'_> {
                     let now = Instant::now();
                     if now >= kill_at {
                         process.kill().await;
-                        return if seen.cancelled { Ending::KilledForCancel } else { Ending::Overran };
+                        return match (seen.cancelled, mute) {
+                            (true, _) => Ending::KilledForCancel,
+                            (false, true) => Ending::Died(Death::Mute),
+                            (false, false) => Ending::Overran,
+                        };
                     }
                     if let Some(progress) = pace.tell(now) {
                         tell(progress);
                     }
                 }
             }
-            seen.bound = pace.bound();
+            seen.bound = pace.bound().or(seen.bound);
         }
     }
 }

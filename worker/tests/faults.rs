@@ -7,7 +7,10 @@ mod harness;
 use std::time::Duration;
 
 use harness::{Bed, Scripts, config, incumbent, job, outcome, state, termination, told, wyndor};
-use solvemesh::v1::{JobState, TerminationLimit, TerminationReason};
+use solvemesh::{
+    solver::v1::solver_report,
+    v1::{JobState, Progress, TerminationLimit, TerminationReason},
+};
 use solvemesh_worker::{Worker, WorkerConfig};
 
 const NO_GRACE: Duration = Duration::ZERO;
@@ -33,7 +36,13 @@ async fn what_a_solver_died_of_is_told_apart() {
     for (script, reason, words) in [
         ("ready; task t; exit 3", "SOLVER_CRASHED", "exited with code 3"),
         ("ready; task t; kill -KILL $$", "SOLVER_OUT_OF_MEMORY", "signal 9 (SIGKILL)"),
+        ("ready; task t; kill -ABRT $$", "SOLVER_CRASHED", "signal 6 (SIGABRT)"),
         ("ready; task t; exec cat /dev/zero", "SOLVER_ERROR", "no report"),
+        ("ready; task t; yes | tr 'y\\n' '\\377'; sleep 60", "SOLVER_ERROR", "no length"),
+        // A report of 2 GiB.
+        ("ready; task t; printf '\\200\\200\\200\\200\\010'; sleep 60", "SOLVER_ERROR", "limit"),
+        ("ready; task t; exec sleep 60 >&-", "SOLVER_ERROR", "closed its output"),
+        ("ready; task t; exec <&- >&-; exec sleep 60", "SOLVER_ERROR", "closed its output"),
     ] {
         let (mut bed, scripts) = (Bed::new().await, Scripts::new());
         bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
@@ -106,7 +115,8 @@ async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_to
 #[tokio::test]
 async fn a_solver_that_is_killed_without_a_solution_is_no_failure() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    let solver = scripts.solver("ready; task t; exec sleep 60");
+    scripts.reports("alive", 1, vec![solver_report::Kind::Progress(Progress::default())]);
+    let solver = scripts.solver("ready; task t; cat alive; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(100.0), 0.1)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
 
@@ -117,6 +127,19 @@ async fn a_solver_that_is_killed_without_a_solution_is_no_failure() {
     assert_eq!((told.limit(), told.objective), (TerminationLimit::Time, None));
     assert_eq!(outcome(&finished).result.as_ref().unwrap().solution, None);
     assert_eq!(bed.story("j"), ["started", "finished"]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_solver_that_tells_nothing_and_ignores_its_time_limit_has_hung() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let solver = scripts.solver("ready; task t; trap '' INT TERM; exec sleep 60");
+    bed.enqueue("express", &job("j", wyndor(100.0), 0.1)).await;
+    let config = WorkerConfig { max_attempts: 2, ..config(1, solver) };
+    let worker = Worker::start(bed.mesh.clone(), config);
+    let finished = bed.finished("j").await;
+    assert_eq!(state(&finished), (JobState::Failed, "SOLVER_HUNG"));
+    assert_eq!(bed.story("j"), ["started", "lost", "started", "finished"]);
     worker.drain(NO_GRACE).await;
 }
 

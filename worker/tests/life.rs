@@ -5,7 +5,7 @@
 
 mod harness;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use harness::{
     Bed, Scripts, config, incumbent, job, outcome, state, termination, told, unconstrained, wyndor,
@@ -66,6 +66,21 @@ async fn a_worker_that_was_down_when_a_cancel_came_does_not_begin_the_job() {
         assert_eq!(state(&bed.finished(id).await), (JobState::Cancelled, ""));
         assert_eq!(bed.story(id), ["finished"]);
     }
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_cancel_is_heard_while_the_solver_does_not_take_its_task() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    // It reads nothing, and the task is larger than a pipe.
+    let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
+    let names = (0..60_000).map(|i| format!("variable_{i}")).collect();
+    bed.enqueue("express", &job("j", unconstrained(names), LONG)).await;
+    bed.started("j").await;
+    let asked = Instant::now();
+    bed.mesh.announce_cancel("j").await.unwrap();
+    assert_eq!(state(&bed.finished("j").await), (JobState::Cancelled, ""));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     worker.drain(NO_GRACE).await;
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use harness::{Bed, Scripts, config, job, state, told, wyndor};
 use solvemesh::{
-    broker::v1::{AttemptStarted, LogEntry, LookupAnswer, Standing, log_entry::Kind},
+    broker::v1::{LookupAnswer, Standing},
     v1::{JobState, TerminationReason},
 };
 use solvemesh_broker::{Mesh, Question};
@@ -197,12 +197,68 @@ async fn it_is_solved_when_the_worker_that_was_at_it_is_gone_or_silent() {
 }
 
 #[tokio::test]
-async fn it_waits_for_the_attempt_of_the_same_worker_and_goes_back_when_that_stops() {
+async fn a_twin_is_not_solved_once_the_job_has_ended() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let mut gateway = Gateway::start(bed.mesh.as_ref()).await;
+    let (mut requested, mut put_back) =
+        (job("requested", wyndor(500.0), LONG), job("put back", wyndor(500.0), LONG));
+    requested.description.as_mut().unwrap().request_id = "r".to_owned();
+    put_back.failed_attempts = 1;
+    let worker = Worker::start(bed.mesh.clone(), standard(1, quick(&scripts)));
+    for twin in [&requested, &put_back] {
+        gateway.says(&twin.job_id, standing(Standing::Ended));
+        bed.enqueue("standard", twin).await;
+        gateway.has_told(&twin.job_id, Standing::Ended).await;
+    }
+    // Nobody is asked about one that can have no twin.
+    bed.enqueue("standard", &job("single", wyndor(500.0), LONG)).await;
+    assert_eq!(state(&bed.finished("single").await), (JobState::Succeeded, ""));
+    assert!(gateway.told.try_recv().is_err());
+    worker.drain(NO_GRACE).await;
+    assert!(bed.story("requested").is_empty() && bed.story("put back").is_empty());
+    assert!(left(&bed).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_attempts_of_a_twin_that_died_count() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let gateway = Gateway::start(bed.mesh.as_ref()).await;
+    gateway.says("j", LookupAnswer { failed_attempts: 2, ..standing(Standing::Queued) });
+    hand_out_before(&bed, "j").await;
+    let solver = scripts.solver("ready; task t; kill -SEGV $$");
+    let worker = Worker::start(bed.mesh.clone(), standard(1, solver));
+    assert_eq!(state(&bed.finished("j").await), (JobState::Failed, "SOLVER_CRASHED"));
+    assert_eq!(bed.story("j"), ["started", "finished"]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn requests_with_an_id_do_not_wait_one_by_one_where_nobody_answers() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let ask_patience = Duration::from_secs(2);
+    let config = WorkerConfig { ask_patience, ..standard(1, quick(&scripts)) };
+    let start = Instant::now();
+    for id in ["a", "b", "c", "d"] {
+        let mut requested = job(id, wyndor(500.0), LONG);
+        requested.description.as_mut().unwrap().request_id = id.to_owned();
+        bed.enqueue("standard", &requested).await;
+    }
+    let worker = Worker::start(bed.mesh.clone(), config);
+    for id in ["a", "b", "c", "d"] {
+        assert_eq!(state(&bed.finished(id).await), (JobState::Succeeded, ""));
+    }
+    assert!(start.elapsed() < 2 * ask_patience, "{:?}", start.elapsed());
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn it_waits_for_the_attempt_of_the_same_worker_and_goes_back_when_that_stops() {
+    // Nobody tells where jobs stand, and nobody has to.
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver(
-        "ready; task t.$$; while [ ! -e go ]; do sleep 0.02; done; cat right; exec sleep 60",
+        "ready; task t.$$; while grep -q Doors t.$$ && [ ! -e go ]; do sleep 0.02; done\n\
+         cat right; exec sleep 60",
     );
     // The broker has it twice, as if it had taken the first delivery back.
     bed.enqueue("standard", &job("j", wyndor(500.0), LONG)).await;
@@ -210,14 +266,13 @@ async fn it_waits_for_the_attempt_of_the_same_worker_and_goes_back_when_that_sto
     let [first, second] = bed.take("standard", 2).await.try_into().unwrap();
     first.lease.requeue().await.unwrap();
     let worker = Worker::start(bed.mesh.clone(), standard(2, solver));
-    let begun = bed.until(|entry| matches!(entry.kind, Some(Kind::Started(_)))).await;
-    let LogEntry { attempt_id, kind: Some(Kind::Started(started)), .. } = begun else {
-        panic!("{begun:?}")
-    };
-    let AttemptStarted { worker_id, .. } = started;
-    gateway.says("j", running(&attempt_id, &worker_id));
+    bed.started("j").await;
     second.lease.requeue().await.unwrap();
-    gateway.parked("j").await;
+    // The other slot takes this one after it has parked the job.
+    let mut other = wyndor(500.0);
+    other.variable_names[0] = "Gates".to_owned();
+    bed.enqueue("standard", &job("other", other, LONG)).await;
+    assert_eq!(state(&bed.finished("other").await), (JobState::Succeeded, ""));
 
     // Its parked delivery goes back at once, while the other is still solved.
     let drain = tokio::spawn(worker.drain(Duration::from_secs(60)));

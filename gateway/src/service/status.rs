@@ -45,6 +45,8 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::OutcomeUnknown { .. } => (Code::Unavailable, "OUTCOME_UNKNOWN"),
         Refusal::StaleToken { reason, .. } => (Code::OutOfRange, reason),
         Refusal::ShuttingDown { .. } => (Code::Unavailable, "SHUTTING_DOWN"),
+        // As after any other loss of a stream, the client goes on with its token.
+        Refusal::WatcherTooSlow { .. } => (Code::Unavailable, "WATCHER_TOO_SLOW"),
         Refusal::MessageTooLarge { .. } => (Code::ResourceExhausted, "LIMIT_REACHED"),
         Refusal::Undecodable { .. } => (Code::InvalidArgument, "UNDECODABLE"),
         Refusal::TookTooLong { .. } => (Code::DeadlineExceeded, "TOOK_TOO_LONG"),
@@ -74,6 +76,7 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         | Refusal::StaleToken { .. }
         | Refusal::Undecodable { .. }
         | Refusal::TookTooLong { .. }
+        | Refusal::WatcherTooSlow { .. }
         | Refusal::ShuttingDown { .. } => Vec::new(),
     };
     pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()

@@ -19,6 +19,7 @@ use solvemesh_gateway::{
     policy::Policy,
     server::{Origins, serve},
     table::{Kept, Table},
+    watch,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::net::TcpListener;
@@ -52,6 +53,7 @@ pub(crate) fn policy() -> Policy {
         },
         lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
         heartbeat: Duration::from_millis(200),
+        watcher_patience: Duration::from_secs(60),
         patience: Duration::from_secs(5),
         ephemeral: true,
     }
@@ -60,6 +62,7 @@ pub(crate) fn policy() -> Policy {
 /// A gateway over a mesh.
 pub(crate) struct Gateway {
     pub(crate) client: JobServiceClient<Channel>,
+    pub(crate) channel: Channel,
     pub(crate) stop: CancellationToken,
     pub(crate) served: tokio::task::JoinHandle<()>,
 }
@@ -73,12 +76,14 @@ impl Gateway {
         let jobs = Jobs::new(mesh, table, policy);
         tokio::spawn(expiry::run(jobs.clone()));
         tokio::spawn(lookups::run(jobs.clone()));
+        tokio::spawn(watch::keep_pace(jobs.clone()));
         let stop = CancellationToken::new();
         let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-        let client = JobServiceClient::new(endpoint.connect().await.unwrap());
-        Self { client, stop, served }
+        let channel = endpoint.connect().await.unwrap();
+        let client = JobServiceClient::new(channel.clone());
+        Self { client, channel, stop, served }
     }
 
     pub(crate) async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {

@@ -13,6 +13,8 @@ pub(crate) enum Death {
     Garbled(String),
     /// It lived, but did not take its task; it was killed.
     Deaf,
+    /// It took its task and told nothing, not even at its time limit; it was killed.
+    Mute,
 }
 
 impl From<ExitStatus> for Death {
@@ -32,7 +34,7 @@ impl Death {
             Self::Signal(libc::SIGKILL) => "SOLVER_OUT_OF_MEMORY",
             Self::Signal(_) | Self::Exit(_) => "SOLVER_CRASHED",
             Self::Garbled(_) => "SOLVER_ERROR",
-            Self::Deaf => "SOLVER_HUNG",
+            Self::Deaf | Self::Mute => "SOLVER_HUNG",
         }
     }
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Death {
             }
             Self::Garbled(what) => f.write_str(what),
             Self::Deaf => f.write_str("did not take its task in time"),
+            Self::Mute => f.write_str("told nothing until long after its time limit"),
         }
     }
 }

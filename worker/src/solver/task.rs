@@ -3,8 +3,8 @@
 use std::{io, sync::atomic::AtomicBool};
 
 use solvemesh::{
-    solver::v1::{Outcome, SolveTask},
-    v1::{SolveOptions, SolveResult, SolveStatistics, Solver, Termination},
+    solver::v1::{Outcome, SolveTask, solver_report::Kind},
+    v1::{Progress, SolveOptions, SolveResult, SolveStatistics, Solver, Termination},
 };
 
 use super::{
@@ -15,6 +15,9 @@ use super::{
     report::{Monitor, Reports, duration},
     termination::{at_sight, failed},
 };
+
+/// From so many variables on, a solver may be busy for long before it tells anything.
+const LARGE: usize = 1_000;
 
 /// What a solver found out about a model. An array is whole or empty.
 #[derive(Debug, Default)]
@@ -50,6 +53,10 @@ pub(super) fn solve(
     interrupt: &AtomicBool,
 ) -> io::Result<Outcome> {
     let (model, options) = (task.model.unwrap_or_default(), task.options.unwrap_or_default());
+    if model.variable_lower.len() >= LARGE {
+        // A sign of life: a process that gives none is taken for hung.
+        reports.send(task.task, Kind::Progress(Progress::default()))?;
+    }
     let monitor = Monitor::new(reports, task.task, model.variable_lower.len(), interrupt);
     let solver = chosen(&options);
     let finding = match Arrays::of(&model) {
