@@ -344,12 +344,13 @@ fn a_failure_passes_only_for_the_reasons_that_are_allowed() {
 }
 
 #[test]
-fn attempts_have_a_limit_that_each_fault_raises_for_what_it_broke() {
+fn an_attempt_after_the_first_has_a_cause() {
     let mut case = Case::jobs(1);
-    for attempt in ["a", "b", "c", "d"] {
-        case.starts(0, attempt);
-    }
-    case.ends(0, "d", 2, outcome(payload(0)));
+    case.starts(0, "a");
+    case.dies(0, "a");
+    case.starts(0, "b");
+    case.starts(0, "c");
+    case.ends(0, "c", 2, outcome(payload(0)));
     let mut case = case.watched();
     case.fails(|it| matches!(it, Violation::TooManyAttempts { .. }));
     case.history.faults.push(Duration::ZERO);
