@@ -87,7 +87,8 @@ impl Process {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = fs::read(self.folder.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Kills it as the kernel would (SIGKILL), and waits until it is gone.
@@ -127,6 +128,11 @@ impl Process {
         let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         ids.filter(|&id| parent(id) == Some(self.id())).collect()
     }
+}
+
+/// Whether a process lives.
+pub fn lives(process: u32) -> bool {
+    parent(process).is_some()
 }
 
 /// The process that started a process, if that lives.

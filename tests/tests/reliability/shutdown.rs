@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use solvemesh_tests::{
+    checker::Ledger,
     clients::Load,
     fleet::Plan,
     history::{Answer, Call},
@@ -105,6 +106,7 @@ async fn worker(scale: Scale) -> Trial {
     let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
     let fault = async {
+        let mut in_hand = Vec::new();
         for _ in 0..scale.times(2) {
             let started = log.reader().until(is_long).await;
             let place = worker_of(&started).and_then(|worker| fleet.place(worker));
@@ -115,9 +117,15 @@ async fn worker(scale: Scale) -> Trial {
             let status = worker.ended(WORKER_GRACE).await;
             assert!(status.success(), "it ended with {status}");
             fleet.workers[place] = fleet.new_worker();
+            in_hand.push(started.job_id);
         }
+        in_hand
     };
-    clients.under_load(&load, fault).await;
+    let in_hand = clients.under_load(&load, fault).await;
+    let ledger = Ledger::read(&log.messages());
+    for job in in_hand {
+        assert_eq!(ledger.jobs[&job].starts(), 1, "{job} was left to another worker");
+    }
     trial
 }
 
