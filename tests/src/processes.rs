@@ -18,8 +18,9 @@ use tokio::{
 
 use crate::within;
 
-/// How many lines of a log are shown when its test failed.
-const SHOWN: usize = 60;
+/// How many lines of a log's end are shown when its test failed, and how many of the
+/// warnings before.
+const SHOWN: usize = 40;
 
 /// The path of one of the project's programs, as built beside this test.
 ///
@@ -86,7 +87,8 @@ impl Process {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = fs::read(self.folder.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Kills it as the kernel would (SIGKILL), and waits until it is gone.
@@ -96,14 +98,57 @@ impl Process {
 
     /// Asks it to stop (SIGTERM), and waits until it has.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let id = libc::pid_t::try_from(self.id()).expect("a process id");
-        // SAFETY: the child was not waited for, so the id is still its own.
-        let sent = unsafe { libc::kill(id, libc::SIGTERM) };
-        assert_eq!(sent, 0, "{} can't be asked to stop", self.name);
-        within(Duration::from_secs(60), "a process to stop", self.child.wait())
-            .await
-            .expect("an exit status")
+        self.signal(libc::SIGTERM);
+        self.ended(Duration::from_secs(60)).await
     }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) {
+        // The child was not waited for, so the id is still its own.
+        assert!(send(self.id(), signal), "{} can't be sent signal {signal}", self.name);
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// When it takes longer than `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        within(limit, "a process to stop", self.child.wait()).await.expect("an exit status")
+    }
+
+    /// Whether it still runs after some time.
+    pub async fn runs_on_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.child.wait()).await.is_err()
+    }
+
+    /// The ids of the processes that it has started and that live.
+    pub fn children(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc").expect("a list of processes").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|&id| parent(id) == Some(self.id())).collect()
+    }
+}
+
+/// Whether a process lives.
+pub fn lives(process: u32) -> bool {
+    parent(process).is_some()
+}
+
+/// The process that started a process, if that lives.
+fn parent(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may contain anything: the state and the parent.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let lives = fields.next().is_some_and(|state| state != "Z");
+    fields.next()?.parse().ok().filter(|_| lives)
+}
+
+/// Sends a signal to any process; tells whether there was one.
+pub fn send(process: u32, signal: libc::c_int) -> bool {
+    let id = libc::pid_t::try_from(process).expect("a process id");
+    // SAFETY: no memory is involved. Process ids are not soon given anew.
+    unsafe { libc::kill(id, signal) == 0 }
 }
 
 impl Drop for Process {
@@ -111,8 +156,17 @@ impl Drop for Process {
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
-            eprintln!("--- log of {} ({:?}), its end\n{last}\n---", self.name, self.child.id());
+            let (before, end) = lines.split_at(lines.len().saturating_sub(SHOWN));
+            let warns = |line: &&&str| line.contains(" WARN ") || line.contains("ERROR ");
+            let warnings: Vec<&str> = before.iter().filter(warns).copied().collect();
+            let warnings = &warnings[warnings.len().saturating_sub(SHOWN)..];
+            eprintln!(
+                "--- log of {} ({:?}), its warnings\n{}\n… and its end\n{}\n---",
+                self.name,
+                self.child.id(),
+                warnings.join("\n"),
+                end.join("\n")
+            );
         }
     }
 }
