@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 
 mod behaviour;
-#[allow(dead_code, unreachable_pub, reason = "for the end-to-end tests too")]
-#[path = "../../tests/src/rabbit.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "for the end-to-end tests too")]
+#[path = "../../tests/src/rabbit/mod.rs"]
 mod rabbit;
 
 use std::{

@@ -12,7 +12,9 @@ pub mod jobs;
 pub mod mesh;
 pub mod models;
 pub mod processes;
+pub mod proxy;
 pub mod rabbit;
+pub mod stray;
 pub mod web;
 
 /// What a future brings, if it brings it in time.
