@@ -6,15 +6,22 @@
 
 use std::time::Duration;
 
+pub mod checker;
+pub mod clients;
+pub mod fleet;
 pub mod grpcurl;
+pub mod history;
 pub mod instances;
 pub mod jobs;
 pub mod mesh;
 pub mod models;
+pub mod payload;
 pub mod processes;
 pub mod proxy;
 pub mod rabbit;
+pub mod rawlog;
 pub mod stray;
+pub mod trial;
 pub mod web;
 
 /// What a future brings, if it brings it in time.

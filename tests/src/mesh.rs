@@ -29,16 +29,21 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway with workers of its own and no broker.
     pub async fn embedded(flags: &[&str]) -> Self {
-        Self::start(flags).await
+        Self::start("127.0.0.1:0", flags).await
     }
 
     /// Starts a gateway on a broker.
     pub async fn on(broker: &str, flags: &[&str]) -> Self {
-        Self::start(&[&["--amqp", broker], flags].concat()).await
+        Self::start("127.0.0.1:0", &[&["--amqp", broker], flags].concat()).await
     }
 
-    async fn start(flags: &[&str]) -> Self {
-        let arguments = [&["--listen", "127.0.0.1:0"], flags].concat();
+    /// Starts a gateway on a broker at an address where another one was.
+    pub async fn again(address: SocketAddr, broker: &str, flags: &[&str]) -> Self {
+        Self::start(&address.to_string(), &[&["--amqp", broker], flags].concat()).await
+    }
+
+    async fn start(listen: &str, flags: &[&str]) -> Self {
+        let arguments = [&["--listen", listen], flags].concat();
         let (process, mut output) = Process::start("solvemesh-gateway", &arguments);
         let line = processes::line(&mut output).await;
         let address: SocketAddr = line

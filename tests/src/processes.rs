@@ -96,14 +96,45 @@ impl Process {
 
     /// Asks it to stop (SIGTERM), and waits until it has.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let id = libc::pid_t::try_from(self.id()).expect("a process id");
-        // SAFETY: the child was not waited for, so the id is still its own.
-        let sent = unsafe { libc::kill(id, libc::SIGTERM) };
-        assert_eq!(sent, 0, "{} can't be asked to stop", self.name);
-        within(Duration::from_secs(60), "a process to stop", self.child.wait())
-            .await
-            .expect("an exit status")
+        self.signal(libc::SIGTERM);
+        self.ended(Duration::from_secs(60)).await
     }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) {
+        // The child was not waited for, so the id is still its own.
+        assert!(send(self.id(), signal), "{} can't be sent signal {signal}", self.name);
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// When it takes longer than `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        within(limit, "a process to stop", self.child.wait()).await.expect("an exit status")
+    }
+
+    /// Whether it still runs after some time.
+    pub async fn runs_on_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.child.wait()).await.is_err()
+    }
+
+    /// The ids of the processes that it has started and that live.
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("a process that runs");
+        let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
+        let listed: Vec<String> = tasks.flatten().filter_map(of_task).collect();
+        let ids = listed.iter().flat_map(|ids| ids.split_whitespace());
+        ids.map(|id| id.parse().expect("a process id")).collect()
+    }
+}
+
+/// Sends a signal to any process; tells whether there was one.
+pub fn send(process: u32, signal: libc::c_int) -> bool {
+    let id = libc::pid_t::try_from(process).expect("a process id");
+    // SAFETY: no memory is involved. Process ids are not soon given anew.
+    unsafe { libc::kill(id, signal) == 0 }
 }
 
 impl Drop for Process {

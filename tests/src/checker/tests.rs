@@ -1,0 +1,574 @@
+//! Good histories pass; each bad one is rejected for what is wrong with it.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use solvemesh::{
+    broker::v1::{
+        AttemptLost, AttemptStarted, CancelAsked, JobFinished, LogBatch, LogEntry, Marker,
+        QueueTimePassed, Submitted, log_entry::Kind as Entry,
+    },
+    v1::{
+        Event, Failure, Finished, JobDescription, JobState, Progress, SolveResult, Termination,
+        TerminationReason, Verification, event::Kind,
+    },
+};
+use solvemesh_broker::{FORMAT_VERSION, LogMessage};
+use tonic::Code;
+
+use super::*;
+use crate::{history::Sight, models::wyndor_optimum};
+
+const JOBS: usize = 4;
+
+fn payload(number: usize) -> Payload {
+    Payload::Wyndor { rate: 300.0 + number as f64 }
+}
+
+fn id(number: usize) -> String {
+    format!("job {number}")
+}
+
+fn outcome(payload: Payload) -> Finished {
+    let Payload::Wyndor { rate } = payload else { panic!("a job of Wyndor") };
+    let mut termination =
+        Termination { objective: Some(wyndor_optimum(rate).0), ..Termination::default() };
+    termination.set_reason(TerminationReason::Optimal);
+    let result = SolveResult {
+        termination: Some(termination),
+        verification: Some(Verification::default()),
+        ..SolveResult::default()
+    };
+    Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None }
+}
+
+fn failed(reason: &str) -> Finished {
+    let failure = Failure { reason: reason.to_owned(), message: String::new() };
+    Finished { state: JobState::Failed.into(), result: None, failure: Some(failure) }
+}
+
+/// A log, a history that goes with it, and what is allowed.
+#[derive(Clone, Debug)]
+struct Case {
+    log: Vec<LogMessage>,
+    history: History,
+    rules: Rules,
+}
+
+impl Case {
+    /// Some jobs that were solved at once, each seen by two watchers at two gateways.
+    fn good() -> Self {
+        let mut case = Self::jobs(JOBS);
+        for number in 0..JOBS {
+            case.starts(number, "a");
+            case.writes(number, "a", 2, Entry::Progress(Progress::default()));
+            case.ends(number, "a", 3, outcome(payload(number)));
+        }
+        case.watched()
+    }
+
+    /// Jobs that were submitted and acknowledged, and not yet begun.
+    fn jobs(count: usize) -> Self {
+        let mut case =
+            Self { log: Vec::new(), history: History::default(), rules: Rules::strict() };
+        for number in 0..count {
+            let description = Some(case.description(number));
+            let submitted = Submitted { description, submit_time: None };
+            case.writes(number, "", 0, Entry::Submitted(submitted));
+            case.calls(number, payload(number), Answer::Acknowledged { job_id: id(number) });
+        }
+        case
+    }
+
+    fn description(&self, number: usize) -> JobDescription {
+        JobDescription {
+            name: payload(number).name(),
+            request_id: format!("request {number}"),
+            ..JobDescription::default()
+        }
+    }
+
+    fn calls(&mut self, number: usize, payload: Payload, answer: Answer) {
+        self.history.calls.push(Call {
+            request_id: format!("request {number}"),
+            gateway: 0,
+            payload,
+            asked: Duration::from_secs(number as u64),
+            answered: Some(Duration::from_secs(number as u64 + 1)),
+            answer,
+        });
+    }
+
+    fn writes(&mut self, number: usize, attempt: &str, place: u32, kind: Entry) {
+        let entry = LogEntry {
+            job_id: id(number),
+            digest: vec![number as u8 + 1],
+            attempt_id: attempt.to_owned(),
+            number: place,
+            kind: Some(kind),
+            time: None,
+        };
+        self.appends(entry);
+    }
+
+    fn appends(&mut self, entry: LogEntry) {
+        let batch = LogBatch { version: FORMAT_VERSION, entries: vec![entry] };
+        self.log.push(LogMessage { offset: self.log.len() as u64, batch: Ok(batch) });
+    }
+
+    fn starts(&mut self, number: usize, attempt: &str) {
+        let description = Some(self.description(number));
+        let started = AttemptStarted { description, ..AttemptStarted::default() };
+        self.writes(number, attempt, 1, Entry::Started(started));
+    }
+
+    fn dies(&mut self, number: usize, attempt: &str) {
+        self.writes(number, attempt, 2, Entry::AttemptLost(AttemptLost::default()));
+    }
+
+    fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: Finished) {
+        let finished = JobFinished { outcome: Some(outcome), solution: None };
+        self.writes(number, attempt, place, Entry::Finished(finished));
+    }
+
+    /// Two watchers see at two gateways what the log says.
+    fn watched(mut self) -> Self {
+        let ledger = Ledger::read(&self.log);
+        for gateway in 0..2 {
+            let mut watch = Watch {
+                jobs: ledger.jobs.keys().cloned().collect(),
+                sights: Vec::new(),
+                cuts: Vec::new(),
+                end: WatchEnd::Complete,
+            };
+            for (job_id, account) in &ledger.jobs {
+                for sequence in (1..).take_while(|&sequence| account.told(sequence).is_some()) {
+                    let told = account.told(sequence).expect("an event");
+                    let event = Event {
+                        job_id: job_id.clone(),
+                        sequence,
+                        attempt: told.attempt,
+                        kind: Some(told.kind.clone()),
+                        ..Event::default()
+                    };
+                    watch.sights.push(Sight { gateway, at: Duration::from_secs(100), event });
+                }
+            }
+            self.history.watches.push(watch);
+        }
+        self
+    }
+
+    fn verdict(&self) -> Verdict {
+        check(&self.history, &self.log, &self.rules)
+    }
+
+    #[track_caller]
+    fn passes(&self) {
+        assert_eq!(self.verdict().violations, []);
+    }
+
+    #[track_caller]
+    fn fails(&self, wanted: impl Fn(&Violation) -> bool) {
+        let violations = self.verdict().violations;
+        assert!(violations.iter().any(wanted), "{violations:?}");
+    }
+
+    /// The first sight of a watcher that is of some kind.
+    fn sight(&mut self, wanted: impl Fn(&Kind) -> bool) -> (usize, &mut Sight) {
+        let sights = &mut self.history.watches[0].sights;
+        let place = sights.iter().position(|it| it.event.kind.as_ref().is_some_and(&wanted));
+        let place = place.expect("such an event");
+        (place, &mut sights[place])
+    }
+}
+
+#[test]
+fn a_good_history_passes() {
+    let case = Case::good();
+    case.passes();
+    let figures = case.verdict().figures;
+    assert_eq!((figures.acknowledged, figures.lost, figures.duplicated), (JOBS, 0, 0));
+}
+
+#[test]
+fn a_second_attempt_after_a_death_passes() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    case.dies(0, "a");
+    case.starts(0, "b");
+    case.ends(0, "b", 2, outcome(payload(0)));
+    case.watched().passes();
+}
+
+#[test]
+fn entries_that_come_again_and_a_second_end_change_nothing() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    case.starts(0, "a");
+    case.ends(0, "a", 2, outcome(payload(0)));
+    case.ends(0, "a", 2, outcome(payload(0)));
+    case.ends(0, "b", 2, failed("SOLVER_CRASHED"));
+    case.watched().passes();
+}
+
+#[test]
+fn an_attempt_that_comes_back_tells_its_end_and_no_progress() {
+    let mut case = Case::jobs(1);
+    case.history.faults.push(Duration::ZERO);
+    case.starts(0, "a");
+    case.starts(0, "b");
+    case.writes(0, "a", 2, Entry::Progress(Progress::default()));
+    case.ends(0, "a", 3, outcome(payload(0)));
+    case.writes(0, "b", 2, Entry::Progress(Progress::default()));
+    let case = case.watched();
+    case.passes();
+    let kinds = case.history.watches[0].sights.iter().map(|sight| sight.event.attempt);
+    assert_eq!(kinds.collect::<Vec<_>>(), [0, 1, 2, 1]);
+}
+
+#[test]
+fn a_job_whose_first_entry_is_its_start_passes() {
+    let mut case = Case::jobs(1);
+    case.log.clear();
+    case.starts(0, "a");
+    case.ends(0, "a", 2, outcome(payload(0)));
+    case.watched().passes();
+}
+
+#[test]
+fn what_is_skipped_and_told_so_is_no_gap() {
+    let mut case = Case::good();
+    let (place, _) = case.sight(|kind| matches!(kind, Kind::Progress(_)));
+    let sights = &mut case.history.watches[0].sights;
+    sights.remove(place);
+    sights[place].event.skipped = 1;
+    case.passes();
+}
+
+#[test]
+fn an_end_by_cancel_or_by_time_passes_only_where_it_is_allowed() {
+    for (entry, allow) in [
+        (Entry::CancelAsked(CancelAsked {}), (|rules| rules.cancelled = true) as fn(&mut Rules)),
+        (Entry::QueueTimePassed(QueueTimePassed {}), |rules| rules.expired = true),
+    ] {
+        let mut case = Case::jobs(1);
+        case.writes(0, "", 0, entry);
+        let mut case = case.watched();
+        case.fails(|it| matches!(it, Violation::WrongEnd { .. }));
+        allow(&mut case.rules);
+        case.passes();
+    }
+}
+
+#[test]
+fn markers_are_about_no_job() {
+    let mut case = Case::good();
+    case.appends(LogEntry { kind: Some(Entry::Marker(Marker::default())), ..LogEntry::default() });
+    case.passes();
+}
+
+#[test]
+fn a_job_without_an_end_is_lost() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    let case = case.watched();
+    case.fails(|it| matches!(it, Violation::Lost { .. }));
+    assert_eq!(case.verdict().figures.lost, 1);
+}
+
+#[test]
+fn a_job_that_the_log_does_not_have_is_lost() {
+    let mut case = Case::good();
+    let job_id = "elsewhere".to_owned();
+    case.calls(9, payload(9), Answer::Acknowledged { job_id: job_id.clone() });
+    case.fails(|it| *it == Violation::Lost { job_id: job_id.clone() });
+}
+
+#[test]
+fn a_job_that_nobody_submitted_is_unexpected() {
+    let mut case = Case::good();
+    case.history.calls.pop();
+    case.fails(|it| matches!(it, Violation::Unexpected { .. }));
+}
+
+#[test]
+fn a_job_whose_outcome_was_unknown_may_be_there_and_one_that_was_refused_may_not() {
+    let mut case = Case::good();
+    case.history.calls[0].answer = Answer::Unknown { why: String::new() };
+    case.passes();
+    let reason = "MESH_UNAVAILABLE".to_owned();
+    case.history.calls[0].answer = Answer::Refused { code: Code::Unavailable, reason };
+    case.fails(|it| matches!(it, Violation::RefusedButThere { .. }));
+}
+
+#[test]
+fn one_request_is_one_job() {
+    let mut case = Case::good();
+    case.calls(0, payload(0), Answer::Acknowledged { job_id: id(0) });
+    case.passes();
+    case.calls(0, payload(0), Answer::Acknowledged { job_id: id(1) });
+    case.fails(|it| matches!(it, Violation::TwoJobs { .. }));
+    assert_eq!(case.verdict().figures.duplicated, 1);
+}
+
+#[test]
+fn one_request_has_one_payload_and_the_loser_is_told() {
+    let mut case = Case::good();
+    case.calls(0, payload(7), Answer::Taken { job_id: id(0) });
+    case.passes();
+    let mut wrong = case.clone();
+    wrong.calls(0, payload(7), Answer::Acknowledged { job_id: id(0) });
+    wrong.fails(|it| matches!(it, Violation::OtherPayload { .. }));
+    case.calls(0, payload(0), Answer::Taken { job_id: id(0) });
+    case.fails(|it| matches!(it, Violation::NotTaken { .. }));
+}
+
+#[test]
+fn a_wrong_objective_is_a_wrong_end() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    case.ends(0, "a", 2, outcome(payload(1)));
+    case.watched().fails(|it| matches!(it, Violation::WrongEnd { .. }));
+}
+
+#[test]
+fn a_failure_passes_only_for_the_reasons_that_are_allowed() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    case.ends(0, "a", 2, failed("SOLVER_CRASHED"));
+    let mut case = case.watched();
+    case.fails(|it| matches!(it, Violation::WrongEnd { .. }));
+    case.rules.failures.insert("SOLVER_CRASHED");
+    case.passes();
+}
+
+#[test]
+fn attempts_have_a_limit_that_each_fault_raises_for_what_it_broke() {
+    let mut case = Case::jobs(1);
+    for attempt in ["a", "b", "c", "d"] {
+        case.starts(0, attempt);
+    }
+    case.ends(0, "d", 2, outcome(payload(0)));
+    let mut case = case.watched();
+    case.fails(|it| matches!(it, Violation::TooManyAttempts { .. }));
+    case.history.faults.push(Duration::ZERO);
+    case.passes();
+}
+
+#[test]
+fn deaths_in_the_solver_have_a_limit_that_no_fault_raises() {
+    let mut case = Case::jobs(1);
+    for attempt in ["a", "b", "c", "d"] {
+        case.starts(0, attempt);
+        case.dies(0, attempt);
+    }
+    case.starts(0, "e");
+    case.ends(0, "e", 2, outcome(payload(0)));
+    case.rules.interruptions = 10;
+    case.watched().fails(|it| matches!(it, Violation::TooManyAttempts { .. }));
+}
+
+#[test]
+fn a_job_that_is_solved_after_its_end_is_counted() {
+    let mut case = Case::good();
+    case.starts(0, "late");
+    case.passes();
+    assert_eq!(case.verdict().figures.solved_again, 1);
+    case.rules.late_starts = Some(0);
+    case.fails(|it| matches!(it, Violation::SolvedAgain { starts: 1 }));
+}
+
+#[test]
+fn an_unreadable_message_is_told() {
+    let mut case = Case::good();
+    let offset = case.log.len() as u64;
+    case.log.push(LogMessage { offset, batch: Err("noise".to_owned()) });
+    case.fails(|it| matches!(it, Violation::Unreadable { .. }));
+    case.rules.unreadable = 1;
+    case.passes();
+}
+
+#[test]
+fn an_event_that_is_missing_is_a_gap() {
+    let mut case = Case::good();
+    case.history.watches[0].sights.remove(1);
+    case.fails(|it| matches!(it, Violation::Gap { .. }));
+}
+
+#[test]
+fn an_event_that_comes_twice_is_repeated() {
+    let mut case = Case::good();
+    let (place, sight) = case.sight(|kind| matches!(kind, Kind::Finished(_)));
+    let again = sight.clone();
+    case.history.watches[0].sights.insert(place + 1, again);
+    case.fails(|it| matches!(it, Violation::Repeated { .. }));
+    assert_eq!(case.verdict().figures.duplicated, 1);
+}
+
+#[test]
+fn another_end_than_the_first_is_not_in_the_log() {
+    let mut case = Case::good();
+    let (_, sight) = case.sight(|kind| matches!(kind, Kind::Finished(_)));
+    sight.event.kind = Some(Kind::Finished(failed("SOLVER_CRASHED")));
+    case.fails(|it| matches!(it, Violation::NotInLog { .. }));
+}
+
+#[test]
+fn an_event_of_another_attempt_is_not_in_the_log() {
+    let mut case = Case::good();
+    let (_, sight) = case.sight(|kind| matches!(kind, Kind::Progress(_)));
+    sight.event.attempt = 2;
+    case.fails(|it| matches!(it, Violation::NotInLog { .. }));
+}
+
+#[test]
+fn a_watcher_is_told_of_no_job_but_its_own() {
+    let mut case = Case::good();
+    case.history.watches[0].jobs.remove(&id(0));
+    case.fails(|it| matches!(it, Violation::Unexpected { .. }));
+}
+
+#[test]
+fn a_watch_that_is_complete_has_every_end() {
+    let mut case = Case::good();
+    case.history.watches[0].sights.pop();
+    case.fails(|it| matches!(it, Violation::EndUntold { .. }));
+    case.history.watches[0].end = WatchEnd::Open;
+    case.passes();
+}
+
+#[test]
+fn a_watch_that_is_refused_is_denied_unless_that_is_allowed() {
+    let mut case = Case::good();
+    case.history.watches[0].end = WatchEnd::Refused { reason: "JOB_NOT_FOUND".to_owned() };
+    case.fails(|it| matches!(it, Violation::Denied { .. }));
+    case.rules.denials.insert("JOB_NOT_FOUND");
+    case.passes();
+}
+
+#[test]
+fn recovery_counts_from_a_fault_to_the_end_of_a_job_that_was_asked_for_after_it() {
+    let mut case = Case::good();
+    for watch in &mut case.history.watches {
+        for sight in &mut watch.sights {
+            sight.at = Duration::from_secs(match sight.event.job_id.as_str() {
+                "job 0" => 4,
+                "job 3" => 20,
+                _ => 30,
+            });
+        }
+    }
+    assert_eq!(case.verdict().figures.recovery, None);
+    // Job 0 was asked for at 0 s, job 3 at 3 s.
+    case.history.faults = vec![Duration::from_millis(2500)];
+    assert_eq!(case.verdict().figures.recovery, Some(Duration::from_millis(17_500)));
+    case.history.faults.push(Duration::from_secs(50));
+    assert_eq!(case.verdict().figures.recovery, Some(Duration::from_millis(17_500)));
+}
+
+/// One thing that goes wrong in what watchers are told, in what clients are answered, or
+/// in the log.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    DropSight,
+    RepeatSight,
+    SwapSights,
+    SwapEnds,
+    ForgetJob,
+    ForgetCall,
+    DropEnd,
+    ChangeObjective,
+    AnswerOther,
+}
+
+impl Damage {
+    const ALL: [Self; 9] = [
+        Self::DropSight,
+        Self::RepeatSight,
+        Self::SwapSights,
+        Self::SwapEnds,
+        Self::ForgetJob,
+        Self::ForgetCall,
+        Self::DropEnd,
+        Self::ChangeObjective,
+        Self::AnswerOther,
+    ];
+
+    /// Damages a case somewhere.
+    fn strike(self, case: &mut Case, watcher: usize, place: usize) {
+        let number = place % JOBS;
+        let other = (number + 1) % JOBS;
+        let sights = &mut case.history.watches[watcher].sights;
+        let place = place % sights.len();
+        match self {
+            Self::DropSight => {
+                sights.remove(place);
+            }
+            Self::RepeatSight => sights.insert(place, sights[place].clone()),
+            // Each job has four events, in a row.
+            Self::SwapSights => sights.swap(4 * number, 4 * number + 1 + place % 3),
+            Self::SwapEnds => {
+                let kind = sights[4 * number + 3].event.kind.clone();
+                sights[4 * number + 3].event.kind = sights[4 * other + 3].event.kind.clone();
+                sights[4 * other + 3].event.kind = kind;
+            }
+            Self::ForgetJob => case.log.retain(|message| !of_job(message, number)),
+            Self::ForgetCall => {
+                case.history.calls.remove(number);
+            }
+            Self::DropEnd => {
+                case.log.retain(|message| !(of_job(message, number) && is_finish(message)));
+            }
+            Self::ChangeObjective => case.change_objective(number),
+            Self::AnswerOther => {
+                case.history.calls[number].answer = Answer::Acknowledged { job_id: id(other) };
+            }
+        }
+    }
+}
+
+impl Case {
+    /// In the log and for every watcher, so that only the closed form is against it.
+    fn change_objective(&mut self, number: usize) {
+        let change = |finished: &mut Finished| {
+            let result = finished.result.as_mut().expect("a result");
+            result.termination.as_mut().expect("a termination").objective = Some(1.0);
+        };
+        for message in self.log.iter_mut().filter(|message| of_job(message, number)) {
+            let Ok(batch) = &mut message.batch else { continue };
+            if let Some(Entry::Finished(it)) = &mut batch.entries[0].kind {
+                change(it.outcome.as_mut().expect("an outcome"));
+            }
+        }
+        for sight in self.history.watches.iter_mut().flat_map(|watch| &mut watch.sights) {
+            if sight.event.job_id == id(number)
+                && let Some(Kind::Finished(finished)) = &mut sight.event.kind
+            {
+                change(finished);
+            }
+        }
+    }
+}
+
+fn of_job(message: &LogMessage, number: usize) -> bool {
+    message.batch.as_ref().is_ok_and(|batch| batch.entries[0].job_id == id(number))
+}
+
+fn is_finish(message: &LogMessage) -> bool {
+    let finish = |batch: &LogBatch| matches!(batch.entries[0].kind, Some(Entry::Finished(_)));
+    message.batch.as_ref().is_ok_and(finish)
+}
+
+proptest! {
+    #[test]
+    fn whatever_goes_wrong_is_seen(
+        damage in prop::sample::select(&Damage::ALL[..]),
+        watcher in 0..2_usize,
+        place in 0..1000_usize,
+    ) {
+        let mut case = Case::good();
+        damage.strike(&mut case, watcher, place);
+        prop_assert!(!case.verdict().violations.is_empty(), "{:?} at {}", damage, place);
+    }
+}

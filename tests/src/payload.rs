@@ -1,0 +1,111 @@
+//! What the fault suite submits, and what must come out of it.
+
+use std::time::Duration;
+
+use solvemesh::v1::{
+    Finished, JobState, Model, SolveOptions, SubmitJobRequest, TerminationLimit, TerminationReason,
+};
+
+use crate::{jobs::agree, models};
+
+/// The worst violation of a solution that is accepted.
+const TOLERANCE: f64 = 1e-6;
+
+/// What a job is to solve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Payload {
+    /// The product mix of Wyndor Glass, which takes a moment.
+    Wyndor {
+        /// The profit rate of windows.
+        rate: f64,
+    },
+    /// A market split, which takes all of its time limit.
+    Long {
+        /// Tells it from others.
+        number: usize,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// A linear model whose solution is too large for one message.
+    Wide {
+        /// Its rows; ten variables each.
+        groups: usize,
+    },
+}
+
+impl Payload {
+    /// The model's name, which tells it from every other one: the log has it too.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Wyndor { rate } => format!("wyndor at {rate}"),
+            Self::Long { number, limit } => format!("market split {number} in {limit:?}"),
+            Self::Wide { groups } => format!("{groups} groups"),
+        }
+    }
+
+    /// The submission of it.
+    pub fn request(&self, request_id: &str) -> SubmitJobRequest {
+        let (model, options) = match *self {
+            Self::Wyndor { rate } => (models::wyndor(rate), SolveOptions::default()),
+            Self::Long { limit, .. } => {
+                let options = SolveOptions {
+                    time_limit: Some(limit.try_into().expect("a time limit")),
+                    relative_gap: Some(0.0),
+                    ..SolveOptions::default()
+                };
+                (models::market_split(5, 40), options)
+            }
+            Self::Wide { groups } => (models::wide(groups), SolveOptions::default()),
+        };
+        SubmitJobRequest {
+            model: Some(Model { name: self.name(), ..model }),
+            options: Some(options),
+            request_id: request_id.to_owned(),
+            ..SubmitJobRequest::default()
+        }
+    }
+
+    /// What is wrong with the result of a job that SUCCEEDED, if anything.
+    pub fn fault(&self, finished: &Finished) -> Option<String> {
+        if finished.state() != JobState::Succeeded {
+            return Some(format!("it is {}", finished.state().as_str_name()));
+        }
+        let Some(result) = &finished.result else { return Some("it has no result".to_owned()) };
+        let Some(termination) = &result.termination else {
+            return Some("it has no termination".to_owned());
+        };
+        let reason = termination.reason();
+        if termination.objective.is_some()
+            && result.verification.as_ref().is_none_or(|check| check.max_violation > TOLERANCE)
+        {
+            return Some(format!("the solution does not hold: {:?}", result.verification));
+        }
+        match (*self, termination.objective) {
+            (Self::Wyndor { rate }, Some(objective))
+                if reason == TerminationReason::Optimal
+                    && agree(objective, models::wyndor_optimum(rate).0) =>
+            {
+                None
+            }
+            (Self::Wide { groups }, Some(objective))
+                if reason == TerminationReason::Optimal && agree(objective, groups as f64) =>
+            {
+                None
+            }
+            // No choice falls below 0, and none is proven to come down to it.
+            (Self::Long { .. }, Some(objective))
+                if reason == TerminationReason::Feasible && objective >= -TOLERANCE =>
+            {
+                None
+            }
+            // Stopped by force before it told of a solution.
+            (Self::Long { .. }, None)
+                if reason == TerminationReason::NoSolutionFound
+                    && termination.limit() == TerminationLimit::Time =>
+            {
+                None
+            }
+            (_, objective) => Some(format!("{} with {objective:?}", reason.as_str_name())),
+        }
+    }
+}

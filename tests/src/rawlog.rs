@@ -1,0 +1,98 @@
+//! The results log as it lies in the broker, read without a gateway.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use solvemesh::broker::v1::{LogEntry, Marker, log_entry};
+use solvemesh_broker::{AmqpConfig, AmqpMesh, LogMessage, LogStart, Mesh};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// A reader of the whole log, from its beginning, that keeps all of it.
+pub struct RawLog {
+    mesh: AmqpMesh,
+    messages: Arc<Mutex<Vec<LogMessage>>>,
+    read: watch::Receiver<usize>,
+    reading: JoinHandle<()>,
+}
+
+impl RawLog {
+    /// Begins to read the log of the mesh on a broker, and goes on as it grows.
+    pub async fn follow(broker: &str) -> Self {
+        Self::configured(AmqpConfig::new(broker)).await
+    }
+
+    /// The same where the queues have other arguments than the usual.
+    pub async fn configured(config: AmqpConfig) -> Self {
+        let mesh = AmqpMesh::connect(config).await.expect("a broker");
+        let mut incoming = mesh.follow_log(LogStart::First).await.expect("a log");
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let (count, read) = watch::channel(0);
+        let kept = Arc::clone(&messages);
+        let reading = tokio::spawn(async move {
+            while let Some(message) = incoming.recv().await {
+                lock(&kept).push(message);
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Self { mesh, messages, read, reading }
+    }
+
+    /// Reads along from the message that was read last.
+    pub fn reader(&self) -> Reader {
+        let messages = Arc::clone(&self.messages);
+        let next = lock(&messages).len();
+        Reader { messages, read: self.read.clone(), next }
+    }
+
+    /// What was read so far.
+    pub fn messages(&self) -> Vec<LogMessage> {
+        lock(&self.messages).clone()
+    }
+
+    /// Reads to the present end of the log: all that was confirmed before is there.
+    pub async fn catch_up(&self) {
+        let nonce = format!("the end of {}", lock(&self.messages).len());
+        let mut reader = self.reader();
+        let marker = Marker { nonce: nonce.clone(), ..Marker::default() };
+        let entry = LogEntry { kind: Some(log_entry::Kind::Marker(marker)), ..LogEntry::default() };
+        self.mesh.append(entry).await.expect("a log that takes entries");
+        let ours = |entry: &LogEntry| matches!(&entry.kind, Some(log_entry::Kind::Marker(marker)) if marker.nonce == nonce);
+        while !reader.next().await.batch.is_ok_and(|batch| batch.entries.iter().any(ours)) {}
+    }
+}
+
+impl Drop for RawLog {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// Reads along with a [`RawLog`].
+pub struct Reader {
+    messages: Arc<Mutex<Vec<LogMessage>>>,
+    read: watch::Receiver<usize>,
+    next: usize,
+}
+
+impl Reader {
+    /// The next message.
+    pub async fn next(&mut self) -> LogMessage {
+        self.read.wait_for(|read| *read > self.next).await.expect("a log that is read");
+        let message = lock(&self.messages)[self.next].clone();
+        self.next += 1;
+        message
+    }
+
+    /// Reads on to an entry of some kind.
+    pub async fn until(&mut self, wanted: impl Fn(&LogEntry) -> bool) -> LogEntry {
+        loop {
+            let entries = self.next().await.batch.map(|batch| batch.entries).unwrap_or_default();
+            if let Some(entry) = entries.into_iter().find(&wanted) {
+                return entry;
+            }
+        }
+    }
+}
+
+fn lock(messages: &Mutex<Vec<LogMessage>>) -> MutexGuard<'_, Vec<LogMessage>> {
+    messages.lock().unwrap_or_else(PoisonError::into_inner)
+}

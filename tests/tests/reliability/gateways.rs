@@ -1,0 +1,43 @@
+//! Gateways that die.
+
+use std::time::Duration;
+
+use solvemesh_tests::{
+    clients::Load,
+    fleet::Plan,
+    rabbit,
+    trial::{Fault, Scale, Trial},
+};
+
+use crate::entries::is_finish;
+
+pub(crate) const FAULTS: &[Fault] = &[Fault {
+    name: "gateway: killed while jobs are queued, running and watched",
+    limit: Duration::from_secs(180),
+    body: |scale| Box::pin(killed(scale)),
+}];
+
+/// Kills one gateway after the other, and brings each back when the mesh has gone on
+/// without it.
+async fn killed(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(2_500), long_every: 50, ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        for round in 0..scale.times(4) {
+            let place = round % fleet.gateways.len();
+            clients.recorder.fault();
+            fleet.kill_gateway(place).await;
+            let mut reader = log.reader();
+            for _ in 0..50 {
+                reader.until(is_finish).await;
+            }
+            fleet.bring_back_gateway(place).await;
+        }
+    };
+    clients.under_load(&load, fault).await;
+    let history = trial.clients.recorder.history();
+    assert!(history.watches.iter().any(|watch| !watch.cuts.is_empty()), "no watch was cut");
+    trial
+}

@@ -1,0 +1,164 @@
+//! Gateways and workers that are asked to stop.
+
+use std::{net::SocketAddr, time::Duration};
+
+use solvemesh_tests::{
+    clients::Load,
+    fleet::Plan,
+    history::{Answer, Call},
+    payload::Payload,
+    rabbit,
+    trial::{Fault, Scale, Trial},
+};
+use tokio::{io::AsyncWriteExt, join, net::TcpStream};
+
+use crate::entries::{is_long, is_start, worker_of};
+
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "gateway: asked to stop",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(gateway(scale)),
+    },
+    Fault {
+        name: "worker: asked to stop",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(worker(scale)),
+    },
+    Fault {
+        name: "gateway and worker: asked to stop twice",
+        limit: Duration::from_secs(120),
+        body: |scale| Box::pin(twice(scale)),
+    },
+];
+
+/// The default grace of a gateway, and what closing the mesh may take.
+const GATEWAY_GRACE: Duration = Duration::from_secs(20 + 5);
+/// The default grace of a worker, and what closing the mesh may take.
+const WORKER_GRACE: Duration = Duration::from_secs(30 + 5);
+/// Long enough to notice a first signal: two at once are one.
+const A_WHILE: Duration = Duration::from_secs(1);
+/// At once, on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// Stops one gateway after the other. Each call that it had begun to answer is answered,
+/// each watcher is told that the gateway stops.
+async fn gateway(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
+    let Trial { fleet, clients, .. } = &mut trial;
+    let fault = async {
+        let mut stops = Vec::new();
+        for round in 0..scale.times(2) {
+            let place = round % fleet.gateways.len();
+            let process = &mut fleet.gateways[place].process;
+            process.signal(libc::SIGTERM);
+            stops.push((place, clients.recorder.fault()));
+            let status = process.ended(GATEWAY_GRACE).await;
+            assert!(status.success(), "it ended with {status}");
+            fleet.bring_back_gateway(place).await;
+        }
+        stops
+    };
+    let stops = clients.under_load(&load, fault).await;
+
+    let history = trial.clients.recorder.history();
+    let mut under_way = 0;
+    for (place, stopped) in stops {
+        // What was sent about that moment may find the door closed; it was not begun.
+        let before = stopped.saturating_sub(Duration::from_millis(50));
+        let calls = history.calls.iter().filter(|call| {
+            call.gateway == place
+                && call.asked < before
+                && call.answered.is_none_or(|answered| answered > stopped)
+        });
+        for call in calls {
+            under_way += 1;
+            assert!(was_answered(call), "dropped without an answer: {call:?}");
+        }
+    }
+    println!("reliability: {under_way} calls were under way");
+    let mut cuts = history.watches.iter().flat_map(|watch| &watch.cuts);
+    assert!(cuts.any(|why| why == "SHUTTING_DOWN"), "no watcher was told");
+    trial
+}
+
+/// Whether a gateway answered a call.
+fn was_answered(call: &Call) -> bool {
+    match &call.answer {
+        Answer::Acknowledged { .. } | Answer::Taken { .. } | Answer::Refused { .. } => true,
+        Answer::Unknown { why } => why == "OUTCOME_UNKNOWN",
+    }
+}
+
+/// Stops one worker after the other while it solves a long job: it ends that first.
+async fn worker(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        for _ in 0..scale.times(2) {
+            let started = log.reader().until(is_long).await;
+            let place = worker_of(&started).and_then(|worker| fleet.place(worker));
+            let worker = &mut fleet.workers[place.expect("a worker of the fleet")];
+            clients.recorder.fault();
+            worker.signal(libc::SIGTERM);
+            let status = worker.ended(WORKER_GRACE).await;
+            assert!(status.success(), "it ended with {status}");
+            *worker = fleet.new_worker();
+        }
+    };
+    clients.under_load(&load, fault).await;
+    trial
+}
+
+/// Asks a worker that solves and a gateway that waits for a request to stop, and again:
+/// both are gone at once, and what the worker had in hand is solved by another.
+async fn twice(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(1_000), long_every: 0, ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        let mut reader = log.reader();
+        let payload = Payload::Long { number: 0, limit: Duration::from_secs(8) };
+        let job = clients.accepted(0, "in hand", payload).await;
+        let watching = clients.watch(0, vec![job.clone()]);
+        let stopping = async {
+            let started = reader.until(|it| it.job_id == job && is_start(it)).await;
+            let place = worker_of(&started).and_then(|worker| fleet.place(worker));
+            let worker = &mut fleet.workers[place.expect("a worker of the fleet")];
+            clients.recorder.fault();
+            worker.signal(libc::SIGTERM);
+            assert!(worker.runs_on_for(A_WHILE).await, "it does not end its job");
+            worker.signal(libc::SIGTERM);
+            worker.ended(AT_ONCE).await;
+            *worker = fleet.new_worker();
+
+            let gateway = &mut fleet.gateways[1];
+            let _request = half_a_request(gateway.address).await;
+            clients.recorder.fault();
+            gateway.process.signal(libc::SIGTERM);
+            assert!(gateway.process.runs_on_for(A_WHILE).await, "it does not wait for a request");
+            gateway.process.signal(libc::SIGTERM);
+            gateway.process.ended(AT_ONCE).await;
+            fleet.bring_back_gateway(1).await;
+        };
+        join!(watching, stopping);
+    };
+    clients.under_load(&load, fault).await;
+    trial
+}
+
+/// A request to a gateway whose body does not come, which holds up the gateway's end.
+async fn half_a_request(gateway: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway).await.expect("a gateway that listens");
+    let head = format!(
+        "POST /solvemesh.v1.JobService/SubmitJob HTTP/1.1\r\nhost: {gateway}\r\n\
+         content-type: application/grpc-web+proto\r\ncontent-length: 1000\r\n\r\nhalf"
+    );
+    stream.write_all(head.as_bytes()).await.expect("a request sent");
+    stream
+}

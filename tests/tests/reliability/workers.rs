@@ -1,0 +1,156 @@
+//! Workers that die, and one that sleeps.
+
+use std::{collections::HashMap, time::Duration};
+
+use solvemesh_tests::{
+    checker::Ledger,
+    clients::Load,
+    fleet::Plan,
+    payload::Payload,
+    rabbit,
+    trial::{Fault, Scale, Trial},
+};
+use tokio::{join, time};
+
+use crate::{
+    chance::Chance,
+    entries::{is_finish, is_long, is_start, worker_of},
+};
+
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "worker: killed while it solves",
+        limit: Duration::from_secs(120),
+        body: |scale| Box::pin(killed_while_it_solves(scale)),
+    },
+    Fault {
+        name: "worker: killed between confirm and ack",
+        limit: Duration::from_secs(120),
+        body: |scale| Box::pin(killed_between_confirm_and_ack(scale)),
+    },
+    Fault {
+        name: "worker: killed ten times in a row",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(killed_ten_times(scale)),
+    },
+    Fault {
+        name: "worker: stopped past its heartbeat, and continued",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(stopped_and_continued(scale)),
+    },
+];
+
+/// Kills the worker that has just begun a long solve, again and again.
+async fn killed_while_it_solves(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(1_500), ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        for _ in 0..scale.times(3) {
+            // From here on: what is read before is over.
+            let started = log.reader().until(is_long).await;
+            if let Some(place) = worker_of(&started).and_then(|worker| fleet.place(worker)) {
+                clients.recorder.fault();
+                fleet.replace_worker(place).await;
+            }
+        }
+    };
+    clients.under_load(&load, fault).await;
+    trial
+}
+
+/// Kills a worker at the moment at which the log has a result of its, again and again. What
+/// ended is not solved again: a gateway tells the next worker that it did.
+async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    trial.rules.late_starts = Some(0);
+    let load = Load { jobs: scale.times(1_500), ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        for _ in 0..scale.times(12) {
+            let mut reader = log.reader();
+            let mut workers = HashMap::new();
+            // An end whose start was read too, so that its worker is known.
+            let worker = loop {
+                let entry = reader.until(|entry| is_start(entry) || is_finish(entry)).await;
+                if let Some(worker) = worker_of(&entry) {
+                    workers.insert(entry.attempt_id.clone(), worker.to_owned());
+                } else if let Some(worker) = workers.remove(&entry.attempt_id) {
+                    break worker;
+                }
+            };
+            if let Some(place) = fleet.place(&worker) {
+                clients.recorder.fault();
+                fleet.replace_worker(place).await;
+            }
+        }
+    };
+    clients.under_load(&load, fault).await;
+    trial
+}
+
+/// Kills one worker or the other ten times in a row, at random moments.
+async fn killed_ten_times(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let load = Load { jobs: scale.times(2_000), ..Load::default() };
+    let mut chance = Chance::seeded();
+    let Trial { fleet, clients, .. } = &mut trial;
+    let fault = async {
+        for _ in 0..scale.times(10) {
+            // Nothing tells a random moment.
+            time::sleep(Duration::from_millis(chance.below(800))).await;
+            clients.recorder.fault();
+            fleet.replace_worker(usize::from(chance.below(2) == 1)).await;
+        }
+    };
+    clients.under_load(&load, fault).await;
+    trial
+}
+
+/// Stops a worker that solves, until the broker gives its jobs to the other one and that has
+/// ended them; then lets it go on. Once with progress to tell, once with parts.
+async fn stopped_and_continued(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let plan = Plan { amqp_options: "heartbeat=2".to_owned(), ..Plan::default() };
+    let mut trial = Trial::start(vhost.url(), plan).await;
+    // Its attempts go on where the connection was lost, and start once more elsewhere.
+    let load = Load { jobs: scale.times(1_500), long_every: 0, ..Load::default() };
+    let late = {
+        let Trial { fleet, clients, log, .. } = &mut trial;
+        let fault = async {
+            let mut late = Vec::new();
+            let long = Payload::Long { number: 0, limit: Duration::from_secs(3) };
+            for (request_id, payload) in [("long", long), ("wide", Payload::Wide { groups: 9_000 })]
+            {
+                let mut reader = log.reader();
+                let job = clients.accepted(0, request_id, payload).await;
+                let watching = clients.watch(1, vec![job.clone()]);
+                let stopping = async {
+                    let started = reader.until(|it| it.job_id == job && is_start(it)).await;
+                    let worker = worker_of(&started).and_then(|worker| fleet.place(worker));
+                    let worker = &fleet.workers[worker.expect("a worker of the fleet")];
+                    clients.recorder.fault();
+                    worker.signal(libc::SIGSTOP);
+                    reader.until(|it| it.job_id == job && is_finish(it)).await;
+                    worker.signal(libc::SIGCONT);
+                    // It has ended too, and says so.
+                    reader.until(|it| it.job_id == job && is_finish(it)).await;
+                };
+                join!(watching, stopping);
+                late.push(job);
+            }
+            late
+        };
+        clients.under_load(&load, fault).await
+    };
+    let ledger = Ledger::read(&trial.log.messages());
+    for job in late {
+        let account = &ledger.jobs[&job];
+        assert_eq!(account.starts(), 2, "{job} was solved twice");
+        assert!(account.late_ends > 0, "{job} has no late end");
+    }
+    trial
+}
