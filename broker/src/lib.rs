@@ -19,7 +19,8 @@ pub use delivery::{
 pub use lane::{InvalidLane, Lane};
 pub use memory::{MemoryConfig, MemoryMesh};
 pub use mesh::{
-    Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Stop,
+    CancelNews, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
+    MeshError, Stop,
 };
 
 /// The version of envelopes, log batches, questions and answers that this crate

@@ -61,6 +61,24 @@ pub trait Mesh: Send + Sync + 'static {
     /// [`MeshError::Closed`].
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError>;
 
+    /// The offset of the first message that the log still has; `None` for a log that
+    /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time.
+    async fn log_start(&self) -> Result<Option<u64>, MeshError>;
+
+    /// Reads back the one message at `offset`, as a follower has read it. Many may be
+    /// asked for at once: they take turns.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time. [`MeshError::Gone`] when the log begins later.
+    /// [`MeshError::Unavailable`] when it ends before, which a log can't tell from a
+    /// message that is slow to come.
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError>;
+
     /// Tells all workers, those that are away included, to stop a job.
     ///
     /// # Errors
@@ -69,12 +87,13 @@ pub trait Mesh: Send + Sync + 'static {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError>;
 
     /// Hears which jobs to stop: first all that were announced and are remembered,
-    /// then those that come.
+    /// then those that come. Tells when the first ones have all been heard, and again
+    /// after each time that some may have been missed.
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`].
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError>;
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError>;
 
     /// Stores what is too large for a message, in parts of at most
     /// [`MAX_PART_BYTES`].
@@ -164,11 +183,25 @@ pub enum LogStart {
     Offset(u64),
 }
 
+/// What is heard of cancels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CancelNews {
+    /// The job with this id is to be stopped, wherever it runs or waits.
+    Cancel(String),
+    /// All that were announced before this one's follower was connected have been heard.
+    CaughtUp,
+    /// The connection was lost: what is announced from now on is heard later, before
+    /// the next `CaughtUp`.
+    Behind,
+}
+
 /// One message of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogMessage {
     /// Its place: grows from message to message, not always by one.
     pub offset: u64,
+    /// The size of its encoded body, in bytes.
+    pub bytes: usize,
     /// Its entries, or why they can't be read (a later format, damaged bytes).
     pub batch: Result<LogBatch, String>,
 }

@@ -15,8 +15,8 @@ use std::{
 };
 
 use behaviour::{
-    answer, answer_all, entries, entry, job, job_id, lane, next, next_question, question, tests_of,
-    within,
+    answer, answer_all, entries, entry, job, job_id, lane, news, next, next_question, question,
+    tests_of, within,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all, stream};
@@ -29,7 +29,8 @@ use prost::Message as _;
 use rabbit::{RabbitNode, Vhost};
 use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
 use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh, MeshError,
+    AmqpConfig, AmqpMesh, CancelNews, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh,
+    MeshError,
 };
 use tokio::time;
 
@@ -150,6 +151,8 @@ async fn other_arguments_are_refused() {
 async fn what_is_truncated_is_gone() {
     let vhost = rabbit::vhost().await;
     let mut config = config(vhost.url());
+    config.topology.log.max_bytes = 2 << 20;
+    config.topology.log.segment_bytes = 1 << 20;
     config.topology.bulk.max_bytes = 2 << 20;
     config.topology.bulk.segment_bytes = 1 << 20;
     let mesh = AmqpMesh::connect(config).await.unwrap();
@@ -161,6 +164,22 @@ async fn what_is_truncated_is_gone() {
     }
     assert_eq!(mesh.load(&last).await, Ok(parts(11)));
     let gone = within("loading", mesh.load(&first)).await;
+    assert!(matches!(gone, Err(MeshError::Gone(_))), "{gone:?}");
+
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    mesh.append(entry(&"x".repeat(800 << 10))).await.unwrap();
+    let first = within("a message", log.recv()).await.unwrap();
+    assert_eq!(mesh.log_start().await, Ok(Some(first.offset)));
+    let mut last = first.clone();
+    for _ in 0..12 {
+        mesh.append(entry(&"x".repeat(800 << 10))).await.unwrap();
+        last = within("a message", log.recv()).await.unwrap();
+    }
+    let begins = mesh.log_start().await.unwrap().unwrap();
+    assert!(begins > first.offset && begins < last.offset);
+    assert_eq!(mesh.read_log(begins).await.unwrap().bytes, first.bytes);
+    assert_eq!(mesh.read_log(last.offset).await, Ok(last));
+    let gone = within("reading", mesh.read_log(first.offset)).await;
     assert!(matches!(gone, Err(MeshError::Gone(_))), "{gone:?}");
 }
 
@@ -175,9 +194,10 @@ async fn consumers_and_followers_survive_cut_connections() {
         mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
     }
     mesh.append(entry("before")).await.unwrap();
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     mesh.announce_cancel("before").await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["before"]);
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("before"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("before".to_owned()));
     let held = next(&mut jobs).await;
     assert_eq!(job_id(&held), "0");
     assert!(held.lease.is_live());
@@ -199,9 +219,11 @@ async fn consumers_and_followers_survive_cut_connections() {
     assert!(held.lease.ack().await.is_err());
     mesh.append(entry("after")).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["after"]);
+    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("after"));
+    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("after".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,8 @@ async fn the_oldest_is_forgotten_first() {
     }
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["second"]);
+    assert_eq!(mesh.log_start().await, Ok(Some(1)));
+    assert!(matches!(mesh.read_log(0).await, Err(MeshError::Gone(_))));
 
     let parts = vec![Bytes::from_static(b"123456")];
     let first = mesh.store(parts.clone()).await.unwrap();

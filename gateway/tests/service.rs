@@ -19,8 +19,8 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{
-    Consumer, DeadLetter, Delivery, Health, Lane, Lease, LogMessage, LogStart, MemoryConfig,
-    MemoryMesh, Mesh, MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, Lease, LogMessage, LogStart,
+    MemoryConfig, MemoryMesh, Mesh, MeshError, Payload, Question,
 };
 use solvemesh_gateway::{
     expiry,
@@ -356,7 +356,8 @@ async fn a_queued_job_is_cancelled_at_once_and_workers_are_told() {
     let request = CancelJobRequest { job_id: job.clone() };
     let cancelled = gateway.client.clone().cancel_job(request).await.unwrap().into_inner();
     assert_eq!(cancelled.job.unwrap().state(), JobState::Cancelled);
-    assert_eq!(mesh.follow_cancels().await.unwrap().recv().await, Some(job));
+    let heard = mesh.follow_cancels().await.unwrap().recv().await;
+    assert_eq!(heard, Some(CancelNews::Cancel(job)));
 }
 
 #[tokio::test]
@@ -569,10 +570,16 @@ impl Mesh for Away {
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
         self.0.follow_log(from).await
     }
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.0.log_start().await
+    }
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.0.read_log(offset).await
+    }
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.0.announce_cancel(job_id).await
     }
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.0.follow_cancels().await
     }
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {

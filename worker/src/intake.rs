@@ -31,7 +31,11 @@ impl Intake {
         let prefetch = self.prefetch();
         let consumer = match &mut self.consumer {
             Some(consumer) => consumer,
-            none => none.insert(self.context.mesh.consume(&self.lane, prefetch).await?),
+            none => {
+                // Whoever knows its cancels may have the jobs meanwhile.
+                self.context.cancels.caught_up().await;
+                none.insert(self.context.mesh.consume(&self.lane, prefetch).await?)
+            }
         };
         Ok(consumer.next().await)
     }

@@ -111,6 +111,10 @@ impl Slot {
     ) -> bool {
         let (context, lane) = (&self.context, &self.lane);
         let Delivery { payload, redelivered, lease } = delivery;
+        // After a lost connection its jobs may be here before their cancels.
+        if context.stop.run_until_cancelled(context.cancels.caught_up()).await.is_none() {
+            return true;
+        }
         if !lease.is_live() {
             let job = payload.job_id();
             tracing::info!(job, %lane, "the broker took the job back before it was begun");
@@ -247,6 +251,7 @@ mod tests {
             let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
             let (journal, _) = Journal::open(Arc::clone(&mesh), end);
             let context = Arc::new(Context::new(mesh, config, journal, stop, kill));
+            context.cancels.set_caught_up(true);
             let lane: Lane = "standard".parse().expect("a lane");
             let slot = Slot { context: Arc::clone(&context), lane: lane.clone(), index: 0 };
             let mut jobs = Intake::new(Arc::clone(&context), lane);

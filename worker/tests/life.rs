@@ -48,6 +48,28 @@ async fn a_cancel_stops_what_runs_and_what_waits() {
 }
 
 #[tokio::test]
+async fn a_worker_that_was_down_when_a_cancel_came_does_not_begin_the_job() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let ids: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+    for id in &ids {
+        bed.enqueue("express", &job(id, wyndor(100.0), LONG)).await;
+    }
+    for other in 0..1000 {
+        bed.mesh.announce_cancel(&format!("other {other}")).await.unwrap();
+    }
+    for id in &ids {
+        bed.mesh.announce_cancel(id).await.unwrap();
+    }
+    let solver = scripts.solver("ready; exec sleep 60");
+    let worker = Worker::start(bed.mesh.clone(), config(2, solver));
+    for id in &ids {
+        assert_eq!(state(&bed.finished(id).await), (JobState::Cancelled, ""));
+        assert_eq!(bed.story(id), ["finished"]);
+    }
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
 async fn an_optimum_that_was_proven_before_the_cancel_was_heard_stands() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);

@@ -137,14 +137,6 @@ async fn collect(
 
 /// The next message's offset, and the part in it.
 async fn next(attached: &mut Attached) -> Result<(u64, Option<BulkPart>), MeshError> {
-    loop {
-        let incoming =
-            attached.next().await.map_err(|error| MeshError::Unavailable(error.to_string()))?;
-        let Some(incoming) = incoming else { continue };
-        // The window is small: make room at once.
-        attached.ack().await.map_err(|error| MeshError::Unavailable(error.to_string()))?;
-        if let Some(offset) = properties::offset(&incoming.properties) {
-            return Ok((offset, BulkPart::decode(incoming.data.as_slice()).ok()));
-        }
-    }
+    let (offset, body) = attached.next_now().await?;
+    Ok((offset, BulkPart::decode(body.as_slice()).ok()))
 }

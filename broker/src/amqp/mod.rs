@@ -7,9 +7,11 @@
 mod asker;
 mod backoff;
 mod bulk;
+mod cancels;
 mod config;
 mod connection;
 mod consumer;
+mod log;
 mod outbox;
 mod presence;
 mod properties;
@@ -31,7 +33,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, CancelNotice, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+    BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupAnswer, LookupRequest,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -43,17 +45,19 @@ pub use self::config::{AmqpConfig, StreamLimits, Topology};
 use self::{
     asker::Asker,
     bulk::{Bulk, record_failure},
+    cancels::Cancels,
     connection::{Link, Phase},
     consumer::Source,
+    log::{Log, log_message},
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
-    tail::Tail,
-    topology::{Queue, Route},
+    tail::{Reading, Tail},
+    topology::Route,
 };
 use crate::{
-    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart,
+    Mesh, MeshError, Payload, Question,
 };
 
 /// How many messages of a stream wait between its tail and its reader.
@@ -78,6 +82,7 @@ pub struct AmqpMesh {
     records: Publisher,
     outbox: Outbox,
     bulk: Bulk,
+    log: Log,
     asker: Asker,
     health: watch::Receiver<Health>,
     /// Ends everything.
@@ -111,8 +116,8 @@ impl AmqpMesh {
         };
         let jobs = publisher(config.in_flight.max(1));
         let records = publisher(RECORDS_IN_FLIGHT);
-        let log = publisher(1);
-        let outbox = Outbox::start(&config, publishing.clone(), log, closed.clone(), &tasks);
+        let entries = publisher(1);
+        let outbox = Outbox::start(&config, publishing.clone(), entries, closed.clone(), &tasks);
         let bulk = Bulk {
             publisher: records.clone(),
             link: consuming.clone(),
@@ -120,6 +125,8 @@ impl AmqpMesh {
             publish_timeout: config.publish_timeout,
             timeout: config.bulk_timeout,
         };
+        let queue = topology::log(&config.topology);
+        let log = Log::new(consuming.clone(), queue, config.request_timeout);
         let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
         let (verdict, health) = watch::channel(Health::Ready);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
@@ -133,6 +140,7 @@ impl AmqpMesh {
             records,
             outbox,
             bulk,
+            log,
             asker,
             health,
             closed,
@@ -166,19 +174,23 @@ impl AmqpMesh {
         }
     }
 
+    fn cancels(&self) -> Route {
+        [topology::cancels(&self.config.topology)].into()
+    }
+
     fn presence(&self) -> Presence {
         let request_timeout = self.config.request_timeout;
         Presence { link: self.consuming.clone(), request_timeout }
     }
 
-    fn follow<T: Send + 'static>(
+    fn follow<R: Reading + 'static>(
         &self,
-        queue: Queue,
+        route: Route,
         from: LogStart,
-        decode: fn(u64, Vec<u8>) -> Option<T>,
-    ) -> mpsc::Receiver<T> {
+        reading: R,
+    ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
-        let tail = Tail { link: self.consuming.clone(), route: [queue].into(), decode };
+        let tail = Tail { link: self.consuming.clone(), route, reading };
         self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
         reader
     }
@@ -245,29 +257,37 @@ impl Mesh for AmqpMesh {
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
         self.open()?;
-        Ok(self.follow(topology::log(&self.config.topology), from, |offset, body| {
-            Some(LogMessage { offset, batch: log_batch(&body) })
-        }))
+        let route = [topology::log(&self.config.topology)].into();
+        let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
+        Ok(self.follow(route, from, reading))
+    }
+
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.open()?;
+        self.log.start().await
+    }
+
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.open()?;
+        self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.open()?;
-        let notice = CancelNotice { version: FORMAT_VERSION, job_id: job_id.to_owned() };
-        let message = Message {
-            route: [topology::cancels(&self.config.topology)].into(),
-            properties: properties::of_record(),
-            body: notice.encode_to_vec().into(),
+        let notice = CancelNotice {
+            version: FORMAT_VERSION,
+            job_id: job_id.to_owned(),
+            ..CancelNotice::default()
         };
+        let message = cancels::message(self.cancels(), &notice);
         self.records.publish(message).await.map_err(record_failure)
     }
 
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.open()?;
-        Ok(self.follow(
-            topology::cancels(&self.config.topology),
-            LogStart::First,
-            |offset, body| cancelled_job(offset, &body),
-        ))
+        let (publisher, route) = (self.records.clone(), self.cancels());
+        let reading = Cancels { publisher, route: route.clone(), awaited: None };
+        Ok(self.follow(route, LogStart::First, reading))
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
@@ -392,27 +412,5 @@ fn payload(message: &consumer::Message) -> Payload {
             digest: properties::digest(&message.properties),
             error: error.to_string(),
         },
-    }
-}
-
-fn log_batch(body: &[u8]) -> Result<LogBatch, String> {
-    let batch = LogBatch::decode(body).map_err(|error| error.to_string())?;
-    if batch.version > FORMAT_VERSION {
-        return Err(format!("a log message of format {}, later than ours", batch.version));
-    }
-    Ok(batch)
-}
-
-fn cancelled_job(offset: u64, body: &[u8]) -> Option<String> {
-    match CancelNotice::decode(body) {
-        Ok(notice) if notice.version <= FORMAT_VERSION => Some(notice.job_id),
-        Ok(notice) => {
-            tracing::warn!(offset, version = notice.version, "a cancel of a later format");
-            None
-        }
-        Err(error) => {
-            tracing::warn!(offset, %error, "a cancel that can't be read");
-            None
-        }
     }
 }

@@ -55,7 +55,7 @@ impl Presence {
             match found.as_ref().map_err(refusal) {
                 Err(Some(AMQPSoftError::RESOURCELOCKED)) => Ok(true),
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
-                _ => found.map(|()| true),
+                _ => found.map(|_| true),
             }
         };
         session.within(looking).await

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{self, BoxFuture},
+};
 use lapin::{
     Channel,
     message::Delivery as Incoming,
@@ -29,21 +32,48 @@ const ACK_EVERY: u64 = 250;
 /// would take its silence for a consumer that hangs.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// A stream to be followed.
-pub(super) struct Tail<T> {
-    pub(super) link: Link,
-    pub(super) route: Route,
-    /// What to make of a message and its offset; nothing for one to be skipped.
-    pub(super) decode: fn(u64, Vec<u8>) -> Option<T>,
+/// What is made of a stream.
+pub(super) trait Reading: Send + Sync {
+    /// What its reader gets.
+    type Item: Send;
+
+    /// The stream was attached, once more perhaps. What this returns goes on beside the
+    /// reading, at most until the stream is lost.
+    fn begun(&mut self) -> BoxFuture<'static, ()> {
+        Box::pin(future::ready(()))
+    }
+
+    /// A message and its offset came; nothing for one to be skipped.
+    fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<Self::Item>;
+
+    /// The stream was lost, to be attached again.
+    fn lost(&mut self) -> Option<Self::Item> {
+        None
+    }
 }
 
-impl<T: Send> Tail<T> {
+impl<T: Send> Reading for fn(u64, Vec<u8>) -> T {
+    type Item = T;
+
+    fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<T> {
+        Some(self(offset, body))
+    }
+}
+
+/// A stream to be followed.
+pub(super) struct Tail<R> {
+    pub(super) link: Link,
+    pub(super) route: Route,
+    pub(super) reading: R,
+}
+
+impl<R: Reading> Tail<R> {
     /// Hands on what the stream has from `from` on, at the reader's pace, until it
     /// hangs up or `closed`.
     pub(super) async fn follow(
-        self,
+        mut self,
         from: LogStart,
-        reader: mpsc::Sender<T>,
+        reader: mpsc::Sender<R::Item>,
         closed: CancellationToken,
     ) {
         let mut position = Position { from, last: None };
@@ -53,6 +83,8 @@ impl<T: Send> Tail<T> {
                 match self.attach(&session, &position).await {
                     Ok(attached) => {
                         backoff.reset();
+                        let link = self.link.clone();
+                        let beside = self.reading.begun().then(|()| future::pending::<()>());
                         tokio::select! {
                             over = self.read(attached, &mut position, &reader) => match over {
                                 Ok(()) => return,
@@ -61,7 +93,13 @@ impl<T: Send> Tail<T> {
                                     tracing::warn!(stream, %error, "lost the stream's channel");
                                 }
                             },
-                            () = self.link.over(&session) => {}
+                            () = link.over(&session) => {}
+                            () = beside => {}
+                        }
+                        if let Some(item) = self.reading.lost()
+                            && reader.send(item).await.is_err()
+                        {
+                            return;
                         }
                     }
                     Err(error) => {
@@ -86,10 +124,10 @@ impl<T: Send> Tail<T> {
 
     /// Ends well when the reader hangs up.
     async fn read(
-        &self,
+        &mut self,
         mut attached: Attached,
         position: &mut Position,
-        reader: &mpsc::Sender<T>,
+        reader: &mpsc::Sender<R::Item>,
     ) -> Result<(), lapin::Error> {
         loop {
             let Some(incoming) = attached.next().await? else { continue };
@@ -97,7 +135,7 @@ impl<T: Send> Tail<T> {
             if !position.is_news(offset) {
                 continue;
             }
-            if let Some(item) = (self.decode)(offset, incoming.data)
+            if let Some(item) = self.reading.item(offset, incoming.data)
                 && !attached.hand_on(item, reader).await?
             {
                 return Ok(());
@@ -181,6 +219,25 @@ impl Attached {
             self.ack().await?;
         }
         Ok(Some(incoming))
+    }
+
+    /// The next message's offset and body, acked at once: to be read by a small window.
+    pub(super) async fn next_now(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
+        let lost = |error: lapin::Error| MeshError::Unavailable(error.to_string());
+        loop {
+            let Some(incoming) = self.next().await.map_err(lost)? else { continue };
+            self.ack().await.map_err(lost)?;
+            if let Some(offset) = properties::offset(&incoming.properties) {
+                return Ok((offset, incoming.data));
+            }
+        }
+    }
+
+    /// Closes the channel now. Dropped, it closes in its own time.
+    pub(super) async fn close(self, session: &Session) {
+        if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
+            tracing::debug!(%error, "could not close a channel");
+        }
     }
 
     /// Acks all that came: what is read is never to come again, and the broker sends

@@ -166,11 +166,13 @@ fn millis(time: Duration) -> AMQPValue {
     number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Whether a queue is there; an error that closes the channel if it is not.
-pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+/// Looks whether a queue is there, and how many messages it had when the broker last
+/// counted them; an error that closes the channel if it is not.
+pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<u32> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let name = queue.name.as_str().into();
-    channel.queue_declare(name, passive, FieldTable::default()).await.map(drop)
+    let found = channel.queue_declare(name, passive, FieldTable::default()).await?;
+    Ok(found.message_count())
 }
 
 /// Declares a queue. One that is there already stays as it is; with other arguments

@@ -21,6 +21,7 @@ use solvemesh::broker::v1::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::{
     bulk::{Bulk, Claim},
@@ -29,8 +30,8 @@ use self::{
     tape::Tape,
 };
 use crate::{
-    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage, LogStart,
-    MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage,
+    LogStart, MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
 };
 
 /// How many messages wait between a tape and its reader.
@@ -64,6 +65,15 @@ impl Default for MemoryConfig {
     }
 }
 
+/// An item of the tape of cancels.
+#[derive(Clone, Debug)]
+enum Notice {
+    /// Of this job.
+    Cancel(String),
+    /// Whoever put it here has heard all that came before once it comes to it.
+    Marker(Uuid),
+}
+
 /// A [`Mesh`] in one process. Its tasks end when it is closed or dropped.
 #[derive(Debug)]
 pub struct MemoryMesh {
@@ -71,7 +81,7 @@ pub struct MemoryMesh {
     lanes: Mutex<BTreeMap<Lane, Arc<Queue>>>,
     dead: Arc<Queue>,
     log: Arc<Tape<LogBatch>>,
-    cancels: Arc<Tape<String>>,
+    cancels: Arc<Tape<Notice>>,
     bulk: Arc<Mutex<Bulk>>,
     questions: Arc<Questions>,
     present: Mutex<BTreeSet<String>>,
@@ -166,26 +176,43 @@ impl Mesh for MemoryMesh {
             LogStart::Offset(offset) => offset,
         };
         let (messages, reader) = mpsc::channel(READ_AHEAD);
-        tokio::spawn(Arc::clone(&self.log).play(
-            from,
-            |offset, batch| LogMessage { offset, batch: Ok(batch) },
-            messages,
-            self.closed.clone(),
-        ));
+        let as_read = |offset, batch| Some(log_message(offset, batch));
+        tokio::spawn(Arc::clone(&self.log).play(from, as_read, messages, self.closed.clone()));
         Ok(reader)
+    }
+
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.open()?;
+        Ok(self.log.start())
+    }
+
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.open()?;
+        match self.log.get(offset) {
+            Some((at, batch)) if at == offset => Ok(log_message(at, batch)),
+            Some((at, _)) => Err(MeshError::Gone(format!(
+                "the log's message at {offset}: the log goes on at {at}"
+            ))),
+            None => Err(MeshError::Unavailable(format!("the log ends before {offset}"))),
+        }
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.open()?;
-        self.cancels.append(job_id.to_owned(), 1);
+        self.cancels.append(Notice::Cancel(job_id.to_owned()), 1);
         Ok(())
     }
 
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<String>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.open()?;
-        let (jobs, reader) = mpsc::channel(READ_AHEAD);
-        let play = Arc::clone(&self.cancels).play(0, |_, job| job, jobs, self.closed.clone());
-        tokio::spawn(play);
+        let (news, reader) = mpsc::channel(READ_AHEAD);
+        let own = Uuid::new_v4();
+        self.cancels.append(Notice::Marker(own), 1);
+        let as_read = move |_, notice| match notice {
+            Notice::Cancel(job) => Some(CancelNews::Cancel(job)),
+            Notice::Marker(marker) => (marker == own).then_some(CancelNews::CaughtUp),
+        };
+        tokio::spawn(Arc::clone(&self.cancels).play(0, as_read, news, self.closed.clone()));
         Ok(reader)
     }
 
@@ -236,6 +263,10 @@ impl Mesh for MemoryMesh {
 
 /// How many dead letters one consumer holds unsettled.
 const DEAD_PREFETCH: u16 = 16;
+
+fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
+    LogMessage { offset, bytes: batch.encoded_len(), batch: Ok(batch) }
+}
 
 fn payload(job: &JobEnvelope) -> Payload {
     if job.version > FORMAT_VERSION {

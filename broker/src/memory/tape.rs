@@ -46,20 +46,26 @@ impl<T: Clone + Send> Tape<T> {
         self.end.send_modify(|end| *end += 1);
     }
 
+    /// The offset of the oldest item that is left, if there is any.
+    pub(super) fn start(&self) -> Option<u64> {
+        let tape = self.lock();
+        (!tape.items.is_empty()).then_some(tape.first)
+    }
+
     /// The item at `offset`, or the first one after it that is left.
-    fn get(&self, offset: u64) -> Option<(u64, T)> {
+    pub(super) fn get(&self, offset: u64) -> Option<(u64, T)> {
         let tape = self.lock();
         let offset = offset.max(tape.first);
         let index = usize::try_from(offset - tape.first).ok()?;
         tape.items.get(index).map(|(item, _)| (offset, item.clone()))
     }
 
-    /// Hands all items from `offset` on to `reader`, at the reader's pace, until it
-    /// hangs up or `closed`.
+    /// Hands all items from `offset` on to `reader`, as it is to read them, or not at
+    /// all. Goes at the reader's pace, until it hangs up or `closed`.
     pub(super) async fn play<U: Send>(
         self: std::sync::Arc<Self>,
         mut offset: u64,
-        as_read: impl Fn(u64, T) -> U + Send,
+        as_read: impl Fn(u64, T) -> Option<U> + Send,
         reader: mpsc::Sender<U>,
         closed: CancellationToken,
     ) {
@@ -74,11 +80,12 @@ impl<T: Clone + Send> Tape<T> {
                     () = closed.cancelled() => return,
                 }
             };
+            offset = at + 1;
+            let Some(item) = as_read(at, item) else { continue };
             tokio::select! {
-                sent = reader.send(as_read(at, item)) => if sent.is_err() { return },
+                sent = reader.send(item) => if sent.is_err() { return },
                 () = closed.cancelled() => return,
             }
-            offset = at + 1;
         }
     }
 
@@ -98,6 +105,7 @@ mod tests {
         assert_eq!(tape.get(0), Some((2, 2)));
         assert_eq!(tape.get(4), Some((4, 4)));
         assert_eq!(tape.get(5), None);
+        assert_eq!(tape.start(), Some(2));
     }
 
     #[test]

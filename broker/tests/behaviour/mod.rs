@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
+use prost::Message as _;
 use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupAnswer, LookupRequest};
 use solvemesh_broker::{
-    Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart, MAX_ENTRY_BYTES,
-    MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart,
+    MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time};
 
@@ -28,6 +29,7 @@ macro_rules! tests_of {
             entries_are_read_in_the_order_of_the_calls
             entries_of_many_callers_keep_each_callers_order
             reading_starts_at_any_offset
+            any_message_of_the_log_is_read_back
             an_entry_that_is_too_large_is_refused
             what_is_stored_is_loaded_as_it_was
             a_reference_to_something_else_is_gone
@@ -86,7 +88,7 @@ pub(crate) async fn what_is_rejected_is_a_dead_letter(mesh: Arc<dyn Mesh>) {
         within("a dead letter", dead.next()).await.unwrap();
     assert_eq!((job_id.as_str(), reason.as_str()), ("a", "rejected"));
     assert_eq!(digest, job("a").digest);
-    assert_eq!(prost::Message::decode(body), Ok(job("a")));
+    assert_eq!(JobEnvelope::decode(body), Ok(job("a")));
     lease.ack().await.unwrap();
 }
 
@@ -198,6 +200,32 @@ pub(crate) async fn reading_starts_at_any_offset(mesh: Arc<dyn Mesh>) {
     assert_eq!(entries(&mut end, 1).await, ["5"]);
 }
 
+pub(crate) async fn any_message_of_the_log_is_read_back(mesh: Arc<dyn Mesh>) {
+    assert_eq!(within("an answer", mesh.log_start()).await, Ok(None), "it is empty");
+    let ids: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+    join_all(ids.iter().map(|id| mesh.append(entry(id)))).await;
+    mesh.append(entry("alone")).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut messages = Vec::new();
+    while messages.iter().map(entries_of).sum::<usize>() < 101 {
+        messages.push(within("a message", log.recv()).await.unwrap());
+    }
+    let sizes = messages.iter().map(|message| message.bytes);
+    let encoded = messages.iter().map(|message| message.batch.as_ref().unwrap().encoded_len());
+    assert!(sizes.eq(encoded));
+    assert_eq!(within("an answer", mesh.log_start()).await, Ok(Some(messages[0].offset)));
+
+    let many = messages.iter().cycle().take(100);
+    let read = join_all(many.clone().map(|message| mesh.read_log(message.offset))).await;
+    assert!(read.iter().zip(many).all(|(read, message)| read.as_ref() == Ok(message)));
+    let beyond = within("an answer", mesh.read_log(messages.last().unwrap().offset + 1)).await;
+    assert!(matches!(beyond, Err(MeshError::Unavailable(_))), "{beyond:?}");
+}
+
+fn entries_of(message: &LogMessage) -> usize {
+    message.batch.as_ref().unwrap().entries.len()
+}
+
 pub(crate) async fn an_entry_that_is_too_large_is_refused(mesh: Arc<dyn Mesh>) {
     let large = entry(&"x".repeat(MAX_ENTRY_BYTES));
     let refused = mesh.append(large).await;
@@ -235,11 +263,26 @@ pub(crate) async fn a_reference_to_something_else_is_gone(mesh: Arc<dyn Mesh>) {
 }
 
 pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>) {
-    mesh.announce_cancel("a").await.unwrap();
-    let mut cancels = mesh.follow_cancels().await.unwrap();
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("a"));
-    mesh.announce_cancel("b").await.unwrap();
-    assert_eq!(within("a cancel", cancels.recv()).await.as_deref(), Some("b"));
+    let mut early = mesh.follow_cancels().await.unwrap();
+    assert_eq!(news(&mut early).await, CancelNews::CaughtUp);
+    for job in ["a", "b"] {
+        mesh.announce_cancel(job).await.unwrap();
+        assert_eq!(news(&mut early).await, CancelNews::Cancel(job.to_owned()));
+    }
+    let mut late = mesh.follow_cancels().await.unwrap();
+    for job in ["a", "b"] {
+        assert_eq!(news(&mut late).await, CancelNews::Cancel(job.to_owned()));
+    }
+    assert_eq!(news(&mut late).await, CancelNews::CaughtUp);
+    mesh.announce_cancel("c").await.unwrap();
+    for cancels in [&mut early, &mut late] {
+        assert_eq!(news(cancels).await, CancelNews::Cancel("c".to_owned()));
+    }
+}
+
+/// What is heard of cancels next.
+pub(crate) async fn news(cancels: &mut mpsc::Receiver<CancelNews>) -> CancelNews {
+    within("news", cancels.recv()).await.expect("they go on")
 }
 
 pub(crate) async fn each_of_many_questions_gets_its_own_answer(mesh: Arc<dyn Mesh>) {

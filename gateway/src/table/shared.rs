@@ -181,7 +181,7 @@ impl Tail {
         error!("the results log has ended");
     }
 
-    fn fold(&self, LogMessage { offset, batch }: LogMessage) {
+    fn fold(&self, LogMessage { offset, batch, .. }: LogMessage) {
         let changes = {
             let mut fold = self.write();
             match batch {
