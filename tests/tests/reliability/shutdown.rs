@@ -102,12 +102,13 @@ async fn worker(scale: Scale) -> Trial {
         for _ in 0..scale.times(2) {
             let started = log.reader().until(is_long).await;
             let place = worker_of(&started).and_then(|worker| fleet.place(worker));
-            let worker = &mut fleet.workers[place.expect("a worker of the fleet")];
+            let place = place.expect("a worker of the fleet");
+            let worker = &mut fleet.workers[place];
             clients.recorder.fault();
             worker.signal(libc::SIGTERM);
             let status = worker.ended(WORKER_GRACE).await;
             assert!(status.success(), "it ended with {status}");
-            *worker = fleet.new_worker();
+            fleet.workers[place] = fleet.new_worker();
         }
     };
     clients.under_load(&load, fault).await;
@@ -129,13 +130,14 @@ async fn twice(scale: Scale) -> Trial {
         let stopping = async {
             let started = reader.until(|it| it.job_id == job && is_start(it)).await;
             let place = worker_of(&started).and_then(|worker| fleet.place(worker));
-            let worker = &mut fleet.workers[place.expect("a worker of the fleet")];
+            let place = place.expect("a worker of the fleet");
+            let worker = &mut fleet.workers[place];
             clients.recorder.fault();
             worker.signal(libc::SIGTERM);
             assert!(worker.runs_on_for(A_WHILE).await, "it does not end its job");
             worker.signal(libc::SIGTERM);
             worker.ended(AT_ONCE).await;
-            *worker = fleet.new_worker();
+            fleet.workers[place] = fleet.new_worker();
 
             let gateway = &mut fleet.gateways[1];
             let _request = half_a_request(gateway.address).await;
