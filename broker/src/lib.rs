@@ -6,13 +6,15 @@
 //! can't tell them apart.
 
 pub mod amqp;
+mod args;
 mod bulk;
 mod delivery;
 mod lane;
 pub mod memory;
 mod mesh;
 
-pub use amqp::{AmqpConfig, AmqpMesh};
+pub use amqp::{AmqpConfig, AmqpMesh, StreamLimits, Topology};
+pub use args::{SegmentTooLarge, TopologyArgs};
 pub use delivery::{
     Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
 };

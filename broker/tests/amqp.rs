@@ -34,7 +34,7 @@ use solvemesh_broker::{
 };
 use tokio::time;
 
-const LOOKUP: &str = "solvemesh.lookup.v1";
+const LOOKUP: &str = "solvemesh.lookup.v2";
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -135,6 +135,7 @@ async fn other_arguments_are_refused() {
     other.topology.log.max_age = "1D".to_owned();
     let refused = within("an answer", AmqpMesh::connect(other)).await;
     assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("x-max-age"), "it says what differs");
 
     let mut other = config(vhost.url());
     other.topology.lane_length = 7;
@@ -145,6 +146,31 @@ async fn other_arguments_are_refused() {
     let third = AmqpMesh::connect(third).await.unwrap();
     assert!(matches!(third.consume(&lane(), 1).await, Err(MeshError::Refused(_))));
     assert!(matches!(third.enqueue(&lane(), &job("a")).await, Err(MeshError::Refused(_))));
+    let mut fourth = config(vhost.url());
+    fourth.lanes = vec![lane()];
+    let refused = within("an answer", AmqpMesh::connect(fourth)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    let nowhere = config(&vhost.url().replace("test-", "no-"));
+    let refused = within("an answer", AmqpMesh::connect(nowhere)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+    let nobody = config(&vhost.url().replace("guest:guest", "guest:wrong"));
+    let refused = within("an answer", AmqpMesh::connect(nobody)).await;
+    assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_down_is_passed_over() {
+    let vhost = rabbit::vhost().await;
+    // No one listens there: the port is held, and not for taking connections.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let down = format!("amqp://guest:guest@{}/%2f", held.local_addr().unwrap());
+    for urls in [[vhost.url(), &down], [&down, vhost.url()]] {
+        let mesh = AmqpMesh::connect(config(&urls.join(", "))).await.unwrap();
+        mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    }
+    let nowhere = AmqpMesh::connect(AmqpConfig { urls: Vec::new(), ..config(vhost.url()) }).await;
+    assert!(matches!(nowhere, Err(MeshError::Refused(_))), "{nowhere:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

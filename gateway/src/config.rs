@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser;
-use solvemesh_broker::Lane;
+use solvemesh_broker::{Lane, TopologyArgs};
 use solvemesh_telemetry::LogArgs;
 
 use crate::{policy::Policy, server::Origins, table::Kept};
@@ -16,10 +16,15 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// The RabbitMQ to use, amqp://user:password@host:port/vhost. Without one the
-    /// gateway solves in its own process, and jobs end with it
-    #[arg(long, env = "SOLVEMESH_AMQP", hide_env_values = true, value_name = "URL")]
+    /// The RabbitMQ to use, amqp://user:password@host:port/vhost; of a cluster, several
+    /// nodes with commas between them. Without one the gateway solves in its own process,
+    /// and jobs end with it
+    #[arg(long, env = "SOLVEMESH_AMQP", hide_env_values = true, value_name = "URL,…")]
     pub amqp: Option<String>,
+
+    /// What queues and streams are declared with, with --amqp
+    #[command(flatten)]
+    pub topology: TopologyArgs,
 
     /// Embedded only: how many jobs of each lane are solved at once
     /// [default: express=1, standard=as many as there are cores]

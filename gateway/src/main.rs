@@ -54,7 +54,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let policy = args.policy();
 
     let (mesh, solving) = match &args.amqp {
-        Some(url) => (broker(url).await?, None),
+        Some(urls) => (broker(urls, &args).await?, None),
         None => {
             let (mesh, solving) = embedded::start(&args)?;
             (mesh, Some(solving))
@@ -101,9 +101,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn broker(url: &str) -> anyhow::Result<Arc<dyn Mesh>> {
-    let mut config = AmqpConfig::new(url);
-    config.name = format!("solvemesh-gateway {}", std::process::id());
+async fn broker(urls: &str, args: &Args) -> anyhow::Result<Arc<dyn Mesh>> {
+    let config = AmqpConfig {
+        name: format!("solvemesh-gateway {}", std::process::id()),
+        topology: args.topology.topology()?,
+        lanes: args.lanes.clone(),
+        ..AmqpConfig::new(urls)
+    };
     Ok(Arc::new(AmqpMesh::connect(config).await.context("--amqp")?))
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use solvemesh_broker::{AmqpConfig, TopologyArgs};
 use solvemesh_telemetry::LogArgs;
 use solvemesh_worker::{Overrun, Slots, WorkerConfig};
 
@@ -13,15 +15,19 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://…
+    /// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://…; of a cluster,
+    /// several nodes with commas between them
     #[arg(
         long,
         env = "SOLVEMESH_AMQP",
         hide_env_values = true,
-        value_name = "URL",
+        value_name = "URL,…",
         required = true
     )]
-    pub(crate) amqp: Option<BrokerUrl>,
+    pub(crate) amqp: Option<BrokerUrls>,
+
+    #[command(flatten)]
+    topology: TopologyArgs,
 
     /// How many jobs of each lane are solved at once, as in express=1,standard=4; by
     /// default express=1 and as many of the standard lane as there are cores
@@ -90,25 +96,36 @@ impl Args {
         }
     }
 
+    /// How to reach the broker, and what to declare there for these slots.
+    pub(crate) fn broker(&self, worker: &WorkerConfig) -> anyhow::Result<AmqpConfig> {
+        let urls = self.amqp.as_ref().context("--amqp is missing")?;
+        Ok(AmqpConfig {
+            name: format!("solvemesh-worker {}", worker.name),
+            topology: self.topology.topology()?,
+            lanes: worker.slots.iter().map(|(lane, _)| lane.clone()).collect(),
+            ..AmqpConfig::new(&urls.0)
+        })
+    }
+
     /// How long running solves have on SIGTERM.
     pub(crate) fn drain_grace(&self) -> Duration {
         Duration::from_secs(self.drain_grace)
     }
 }
 
-/// The broker's URL, whose password nothing prints.
+/// The broker's URLs, whose passwords nothing prints.
 #[derive(Clone)]
-pub(crate) struct BrokerUrl(pub(crate) String);
+pub(crate) struct BrokerUrls(String);
 
-impl From<String> for BrokerUrl {
-    fn from(url: String) -> Self {
-        Self(url)
+impl From<String> for BrokerUrls {
+    fn from(urls: String) -> Self {
+        Self(urls)
     }
 }
 
-impl fmt::Debug for BrokerUrl {
+impl fmt::Debug for BrokerUrls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrokerUrl(…)")
+        f.write_str("BrokerUrls(…)")
     }
 }
 
@@ -143,7 +160,9 @@ mod tests {
         assert_eq!(config.slots, "express=2".parse().unwrap());
         assert_eq!(config.overrun.fixed, Duration::from_secs(1));
         assert_eq!(config.name, "me");
-        assert_eq!(args.amqp.map(|url| url.0), Some(URL.to_owned()));
+        let broker = args.broker(&config).unwrap();
+        assert_eq!(broker.urls, [URL]);
+        assert_eq!(broker.lanes, ["express".parse().unwrap()]);
     }
 
     #[test]

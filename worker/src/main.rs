@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
-use solvemesh_broker::{AmqpConfig, AmqpMesh, Mesh};
+use solvemesh_broker::{AmqpMesh, Mesh};
 use solvemesh_worker::{Worker, solver};
 use tokio::{
     runtime::Runtime,
@@ -48,10 +48,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     solvemesh_telemetry::start(&args.logs).context("--log")?;
     let mut signals = Signals::listen().context("signals")?;
     let config = args.config();
-
-    let url = args.amqp.as_ref().context("--amqp is missing")?;
-    let mut amqp = AmqpConfig::new(&url.0);
-    amqp.name = format!("solvemesh-worker {}", config.name);
+    let amqp = args.broker(&config)?;
     let mesh: Arc<dyn Mesh> = tokio::select! {
         mesh = AmqpMesh::connect(amqp) => Arc::new(mesh.context("--amqp")?),
         () = signals.next() => return Ok(()),

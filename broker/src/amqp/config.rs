@@ -1,15 +1,22 @@
 use std::time::Duration;
 
+use crate::Lane;
+
 /// How to reach RabbitMQ, and how long and how much to wait there.
 #[derive(Clone, Debug)]
 pub struct AmqpConfig {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
-    pub url: String,
+    /// The nodes of one cluster, each as `amqp://user:password@host:port/vhost`, or
+    /// `amqps://…`; at least one. A connection begins at any of them and goes to the next
+    /// one when it fails.
+    pub urls: Vec<String>,
     /// What the broker's operator sees as the connections' name.
     pub name: String,
     /// The arguments of queues and streams. Every process of a mesh needs the same:
     /// a broker refuses to declare a queue a second time with others.
     pub topology: Topology,
+    /// The lanes to declare at the start, so that what the broker would refuse is told
+    /// then; others are declared by their first use.
+    pub lanes: Vec<Lane>,
     /// How often a sign of life is exchanged; twice this long without one is a lost
     /// connection. Whole seconds; what the URL says comes first.
     pub heartbeat: Duration,
@@ -34,12 +41,14 @@ pub struct AmqpConfig {
 }
 
 impl AmqpConfig {
-    /// The defaults, for the broker at `url`.
-    pub fn new(url: impl Into<String>) -> Self {
+    /// The defaults, for the broker at a URL, or the cluster at several with commas
+    /// between them.
+    pub fn new(urls: &str) -> Self {
         Self {
-            url: url.into(),
+            urls: urls.split(',').map(|url| url.trim().to_owned()).collect(),
             name: "solvemesh".to_owned(),
             topology: Topology::default(),
+            lanes: Vec::new(),
             heartbeat: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),

@@ -1,15 +1,16 @@
 //! One supervised connection: made, watched, and made again.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind, Event,
-    protocol::{AMQPErrorKind, AMQPSoftError},
+    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
     uri::AMQPUri,
 };
 use tokio::{sync::watch, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 use super::{
     backoff::Backoff,
@@ -112,15 +113,16 @@ impl Link {
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Result<Self, MeshError> {
-        let mut uri: AMQPUri =
-            config.url.parse().map_err(|error| MeshError::Refused(format!("the URL: {error}")))?;
-        let heartbeat = u16::try_from(config.heartbeat.as_secs()).unwrap_or(u16::MAX);
-        uri.query.heartbeat.get_or_insert(heartbeat);
+        let uris = config.urls.iter().map(|url| uri(url, config.heartbeat));
+        let mut uris = uris.collect::<Result<VecDeque<_>, _>>()?;
+        // So that processes which come up together don't all crowd on one node.
+        let first = usize::from(Uuid::new_v4().as_bytes()[0]).checked_rem(uris.len());
+        uris.rotate_left(first.ok_or_else(|| MeshError::Refused("no URL".to_owned()))?);
         let nothing_yet = MeshError::Unavailable("not connected yet".to_owned());
         let (phase, phases) = watch::channel(Phase::Down(nothing_yet));
         let useless = Arc::new(watch::Sender::new(0));
         let supervisor = Supervisor {
-            uri,
+            uris,
             name: format!("{} ({purpose})", config.name),
             queues,
             request_timeout: config.request_timeout,
@@ -183,7 +185,8 @@ impl Link {
 }
 
 struct Supervisor {
-    uri: AMQPUri,
+    /// The nodes; the first one is next.
+    uris: VecDeque<AMQPUri>,
     name: String,
     queues: Vec<Queue>,
     request_timeout: Duration,
@@ -205,21 +208,27 @@ impl Supervisor {
     async fn keep_connected(&mut self) {
         let mut backoff = Backoff::default();
         for number in 1.. {
-            let error = match self.connect(number).await {
+            // The one after it comes next, whether this one fails now or later.
+            let uri = self.uris.front().cloned().unwrap_or_default();
+            self.uris.rotate_left(1);
+            let broker = format!("{}:{}", uri.authority.host, uri.authority.port);
+            let error = match self.connect(uri, number).await {
                 Ok(session) => {
                     let connection = Arc::clone(&session.connection);
                     let events = connection.events_listener();
-                    tracing::info!(connection = self.name, "connected to the broker");
+                    tracing::info!(connection = self.name, broker, "connected to the broker");
                     backoff.reset();
                     self.phase.send_replace(Phase::Up(session.clone()));
                     let cause = self.watch(&session, events).await;
-                    tracing::warn!(connection = self.name, cause, "lost the broker");
+                    tracing::warn!(connection = self.name, broker, cause, "lost the broker");
                     // In its own time: a blocked broker hears no goodbye.
                     tokio::spawn(async move { part(&session.connection).await });
                     MeshError::Unavailable(cause)
                 }
                 Err(error) => {
-                    tracing::warn!(connection = self.name, %error, "no connection to the broker");
+                    tracing::warn!(
+                        connection = self.name, broker, %error, "no connection to the broker"
+                    );
                     error
                 }
             };
@@ -228,10 +237,10 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&self, number: u64) -> Result<Session, MeshError> {
+    async fn connect(&self, uri: AMQPUri, number: u64) -> Result<Session, MeshError> {
         let properties =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let connecting = Connection::connect_uri(self.uri.clone(), properties);
+        let connecting = Connection::connect_uri(uri, properties);
         let connection = within(self.request_timeout, connecting).await?;
         let session = Session {
             number,
@@ -280,6 +289,15 @@ impl Supervisor {
     }
 }
 
+/// The address of a node, with a heartbeat unless it tells its own.
+fn uri(url: &str, heartbeat: Duration) -> Result<AMQPUri, MeshError> {
+    let mut uri: AMQPUri =
+        url.parse().map_err(|error| MeshError::Refused(format!("the URL: {error}")))?;
+    let heartbeat = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
+    uri.query.heartbeat.get_or_insert(heartbeat);
+    Ok(uri)
+}
+
 async fn part(connection: &Connection) {
     if connection.status().connected() {
         // Whether it hears us or not, the connection is of no more use.
@@ -302,6 +320,8 @@ fn refusal_or_outage(error: &lapin::Error) -> MeshError {
     let refused = matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(
         error.kind(),
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::ACCESSREFUSED)
+            // There is no such virtual host, or it is not for this user.
+            | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
     ));
     if refused {
         MeshError::Refused(error.to_string())

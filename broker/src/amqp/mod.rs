@@ -103,7 +103,7 @@ impl AmqpMesh {
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
-        let base = topology::base(&config.topology).to_vec();
+        let base = topology::base(&config.topology, &config.lanes);
         let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
         let publishing = link("publishing", base)?;
         let consuming = link("consuming", Vec::new())?;

@@ -16,7 +16,7 @@ const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
 /// The queue of questions.
-pub(super) const LOOKUP: &str = "solvemesh.lookup.v1";
+pub(super) const LOOKUP: &str = "solvemesh.lookup.v2";
 
 /// How long a question waits for someone to take it, at most.
 pub(super) const QUESTION_TTL: Duration = Duration::from_secs(10);
@@ -61,7 +61,11 @@ impl<const N: usize> From<[Queue; N]> for Route {
 /// The queue of a lane. The route for its dead letters has to be there before it:
 /// a letter that finds none stays where it is.
 pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
-    let queue = Queue {
+    [dead(), lane_queue(lane, topology)]
+}
+
+fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
+    Queue {
         name: format!("solvemesh.jobs.{lane}.v1"),
         arguments: table([
             ("x-queue-type", text("quorum")),
@@ -73,8 +77,7 @@ pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
             ("x-delivery-limit", number(topology.delivery_limit.into())),
         ]),
         dead_letters: false,
-    };
-    [dead(), queue]
+    }
 }
 
 /// The queue of the dead letters.
@@ -104,13 +107,13 @@ pub(super) fn cancels(topology: &Topology) -> Queue {
     stream(CANCELS, &topology.cancels)
 }
 
-/// The queue of questions. It is durable only as other queues of many connections are
-/// on their way out of RabbitMQ; its messages are not.
+/// The queue of questions. Replicated, as a queue of one node can't even be declared
+/// while that node is down; what is in it is worth nothing after a few seconds.
 pub(super) fn lookup() -> Queue {
     Queue {
         name: LOOKUP.to_owned(),
         arguments: table([
-            ("x-queue-type", text("classic")),
+            ("x-queue-type", text("quorum")),
             ("x-message-ttl", millis(QUESTION_TTL)),
             ("x-expires", millis(LOOKUP_EXPIRES)),
             ("x-max-length", number(LOOKUP_LENGTH)),
@@ -128,9 +131,12 @@ pub(super) fn present(id: &str) -> Option<Queue> {
     (name.len() <= NAME_BYTES).then_some(Queue { name, arguments, dead_letters: false })
 }
 
-/// Everything but the lanes and the presences.
-pub(super) fn base(topology: &Topology) -> [Queue; 5] {
-    [dead(), lookup(), log(topology), bulk(topology), cancels(topology)]
+/// Everything but the presences and the lanes that are not known yet.
+pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
+    let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
+    // The dead letters' route comes before the lanes.
+    let lanes = lanes.iter().map(|lane| lane_queue(lane, topology));
+    [dead()].into_iter().chain(others).chain(lanes).collect()
 }
 
 fn stream(name: &str, limits: &StreamLimits) -> Queue {
@@ -220,7 +226,8 @@ mod tests {
 
     #[test]
     fn streams_have_bounds_but_no_overflow_which_the_broker_would_refuse() {
-        for stream in &base(&Topology::default())[2..] {
+        let topology = Topology::default();
+        for stream in [log(&topology), bulk(&topology), cancels(&topology)] {
             let arguments = stream.arguments.inner();
             assert_eq!(arguments["x-queue-type"], text("stream"));
             assert!(arguments.contains_key("x-max-age"));
