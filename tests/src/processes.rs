@@ -18,8 +18,9 @@ use tokio::{
 
 use crate::within;
 
-/// How many lines of a log are shown when its test failed.
-const SHOWN: usize = 60;
+/// How many lines of a log's end are shown when its test failed, and how many of the
+/// warnings before.
+const SHOWN: usize = 40;
 
 /// The path of one of the project's programs, as built beside this test.
 ///
@@ -86,7 +87,8 @@ impl Process {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = fs::read(self.folder.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Kills it as the kernel would (SIGKILL), and waits until it is gone.
@@ -122,12 +124,24 @@ impl Process {
 
     /// The ids of the processes that it has started and that live.
     pub fn children(&self) -> Vec<u32> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("a process that runs");
-        let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
-        let listed: Vec<String> = tasks.flatten().filter_map(of_task).collect();
-        let ids = listed.iter().flat_map(|ids| ids.split_whitespace());
-        ids.map(|id| id.parse().expect("a process id")).collect()
+        let processes = fs::read_dir("/proc").expect("a list of processes").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|&id| parent(id) == Some(self.id())).collect()
     }
+}
+
+/// Whether a process lives.
+pub fn lives(process: u32) -> bool {
+    parent(process).is_some()
+}
+
+/// The process that started a process, if that lives.
+fn parent(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may contain anything: the state and the parent.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let lives = fields.next().is_some_and(|state| state != "Z");
+    fields.next()?.parse().ok().filter(|_| lives)
 }
 
 /// Sends a signal to any process; tells whether there was one.
@@ -142,8 +156,17 @@ impl Drop for Process {
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
-            eprintln!("--- log of {} ({:?}), its end\n{last}\n---", self.name, self.child.id());
+            let (before, end) = lines.split_at(lines.len().saturating_sub(SHOWN));
+            let warns = |line: &&&str| line.contains(" WARN ") || line.contains("ERROR ");
+            let warnings: Vec<&str> = before.iter().filter(warns).copied().collect();
+            let warnings = &warnings[warnings.len().saturating_sub(SHOWN)..];
+            eprintln!(
+                "--- log of {} ({:?}), its warnings\n{}\n… and its end\n{}\n---",
+                self.name,
+                self.child.id(),
+                warnings.join("\n"),
+                end.join("\n")
+            );
         }
     }
 }

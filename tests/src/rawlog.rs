@@ -1,6 +1,9 @@
 //! The results log as it lies in the broker, read without a gateway.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use solvemesh::broker::v1::{LogEntry, Marker, log_entry};
 use solvemesh_broker::{AmqpConfig, AmqpMesh, LogMessage, LogStart, Mesh};
@@ -39,8 +42,8 @@ impl RawLog {
     /// Reads along from the message that was read last.
     pub fn reader(&self) -> Reader {
         let messages = Arc::clone(&self.messages);
-        let next = lock(&messages).len();
-        Reader { messages, read: self.read.clone(), next }
+        let taken = lock(&messages).len();
+        Reader { messages, read: self.read.clone(), taken, entries: VecDeque::new() }
     }
 
     /// What was read so far.
@@ -56,7 +59,7 @@ impl RawLog {
         let entry = LogEntry { kind: Some(log_entry::Kind::Marker(marker)), ..LogEntry::default() };
         self.mesh.append(entry).await.expect("a log that takes entries");
         let ours = |entry: &LogEntry| matches!(&entry.kind, Some(log_entry::Kind::Marker(marker)) if marker.nonce == nonce);
-        while !reader.next().await.batch.is_ok_and(|batch| batch.entries.iter().any(ours)) {}
+        reader.until(ours).await;
     }
 }
 
@@ -66,27 +69,35 @@ impl Drop for RawLog {
     }
 }
 
-/// Reads along with a [`RawLog`].
+/// Reads along with a [`RawLog`], entry by entry.
 pub struct Reader {
     messages: Arc<Mutex<Vec<LogMessage>>>,
     read: watch::Receiver<usize>,
-    next: usize,
+    /// How many messages were taken.
+    taken: usize,
+    /// The entries of the last one that are still to be read.
+    entries: VecDeque<LogEntry>,
 }
 
 impl Reader {
-    /// The next message.
-    pub async fn next(&mut self) -> LogMessage {
-        self.read.wait_for(|read| *read > self.next).await.expect("a log that is read");
-        let message = lock(&self.messages)[self.next].clone();
-        self.next += 1;
-        message
+    /// The next entry. Messages that can't be read are passed over.
+    pub async fn next(&mut self) -> LogEntry {
+        loop {
+            if let Some(entry) = self.entries.pop_front() {
+                return entry;
+            }
+            self.read.wait_for(|read| *read > self.taken).await.expect("a log that is read");
+            let batch = lock(&self.messages)[self.taken].batch.clone();
+            self.taken += 1;
+            self.entries = batch.map(|batch| batch.entries).unwrap_or_default().into();
+        }
     }
 
     /// Reads on to an entry of some kind.
     pub async fn until(&mut self, wanted: impl Fn(&LogEntry) -> bool) -> LogEntry {
         loop {
-            let entries = self.next().await.batch.map(|batch| batch.entries).unwrap_or_default();
-            if let Some(entry) = entries.into_iter().find(&wanted) {
+            let entry = self.next().await;
+            if wanted(&entry) {
                 return entry;
             }
         }

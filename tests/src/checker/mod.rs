@@ -25,8 +25,8 @@ use crate::{
 pub struct Rules {
     /// How many attempts of a job may die in the solver. The last of them fails the job.
     pub max_attempts: usize,
-    /// How many attempts more may start because what ran them was broken. Each fault that
-    /// was recorded allows one more by itself.
+    /// How many attempts of a job may start without one before that died in the solver. Each
+    /// fault that was recorded allows one by itself.
     pub interruptions: usize,
     /// How many attempts may start after their job's end, of all jobs together; any number
     /// where nothing is told.
@@ -160,10 +160,9 @@ impl<'a> Check<'a> {
     }
 
     fn attempts(&mut self, job_id: &str, job: &Account) {
-        let (most, broken) =
-            (self.rules.max_attempts, self.history.faults.len() + self.rules.interruptions);
-        // The attempt that fails the job for its death is not told as lost.
-        if job.deaths > most || job.starts() > most + broken {
+        // Each attempt after the first has a cause: one that died, or something that broke.
+        let broken = self.history.faults.len() + self.rules.interruptions;
+        if job.deaths > self.rules.max_attempts || job.starts() > 1 + job.deaths + broken {
             let (job_id, started, died) = (job_id.to_owned(), job.starts(), job.deaths);
             self.report(Violation::TooManyAttempts { job_id, started, died });
         }

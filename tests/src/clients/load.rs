@@ -14,6 +14,8 @@ use crate::{history::Answer, payload::Payload};
 
 /// The most jobs of one watch.
 const GROUP: usize = 200;
+/// How many groups make a solution that comes in two parts.
+const WIDE: usize = 3_000;
 /// How long a group waits for more jobs.
 const GATHER: Duration = Duration::from_millis(100);
 /// The most watches at once.
@@ -33,12 +35,15 @@ pub struct Load {
     pub long_every: usize,
     /// How long the long ones take.
     pub long: Duration,
+    /// Each how manyth job has a solution that comes in parts; with 0 none has.
+    pub wide_every: usize,
     /// Whether every submission must be acknowledged in the end.
     pub all: bool,
 }
 
 impl Default for Load {
-    /// A thousand jobs in two seconds or more, every hundredth a long one.
+    /// A thousand jobs in two seconds or more, every hundredth a long one, every 250th
+    /// with a large solution.
     fn default() -> Self {
         Self {
             jobs: 1_000,
@@ -46,6 +51,7 @@ impl Default for Load {
             pace: 500.0,
             long_every: 100,
             long: Duration::from_secs(1),
+            wide_every: 250,
             all: true,
         }
     }
@@ -54,7 +60,10 @@ impl Default for Load {
 impl Load {
     /// The job with a number: no two are the same.
     pub fn payload(&self, number: usize) -> Payload {
-        if self.long_every > 0 && number % self.long_every == self.long_every - 1 {
+        let each = |every: usize| every > 0 && number % every == every - 1;
+        if each(self.wide_every) {
+            Payload::Wide { groups: WIDE + number }
+        } else if each(self.long_every) {
             Payload::Long { number, limit: self.long }
         } else {
             // At 200 there are two optima.

@@ -58,8 +58,5 @@ impl Clients {
 /// Whether a watch that ended this way is to be resumed: its gateway stops, is behind or
 /// gone. What a gateway says of the jobs or the token stays.
 fn passes(status: &Status) -> bool {
-    match status.code() {
-        Code::NotFound | Code::OutOfRange | Code::InvalidArgument => false,
-        _ => true,
-    }
+    !matches!(status.code(), Code::NotFound | Code::OutOfRange | Code::InvalidArgument)
 }

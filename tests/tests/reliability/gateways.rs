@@ -9,13 +9,20 @@ use solvemesh_tests::{
     trial::{Fault, Scale, Trial},
 };
 
-use crate::entries::is_finish;
+use crate::entries::{is_finish, is_long};
 
-pub(crate) const FAULTS: &[Fault] = &[Fault {
-    name: "gateway: killed while jobs are queued, running and watched",
-    limit: Duration::from_secs(180),
-    body: |scale| Box::pin(killed(scale)),
-}];
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "gateway: killed while jobs are queued, running and watched",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(killed(scale)),
+    },
+    Fault {
+        name: "gateway: the only one killed",
+        limit: Duration::from_secs(180),
+        body: |scale| Box::pin(the_only_one_killed(scale)),
+    },
+];
 
 /// Kills one gateway after the other, and brings each back when the mesh has gone on
 /// without it.
@@ -37,7 +44,30 @@ async fn killed(scale: Scale) -> Trial {
         }
     };
     clients.under_load(&load, fault).await;
+    assert_resumed(&trial);
+    trial
+}
+
+/// Kills the only gateway, and brings it back: nobody answered meanwhile, workers neither.
+async fn the_only_one_killed(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan { gateways: 1, ..Plan::default() }).await;
+    let load = Load { jobs: scale.times(1_500), long_every: 50, ..Load::default() };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let fault = async {
+        for _ in 0..scale.times(2) {
+            log.reader().until(is_long).await;
+            clients.recorder.fault();
+            fleet.kill_gateway(0).await;
+            fleet.bring_back_gateway(0).await;
+        }
+    };
+    clients.under_load(&load, fault).await;
+    assert_resumed(&trial);
+    trial
+}
+
+fn assert_resumed(trial: &Trial) {
     let history = trial.clients.recorder.history();
     assert!(history.watches.iter().any(|watch| !watch.cuts.is_empty()), "no watch was cut");
-    trial
 }

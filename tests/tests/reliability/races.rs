@@ -43,7 +43,7 @@ async fn race(scale: Scale) -> Trial {
 /// One race; tells the job that came of it.
 async fn run(clients: &Clients, number: usize) -> String {
     let request_id = format!("race {number}");
-    let equal = number % 2 == 0;
+    let equal = number.is_multiple_of(2);
     let rate = 1_000.0 + number as f64;
     let one = Payload::Wyndor { rate };
     let other = Payload::Wyndor { rate: if equal { rate } else { rate + 0.5 } };

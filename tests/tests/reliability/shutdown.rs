@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use solvemesh_tests::{
+    checker::Ledger,
     clients::Load,
     fleet::Plan,
     history::{Answer, Call},
@@ -46,15 +47,22 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 async fn gateway(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
-    let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
+    // As many as it takes to have some under way at every moment.
+    let load = Load {
+        jobs: scale.times(3_000),
+        in_flight: 256,
+        pace: 2_000.0,
+        long_every: 100,
+        ..Load::default()
+    };
     let Trial { fleet, clients, .. } = &mut trial;
     let fault = async {
         let mut stops = Vec::new();
         for round in 0..scale.times(2) {
             let place = round % fleet.gateways.len();
             let process = &mut fleet.gateways[place].process;
-            process.signal(libc::SIGTERM);
             stops.push((place, clients.recorder.fault()));
+            process.signal(libc::SIGTERM);
             let status = process.ended(GATEWAY_GRACE).await;
             assert!(status.success(), "it ended with {status}");
             fleet.bring_back_gateway(place).await;
@@ -66,11 +74,9 @@ async fn gateway(scale: Scale) -> Trial {
     let history = trial.clients.recorder.history();
     let mut under_way = 0;
     for (place, stopped) in stops {
-        // What was sent about that moment may find the door closed; it was not begun.
-        let before = stopped.saturating_sub(Duration::from_millis(50));
         let calls = history.calls.iter().filter(|call| {
             call.gateway == place
-                && call.asked < before
+                && call.asked < stopped
                 && call.answered.is_none_or(|answered| answered > stopped)
         });
         for call in calls {
@@ -79,6 +85,7 @@ async fn gateway(scale: Scale) -> Trial {
         }
     }
     println!("reliability: {under_way} calls were under way");
+    assert!(under_way > 0, "no call was under way");
     let mut cuts = history.watches.iter().flat_map(|watch| &watch.cuts);
     assert!(cuts.any(|why| why == "SHUTTING_DOWN"), "no watcher was told");
     trial
@@ -99,6 +106,7 @@ async fn worker(scale: Scale) -> Trial {
     let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
     let fault = async {
+        let mut in_hand = Vec::new();
         for _ in 0..scale.times(2) {
             let started = log.reader().until(is_long).await;
             let place = worker_of(&started).and_then(|worker| fleet.place(worker));
@@ -109,9 +117,15 @@ async fn worker(scale: Scale) -> Trial {
             let status = worker.ended(WORKER_GRACE).await;
             assert!(status.success(), "it ended with {status}");
             fleet.workers[place] = fleet.new_worker();
+            in_hand.push(started.job_id);
         }
+        in_hand
     };
-    clients.under_load(&load, fault).await;
+    let in_hand = clients.under_load(&load, fault).await;
+    let ledger = Ledger::read(&log.messages());
+    for job in in_hand {
+        assert_eq!(ledger.jobs[&job].starts(), 1, "{job} was left to another worker");
+    }
     trial
 }
 

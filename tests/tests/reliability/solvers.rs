@@ -1,6 +1,12 @@
 //! Solver processes that die, hang and talk nonsense.
 
-use std::{collections::BTreeSet, fs::OpenOptions, io::Write, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
+    io::Write,
+    path::PathBuf,
+    time::Duration,
+};
 
 use solvemesh::{
     broker::v1::{LogEntry, log_entry::Kind as Entry},
@@ -11,12 +17,12 @@ use solvemesh_tests::{
     clients::Load,
     fleet::Plan,
     payload::Payload,
-    processes::{Process, send},
+    processes::{Process, lives, send},
     rabbit,
     trial::{Fault, Scale, Trial},
     within,
 };
-use tokio::join;
+use tokio::{join, time};
 
 use crate::entries::{is_finish, is_start};
 
@@ -67,16 +73,48 @@ enum Blow {
 
 impl Blow {
     /// Strikes the solver of a worker with one slot; tells whether there was one.
-    fn strike(self, worker: &Process) -> bool {
+    async fn strike(self, worker: &Process) -> bool {
         let Some(&solver) = worker.children().first() else { return false };
         match self {
+            Self::Signal(libc::SIGSEGV) => segfault(solver).await,
             Self::Signal(signal) => send(solver, signal),
             Self::Garbage => {
-                let pipe = OpenOptions::new().write(true).open(format!("/proc/{solver}/fd/1"));
-                pipe.is_ok_and(|mut pipe| pipe.write_all(&[0xff; 64]).is_ok())
+                let open = |path| OpenOptions::new().write(true).open(path).ok();
+                let pipe = reports(solver).and_then(open);
+                pipe.is_some_and(|mut pipe| pipe.write_all(&[0xff; 64]).is_ok())
             }
         }
     }
+}
+
+/// Sends SIGSEGV until it works: Rust's own handler takes a first one that no access of
+/// memory explains, and steps aside.
+async fn segfault(solver: u32) -> bool {
+    let struck = send(solver, libc::SIGSEGV);
+    for _ in 0..200 {
+        if !lives(solver) {
+            break;
+        }
+        time::sleep(Duration::from_millis(5)).await;
+        send(solver, libc::SIGSEGV);
+    }
+    struck
+}
+
+/// The pipe by which a solver process reports: not its standard output, which it keeps from
+/// whatever libraries print.
+fn reports(solver: u32) -> Option<PathBuf> {
+    let folder = PathBuf::from(format!("/proc/{solver}/fd"));
+    let is_pipe = |fd: &u32| {
+        let target = fs::read_link(folder.join(fd.to_string()));
+        let info = fs::read_to_string(format!("/proc/{solver}/fdinfo/{fd}")).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+        target.is_ok_and(|target| target.to_string_lossy().starts_with("pipe:"))
+            && flags.is_some_and(|flags| flags & libc::O_ACCMODE == libc::O_WRONLY)
+    };
+    // Past the three standard ones.
+    (3..32).find(is_pipe).map(|fd| folder.join(fd.to_string()))
 }
 
 /// A mesh with a worker of each lane.
@@ -115,14 +153,14 @@ async fn dies(scale: Scale, blow: Blow, reason: &'static str, word: &'static str
                     break;
                 }
                 clients.recorder.fault();
-                strikes += usize::from(blow.strike(&fleet.workers[STANDARD]));
+                strikes += usize::from(blow.strike(&fleet.workers[STANDARD]).await);
             }
         };
         join!(watching, striking);
         for _ in 0..scale.times(5) {
             log.reader().until(is_start).await;
             clients.recorder.fault();
-            strikes += usize::from(blow.strike(&fleet.workers[EXPRESS]));
+            strikes += usize::from(blow.strike(&fleet.workers[EXPRESS]).await);
         }
         (victim, strikes)
     };
@@ -160,7 +198,7 @@ async fn hangs(scale: Scale) -> Trial {
             let stopping = async {
                 reader.until(|it| it.job_id == job && has_solution(it)).await;
                 clients.recorder.fault();
-                assert!(Blow::Signal(libc::SIGSTOP).strike(&fleet.workers[STANDARD]));
+                assert!(Blow::Signal(libc::SIGSTOP).strike(&fleet.workers[STANDARD]).await);
                 let end = reader.until(|it| it.job_id == job && is_finish(it));
                 // A tenth and a second more, and what a busy machine takes.
                 within(LIMIT * 3, "the end of a solver that hangs", end).await;

@@ -7,6 +7,7 @@ use solvemesh_tests::{
     clients::Load,
     fleet::Plan,
     payload::Payload,
+    processes::Process,
     rabbit,
     trial::{Fault, Scale, Trial},
 };
@@ -47,16 +48,22 @@ async fn killed_while_it_solves(scale: Scale) -> Trial {
     let load = Load { jobs: scale.times(1_500), ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
     let fault = async {
+        let mut interrupted = Vec::new();
         for _ in 0..scale.times(3) {
             // From here on: what is read before is over.
             let started = log.reader().until(is_long).await;
             if let Some(place) = worker_of(&started).and_then(|worker| fleet.place(worker)) {
                 clients.recorder.fault();
                 fleet.replace_worker(place).await;
+                interrupted.push(started.job_id);
             }
         }
+        interrupted
     };
-    clients.under_load(&load, fault).await;
+    let interrupted = clients.under_load(&load, fault).await;
+    let ledger = Ledger::read(&log.messages());
+    let again = interrupted.iter().filter(|&job| ledger.jobs[job].starts() > 1).count();
+    assert!(again > 0, "no job was interrupted");
     trial
 }
 
@@ -68,6 +75,7 @@ async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
     trial.rules.late_starts = Some(0);
     let load = Load { jobs: scale.times(1_500), ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
+    let mut forgotten = 0;
     let fault = async {
         for _ in 0..scale.times(12) {
             let mut reader = log.reader();
@@ -83,12 +91,21 @@ async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
             };
             if let Some(place) = fleet.place(&worker) {
                 clients.recorder.fault();
+                forgotten += ends_found(&fleet.workers[place]);
                 fleet.replace_worker(place).await;
             }
         }
     };
     clients.under_load(&load, fault).await;
+    forgotten += fleet.workers.iter().map(ends_found).sum::<usize>();
+    println!("reliability: {forgotten} jobs came once more after their end");
+    assert!(forgotten > 0, "no kill came between confirm and ack");
     trial
+}
+
+/// How many jobs a worker was given whose end it had to be told.
+fn ends_found(worker: &Process) -> usize {
+    worker.log().matches("the job had ended; it is not solved again").count()
 }
 
 /// Kills one worker or the other ten times in a row, at random moments.

@@ -1,4 +1,4 @@
-//! Processes that die, and gateways that must agree.
+//! Gateways and watchers that must agree. What is broken on purpose is in the fault suite.
 
 use std::time::Duration;
 
@@ -28,69 +28,6 @@ async fn watchers_from_before_during_and_after_on_two_gateways_see_the_same() {
     assert_eq!(before.termination().reason(), TerminationReason::Feasible);
     assert_eq!(before, during);
     assert_eq!(before, after);
-}
-
-#[tokio::test]
-async fn a_job_that_was_accepted_survives_its_gateway() {
-    let vhost = rabbit::vhost().await;
-    let mut gateway = Gateway::on(vhost.url(), &[]).await;
-    let job = jobs::submit(&gateway.api(), jobs::request(models::wyndor(500.0))).await;
-    gateway.process.kill().await;
-
-    let again = Gateway::on(vhost.url(), &[]).await;
-    let _worker = worker(vhost.url());
-    let story = Watch::begin(&again.api(), &job).await.finish().await;
-    assert!(agree(story.objective(), 3600.0), "{story:?}");
-}
-
-#[tokio::test]
-async fn a_watch_goes_on_at_a_gateway_that_came_after_the_first_died() {
-    let vhost = rabbit::vhost().await;
-    let mut gateway = Gateway::on(vhost.url(), &[]).await;
-    let job = jobs::submit(&gateway.api(), jobs::request(models::wyndor(500.0))).await;
-    let mut first = Watch::begin(&gateway.api(), &job).await;
-    let queued = first.until(|kind| matches!(kind, Kind::Queued(_))).await;
-    let token = first.seen[0].1.clone();
-    gateway.process.kill().await;
-
-    let again = Gateway::on(vhost.url(), &[]).await;
-    let _worker = worker(vhost.url());
-    let mut rest = Watch::resume(&again.api(), &job, &token).await;
-    let next = rest.next().await.expect("an event");
-    assert_eq!(next.sequence, queued.sequence + 1);
-    rest.until(|kind| matches!(kind, Kind::Finished(_))).await;
-}
-
-#[tokio::test]
-async fn a_job_whose_worker_dies_is_finished_by_another() {
-    let vhost = rabbit::vhost().await;
-    let gateway = Gateway::on(vhost.url(), &[]).await;
-    let mut first = worker(vhost.url());
-    let job = jobs::submit(&gateway.api(), jobs::exact(models::market_split(5, 40), 6)).await;
-    let mut watch = Watch::begin(&gateway.api(), &job).await;
-    watch.until(|kind| matches!(kind, Kind::Started(_))).await;
-    let _second = worker(vhost.url());
-    watch.until(|kind| matches!(kind, Kind::Progress(_))).await;
-    first.kill().await;
-
-    let story = watch.finish().await;
-    assert_eq!(story.attempts(), [1, 2]);
-    assert_eq!(story.events.last().map(|event| event.attempt), Some(2));
-    assert_eq!(story.finished.state(), JobState::Succeeded);
-    assert_eq!(story.termination().reason(), TerminationReason::Feasible);
-}
-
-#[tokio::test]
-async fn a_worker_that_is_asked_to_stop_finishes_its_job_first() {
-    let vhost = rabbit::vhost().await;
-    let gateway = Gateway::on(vhost.url(), &[]).await;
-    let mut worker = worker(vhost.url());
-    let job = jobs::submit(&gateway.api(), jobs::exact(models::market_split(5, 40), 3)).await;
-    let mut watch = Watch::begin(&gateway.api(), &job).await;
-    watch.until(|kind| matches!(kind, Kind::Started(_))).await;
-    assert!(worker.terminate().await.success());
-    let story = watch.finish().await;
-    assert_eq!(story.attempts(), [1]);
 }
 
 #[tokio::test]
