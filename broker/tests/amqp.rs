@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 
 mod behaviour;
+mod path;
 #[allow(dead_code, unused_imports, unreachable_pub, reason = "for the end-to-end tests too")]
 #[path = "../../tests/src/rabbit/mod.rs"]
 mod rabbit;
@@ -25,6 +26,7 @@ use lapin::{
     options::{BasicConsumeOptions, BasicPublishOptions},
     types::FieldTable,
 };
+use path::Path;
 use prost::Message as _;
 use rabbit::{RabbitNode, Vhost};
 use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
@@ -253,6 +255,58 @@ async fn consumers_and_followers_survive_cut_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_goes_silent_is_noticed_and_used_again_once_it_is_whole() {
+    let vhost = rabbit::vhost().await;
+    let (host, name) = vhost.url().split_once('@').unwrap().1.split_once('/').unwrap();
+    let path = Path::to(host.parse().unwrap()).await;
+    let url = format!("amqp://guest:guest@{}/{name}?heartbeat=2", path.address);
+    // Connects anew often, so that it is soon back.
+    let request_timeout = Duration::from_secs(5);
+    let mesh = AmqpMesh::connect(AmqpConfig { request_timeout, ..config(&url) }).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut cancels = mesh.follow_cancels().await.unwrap();
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    mesh.enqueue(&lane(), &job("held")).await.unwrap();
+    let held = next(&mut jobs).await;
+    let mut health = mesh.health();
+
+    let start = Instant::now();
+    path.go_silent();
+    let unknown = async {
+        let outcome = mesh.enqueue(&lane(), &job("unknown")).await;
+        assert_eq!(outcome, Err(MeshError::OutcomeUnknown));
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    };
+    let noticed = async {
+        let lost = |health: &Health| matches!(health, Health::Disconnected { .. });
+        within("the loss", health.wait_for(lost)).await.unwrap();
+        // Both connections are to be made again.
+        within("the loss of both", path.has_taken(4)).await;
+        assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    };
+    tokio::join!(unknown, noticed);
+    assert!(!held.lease.is_live());
+    let appending = mesh.append(entry("during"));
+    let healing = async {
+        assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+        path.heal();
+        within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+    };
+    let (appended, ()) = tokio::join!(within("a place in the log", appending), healing);
+    appended.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["during"]);
+    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    mesh.enqueue(&lane(), &job("after")).await.unwrap();
+    let mut came = BTreeSet::new();
+    while !came.contains("held") || !came.contains("after") {
+        let delivery = next(&mut jobs).await;
+        came.insert(job_id(&delivery));
+        let _ = delivery.lease.ack().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_are_answered_across_cut_connections() {
     let vhost = rabbit::vhost().await;
     let (worker, gateway) = tokio::join!(connect(&vhost), connect(&vhost));
@@ -372,6 +426,26 @@ async fn a_worker_is_present_as_long_as_it_is_connected() {
     worker.close(Duration::from_secs(5)).await;
     let gone = async { while other.is_present("w").await != Ok(false) {} };
     time::timeout(Duration::from_secs(5), gone).await.expect("the broker notices soon");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mesh_that_is_opened_before_its_broker_is_there_finds_it() {
+    let node = RabbitNode::start().await;
+    node.kill9();
+    let mesh = AmqpMesh::open(config(&node.amqp_url("/"))).unwrap();
+    assert!(matches!(*mesh.health().borrow(), Health::Disconnected { .. }));
+    let refused = mesh.enqueue(&lane(), &job("refused")).await;
+    assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+    let connected = time::timeout(Duration::from_secs(1), mesh.connected()).await;
+    assert!(connected.is_err(), "{connected:?}");
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let (appended, ()) = tokio::join!(mesh.append(entry("waits")), node.restart());
+    appended.unwrap();
+    assert_eq!(entries(&mut log, 1).await, ["waits"]);
+    within("the connections", mesh.connected()).await.unwrap();
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    assert_eq!(job_id(&next(&mut jobs).await), "a");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! `solvemesh-gateway`: configuration, mesh, table, server, signals, drain.
 
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{future, io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -33,7 +33,12 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Some(Command::Solver) => embedded::be_solver(),
-        None => Runtime::new().context("tokio").and_then(|runtime| runtime.block_on(run(args))),
+        None => Runtime::new().context("tokio").and_then(|runtime| {
+            let ran = runtime.block_on(run(args));
+            // Nothing that blocks, as the search for a broker's address, is waited for.
+            runtime.shutdown_background();
+            ran
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,8 +58,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let policy = args.policy();
 
-    let (mesh, solving) = match &args.amqp {
-        Some(urls) => (broker(urls, &args).await?, None),
+    // They end with the mesh alone.
+    let mut chores = JoinSet::new();
+    let (mesh, solving): (Arc<dyn Mesh>, _) = match &args.amqp {
+        Some(urls) => {
+            let mesh = Arc::new(AmqpMesh::open(broker(urls, &args)?).context("--amqp")?);
+            chores.spawn(refusal(mesh.clone()));
+            (mesh, None)
+        }
         None => {
             let (mesh, solving) = embedded::start(&args)?;
             (mesh, Some(solving))
@@ -62,9 +73,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
     let table = Table::follow(mesh.clone(), policy.kept).await.context("the results log")?;
     let jobs = Jobs::new(mesh.clone(), table, policy);
+    let ready = jobs.table.ready();
 
-    // They end with the mesh alone.
-    let mut chores = JoinSet::new();
     chores.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("the dead letters")));
     chores.spawn(lookups::run(jobs.clone()).map(|end| end.context("the workers' questions")));
     chores.spawn(expiry::run(jobs.clone()).map(Ok));
@@ -96,19 +106,26 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(solving) = solving {
         solving.end().await;
     }
-    mesh.close(CLOSE_GRACE).await;
+    // Nothing has been accepted before the log was read.
+    mesh.close(if *ready.borrow() { CLOSE_GRACE } else { Duration::ZERO }).await;
     info!("stopped");
     Ok(())
 }
 
-async fn broker(urls: &str, args: &Args) -> anyhow::Result<Arc<dyn Mesh>> {
-    let config = AmqpConfig {
+/// How to reach the broker.
+fn broker(urls: &str, args: &Args) -> anyhow::Result<AmqpConfig> {
+    Ok(AmqpConfig {
         name: format!("solvemesh-gateway {}", std::process::id()),
         topology: args.topology.topology()?,
         lanes: args.lanes.clone(),
         ..AmqpConfig::new(urls)
-    };
-    Ok(Arc::new(AmqpMesh::connect(config).await.context("--amqp")?))
+    })
+}
+
+/// Ends only if the broker, once it is there, refuses what this gateway needs of it.
+async fn refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
+    mesh.connected().await.context("--amqp")?;
+    future::pending().await
 }
 
 /// Returns with the next SIGTERM or SIGINT.

@@ -12,10 +12,14 @@ use solvemesh_tests::{
     jobs::{self, Watch, agree},
     mesh::{Api, Gateway, worker},
     models,
+    processes::{self, Process},
     rabbit::RabbitNode,
     within,
 };
-use tonic::Code;
+use tonic::{Code, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_types::StatusExt;
 
 /// How long a submission is repeated while the broker is away.
@@ -155,4 +159,64 @@ async fn a_log_that_was_deleted_is_begun_anew() {
     let story =
         within(PATIENCE, "its end", async { Watch::begin(&api, &job).await.finish().await });
     assert_eq!(story.await.finished.state(), JobState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_and_workers_that_come_up_before_their_broker_wait_for_it() {
+    let node = RabbitNode::start().await;
+    node.stop();
+    let url = node.amqp_url("/");
+    let start = || {
+        let listen = ["--listen", "127.0.0.1:0", "--amqp", &url];
+        (Process::start("solvemesh-gateway", &listen), worker(&url))
+    };
+    let ((mut gateway, _output), mut impatient) = start();
+    for process in [&mut gateway, &mut impatient] {
+        let looked = async {
+            while !process.log().contains("no connection to the broker") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(Duration::from_secs(60), "a look at the broker", looked).await;
+        let asked = Instant::now();
+        assert!(process.terminate().await.success());
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    }
+
+    let ((_gateway, mut output), _worker) = start();
+    let line = processes::line(&mut output).await;
+    let address = line.strip_prefix("listening on ").expect("a gateway that listens");
+    let channel = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
+    let channel = channel.connect().await.expect("a gateway that listens");
+    let mut health = HealthClient::new(channel.clone());
+    let status = health.check(HealthCheckRequest::default()).await.expect("a status");
+    assert_eq!(status.into_inner().status(), ServingStatus::NotServing);
+    let api = Api::new(channel);
+    let away = api.clone().submit_job(jobs::request(models::wyndor(500.0))).await;
+    let away = away.expect_err("there is no broker");
+    assert_eq!(away.code(), Code::Unavailable);
+    assert!(away.get_error_details().retry_info().is_some(), "{away:?}");
+
+    let (id, ()) = tokio::join!(submit(&api, "early".to_owned(), 500.0), node.restart());
+    let story = Watch::begin(&api, &id).await.finish().await;
+    assert_eq!(story.finished.state(), JobState::Succeeded, "{story:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_with_other_limits_than_the_others_says_so_and_ends() {
+    let node = RabbitNode::start().await;
+    let vhost = node.vhost().await;
+    let _gateway = Gateway::on(vhost.url(), &[]).await;
+    for (program, flags) in [
+        ("solvemesh-gateway", ["--listen", "127.0.0.1:0", "--log-max-age", "3600"]),
+        ("solvemesh-worker", ["--slots", "standard=1", "--queue-length", "7"]),
+    ] {
+        let mut command = processes::command(program);
+        command.args(["--amqp", vhost.url()]).args(flags);
+        let ended = within(Duration::from_secs(30), "its end", command.output()).await;
+        let ended = ended.expect("a program that starts");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!ended.status.success());
+        assert!(told.contains("the broker refused") && told.contains("inequivalent"), "{told}");
+    }
 }

@@ -49,11 +49,12 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals")?;
     let config = args.config();
     let amqp = args.broker(&config)?;
-    let mesh: Arc<dyn Mesh> = tokio::select! {
-        mesh = AmqpMesh::connect(amqp) => Arc::new(mesh.context("--amqp")?),
+    let mesh = Arc::new(AmqpMesh::open(amqp).context("--amqp")?);
+    tokio::select! {
+        connected = mesh.connected() => connected.context("--amqp")?,
         () = signals.next() => return Ok(()),
-    };
-    let worker = Worker::start(Arc::clone(&mesh), config);
+    }
+    let worker = Worker::start(mesh.clone(), config);
 
     signals.next().await;
     let drain = async {

@@ -20,7 +20,7 @@ pub struct AmqpConfig {
     /// How often a sign of life is exchanged; twice this long without one is a lost
     /// connection. Whole seconds; what the URL says comes first.
     pub heartbeat: Duration,
-    /// How long [`AmqpMesh::connect`](super::AmqpMesh::connect) tries.
+    /// How long [`AmqpMesh::connect`](super::AmqpMesh::connect) waits.
     pub connect_timeout: Duration,
     /// How long to wait for the answer to a declaration, a new channel, a settlement.
     pub request_timeout: Duration,

@@ -91,15 +91,32 @@ pub struct AmqpMesh {
 }
 
 impl AmqpMesh {
-    /// Connects, and declares everything but the lanes and presences, which come with
-    /// their first use.
+    /// Connects, and declares everything but presences, which come with their first use.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Refused`] when the URL is none or the broker has something of
-    /// our names with other arguments; the latest error once
+    /// As [`open`](Self::open) and [`connected`](Self::connected); the latest error once
     /// [`AmqpConfig::connect_timeout`] has passed.
     pub async fn connect(config: AmqpConfig) -> Result<Self, MeshError> {
+        let limit = config.connect_timeout;
+        let mesh = Self::open(config)?;
+        match time::timeout(limit, mesh.connected()).await {
+            Ok(answer) => answer.map(|()| mesh),
+            Err(_) => {
+                let links = [&mesh.publishing, &mesh.consuming];
+                let late = || MeshError::Unavailable(format!("not within {limit:?}"));
+                Err(links.into_iter().find_map(Link::trouble).unwrap_or_else(late))
+            }
+        }
+    }
+
+    /// Begins to connect, and goes on with it for as long as it takes: until then the mesh
+    /// is as it is in any other outage. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Refused`] when a URL is none.
+    pub fn open(config: AmqpConfig) -> Result<Self, MeshError> {
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
@@ -107,9 +124,6 @@ impl AmqpMesh {
         let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
         let publishing = link("publishing", base)?;
         let consuming = link("consuming", Vec::new())?;
-        let limit = config.connect_timeout;
-        tokio::try_join!(ready(&publishing, limit), ready(&consuming, limit))?;
-
         let publisher = |in_flight| {
             let link = publishing.clone();
             Publisher::start(link, in_flight, config.publish_timeout, closed.clone(), &tasks)
@@ -128,7 +142,8 @@ impl AmqpMesh {
         let queue = topology::log(&config.topology);
         let log = Log::new(consuming.clone(), queue, config.request_timeout);
         let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
-        let (verdict, health) = watch::channel(Health::Ready);
+        let nothing_yet = Health::Disconnected { error: "not connected yet".to_owned() };
+        let (verdict, health) = watch::channel(nothing_yet);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
         let closed = guard.disarm();
         Ok(Self {
@@ -148,7 +163,17 @@ impl AmqpMesh {
         })
     }
 
-    fn open(&self) -> Result<(), MeshError> {
+    /// Waits until the mesh is connected and everything is declared.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Refused`] when the broker does not let us in, or has something of our
+    /// names with other arguments: it is told then, and still tried again.
+    pub async fn connected(&self) -> Result<(), MeshError> {
+        tokio::try_join!(ready(&self.publishing), ready(&self.consuming)).map(drop)
+    }
+
+    fn is_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
@@ -212,7 +237,7 @@ impl Drop for AmqpMesh {
 #[async_trait]
 impl Mesh for AmqpMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.open()?;
+        self.is_open()?;
         let limit = self.config.max_job_bytes;
         let bytes = job.encoded_len();
         if bytes > limit {
@@ -230,7 +255,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = self.source(self.lane(lane), prefetch, |message| Delivery {
             payload: payload(&message),
             redelivered: message.redelivered,
@@ -240,7 +265,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
             job_id: properties::job_id(&message.properties),
             digest: properties::digest(&message.properties),
@@ -256,24 +281,24 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let route = [topology::log(&self.config.topology)].into();
         let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
         Ok(self.follow(route, from, reading))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.log.start().await
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.open()?;
+        self.is_open()?;
         let notice = CancelNotice {
             version: FORMAT_VERSION,
             job_id: job_id.to_owned(),
@@ -284,19 +309,19 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let (publisher, route) = (self.records.clone(), self.cancels());
         let reading = Cancels { publisher, route: route.clone(), awaited: None };
         Ok(self.follow(route, LogStart::First, reading))
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.bulk.store(parts).await
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.bulk.load(reference).await
     }
 
@@ -305,12 +330,12 @@ impl Mesh for AmqpMesh {
         request: LookupRequest,
         patience: Duration,
     ) -> Result<LookupAnswer, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.asker.ask(&request, patience).await
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.open()?;
+        self.is_open()?;
         let source = Source {
             // Answers are published by the channel that the questions came by.
             link: self.publishing.clone(),
@@ -320,12 +345,12 @@ impl Mesh for AmqpMesh {
     }
 
     async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.presence().begin(id, self.closed.clone(), &self.tasks).await
     }
 
     async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.open()?;
+        self.is_open()?;
         self.presence().sees(id).await
     }
 
@@ -345,18 +370,16 @@ impl Mesh for AmqpMesh {
     }
 }
 
-/// Waits for the first session.
-async fn ready(link: &Link, limit: Duration) -> Result<(), MeshError> {
+/// Waits for a session, or for an answer that there is none to be had.
+async fn ready(link: &Link) -> Result<(), MeshError> {
     let mut phases = link.phases();
     let answered = phases.wait_for(|phase| {
         matches!(phase, Phase::Up(_) | Phase::Closed | Phase::Down(MeshError::Refused(_)))
     });
-    // What came in time or not, the phase tells.
-    let _ = time::timeout(limit, answered).await;
-    match &*link.phases().borrow() {
-        Phase::Up(_) => Ok(()),
-        Phase::Down(error) => Err(error.clone()),
-        Phase::Closed => Err(MeshError::Closed),
+    match answered.await.as_deref() {
+        Ok(Phase::Up(_)) => Ok(()),
+        Ok(Phase::Down(error)) => Err(error.clone()),
+        Ok(Phase::Closed) | Err(_) => Err(MeshError::Closed),
     }
 }
 
