@@ -75,21 +75,27 @@ impl Cluster {
         Vhost::new(urls.join(","), name)
     }
 
-    /// The index of the node that leads a replicated queue or stream, asked of a node
-    /// that runs.
+    /// The index of the node that leads a replicated queue or stream, while all run.
     ///
     /// # Panics
     ///
     /// When there is no such queue, or it has no leader right now.
-    pub async fn leader(&self, asked: &RabbitNode, vhost: &Vhost, queue: &str) -> usize {
+    pub async fn leader(&self, vhost: &Vhost, queue: &str) -> usize {
         let list = ["list_queues", "--vhost", vhost.name(), "name", "leader", "--no-table-headers"];
-        let listed = asked.rabbitmqctl(&list).await;
+        let listed = self.nodes[0].rabbitmqctl(&list).await;
         let leader = listed.lines().find_map(|line| match line.split_once('\t') {
             Some((name, leader)) if name == queue => Some(leader),
             _ => None,
         });
         let index = self.nodes.iter().position(|node| Some(node.name()) == leader);
         index.unwrap_or_else(|| panic!("no leader of {queue} in {listed:?}"))
+    }
+
+    /// How many connections of clients a node has.
+    pub async fn connections(&self, index: usize) -> usize {
+        let listed = self.nodes[0].rabbitmqctl(&["list_connections", "pid"]).await;
+        // The ids of Erlang begin with the node's name.
+        listed.lines().filter(|pid| pid.contains(self.nodes[index].name())).count()
     }
 
     /// Cuts a node off from the others: they know each other's cookie no more. Clients

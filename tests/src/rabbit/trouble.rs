@@ -1,6 +1,8 @@
 //! What may befall a node that goes on running.
 
-use super::RabbitNode;
+use std::collections::BTreeMap;
+
+use super::{RabbitNode, Vhost};
 
 /// What a node can run short of. It then blocks all connections that publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,5 +35,18 @@ impl RabbitNode {
     /// Closes all connections from the broker's side.
     pub async fn close_connections(&self) {
         self.rabbitmqctl(&["close_all_connections", "test"]).await;
+    }
+
+    /// How many messages the queues of a virtual host have, those in somebody's hands
+    /// included.
+    pub async fn queues(&self, vhost: &Vhost) -> BTreeMap<String, u64> {
+        let list =
+            ["list_queues", "--vhost", vhost.name(), "name", "messages", "--no-table-headers"];
+        let listed = self.rabbitmqctl(&list).await;
+        let counts = listed.lines().map(|line| {
+            let (name, count) = line.split_once('\t').expect("a name and a count");
+            (name.to_owned(), count.trim().parse().expect("a count"))
+        });
+        counts.collect()
     }
 }
