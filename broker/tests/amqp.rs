@@ -5,8 +5,8 @@
 
 mod behaviour;
 mod path;
-#[allow(dead_code, unreachable_pub, reason = "for the end-to-end tests too")]
-#[path = "../../tests/src/rabbit.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "for the end-to-end tests too")]
+#[path = "../../tests/src/rabbit/mod.rs"]
 mod rabbit;
 
 use std::{

@@ -15,8 +15,10 @@ pub struct Plan {
     pub gateway_flags: Vec<String>,
     /// The flags of each worker, beside its broker.
     pub worker_flags: Vec<String>,
-    /// What to add to the broker's URL: `heartbeat=2`, say.
+    /// What to add to each URL of a broker: `heartbeat=2`, say.
     pub amqp_options: String,
+    /// Where gateways reach the broker, if not where workers do.
+    pub gateway_broker: Option<String>,
 }
 
 impl Default for Plan {
@@ -28,7 +30,23 @@ impl Default for Plan {
             gateway_flags: Vec::new(),
             worker_flags: ["--slots", "express=1,standard=1"].map(str::to_owned).to_vec(),
             amqp_options: String::new(),
+            gateway_broker: None,
         }
+    }
+}
+
+impl Plan {
+    /// The URLs of a broker, separated by commas, each with the options.
+    fn with_options(&self, broker: &str) -> String {
+        if self.amqp_options.is_empty() {
+            return broker.to_owned();
+        }
+        let urls = broker.split(',').map(|url| format!("{url}?{}", self.amqp_options));
+        urls.collect::<Vec<_>>().join(",")
+    }
+
+    fn gateway_broker(&self, broker: &str) -> String {
+        self.with_options(self.gateway_broker.as_deref().unwrap_or(broker))
     }
 }
 
@@ -41,19 +59,18 @@ pub struct Fleet {
     pub workers: Vec<Process>,
     plan: Plan,
     broker: String,
+    gateway_broker: String,
 }
 
 impl Fleet {
     /// Starts all of them on a broker, and waits until the gateways are ready.
     pub async fn start(broker: &str, plan: Plan) -> Self {
-        let broker = match plan.amqp_options.as_str() {
-            "" => broker.to_owned(),
-            options => format!("{broker}?{options}"),
-        };
         let flags = borrowed(&plan.gateway_flags);
-        let gateways = (0..plan.gateways).map(|_| Gateway::on(&broker, &flags));
+        let gateway_broker = plan.gateway_broker(broker);
+        let gateways = (0..plan.gateways).map(|_| Gateway::on(&gateway_broker, &flags));
         let gateways = join_all(gateways).await;
-        let mut fleet = Self { gateways, workers: Vec::new(), plan, broker };
+        let broker = plan.with_options(broker);
+        let mut fleet = Self { gateways, workers: Vec::new(), plan, broker, gateway_broker };
         for _ in 0..fleet.plan.workers {
             fleet.add_worker();
         }
@@ -86,7 +103,7 @@ impl Fleet {
     pub async fn bring_back_gateway(&mut self, index: usize) {
         let address = self.gateways[index].address;
         let flags = borrowed(&self.plan.gateway_flags);
-        self.gateways[index] = Gateway::again(address, &self.broker, &flags).await;
+        self.gateways[index] = Gateway::again(address, &self.gateway_broker, &flags).await;
     }
 
     /// A worker as planned, which is not one of the fleet.

@@ -17,8 +17,10 @@ pub mod mesh;
 pub mod models;
 pub mod payload;
 pub mod processes;
+pub mod proxy;
 pub mod rabbit;
 pub mod rawlog;
+pub mod stray;
 pub mod trial;
 pub mod web;
 

@@ -85,6 +85,17 @@ impl Process {
         self.child.id().expect("a process that runs")
     }
 
+    /// How long it has computed so far, without its children.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("its figures");
+        // The name before them may have anything in it but the last parenthesis.
+        let figures = stat.rsplit_once(')').map_or("", |(_, figures)| figures);
+        // Clock ticks in user and in kernel mode, of which Linux tells 100 a second.
+        let ticks = figures.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(|count| count.parse::<u64>().expect("a count of ticks"));
+        Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.path().join("log")).unwrap_or_default();

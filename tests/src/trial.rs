@@ -1,6 +1,6 @@
 //! A fault and its trial: a mesh of its own, its clients, the raw log, and the verdict.
 
-use std::{pin::Pin, time::Duration};
+use std::{any::Any, pin::Pin, time::Duration};
 
 use crate::{
     checker::{Rules, Verdict, check},
@@ -44,6 +44,7 @@ pub struct Trial {
     pub log: RawLog,
     /// What the fault allows.
     pub rules: Rules,
+    kept: Vec<Box<dyn Any>>,
 }
 
 impl Trial {
@@ -52,7 +53,13 @@ impl Trial {
         let fleet = Fleet::start(broker, plan).await;
         let clients = Clients::new(fleet.doors());
         let log = RawLog::follow(broker).await;
-        Self { fleet, clients, log, rules: Rules::strict() }
+        Self { fleet, clients, log, rules: Rules::strict(), kept: Vec::new() }
+    }
+
+    /// Keeps what the mesh stands on, a node or a proxy, until all is checked.
+    pub fn kept(mut self, what: impl Any) -> Self {
+        self.kept.push(Box::new(what));
+        self
     }
 
     /// Looks at all jobs again at every gateway, reads the log to its end, and checks.

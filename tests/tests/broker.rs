@@ -1,15 +1,11 @@
-//! A broker that dies, cuts its connections, runs short of memory or loses the log, under
-//! load. Each test has a node of its own to break.
+//! A broker that comes late, has other limits than a process, or loses the log. What
+//! happens to it under load is in the fault suite.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use futures::{StreamExt, stream};
-use solvemesh::v1::{JobState, SubmitJobRequest, event::Kind};
+use solvemesh::v1::{JobState, SubmitJobRequest};
 use solvemesh_tests::{
-    jobs::{self, Watch, agree},
+    jobs::{self, Watch},
     mesh::{Api, Gateway, worker},
     models,
     processes::{self, Process},
@@ -43,103 +39,6 @@ async fn submit(api: &Api, request_id: String, rate: f64) -> String {
             }
         }
     }
-}
-
-/// Submits jobs while `fault` happens after a quarter of them, and checks that each
-/// acknowledged job ends once and right, and that there are no others.
-async fn nothing_is_lost<F>(node: &RabbitNode, jobs: usize, fault: impl FnOnce() -> F)
-where
-    F: Future<Output = ()>,
-{
-    let vhost = node.vhost().await;
-    let gateway = Gateway::on(vhost.url(), &[]).await;
-    let _workers = [worker(vhost.url()), worker(vhost.url())];
-    let api = gateway.api();
-    let (reached, mut quarter) = tokio::sync::watch::channel(0);
-    let submitting = stream::iter(0..jobs)
-        .map(|number| {
-            let (api, reached) = (api.clone(), reached.clone());
-            async move {
-                // 200 has two optima; no test takes so many.
-                let rate = 201.0 + number as f64;
-                let id = submit(&api, format!("request {number}"), rate).await;
-                reached.send_modify(|count| *count += 1);
-                (id, rate)
-            }
-        })
-        .buffer_unordered(16)
-        .collect::<Vec<_>>();
-    let breaking = async {
-        quarter.wait_for(|count| *count >= jobs / 4).await.expect("the submissions go on");
-        fault().await;
-    };
-    let (acknowledged, ()) = tokio::join!(submitting, breaking);
-
-    let ids: BTreeSet<&str> = acknowledged.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(ids.len(), jobs, "a job for each request");
-    for (id, rate) in &acknowledged {
-        let story = Watch::begin(&api, id).await.finish().await;
-        assert_eq!(story.finished.state(), JobState::Succeeded, "{story:?}");
-        assert!(agree(story.objective(), models::wyndor_optimum(*rate).0), "{story:?}");
-    }
-    let request = solvemesh::v1::ListJobsRequest { page_size: 1000, ..Default::default() };
-    let listed = api.clone().list_jobs(request).await.expect("a page").into_inner().jobs;
-    let listed: BTreeSet<&str> = listed.iter().map(|job| job.job_id.as_str()).collect();
-    assert_eq!(listed, ids, "nothing unexpected");
-}
-
-#[tokio::test]
-async fn what_was_accepted_survives_the_death_of_the_broker() {
-    let node = RabbitNode::start().await;
-    let dying = || async {
-        node.kill9();
-        node.restart().await;
-    };
-    within(Duration::from_secs(300), "all jobs", nothing_is_lost(&node, 400, dying)).await;
-}
-
-#[tokio::test]
-async fn what_was_accepted_survives_the_loss_of_all_connections() {
-    let node = RabbitNode::start().await;
-    let cutting = || async {
-        for _ in 0..3 {
-            node.rabbitmqctl(&["close_all_connections", "test"]).await;
-        }
-    };
-    within(Duration::from_secs(300), "all jobs", nothing_is_lost(&node, 400, cutting)).await;
-}
-
-#[tokio::test]
-async fn a_broker_short_of_memory_is_told_at_once_and_running_jobs_go_on() {
-    let node = RabbitNode::start().await;
-    let vhost = node.vhost().await;
-    let gateway = Gateway::on(vhost.url(), &[]).await;
-    let _worker = worker(vhost.url());
-    let api = gateway.api();
-    let long = jobs::submit(&api, jobs::exact(models::market_split(5, 40), 6)).await;
-    let mut watch = Watch::begin(&api, &long).await;
-    watch.until(|kind| matches!(kind, Kind::Started(_))).await;
-
-    node.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
-    let refused = loop {
-        let begun = Instant::now();
-        let answer = api.clone().submit_job(jobs::request(models::wyndor(500.0))).await;
-        assert!(begun.elapsed() < Duration::from_secs(30), "it hangs");
-        // The alarm may come after the first ones.
-        if let Err(status) = answer {
-            break status;
-        }
-    };
-    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
-    assert!(refused.get_error_details().retry_info().is_some(), "{refused:?}");
-
-    // Longer than the solve: its result has to wait for the broker.
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    node.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).await;
-    let story = watch.finish().await;
-    assert_eq!(story.finished.state(), JobState::Succeeded);
-    let again = submit(&api, "after the alarm".to_owned(), 500.0).await;
-    Watch::begin(&api, &again).await.finish().await;
 }
 
 #[tokio::test]

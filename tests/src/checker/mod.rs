@@ -41,6 +41,8 @@ pub struct Rules {
     pub denials: BTreeSet<&'static str>,
     /// How many messages of the log may be unreadable.
     pub unreadable: usize,
+    /// Jobs that no client submitted: the fault itself put them into a queue.
+    pub strays: BTreeSet<String>,
 }
 
 impl Rules {
@@ -139,6 +141,9 @@ impl<'a> Check<'a> {
         }
         let ledger = self.ledger;
         for (job_id, job) in &ledger.jobs {
+            if self.rules.strays.contains(job_id) {
+                continue;
+            }
             let calls = requests.get(job.request_id());
             let call = calls
                 .and_then(|calls| calls.iter().find(|call| call.payload.name() == job.model()));

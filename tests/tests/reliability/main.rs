@@ -5,10 +5,18 @@
 //! `SOLVEMESH_RELIABILITY_SCALE` above 1 there are more jobs and more rounds.
 
 mod arguments;
+mod broker;
 mod chance;
+mod cluster;
 mod entries;
 mod gateways;
+mod jobs;
+mod limits;
+mod network;
+mod patience;
+mod poison;
 mod races;
+mod refusal;
 mod report;
 mod shutdown;
 mod solvers;
@@ -32,7 +40,20 @@ use self::{
 
 /// All faults, in the order of their trials.
 fn faults() -> Vec<Fault> {
-    [workers::FAULTS, solvers::FAULTS, gateways::FAULTS, shutdown::FAULTS, races::FAULTS].concat()
+    [
+        workers::FAULTS,
+        solvers::FAULTS,
+        gateways::FAULTS,
+        shutdown::FAULTS,
+        races::FAULTS,
+        broker::FAULTS,
+        patience::FAULTS,
+        network::FAULTS,
+        poison::FAULTS,
+        limits::FAULTS,
+        cluster::FAULTS,
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

@@ -1,18 +1,13 @@
-//! A RabbitMQ of our own: a private node on free ports of the loopback, in a
-//! temporary folder, that may be killed and stopped at will.
-//!
-//! Each node has a watchdog, a shell that waits for the end of its input: when the
-//! node is dropped, or the test process ends in whatever way, it kills the node and
-//! its epmd and removes the folder.
+//! One node.
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -25,6 +20,8 @@ use tokio::{
     time,
 };
 
+use super::home::{Home, free_ports};
+
 /// Where Debian's package puts the scripts; those in `/usr/sbin` change the user.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 /// How long a node may take to come up on a busy machine.
@@ -33,34 +30,20 @@ const BOOT: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(100);
 /// How often to try with other ports, should someone take ours in between.
 const STARTS: u32 = 3;
-
-/// Kills what the files name, by process group, and removes the folder.
-const WATCHDOG: &str = r#"
-cat > /dev/null
-for file in "$0/node.pid" "$0/epmd.pid"; do
-    if [ -s "$file" ]; then kill -s KILL -- "-$(cat "$file")"; fi
-done
-for attempt in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done
-"#;
+/// Enough for tests on a small disk.
+const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = warning\n";
 
 /// A broker of the test's own.
 #[derive(Debug)]
 pub struct RabbitNode {
+    home: Arc<Home>,
     folder: PathBuf,
     name: String,
-    ports: Ports,
-    /// The node, while it runs.
-    server: Mutex<Option<Child>>,
-    epmd: Child,
-    watchdog: Child,
-    vhosts: AtomicU32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ports {
     amqp: u16,
     dist: u16,
-    epmd: u16,
+    /// The node, while it runs.
+    server: Mutex<Option<Child>>,
+    vhosts: AtomicU32,
 }
 
 /// A virtual host of the test's own.
@@ -71,7 +54,11 @@ pub struct Vhost {
 }
 
 impl Vhost {
-    /// The URL for AMQP clients.
+    pub(super) fn new(url: String, name: String) -> Self {
+        Self { url, name }
+    }
+
+    /// The URL for AMQP clients; on a cluster one a node, separated by commas.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -80,11 +67,6 @@ impl Vhost {
     pub fn name(&self) -> &str {
         &self.name
     }
-}
-
-/// A fresh virtual host on the node that all tests of this process share.
-pub async fn vhost() -> Vhost {
-    RabbitNode::shared().await.vhost().await
 }
 
 impl RabbitNode {
@@ -100,12 +82,19 @@ impl RabbitNode {
     ///
     /// When RabbitMQ is not installed, or does not come up.
     pub async fn start() -> Self {
-        assert!(
-            Path::new(SCRIPTS).join("rabbitmq-server").exists(),
-            "{SCRIPTS}/rabbitmq-server is missing: scripts/setup test installs RabbitMQ"
-        );
+        Self::start_with("").await
+    }
+
+    /// Starts a node with lines of its own in its `rabbitmq.conf`.
+    ///
+    /// # Panics
+    ///
+    /// When RabbitMQ is not installed, or does not come up.
+    pub async fn start_with(configuration: &str) -> Self {
         for attempt in 1.. {
-            let node = Self::spawn();
+            let node = Self::settle(Arc::new(Home::new()));
+            node.configure(configuration);
+            node.launch();
             match node.ready().await {
                 Ok(()) => return node,
                 Err(why) if attempt == STARTS => panic!("RabbitMQ does not start: {why}"),
@@ -115,49 +104,28 @@ impl RabbitNode {
         unreachable!("the loop ends by returning")
     }
 
-    fn spawn() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("rabbit-")
-            .tempdir()
-            .expect("a temporary folder")
-            // The watchdog removes it, even when this process can't.
-            .keep();
-        let ports = Ports::free();
+    /// A node that was not launched yet, with a name and ports.
+    pub(super) fn settle(home: Arc<Home>) -> Self {
+        assert!(
+            Path::new(SCRIPTS).join("rabbitmq-server").exists(),
+            "{SCRIPTS}/rabbitmq-server is missing: scripts/setup test installs RabbitMQ"
+        );
+        let [amqp, dist] = free_ports();
+        let folder = home.folder().join(amqp.to_string());
+        fs::create_dir(&folder).expect("a folder in the home");
         fs::write(folder.join("plugins"), "[].").expect("a file in it");
-        fs::write(folder.join("rabbitmq.conf"), CONFIGURATION).expect("a file in it");
-        let watchdog = Command::new("sh")
-            .args(["-c", WATCHDOG])
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Not to be interrupted along with the tests.
-            .process_group(0)
-            .spawn()
-            .expect("a shell");
-        let epmd = Command::new("epmd")
-            .args(["-port", &ports.epmd.to_string(), "-address", "127.0.0.1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("epmd, which comes with Erlang");
-        fs::write(folder.join("epmd.pid"), epmd.id().to_string()).expect("a file in the folder");
-        let node = Self {
-            name: format!("solvemesh-{}@localhost", ports.amqp),
-            folder,
-            ports,
-            server: Mutex::new(None),
-            epmd,
-            watchdog,
-            vhosts: AtomicU32::new(0),
-        };
-        node.launch();
-        node
+        let name = format!("solvemesh-{amqp}@localhost");
+        let (server, vhosts) = (Mutex::new(None), AtomicU32::new(0));
+        Self { home, folder, name, amqp, dist, server, vhosts }
     }
 
-    fn launch(&self) {
+    /// Writes its configuration, before it is launched.
+    pub(super) fn configure(&self, configuration: &str) {
+        let whole = [CONFIGURATION, configuration].concat();
+        fs::write(self.folder.join("rabbitmq.conf"), whole).expect("a file in the folder");
+    }
+
+    pub(super) fn launch(&self) {
         let log = || File::create(self.folder.join("output")).expect("a file in the folder");
         let server = self
             .script("rabbitmq-server")
@@ -175,7 +143,7 @@ impl RabbitNode {
     /// Waits until the node answers a greeting.
     async fn ready(&self) -> Result<(), String> {
         let deadline = Instant::now() + BOOT;
-        while !greets(self.ports.amqp).await {
+        while !greets(self.address()).await {
             let ended = self.server().as_mut().map(Child::try_wait);
             if let Some(Ok(Some(status))) = ended {
                 let output = fs::read_to_string(self.folder.join("output")).unwrap_or_default();
@@ -186,41 +154,59 @@ impl RabbitNode {
             }
             time::sleep(LOOK).await;
         }
-        if self.registered() {
+        if self.home.knows(self.name.split('@').next().unwrap_or_default()) {
             Ok(())
         } else {
             Err("its epmd does not know it, so rabbitmqctl would not find it".to_owned())
         }
     }
 
-    /// Whether the node's epmd knows it.
-    fn registered(&self) -> bool {
-        let names = Command::new("epmd")
-            .args(["-port", &self.ports.epmd.to_string(), "-names"])
-            .stdin(Stdio::null())
-            .output()
-            .expect("epmd, which comes with Erlang");
-        let short = self.name.split('@').next().unwrap_or_default();
-        String::from_utf8_lossy(&names.stdout).contains(&format!("name {short} at port"))
+    /// Waits until the node that was launched takes connections.
+    pub(super) async fn await_ready(&self) {
+        if let Err(why) = self.ready().await {
+            panic!("RabbitMQ does not start: {why}");
+        }
+    }
+
+    /// The name by which it is known to its peers.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it takes AMQP connections.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.amqp))
     }
 
     /// The URL of a virtual host; `/` is the one that is always there.
     pub fn amqp_url(&self, vhost: &str) -> String {
-        let vhost = vhost.replace('/', "%2f");
-        format!("amqp://guest:guest@127.0.0.1:{}/{vhost}", self.ports.amqp)
+        amqp_url(self.address(), vhost)
     }
 
     /// Makes a virtual host.
     pub async fn vhost(&self) -> Vhost {
         let name = format!("test-{}", self.vhosts.fetch_add(1, Ordering::Relaxed));
+        self.add_vhost(&name).await;
+        Vhost::new(self.amqp_url(&name), name)
+    }
+
+    pub(super) async fn add_vhost(&self, name: &str) {
         // One start of rabbitmqctl instead of two: each takes a second.
         let make = format!(
             r#"ok = rabbit_vhost:add(<<"{name}">>, <<"test">>),
             ok = rabbit_auth_backend_internal:set_permissions(
                 <<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)."#
         );
-        self.rabbitmqctl(&["eval", &make]).await;
-        Vhost { url: self.amqp_url(&name), name }
+        self.eval(&make).await;
+    }
+
+    /// Evaluates Erlang on the node, and returns what comes out.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub async fn eval(&self, erlang: &str) -> String {
+        self.rabbitmqctl(&["eval", erlang]).await
     }
 
     /// Runs `rabbitmqctl` on the node, and returns what it prints.
@@ -257,21 +243,12 @@ impl RabbitNode {
     /// When it does not come up.
     pub async fn restart(&self) {
         self.launch();
-        if let Err(why) = self.ready().await {
-            panic!("RabbitMQ does not start again: {why}");
-        }
+        self.await_ready().await;
     }
 
     fn signal(&self, signal: &str) {
         let mut server = self.server().take().expect("it runs");
-        // The group: the script that was started waits for the node. The other
-        // signals are for the script to hand on.
-        let whom = if signal == "KILL" { "-" } else { "" };
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -s {signal} -- {whom}{}", server.id())])
-            .status()
-            .expect("a shell");
-        assert!(sent.success(), "kill: {sent}");
+        assert!(send(signal, &server), "the node can't be signalled");
         server.wait().expect("the node's end");
         fs::remove_file(self.folder.join("node.pid")).expect("the file of its id");
     }
@@ -283,13 +260,13 @@ impl RabbitNode {
         let mut command = Command::new(Path::new(SCRIPTS).join(script));
         command
             .current_dir(&self.folder)
-            .env("HOME", &self.folder)
-            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
+            .env("HOME", self.home.folder())
+            .env("ERL_EPMD_PORT", self.home.epmd_port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODENAME", &self.name)
-            .env("RABBITMQ_NODE_PORT", self.ports.amqp.to_string())
+            .env("RABBITMQ_NODE_PORT", self.amqp.to_string())
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_DIST_PORT", self.ports.dist.to_string())
+            .env("RABBITMQ_DIST_PORT", self.dist.to_string())
             .env("RABBITMQ_MNESIA_BASE", in_folder("mnesia"))
             .env("RABBITMQ_LOG_BASE", in_folder("log"))
             .env("RABBITMQ_CONFIG_FILE", in_folder("rabbitmq.conf"))
@@ -309,35 +286,37 @@ impl RabbitNode {
     }
 }
 
-/// Enough for tests on a small disk.
-const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = warning\n";
-
 impl Drop for RabbitNode {
     fn drop(&mut self) {
-        drop(self.watchdog.stdin.take());
-        // Its end is the node's end; without it there is nothing left to do.
-        let _ = self.watchdog.wait();
         if let Some(mut server) = self.server().take() {
+            // One that ended by itself has its end all the same.
+            send("KILL", &server);
             let _ = server.wait();
         }
-        let _ = self.epmd.wait();
     }
 }
 
-impl Ports {
-    /// Ports that are free now, and different.
-    fn free() -> Self {
-        let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let [amqp, dist, epmd] = [listen(), listen(), listen()]
-            .map(|listener| listener.local_addr().map(|address| address.port()).expect("a port"));
-        Self { amqp, dist, epmd }
-    }
+/// Sends a signal to a node; tells whether there was one.
+fn send(signal: &str, server: &Child) -> bool {
+    // To the group: the script that was started waits for the node. The other signals
+    // are for the script to hand on.
+    let whom = if signal == "KILL" { "-" } else { "" };
+    Command::new("sh")
+        .args(["-c", &format!("kill -s {signal} -- {whom}{}", server.id())])
+        .status()
+        .expect("a shell")
+        .success()
 }
 
-/// Whether someone on the port speaks AMQP.
-async fn greets(port: u16) -> bool {
+/// The URL of a virtual host of the broker that is reached at `address`.
+pub fn amqp_url(address: SocketAddr, vhost: &str) -> String {
+    format!("amqp://guest:guest@{address}/{}", vhost.replace('/', "%2f"))
+}
+
+/// Whether someone there speaks AMQP.
+async fn greets(address: SocketAddr) -> bool {
     let greeting = async {
-        let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(b"AMQP\0\0\x09\x01").await?;
         stream.read_u8().await
     };

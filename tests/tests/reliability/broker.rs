@@ -1,0 +1,117 @@
+//! A broker that dies, cuts its connections, or runs short of what it needs. Each fault
+//! has a node of its own to break.
+
+use std::time::Duration;
+
+use solvemesh_tests::{
+    clients::Load,
+    fleet::Plan,
+    payload::Payload,
+    rabbit::{RabbitNode, Resource},
+    trial::{Fault, Scale, Trial},
+    within,
+};
+use tonic::Code;
+
+use crate::{
+    jobs::{ends, starts},
+    refusal::refused,
+};
+
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "broker: killed",
+        limit: Duration::from_secs(240),
+        body: |scale| Box::pin(loaded(scale, killed)),
+    },
+    Fault {
+        name: "broker: stopped and started",
+        limit: Duration::from_secs(240),
+        body: |scale| Box::pin(loaded(scale, restarted)),
+    },
+    Fault {
+        name: "broker: closes all connections",
+        limit: Duration::from_secs(240),
+        body: |scale| Box::pin(loaded(scale, closing)),
+    },
+    Fault {
+        name: "broker: short of memory",
+        limit: Duration::from_secs(240),
+        body: |scale| Box::pin(loaded(scale, async |scene| short(scene, Resource::Memory).await)),
+    },
+    Fault {
+        name: "broker: short of disk",
+        limit: Duration::from_secs(240),
+        body: |scale| Box::pin(loaded(scale, async |scene| short(scene, Resource::Disk).await)),
+    },
+];
+
+/// How often connections are closed in a row.
+const CLOSINGS: usize = 3;
+/// The time limit of the job that runs when the alarm comes.
+const SOLVE: Duration = Duration::from_secs(4);
+/// How long an alarm lasts: the job ends meanwhile, and its result has to wait.
+const ALARM: Duration = Duration::from_secs(10);
+/// How long all may take that has only to be sent once the broker takes it again.
+const SOON: Duration = Duration::from_secs(30);
+
+/// What a fault finds: a mesh and its broker, under load.
+struct Scene<'a> {
+    scale: Scale,
+    trial: &'a Trial,
+    node: &'a RabbitNode,
+}
+
+/// A mesh on a node of its own, under load while something happens to the node.
+async fn loaded(scale: Scale, fault: impl AsyncFnOnce(Scene<'_>)) -> Trial {
+    let node = RabbitNode::start().await;
+    let vhost = node.vhost().await;
+    let plan = Plan { amqp_options: "heartbeat=5".to_owned(), ..Plan::default() };
+    let trial = Trial::start(vhost.url(), plan).await;
+    let load = Load { jobs: scale.times(1_500), ..Load::default() };
+    let scene = Scene { scale, trial: &trial, node: &node };
+    trial.clients.under_load(&load, fault(scene)).await;
+    trial.kept(node)
+}
+
+async fn killed(scene: Scene<'_>) {
+    for _ in 0..scene.scale.times(1) {
+        scene.trial.clients.recorder.fault();
+        scene.node.kill9();
+        scene.node.restart().await;
+    }
+}
+
+async fn restarted(scene: Scene<'_>) {
+    scene.trial.clients.recorder.fault();
+    scene.node.stop();
+    scene.node.restart().await;
+}
+
+async fn closing(scene: Scene<'_>) {
+    for _ in 0..scene.scale.times(CLOSINGS) {
+        scene.trial.clients.recorder.fault();
+        scene.node.close_connections().await;
+    }
+}
+
+/// The alarm is told to submitters in bounded time; what runs goes on, and its result comes
+/// when it is over.
+async fn short(scene: Scene<'_>, resource: Resource) {
+    let Scene { trial: Trial { clients, log, .. }, node, .. } = scene;
+    let mut reader = log.reader();
+    let payload = Payload::Long { number: usize::MAX, limit: SOLVE };
+    let running = clients.accepted(0, "runs through the alarm", payload).await;
+    within(SOON, "it to start", reader.until(|entry| starts(entry, &running))).await;
+
+    clients.recorder.fault();
+    node.run_short_of(resource).await;
+    let alarm = tokio::time::sleep(ALARM);
+    for gateway in 0..clients.doors.count() {
+        let refusal = refused(clients, gateway, "during the alarm").await;
+        assert_eq!(refusal.code(), Code::Unavailable, "{refusal:?}");
+    }
+    alarm.await;
+    node.have_enough_of(resource).await;
+    within(SOON, "its end", reader.until(|entry| ends(entry, &running))).await;
+}
