@@ -76,7 +76,7 @@ impl Case {
             Self { log: Vec::new(), history: History::default(), rules: Rules::strict() };
         for number in 0..count {
             let description = Some(case.description(number));
-            let submitted = Submitted { description, submit_time: None };
+            let submitted = Submitted { description, ..Submitted::default() };
             case.writes(number, "", 0, Entry::Submitted(submitted));
             case.calls(number, payload(number), Answer::Acknowledged { job_id: id(number) });
         }
@@ -116,7 +116,7 @@ impl Case {
 
     pub(super) fn appends(&mut self, entry: LogEntry) {
         let batch = LogBatch { version: FORMAT_VERSION, entries: vec![entry] };
-        self.log.push(LogMessage { offset: self.log.len() as u64, batch: Ok(batch) });
+        self.log.push(LogMessage { offset: self.log.len() as u64, bytes: 0, batch: Ok(batch) });
     }
 
     pub(super) fn starts(&mut self, number: usize, attempt: &str) {
@@ -130,7 +130,7 @@ impl Case {
     }
 
     pub(super) fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: Finished) {
-        let finished = JobFinished { outcome: Some(outcome), solution: None };
+        let finished = JobFinished { outcome: Some(outcome), ..JobFinished::default() };
         self.writes(number, attempt, place, Entry::Finished(finished));
     }
 
