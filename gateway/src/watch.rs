@@ -275,8 +275,9 @@ impl Watcher {
             }
             happenings.sort_by_key(|(_, happening)| happening.position);
             let mut cursor = fold.head();
-            // A large solution is the last of its batch, so that one is held at a time.
-            let large = happenings.iter().position(|(_, next)| next.solution.is_some());
+            // What is read from elsewhere is the last of its batch: one is held at a time.
+            let apart = |(_, next): &(_, Happening)| next.solution.is_some() || next.shed;
+            let large = happenings.iter().position(apart);
             let most = large.map_or(BATCH, |at| BATCH.min(at + 1));
             if happenings.len() > most {
                 happenings.truncate(most);

@@ -76,7 +76,7 @@ impl Case {
             Self { log: Vec::new(), history: History::default(), rules: Rules::strict() };
         for number in 0..count {
             let description = Some(case.description(number));
-            let submitted = Submitted { description, ..Default::default() };
+            let submitted = Submitted { description, ..Submitted::default() };
             case.writes(number, "", 0, Entry::Submitted(submitted));
             case.calls(number, payload(number), Answer::Acknowledged { job_id: id(number) });
         }
@@ -130,7 +130,7 @@ impl Case {
     }
 
     pub(super) fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: Finished) {
-        let finished = JobFinished { outcome: Some(outcome), ..Default::default() };
+        let finished = JobFinished { outcome: Some(outcome), ..JobFinished::default() };
         self.writes(number, attempt, place, Entry::Finished(finished));
     }
 
