@@ -198,10 +198,9 @@ impl Jobs {
             return Err(Refusal::Exhausted { limit: "max_live_bytes", value });
         }
         // What the log has of a live job must not leave it.
-        let value = self.policy.log_bytes / 2;
-        if self.table.read(|fold| fold.bytes_since_oldest_live()) >= value {
-            let value = usize::try_from(value).unwrap_or(usize::MAX);
-            return Err(Refusal::Exhausted { limit: "half of log_max_bytes", value });
+        let half = self.policy.log_bytes / 2;
+        if self.table.read(|fold| fold.bytes_since_oldest_live()) >= half {
+            return Err(Refusal::LogHeldUp { half });
         }
         Ok(())
     }

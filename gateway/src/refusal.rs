@@ -57,6 +57,15 @@ pub enum Refusal {
         /// Its value.
         value: usize,
     },
+    /// The log has grown so far since the oldest live job that it might lose that.
+    #[error(
+        "the log has grown by half of log_max_bytes, {half} bytes, since the oldest job that has \
+         not ended"
+    )]
+    LogHeldUp {
+        /// Half of the log's size.
+        half: u64,
+    },
     /// The queue of a lane is full.
     #[error("the queue of lane {lane} is full")]
     QueueFull {
@@ -125,7 +134,9 @@ impl Refusal {
     /// How long to wait before a retry, where one helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Exhausted { .. } | Self::QueueFull { .. } => Some(Duration::from_secs(2)),
+            Self::Exhausted { .. } | Self::LogHeldUp { .. } | Self::QueueFull { .. } => {
+                Some(Duration::from_secs(2))
+            }
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
             Self::ShuttingDown { .. } | Self::WatcherTooSlow { .. } => Some(Duration::ZERO),
             _ => None,

@@ -99,6 +99,18 @@ impl Fleet {
         self.gateways[index].process.kill().await;
     }
 
+    /// Stops a gateway in order (SIGTERM): nobody listens at its address until it is brought
+    /// back.
+    pub async fn stop_gateway(&mut self, index: usize) {
+        let ended = self.gateways[index].process.terminate().await;
+        assert!(ended.success(), "a gateway that stopped in order: {ended}");
+    }
+
+    /// A gateway as planned, which is not one of the fleet.
+    pub async fn new_gateway(&self) -> Gateway {
+        Gateway::on(&self.gateway_broker, &borrowed(&self.plan.gateway_flags)).await
+    }
+
     /// Starts a gateway where one was that is gone, and waits until it is ready.
     pub async fn bring_back_gateway(&mut self, index: usize) {
         let address = self.gateways[index].address;

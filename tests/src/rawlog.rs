@@ -3,11 +3,15 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use solvemesh::broker::v1::{LogEntry, Marker, log_entry};
 use solvemesh_broker::{AmqpConfig, AmqpMesh, LogMessage, LogStart, Mesh};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time};
+
+/// How often to ask what nobody tells.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// A reader of the whole log, from its beginning, that keeps all of it.
 pub struct RawLog {
@@ -19,11 +23,6 @@ pub struct RawLog {
 
 impl RawLog {
     /// Begins to read the log of the mesh on a broker, and goes on as it grows.
-    pub async fn follow(broker: &str) -> Self {
-        Self::configured(AmqpConfig::new(broker)).await
-    }
-
-    /// The same where the queues have other arguments than the usual.
     pub async fn configured(config: AmqpConfig) -> Self {
         let mesh = AmqpMesh::connect(config).await.expect("a broker");
         let mut incoming = mesh.follow_log(LogStart::First).await.expect("a log");
@@ -49,6 +48,15 @@ impl RawLog {
     /// What was read so far.
     pub fn messages(&self) -> Vec<LogMessage> {
         lock(&self.messages).clone()
+    }
+
+    /// Waits until the broker has let go of all that was read so far. It tells nobody, so it
+    /// is asked again and again.
+    pub async fn let_go(&self) {
+        let last = lock(&self.messages).last().map_or(0, |message| message.offset);
+        while self.mesh.log_start().await.expect("a log").is_none_or(|first| first <= last) {
+            time::sleep(LOOK).await;
+        }
     }
 
     /// Reads to the present end of the log: all that was confirmed before is there.

@@ -2,6 +2,8 @@
 
 use std::{any::Any, pin::Pin, time::Duration};
 
+use solvemesh_broker::AmqpConfig;
+
 use crate::{
     checker::{Rules, Verdict, check},
     clients::Clients,
@@ -50,9 +52,15 @@ pub struct Trial {
 impl Trial {
     /// Starts a mesh on a virtual host that nobody else uses.
     pub async fn start(broker: &str, plan: Plan) -> Self {
+        Self::configured(AmqpConfig::new(broker), broker, plan).await
+    }
+
+    /// The same where the queues have other arguments than the usual, which the plan's flags
+    /// tell too.
+    pub async fn configured(config: AmqpConfig, broker: &str, plan: Plan) -> Self {
         let fleet = Fleet::start(broker, plan).await;
         let clients = Clients::new(fleet.doors());
-        let log = RawLog::follow(broker).await;
+        let log = RawLog::configured(config).await;
         Self { fleet, clients, log, rules: Rules::strict(), kept: Vec::new() }
     }
 

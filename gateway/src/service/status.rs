@@ -39,7 +39,9 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::NotFound { .. } => (Code::NotFound, "JOB_NOT_FOUND"),
         Refusal::Forgotten { .. } => (Code::NotFound, "JOB_FORGOTTEN"),
         Refusal::Taken { .. } => (Code::AlreadyExists, "REQUEST_ID_TAKEN"),
-        Refusal::Exhausted { .. } => (Code::ResourceExhausted, "LIMIT_REACHED"),
+        Refusal::Exhausted { .. } | Refusal::LogHeldUp { .. } => {
+            (Code::ResourceExhausted, "LIMIT_REACHED")
+        }
         Refusal::QueueFull { .. } => (Code::ResourceExhausted, "QUEUE_FULL"),
         Refusal::Unavailable { .. } => (Code::Unavailable, "MESH_UNAVAILABLE"),
         Refusal::OutcomeUnknown { .. } => (Code::Unavailable, "OUTCOME_UNKNOWN"),
@@ -69,6 +71,9 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         }
         Refusal::Exhausted { limit, value } => {
             vec![("limit", (*limit).to_owned()), ("value", value.to_string())]
+        }
+        Refusal::LogHeldUp { half } => {
+            vec![("limit", "log_max_bytes".to_owned()), ("value", half.to_string())]
         }
         Refusal::QueueFull { lane } => vec![("lane", lane.clone())],
         Refusal::Invalid { .. }

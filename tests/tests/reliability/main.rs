@@ -12,12 +12,14 @@ mod entries;
 mod gateways;
 mod jobs;
 mod limits;
+mod log;
 mod network;
 mod patience;
 mod poison;
 mod races;
 mod refusal;
 mod report;
+mod restart;
 mod shutdown;
 mod solvers;
 mod workers;
@@ -51,6 +53,8 @@ fn faults() -> Vec<Fault> {
         network::FAULTS,
         poison::FAULTS,
         limits::FAULTS,
+        log::FAULTS,
+        restart::FAULTS,
         cluster::FAULTS,
     ]
     .concat()
