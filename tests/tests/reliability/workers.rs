@@ -9,7 +9,7 @@ use solvemesh_tests::{
     payload::Payload,
     processes::Process,
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
 };
 use tokio::{join, time};
 
@@ -21,22 +21,22 @@ use crate::{
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "worker: killed while it solves",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_while_it_solves(scale)),
     },
     Fault {
         name: "worker: killed between confirm and ack",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_between_confirm_and_ack(scale)),
     },
     Fault {
         name: "worker: killed ten times in a row",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_ten_times(scale)),
     },
     Fault {
         name: "worker: stopped past its heartbeat, and continued",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(stopped_and_continued(scale)),
     },
 ];
