@@ -104,6 +104,8 @@ pub enum WatchEnd {
     Open,
     /// The gateway ended the stream: all jobs have ended.
     Complete,
+    /// The watcher did: nothing happened for too long.
+    GivenUp,
     /// A gateway refused it, and no retry would help.
     Refused {
         /// The stable name of the cause.

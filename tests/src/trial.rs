@@ -22,6 +22,10 @@ pub struct Fault {
     pub body: fn(Scale) -> Breaking,
 }
 
+/// How long a fault may take, the checks included, where it has no reason for more: it
+/// takes a tenth of it, and the rest is for a busy machine and for what is lost.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
 /// What breaks something.
 pub type Breaking = Pin<Box<dyn Future<Output = Trial>>>;
 

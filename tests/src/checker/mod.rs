@@ -216,7 +216,7 @@ impl<'a> Check<'a> {
         }
         match &watch.end {
             WatchEnd::Open => {}
-            WatchEnd::Complete => self.complete(watcher, watch),
+            WatchEnd::Complete | WatchEnd::GivenUp => self.ends(watcher, watch),
             WatchEnd::Refused { reason } => {
                 if !self.rules.denials.contains(reason.as_str()) {
                     self.report(Violation::Denied { watcher, reason: reason.clone() });
@@ -225,11 +225,15 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A watch that the gateway ended had the end of every job.
-    fn complete(&mut self, watcher: usize, watch: &Watch) {
+    /// A watch that was ended, or given up after a long wait, had the end of every job. What
+    /// was given up may lack those that the log lacks too: they are reported as such.
+    fn ends(&mut self, watcher: usize, watch: &Watch) {
         let ends = watch.sights.iter().filter(|sight| is_end(sight.event.kind.as_ref()));
-        let ended: BTreeSet<&str> = ends.map(|sight| sight.event.job_id.as_str()).collect();
-        for job_id in watch.jobs.iter().filter(|job| !ended.contains(job.as_str())) {
+        let told: BTreeSet<&str> = ends.map(|sight| sight.event.job_id.as_str()).collect();
+        let ledger = self.ledger;
+        let ended = |job: &str| ledger.jobs.get(job).is_some_and(|job| job.end().is_some());
+        let due = |job: &str| watch.end == WatchEnd::Complete || ended(job);
+        for job_id in watch.jobs.iter().filter(|job| !told.contains(job.as_str()) && due(job)) {
             self.report(Violation::EndUntold { watcher, job_id: job_id.clone() });
         }
     }

@@ -113,7 +113,7 @@ pub enum Violation {
         /// What was told.
         seen: Box<Event>,
     },
-    /// A watch was ended as complete, and the end of a job was not told.
+    /// A watch was ended as complete or given up, and the end of a job was not told.
     EndUntold {
         /// The watcher.
         watcher: usize,

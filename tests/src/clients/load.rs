@@ -123,7 +123,7 @@ impl Clients {
         let groups = jobs.chunks(GROUP).map(<[String]>::to_vec);
         let doors = 0..self.doors.count();
         let watches = groups.flat_map(|jobs| doors.clone().map(move |door| (door, jobs.clone())));
-        stream::iter(watches).for_each_concurrent(8, |(door, jobs)| self.watch(door, jobs)).await;
+        stream::iter(watches).for_each_concurrent(64, |(door, jobs)| self.watch(door, jobs)).await;
     }
 
     async fn one(&self, load: &Load, number: usize) -> Option<String> {

@@ -21,7 +21,7 @@ use crate::{
 
 /// How long one call may take: more than a gateway's own bounds together.
 const CALL: Duration = Duration::from_secs(40);
-/// How long a submission is repeated, and a watch resumed, without any success.
+/// How long a submission is repeated without any success.
 const PATIENCE: Duration = Duration::from_secs(150);
 /// When to ask again where nobody says.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,12 +1,10 @@
 //! Gateways that die.
 
-use std::time::Duration;
-
 use solvemesh_tests::{
     clients::Load,
     fleet::Plan,
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
 };
 
 use crate::entries::{is_finish, is_long};
@@ -14,12 +12,12 @@ use crate::entries::{is_finish, is_long};
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "gateway: killed while jobs are queued, running and watched",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(killed(scale)),
     },
     Fault {
         name: "gateway: the only one killed",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(the_only_one_killed(scale)),
     },
 ];

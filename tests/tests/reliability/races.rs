@@ -1,7 +1,5 @@
 //! Two gateways that are given the same request id at once.
 
-use std::time::Duration;
-
 use futures::{StreamExt, stream};
 use solvemesh_tests::{
     clients::{Clients, Load},
@@ -9,13 +7,13 @@ use solvemesh_tests::{
     history::Answer,
     payload::Payload,
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
 };
 use tokio::join;
 
 pub(crate) const FAULTS: &[Fault] = &[Fault {
     name: "race: one request id at two gateways, a thousand times",
-    limit: Duration::from_secs(180),
+    limit: LIMIT,
     body: |scale| Box::pin(race(scale)),
 }];
 

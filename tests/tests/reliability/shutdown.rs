@@ -9,26 +9,18 @@ use solvemesh_tests::{
     history::{Answer, Call},
     payload::Payload,
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
 };
 use tokio::{io::AsyncWriteExt, join, net::TcpStream};
 
 use crate::entries::{is_long, is_start, worker_of};
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "gateway: asked to stop",
-        limit: Duration::from_secs(180),
-        body: |scale| Box::pin(gateway(scale)),
-    },
-    Fault {
-        name: "worker: asked to stop",
-        limit: Duration::from_secs(180),
-        body: |scale| Box::pin(worker(scale)),
-    },
+    Fault { name: "gateway: asked to stop", limit: LIMIT, body: |scale| Box::pin(gateway(scale)) },
+    Fault { name: "worker: asked to stop", limit: LIMIT, body: |scale| Box::pin(worker(scale)) },
     Fault {
         name: "gateway and worker: asked to stop twice",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(twice(scale)),
     },
 ];

@@ -19,7 +19,7 @@ use solvemesh_tests::{
     payload::Payload,
     processes::{Process, lives, send},
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
     within,
 };
 use tokio::{join, time};
@@ -29,29 +29,29 @@ use crate::entries::{is_finish, is_start};
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "solver: segfault",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(dies(scale, Blow::Signal(libc::SIGSEGV), "SOLVER_CRASHED", "SEGV")),
     },
     Fault {
         name: "solver: abort",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(dies(scale, Blow::Signal(libc::SIGABRT), "SOLVER_CRASHED", "ABRT")),
     },
     Fault {
         name: "solver: killed for memory",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| {
             Box::pin(dies(scale, Blow::Signal(libc::SIGKILL), "SOLVER_OUT_OF_MEMORY", "memory"))
         },
     },
     Fault {
         name: "solver: garbage on its pipe",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(dies(scale, Blow::Garbage, "SOLVER_ERROR", "")),
     },
     Fault {
         name: "solver: hangs past its time limit",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(hangs(scale)),
     },
 ];

@@ -9,7 +9,7 @@ use solvemesh_tests::{
     payload::Payload,
     processes::Process,
     rabbit,
-    trial::{Fault, Scale, Trial},
+    trial::{Fault, LIMIT, Scale, Trial},
 };
 use tokio::{join, time};
 
@@ -21,22 +21,22 @@ use crate::{
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "worker: killed while it solves",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_while_it_solves(scale)),
     },
     Fault {
         name: "worker: killed between confirm and ack",
-        limit: Duration::from_secs(120),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_between_confirm_and_ack(scale)),
     },
     Fault {
         name: "worker: killed ten times in a row",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(killed_ten_times(scale)),
     },
     Fault {
         name: "worker: stopped past its heartbeat, and continued",
-        limit: Duration::from_secs(180),
+        limit: LIMIT,
         body: |scale| Box::pin(stopped_and_continued(scale)),
     },
 ];
@@ -127,21 +127,33 @@ async fn killed_ten_times(scale: Scale) -> Trial {
     trial
 }
 
-/// Stops a worker that solves, until the broker gives its jobs to the other one and that has
-/// ended them; then lets it go on. Once with progress to tell, once with parts.
+/// When a worker that was stopped may go on.
+#[derive(Clone, Copy, Debug)]
+enum Waking {
+    /// While another one solves its job: its progress is that of the past, its result is the
+    /// first.
+    Early,
+    /// When its job has ended: it has nothing to say any more.
+    Late,
+}
+
+/// Stops a worker that solves, until the broker has given its job to another one; then lets
+/// it go on. Twice with progress to tell, once with parts.
 async fn stopped_and_continued(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let plan = Plan { amqp_options: "heartbeat=2".to_owned(), ..Plan::default() };
     let mut trial = Trial::start(vhost.url(), plan).await;
-    // Its attempts go on where the connection was lost, and start once more elsewhere.
-    let load = Load { jobs: scale.times(1_500), long_every: 0, ..Load::default() };
-    let late = {
+    let load = Load { jobs: scale.times(1_500), long_every: 0, wide_every: 0, ..Load::default() };
+    let stopped = {
         let Trial { fleet, clients, log, .. } = &mut trial;
         let fault = async {
-            let mut late = Vec::new();
-            let long = Payload::Long { number: 0, limit: Duration::from_secs(3) };
-            for (request_id, payload) in [("long", long), ("wide", Payload::Wide { groups: 9_000 })]
-            {
+            let mut stopped = Vec::new();
+            let long = Duration::from_secs(3);
+            for (request_id, payload, waking) in [
+                ("early", Payload::Long { number: 0, limit: long }, Waking::Early),
+                ("late", Payload::Long { number: 1, limit: long }, Waking::Late),
+                ("wide", Payload::Wide { groups: 9_000 }, Waking::Late),
+            ] {
                 let mut reader = log.reader();
                 let job = clients.accepted(0, request_id, payload).await;
                 let watching = clients.watch(1, vec![job.clone()]);
@@ -151,23 +163,30 @@ async fn stopped_and_continued(scale: Scale) -> Trial {
                     let worker = &fleet.workers[worker.expect("a worker of the fleet")];
                     clients.recorder.fault();
                     worker.signal(libc::SIGSTOP);
-                    reader.until(|it| it.job_id == job && is_finish(it)).await;
+                    reader.until(|it| it.job_id == job && is_start(it)).await;
+                    let mut ends = 2;
+                    if let Waking::Late = waking {
+                        reader.until(|it| it.job_id == job && is_finish(it)).await;
+                        ends -= 1;
+                    }
                     worker.signal(libc::SIGCONT);
-                    // It has ended too, and says so.
-                    reader.until(|it| it.job_id == job && is_finish(it)).await;
+                    // Each of the two ends it, and says so.
+                    for _ in 0..ends {
+                        reader.until(|it| it.job_id == job && is_finish(it)).await;
+                    }
                 };
                 join!(watching, stopping);
-                late.push(job);
+                stopped.push(job);
             }
-            late
+            stopped
         };
         clients.under_load(&load, fault).await
     };
     let ledger = Ledger::read(&trial.log.messages());
-    for job in late {
+    for job in stopped {
         let account = &ledger.jobs[&job];
         assert_eq!(account.starts(), 2, "{job} was solved twice");
-        assert!(account.late_ends > 0, "{job} has no late end");
+        assert_eq!(account.late_ends, 1, "{job} was ended twice");
     }
     trial
 }

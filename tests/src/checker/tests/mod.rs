@@ -268,8 +268,19 @@ fn a_watch_that_is_complete_has_every_end() {
     let mut case = Case::good();
     case.history.watches[0].sights.pop();
     case.fails(|it| matches!(it, Violation::EndUntold { .. }));
+    case.history.watches[0].end = WatchEnd::GivenUp;
+    case.fails(|it| matches!(it, Violation::EndUntold { .. }));
     case.history.watches[0].end = WatchEnd::Open;
     case.passes();
+}
+
+#[test]
+fn a_watch_that_was_given_up_for_a_lost_job_tells_of_the_loss_alone() {
+    let mut case = Case::jobs(1);
+    case.starts(0, "a");
+    let mut case = case.watched();
+    case.history.watches.iter_mut().for_each(|watch| watch.end = WatchEnd::GivenUp);
+    assert_eq!(case.verdict().violations, [Violation::Lost { job_id: id(0) }]);
 }
 
 #[test]
