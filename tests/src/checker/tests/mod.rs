@@ -224,6 +224,15 @@ fn an_unreadable_message_is_told() {
 }
 
 #[test]
+fn a_job_that_the_fault_itself_put_there_passes_only_where_it_is_named() {
+    let mut case = Case::good();
+    case.history.calls.remove(0);
+    case.fails(|it| *it == Violation::Unexpected { job_id: id(0) });
+    case.rules.strays.insert(id(0));
+    case.passes();
+}
+
+#[test]
 fn an_event_that_is_missing_is_a_gap() {
     let mut case = Case::good();
     case.history.watches[0].sights.remove(1);
