@@ -217,7 +217,7 @@ fn a_job_that_is_solved_after_its_end_is_counted() {
 fn an_unreadable_message_is_told() {
     let mut case = Case::good();
     let offset = case.log.len() as u64;
-    case.log.push(LogMessage { offset, batch: Err("noise".to_owned()) });
+    case.log.push(LogMessage { offset, bytes: 5, batch: Err("noise".to_owned()) });
     case.fails(|it| matches!(it, Violation::Unreadable { .. }));
     case.rules.unreadable = 1;
     case.passes();
