@@ -9,7 +9,7 @@ use solvemesh::{
     broker::v1::{AttemptLost, BulkReference, JobEnvelope, JobFinished, log_entry::Kind},
     v1::{Failure, Finished, JobDescription, JobState, SolveResult},
 };
-use solvemesh_broker::{Lane, Lease, LeaseLost, MeshError};
+use solvemesh_broker::{Health, Lane, Lease, LeaseLost, MeshError};
 
 use crate::{
     backoff::Backoff, conclusion::Conclusion, context::Context, disposition::failure,
@@ -75,8 +75,11 @@ impl Settlement {
         }
         // The log has it that nobody is at the job: whoever gets it next need not wait.
         self.running = None;
-        let mesh = &self.context.mesh;
-        match persist(|| mesh.enqueue(lane, &job)).await {
+        let enqueued = persist(|| async {
+            self.broker_takes().await;
+            self.context.mesh.enqueue(lane, &job).await
+        });
+        match enqueued.await {
             Ok(()) => self.ack().await,
             Err(error) => self.hand_back(&error.to_string()).await,
         }
@@ -138,7 +141,18 @@ impl Settlement {
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        persist(|| self.context.mesh.store(parts.clone())).await
+        persist(|| async {
+            self.broker_takes().await;
+            self.context.mesh.store(parts.clone()).await
+        })
+        .await
+    }
+
+    /// Waits until the broker takes messages: what was found out waits for it as entries
+    /// of the log do, and the job is not solved again for an alarm that lasts.
+    async fn broker_takes(&self) {
+        // A mesh that was closed says so when it is used.
+        let _ = self.context.mesh.health().wait_for(|health| *health == Health::Ready).await;
     }
 
     async fn ack(self) {

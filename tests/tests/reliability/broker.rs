@@ -14,7 +14,7 @@ use solvemesh_tests::{
 use tonic::Code;
 
 use crate::{
-    jobs::{ends, starts},
+    jobs::{attempts, ends, starts},
     refusal::refused,
 };
 
@@ -50,6 +50,8 @@ pub(crate) const FAULTS: &[Fault] = &[
 const CLOSINGS: usize = 3;
 /// The time limit of the job that runs when the alarm comes.
 const SOLVE: Duration = Duration::from_secs(4);
+/// Makes a solution that is stored in parts.
+const GROUPS: usize = 9_000;
 /// How long an alarm lasts: the job ends meanwhile, and its result has to wait.
 const ALARM: Duration = Duration::from_secs(10);
 /// How long all may take that has only to be sent once the broker takes it again.
@@ -68,7 +70,7 @@ async fn loaded(scale: Scale, fault: impl AsyncFnOnce(Scene<'_>)) -> Trial {
     let vhost = node.vhost().await;
     let plan = Plan { amqp_options: "heartbeat=5".to_owned(), ..Plan::default() };
     let trial = Trial::start(vhost.url(), plan).await;
-    let load = Load { jobs: scale.times(1_500), ..Load::default() };
+    let load = Load { jobs: scale.times(1_500), pace: 150.0, ..Load::default() };
     let scene = Scene { scale, trial: &trial, node: &node };
     trial.clients.under_load(&load, fault(scene)).await;
     trial.kept(node)
@@ -99,10 +101,14 @@ async fn closing(scene: Scene<'_>) {
 /// when it is over.
 async fn short(scene: Scene<'_>, resource: Resource) {
     let Scene { trial: Trial { clients, log, .. }, node, .. } = scene;
-    let mut reader = log.reader();
-    let payload = Payload::Long { number: usize::MAX, limit: SOLVE };
-    let running = clients.accepted(0, "runs through the alarm", payload).await;
-    within(SOON, "it to start", reader.until(|entry| starts(entry, &running))).await;
+    let [mut one, mut other, mut behind] = [log.reader(), log.reader(), log.reader()];
+    let long = |number| Payload::Long { number: usize::MAX - number, limit: SOLVE };
+    let first = clients.accepted(0, "first through the alarm", long(0)).await;
+    let second = clients.accepted(0, "second through the alarm", long(1)).await;
+    // Each worker has one of them; this one comes after, and is stored beside the log.
+    let large = clients.accepted(0, "large", Payload::Wide { groups: GROUPS }).await;
+    within(SOON, "the first to start", one.until(|entry| starts(entry, &first))).await;
+    within(SOON, "the second to start", other.until(|entry| starts(entry, &second))).await;
 
     clients.recorder.fault();
     node.run_short_of(resource).await;
@@ -113,5 +119,8 @@ async fn short(scene: Scene<'_>, resource: Resource) {
     }
     alarm.await;
     node.have_enough_of(resource).await;
-    within(SOON, "its end", reader.until(|entry| ends(entry, &running))).await;
+    for (job, reader) in [(&first, &mut one), (&second, &mut other), (&large, &mut behind)] {
+        within(SOON, "its end", reader.until(|entry| ends(entry, job))).await;
+        assert_eq!(attempts(log, job).len(), 1, "what was found out is thrown away");
+    }
 }

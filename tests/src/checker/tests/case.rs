@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use solvemesh::{
     broker::v1::{
         AttemptLost, AttemptStarted, JobFinished, LogBatch, LogEntry, Submitted,
@@ -116,7 +117,8 @@ impl Case {
 
     pub(super) fn appends(&mut self, entry: LogEntry) {
         let batch = LogBatch { version: FORMAT_VERSION, entries: vec![entry] };
-        self.log.push(LogMessage { offset: self.log.len() as u64, bytes: 0, batch: Ok(batch) });
+        let (offset, bytes) = (self.log.len() as u64, batch.encoded_len());
+        self.log.push(LogMessage { offset, bytes, batch: Ok(batch) });
     }
 
     pub(super) fn starts(&mut self, number: usize, attempt: &str) {

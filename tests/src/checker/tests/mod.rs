@@ -217,9 +217,18 @@ fn a_job_that_is_solved_after_its_end_is_counted() {
 fn an_unreadable_message_is_told() {
     let mut case = Case::good();
     let offset = case.log.len() as u64;
-    case.log.push(LogMessage { offset, bytes: 0, batch: Err("noise".to_owned()) });
+    case.log.push(LogMessage { offset, bytes: 5, batch: Err("noise".to_owned()) });
     case.fails(|it| matches!(it, Violation::Unreadable { .. }));
     case.rules.unreadable = 1;
+    case.passes();
+}
+
+#[test]
+fn a_job_that_the_fault_itself_put_there_passes_only_where_it_is_named() {
+    let mut case = Case::good();
+    case.history.calls.remove(0);
+    case.fails(|it| *it == Violation::Unexpected { job_id: id(0) });
+    case.rules.strays.insert(id(0));
     case.passes();
 }
 
