@@ -61,9 +61,11 @@ pub struct TopologyArgs {
     pub bulk_segment_bytes: u64,
 }
 
-/// A stream could never drop a segment.
+/// A stream drops whole segments: with few of them it would drop too much at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--{stream}-segment-bytes {segment} is more than --{stream}-max-bytes {whole}")]
+#[error(
+    "--{stream}-segment-bytes {segment} is more than a quarter of --{stream}-max-bytes {whole}"
+)]
 pub struct SegmentTooLarge {
     stream: &'static str,
     segment: u64,
@@ -75,7 +77,7 @@ impl TopologyArgs {
     ///
     /// # Errors
     ///
-    /// When a segment is larger than what its stream may keep.
+    /// When a segment is larger than a quarter of what its stream may keep.
     pub fn topology(&self) -> Result<Topology, SegmentTooLarge> {
         let log = limits("log", self.log_max_age, self.log_max_bytes, self.log_segment_bytes)?;
         let bulk = limits("bulk", self.bulk_max_age, self.bulk_max_bytes, self.bulk_segment_bytes)?;
@@ -95,7 +97,7 @@ fn limits(
     max_bytes: u64,
     segment_bytes: u64,
 ) -> Result<StreamLimits, SegmentTooLarge> {
-    if segment_bytes > max_bytes {
+    if segment_bytes > max_bytes / 4 {
         return Err(SegmentTooLarge { stream, segment: segment_bytes, whole: max_bytes });
     }
     Ok(StreamLimits { max_age: age(seconds), max_bytes, segment_bytes })

@@ -28,6 +28,9 @@ pub struct AmqpConfig {
     pub publish_timeout: Duration,
     /// How long storing or loading one thing in the bulk stream may take.
     pub bulk_timeout: Duration,
+    /// After how long without a message a stream is attached anew: one whose leader has
+    /// moved may have forgotten who reads it.
+    pub stream_silence: Duration,
     /// How many publishes of jobs may await their confirms.
     pub in_flight: usize,
     /// The most bytes of an encoded job. RabbitMQ 4 takes 16 MiB unless configured
@@ -54,6 +57,7 @@ impl AmqpConfig {
             request_timeout: Duration::from_secs(10),
             publish_timeout: Duration::from_secs(5),
             bulk_timeout: Duration::from_secs(60),
+            stream_silence: Duration::from_secs(30),
             in_flight: 1024,
             max_job_bytes: 8 << 20,
             outbox_entries: 100_000,

@@ -215,7 +215,8 @@ impl AmqpMesh {
         reading: R,
     ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
-        let tail = Tail { link: self.consuming.clone(), route, reading };
+        let silence = self.config.stream_silence;
+        let tail = Tail { link: self.consuming.clone(), route, silence, reading };
         self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
         reader
     }

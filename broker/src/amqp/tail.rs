@@ -64,6 +64,8 @@ impl<T: Send> Reading for fn(u64, Vec<u8>) -> T {
 pub(super) struct Tail<R> {
     pub(super) link: Link,
     pub(super) route: Route,
+    /// After how long without a message to attach anew.
+    pub(super) silence: Duration,
     pub(super) reading: R,
 }
 
@@ -86,7 +88,7 @@ impl<R: Reading> Tail<R> {
                         let link = self.link.clone();
                         let beside = self.reading.begun().then(|()| future::pending::<()>());
                         tokio::select! {
-                            over = self.read(attached, &mut position, &reader) => match over {
+                            over = self.read(&session, attached, &mut position, &reader) => match over {
                                 Ok(()) => return,
                                 Err(error) => {
                                     let stream = self.route.name();
@@ -125,24 +127,37 @@ impl<R: Reading> Tail<R> {
     /// Ends well when the reader hangs up.
     async fn read(
         &mut self,
+        session: &Session,
         mut attached: Attached,
         position: &mut Position,
         reader: &mpsc::Sender<R::Item>,
-    ) -> Result<(), lapin::Error> {
+    ) -> Result<(), MeshError> {
         loop {
-            let Some(incoming) = attached.next().await? else { continue };
+            let incoming = match time::timeout(self.silence, attached.next()).await {
+                Ok(incoming) => incoming.map_err(lost)?,
+                Err(_) => {
+                    attached = self.attach(session, position).await?;
+                    continue;
+                }
+            };
+            let Some(incoming) = incoming else { continue };
             let Some(offset) = properties::offset(&incoming.properties) else { continue };
             if !position.is_news(offset) {
                 continue;
             }
             if let Some(item) = self.reading.item(offset, incoming.data)
-                && !attached.hand_on(item, reader).await?
+                && !attached.hand_on(item, reader).await.map_err(lost)?
             {
                 return Ok(());
             }
             position.last = Some(offset);
         }
     }
+}
+
+/// The channel of a stream was lost.
+fn lost(error: lapin::Error) -> MeshError {
+    MeshError::Unavailable(error.to_string())
 }
 
 /// How far a stream has been read.

@@ -55,6 +55,8 @@ pub struct Fold {
 pub struct Changes {
     /// Jobs that have new events.
     pub jobs: Vec<Arc<str>>,
+    /// Those of them that ended.
+    pub ended: Vec<Arc<str>>,
     /// Markers that were read.
     pub markers: Vec<String>,
 }
@@ -83,9 +85,14 @@ impl Fold {
                     if let log_entry::Kind::Submitted(submitted) = kind {
                         self.hear_log_id([&submitted.log_id]);
                     }
-                    if let Some(id) = self.apply_to_job(at, bytes_before, entry, kind)
-                        && changes.jobs.last() != Some(&id)
-                    {
+                    let Some(id) = self.apply_to_job(at, bytes_before, entry, kind) else {
+                        continue;
+                    };
+                    // What has ended makes no events: this one was the last.
+                    if self.job(&id).is_none_or(Record::ended) {
+                        changes.ended.push(id.clone());
+                    }
+                    if changes.jobs.last() != Some(&id) {
                         changes.jobs.push(id);
                     }
                 }

@@ -15,7 +15,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Behind, Fold, Kept, Listener, Position, SnapshotFile,
+    Behind, Changes, Fold, Kept, Listener, Position, SnapshotFile,
     hub::Hub,
     markers::{self, Awaited, Reading},
     saver::Saver,
@@ -208,7 +208,7 @@ impl Tail {
             match batch {
                 Ok(batch) => {
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
-                    self.note(&fold, &changes.jobs);
+                    self.note(&fold, &changes);
                     fold.retain(&self.kept, now());
                     changes
                 }
@@ -242,25 +242,25 @@ impl Tail {
     }
 
     /// Notes who was heard of, and tells the ends that happen now.
-    fn note(&self, fold: &Fold, jobs: &[Arc<str>]) {
+    fn note(&self, fold: &Fold, changes: &Changes) {
         let (now, live) = (Instant::now(), *self.caught_up.borrow());
         let mut heard = self.heard.lock();
-        for id in jobs {
-            let Some(job) = fold.job(id) else {
+        for id in &changes.jobs {
+            if fold.job(id).is_some_and(|job| job.state == JobState::Running) {
+                heard.insert(id.clone(), now);
+            } else {
                 heard.remove(id);
-                continue;
-            };
-            if job.state == JobState::Running {
-                heard.insert(job.id.clone(), now);
-                continue;
             }
-            heard.remove(&job.id);
-            if live && let Some(outcome) = job.outcome() {
-                let cause = outcome.failure.as_ref().map_or("", |failure| &failure.message);
-                let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
-                let state = job.state.as_str_name();
-                info!(job = %job.id, attempt, state, cause, "ended");
-            }
+        }
+        if !live {
+            return;
+        }
+        for job in changes.ended.iter().filter_map(|id| fold.job(id)) {
+            let failure = job.outcome().and_then(|outcome| outcome.failure.as_ref());
+            let cause = failure.map_or("", |failure| &failure.message);
+            let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
+            let state = job.state.as_str_name();
+            info!(job = %job.id, attempt, state, cause, "ended");
         }
     }
 

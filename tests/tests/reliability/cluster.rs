@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use solvemesh_broker::AmqpConfig;
 use solvemesh_tests::{
     clients::Load,
     fleet::Plan,
@@ -44,7 +45,7 @@ async fn loaded(scale: Scale, fault: impl AsyncFnOnce(Scene<'_>)) -> Trial {
     let scene = Scene { trial: &trial, cluster: &cluster, vhost: &vhost };
     trial.clients.under_load(&load, fault(scene)).await;
     // What the nodes that are left have of the log counts, not what was read of it before.
-    trial.log = RawLog::follow(vhost.url()).await;
+    trial.log = RawLog::configured(AmqpConfig::new(vhost.url())).await;
     trial.kept(cluster)
 }
 
