@@ -185,7 +185,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::within;
 
     const SOON: Duration = Duration::from_secs(10);
     const A_MOMENT: Duration = Duration::from_millis(100);
@@ -211,7 +210,8 @@ mod tests {
 
     async fn hear(stream: &mut TcpStream) -> io::Result<[u8; 4]> {
         let mut word = [0; 4];
-        within(SOON, "an echo", stream.read_exact(&mut word)).await.map(|_| word)
+        let heard = tokio::time::timeout(SOON, stream.read_exact(&mut word)).await;
+        heard.expect("an echo").map(|_| word)
     }
 
     async fn hears_nothing(stream: &mut TcpStream) {
