@@ -321,7 +321,7 @@ async fn streams_that_are_attached_anew_for_their_silence_bring_each_message_onc
         time::sleep(Duration::from_millis(13 * number)).await;
         mesh.append(entry(&id)).await.unwrap();
         mesh.announce_cancel(&id).await.unwrap();
-        assert_eq!(entries(&mut log, 1).await, [id.clone()]);
+        assert_eq!(entries(&mut log, 1).await, std::slice::from_ref(&id));
         assert_eq!(news(&mut cancels).await, CancelNews::Cancel(id));
     }
 }
