@@ -23,6 +23,7 @@ mod journal;
 mod parts;
 mod process;
 mod progress;
+mod proofs;
 mod redelivery;
 mod settlement;
 mod slot;

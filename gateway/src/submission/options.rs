@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use solvemesh::v1::{LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 
-use super::catalog;
+use super::{catalog, stops};
 use crate::{policy::Policy, refusal::FieldFault};
 
 /// The longest value of a raw option, in bytes.
@@ -85,6 +85,9 @@ pub(super) fn settle(
              upper bound of {name:?} is {upper}"
         );
         fault("solver", wrong);
+    }
+    for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
+        fault(field, wrong);
     }
     for (name, value) in &asked.solver_options {
         let field = format!("solver_options[{name:?}]");
