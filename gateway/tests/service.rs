@@ -436,7 +436,7 @@ async fn a_large_model_travels_in_parts() {
     };
     let form = Some(model::Form::Linear(model));
     let request = SubmitJobRequest {
-        model: Some(Model { name: String::new(), form }),
+        model: Some(Model { form, ..Model::default() }),
         lane: "express".to_owned(),
         ..SubmitJobRequest::default()
     };

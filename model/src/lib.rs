@@ -25,6 +25,7 @@ mod names;
 mod normal;
 mod read;
 mod reading;
+mod start;
 #[cfg(test)]
 mod tests;
 mod text;

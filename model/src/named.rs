@@ -81,5 +81,6 @@ pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel,
         row_starts,
         column_indices,
         coefficients,
+        start: None,
     })
 }

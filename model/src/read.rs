@@ -6,6 +6,7 @@ use crate::{
     form::Form,
     lp, mps, named, normal,
     reading::{ReadError, Reading},
+    start,
     text::{Format, without_mark},
 };
 
@@ -26,6 +27,14 @@ pub fn read(model: &Model, limits: &Limits) -> Result<Normal, Faults> {
                 message: "no model is given: set one of linear, named, lp, mps and file".to_owned(),
             }]));
         }
+        Some(model::Form::Linear(linear)) if linear.start.is_some() => {
+            return Err(Faults(vec![Fault {
+                field: "linear.start".to_owned(),
+                place: None,
+                kind: FaultKind::Invalid,
+                message: "is for the mesh's own use: set start beside linear".to_owned(),
+            }]));
+        }
         Some(model::Form::Linear(linear)) => {
             (Form::Linear, Reading { model: linear.clone(), ..Reading::default() })
         }
@@ -42,8 +51,11 @@ pub fn read(model: &Model, limits: &Limits) -> Result<Normal, Faults> {
     };
     let name = if model.name.is_empty() { reading.name } else { model.name.clone() };
     let full = arrays::fill(form, reading.model, limits)?;
-    let (model, size, warnings) = normal::normalise(form, full, reading.warnings)?;
-    Ok(Normal { name, model, size, warnings })
+    let (mut normal, size, warnings) = normal::normalise(form, full, reading.warnings)?;
+    if let Some(start) = &model.start {
+        normal.start = start::settle(start, &normal)?;
+    }
+    Ok(Normal { name, model: normal, size, warnings })
 }
 
 fn parse(

@@ -13,7 +13,7 @@ use crate::{FaultKind, Faults, Limits, Normal, Place, read};
 const INF: f64 = f64::INFINITY;
 
 fn model(form: Form) -> Model {
-    Model { name: String::new(), form: Some(form) }
+    Model { name: String::new(), form: Some(form), ..Model::default() }
 }
 
 fn linear(linear: LinearModel) -> Result<Normal, Faults> {
@@ -85,6 +85,7 @@ fn absent_arrays_stand_for_their_defaults() {
         row_starts: vec![0, 0],
         column_indices: vec![],
         coefficients: vec![],
+        start: None,
     };
     assert_eq!(normal.model, expected);
     assert_eq!((normal.size.variables, normal.size.constraints, normal.size.nonzeros), (2, 1, 0));
@@ -338,7 +339,7 @@ fn named_terms_mps_and_files_mean_the_same() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(WYNDOR.as_bytes()).unwrap();
     let file = ModelFile { content: packed.finish().unwrap().into(), ..Default::default() };
-    let request = Model { name: "mine".into(), form: Some(Form::File(file)) };
+    let request = Model { name: "mine".into(), form: Some(Form::File(file)), ..Model::default() };
     let file = read(&request, &Limits::default()).unwrap();
     assert_eq!((file.model, file.name.as_str()), (by_hand.model, "mine"));
 }

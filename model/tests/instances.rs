@@ -29,7 +29,7 @@ fn open(path: &Path) -> Result<Normal, Faults> {
     let content = fs::read(path).unwrap().into();
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let form = Form::File(ModelFile { content, name, format: 0 });
-    read(&Model { name: String::new(), form: Some(form) }, &Limits::default())
+    read(&Model { name: String::new(), form: Some(form), ..Model::default() }, &Limits::default())
 }
 
 /// A file of the edge collection that must be readable.

@@ -16,7 +16,7 @@ use solvemesh_model::{Faults, Limits, Normal, read};
 const INF: f64 = f64::INFINITY;
 
 fn normal(form: Form) -> Result<Normal, Faults> {
-    read(&Model { name: String::new(), form: Some(form) }, &Limits::default())
+    read(&Model { name: String::new(), form: Some(form), ..Model::default() }, &Limits::default())
 }
 
 fn config() -> ProptestConfig {
@@ -290,6 +290,7 @@ fn wild_model() -> impl Strategy<Value = LinearModel> {
             row_starts: matrix.0,
             column_indices: matrix.1,
             coefficients: matrix.2,
+            start: None,
         })
 }
 

@@ -151,5 +151,5 @@ fn index(value: usize) -> i32 {
 }
 
 fn form(form: Form) -> Model {
-    Model { name: String::new(), form: Some(form) }
+    Model { name: String::new(), form: Some(form), ..Model::default() }
 }

@@ -1,6 +1,6 @@
 //! What a solve gives back beside a solution, through a gateway.
 
-use solvemesh::v1::{BoundSide, SolveOptions, SubmitJobRequest, TerminationReason};
+use solvemesh::v1::{BoundSide, Model, SolveOptions, Start, SubmitJobRequest, TerminationReason};
 use solvemesh_tests::{
     instances::{Expected, Instances},
     jobs,
@@ -63,4 +63,38 @@ async fn a_limit_that_the_model_can_not_have_is_refused_by_its_field() {
         SubmitJobRequest { options: Some(options), ..jobs::request(models::wyndor(500.0)) };
     let refusal = jobs::refusal(&gateway.api(), request).await;
     assert!(refusal.message().contains("options.node_limit"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn the_basis_of_a_result_is_where_the_next_job_begins() {
+    let gateway = Gateway::embedded(&[]).await;
+    let options = SolveOptions { return_basis: true, ..SolveOptions::default() };
+    let model = models::wide(200);
+    let solve = |start| {
+        let model = Model { start, ..model.clone() };
+        let request = SubmitJobRequest { options: Some(options.clone()), ..jobs::request(model) };
+        let api = gateway.api();
+        async move { jobs::solve(&api, request).await }
+    };
+    let first = solve(None).await;
+    let basis = first.result().basis.clone().expect("a basis");
+    let again = solve(Some(Start { basis: Some(basis), ..Start::default() })).await;
+    assert_eq!(again.objective(), first.objective());
+    let iterations = again.result().statistics.as_ref().expect("statistics").simplex_iterations;
+    assert_eq!(iterations, 0);
+}
+
+#[tokio::test]
+async fn a_start_that_names_no_variable_of_the_model_is_refused_by_its_field() {
+    let gateway = Gateway::embedded(&[]).await;
+    let text = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";
+    let start = |name: &str| Start {
+        variable_names: vec![name.to_owned()],
+        values: vec![3.0],
+        ..Start::default()
+    };
+    let request = |name| jobs::request(Model { start: Some(start(name)), ..models::lp(text) });
+    let refusal = jobs::refusal(&gateway.api(), request("y")).await;
+    assert!(refusal.message().contains("model.start.variable_names[0]"), "{refusal:?}");
+    assert_eq!(jobs::solve(&gateway.api(), request("x")).await.objective(), 3.0);
 }

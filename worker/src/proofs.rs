@@ -1,5 +1,5 @@
 //! Checks what a solver tells of a model without a solution, or without a best one, and
-//! gives it its names.
+//! gives it its names; and keeps what comes beside a solution within bounds.
 
 use std::collections::BTreeSet;
 
@@ -40,6 +40,7 @@ pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
         }
         result.unbounded_ray = fitting(ray, "unbounded ray", &mut too_large);
     }
+    result.basis = fitting(result.basis.take(), "basis", &mut too_large);
     termination.warnings.extend(too_large);
 }
 

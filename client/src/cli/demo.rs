@@ -55,7 +55,7 @@ fn wyndor(windows_rate: f64) -> Model {
             plant("Plant 3", &[("Doors", 3.0), ("Windows", 2.0)], 18.0),
         ],
     };
-    Model { name: "Wyndor Glass".into(), form: Some(Form::Named(named)) }
+    Model { name: "Wyndor Glass".into(), form: Some(Form::Named(named)), ..Model::default() }
 }
 
 fn product(name: &str, rate: f64) -> NamedVariable {

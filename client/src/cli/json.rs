@@ -102,7 +102,7 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     object.numbers("reducedCosts", variables, is_lp.then_some(solution.reduced_costs.as_slice()))
 }
 
-/// Only of models without a solution, or without a best one.
+/// Only of models without a solution, or without a best one, and a basis that was asked for.
 fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
     let keys = r.map(proofs::keys).unwrap_or_default();
     keys.iter().try_for_each(|(key, value)| object.value(key, value))

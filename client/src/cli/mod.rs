@@ -21,6 +21,7 @@ mod report;
 mod screen;
 mod setback;
 mod solve;
+mod start;
 mod submission;
 mod submit;
 mod table;

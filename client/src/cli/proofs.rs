@@ -1,9 +1,10 @@
-//! Why there is no solution, or none that is best, for people and as JSON.
+//! Why there is no solution, or none that is best, for people and as JSON; and in JSON the
+//! basis.
 
 use serde_json::{Map, Value, json};
 use solvemesh_client::v1::{BoundSide, SolveResult, SubsetBound};
 
-use super::text::number;
+use super::{start, text::number};
 
 /// What is known of it, as facts in a line each.
 pub(super) fn facts(result: &SolveResult) -> Vec<(&'static str, String)> {
@@ -62,6 +63,14 @@ pub(super) fn keys(result: &SolveResult) -> Vec<(&'static str, Value)> {
         let steps = by_name(&ray.variable_names, &ray.values);
         let ray = json!({"steps": steps, "rate": ray.rate, "verified": ray.verified});
         keys.push(("unboundedRay", ray));
+    }
+    if let Some(basis) = &result.basis {
+        let names = |of: &[i32]| of.iter().map(|&of| start::name(of)).collect::<Vec<_>>();
+        let basis = json!({
+            "variables": names(&basis.variables),
+            "constraints": names(&basis.constraints),
+        });
+        keys.push(("basis", basis));
     }
     keys
 }

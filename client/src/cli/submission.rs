@@ -13,7 +13,7 @@ use clap::{
 use solvemesh_client::{
     Client, Error,
     v1::{
-        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, SubmitJobRequest,
+        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, Start, SubmitJobRequest,
         model::Form,
     },
 };
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::{
     exit::{Failure, is_in_model},
     pack::packed,
+    start,
 };
 
 /// A larger file is not read: no gateway would take it.
@@ -116,6 +117,15 @@ pub(super) struct SubmissionArgs {
     /// Who is to solve
     #[arg(long, env = "SOLVEMESH_SOLVER", value_name = "SOLVER")]
     solver: Option<SolverArg>,
+
+    /// Begin where an earlier solve ended: the JSON that it printed, of which the basis is
+    /// taken, or else the values
+    #[arg(long, env = "SOLVEMESH_START", value_name = "FILE")]
+    start: Option<PathBuf>,
+
+    /// Tell the basis that an LP ends with, in JSON
+    #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
+    return_basis: bool,
 
     /// If the model is infeasible, find bounds that contradict each other, none too many
     #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
@@ -259,6 +269,7 @@ impl SubmissionArgs {
         let model = Model {
             name: self.model_name.clone().unwrap_or_default(),
             form: Some(Form::File(file)),
+            start: self.start()?,
         };
         Ok(SubmitJobRequest {
             model: Some(model),
@@ -272,6 +283,14 @@ impl SubmissionArgs {
         })
     }
 
+    fn start(&self) -> Result<Option<Start>, Failure> {
+        let read = |file: &PathBuf| {
+            start::read(file)
+                .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+        };
+        self.start.as_ref().map(read).transpose()
+    }
+
     fn options(&self) -> Result<SolveOptions, Failure> {
         Ok(SolveOptions {
             time_limit: to_wire("--time-limit", self.time_limit)?,
@@ -283,6 +302,7 @@ impl SubmissionArgs {
             solver: self.solver.map_or(Solver::Unspecified, SolverArg::to_wire).into(),
             solver_options: unique("--option", &self.options)?,
             infeasible_subset: self.infeasible_subset,
+            return_basis: self.return_basis,
             node_limit: self.node_limit,
             iteration_limit: self.iteration_limit,
             solution_limit: self.solution_limit,

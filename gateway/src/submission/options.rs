@@ -86,6 +86,10 @@ pub(super) fn settle(
         );
         fault("solver", wrong);
     }
+    if solver != Solver::Highs && model.start.is_some() {
+        let solver = solver.as_str_name();
+        fault("solver", format!("{solver} begins from no start, and the model has one"));
+    }
     for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
         fault(field, wrong);
     }

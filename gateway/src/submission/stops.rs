@@ -1,4 +1,5 @@
-//! The limits of a solve other than its time: which model and which solver has them.
+//! The limits of a solve other than its time, and what it is to tell beside a solution:
+//! which model and which solver has them.
 
 use solvemesh::v1::{SolveOptions, Solver};
 
@@ -28,10 +29,14 @@ pub(super) fn faults(
         }
         faults.extend(misplaced(true, discrete).map(|wrong| (field, wrong)));
     }
+    if asked.return_basis {
+        faults.extend(misplaced(false, discrete).map(|wrong| ("return_basis", wrong)));
+    }
     if solver != Solver::Highs {
         let solver = solver.as_str_name();
         let asked_for = [
             ("infeasible_subset", asked.infeasible_subset),
+            ("return_basis", asked.return_basis),
             ("node_limit", asked.node_limit.is_some()),
             ("iteration_limit", asked.iteration_limit.is_some()),
             ("solution_limit", asked.solution_limit.is_some()),

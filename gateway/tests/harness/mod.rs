@@ -120,7 +120,11 @@ pub(crate) fn memory() -> Arc<dyn Mesh> {
 }
 
 pub(crate) fn wyndor() -> SubmitJobRequest {
-    let model = Model { name: "Wyndor".to_owned(), form: Some(model::Form::Lp(WYNDOR.to_owned())) };
+    let model = Model {
+        name: "Wyndor".to_owned(),
+        form: Some(model::Form::Lp(WYNDOR.to_owned())),
+        ..Model::default()
+    };
     SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
 }
 

@@ -45,6 +45,9 @@ impl Direct {
         let status = run(highs, time_limit, monitor);
         let mut finding =
             Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) };
+        if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
+            finding.basis = highs.basis();
+        }
         proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
         if is_suspect(status) {
             self.highs = None;
@@ -81,6 +84,9 @@ fn prepare(
     }
     let granted = set(highs, arrays, options).map_err(|fault| fault.to_string())?;
     highs.pass(arrays).map_err(|error| error.to_string())?;
+    if let Some(start) = &arrays.model().start {
+        highs.begin(start).map_err(|error| error.to_string())?;
+    }
     Ok(granted)
 }
 
@@ -135,6 +141,15 @@ fn run_within(
         highs.set("time_limit", &Value::Double(left.as_secs_f64())).ok()?;
     }
     Some(highs.run(&|sight| monitor.observe(sight)))
+}
+
+/// Whether the basis that HiGHS holds after this ending is one of the model itself.
+fn ends_on_a_basis(status: ModelStatus) -> bool {
+    use ModelStatus as Status;
+    matches!(
+        status,
+        Status::Optimal | Status::TimeLimit | Status::IterationLimit | Status::Interrupted
+    )
 }
 
 /// Whether an instance that ended so is better replaced than trusted again.

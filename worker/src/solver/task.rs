@@ -5,8 +5,8 @@ use std::{io, sync::atomic::AtomicBool};
 use solvemesh::{
     solver::v1::{Outcome, SolveTask, solver_report::Kind},
     v1::{
-        InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult, SolveStatistics,
-        Solver, Termination, TerminationReason, UnboundedRay,
+        Basis, InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult,
+        SolveStatistics, Solver, Termination, TerminationReason, UnboundedRay,
     },
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Finding {
     pub infeasible_subset: Option<InfeasibleSubset>,
     /// Why there is no best solution.
     pub unbounded_ray: Option<UnboundedRay>,
+    /// The basis of an LP, if that was asked for.
+    pub basis: Option<Basis>,
 }
 
 impl From<Termination> for Finding {
@@ -125,6 +127,7 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
             infeasibility_proof: finding.infeasibility_proof,
             infeasible_subset: finding.infeasible_subset,
             unbounded_ray: finding.unbounded_ray,
+            basis: finding.basis,
             ..SolveResult::default()
         }),
         values: finding.values,

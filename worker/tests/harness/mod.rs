@@ -165,6 +165,7 @@ pub(crate) fn wyndor(windows: f64) -> LinearModel {
         row_starts: vec![0, 1, 2, 4],
         column_indices: vec![0, 1, 0, 1],
         coefficients: vec![1.0, 2.0, 3.0, 2.0],
+        start: None,
     }
 }
 

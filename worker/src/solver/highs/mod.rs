@@ -3,6 +3,7 @@
 
 mod callback;
 mod rays;
+mod start;
 mod status;
 
 use std::{
@@ -77,6 +78,9 @@ pub(super) enum HighsError {
     /// The model, for a coefficient too large, say.
     #[error("HiGHS rejects the model")]
     Model,
+    /// The start solution or basis.
+    #[error("HiGHS rejects the start {0}")]
+    Start(&'static str),
 }
 
 /// The solution that an instance holds. Its parts mean something where

@@ -9,6 +9,7 @@ mod limits;
 mod microlp;
 mod proofs;
 mod serving;
+mod starts;
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
