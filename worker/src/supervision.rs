@@ -18,6 +18,9 @@ use crate::{
     terms::Terms,
 };
 
+/// No timer is so late, however busy the machine.
+const LATE: Duration = Duration::from_secs(2);
+
 /// What stands around a solve.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch<'a> {
@@ -141,7 +144,11 @@ impl Watch<'_> {
                 }
                 () = sleep_until(wake_at) => {
                     let now = Instant::now();
-                    if now >= kill_at {
+                    if now >= kill_at + LATE {
+                        // This process itself was stopped, and goes on: what the solver told
+                        // meanwhile is heard first.
+                        kill_at = now + LATE / 2;
+                    } else if now >= kill_at {
                         process.kill().await;
                         return match (seen.cancelled, mute) {
                             (true, _) => Ending::KilledForCancel,
