@@ -29,8 +29,15 @@ impl Board {
                 // How long it takes, the line says itself.
                 self.progress = Some(Progress { elapsed: None, ..*progress });
             }
+            Some(Kind::Incumbent(incumbent)) => {
+                *state = JobState::Running;
+                let progress = self.progress.get_or_insert_default();
+                progress.objective = Some(incumbent.objective);
+                progress.bound = incumbent.bound.or(progress.bound);
+                progress.gap = incumbent.gap;
+            }
             Some(Kind::Finished(finished)) => *state = finished.state(),
-            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_)) | None => {}
+            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_) | Kind::Log(_)) | None => {}
         }
     }
 
