@@ -43,7 +43,8 @@ impl Pace {
             iterations: progress.iterations.max(before.iterations),
             ..progress
         };
-        self.fresh = true;
+        // A bare sign of life is nothing to tell.
+        self.fresh |= progress != Progress::default();
     }
 
     /// The solver found a better solution, which is told in another way.
@@ -141,6 +142,13 @@ mod tests {
         pace.report(at(7));
         assert_eq!(pace.last(start).map(|progress| progress.nodes), Some(7));
         assert_eq!(pace.last(start), None);
+    }
+
+    #[test]
+    fn a_bare_sign_of_life_is_nothing_to_tell() {
+        let mut pace = Pace::new(Instant::now(), INTERVAL, HEARTBEAT);
+        pace.report(Progress::default());
+        assert_eq!(pace.last(Instant::now()), None);
     }
 
     #[test]

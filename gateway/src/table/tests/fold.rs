@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use solvemesh::{
     broker::v1::{BulkReference, LogEntry, Submitted, log_entry::Kind},
-    v1::{Incumbent, JobDescription, JobState, event},
+    v1::{JobDescription, JobState, event},
 };
 
 use super::logs::*;
@@ -233,13 +233,8 @@ fn an_old_history_keeps_some_of_its_progress() {
 #[test]
 fn the_best_incumbent_and_the_latest_progress_are_always_kept() {
     let many = u32::try_from(INCUMBENTS_KEPT * 3).unwrap();
-    let better = |number: u32| {
-        let kind =
-            Kind::Incumbent(Incumbent { objective: -f64::from(number), ..Incumbent::default() });
-        LogEntry { kind: Some(kind), ..progress("a", "x", number) }
-    };
     let mut entries = vec![submitted("a"), started("a", "x"), progress("a", "x", 2)];
-    entries.extend((3..many).map(better));
+    entries.extend((3..many).map(|number| better("a", "x", number)));
     let fold = log(&entries);
     let job = fold.job("a").unwrap();
     let kept = job.after(Position::default()).count();
