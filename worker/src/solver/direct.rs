@@ -91,6 +91,9 @@ fn set(highs: &mut Highs, options: &SolveOptions) -> Result<Granted, Fault> {
         threads: settings::threads(options)?,
     };
     highs.set_threads(granted.threads)?;
+    if options.log {
+        highs.keep_log()?;
+    }
     Ok(granted)
 }
 
