@@ -19,6 +19,7 @@
 //!
 //! What is reported is absolute. The verdict is relative: see [`Tolerances`].
 
+pub mod proof;
 mod sum;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use solvemesh_model::verify::{Candidate, VerifyError, verify};
 use crate::{
     parts,
     progress::{gap, known},
+    proofs,
 };
 
 /// The largest encoded solution that travels in the log itself.
@@ -150,6 +151,8 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
     termination.bound = termination.bound.and_then(known);
     termination.objective = None;
     (result.solution, result.solution_parts, result.verification) = (None, 0, None);
+    proofs::settle(&model, &mut result);
+    let termination = result.termination.get_or_insert_default();
     let mut parts = Vec::new();
 
     if solved {

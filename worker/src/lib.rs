@@ -26,6 +26,7 @@ mod log_lines;
 mod parts;
 mod process;
 mod progress;
+mod proofs;
 mod redelivery;
 mod settlement;
 mod slot;

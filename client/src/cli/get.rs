@@ -13,7 +13,7 @@ use super::{
     lines::measures,
     names,
     screen::Screen,
-    table::{result_facts, write_facts, write_solution},
+    table::{result_facts, write_contradiction, write_facts, write_solution},
     text::to_the_second,
 };
 
@@ -56,6 +56,9 @@ fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
             writeln!(out)?;
         }
         write_facts(&mut out, &facts(job))?;
+        if let Some(result) = &job.result {
+            write_contradiction(&mut out, result)?;
+        }
         if let Some(solution) = job.result.as_ref().and_then(|result| result.solution.as_ref()) {
             write_solution(&mut out, solution, args.all)?;
         }

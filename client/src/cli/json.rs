@@ -9,7 +9,7 @@ use solvemesh_client::{
     v1::{Failure, Job, SolveResult},
 };
 
-use super::names;
+use super::{names, proofs};
 
 /// Writes the end of a job as one flat object on a line of its own, value by value, so
 /// that a large solution takes no second copy. What is unknown is null.
@@ -20,6 +20,7 @@ pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Resu
     let result = outcome.result.as_ref();
     termination(&mut object, result)?;
     solution(&mut object, result)?;
+    proof(&mut object, result)?;
     object.number("maxViolation", max_violation(result))?;
     object.integer("attempt", outcome.attempt.into())?;
     solver(&mut object, result)?;
@@ -70,6 +71,7 @@ pub(super) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
     }
     if full {
         solution(&mut object, result)?;
+        proof(&mut object, result)?;
     }
     object.number("maxViolation", max_violation(result))?;
     solver(&mut object, result)?;
@@ -98,6 +100,12 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     let is_lp = !solution.duals.is_empty() || !solution.reduced_costs.is_empty();
     object.numbers("duals", constraints, is_lp.then_some(solution.duals.as_slice()))?;
     object.numbers("reducedCosts", variables, is_lp.then_some(solution.reduced_costs.as_slice()))
+}
+
+/// Only of models without a solution, or without a best one.
+fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
+    let keys = r.map(proofs::keys).unwrap_or_default();
+    keys.iter().try_for_each(|(key, value)| object.value(key, value))
 }
 
 fn solver<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
@@ -155,6 +163,11 @@ impl<'a, W: Write> Object<'a, W> {
     fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
+    }
+
+    fn value(&mut self, key: &str, value: &serde_json::Value) -> io::Result<()> {
+        self.key(key)?;
+        Ok(serde_json::to_writer(&mut *self.out, value)?)
     }
 
     fn boolean(&mut self, key: &str, value: bool) -> io::Result<()> {

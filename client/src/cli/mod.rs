@@ -16,6 +16,7 @@ mod lines;
 mod list;
 mod names;
 mod pack;
+mod proofs;
 mod report;
 mod screen;
 mod setback;

@@ -117,6 +117,49 @@ pub(super) struct SubmissionArgs {
     #[arg(long, env = "SOLVEMESH_SOLVER", value_name = "SOLVER")]
     solver: Option<SolverArg>,
 
+    /// If the model is infeasible, find bounds that contradict each other, none too many
+    #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
+    infeasible_subset: bool,
+
+    /// Stop after so many branch-and-bound nodes
+    #[arg(
+        long,
+        env = "SOLVEMESH_NODE_LIMIT",
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    node_limit: Option<i32>,
+
+    /// Stop after so many iterations of an LP's method
+    #[arg(
+        long,
+        env = "SOLVEMESH_ITERATION_LIMIT",
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(0..)
+    )]
+    iteration_limit: Option<i32>,
+
+    /// Stop after so many solutions, each better than the one before
+    #[arg(
+        long,
+        env = "SOLVEMESH_SOLUTION_LIMIT",
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    solution_limit: Option<i32>,
+
+    /// Stop at the first solution at least as good as this
+    #[arg(
+        long,
+        env = "SOLVEMESH_OBJECTIVE_TARGET",
+        value_name = "OBJECTIVE",
+        allow_negative_numbers = true
+    )]
+    objective_target: Option<f64>,
+
     /// An option by the solver's own name; may be repeated (in the environment: one a line)
     #[arg(
         long = "option",
@@ -255,6 +298,11 @@ impl SubmissionArgs {
             solver_options: unique("--option", &self.options)?,
             log: false,
             incumbents: self.incumbents(),
+            infeasible_subset: self.infeasible_subset,
+            node_limit: self.node_limit,
+            iteration_limit: self.iteration_limit,
+            solution_limit: self.solution_limit,
+            objective_target: self.objective_target,
         })
     }
 

@@ -10,7 +10,7 @@ use solvemesh_client::{
 
 use super::{
     json::{name, seconds},
-    names,
+    names, proofs,
     text::{number, percent, printable, time},
 };
 
@@ -18,7 +18,18 @@ use super::{
 /// and dual are zero, are left out unless `all`.
 pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) -> io::Result<()> {
     write_facts(out, &facts(outcome))?;
+    outcome.result.as_ref().map_or(Ok(()), |result| write_contradiction(out, result))?;
     outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, all))
+}
+
+/// Writes the bounds that contradict each other, with an empty line before them.
+pub(super) fn write_contradiction(out: &mut impl Write, result: &SolveResult) -> io::Result<()> {
+    let lines = proofs::lines(result);
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nthese contradict each other")?;
+    lines.iter().try_for_each(|line| writeln!(out, "{}", printable(line)))
 }
 
 /// Writes the variables, then the constraints.
@@ -62,8 +73,10 @@ pub(super) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> 
         facts.extend(termination.objective.map(|x| ("objective", number(x))));
         facts.extend(termination.bound.map(|x| ("bound", number(x))));
         facts.extend(termination.gap.map(|x| ("gap", percent(x))));
+        facts.extend(termination.warnings.iter().map(|warning| ("warning", warning.clone())));
     }
     facts.extend(result.verification.as_ref().map(|v| ("violation", number(v.max_violation))));
+    facts.extend(proofs::facts(result));
     facts.extend(names::solver(result.solver()).map(|name| ("solver", solver(name, result))));
     let statistics = result.statistics.as_ref();
     let solve_time = statistics.and_then(|statistics| statistics.solve_time.as_ref());

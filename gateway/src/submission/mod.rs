@@ -5,6 +5,7 @@ pub mod catalog;
 mod identity;
 mod options;
 mod plan;
+mod stops;
 
 pub use identity::job_id;
 pub use plan::{Plan, Submission, plan};

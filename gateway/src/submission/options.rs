@@ -2,7 +2,7 @@ use std::{collections::HashSet, time::Duration};
 
 use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 
-use super::catalog;
+use super::{catalog, stops};
 use crate::{policy::Policy, refusal::FieldFault};
 
 /// The longest value of a raw option, in bytes.
@@ -94,6 +94,9 @@ pub(super) fn settle(
     }
     if let Some((field, wrong)) = asked.incumbents.as_ref().and_then(|it| untellable(it, model)) {
         fault(&field, wrong);
+    }
+    for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
+        fault(field, wrong);
     }
     for (name, value) in &asked.solver_options {
         let field = format!("solver_options[{name:?}]");

@@ -7,6 +7,7 @@ use solvemesh::v1::{SolveOptions, SolveStatistics, Termination, TerminationLimit
 use super::{
     arrays::Arrays,
     highs::{Highs, ModelStatus, Value},
+    proof,
     report::Monitor,
     settings::{self, Fault},
     task::Finding,
@@ -42,8 +43,9 @@ impl Direct {
             Err(detail) => return failed(detail).into(),
         };
         let status = run(highs, time_limit, monitor);
-        let finding =
+        let mut finding =
             Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) };
+        proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
         if is_suspect(status) {
             self.highs = None;
         }
@@ -77,13 +79,14 @@ fn prepare(
              {MAX_SEMI_UPPER}, the largest that HiGHS takes"
         ));
     }
-    let granted = set(highs, options).map_err(|fault| fault.to_string())?;
+    let granted = set(highs, arrays, options).map_err(|fault| fault.to_string())?;
     highs.pass(arrays).map_err(|error| error.to_string())?;
     Ok(granted)
 }
 
-fn set(highs: &mut Highs, options: &SolveOptions) -> Result<Granted, Fault> {
-    for (name, value) in settings::of(options, |name| highs.option_type(name))? {
+fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result<Granted, Fault> {
+    let settings = settings::of(options, arrays.maximizes(), |name| highs.option_type(name))?;
+    for (name, value) in settings {
         highs.set(&name, &value)?;
     }
     let granted = Granted {

@@ -17,11 +17,13 @@ mod direct;
 mod good_lp;
 mod highs;
 mod pipes;
+mod proof;
 mod report;
 #[cfg(test)]
 mod samples;
 mod serve;
 mod settings;
+mod subset;
 mod task;
 mod termination;
 #[cfg(test)]

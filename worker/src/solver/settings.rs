@@ -90,14 +90,23 @@ pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, Fau
     options.time_limit.as_ref().map(|limit| duration(limit).ok_or(Fault::TimeLimit)).transpose()
 }
 
+/// What an objective must fall below, when minimising, to be at least as good as the
+/// target up to rounding; when maximising, what it must rise above.
+fn beyond_target(target: f64, maximizes: bool) -> f64 {
+    let room = 1e-9 * target.abs().max(1.0);
+    if maximizes { target - room } else { target + room }
+}
+
 /// The settings that the options stand for, but for threads and time limit; raw ones
-/// last. `type_of` tells the type of an option by its name.
+/// last. `maximizes` tells the sense of the model, `type_of` the type of an option by its
+/// name.
 ///
 /// # Errors
 ///
 /// Names the first raw option that is unknown, ill-typed or reserved.
 pub(super) fn of(
     options: &SolveOptions,
+    maximizes: bool,
     type_of: impl Fn(&str) -> Option<OptionType>,
 ) -> Result<Vec<(String, Value)>, Fault> {
     let mut settings = Vec::new();
@@ -110,6 +119,20 @@ pub(super) fn of(
     }
     if let Some(seed) = options.seed {
         set("random_seed", Value::Int(seed));
+    }
+    if let Some(limit) = options.node_limit {
+        set("mip_max_nodes", Value::Int(limit));
+    }
+    if let Some(limit) = options.iteration_limit {
+        for method in ["simplex", "ipm", "pdlp"] {
+            set(&format!("{method}_iteration_limit"), Value::Int(limit));
+        }
+    }
+    if let Some(limit) = options.solution_limit {
+        set("mip_max_improving_sols", Value::Int(limit));
+    }
+    if let Some(target) = options.objective_target {
+        set("objective_target", Value::Double(beyond_target(target, maximizes)));
     }
     match options.presolve() {
         Presolve::Unspecified | Presolve::Auto => {}
@@ -153,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_is_left_to_the_solver() {
-        assert_eq!(of(&SolveOptions::default(), |_| None), Ok(vec![]));
+        assert_eq!(of(&SolveOptions::default(), false, |_| None), Ok(vec![]));
         assert_eq!(threads(&SolveOptions::default()), Ok(1));
     }
 
@@ -161,7 +184,14 @@ mod tests {
     fn gaps_keep_their_full_precision() {
         let options = SolveOptions { relative_gap: Some(0.1), ..SolveOptions::default() };
         let setting = ("mip_rel_gap".to_owned(), Value::Double(0.1));
-        assert_eq!(of(&options, |_| None), Ok(vec![setting]));
+        assert_eq!(of(&options, false, |_| None), Ok(vec![setting]));
+    }
+
+    #[test]
+    fn a_target_is_reached_by_what_is_as_good_up_to_rounding() {
+        assert!(1_120.000_000_000_2 < beyond_target(1_120.0, false));
+        assert!(-0.000_000_000_2 > beyond_target(0.0, true));
+        assert!(1119.99 < beyond_target(1120.0, true));
     }
 
     #[test]
@@ -180,7 +210,7 @@ mod tests {
             ("1e-9", OptionType::Double, Value::Double(1e-9)),
             ("ipm", OptionType::Text, Value::Text("ipm".into())),
         ] {
-            let settings = of(&raw("option", text), |_| Some(option_type));
+            let settings = of(&raw("option", text), false, |_| Some(option_type));
             assert_eq!(settings, Ok(vec![("option".to_owned(), value)]));
         }
     }
@@ -194,7 +224,7 @@ mod tests {
             ("mip_heuristic_effort", "nan", Some(OptionType::Double)),
             ("log_file", "/etc/passwd", Some(OptionType::Text)),
         ] {
-            let fault = of(&raw(name, value), |_| option_type).unwrap_err();
+            let fault = of(&raw(name, value), false, |_| option_type).unwrap_err();
             assert!(fault.to_string().contains(name), "{fault}");
         }
     }

@@ -4,7 +4,10 @@ use std::{io, sync::atomic::AtomicBool};
 
 use solvemesh::{
     solver::v1::{Outcome, SolveTask, solver_report::Kind},
-    v1::{Progress, SolveOptions, SolveResult, SolveStatistics, Solver, Termination},
+    v1::{
+        InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult, SolveStatistics,
+        Solver, Termination, TerminationReason, UnboundedRay,
+    },
 };
 
 use super::{
@@ -12,6 +15,7 @@ use super::{
     direct::Direct,
     good_lp,
     highs::Highs,
+    proof,
     report::{Monitor, Reports, duration},
     termination::{at_sight, failed},
 };
@@ -32,6 +36,12 @@ pub(super) struct Finding {
     pub duals: Vec<f64>,
     /// c - Aᵀy, for each variable. LPs only.
     pub reduced_costs: Vec<f64>,
+    /// Why there is no solution, as for all three below without names and unchecked.
+    pub infeasibility_proof: Option<InfeasibilityProof>,
+    /// What contradicts itself, if that was asked for.
+    pub infeasible_subset: Option<InfeasibleSubset>,
+    /// Why there is no best solution.
+    pub unbounded_ray: Option<UnboundedRay>,
 }
 
 impl From<Termination> for Finding {
@@ -87,7 +97,13 @@ fn find(
         // Without variables no right-hand side matters.
         let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
         let duals = if termination.objective.is_some() { duals } else { Vec::new() };
-        return Finding { duals, ..termination.into() };
+        let mut finding = Finding { duals, ..termination.into() };
+        if finding.termination.reason() == TerminationReason::Infeasible {
+            finding.infeasibility_proof = proof::proof_at_sight(arrays);
+            let asked = options.infeasible_subset;
+            finding.infeasible_subset = asked.then(|| proof::subset_at_sight(arrays)).flatten();
+        }
+        return finding;
     }
     match solver {
         Solver::Microlp => good_lp::microlp(arrays, options, monitor),
@@ -106,6 +122,9 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
             statistics: Some(statistics),
             solver: solver as i32,
             solver_version: version(solver),
+            infeasibility_proof: finding.infeasibility_proof,
+            infeasible_subset: finding.infeasible_subset,
+            unbounded_ray: finding.unbounded_ray,
             ..SolveResult::default()
         }),
         values: finding.values,

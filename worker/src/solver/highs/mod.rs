@@ -2,6 +2,7 @@
 //! HiGHS is in this folder.
 
 mod callback;
+mod rays;
 mod status;
 
 use std::{
@@ -246,21 +247,40 @@ impl Highs {
 
     /// Makes all solutions of the model equally good.
     pub(super) fn drop_objective(&mut self) {
-        // SAFETY: `instance` is alive; the costs are as many as its columns.
+        // SAFETY: `instance` is alive.
+        let columns = unsafe { sys::Highs_getNumCol(self.raw()) };
+        self.set_objective(&vec![0.0; usize::try_from(columns).unwrap_or(0)]);
+    }
+
+    /// Replaces the costs of the model, which must be as many as it has columns.
+    pub(super) fn set_objective(&mut self, costs: &[f64]) {
+        // SAFETY: `instance` is alive; no more columns are changed than there are costs.
         unsafe {
             let columns = sys::Highs_getNumCol(self.raw());
-            let costs = vec![0.0; usize::try_from(columns).unwrap_or(0)];
-            sys::Highs_changeColsCostByRange(self.raw(), 0, columns - 1, costs.as_ptr());
+            if usize::try_from(columns) == Ok(costs.len()) {
+                sys::Highs_changeColsCostByRange(self.raw(), 0, columns - 1, costs.as_ptr());
+            }
         }
     }
 
     /// Solves the model within the time limit, which counts from here.
     pub(super) fn run(&mut self, observer: &Observer<'_>) -> ModelStatus {
+        // SAFETY: the instance is alive.
+        let status = self.observed(observer, |highs| unsafe { sys::Highs_run(highs) });
+        // SAFETY: `instance` is alive.
+        match ModelStatus::from(unsafe { sys::Highs_getModelStatus(self.raw()) }) {
+            ModelStatus::NotSet if status == sys::kHighsStatusError => ModelStatus::SolveError,
+            status => status,
+        }
+    }
+
+    /// Lets HiGHS work under an observer, with its clocks at 0. `work` gets the instance.
+    fn observed<T>(&mut self, observer: &Observer<'_>, work: impl FnOnce(*mut c_void) -> T) -> T {
         let observer: *const &Observer<'_> = &observer;
+        let highs = self.raw();
         // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it
-        // outlives the run, after which HiGHS forgets it.
+        // outlives the work, after which HiGHS forgets it.
         unsafe {
-            let highs = self.raw();
             sys::Highs_zeroAllClocks(highs);
             sys::Highs_setCallback(highs, Some(callback::trampoline), observer as *mut c_void);
             for event in callback::EVENTS {
@@ -269,15 +289,12 @@ impl Highs {
             if self.has_log {
                 sys::Highs_startCallback(highs, callback::LOGGING);
             }
-            let status = sys::Highs_run(highs);
+            let worked = work(highs);
             if self.has_log {
                 sys::Highs_stopCallback(highs, callback::LOGGING);
             }
             sys::Highs_setCallback(highs, None, ptr::null_mut());
-            match ModelStatus::from(sys::Highs_getModelStatus(highs)) {
-                ModelStatus::NotSet if status == sys::kHighsStatusError => ModelStatus::SolveError,
-                status => status,
-            }
+            worked
         }
     }
 

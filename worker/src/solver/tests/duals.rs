@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 use solvemesh::v1::{LinearModel, ObjectiveSense, Presolve, SolveOptions, TerminationReason};
+use solvemesh_model::verify::{Candidate, verify};
 
-use super::{assert_close, reason, solve, solve_with, termination};
+use super::{assert_close, instances, reason, solve, solve_with, termination};
 use crate::solver::samples::{dense, wyndor};
 
 const INF: f64 = f64::INFINITY;
@@ -73,6 +74,22 @@ fn of_ranged_rows_at_either_end_and_of_variables_at_their_bounds() {
     for sense in [ObjectiveSense::Minimize, ObjectiveSense::Maximize] {
         let model = dense(sense, &[2.0, 3.5, 1.0], &rows);
         assert_duals_are_slopes(&LinearModel { variable_upper: vec![3.0, INF, 2.0], ..model });
+    }
+}
+
+#[test]
+fn of_every_public_lp_satisfy_complementary_slackness() {
+    for instance in instances::index().iter().filter(|of| of.is_lp && !of.infeasible) {
+        let outcome = solve(instance.model.clone());
+        let (file, values) = (&instance.file, &outcome.values);
+        let (duals, reduced_costs) = (&outcome.duals, &outcome.reduced_costs);
+        assert!(!duals.is_empty(), "{file}");
+        let check = verify(&instance.model, Candidate { values, duals, reduced_costs }).unwrap();
+        assert!(check.acceptable, "{file}: {:?}", check.verification);
+        let violation = check.verification.complementarity_violation.unwrap();
+        let scale = check.objective.abs().max(1.0);
+        eprintln!("{file}: {violation:e}, {:e} of the objective", violation / scale);
+        assert!(violation <= 1e-6 * scale, "{file}: {violation:e}");
     }
 }
 

@@ -126,6 +126,53 @@ fn limits_on_nodes_and_solutions_are_told_apart() {
     assert_eq!(reason(&solutions), Reason::Feasible);
 }
 
+#[test]
+fn each_limit_is_told_as_itself_with_the_best_solution_and_bound() {
+    let any = SolveOptions { seed: Some(3), ..SolveOptions::default() };
+    for (options, limit) in [
+        (SolveOptions { node_limit: Some(20), ..any.clone() }, Limit::Node),
+        (SolveOptions { solution_limit: Some(2), ..any.clone() }, Limit::Solution),
+        (SolveOptions { objective_target: Some(300.0), ..any.clone() }, Limit::Objective),
+    ] {
+        let never = AtomicBool::new(false);
+        let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
+        let told = termination(&outcome);
+        assert_eq!((told.reason(), told.limit()), (Reason::Feasible, limit), "{told:?}");
+        assert!(told.bound.unwrap() < told.objective.unwrap(), "{told:?}");
+        assert_eq!(last_incumbent(&reports).unwrap().values, outcome.values);
+        match limit {
+            Limit::Objective => assert!(told.objective.unwrap() <= 300.0 + 1e-6),
+            Limit::Node => assert!(outcome.result.unwrap().statistics.unwrap().nodes >= 20),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_target_is_one_to_rise_above_when_maximising() {
+    let model = hard();
+    let objective = model.objective.iter().map(|cost| -cost).collect();
+    let sense = ObjectiveSense::Maximize as i32;
+    let model = LinearModel { sense, objective, ..model };
+    let options = SolveOptions { objective_target: Some(-300.0), ..SolveOptions::default() };
+    let outcome = solve_with(model, options);
+    assert_eq!(termination(&outcome).limit(), Limit::Objective);
+    assert!(termination(&outcome).objective.unwrap() >= -300.0 - 1e-6);
+}
+
+#[test]
+fn a_limit_on_iterations_stops_every_method_of_an_lp() {
+    for method in ["simplex", "ipm"] {
+        let options = SolveOptions {
+            presolve: Presolve::Off as i32,
+            iteration_limit: Some(0),
+            ..raw("solver", method)
+        };
+        let outcome = solve_with(wyndor(), options);
+        assert_eq!(termination(&outcome).limit(), Limit::Iteration, "{method}");
+    }
+}
+
 /// Interrupts the solve at its first report, and remembers when.
 struct Tripwire {
     reports: Pipe,

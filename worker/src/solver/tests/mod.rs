@@ -4,8 +4,10 @@
 
 mod answers;
 mod duals;
+mod instances;
 mod limits;
 mod microlp;
+mod proofs;
 mod serving;
 
 use std::{sync::atomic::AtomicBool, time::Duration};

@@ -1,0 +1,126 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use proptest::prelude::*;
+use solvemesh::v1::ObjectiveSense;
+
+use super::*;
+
+const INF: f64 = f64::INFINITY;
+
+/// Two variables from 0 on, and dense rows.
+fn model(objective: [f64; 2], rows: &[(f64, [f64; 2], f64)]) -> LinearModel {
+    let mut model = LinearModel {
+        objective: objective.to_vec(),
+        variable_lower: vec![0.0; 2],
+        variable_upper: vec![INF; 2],
+        variable_kinds: vec![VariableKind::Continuous.into(); 2],
+        constraint_lower: rows.iter().map(|row| row.0).collect(),
+        constraint_upper: rows.iter().map(|row| row.2).collect(),
+        row_starts: (0..=rows.len()).map(|row| (row * 2) as i32).collect(),
+        column_indices: rows.iter().flat_map(|_| 0..2).collect(),
+        coefficients: rows.iter().flat_map(|row| row.1).collect(),
+        ..LinearModel::default()
+    };
+    model.set_sense(ObjectiveSense::Maximize);
+    model
+}
+
+fn constraint(row: usize, upper: bool) -> Side {
+    Side { of: Of::Constraint(row), upper }
+}
+
+fn variable(column: usize, upper: bool) -> Side {
+    Side { of: Of::Variable(column), upper }
+}
+
+/// x + y >= 3 and x + 2 y <= 2.
+fn contradictory() -> LinearModel {
+    model([1.0; 2], &[(3.0, [1.0, 1.0], INF), (-INF, [1.0, 2.0], 2.0)])
+}
+
+#[test]
+fn a_contradiction_tells_which_bounds_it_takes_and_how_far_they_may_move() {
+    // (x + y) - (x + 2 y) = -y >= 1, and y >= 0.
+    let found = contradiction(&contradictory(), &[(1, -2.0), (0, 2.0)], None).unwrap();
+    assert_eq!(found.multipliers, [(0, 1.0), (1, -1.0)]);
+    assert_eq!(found.sides, [constraint(0, false), constraint(1, true), variable(1, false)]);
+    assert_eq!(found.distance, 1.0 / 3.0);
+}
+
+#[test]
+fn multipliers_of_the_other_sign_are_turned() {
+    let found = contradiction(&contradictory(), &[(0, -1.0), (1, 1.0)], None).unwrap();
+    assert_eq!(found.multipliers, [(0, 1.0), (1, -1.0)]);
+}
+
+#[test]
+fn a_contradiction_may_be_asked_for_among_some_bounds_only() {
+    let (model, multipliers) = (contradictory(), [(0, 1.0), (1, -1.0)]);
+    let mut among = BTreeSet::from([constraint(0, false), constraint(1, true), variable(1, false)]);
+    assert!(contradiction(&model, &multipliers, Some(&among)).is_some());
+    among.pop_last();
+    assert_eq!(contradiction(&model, &multipliers, Some(&among)), None);
+}
+
+#[test]
+fn what_proves_nothing_is_no_proof() {
+    for multipliers in [
+        &[][..],
+        &[(0, 0.0)],
+        &[(0, f64::NAN)],
+        &[(0, 1.0)],
+        &[(0, 1.0), (1, -0.4)],
+        &[(0, 1.0), (0, 1.0)],
+        &[(7, 1.0)],
+    ] {
+        assert_eq!(contradiction(&contradictory(), multipliers, None), None, "{multipliers:?}");
+    }
+    let feasible = model([1.0; 2], &[(1.0, [1.0, 1.0], INF), (-INF, [1.0, 2.0], 2.0)]);
+    assert_eq!(contradiction(&feasible, &[(0, 1.0), (1, -1.0)], None), None);
+}
+
+#[test]
+fn a_semi_continuous_variable_may_be_0_in_a_proof() {
+    let mut model = model([0.0; 2], &[(-INF, [1.0, 1.0], 1.0)]);
+    model.variable_lower = vec![2.0, 0.0];
+    model.variable_upper = vec![5.0, 5.0];
+    assert!(contradiction(&model, &[(0, 1.0)], None).is_some());
+    model.variable_kinds[0] = VariableKind::SemiContinuous.into();
+    assert_eq!(contradiction(&model, &[(0, 1.0)], None), None);
+}
+
+#[test]
+fn a_ray_improves_and_leaves_no_bound() {
+    let model = model([1.0, 1.0], &[(-INF, [1.0, -1.0], 2.0)]);
+    let ray = improving_ray(&model, &[(0, 4.0), (1, 4.0)]);
+    assert_eq!(ray, Some((vec![(0, 1.0), (1, 1.0)], 2.0)));
+    assert_eq!(improving_ray(&model, &[(0, 1.0)]), None, "leaves the row");
+    assert_eq!(improving_ray(&model, &[(0, -1.0)]), None, "leaves the variable's bound");
+    let mut other = model.clone();
+    other.set_sense(ObjectiveSense::Minimize);
+    assert_eq!(improving_ray(&other, &[(1, 1.0)]), None, "makes it worse");
+    assert_eq!(improving_ray(&model, &[(9, 1.0)]), None, "is none of its variables");
+}
+
+proptest! {
+    #[test]
+    fn no_model_with_a_solution_is_ever_proven_to_have_none(
+        rows in prop::collection::vec(([-5..6i32, -5..6], 0..9i32, 0..9i32), 1..5),
+        multipliers in prop::collection::vec(-9..10i32, 5),
+        at in [0..9i32, 0..9],
+    ) {
+        let at = at.map(f64::from);
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|(row, below, above)| {
+                let row = row.map(f64::from);
+                let activity = row[0] * at[0] + row[1] * at[1];
+                (activity - f64::from(below), row, activity + f64::from(above))
+            })
+            .collect();
+        let model = model([1.0; 2], &rows);
+        let multipliers: Vec<_> =
+            multipliers.into_iter().map(f64::from).enumerate().take(rows.len()).collect();
+        prop_assert_eq!(contradiction(&model, &multipliers, None), None);
+    }
+}

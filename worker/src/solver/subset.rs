@@ -1,0 +1,175 @@
+//! An irreducible infeasible subset: the bounds that a proof of infeasibility takes, one
+//! after the other left out for good where the others are infeasible without it
+//! (deletion filter: Chinneck and Dravnieks 1991). The support of a ray that is a vertex,
+//! as those of a simplex are, has as a rule no bound too many (Gleeson and Ryan 1990), so
+//! this is little more than the proof that there is none.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use solvemesh::v1::{BoundSide, InfeasibleSubset, LinearModel, SubsetBound, VariableKind};
+use solvemesh_model::verify::proof::{Contradiction, Of, Side, bound, contradiction};
+
+use super::{
+    arrays::Arrays,
+    highs::{Highs, ModelStatus, Value},
+    report::Monitor,
+};
+
+/// Leaves out what can be left out of a contradiction. False where time ran out, or a
+/// solve told nothing, before every bound was known to be needed.
+pub(super) fn reduce(
+    arrays: &Arrays<'_>,
+    mut found: Contradiction,
+    time_limit: Option<Duration>,
+    monitor: &Monitor<'_>,
+) -> (Contradiction, bool) {
+    let mut highs = Highs::new();
+    let mut irreducible = true;
+    let mut needed = BTreeSet::new();
+    while let Some(&candidate) = found.sides.iter().find(|side| !needed.contains(*side)) {
+        let rest: BTreeSet<_> =
+            found.sides.iter().copied().filter(|side| *side != candidate).collect();
+        let part = Part::of(arrays.model(), &rest);
+        match part.solve(&mut highs, time_limit, monitor) {
+            Some(ModelStatus::Optimal) => {
+                needed.insert(candidate);
+            }
+            Some(ModelStatus::Infeasible) => {
+                match part.contradiction(&mut highs, arrays.model(), &rest, monitor) {
+                    Some(smaller) => found = smaller,
+                    None => {
+                        irreducible = false;
+                        needed.insert(candidate);
+                    }
+                }
+            }
+            _ => return (found, false),
+        }
+    }
+    (found, irreducible)
+}
+
+/// The bounds that contradict each other without a proof by constraints.
+pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
+    let model = arrays.model();
+    let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
+    let both = |of| vec![Side { of, upper: false }, Side { of, upper: true }];
+    if let Some(column) = crossed(&model.variable_lower, &model.variable_upper) {
+        return Some(both(Of::Variable(column)));
+    }
+    if let Some(row) = crossed(&model.constraint_lower, &model.constraint_upper) {
+        return Some(both(Of::Constraint(row)));
+    }
+    let bounds = model.constraint_lower.iter().zip(&model.constraint_upper);
+    let empty = |row: &usize| arrays.row(*row).next().is_none();
+    bounds.enumerate().find_map(|(row, (&lower, &upper))| {
+        let excludes_zero = (lower > 0.0 || upper < 0.0) && empty(&row);
+        excludes_zero.then(|| vec![Side { of: Of::Constraint(row), upper: upper < 0.0 }])
+    })
+}
+
+/// A subset in the words of the contract; names and the check are the worker's.
+pub(super) fn told(model: &LinearModel, sides: &[Side], irreducible: bool) -> InfeasibleSubset {
+    let mut subset = InfeasibleSubset { irreducible, ..InfeasibleSubset::default() };
+    for &side in sides {
+        let (index, bounds) = match side.of {
+            Of::Constraint(row) => (row, &mut subset.constraints),
+            Of::Variable(column) => (column, &mut subset.variables),
+        };
+        bounds.push(SubsetBound {
+            index: index as i32,
+            side: if side.upper { BoundSide::Upper } else { BoundSide::Lower } as i32,
+            bound: bound(model, side),
+            ..SubsetBound::default()
+        });
+    }
+    subset
+}
+
+/// A part of a model: the constraints of some sides, with these sides alone, and what
+/// variables they have. It has no objective.
+struct Part {
+    model: LinearModel,
+    /// The constraint of the whole model that each row is.
+    rows: Vec<usize>,
+}
+
+impl Part {
+    fn of(whole: &LinearModel, sides: &BTreeSet<Side>) -> Self {
+        const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+        let mut rows = BTreeMap::new();
+        let mut bounds = BTreeMap::new();
+        for &side in sides {
+            let range = match side.of {
+                Of::Constraint(row) => rows.entry(row).or_insert(FREE),
+                Of::Variable(column) => bounds.entry(column).or_insert(FREE),
+            };
+            let end = if side.upper { &mut range.1 } else { &mut range.0 };
+            *end = bound(whole, side);
+        }
+        let mut part = Self {
+            model: LinearModel { row_starts: vec![0], ..LinearModel::default() },
+            rows: rows.keys().copied().collect(),
+        };
+        let mut columns = BTreeMap::new();
+        for (row, (lower, upper)) in rows {
+            let entries = whole.row_starts[row] as usize..whole.row_starts[row + 1] as usize;
+            for entry in entries {
+                let column = whole.column_indices[entry] as usize;
+                let range = bounds.get(&column).copied().unwrap_or(FREE);
+                let next = columns.len() as i32;
+                let index = *columns.entry(column).or_insert_with(|| {
+                    part.model.variable_lower.push(range.0);
+                    part.model.variable_upper.push(range.1);
+                    next
+                });
+                part.model.column_indices.push(index);
+                part.model.coefficients.push(whole.coefficients[entry]);
+            }
+            part.model.row_starts.push(part.model.coefficients.len() as i32);
+            part.model.constraint_lower.push(lower);
+            part.model.constraint_upper.push(upper);
+        }
+        part.model.objective = vec![0.0; columns.len()];
+        part.model.variable_kinds = vec![VariableKind::Continuous as i32; columns.len()];
+        part
+    }
+
+    /// Whether it has a solution; `None` where there is no time to find out.
+    fn solve(
+        &self,
+        highs: &mut Highs,
+        time_limit: Option<Duration>,
+        monitor: &Monitor<'_>,
+    ) -> Option<ModelStatus> {
+        if self.model.objective.is_empty() {
+            // Rows without variables, each held against 0.
+            let bounds = self.model.constraint_lower.iter().zip(&self.model.constraint_upper);
+            let holds = bounds.into_iter().all(|(&lower, &upper)| lower <= 0.0 && upper >= 0.0);
+            return Some(if holds { ModelStatus::Optimal } else { ModelStatus::Infeasible });
+        }
+        highs.reset();
+        if let Some(limit) = time_limit {
+            let left = limit.checked_sub(monitor.elapsed())?;
+            highs.set("time_limit", &Value::Double(left.as_secs_f64())).ok()?;
+        }
+        highs.pass(&Arrays::of(&self.model).ok()?).ok()?;
+        Some(highs.run(&|sight| monitor.observe(sight)))
+    }
+
+    /// What contradicts itself in it, once it was found infeasible.
+    fn contradiction(
+        &self,
+        highs: &mut Highs,
+        whole: &LinearModel,
+        sides: &BTreeSet<Side>,
+        monitor: &Monitor<'_>,
+    ) -> Option<Contradiction> {
+        let ray = highs.dual_ray(&|sight| monitor.observe(sight))?;
+        let multipliers: Vec<_> = self.rows.iter().copied().zip(ray).collect();
+        contradiction(whole, &multipliers, Some(sides))
+    }
+}
