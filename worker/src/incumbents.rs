@@ -123,6 +123,11 @@ impl Incumbents {
         self.left = self.left.saturating_sub(self.size);
     }
 
+    /// The best could not be told.
+    pub(crate) fn postpone(&mut self, now: Instant) {
+        self.next = now + INTERVAL;
+    }
+
     /// The best that the solver has told.
     pub(crate) fn best(&self) -> Option<&Found> {
         self.best.as_ref().map(|best| &best.found)

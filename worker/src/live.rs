@@ -49,8 +49,8 @@ impl Live {
         others.into_iter().flatten().fold(self.pace.due(), Instant::min)
     }
 
-    /// Tells what is due now. What `tell` does not take is told another time, except for
-    /// progress, which will be another then.
+    /// Tells what is due now. What `tell` does not take is told after another interval,
+    /// except for progress, which will be another then.
     pub(crate) fn tell(
         &mut self,
         now: Instant,
@@ -59,12 +59,19 @@ impl Live {
     ) {
         if self.incumbents.due().is_some_and(|due| due <= now)
             && let Some(incumbent) = self.incumbents.latest(model)
-            && tell(Kind::Incumbent(incumbent))
         {
-            self.incumbents.told(now);
+            if tell(Kind::Incumbent(incumbent)) {
+                self.incumbents.told(now);
+            } else {
+                self.incumbents.postpone(now);
+            }
         }
-        if self.lines.due().is_some_and(|due| due <= now) && tell(Kind::Log(self.lines.batch())) {
-            self.lines.told();
+        if self.lines.due().is_some_and(|due| due <= now) {
+            if tell(Kind::Log(self.lines.batch())) {
+                self.lines.told();
+            } else {
+                self.lines.postpone(now);
+            }
         }
         if let Some(progress) = self.pace.tell(now) {
             tell(Kind::Progress(progress));
@@ -95,5 +102,30 @@ impl Live {
     /// The best bound and the best solution that the solver has told.
     pub(crate) fn into_best(self) -> (Option<f64>, Option<Incumbent>) {
         (self.pace.bound(), self.incumbents.into_best())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_is_told_later_and_once() {
+        let (now, model) = (Instant::now(), LinearModel::default());
+        let mut live = Live::new(now, &WorkerConfig::default(), &SolveOptions::default());
+        live.improve(now, &model, Incumbent::default());
+        live.write(now, &LogText { text: "line\n".repeat(10_000), omitted: 0 });
+        assert_eq!(live.due(), now);
+        let mut asked = 0;
+        let mut refuse = |_| {
+            asked += 1;
+            false
+        };
+        live.tell(now, &model, &mut refuse);
+        assert!(live.due() > now, "not asked again at once");
+        assert_eq!(asked, 2);
+        let rest = live.rest(now, &model);
+        assert!(matches!(rest[..], [Kind::Incumbent(_), Kind::Log(_)]), "{rest:?}");
+        assert!(live.rest(now, &model).is_empty());
     }
 }

@@ -71,6 +71,11 @@ impl LogLines {
         (self.bytes, self.omitted, self.due) = (0, 0, None);
     }
 
+    /// They could not be told.
+    pub(crate) fn postpone(&mut self, now: Instant) {
+        self.due = Some(now + INTERVAL);
+    }
+
     fn has_some(&self) -> bool {
         !self.lines.is_empty() || self.omitted > 0
     }
