@@ -286,10 +286,11 @@ async fn a_path_that_goes_silent_is_noticed_and_used_again_once_it_is_whole() {
         assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
     };
     tokio::join!(unknown, noticed);
+    // The other connection too, by which it consumes.
+    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
     assert!(!held.lease.is_live());
     let appending = mesh.append(entry("during"));
     let healing = async {
-        assert_eq!(news(&mut cancels).await, CancelNews::Behind);
         path.heal();
         within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
     };

@@ -129,7 +129,7 @@ impl Client {
     /// Those of [`Watch::next`], and [`Error::Malformed`] when the solution does not
     /// come whole.
     pub async fn result(&self, job_id: &str) -> Result<Outcome, Error> {
-        let mut watch = self.watch([job_id], "").skip_progress();
+        let mut watch = self.watch([job_id], "").skip_progress().skip_incumbents().skip_log();
         let mut assembly = Assembly::default();
         while let Some(event) = watch.next().await {
             if let Some(outcome) = assembly.add(event?)? {

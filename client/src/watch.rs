@@ -85,7 +85,7 @@ impl Watch {
             tries,
             pending: job_ids.iter().cloned().collect(),
             resumed: !resume_token.is_empty(),
-            request: WatchResultsRequest { job_ids, resume_token, skip_progress: false },
+            request: WatchResultsRequest { job_ids, resume_token, ..Default::default() },
             link: Link::Closed,
             pause: None,
             lost: false,
@@ -97,6 +97,26 @@ impl Watch {
     /// Leaves progress events out. To be said before the first [`next`](Self::next).
     pub fn skip_progress(mut self) -> Self {
         self.request.skip_progress = true;
+        self
+    }
+
+    /// Leaves incumbents out. To be said before the first [`next`](Self::next).
+    pub fn skip_incumbents(mut self) -> Self {
+        self.request.skip_incumbents = true;
+        self
+    }
+
+    /// Leaves the solver's log out. To be said before the first [`next`](Self::next).
+    pub fn skip_log(mut self) -> Self {
+        self.request.skip_log = true;
+        self
+    }
+
+    /// Looks at how the solves go once in this time, of at most an hour: each time the latest
+    /// progress and the latest incumbent of each job are told, and what else happens at once.
+    /// To be said before the first [`next`](Self::next).
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.request.interval = interval.try_into().ok();
         self
     }
 

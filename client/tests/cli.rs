@@ -14,7 +14,8 @@ use fake::{
     succeeded, wyndor,
 };
 use solvemesh_client::v1::{
-    Failure, Finished, Job, JobState, SolveResult, TerminationReason, event::Kind, model::Form,
+    Failure, Finished, Incumbent, Job, JobState, LogLines, SolveResult, TerminationReason,
+    event::Kind, model::Form,
 };
 use tempfile::NamedTempFile;
 use tonic::{Code, Status};
@@ -429,6 +430,38 @@ fn on_a_terminal_a_line_of_progress_comes_and_goes() {
     let (progress, data) = text(&output).rsplit_once("\r\x1b[2K").unwrap();
     assert!(progress.contains("\x1b[?7l\r\x1b[2KQUEUED  0:00\x1b[?7h"), "{progress:?}");
     assert!(data.starts_with(r#"{"jobId":"job-1""#), "{data:?}");
+}
+
+#[test]
+fn incumbents_and_the_solvers_log_are_told_on_request() {
+    let better = Incumbent { objective: 2700.0, bound: Some(3600.0), ..Incumbent::default() };
+    let log = LogLines { lines: vec!["Presolving\u{7} model".into()], omitted: 3 };
+    let watch = || {
+        let end = finished(JobState::Succeeded, Some(wyndor()));
+        vec![
+            event(1, queued()),
+            event(2, started()),
+            event(3, Kind::Log(log.clone())),
+            event(4, Kind::Incumbent(better.clone())),
+            event(5, end),
+        ]
+    };
+    let fake = Fake::start(script([watch(), watch(), watch()]));
+    let output = solve(&fake, &["--json", "--incumbents", "--log"]);
+    let expected = "Presolving\\u{7} model\n(3 more lines of the log are left out)\n\
+                    incumbent: objective 2700  bound 3600\n";
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(fake.script.seen_submits.lock().unwrap()[0].options.as_ref().unwrap().log);
+
+    let output = run(&fake, &["watch", "--json", "--incumbents", "job-1"]);
+    assert_eq!(text(&output.stderr), "incumbent: objective 2700  bound 3600\n");
+    let output = solve(&fake, &["--json"]);
+    assert_eq!(text(&output.stderr), "");
+    assert!(!fake.script.seen_submits.lock().unwrap()[1].options.as_ref().unwrap().log);
+    let seen = fake.script.seen_watches.lock().unwrap();
+    let skipped: Vec<_> = seen.iter().map(|it| (it.skip_incumbents, it.skip_log)).collect();
+    assert_eq!(skipped, [(false, false), (false, true), (true, true)]);
 }
 
 #[cfg(unix)]

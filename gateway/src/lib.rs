@@ -14,7 +14,7 @@ pub mod listing;
 pub mod lookups;
 pub mod policy;
 mod recall;
-mod refusal;
+pub mod refusal;
 pub mod server;
 pub mod service;
 pub mod submission;

@@ -2,6 +2,7 @@
 //! read at its own pace. A watcher that does not read costs nothing.
 
 mod delivery;
+mod wants;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,12 +23,13 @@ use solvemesh::{
 use solvemesh_broker::MeshError;
 use tokio::{
     sync::{OwnedSemaphorePermit, TryAcquireError},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
 pub(crate) use self::delivery::Deliveries;
 use self::delivery::Source;
+pub use self::wants::Wants;
 use crate::{
     jobs::{Jobs, LARGE_SOLUTIONS},
     refusal::Refusal,
@@ -66,7 +68,7 @@ impl Jobs {
         &self,
         job_ids: Vec<String>,
         resume_token: &str,
-        skip_progress: bool,
+        wants: Wants,
     ) -> Result<impl Stream<Item = Result<WatchResultsResponse, Refusal>> + use<>, Refusal> {
         let permit = self.watcher_permit()?;
         let mut jobs: Vec<Arc<str>> = job_ids.into_iter().map(Into::into).collect();
@@ -86,7 +88,8 @@ impl Jobs {
             cursor,
             last: cursor,
             log_id: self.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
-            skip_progress,
+            wants,
+            next_look: Instant::now(),
             ready: VecDeque::new(),
             done: false,
             desk: self.clone(),
@@ -165,7 +168,9 @@ pub(crate) struct Watcher {
     /// The sequence of the latest event told of each job.
     told: HashMap<Arc<str>, i32>,
     log_id: String,
-    skip_progress: bool,
+    wants: Wants,
+    /// When it looks again at how the solves go.
+    next_look: Instant,
     ready: VecDeque<Ready>,
     done: bool,
     _permit: OwnedSemaphorePermit,
@@ -198,6 +203,8 @@ struct Glance {
     last: bool,
     /// Where the watcher is once it has told `happenings`.
     cursor: Position,
+    /// Whether none of them is worth a look before its time.
+    may_wait: bool,
 }
 
 impl Source for Watcher {
@@ -225,8 +232,10 @@ impl Source for Watcher {
                 return None;
             }
             match self.look() {
-                Ok(glance) if glance.happenings.is_empty() && !glance.last => {
-                    self.cursor = glance.cursor;
+                Ok(glance) if !glance.last && self.waits(&glance) => {
+                    if glance.happenings.is_empty() {
+                        self.cursor = glance.cursor;
+                    }
                     let response = self.wait().await;
                     if let Some(response) = response {
                         self.done = response.is_err();
@@ -261,7 +270,7 @@ impl Source for Watcher {
 impl Watcher {
     /// Takes what comes next from the table.
     fn look(&mut self) -> Result<Glance, Refusal> {
-        let Self { jobs, cursor, told, .. } = self;
+        let Self { jobs, cursor, told, wants, .. } = self;
         self.desk.table.read(|fold| {
             let mut happenings = Vec::new();
             let mut last = true;
@@ -270,7 +279,7 @@ impl Watcher {
                 let job = fold.job(id).ok_or_else(forgotten)?;
                 told.entry(id.clone()).or_insert_with(|| job.sequence_at(*cursor));
                 last &= job.ended();
-                let next = job.after(*cursor).take(BATCH + 1).cloned();
+                let next = wants.of(job.after(*cursor)).take(BATCH + 1).cloned();
                 happenings.extend(next.map(|happening| (id.clone(), happening)));
             }
             happenings.sort_by_key(|(_, happening)| happening.position);
@@ -284,17 +293,23 @@ impl Watcher {
                 last = false;
                 cursor = happenings.last().map_or(cursor, |(_, last)| last.position);
             }
-            Ok(Glance { happenings, last, cursor })
+            let may_wait = !happenings.iter().any(|(_, next)| Wants::is_urgent(next));
+            Ok(Glance { happenings, last, cursor, may_wait })
         })
+    }
+
+    /// Whether there is nothing to be told now.
+    fn waits(&self, glance: &Glance) -> bool {
+        glance.happenings.is_empty()
+            || self.wants.interval.is_some() && glance.may_wait && Instant::now() < self.next_look
     }
 
     /// Gets ready what was taken.
     async fn take(&mut self, glance: Glance) -> Result<(), Refusal> {
+        if let Some(interval) = self.wants.interval {
+            self.next_look = Instant::now() + interval;
+        }
         for (_, happening) in glance.happenings {
-            if self.skip_progress && matches!(happening.event.kind, Some(event::Kind::Progress(_)))
-            {
-                continue;
-            }
             let mut event = happening.event.clone();
             if happening.shed {
                 let end = self.desk.recall(&event.job_id, happening.position).await?;
@@ -380,8 +395,10 @@ impl Watcher {
 
     /// Waits until a job moves. Returns what to say meanwhile, if anything.
     async fn wait(&self) -> Option<Result<WatchResultsResponse, Refusal>> {
+        let early = self.wants.interval.is_some() && Instant::now() < self.next_look;
         tokio::select! {
             () = self.listener.moved() => None,
+            () = sleep_until(self.next_look), if early => None,
             () = self.desk.stopping.cancelled() => Some(Err(shutting_down())),
             () = sleep(self.desk.policy.heartbeat) => {
                 Some(Ok(self.response(Kind::Heartbeat(Heartbeat {}), self.cursor)))

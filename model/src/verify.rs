@@ -164,7 +164,8 @@ fn well_formed(what: &'static str, array: &[f64], want: usize) -> Result<(), Ver
     }
 }
 
-fn objective(model: &LinearModel, values: &[f64]) -> f64 {
+/// The objective of a solution, offset included, as the check computes it.
+pub fn objective(model: &LinearModel, values: &[f64]) -> f64 {
     let mut sum = Sum::from(model.objective_offset);
     for (cost, value) in model.objective.iter().zip(values) {
         sum.add(cost * value);

@@ -70,7 +70,7 @@ impl Watch {
         let request = WatchResultsRequest {
             job_ids: vec![job_id.to_owned()],
             resume_token: token.to_owned(),
-            skip_progress: false,
+            ..Default::default()
         };
         let response = api.clone().watch_results(request).await.expect("a watch");
         Self { stream: response.into_inner(), seen: Vec::new() }

@@ -107,7 +107,7 @@ async fn a_process_with_other_limits_than_the_others_says_so_and_ends() {
     let vhost = node.vhost().await;
     let _gateway = Gateway::on(vhost.url(), &[]).await;
     for (program, flags) in [
-        ("solvemesh-gateway", ["--listen", "127.0.0.1:0", "--log-max-age", "3600"]),
+        ("solvemesh-gateway", ["--listen", "127.0.0.1:0", "--log-max-age", "864000"]),
         ("solvemesh-worker", ["--slots", "standard=1", "--queue-length", "7"]),
     ] {
         let mut command = processes::command(program);

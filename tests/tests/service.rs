@@ -232,7 +232,7 @@ async fn a_watch_goes_on_after_any_of_its_tokens_on_any_gateway() {
     let request = WatchResultsRequest {
         job_ids: vec![job],
         resume_token: "no token".into(),
-        skip_progress: false,
+        ..Default::default()
     };
     let status = here.api().watch_results(request).await.expect_err("no token of ours");
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");

@@ -95,16 +95,17 @@ pub(crate) async fn attempt(
         kill: &context.kill,
         job: &job_id,
     };
-    let tell = |progress| {
-        context.journal.write_if_idle(|| held.author.entry(Kind::Progress(progress)));
-    };
-    let seen = watch.solve(solver, &mut work.model, &terms, tell).await;
+    let tell = |kind| context.journal.write_if_idle(|| held.author.entry(kind));
+    let mut seen = watch.solve(solver, &mut work.model, &terms, tell).await;
 
     let solver_is_good = seen.outcome.is_some();
     let max_attempts = context.config.max_attempts;
     let disposition = dispose(&seen.ending, seen.cancelled, failed_attempts, max_attempts);
     let lane = lane.clone();
     let settle = async move {
+        for kind in std::mem::take(&mut seen.last) {
+            held.context.journal.write(held.author.entry(kind)).await;
+        }
         match disposition {
             Disposition::Succeed => tell_answer(held, JobState::Succeeded, work, seen, terms).await,
             Disposition::Cancel => tell_answer(held, JobState::Cancelled, work, seen, terms).await,

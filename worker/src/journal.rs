@@ -83,11 +83,14 @@ impl Journal {
         let _ = self.lines.send(Line { entry, confirmed: None }).await;
     }
 
-    /// Gives an entry that may be left out when too many wait.
-    pub(crate) fn write_if_idle(&self, entry: impl FnOnce() -> LogEntry) {
-        if let Ok(place) = self.lines.try_reserve() {
+    /// Gives an entry, unless too many wait; tells whether it did.
+    pub(crate) fn write_if_idle(&self, entry: impl FnOnce() -> LogEntry) -> bool {
+        let place = self.lines.try_reserve();
+        let is_idle = place.is_ok();
+        if let Ok(place) = place {
             place.send(Line { entry: entry(), confirmed: None });
         }
+        is_idle
     }
 
     /// Gives an entry and waits until the log has it.

@@ -34,15 +34,23 @@ impl Pace {
 
     /// The solver told how far it is.
     pub(crate) fn report(&mut self, progress: Progress) {
-        self.latest = progress;
-        self.fresh = true;
+        // One phase does not know what another one found; what was known stays so.
+        let before = self.latest;
+        self.latest = Progress {
+            objective: progress.objective.or(before.objective),
+            bound: progress.bound.or(before.bound),
+            nodes: progress.nodes.max(before.nodes),
+            iterations: progress.iterations.max(before.iterations),
+            ..progress
+        };
+        // A bare sign of life is nothing to tell.
+        self.fresh |= progress != Progress::default();
     }
 
-    /// The solver found a better solution.
+    /// The solver found a better solution, which is told in another way.
     pub(crate) fn improve(&mut self, incumbent: &Incumbent) {
         self.latest.objective = known(incumbent.objective);
         self.latest.bound = incumbent.bound.and_then(known).or(self.latest.bound);
-        self.fresh = true;
     }
 
     /// When there will be something to tell, if nothing else happens.
@@ -52,9 +60,15 @@ impl Pace {
 
     /// The progress to be told now, if it is due.
     pub(crate) fn tell(&mut self, now: Instant) -> Option<Progress> {
-        if now < self.due() {
-            return None;
-        }
+        (now >= self.due()).then(|| self.told(now))
+    }
+
+    /// The progress to be told at the end, if it was not yet.
+    pub(crate) fn last(&mut self, now: Instant) -> Option<Progress> {
+        self.fresh.then(|| self.told(now))
+    }
+
+    fn told(&mut self, now: Instant) -> Progress {
         self.told = now;
         self.fresh = false;
         let mut progress = self.latest;
@@ -62,7 +76,7 @@ impl Pace {
         progress.bound = progress.bound.and_then(known);
         progress.gap = gap(progress.objective, progress.bound);
         progress.elapsed = prost_types::Duration::try_from(now - self.began).ok();
-        Some(progress)
+        progress
     }
 
     /// The best bound that the solver has told.
@@ -118,6 +132,34 @@ mod tests {
         assert_eq!(pace.due(), start + INTERVAL);
         assert_eq!(pace.tell(start + INTERVAL).map(|progress| progress.nodes), Some(7));
         assert_eq!(pace.tell(start + 2 * INTERVAL), None);
+    }
+
+    #[test]
+    fn at_the_end_the_last_report_is_told_once_before_it_is_due() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        assert_eq!(pace.last(start), None);
+        pace.report(at(7));
+        assert_eq!(pace.last(start).map(|progress| progress.nodes), Some(7));
+        assert_eq!(pace.last(start), None);
+    }
+
+    #[test]
+    fn a_bare_sign_of_life_is_nothing_to_tell() {
+        let mut pace = Pace::new(Instant::now(), INTERVAL, HEARTBEAT);
+        pace.report(Progress::default());
+        assert_eq!(pace.last(Instant::now()), None);
+    }
+
+    #[test]
+    fn what_one_phase_found_stays_known_in_the_next() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        pace.report(Progress { objective: Some(4.0), bound: Some(2.0), ..at(9) });
+        pace.report(Progress { iterations: 100, ..at(0) });
+        let told = pace.last(start).unwrap_or_default();
+        assert_eq!((told.objective, told.bound, told.gap), (Some(4.0), Some(2.0), Some(0.5)));
+        assert_eq!((told.nodes, told.iterations), (9, 100));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use solvemesh::{
+    broker::v1::log_entry,
     solver::v1::{Incumbent, Outcome, solver_report::Kind},
-    v1::{LinearModel, Progress},
+    v1::LinearModel,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -13,10 +14,13 @@ use crate::{
     cancels::Cancels,
     config::WorkerConfig,
     disposition::Ending,
+    live::Live,
     process::{Death, SolverProcess},
-    progress::Pace,
     terms::Terms,
 };
+
+/// No timer is so late, however busy the machine.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What stands around a solve.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +48,13 @@ pub(crate) struct Sighting {
     pub(crate) cancelled: bool,
     /// How long it took.
     pub(crate) elapsed: Duration,
+    /// What the log is to have before its end.
+    pub(crate) last: Vec<log_entry::Kind>,
 }
 
 impl Watch<'_> {
-    /// Has a model solved. `tell` gets the progress that the log is to have.
+    /// Has a model solved. `tell` gets what the log is to have of how it goes, and says
+    /// whether it has taken it.
     ///
     /// The solver is given its time limit and asked to end on a cancel. Where it
     /// does not, it is killed, and what it told until then is what there is; one that
@@ -57,7 +64,7 @@ impl Watch<'_> {
         process: &mut SolverProcess,
         model: &mut LinearModel,
         terms: &Terms,
-        tell: impl FnMut(Progress),
+        tell: impl FnMut(log_entry::Kind) -> bool,
     ) -> Sighting {
         let began = Instant::now();
         let mut seen = Sighting {
@@ -67,12 +74,18 @@ impl Watch<'_> {
             bound: None,
             cancelled: false,
             elapsed: Duration::ZERO,
+            last: Vec::new(),
         };
+        let mut live = Live::new(began, self.config, &terms.options);
         tokio::select! {
-            ending = self.watch(process, model, terms, tell, &mut seen) => seen.ending = ending,
+            ending = self.watch(process, model, terms, tell, &mut live, &mut seen) => {
+                seen.ending = ending;
+            }
             () = self.kill.cancelled() => process.kill().await,
         }
         seen.elapsed = began.elapsed();
+        seen.last = live.rest(Instant::now(), model);
+        (seen.bound, seen.incumbent) = live.into_best();
         seen
     }
 
@@ -81,7 +94,8 @@ impl Watch<'_> {
         process: &mut SolverProcess,
         model: &mut LinearModel,
         terms: &Terms,
-        mut tell: impl FnMut(Progress),
+        mut tell: impl FnMut(log_entry::Kind) -> bool,
+        live: &mut Live,
         seen: &mut Sighting,
     ) -> Ending {
         let config = self.config;
@@ -101,26 +115,29 @@ impl Watch<'_> {
             }
         }
         let began = Instant::now();
-        let mut pace = Pace::new(began, config.progress_interval, config.heartbeat);
+        *live = Live::new(began, config, &terms.options);
         let patience = terms.time_limit.saturating_add(config.overrun.of(terms.time_limit));
         let mut kill_at = began + patience;
         let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
         let mut mute = true;
         loop {
-            let wake_at = kill_at.min(pace.due());
+            let wake_at = kill_at.min(live.due());
             tokio::select! {
                 report = process.report() => match report {
                     Ok(Kind::Progress(progress)) => {
                         mute = false;
-                        pace.report(progress);
+                        live.report(progress);
                     }
                     Ok(Kind::Incumbent(incumbent)) => {
                         mute = false;
-                        pace.improve(&incumbent);
-                        seen.incumbent = Some(incumbent);
+                        live.improve(Instant::now(), model, incumbent);
+                    }
+                    Ok(Kind::Log(text)) => {
+                        mute = false;
+                        live.write(Instant::now(), &text);
                     }
                     Ok(Kind::Outcome(outcome)) => {
-                        let Some(ending) = told(&outcome, seen.incumbent.is_some()) else {
+                        let Some(ending) = told(&outcome, live.has_incumbent()) else {
                             process.kill().await;
                             let what = "it told of an end, and not of which".to_owned();
                             return Ending::Died(Death::Garbled(what));
@@ -141,7 +158,11 @@ impl Watch<'_> {
                 }
                 () = sleep_until(wake_at) => {
                     let now = Instant::now();
-                    if now >= kill_at {
+                    if now >= kill_at + LATE {
+                        // This process itself was stopped, and goes on: what the solver told
+                        // meanwhile is heard first.
+                        kill_at = now + LATE / 2;
+                    } else if now >= kill_at {
                         process.kill().await;
                         return match (seen.cancelled, mute) {
                             (true, _) => Ending::KilledForCancel,
@@ -149,12 +170,9 @@ impl Watch<'_> {
                             (false, false) => Ending::Overran,
                         };
                     }
-                    if let Some(progress) = pace.tell(now) {
-                        tell(progress);
-                    }
                 }
             }
-            seen.bound = pace.bound().or(seen.bound);
+            live.tell(Instant::now(), model, &mut tell);
         }
     }
 }

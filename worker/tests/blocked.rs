@@ -23,7 +23,7 @@ use solvemesh_broker::{
     MeshError, Question,
 };
 use solvemesh_worker::{Worker, WorkerConfig};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
 const NO_GRACE: Duration = Duration::ZERO;
 const LONG: f64 = 60.0;
@@ -34,12 +34,19 @@ struct Gated {
     open: watch::Sender<bool>,
     /// How many loads have begun.
     loads: watch::Sender<u32>,
+    /// Those that append wait in the order in which they came.
+    turn: Mutex<()>,
 }
 
 impl Gated {
     fn closed(bed: &Bed) -> Arc<Self> {
         let mesh = Arc::clone(&bed.mesh);
-        Arc::new(Self { mesh, open: watch::Sender::new(false), loads: watch::Sender::new(0) })
+        Arc::new(Self {
+            mesh,
+            open: watch::Sender::new(false),
+            loads: watch::Sender::new(0),
+            turn: Mutex::new(()),
+        })
     }
 
     async fn opened(&self) {
@@ -59,6 +66,7 @@ impl Mesh for Gated {
         self.mesh.dead_letters().await
     }
     async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
+        let _turn = self.turn.lock().await;
         self.opened().await;
         self.mesh.append(entry).await
     }

@@ -232,7 +232,7 @@ async fn a_solve_that_outlasts_the_drain_goes_to_another_worker_uncharged() {
 }
 
 #[tokio::test]
-async fn progress_is_logged_between_start_and_end_and_all_entries_are_numbered() {
+async fn how_it_goes_is_logged_between_start_and_end_and_all_entries_are_numbered() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let progress = Progress { nodes: 42, bound: Some(4000.0), ..Progress::default() };
     let moved = vec![solver_report::Kind::Progress(progress), incumbent(3200.0, vec![4.0, 3.0])];
@@ -245,10 +245,13 @@ async fn progress_is_logged_between_start_and_end_and_all_entries_are_numbered()
     let worker = Worker::start(bed.mesh.clone(), config);
     bed.finished("j").await;
 
-    assert_eq!(bed.story("j"), ["started", "progress", "finished"]);
+    assert_eq!(bed.story("j"), ["started", "incumbent", "progress", "finished"]);
     let numbers: Vec<_> = bed.seen.iter().map(|entry| entry.number).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-    let Some(Kind::Progress(progress)) = &bed.seen[1].kind else { panic!("{:?}", bed.seen[1]) };
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    let Some(Kind::Incumbent(better)) = &bed.seen[1].kind else { panic!("{:?}", bed.seen[1]) };
+    assert_eq!((better.objective, better.bound), (2700.0, Some(4000.0)), "not as it was claimed");
+    assert_eq!(better.values, [4.0, 3.0]);
+    let Some(Kind::Progress(progress)) = &bed.seen[2].kind else { panic!("{:?}", bed.seen[2]) };
     assert_eq!((progress.nodes, progress.objective), (42, Some(3200.0)));
     assert_eq!((progress.bound, progress.gap), (Some(4000.0), Some(0.25)));
     for entry in &bed.seen {

@@ -84,6 +84,18 @@ pub(crate) struct ReportArgs {
     pub(crate) verbose: bool,
 }
 
+/// What is told of how a solve goes.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct LiveArgs {
+    /// Print every better solution as a line on standard error
+    #[arg(long, env = "SOLVEMESH_INCUMBENTS", value_parser = BoolishValueParser::new())]
+    pub(crate) incumbents: bool,
+
+    /// Print the solver's log on standard error, where the job keeps one
+    #[arg(long, env = "SOLVEMESH_SOLVER_LOG", value_parser = BoolishValueParser::new())]
+    pub(crate) log: bool,
+}
+
 /// Whether to print JSON.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct JsonArgs {

@@ -29,8 +29,15 @@ impl Board {
                 // How long it takes, the line says itself.
                 self.progress = Some(Progress { elapsed: None, ..*progress });
             }
+            Some(Kind::Incumbent(incumbent)) => {
+                *state = JobState::Running;
+                let progress = self.progress.get_or_insert_default();
+                progress.objective = Some(incumbent.objective);
+                progress.bound = incumbent.bound.or(progress.bound);
+                progress.gap = incumbent.gap;
+            }
             Some(Kind::Finished(finished)) => *state = finished.state(),
-            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_)) | None => {}
+            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_) | Kind::Log(_)) | None => {}
         }
     }
 
@@ -61,7 +68,7 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{Finished, Started};
+    use solvemesh_client::v1::{Finished, Incumbent, Started};
 
     use super::*;
 
@@ -76,6 +83,17 @@ mod tests {
         let progress = Progress { objective: Some(5.0), nodes: 2, ..Progress::default() };
         board.add(&event("a", Kind::Progress(progress)));
         assert_eq!(board.line(Duration::from_secs(61)), "RUNNING  objective 5  2 nodes  1:01");
+    }
+
+    #[test]
+    fn a_better_solution_moves_the_numbers() {
+        let mut board = Board::new(&["a".to_owned()]);
+        let progress = Progress { bound: Some(4.0), nodes: 2, ..Progress::default() };
+        board.add(&event("a", Kind::Progress(progress)));
+        let incumbent = Incumbent { objective: 5.0, gap: Some(0.2), ..Incumbent::default() };
+        board.add(&event("a", Kind::Incumbent(incumbent)));
+        let line = board.line(Duration::ZERO);
+        assert_eq!(line, "RUNNING  objective 5  bound 4  gap 20%  2 nodes  0:00");
     }
 
     #[test]

@@ -32,8 +32,15 @@ impl Follow {
     pub(super) fn new(client: &Client, job_ids: &[String], screen: Screen) -> Self {
         let mut ticks = interval(DRAWING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watch = client.watch(job_ids, "");
+        if !screen.shows_incumbents() {
+            watch = watch.skip_incumbents();
+        }
+        if !screen.shows_log() {
+            watch = watch.skip_log();
+        }
         Self {
-            watch: client.watch(job_ids, ""),
+            watch,
             assembly: Assembly::default(),
             board: Board::new(job_ids),
             since: Instant::now(),

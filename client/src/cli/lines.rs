@@ -1,4 +1,9 @@
-use solvemesh_client::v1::{Event, Failure, Finished, JobDescription, Progress, event::Kind};
+use solvemesh_client::v1::{
+    Event, Failure, Finished, Incumbent, JobDescription, Progress, event::Kind,
+};
+
+/// The most values of an incumbent on its line.
+const VALUES: usize = 20;
 
 use super::{
     json::seconds,
@@ -17,7 +22,8 @@ pub(super) fn line(event: &Event) -> String {
     printable(&line).into_owned()
 }
 
-fn what(kind: &Kind) -> String {
+/// What happened, for people.
+pub(super) fn what(kind: &Kind) -> String {
     match kind {
         Kind::Queued(queued) => match &queued.description {
             Some(description) => format!("queued{}", described(description)),
@@ -29,6 +35,8 @@ fn what(kind: &Kind) -> String {
         Kind::SolutionPart(part) => {
             format!("solution part {} of {}", i64::from(part.index) + 1, part.count)
         }
+        Kind::Incumbent(incumbent) => format!("incumbent: {}", better(incumbent)),
+        Kind::Log(log) => format!("{} lines of the solver's log", log.lines.len()),
         Kind::AttemptFailed(lost) => format!("attempt failed{}", because(lost.failure.as_ref())),
         Kind::Finished(finished) => finish(finished),
     }
@@ -58,6 +66,28 @@ pub(super) fn measures(progress: &Progress) -> String {
     }
     parts.extend(progress.elapsed.as_ref().map(|time| format!("{:.1} s", seconds(time))));
     parts.join("  ")
+}
+
+/// An incumbent's numbers, and its values where some variables were asked for.
+fn better(incumbent: &Incumbent) -> String {
+    let progress = Progress {
+        objective: Some(incumbent.objective),
+        bound: incumbent.bound,
+        gap: incumbent.gap,
+        elapsed: incumbent.elapsed,
+        ..Progress::default()
+    };
+    let mut text = measures(&progress);
+    if !incumbent.variable_indices.is_empty() {
+        let values = incumbent.variable_names.iter().zip(&incumbent.values);
+        for (name, value) in values.take(VALUES) {
+            text += &format!("  {name} = {}", short_number(*value));
+        }
+        if incumbent.values.len() > VALUES {
+            text += "  …";
+        }
+    }
+    text
 }
 
 fn finish(finished: &Finished) -> String {
@@ -98,6 +128,21 @@ mod tests {
         let progress =
             Progress { objective: Some(12.0), gap: Some(0.125), nodes: 7, ..Progress::default() };
         assert_eq!(measures(&progress), "objective 12  gap 12.5%  7 nodes");
+    }
+
+    #[test]
+    fn an_incumbent_shows_the_variables_that_were_asked_for() {
+        let whole = Incumbent {
+            objective: 12.0,
+            bound: Some(16.0),
+            values: vec![1.0, 2.0],
+            variable_names: vec!["x".into(), "y".into()],
+            ..Incumbent::default()
+        };
+        assert_eq!(what(&Kind::Incumbent(whole.clone())), "incumbent: objective 12  bound 16");
+        let chosen = Incumbent { variable_indices: vec![0, 1], ..whole };
+        let expected = "incumbent: objective 12  bound 16  x = 1  y = 2";
+        assert_eq!(what(&Kind::Incumbent(chosen)), expected);
     }
 
     #[test]

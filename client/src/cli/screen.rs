@@ -1,13 +1,18 @@
 use std::io::{self, IsTerminal, Write};
 
-use solvemesh_client::v1::Event;
+use solvemesh_client::v1::{Event, event::Kind};
 
-use super::lines::line;
+use super::{
+    arguments::LiveArgs,
+    lines::{line, what},
+    text::printable,
+};
 
 /// What is told on the way.
 #[derive(Debug)]
 pub(super) struct Screen {
     telling: Telling,
+    live: LiveArgs,
     /// Whether a line of progress stands where the cursor is.
     drawn: bool,
 }
@@ -28,16 +33,49 @@ impl Screen {
             (false, true) => Telling::Progress,
             (false, false) => Telling::Nothing,
         };
-        Self { telling, drawn: false }
+        Self { telling, live: LiveArgs::default(), drawn: false }
     }
 
     /// Every event, as data.
     pub(super) fn of_data() -> Self {
-        Self { telling: Telling::EventsOnStdout, drawn: false }
+        Self { telling: Telling::EventsOnStdout, live: LiveArgs::default(), drawn: false }
+    }
+
+    /// Tells incumbents and the solver's log too.
+    pub(super) fn telling(self, live: LiveArgs) -> Self {
+        Self { live, ..self }
+    }
+
+    /// Whether incumbents are told.
+    pub(super) fn shows_incumbents(&self) -> bool {
+        self.live.incumbents || self.tells_events()
+    }
+
+    /// Whether the solver's log is told.
+    pub(super) fn shows_log(&self) -> bool {
+        self.live.log
+    }
+
+    fn tells_events(&self) -> bool {
+        matches!(self.telling, Telling::EventsOnStderr | Telling::EventsOnStdout)
     }
 
     /// Tells an event, where events are told.
-    pub(super) fn event(&self, event: &Event) -> io::Result<()> {
+    pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.kind {
+            Some(Kind::Log(log)) if self.live.log => {
+                log.lines.iter().for_each(|line| self.say(&printable(line)));
+                if log.omitted > 0 {
+                    self.say(&format!("({} more lines of the log are left out)", log.omitted));
+                }
+                return Ok(());
+            }
+            Some(kind @ Kind::Incumbent(_)) if self.live.incumbents && !self.tells_events() => {
+                self.say(&printable(&what(kind)));
+                return Ok(());
+            }
+            _ => {}
+        }
         match self.telling {
             Telling::Nothing | Telling::Progress => Ok(()),
             Telling::EventsOnStderr => {
@@ -77,7 +115,7 @@ impl Screen {
     /// Says something while another screen may have drawn its line of progress.
     pub(super) fn aside(text: &str) {
         let drawn = io::stderr().is_terminal();
-        Self { telling: Telling::Nothing, drawn }.say(text);
+        Self { telling: Telling::Nothing, live: LiveArgs::default(), drawn }.say(text);
     }
 
     /// Says something that scripts do without.

@@ -6,7 +6,7 @@ use solvemesh_client::{Client, Error};
 use tokio::{select, signal::ctrl_c};
 
 use super::{
-    arguments::ReportArgs,
+    arguments::{LiveArgs, ReportArgs},
     exit::{Exit, Failure},
     follow::Follow,
     report::{report, warn},
@@ -21,14 +21,17 @@ pub(crate) struct SolveArgs {
     submission: SubmissionArgs,
     #[command(flatten)]
     report: ReportArgs,
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 /// Submits a model and follows its job to the end. The first Ctrl-C cancels the job and
 /// waits for the best solution so far; the second leaves it alone.
 pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Failure> {
-    let mut screen = Screen::new(args.report.verbose);
+    let mut screen = Screen::new(args.report.verbose).telling(args.live);
     // Until it is read, Ctrl-C ends the program.
-    let request = args.submission.request()?;
+    let mut request = args.submission.request()?;
+    request.options.get_or_insert_default().log = args.live.log;
     let mut interrupt = pin!(ctrl_c());
     let job = select! {
         job = args.submission.submit(client, request) => job?,

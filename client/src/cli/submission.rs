@@ -13,8 +13,8 @@ use clap::{
 use solvemesh_client::{
     Client, Error,
     v1::{
-        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, Start, SubmitJobRequest,
-        model::Form,
+        FileFormat, IncumbentOptions, Job, Model, ModelFile, Presolve, SolveOptions, Solver, Start,
+        SubmitJobRequest, model::Form,
     },
 };
 use uuid::Uuid;
@@ -180,6 +180,20 @@ pub(super) struct SubmissionArgs {
     )]
     options: Vec<(String, String)>,
 
+    /// Variables whose values incumbents tell, by name (default: all); may be repeated (in
+    /// the environment: one a line)
+    #[arg(
+        long = "incumbent-variable",
+        env = "SOLVEMESH_INCUMBENT_VARIABLE",
+        value_name = "NAME",
+        value_delimiter = '\n'
+    )]
+    incumbent_variables: Vec<String>,
+
+    /// Leave values of 0 out of incumbents
+    #[arg(long, env = "SOLVEMESH_INCUMBENT_NONZEROS", value_parser = BoolishValueParser::new())]
+    incumbent_nonzeros: bool,
+
     /// A label to find the job by; may be repeated (in the environment: one a line)
     #[arg(
         long = "label",
@@ -301,6 +315,8 @@ impl SubmissionArgs {
             presolve: self.presolve.map_or(Presolve::Unspecified, PresolveArg::to_wire).into(),
             solver: self.solver.map_or(Solver::Unspecified, SolverArg::to_wire).into(),
             solver_options: unique("--option", &self.options)?,
+            log: false,
+            incumbents: self.incumbents(),
             infeasible_subset: self.infeasible_subset,
             return_basis: self.return_basis,
             node_limit: self.node_limit,
@@ -308,6 +324,15 @@ impl SubmissionArgs {
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
         })
+    }
+
+    /// What incumbents are to tell, where that is not the default.
+    fn incumbents(&self) -> Option<IncumbentOptions> {
+        let asked = IncumbentOptions {
+            nonzeros_only: self.incumbent_nonzeros,
+            variables: self.incumbent_variables.clone(),
+        };
+        (asked != IncumbentOptions::default()).then_some(asked)
     }
 }
 
@@ -456,6 +481,8 @@ mod tests {
             "d=",
             "--label",
             "k=v",
+            "--incumbent-variable",
+            "x",
         ]);
         let request = args.request_of(b"text".to_vec(), "a.lp".into()).unwrap();
         let options = request.options.as_ref().unwrap();
@@ -470,6 +497,8 @@ mod tests {
         assert_eq!((options.presolve(), options.solver()), (Presolve::Off, Solver::Highs));
         assert_eq!(options.solver_options["a"], "b=c");
         assert_eq!(options.solver_options["d"], "");
+        let told = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
+        assert_eq!(options.incumbents, Some(told));
         assert_eq!(request.labels["k"], "v");
         assert!(!request.request_id.is_empty());
     }

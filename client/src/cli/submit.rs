@@ -20,12 +20,17 @@ pub(crate) struct SubmitArgs {
     /// Only check the model and the options; nothing is queued, and no id printed
     #[arg(long, env = "SOLVEMESH_VALIDATE_ONLY", value_parser = BoolishValueParser::new())]
     validate_only: bool,
+
+    /// Keep the solver's log, for `watch --log`
+    #[arg(long, env = "SOLVEMESH_SOLVER_LOG", value_parser = BoolishValueParser::new())]
+    log: bool,
 }
 
 /// Submits a model and prints the id of its job.
 pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, Failure> {
     let mut request = args.submission.request()?;
     request.validate_only = args.validate_only;
+    request.options.get_or_insert_default().log = args.log;
     let job = args.submission.submit(client, request).await?;
     let mut screen = Screen::new(false);
     if let Some(description) = &job.description {

@@ -5,7 +5,7 @@ use solvemesh_client::Client;
 use tokio::{select, signal::ctrl_c};
 
 use super::{
-    arguments::ReportArgs,
+    arguments::{LiveArgs, ReportArgs},
     exit::{Exit, Failure},
     follow::Follow,
     report::report,
@@ -20,11 +20,14 @@ pub(crate) struct WatchArgs {
     jobs: Vec<String>,
     #[command(flatten)]
     report: ReportArgs,
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 /// Follows jobs to their ends and tells each as it comes. Ctrl-C leaves them alone.
 pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Failure> {
-    let mut follow = Follow::new(client, &args.jobs, Screen::new(args.report.verbose));
+    let screen = Screen::new(args.report.verbose).telling(args.live);
+    let mut follow = Follow::new(client, &args.jobs, screen);
     let mut interrupt = pin!(ctrl_c());
     let mut exit = Exit::Done;
     loop {

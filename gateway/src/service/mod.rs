@@ -22,7 +22,11 @@ use crate::{
     listing::{self, Filter},
     refusal::Refusal,
     submission::{Submission, catalog},
+    watch::Wants,
 };
+
+/// The longest interval between two looks of a watcher.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The service, over what the gateway does with jobs.
 #[derive(Clone)]
@@ -71,7 +75,9 @@ impl JobService for Service {
         &self,
         request: Request<WatchResultsRequest>,
     ) -> Result<Response<Self::WatchResultsStream>, Status> {
-        let WatchResultsRequest { job_ids, resume_token, skip_progress } = request.into_inner();
+        let request = request.into_inner();
+        let wants = wants(&request)?;
+        let WatchResultsRequest { job_ids, resume_token, .. } = request;
         let limit = self.jobs.policy.max_jobs_per_watch;
         if job_ids.is_empty() {
             return Err(required("job_ids").into());
@@ -80,7 +86,7 @@ impl JobService for Service {
             let wrong = format!("{} jobs are over max_jobs_per_watch, {limit}", job_ids.len());
             return Err(Refusal::field("INVALID_ARGUMENT", "job_ids", wrong).into());
         }
-        let events = self.jobs.watch(job_ids, &resume_token, skip_progress).await?;
+        let events = self.jobs.watch(job_ids, &resume_token, wants).await?;
         Ok(Response::new(events.map(|event| event.map_err(Status::from)).boxed()))
     }
 
@@ -177,6 +183,23 @@ impl JobService for Service {
 /// What remains of a call's own deadline.
 fn remaining<T>(request: &Request<T>) -> Option<Duration> {
     grpc_timeout(request.metadata().get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// What a watcher leaves out.
+fn wants(request: &WatchResultsRequest) -> Result<Wants, Refusal> {
+    let interval = request.interval.map(Duration::try_from).transpose();
+    let interval =
+        interval.ok().filter(|interval| interval.is_none_or(|it| it <= LONGEST_INTERVAL));
+    let Some(interval) = interval else {
+        let wrong = format!("must be 0 or more, and at most {} s", LONGEST_INTERVAL.as_secs());
+        return Err(Refusal::field("INVALID_ARGUMENT", "interval", wrong));
+    };
+    Ok(Wants {
+        skip_progress: request.skip_progress,
+        skip_incumbents: request.skip_incumbents,
+        skip_log: request.skip_log,
+        interval: interval.filter(|interval| !interval.is_zero()),
+    })
 }
 
 fn required(field: &str) -> Refusal {

@@ -1,12 +1,15 @@
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use solvemesh::v1::{LinearModel, Presolve, SolveOptions, Solver, VariableKind};
+use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 
 use super::{catalog, stops};
 use crate::{policy::Policy, refusal::FieldFault};
 
 /// The longest value of a raw option, in bytes.
 const MAX_VALUE_BYTES: usize = 64;
+
+/// The most variables that incumbents tell by name.
+const MAX_INCUMBENT_VARIABLES: usize = 1000;
 
 /// The largest upper bound of a semi-continuous variable that HiGHS does not tighten
 /// silently.
@@ -90,6 +93,12 @@ pub(super) fn settle(
         let solver = solver.as_str_name();
         fault("solver", format!("{solver} begins from no start, and the model has one"));
     }
+    if asked.log && solver != Solver::Highs {
+        fault("log", format!("{} writes no log", solver.as_str_name()));
+    }
+    if let Some((field, wrong)) = asked.incumbents.as_ref().and_then(|it| untellable(it, model)) {
+        fault(&field, wrong);
+    }
     for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
         fault(field, wrong);
     }
@@ -122,6 +131,23 @@ pub(super) fn settle(
     })
 }
 
+/// What is wrong with what incumbents are to tell, and where.
+fn untellable(asked: &IncumbentOptions, model: &LinearModel) -> Option<(String, String)> {
+    let variables = &asked.variables;
+    if variables.len() > MAX_INCUMBENT_VARIABLES {
+        let wrong = format!("{} names are over {MAX_INCUMBENT_VARIABLES}", variables.len());
+        return Some(("incumbents.variables".to_owned(), wrong));
+    }
+    if variables.is_empty() {
+        return None;
+    }
+    let known: HashSet<&str> = model.variable_names.iter().map(String::as_str).collect();
+    let (index, name) =
+        variables.iter().enumerate().find(|(_, name)| !known.contains(name.as_str()))?;
+    let wrong = format!("the model has no variable {name:?}");
+    Some((format!("incumbents.variables[{index}]"), wrong))
+}
+
 /// Whether a model has variables that are not continuous.
 pub(super) fn is_discrete(model: &LinearModel) -> bool {
     model.variable_kinds().any(|kind| kind != VariableKind::Continuous)
@@ -145,6 +171,20 @@ fn too_wide(model: &LinearModel) -> Option<(&str, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn incumbents_tell_of_variables_that_the_model_has() {
+        let model = LinearModel { variable_names: vec!["x".to_owned()], ..Default::default() };
+        let asked = |names: &[&str]| IncumbentOptions {
+            variables: names.iter().map(|&name| name.to_owned()).collect(),
+            nonzeros_only: false,
+        };
+        assert_eq!(untellable(&asked(&["x", "x"]), &model), None);
+        let (field, wrong) = untellable(&asked(&["x", "y"]), &model).expect("a fault");
+        assert_eq!(field, "incumbents.variables[1]");
+        assert!(wrong.contains("\"y\""), "{wrong}");
+        assert!(untellable(&asked(&["x"; MAX_INCUMBENT_VARIABLES + 1]), &model).is_some());
+    }
 
     #[test]
     fn a_semi_continuous_variable_that_highs_would_tighten_is_found() {

@@ -43,6 +43,14 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             let kind = event::Kind::Progress(*progress);
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
+        Kind::Incumbent(incumbent) if is_current(job, entry) => {
+            let kind = event::Kind::Incumbent(incumbent.clone());
+            job.happen(at, entry.time, job.attempt(), kind, None);
+        }
+        Kind::Log(log) if is_current(job, entry) => {
+            let kind = event::Kind::Log(log.clone());
+            job.happen(at, entry.time, job.attempt(), kind, None);
+        }
         Kind::AttemptLost(lost) if is_current(job, entry) => {
             job.state = JobState::Queued;
             job.progress = None;
@@ -73,6 +81,8 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             finish(job, at, entry.time, attempt, &expired());
         }
         Kind::Progress(_)
+        | Kind::Incumbent(_)
+        | Kind::Log(_)
         | Kind::AttemptLost(_)
         | Kind::CancelAsked(_)
         | Kind::QueueTimePassed(_)

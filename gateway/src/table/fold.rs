@@ -201,15 +201,17 @@ impl Fold {
             _ => return None,
         };
         // Accepted before the oldest entry that is left: its own first one may be gone, even
-        // where it was submitted later, for a worker may begin before the log has that.
+        // where it was submitted later, for a worker may begin, and end, before the log has
+        // that. No live job is so old: the log keeps what it has of those.
         let is_truncated = self.first_offset.is_some_and(|first| first > 0);
-        let beheaded = is_truncated
-            && accepted.zip(self.begin_time).is_some_and(|(accepted, begin)| {
-                (accepted.seconds, accepted.nanos) < (begin.seconds, begin.nanos)
-            });
-        let id: Arc<str> = entry.job_id.as_str().into();
-        let mut job = Record::new(id, at);
-        (job.beheaded, job.bytes_before) = (beheaded, bytes_before);
+        let is_older = |(accepted, begin): (Timestamp, Timestamp)| {
+            (accepted.seconds, accepted.nanos) < (begin.seconds, begin.nanos)
+        };
+        if is_truncated && accepted.zip(self.begin_time).is_some_and(is_older) {
+            return None;
+        }
+        let mut job = Record::new(entry.job_id.as_str().into(), at);
+        job.bytes_before = bytes_before;
         Some(job)
     }
 

@@ -22,7 +22,9 @@ pub use fold::{Changes, Fold};
 pub use hub::Listener;
 pub use markers::Behind;
 pub use position::Position;
-pub use record::{Attempt, Happening, PROGRESS_KEPT, Record, is_terminal, part_count};
+pub use record::{
+    Attempt, Happening, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, Record, is_terminal, part_count,
+};
 pub use retention::Kept;
 pub use shared::Table;
 pub use snapshot::{SnapshotError, SnapshotFile};

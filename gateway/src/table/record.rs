@@ -4,7 +4,7 @@ use prost::Message;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::BulkReference,
-    v1::{Event, Finished, Job, JobDescription, JobState, Progress, event::Kind},
+    v1::{Event, Finished, Incumbent, Job, JobDescription, JobState, Progress, event::Kind},
 };
 
 use super::Position;
@@ -12,6 +12,10 @@ use super::Position;
 /// The most progress events that a job's history keeps; the older half is thinned
 /// when there are more.
 pub const PROGRESS_KEPT: usize = 256;
+/// The most incumbents, likewise.
+pub const INCUMBENTS_KEPT: usize = 32;
+/// The most batches of log lines, likewise.
+pub const LOG_KEPT: usize = 1024;
 
 /// What the log says about one job.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +52,30 @@ pub struct Record {
     pub(super) is_shed: bool,
     pub(super) history: VecDeque<Happening>,
     history_bytes: usize,
-    progress_kept: usize,
+    /// How many events of each class are kept.
+    kept: [usize; Class::KEPT.len()],
+}
+
+/// What there may be very many of in a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Progress,
+    Incumbent,
+    Log,
+}
+
+impl Class {
+    /// The most that are kept, in the order of the classes.
+    const KEPT: [usize; 3] = [PROGRESS_KEPT, INCUMBENTS_KEPT, LOG_KEPT];
+
+    fn of(kind: Option<&Kind>) -> Option<Self> {
+        match kind? {
+            Kind::Progress(_) => Some(Self::Progress),
+            Kind::Incumbent(_) => Some(Self::Incumbent),
+            Kind::Log(_) => Some(Self::Log),
+            _ => None,
+        }
+    }
 }
 
 /// One attempt to solve a job.
@@ -101,7 +128,7 @@ impl Record {
             is_shed: false,
             history: VecDeque::new(),
             history_bytes: 0,
-            progress_kept: 0,
+            kept: Default::default(),
         }
     }
 
@@ -134,7 +161,7 @@ impl Record {
     }
 
     /// The events after a position, in order.
-    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &Happening> {
+    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &Happening> + Clone {
         let from = self.history.partition_point(|happening| happening.position <= cursor);
         self.history.range(from..)
     }
@@ -171,7 +198,7 @@ impl Record {
         solution: Option<BulkReference>,
     ) {
         let parts = solution.as_ref().map_or(0, |solution| solution.parts);
-        let progress = matches!(kind, Kind::Progress(_));
+        let class = Class::of(Some(&kind));
         let taken = i32::try_from(parts).unwrap_or(i32::MAX - 1).saturating_add(1);
         self.last_sequence = self.last_sequence.saturating_add(taken);
         let event = Event {
@@ -189,20 +216,20 @@ impl Record {
             solution,
             shed: false,
         });
-        if progress {
-            self.progress_kept += 1;
-            if self.progress_kept > PROGRESS_KEPT {
-                self.thin();
+        if let Some(class) = class {
+            self.kept[class as usize] += 1;
+            if self.kept[class as usize] > Class::KEPT[class as usize] {
+                self.thin(class);
             }
         }
     }
 
-    /// Leaves the result and the progress of an ended job to the log.
+    /// Leaves the result of an ended job, and how its solve went, to the log.
     pub(super) fn shed(&mut self) {
         self.is_shed = true;
         self.progress = None;
-        self.history.retain(|happening| !is_progress(happening));
-        self.progress_kept = 0;
+        self.history.retain(|happening| class_of(happening).is_none());
+        self.kept = Default::default();
         if let Some(last) = self.history.back_mut()
             && let Some(Kind::Finished(finished)) = &mut Arc::make_mut(&mut last.event).kind
             && let Some(result) = &mut finished.result
@@ -216,18 +243,21 @@ impl Record {
     pub(super) fn with_history(mut self, history: impl IntoIterator<Item = Happening>) -> Self {
         self.history = history.into_iter().collect();
         self.history_bytes = self.history.iter().map(|h| bytes_of(&h.event)).sum();
-        self.progress_kept = self.history.iter().filter(|h| is_progress(h)).count();
+        self.kept = Default::default();
+        for class in self.history.iter().filter_map(class_of) {
+            self.kept[class as usize] += 1;
+        }
         self.counted = self.weight();
         self
     }
 
-    /// Drops every second of the older half of the progress events.
-    fn thin(&mut self) {
-        let older = self.progress_kept / 2;
+    /// Drops every second of the older half of the events of a class.
+    fn thin(&mut self, class: Class) {
+        let older = self.kept[class as usize] / 2;
         let mut seen = 0;
         let mut dropped = 0;
         self.history.retain(|happening| {
-            if !is_progress(happening) {
+            if class_of(happening) != Some(class) {
                 return true;
             }
             seen += 1;
@@ -238,7 +268,19 @@ impl Record {
             keep
         });
         self.history_bytes -= dropped;
-        self.progress_kept -= older.div_ceil(2);
+        self.kept[class as usize] -= older.div_ceil(2);
+    }
+
+    /// The best solution of the current attempt so far, unless the job has ended.
+    fn incumbent(&self) -> Option<&Incumbent> {
+        if self.ended() {
+            return None;
+        }
+        let current = self.history.iter().rev().take_while(|h| h.event.attempt == self.attempt());
+        current.into_iter().find_map(|happening| match &happening.event.kind {
+            Some(Kind::Incumbent(incumbent)) => Some(incumbent),
+            _ => None,
+        })
     }
 
     /// The job as the API tells it; `full` with its result.
@@ -268,12 +310,13 @@ impl Record {
             solution_omitted,
             failure: outcome.and_then(|outcome| outcome.failure.clone()),
             last_sequence: self.last_sequence,
+            incumbent: self.incumbent().filter(|_| full).cloned(),
         }
     }
 }
 
-fn is_progress(happening: &Happening) -> bool {
-    matches!(happening.event.kind, Some(Kind::Progress(_)))
+fn class_of(happening: &Happening) -> Option<Class> {
+    Class::of(happening.event.kind.as_ref())
 }
 
 /// About how many bytes of memory an event of a history takes.

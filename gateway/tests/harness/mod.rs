@@ -99,7 +99,7 @@ impl Gateway {
         let request = WatchResultsRequest {
             job_ids: jobs.iter().map(ToString::to_string).collect(),
             resume_token: token.to_owned(),
-            skip_progress: false,
+            ..Default::default()
         };
         collect(self.client.clone().watch_results(request).await?.into_inner()).await
     }

@@ -138,6 +138,8 @@ impl Account {
             Entry::Submitted(_) => self.queued(),
             Entry::Started(started) => self.started(entry, started),
             Entry::Progress(progress) if current => self.tell(Kind::Progress(*progress)),
+            Entry::Incumbent(incumbent) if current => self.tell(Kind::Incumbent(incumbent.clone())),
+            Entry::Log(log) if current => self.tell(Kind::Log(log.clone())),
             Entry::AttemptLost(lost) if current => {
                 self.deaths += 1;
                 self.state = State::Queued;

@@ -100,6 +100,9 @@ fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result
         threads: settings::threads(options)?,
     };
     highs.set_threads(granted.threads)?;
+    if options.log {
+        highs.keep_log()?;
+    }
     Ok(granted)
 }
 

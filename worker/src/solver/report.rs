@@ -10,7 +10,7 @@ use std::{
 };
 
 use solvemesh::{
-    solver::v1::{Incumbent, Outcome, SolverReport, solver_report::Kind},
+    solver::v1::{Incumbent, LogText, Outcome, SolverReport, solver_report::Kind},
     v1::Progress,
 };
 
@@ -29,6 +29,9 @@ const INCUMBENT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// From so many variables on, incumbents are large enough to be held back.
 const MANY_VARIABLES: usize = 10_000;
+
+/// How much of its log a solve tells, in bytes: some three thousand lines.
+const LOG_BYTES: usize = 256 << 10;
 
 /// The way to the worker. A full pipe blocks whoever reports, so nothing piles up.
 pub(super) struct Reports(Mutex<Box<dyn Write + Send>>);
@@ -63,6 +66,10 @@ struct HeldBack {
     progress: Pace,
     incumbents: Pace,
     incumbent: Option<Incumbent>,
+    /// How many bytes of the log may still be told.
+    log_left: usize,
+    /// How many lines of it were not.
+    log_omitted: i64,
     error: Option<io::Error>,
 }
 
@@ -80,6 +87,8 @@ impl<'a> Monitor<'a> {
             progress: Pace { interval: PROGRESS_INTERVAL, next: PROGRESS_INTERVAL },
             incumbents: Pace { interval, next: Duration::ZERO },
             incumbent: None,
+            log_left: LOG_BYTES,
+            log_omitted: 0,
             error: None,
         });
         Self { reports, task, interrupt, started: Instant::now(), held_back }
@@ -99,7 +108,12 @@ impl<'a> Monitor<'a> {
     pub(super) fn observe(&self, sight: Sight<'_>) -> bool {
         let elapsed = self.elapsed();
         let mut held_back = locked(&self.held_back);
-        if let Sight::Improved(mip, values) = sight {
+        if let Sight::Log(text) = sight {
+            let sent = self.send_log(&mut held_back, &text);
+            held_back.error = held_back.error.take().or(sent.err());
+            return held_back.error.is_none() && !self.interrupted();
+        }
+        if let Sight::Improved(mip, values) = &sight {
             held_back.incumbent = Some(Incumbent {
                 objective: mip.objective,
                 bound: known(Some(mip.bound)),
@@ -111,7 +125,7 @@ impl<'a> Monitor<'a> {
             sent = self.send_incumbent(&mut held_back);
         }
         if sent.is_ok() && held_back.progress.due(elapsed) {
-            sent = self.reports.send(self.task, Kind::Progress(progress(sight, elapsed)));
+            sent = self.reports.send(self.task, Kind::Progress(progress(&sight, elapsed)));
         }
         // Without a worker there is no one to solve for.
         held_back.error = held_back.error.take().or(sent.err());
@@ -130,10 +144,27 @@ impl<'a> Monitor<'a> {
             return Err(error);
         }
         self.send_incumbent(&mut held_back)?;
+        if held_back.log_omitted > 0 {
+            let text = LogText { text: String::new(), omitted: held_back.log_omitted };
+            self.reports.send(self.task, Kind::Log(text))?;
+        }
         if elapsed < PROGRESS_INTERVAL {
             return Ok(());
         }
         self.reports.send(self.task, Kind::Progress(last_progress(outcome, elapsed)))
+    }
+
+    /// Sends a piece of the log. From the first that is too much on, nothing more is sent.
+    fn send_log(&self, held_back: &mut HeldBack, text: &str) -> io::Result<()> {
+        if text.len() > held_back.log_left {
+            held_back.log_left = 0;
+            let lines = text.bytes().filter(|byte| *byte == b'\n').count();
+            held_back.log_omitted += i64::try_from(lines).unwrap_or(i64::MAX);
+            return Ok(());
+        }
+        held_back.log_left -= text.len();
+        let text = LogText { text: text.to_owned(), omitted: 0 };
+        self.reports.send(self.task, Kind::Log(text))
     }
 
     fn send_incumbent(&self, held_back: &mut HeldBack) -> io::Result<()> {
@@ -160,12 +191,13 @@ impl Pace {
     }
 }
 
-fn progress(sight: Sight<'_>, elapsed: Duration) -> Progress {
+fn progress(sight: &Sight<'_>, elapsed: Duration) -> Progress {
     let elapsed = duration(elapsed);
     match sight {
-        Sight::Lp { iterations } => Progress { iterations, elapsed, ..Progress::default() },
+        Sight::Log(_) => Progress { elapsed, ..Progress::default() },
+        &Sight::Lp { iterations } => Progress { iterations, elapsed, ..Progress::default() },
         Sight::Mip(mip) | Sight::Improved(mip, _) => {
-            let MipSight { objective, bound, nodes, iterations } = mip;
+            let MipSight { objective, bound, nodes, iterations } = *mip;
             let (objective, bound) = (known(Some(objective)), known(Some(bound)));
             let gap = gap(objective, bound);
             Progress { objective, bound, gap, nodes, iterations, elapsed }
@@ -242,8 +274,28 @@ mod tests {
 
     #[test]
     fn a_bound_that_is_not_known_is_absent() {
-        let progress = progress(Sight::Mip(MIP), Duration::ZERO);
+        let progress = progress(&Sight::Mip(MIP), Duration::ZERO);
         assert_eq!((progress.objective, progress.bound, progress.gap), (Some(3.0), None, None));
+    }
+
+    #[test]
+    fn the_log_is_sent_up_to_its_limit_and_then_counted() {
+        let pipe = Pipe::default();
+        let reports = Reports::new(pipe.clone());
+        let interrupt = AtomicBool::new(false);
+        let monitor = Monitor::new(&reports, 1, 1, &interrupt);
+        let line = format!("{}\n", "x".repeat(LOG_BYTES / 4));
+        for _ in 0..5 {
+            assert!(monitor.observe(Sight::Log(line.as_str().into())));
+        }
+        assert!(monitor.observe(Sight::Log("short\n".into())));
+        monitor.finish(&Outcome::default()).unwrap();
+        let told = pipe.reports().into_iter().filter_map(|report| match report.kind {
+            Some(Kind::Log(log)) => Some((log.text.len(), log.omitted)),
+            _ => None,
+        });
+        let sent = (line.len(), 0);
+        assert_eq!(told.collect::<Vec<_>>(), [sent, sent, sent, (0, 3)]);
     }
 
     #[test]

@@ -97,6 +97,8 @@ fn word(entry: &LogEntry) -> &'static str {
     match &entry.kind {
         Some(Kind::Started(_)) => "started",
         Some(Kind::Progress(_)) => "progress",
+        Some(Kind::Incumbent(_)) => "incumbent",
+        Some(Kind::Log(_)) => "log",
         Some(Kind::AttemptLost(_)) => "lost",
         Some(Kind::Finished(_)) => "finished",
         _ => "other",

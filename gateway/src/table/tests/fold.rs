@@ -5,7 +5,7 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, Happening, PROGRESS_KEPT, Position};
+use crate::table::{Changes, Fold, Happening, INCUMBENTS_KEPT, PROGRESS_KEPT, Position};
 
 /// The kinds of a job's events, by a letter each, with their sequences.
 fn story(fold: &Fold, job: &str) -> String {
@@ -228,6 +228,23 @@ fn an_old_history_keeps_some_of_its_progress() {
     let kept = job.after(Position::default()).count();
     assert!((PROGRESS_KEPT / 2..=PROGRESS_KEPT + 2).contains(&kept), "{kept} kept");
     assert_eq!(job.last_sequence, i32::try_from(many).unwrap());
+}
+
+#[test]
+fn the_best_incumbent_and_the_latest_progress_are_always_kept() {
+    let many = u32::try_from(INCUMBENTS_KEPT * 3).unwrap();
+    let mut entries = vec![submitted("a"), started("a", "x"), progress("a", "x", 2)];
+    entries.extend((3..many).map(|number| better("a", "x", number)));
+    let fold = log(&entries);
+    let job = fold.job("a").unwrap();
+    let kept = job.after(Position::default()).count();
+    assert!((INCUMBENTS_KEPT / 2..=INCUMBENTS_KEPT + 3).contains(&kept), "{kept} kept");
+    let told = job.job(true);
+    assert_eq!(told.incumbent.map(|best| best.objective), Some(-f64::from(many - 1)));
+    assert!(told.progress.is_some() && job.job(false).incumbent.is_none());
+    // Another attempt begins without one.
+    entries.push(started("a", "y"));
+    assert_eq!(log(&entries).job("a").unwrap().job(true).incumbent, None);
 }
 
 proptest! {

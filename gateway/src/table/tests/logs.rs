@@ -9,7 +9,7 @@ use solvemesh::{
         AttemptLost, AttemptStarted, CancelAsked, JobFinished, LogBatch, LogEntry, Marker,
         QueueTimePassed, Submitted, log_entry::Kind,
     },
-    v1::{Failure, Finished, JobDescription, JobState, Progress},
+    v1::{Failure, Finished, Incumbent, JobDescription, JobState, LogLines, Progress},
 };
 
 use crate::table::{Changes, Fold};
@@ -64,6 +64,17 @@ pub(super) fn progress(job: &str, attempt: &str, number: u32) -> LogEntry {
         number,
         Kind::Progress(Progress { nodes: i64::from(number), ..Default::default() }),
     )
+}
+
+pub(super) fn better(job: &str, attempt: &str, number: u32) -> LogEntry {
+    let objective = -f64::from(number);
+    let incumbent = Incumbent { objective, values: vec![1.0], ..Default::default() };
+    entry(job, attempt, number, Kind::Incumbent(incumbent))
+}
+
+fn lines(job: &str, attempt: &str, number: u32) -> LogEntry {
+    let log = LogLines { lines: vec![format!("line {number}")], omitted: 0 };
+    entry(job, attempt, number, Kind::Log(log))
 }
 
 pub(super) fn finished(job: &str, attempt: &str, number: u32, state: JobState) -> LogEntry {
@@ -122,7 +133,11 @@ pub(super) fn writer(
 ) -> impl Strategy<Value = Vec<LogEntry>> {
     (0..4u32, 0..4u8).prop_map(move |(progresses, end)| {
         let mut entries = vec![started(job, attempt)];
-        entries.extend((0..progresses).map(|n| progress(job, attempt, n + 2)));
+        entries.extend((2..progresses + 2).map(|number| match number % 3 {
+            0 => better(job, attempt, number),
+            1 => lines(job, attempt, number),
+            _ => progress(job, attempt, number),
+        }));
         let last = progresses + 2;
         match end {
             0 => entries.push(finished(job, attempt, last, JobState::Succeeded)),

@@ -1,12 +1,13 @@
 use std::{
-    ffi::{c_char, c_int, c_void},
+    borrow::Cow,
+    ffi::{CStr, c_char, c_int, c_void},
     slice,
 };
 
 use highs_sys::{self as sys, HighsCallbackDataIn, HighsCallbackDataOut, HighsInt};
 
 /// What HiGHS tells while it runs. Numbers that are not known yet are infinite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::solver) enum Sight<'a> {
     /// The simplex or the interior point method is at work on an LP.
     Lp {
@@ -17,6 +18,8 @@ pub(in crate::solver) enum Sight<'a> {
     Mip(MipSight),
     /// Branch and bound found a better solution: the value of each variable.
     Improved(MipSight, &'a [f64]),
+    /// HiGHS wrote into its log: pieces of lines.
+    Log(Cow<'a, str>),
 }
 
 /// How far branch and bound has come, in the sense as submitted.
@@ -44,6 +47,9 @@ pub(super) const EVENTS: [HighsInt; 4] = [
     sys::kHighsCallbackMipImprovingSolution,
 ];
 
+/// The event of HiGHS's log, which [`trampoline`] understands too.
+pub(super) const LOGGING: HighsInt = sys::kHighsCallbackLogging;
+
 /// Passes an event of HiGHS on to the observer. A panic in there aborts the process,
 /// as it must: HiGHS can't be unwound.
 ///
@@ -53,7 +59,7 @@ pub(super) const EVENTS: [HighsInt; 4] = [
 /// other pointers are HiGHS's own.
 pub(super) unsafe extern "C" fn trampoline(
     event: c_int,
-    _message: *const c_char,
+    message: *const c_char,
     out: *const HighsCallbackDataOut,
     answer: *mut HighsCallbackDataIn,
     observer: *mut c_void,
@@ -65,6 +71,15 @@ pub(super) unsafe extern "C" fn trampoline(
         return;
     };
     let go_on = match event {
+        sys::kHighsCallbackLogging => {
+            if !message.is_null() {
+                // SAFETY: a text on HiGHS's stack that ends with a zero.
+                let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+                // HiGHS asks for no answer here; the next interrupt event gets it.
+                let _ = observer(Sight::Log(text));
+            }
+            return;
+        }
         sys::kHighsCallbackSimplexInterrupt => {
             observer(Sight::Lp { iterations: out.simplex_iteration_count.into() })
         }

@@ -25,6 +25,8 @@ pub(super) use status::ModelStatus;
 #[derive(Debug)]
 pub(super) struct Highs {
     instance: NonNull<c_void>,
+    /// Whether observers hear of its log.
+    has_log: bool,
 }
 
 /// A value of an option.
@@ -116,7 +118,8 @@ impl Highs {
     pub(super) fn new() -> Self {
         // SAFETY: takes nothing.
         let instance = NonNull::new(unsafe { sys::Highs_create() });
-        let mut highs = Self { instance: instance.expect("HiGHS has memory for an instance") };
+        let mut highs =
+            Self { instance: instance.expect("HiGHS has memory for an instance"), has_log: false };
         highs.hush();
         highs
     }
@@ -136,6 +139,19 @@ impl Highs {
     fn hush(&mut self) {
         // SAFETY: `instance` is alive, the name ends with a zero.
         unsafe { sys::Highs_setBoolOptionValue(self.raw(), c"output_flag".as_ptr(), 0) };
+        self.has_log = false;
+    }
+
+    /// Lets observers hear of its log, until the instance is reset.
+    ///
+    /// # Errors
+    ///
+    /// When HiGHS would write elsewhere too.
+    pub(super) fn keep_log(&mut self) -> Result<(), HighsError> {
+        self.set("log_to_console", &Value::Bool(false))?;
+        self.set("output_flag", &Value::Bool(true))?;
+        self.has_log = true;
+        Ok(())
     }
 
     /// Sets how many threads a solve may use, its own included.
@@ -274,7 +290,13 @@ impl Highs {
             for event in callback::EVENTS {
                 sys::Highs_startCallback(highs, event);
             }
+            if self.has_log {
+                sys::Highs_startCallback(highs, callback::LOGGING);
+            }
             let worked = work(highs);
+            if self.has_log {
+                sys::Highs_stopCallback(highs, callback::LOGGING);
+            }
             sys::Highs_setCallback(highs, None, ptr::null_mut());
             worked
         }
