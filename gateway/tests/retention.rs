@@ -4,7 +4,10 @@
 
 mod harness;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use harness::*;
 use solvemesh::{
@@ -57,7 +60,8 @@ async fn overrun(mesh: &Arc<dyn Mesh>) {
     for _ in 0..3 {
         let nonce = "x".repeat(60_000);
         let marker = log_entry::Kind::Marker(Marker { nonce, ..Marker::default() });
-        mesh.append(LogEntry { kind: Some(marker), ..LogEntry::default() }).await.unwrap();
+        let time = Some(SystemTime::now().into());
+        mesh.append(LogEntry { time, kind: Some(marker), ..LogEntry::default() }).await.unwrap();
     }
 }
 
