@@ -1,13 +1,13 @@
 //! Ends jobs whose time in the queue is over, whether there are workers or not.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use solvemesh::broker::v1::{LogEntry, QueueTimePassed, log_entry};
 use solvemesh_broker::MeshError;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::info;
 
-use crate::jobs::Jobs;
+use crate::{clock::now, jobs::Jobs};
 
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,9 +45,4 @@ pub async fn run(jobs: Jobs) {
             let _ = jobs.table.catch_up(jobs.patience()).await;
         }
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@
 //! solver, and nothing but the composition in `main.rs` knows RabbitMQ.
 
 pub mod admission;
+mod clock;
 pub mod config;
 pub mod dead_letters;
 pub mod expiry;

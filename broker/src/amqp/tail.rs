@@ -238,7 +238,6 @@ impl Attached {
 
     /// The next message's offset and body, acked at once: to be read by a small window.
     pub(super) async fn next_now(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
-        let lost = |error: lapin::Error| MeshError::Unavailable(error.to_string());
         loop {
             let Some(incoming) = self.next().await.map_err(lost)? else { continue };
             self.ack().await.map_err(lost)?;

@@ -173,10 +173,7 @@ impl Fold {
                 let (first, end, beheaded) = (job.first, job.end(), job.beheaded);
                 self.live.remove(&first);
                 self.live_weight -= counted;
-                self.ended.insert(end, id.clone());
-                self.ended_weight += counted;
-                self.whole.insert(end, id.clone());
-                self.whole_weight += counted;
+                self.count_ended(end, &id, counted, true);
                 if beheaded {
                     self.forget(&id);
                 }
@@ -220,12 +217,7 @@ impl Fold {
         let id = job.id.clone();
         self.by_first.insert(job.first, id.clone());
         if job.ended() {
-            self.ended.insert(job.end(), id.clone());
-            self.ended_weight += job.counted;
-            if !job.is_shed {
-                self.whole.insert(job.end(), id.clone());
-                self.whole_weight += job.counted;
-            }
+            self.count_ended(job.end(), &id, job.counted, !job.is_shed);
         } else {
             self.live.insert(job.first, id.clone());
             self.live_weight += job.counted;
@@ -234,6 +226,16 @@ impl Fold {
             }
         }
         self.jobs.insert(id, job);
+    }
+
+    /// Counts a job of a weight among those that have ended, with its result or without.
+    fn count_ended(&mut self, end: Position, id: &Arc<str>, weight: usize, whole: bool) {
+        self.ended.insert(end, id.clone());
+        self.ended_weight += weight;
+        if whole {
+            self.whole.insert(end, id.clone());
+            self.whole_weight += weight;
+        }
     }
 
     /// A job, unless the log never spoke of it or it was forgotten.

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use solvemesh::v1::JobState;
@@ -21,6 +21,7 @@ use super::{
     saver::Saver,
     start,
 };
+use crate::clock::now;
 
 /// The most requests that wait for one marker.
 const MARKER_REQUESTS: usize = 4096;
@@ -132,11 +133,6 @@ async fn catch_up(requests: &mpsc::Sender<markers::Request>) -> Result<(), Behin
     let ended = || Behind("its reader has ended".to_owned());
     requests.send(answer).await.map_err(|_| ended())?;
     answered.await.map_err(|_| ended())?
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn read(fold: &RwLock<Fold>) -> std::sync::RwLockReadGuard<'_, Fold> {

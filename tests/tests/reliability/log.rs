@@ -21,6 +21,7 @@ use tonic::{Code, Status};
 
 use crate::{
     entries::{is_finish, is_start},
+    listing::all,
     refusal::refused,
 };
 
@@ -231,19 +232,4 @@ async fn agree(trial: &Trial) {
     let all = acknowledged.len();
     println!("reliability: of {all} jobs, the gateways know {known:?}; the last began just now");
     assert!(known[2] < all, "nothing was forgotten");
-}
-
-/// All jobs that a gateway lists.
-async fn all(api: &Api) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListJobsRequest { page_size: 1_000, page_token, ..Default::default() };
-        let page = api.clone().list_jobs(request).await.expect("a page").into_inner();
-        jobs.extend(page.jobs);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return jobs;
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod entries;
 mod gateways;
 mod jobs;
 mod limits;
+mod listing;
 mod log;
 mod network;
 mod patience;

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptStarted, JobFinished, LogEntry, Submitted, log_entry::Kind},
-    v1::{Finished, JobDescription, JobState, ListJobsRequest, SolveResult},
+    v1::{Finished, JobDescription, JobState, SolveResult},
 };
 use solvemesh_broker::{AmqpConfig, AmqpMesh, LogStart, Mesh};
 use solvemesh_tests::{
@@ -21,6 +21,8 @@ use solvemesh_tests::{
     trial::{Fault, Scale, Trial},
 };
 use tempfile::TempDir;
+
+use crate::listing::all;
 
 pub(crate) const FAULTS: &[Fault] = &[Fault {
     name: "gateway: restarted on a log of 200,000 finished jobs",
@@ -157,17 +159,7 @@ async fn read(broker: &str) -> Duration {
 
 /// How many jobs a gateway knows.
 async fn count(gateway: &Gateway) -> usize {
-    let mut api = gateway.api();
-    let (mut count, mut page_token) = (0, String::new());
-    loop {
-        let request = ListJobsRequest { page_size: 1_000, page_token, ..Default::default() };
-        let page = api.list_jobs(request).await.expect("a page").into_inner();
-        count += page.jobs.len();
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return count;
-        }
-    }
+    all(&gateway.api()).await.len()
 }
 
 async fn timed(work: impl Future<Output = ()>) -> Duration {
