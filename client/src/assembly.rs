@@ -148,7 +148,7 @@ mod tests {
         event(Kind::Finished(Finished {
             state: JobState::Succeeded.into(),
             result: Some(result),
-            failure: None,
+            ..Finished::default()
         }))
     }
 

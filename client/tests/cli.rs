@@ -204,7 +204,7 @@ fn exit_codes_tell_how_a_job_ended() {
     let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
     let failed = |state: JobState| {
         let failure = Some(failure.clone());
-        Kind::Finished(Finished { state: state.into(), result: None, failure })
+        Kind::Finished(Finished { state: state.into(), failure, ..Finished::default() })
     };
     for (end, code) in [
         (succeeded(Reason::Optimal), 0),

@@ -62,6 +62,7 @@ impl Policy {
             max_live_jobs: clamp(self.max_live_jobs),
             max_watchers: clamp(self.max_watchers),
             max_jobs_per_watch: clamp(self.max_jobs_per_watch),
+            max_scenarios: 0,
         }
     }
 }

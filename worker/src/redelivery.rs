@@ -238,6 +238,7 @@ mod tests {
             worker_id: worker.to_owned(),
             silent_millis,
             failed_attempts: 2,
+            ..LookupAnswer::default()
         }
     }
 

@@ -188,7 +188,7 @@ where
 
 /// How a job ended, in the contract's words.
 fn finished(state: JobState, result: Option<SolveResult>, failure: Option<Failure>) -> Finished {
-    Finished { state: state.into(), result, failure }
+    Finished { state: state.into(), result, failure, sweep: None }
 }
 
 /// What the worker's own log says of an end.

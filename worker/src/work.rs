@@ -46,7 +46,8 @@ impl Work {
                 let decoded = LinearModel::decode(parts.concat().as_slice());
                 decoded.map_err(|error| NoModel::Lost(error.to_string()))?
             }
-            None => return Err(NoModel::Missing),
+            Some(job_envelope::Payload::Sweep(_) | job_envelope::Payload::SweepReference(_))
+            | None => return Err(NoModel::Missing),
         };
         Ok(Self { envelope, model })
     }

@@ -37,7 +37,13 @@ impl Board {
                 progress.gap = incumbent.gap;
             }
             Some(Kind::Finished(finished)) => *state = finished.state(),
-            Some(Kind::CancelRequested(_) | Kind::SolutionPart(_) | Kind::Log(_)) | None => {}
+            Some(
+                Kind::CancelRequested(_)
+                | Kind::SolutionPart(_)
+                | Kind::Log(_)
+                | Kind::ScenarioResults(_),
+            )
+            | None => {}
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) fn what(kind: &Kind) -> String {
         }
         Kind::Incumbent(incumbent) => format!("incumbent: {}", better(incumbent)),
         Kind::Log(log) => format!("{} lines of the solver's log", log.lines.len()),
+        Kind::ScenarioResults(answers) => format!("{} scenarios answered", answers.results.len()),
         Kind::AttemptFailed(lost) => format!("attempt failed{}", because(lost.failure.as_ref())),
         Kind::Finished(finished) => finish(finished),
     }
@@ -150,7 +151,7 @@ mod tests {
         let failure = Some(Failure { reason: "SOLVER_HUNG".into(), message: "killed".into() });
         let lost = Kind::AttemptFailed(AttemptFailed { failure: failure.clone() });
         assert_eq!(line(&event(1, lost)), "j #3 attempt failed: SOLVER_HUNG: killed");
-        let finished = Finished { state: JobState::Failed.into(), result: None, failure };
+        let finished = Finished { state: JobState::Failed.into(), failure, ..Finished::default() };
         let expected = "j #3 finished: FAILED: SOLVER_HUNG: killed";
         assert_eq!(line(&event(1, Kind::Finished(finished))), expected);
     }

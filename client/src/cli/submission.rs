@@ -294,6 +294,7 @@ impl SubmissionArgs {
             lane: self.lane.clone().unwrap_or_default(),
             deadline: to_wire("--deadline", self.deadline)?,
             queue_time_limit: to_wire("--queue-time-limit", self.queue_time_limit)?,
+            sweep: None,
         })
     }
 

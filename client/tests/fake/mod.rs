@@ -297,7 +297,7 @@ pub fn part(index: i32, count: i32, solution: Solution) -> Kind {
 }
 
 pub fn finished(state: JobState, result: Option<SolveResult>) -> Kind {
-    Kind::Finished(Finished { state: state.into(), result, failure: None })
+    Kind::Finished(Finished { state: state.into(), result, ..Finished::default() })
 }
 
 pub fn succeeded(reason: TerminationReason) -> Kind {

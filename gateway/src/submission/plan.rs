@@ -132,6 +132,7 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         queue_deadline: Some((now + queue_time).into()),
         warnings: bounded(normal.warnings),
         request_id: submission.request_id,
+        sweep: None,
     };
     Ok(Plan {
         job_id: job_id(&description.request_id),
@@ -174,6 +175,7 @@ impl Plan {
             submit_time: Some(self.submit_time.into()),
             failed_attempts: 0,
             payload: Some(payload),
+            scenarios: Vec::new(),
         }
     }
 }

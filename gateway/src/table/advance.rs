@@ -86,6 +86,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         | Kind::AttemptLost(_)
         | Kind::CancelAsked(_)
         | Kind::QueueTimePassed(_)
+        | Kind::ScenarioResults(_)
         | Kind::Marker(_) => {}
     }
 }

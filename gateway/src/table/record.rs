@@ -311,6 +311,7 @@ impl Record {
             failure: outcome.and_then(|outcome| outcome.failure.clone()),
             last_sequence: self.last_sequence,
             incumbent: self.incumbent().filter(|_| full).cloned(),
+            sweep: None,
         }
     }
 }

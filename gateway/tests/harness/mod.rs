@@ -178,7 +178,7 @@ pub(crate) fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
     let result =
         SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
     let outcome =
-        Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None };
+        Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() };
     log_entry::Kind::Finished(JobFinished {
         outcome: Some(outcome),
         solution,

@@ -247,7 +247,7 @@ fn ordinal(place: usize) -> i32 {
 }
 
 fn cancelled() -> Finished {
-    Finished { state: JobState::Cancelled.into(), result: None, failure: None }
+    Finished { state: JobState::Cancelled.into(), ..Finished::default() }
 }
 
 fn expired() -> Finished {
@@ -255,5 +255,5 @@ fn expired() -> Finished {
         reason: "DEADLINE_EXCEEDED".to_owned(),
         message: "the job's time in the queue was over".to_owned(),
     };
-    Finished { state: JobState::Expired.into(), result: None, failure: Some(failure) }
+    Finished { state: JobState::Expired.into(), failure: Some(failure), ..Finished::default() }
 }

@@ -80,7 +80,7 @@ fn listen(
                 latest.store(true, Ordering::Relaxed);
                 continue;
             }
-            Ok(Some(SolverCommand { kind: None })) => {
+            Ok(Some(SolverCommand { kind: None | Some(Command::Sweep(_)) })) => {
                 Err(io::Error::new(ErrorKind::InvalidData, "a command of an unknown kind"))
             }
             Ok(None) if busy.load(Ordering::Acquire) > 0 => process::exit(ORPHANED),

@@ -144,8 +144,8 @@ pub(crate) fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
             ..JobDescription::default()
         }),
         submit_time: Some(std::time::SystemTime::now().into()),
-        failed_attempts: 0,
         payload: Some(job_envelope::Payload::Model(model)),
+        ..JobEnvelope::default()
     }
 }
 

@@ -125,6 +125,7 @@ fn from_happening(happening: &Happening) -> HappeningSnapshot {
         event: Some((*happening.event).clone()),
         solution: happening.solution.clone(),
         shed: happening.shed,
+        answered_before: Vec::new(),
     }
 }
 
