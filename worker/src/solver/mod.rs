@@ -24,6 +24,7 @@ mod samples;
 mod serve;
 mod settings;
 mod subset;
+mod sweep;
 mod task;
 mod termination;
 #[cfg(test)]
