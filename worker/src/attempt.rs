@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
-    v1::{JobState, TerminationLimit},
+    v1::{JobDescription, JobState, ScenarioRange, Sweep, TerminationLimit},
 };
 use solvemesh_broker::{Lane, Lease};
+use solvemesh_model::sweep::Scenarios;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
     settlement::{Introduction, Settlement},
     slot::reject,
     supervision::{Sighting, Watch},
+    sweep::{self, TakenShare},
     terms::{DeadlinePassed, Terms},
     work::{NoModel, Work},
 };
@@ -33,6 +36,7 @@ pub(crate) async fn attempt(
     lane: &Lane,
     job: JobEnvelope,
     lease: Lease,
+    answered: Vec<ScenarioRange>,
     solver: &mut SolverProcess,
 ) -> bool {
     let author = Author::of_job(job.job_id.clone(), job.digest.clone());
@@ -77,17 +81,13 @@ pub(crate) async fn attempt(
 
     held.author.begin_attempt();
     held.introduction = None;
+    if let Some(sweep) = work.sweep.take() {
+        return share(context, lane, held, work, sweep, answered, solver).await;
+    }
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
     );
-    let worker = context.config.name.clone();
-    let started = AttemptStarted {
-        worker,
-        description: Some(description),
-        submit_time,
-        worker_id: context.id.clone(),
-    };
-    context.journal.write(held.author.entry(Kind::Started(started))).await;
+    tell_start(context, &mut held, description, submit_time).await;
 
     let watch = Watch {
         config: &context.config,
@@ -116,6 +116,48 @@ pub(crate) async fn attempt(
     };
     context.settle(settle).await;
     solver_is_good
+}
+
+/// The log has the start of an attempt.
+async fn tell_start(
+    context: &Context,
+    held: &mut Settlement,
+    description: JobDescription,
+    submit_time: Option<Timestamp>,
+) {
+    let started = AttemptStarted {
+        worker: context.config.name.clone(),
+        description: Some(description),
+        submit_time,
+        worker_id: context.id.clone(),
+    };
+    context.journal.write(held.author.entry(Kind::Started(started))).await;
+}
+
+/// Attempts a share of a sweep. The whole of it begins an attempt of the job; a part of it
+/// belongs to that.
+async fn share(
+    context: &Arc<Context>,
+    lane: &Lane,
+    mut held: Settlement,
+    work: Work,
+    sweep: Sweep,
+    answered: Vec<ScenarioRange>,
+    solver: &mut SolverProcess,
+) -> bool {
+    let Some(scenarios) = Scenarios::of(sweep, &work.model) else {
+        context.settle(reject(held.author.job.clone(), held.lease)).await;
+        return true;
+    };
+    let (model, envelope) = work.into_parts();
+    let Author { job, attempt, .. } = &held.author;
+    tracing::info!(job, attempt, %lane, pid = solver.pid(), "a share of a sweep started");
+    if envelope.scenarios.is_empty() {
+        let description = envelope.description.clone().unwrap_or_default();
+        tell_start(context, &mut held, description, envelope.submit_time).await;
+    }
+    let taken = TakenShare { held, envelope, scenarios, model, answered };
+    sweep::attempt(context, lane, taken, solver).await
 }
 
 /// Settles a job whose model can't be had.

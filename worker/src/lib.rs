@@ -33,6 +33,7 @@ mod slot;
 pub mod solver;
 mod supervision;
 mod supervisor;
+mod sweep;
 mod terms;
 mod work;
 

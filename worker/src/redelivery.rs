@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing};
+use solvemesh::{
+    broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing, job_envelope::Payload},
+    v1::ScenarioRange,
+};
 use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
 use tokio::time::Instant;
 
@@ -27,12 +30,14 @@ const SILENT_HEARTBEATS: u32 = 3;
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What to do with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Advice {
     /// Nobody is at it: solve it.
     Solve {
         /// How many attempts have died in the solver, as far as the log was asked.
         failed_attempts: u32,
+        /// Of a sweep: scenarios that the log has answers of.
+        answered: Vec<ScenarioRange>,
     },
     /// Its end is in the log: only its delivery was not settled.
     Forget,
@@ -48,7 +53,9 @@ pub(crate) async fn advice(
     job: &JobEnvelope,
     redelivered: bool,
 ) -> Advice {
-    if context.running.has(&job.job_id) {
+    if is_of_sweep(job) {
+        if redelivered { on_share(context, &job.job_id).await } else { Advice::SOLVE }
+    } else if context.running.has(&job.job_id) {
         Advice::Park
     } else if redelivered || may_have_twin(lane, job) && !context.unanswered.lately() {
         inquire(context, &job.job_id).await
@@ -59,7 +66,23 @@ pub(crate) async fn advice(
 
 impl Advice {
     /// Nobody told anything else.
-    const SOLVE: Self = Self::Solve { failed_attempts: 0 };
+    const SOLVE: Self = Self::Solve { failed_attempts: 0, answered: Vec::new() };
+}
+
+fn is_of_sweep(job: &JobEnvelope) -> bool {
+    matches!(job.payload, Some(Payload::Sweep(_) | Payload::SweepReference(_)))
+}
+
+/// Asks what to do with a share of a sweep that was handed out before. Others are at other
+/// shares of it meanwhile, so it waits for nobody; a scenario that is solved twice is
+/// answered once.
+async fn on_share(context: &Context, job: &str) -> Advice {
+    match look_up(context, job).await {
+        Some(answer) if answer.standing() == Standing::Ended => Advice::Forget,
+        // The deaths of its solver are its own, and counted in its envelope.
+        Some(answer) => Advice::Solve { failed_attempts: 0, answered: answer.answered },
+        None => Advice::SOLVE,
+    }
 }
 
 /// Whether the job may be in its queue a second time, and it is worth a question. That
@@ -73,17 +96,8 @@ fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
 /// Asks what to do with a job. Without an answer within a bounded time it is to be
 /// solved: better twice than never.
 async fn inquire(context: &Context, job: &str) -> Advice {
-    let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
-    let answer = match context.mesh.ask(request, context.config.ask_patience).await {
-        Ok(answer) if answer.version <= FORMAT_VERSION => answer,
-        Ok(_) => return Advice::SOLVE,
-        Err(error) => {
-            tracing::info!(job, cause = %error, "nobody tells where the job stands");
-            context.unanswered.note();
-            return Advice::SOLVE;
-        }
-    };
-    let solve = Advice::Solve { failed_attempts: answer.failed_attempts };
+    let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
+    let solve = solve(&answer);
     let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
     match judge(&answer, heard_lately) {
         Judgement::Clear(advice) => advice,
@@ -102,6 +116,24 @@ async fn inquire(context: &Context, job: &str) -> Advice {
     }
 }
 
+/// What any gateway says of a job; `None` where nobody answers within a bounded time.
+async fn look_up(context: &Context, job: &str) -> Option<LookupAnswer> {
+    let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
+    match context.mesh.ask(request, context.config.ask_patience).await {
+        Ok(answer) => (answer.version <= FORMAT_VERSION).then_some(answer),
+        Err(error) => {
+            tracing::info!(job, cause = %error, "nobody tells where the job stands");
+            context.unanswered.note();
+            None
+        }
+    }
+}
+
+/// To be solved, with what is known of it.
+fn solve(answer: &LookupAnswer) -> Advice {
+    Advice::Solve { failed_attempts: answer.failed_attempts, answered: Vec::new() }
+}
+
 /// Whether a worker is connected, or was a moment ago: one whose connection is being made
 /// again is absent meanwhile.
 async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
@@ -110,7 +142,7 @@ async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
 }
 
 /// What an answer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Judgement<'a> {
     /// This.
     Clear(Advice),
@@ -128,7 +160,7 @@ fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
             Judgement::IfAlive { worker: &answer.worker_id }
         }
         Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(Advice::Solve { failed_attempts: answer.failed_attempts })
+            Judgement::Clear(solve(answer))
         }
     }
 }
@@ -245,7 +277,7 @@ mod tests {
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2 });
+        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2, answered: Vec::new() });
         assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
         assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
         assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
-use solvemesh::broker::v1::JobEnvelope;
+use solvemesh::{broker::v1::JobEnvelope, v1::ScenarioRange};
 use solvemesh_broker::{Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
 
 use crate::{
@@ -124,12 +124,12 @@ impl Slot {
             Payload::Job(mut job) => {
                 let advice = advice(context, lane, &job, redelivered);
                 match context.stop.run_until_cancelled(advice).await {
-                    Some(Advice::Solve { failed_attempts }) => {
+                    Some(Advice::Solve { failed_attempts, answered }) => {
                         job.failed_attempts = job.failed_attempts.max(failed_attempts);
                         if redelivered {
                             tracing::info!(job = job.job_id, "a job that was handed out before");
                         }
-                        self.attempt(*job, lease, jobs, solver, backoff).await
+                        self.attempt((*job, answered), lease, jobs, solver, backoff).await
                     }
                     Some(Advice::Forget) => {
                         context.settle(forget(job.job_id, lease)).await;
@@ -165,13 +165,13 @@ impl Slot {
     /// behind it goes to other slots if it takes long or the worker stops.
     async fn attempt(
         &self,
-        job: JobEnvelope,
+        (job, answered): (JobEnvelope, Vec<ScenarioRange>),
         lease: Lease,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
     ) -> bool {
-        let mut attempt = pin!(attempt(&self.context, &self.lane, job, lease, solver));
+        let mut attempt = pin!(attempt(&self.context, &self.lane, job, lease, answered, solver));
         let alive = tokio::select! {
             biased;
             alive = &mut attempt => alive,

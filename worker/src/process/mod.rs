@@ -7,7 +7,7 @@ use std::{io, process::Stdio, time::Duration};
 
 use prost::Message;
 use solvemesh::{
-    solver::v1::{Interrupt, SolveTask, SolverCommand, solver_command, solver_report},
+    solver::v1::{Interrupt, SolveTask, SolverCommand, SweepTask, solver_command, solver_report},
     v1::{LinearModel, SolveOptions},
 };
 use tokio::{
@@ -133,7 +133,29 @@ impl SolverProcess {
         {
             *model = std::mem::take(lent);
         }
-        match timeout(patience, self.input.write_all(&bytes)).await {
+        self.send(&bytes, patience).await
+    }
+
+    /// Gives it scenarios, of a sweep of so many variables and constraints together.
+    ///
+    /// # Errors
+    ///
+    /// What it died of.
+    pub(crate) async fn give_scenarios(
+        &mut self,
+        task: SweepTask,
+        entries: usize,
+        patience: Duration,
+    ) -> Result<(), Death> {
+        self.task += 1;
+        self.report_limit = SMALL_REPORT + entries.saturating_mul(BYTES_PER_ENTRY);
+        let task = SweepTask { task: self.task, ..task };
+        let command = SolverCommand { kind: Some(solver_command::Kind::Sweep(task)) };
+        self.send(&command.encode_length_delimited_to_vec(), patience).await
+    }
+
+    async fn send(&mut self, bytes: &[u8], patience: Duration) -> Result<(), Death> {
+        match timeout(patience, self.input.write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.autopsy(Broken::Closed).await),
             Err(_) => {

@@ -7,7 +7,7 @@
 //! test), and y proves it.
 
 use solvemesh::v1::{Basis, BasisStatus as Status, LinearModel, ObjectiveSense};
-use solvemesh_model::sweep::Target;
+use solvemesh_model::{sweep::Target, verify::reduced_costs};
 
 use crate::solver::highs::{Basic, Highs};
 
@@ -150,15 +150,7 @@ impl Vertex {
         if !highs.solve_basis_transposed(&self.rhs, &mut duals) {
             return None;
         }
-        let mut reduced_costs = model.objective.clone();
-        for (row, &dual) in duals.iter().enumerate() {
-            if dual != 0.0 {
-                for (column, coefficient) in entries(model, row) {
-                    reduced_costs[column] -= dual * coefficient;
-                }
-            }
-        }
-        Some(Prices { duals, reduced_costs })
+        Some(Prices { reduced_costs: reduced_costs(model, &duals), duals })
     }
 
     /// Whether no sign of y or of a reduced cost would improve the objective.
