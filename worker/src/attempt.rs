@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     disposition::{Disposition, Ending, dispose, failure},
     journal::Author,
-    process::SolverProcess,
+    process::{Death, SolverProcess},
     settlement::{Introduction, Settlement},
     slot::reject,
     supervision::{Sighting, Watch},
@@ -159,11 +159,16 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
     let answer = match (seen.outcome, &seen.ending) {
         (Some(outcome), _) => Answer::told(outcome, seen.incumbent),
         (None, ending) => {
+            let why;
             let (limit, why) = match ending {
                 Ending::Overran => (
                     TerminationLimit::Time,
                     "the solver did not end at its time limit and was stopped by force",
                 ),
+                Ending::Died(death @ Death::MemoryLimit(_)) => {
+                    why = format!("the solver {death} and was stopped by force");
+                    (TerminationLimit::Memory, why.as_str())
+                }
                 Ending::Died(_) => (
                     TerminationLimit::Interrupted,
                     "the solver died while the job was being cancelled",
