@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
+    broker::v1::{AttemptStarted, JobEnvelope, LastIncumbent, log_entry::Kind},
     v1::{JobState, TerminationLimit},
 };
 use solvemesh_broker::{Lane, Lease};
@@ -15,6 +15,7 @@ use crate::{
     disposition::{Disposition, Ending, dispose, failure},
     journal::Author,
     process::{Death, SolverProcess},
+    resumption::resumption,
     settlement::{Introduction, Settlement},
     slot::reject,
     supervision::{Sighting, Watch},
@@ -26,12 +27,13 @@ use crate::{
 /// what blocks.
 const SMALL_MODEL: usize = 50_000;
 
-/// Attempts a job. Telling its end and settling its lease goes on by itself; returns
+/// Attempts a job, from the last solution of an attempt before if there is one. Telling its end and settling its lease goes on by itself; returns
 /// as soon as the slot is free, and tells whether the solver process is still good.
 pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,
     job: JobEnvelope,
+    incumbent: Option<LastIncumbent>,
     lease: Lease,
     solver: &mut SolverProcess,
 ) -> bool {
@@ -75,10 +77,13 @@ pub(crate) async fn attempt(
         }
     };
 
+    let resumption = incumbent.and_then(|incumbent| resumption(&work.model, incumbent));
+    let start_objective = resumption.as_ref().map(|resumption| resumption.objective);
     held.author.begin_attempt();
     held.introduction = None;
     tracing::info!(
-        job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
+        job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(),
+        start_objective, "started"
     );
     let worker = context.config.name.clone();
     let started = AttemptStarted {
@@ -86,6 +91,7 @@ pub(crate) async fn attempt(
         description: Some(description),
         submit_time,
         worker_id: context.id.clone(),
+        start_objective,
     };
     context.journal.write(held.author.entry(Kind::Started(started))).await;
 
@@ -96,7 +102,11 @@ pub(crate) async fn attempt(
         job: &job_id,
     };
     let tell = |kind| context.journal.write_if_idle(|| held.author.entry(kind));
+    let own_start = resumption.map(|it| work.model.start.replace(it.start));
     let mut seen = watch.solve(solver, &mut work.model, &terms, tell).await;
+    if let Some(own_start) = own_start {
+        work.model.start = own_start;
+    }
 
     let solver_is_good = seen.outcome.is_some();
     let max_attempts = context.config.max_attempts;

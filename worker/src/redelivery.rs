@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing};
+use solvemesh::broker::v1::{JobEnvelope, LastIncumbent, LookupAnswer, LookupRequest, Standing};
 use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
 use tokio::time::Instant;
 
@@ -27,12 +27,14 @@ const SILENT_HEARTBEATS: u32 = 3;
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What to do with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Advice {
     /// Nobody is at it: solve it.
     Solve {
         /// How many attempts have died in the solver, as far as the log was asked.
         failed_attempts: u32,
+        /// The last solution of an attempt before, likewise.
+        incumbent: Option<LastIncumbent>,
     },
     /// Its end is in the log: only its delivery was not settled.
     Forget,
@@ -59,7 +61,13 @@ pub(crate) async fn advice(
 
 impl Advice {
     /// Nobody told anything else.
-    const SOLVE: Self = Self::Solve { failed_attempts: 0 };
+    const SOLVE: Self = Self::Solve { failed_attempts: 0, incumbent: None };
+
+    /// The log tells this of what died before.
+    fn solve_after(answer: &LookupAnswer) -> Self {
+        let LookupAnswer { failed_attempts, incumbent, .. } = answer;
+        Self::Solve { failed_attempts: *failed_attempts, incumbent: incumbent.clone() }
+    }
 }
 
 /// Whether the job may be in its queue a second time, and it is worth a question. That
@@ -83,20 +91,19 @@ async fn inquire(context: &Context, job: &str) -> Advice {
             return Advice::SOLVE;
         }
     };
-    let solve = Advice::Solve { failed_attempts: answer.failed_attempts };
     let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
     match judge(&answer, heard_lately) {
         Judgement::Clear(advice) => advice,
         Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
             true => Advice::Park,
-            false => solve,
+            false => Advice::solve_after(&answer),
         },
         Judgement::IfAlive { worker } => match present(context, worker).await {
             Ok(true) => Advice::Park,
-            Ok(false) => solve,
+            Ok(false) => Advice::solve_after(&answer),
             Err(error) => {
                 tracing::info!(job, cause = %error, "whether its worker is alive is not known");
-                solve
+                Advice::solve_after(&answer)
             }
         },
     }
@@ -110,7 +117,7 @@ async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
 }
 
 /// What an answer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Judgement<'a> {
     /// This.
     Clear(Advice),
@@ -128,7 +135,7 @@ fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
             Judgement::IfAlive { worker: &answer.worker_id }
         }
         Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(Advice::Solve { failed_attempts: answer.failed_attempts })
+            Judgement::Clear(Advice::solve_after(answer))
         }
     }
 }
@@ -238,13 +245,19 @@ mod tests {
             worker_id: worker.to_owned(),
             silent_millis,
             failed_attempts: 2,
+            incumbent: Some(incumbent()),
         }
+    }
+
+    fn incumbent() -> LastIncumbent {
+        LastIncumbent { variable_indices: vec![1], values: vec![7.0] }
     }
 
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2 });
+        let incumbent = Some(incumbent());
+        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2, incumbent });
         assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
         assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
         assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
-use solvemesh::broker::v1::JobEnvelope;
+use solvemesh::broker::v1::{JobEnvelope, LastIncumbent};
 use solvemesh_broker::{Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
 
 use crate::{
@@ -123,12 +123,12 @@ impl Slot {
             Payload::Job(mut job) => {
                 let advice = advice(context, lane, &job, redelivered);
                 match context.stop.run_until_cancelled(advice).await {
-                    Some(Advice::Solve { failed_attempts }) => {
+                    Some(Advice::Solve { failed_attempts, incumbent }) => {
                         job.failed_attempts = job.failed_attempts.max(failed_attempts);
                         if redelivered {
                             tracing::info!(job = job.job_id, "a job that was handed out before");
                         }
-                        self.attempt(*job, lease, jobs, solver, backoff).await
+                        self.attempt(*job, incumbent, lease, jobs, solver, backoff).await
                     }
                     Some(Advice::Forget) => {
                         context.settle(forget(job.job_id, lease)).await;
@@ -167,6 +167,7 @@ impl Slot {
     async fn attempt(
         &self,
         job: JobEnvelope,
+        incumbent: Option<LastIncumbent>,
         lease: Lease,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
@@ -181,7 +182,7 @@ impl Slot {
                 }
             }
         }
-        let mut attempt = pin!(attempt(&self.context, &self.lane, job, lease, solver));
+        let mut attempt = pin!(attempt(&self.context, &self.lane, job, incumbent, lease, solver));
         let alive = tokio::select! {
             biased;
             alive = &mut attempt => alive,
