@@ -28,6 +28,7 @@ mod process;
 mod progress;
 mod proofs;
 mod redelivery;
+mod resumption;
 mod settlement;
 mod slot;
 pub mod solver;

@@ -12,7 +12,9 @@ use std::{
 };
 
 use solvemesh::{
-    broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing, job_envelope::Payload},
+    broker::v1::{
+        JobEnvelope, LastIncumbent, LookupAnswer, LookupRequest, Standing, job_envelope::Payload,
+    },
     v1::ScenarioRange,
 };
 use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
@@ -33,12 +35,7 @@ const QUIET: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Advice {
     /// Nobody is at it: solve it.
-    Solve {
-        /// How many attempts have died in the solver, as far as the log was asked.
-        failed_attempts: u32,
-        /// Of a sweep: scenarios that the log has answers of.
-        answered: Vec<ScenarioRange>,
-    },
+    Solve(Past),
     /// Its end is in the log: only its delivery was not settled.
     Forget,
     /// Another attempt is alive: wait for its end.
@@ -66,7 +63,29 @@ pub(crate) async fn advice(
 
 impl Advice {
     /// Nobody told anything else.
-    const SOLVE: Self = Self::Solve { failed_attempts: 0, answered: Vec::new() };
+    const SOLVE: Self = Self::Solve(Past::NOTHING);
+}
+
+/// What is known of a job's attempts that died.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Past {
+    /// How many died in the solver, as far as the log was asked.
+    pub(crate) failed_attempts: u32,
+    /// The last solution of theirs.
+    pub(crate) incumbent: Option<LastIncumbent>,
+    /// Of a sweep: scenarios that the log has answers of.
+    pub(crate) answered: Vec<ScenarioRange>,
+}
+
+impl Past {
+    /// Nothing is known.
+    const NOTHING: Self = Self { failed_attempts: 0, incumbent: None, answered: Vec::new() };
+
+    /// What the log tells.
+    fn of(answer: &LookupAnswer) -> Self {
+        let LookupAnswer { failed_attempts, incumbent, answered, .. } = answer.clone();
+        Self { failed_attempts, incumbent, answered }
+    }
 }
 
 fn is_of_sweep(job: &JobEnvelope) -> bool {
@@ -80,7 +99,7 @@ async fn on_share(context: &Context, job: &str) -> Advice {
     match look_up(context, job).await {
         Some(answer) if answer.standing() == Standing::Ended => Advice::Forget,
         // The deaths of its solver are its own, and counted in its envelope.
-        Some(answer) => Advice::Solve { failed_attempts: 0, answered: answer.answered },
+        Some(LookupAnswer { answered, .. }) => Advice::Solve(Past { answered, ..Past::NOTHING }),
         None => Advice::SOLVE,
     }
 }
@@ -97,20 +116,19 @@ fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
 /// solved: better twice than never.
 async fn inquire(context: &Context, job: &str) -> Advice {
     let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
-    let solve = solve(&answer);
     let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
     match judge(&answer, heard_lately) {
         Judgement::Clear(advice) => advice,
         Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
             true => Advice::Park,
-            false => solve,
+            false => Advice::Solve(Past::of(&answer)),
         },
         Judgement::IfAlive { worker } => match present(context, worker).await {
             Ok(true) => Advice::Park,
-            Ok(false) => solve,
+            Ok(false) => Advice::Solve(Past::of(&answer)),
             Err(error) => {
                 tracing::info!(job, cause = %error, "whether its worker is alive is not known");
-                solve
+                Advice::Solve(Past::of(&answer))
             }
         },
     }
@@ -127,11 +145,6 @@ async fn look_up(context: &Context, job: &str) -> Option<LookupAnswer> {
             None
         }
     }
-}
-
-/// To be solved, with what is known of it.
-fn solve(answer: &LookupAnswer) -> Advice {
-    Advice::Solve { failed_attempts: answer.failed_attempts, answered: Vec::new() }
 }
 
 /// Whether a worker is connected, or was a moment ago: one whose connection is being made
@@ -160,7 +173,7 @@ fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
             Judgement::IfAlive { worker: &answer.worker_id }
         }
         Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(solve(answer))
+            Judgement::Clear(Advice::Solve(Past::of(answer)))
         }
     }
 }
@@ -270,14 +283,19 @@ mod tests {
             worker_id: worker.to_owned(),
             silent_millis,
             failed_attempts: 2,
-            ..LookupAnswer::default()
+            incumbent: Some(incumbent()),
+            answered: Vec::new(),
         }
+    }
+
+    fn incumbent() -> LastIncumbent {
+        LastIncumbent { variable_indices: vec![1], values: vec![7.0] }
     }
 
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2, answered: Vec::new() });
+        let solve = Judgement::Clear(Advice::Solve(Past::of(&answer(Standing::Queued, "", 0))));
         assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
         assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
         assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);

@@ -35,7 +35,8 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
                 at = at.later(1);
             }
             begin(job, entry, started);
-            let started = Started { worker: started.worker.clone() };
+            let (worker, start_objective) = (started.worker.clone(), started.start_objective);
+            let started = Started { worker, start_objective };
             job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
         }
         Kind::Progress(progress) if is_current(job, entry) => {

@@ -170,6 +170,7 @@ pub(crate) fn started(job: &JobEnvelope) -> log_entry::Kind {
         description: job.description.clone(),
         submit_time: job.submit_time,
         worker_id: "process".to_owned(),
+        start_objective: None,
     })
 }
 

@@ -194,7 +194,8 @@ impl Account {
         self.queued();
         self.state = State::Running;
         self.attempts.push((entry.attempt_id.clone(), entry.number));
-        self.tell(Kind::Started(Started { worker: started.worker.clone() }));
+        let (worker, start_objective) = (started.worker.clone(), started.start_objective);
+        self.tell(Kind::Started(Started { worker, start_objective }));
     }
 
     fn finished(&mut self, entry: &LogEntry, finished: &JobFinished) {

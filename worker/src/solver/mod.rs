@@ -16,6 +16,7 @@ mod arrays;
 mod direct;
 mod good_lp;
 mod highs;
+mod memory;
 mod pipes;
 mod proof;
 mod report;
@@ -32,6 +33,7 @@ mod tests;
 
 use std::io;
 
+pub(crate) use memory::OUT_OF_MEMORY;
 pub use serve::serve;
 
 /// The whole of a solver process: serves standard input and output until the worker
@@ -41,6 +43,7 @@ pub use serve::serve;
 ///
 /// See [`serve()`].
 pub fn run() -> io::Result<()> {
+    memory::end_without();
     let (commands, reports) = pipes::take()?;
     serve(commands, reports)
 }

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use solvemesh::{
     solver::v1::ScenarioOutcome,
-    v1::{LinearModel, ScenarioResult, TerminationReason as Reason},
+    v1::{LinearModel, ScenarioResult, TerminationLimit, TerminationReason as Reason},
 };
 use solvemesh_model::{
     sweep::{Patched, Scenarios},
     verify::{Candidate, reduced_costs, verify},
 };
 
-use crate::{conclusion::shorten, progress::known};
+use crate::{conclusion::shorten, process::Death, progress::known};
 
 /// The most bytes of a text about a failure.
 const MAX_DETAIL_BYTES: usize = 256;
@@ -110,14 +110,19 @@ impl Checker {
     }
 
     /// What the submitter is told of a scenario that no solver survives.
-    pub(crate) fn failed(&self, index: i32, detail: &str) -> ScenarioResult {
+    pub(crate) fn failed(&self, index: i32, death: &Death) -> ScenarioResult {
         let scenario = usize::try_from(index).unwrap_or(usize::MAX);
-        let mut detail = detail.to_owned();
+        let (reason, limit) = match death {
+            Death::MemoryLimit(_) => (Reason::NoSolutionFound, TerminationLimit::Memory),
+            _ => (Reason::OtherError, TerminationLimit::Unspecified),
+        };
+        let mut detail = format!("the solver process died: {death}");
         shorten(&mut detail, MAX_DETAIL_BYTES);
         ScenarioResult {
             index,
             label: self.scenarios.label(scenario).to_owned(),
-            reason: Reason::OtherError.into(),
+            reason: reason.into(),
+            limit: limit.into(),
             detail,
             ..ScenarioResult::default()
         }

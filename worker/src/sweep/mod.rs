@@ -30,7 +30,7 @@ use crate::{
     context::Context,
     disposition::failure,
     journal::Confirm,
-    process::SolverProcess,
+    process::{Death, SolverProcess},
     settlement::Settlement,
     terms::{DeadlinePassed, Terms},
 };
@@ -159,7 +159,7 @@ impl Work<'_> {
             if let Err(death) = piece.give(solver, self.base.take(), self.entries, &scenarios).await
             {
                 self.solver_is_good = false;
-                return self.after_death(scenarios, careful, &death.to_string()).await;
+                return self.after_death(scenarios, careful, &death).await;
             }
             let ended = loop {
                 match piece.next(solver).await {
@@ -174,8 +174,9 @@ impl Work<'_> {
             match ended {
                 PieceEnd::Outcomes(_) | PieceEnd::Done => {
                     if unanswered.len() == count && !piece.cancelled() && !self.fulfilled {
-                        let why = "it answered no scenario, and says that it has";
-                        return self.after_death(unanswered, careful, why).await;
+                        let what = "it answered no scenario, and says that it has".to_owned();
+                        let death = Death::Garbled(what);
+                        return self.after_death(unanswered, careful, &death).await;
                     }
                     pace.note(count - unanswered.len(), piece.elapsed());
                     let rest = std::mem::take(&mut self.share);
@@ -197,7 +198,7 @@ impl Work<'_> {
                     if piece.cancelled() {
                         return End::Cancelled;
                     }
-                    return self.after_death(unanswered, careful, &death.to_string()).await;
+                    return self.after_death(unanswered, careful, &death).await;
                 }
             }
         }
@@ -257,19 +258,18 @@ impl Work<'_> {
 
     /// The solver died at these scenarios: what is left goes back into the lane. One that it
     /// dies of again and again is answered.
-    async fn after_death(&mut self, unanswered: Share, careful: bool, why: &str) -> End {
+    async fn after_death(&mut self, unanswered: Share, careful: bool, death: &Death) -> End {
         let job = self.held.author.job.clone();
         let mut failed_attempts = self.envelope.failed_attempts.saturating_add(1);
-        tracing::warn!(job, failed_attempts, cause = why, "the solver of a share died");
+        tracing::warn!(job, failed_attempts, cause = %death, "the solver of a share died");
         let mut rest = std::mem::take(&mut self.share);
-        if careful && failed_attempts >= self.context.config.max_attempts {
-            let detail = format!("the solver process died: {why}; attempts: {failed_attempts}");
-            let failed: Vec<_> = match &self.checker {
-                Some(checker) => {
-                    unanswered.scenarios().map(|it| checker.failed(it, &detail)).collect()
-                }
-                None => Vec::new(),
-            };
+        let again = failed_attempts < self.context.config.max_attempts
+            && !matches!(death, Death::MemoryLimit(_));
+        if careful && !again {
+            let checker = self.checker.iter();
+            let failed = checker
+                .flat_map(|checker| unanswered.scenarios().map(|it| checker.failed(it, death)));
+            let failed = failed.collect();
             self.tell(failed).await;
             failed_attempts = 0;
         } else {

@@ -79,7 +79,9 @@ impl<'a> Piece<'a> {
             task.sweep = Some(scenarios.sweep().clone());
             task.options = Some(self.terms.options.clone());
         }
-        solver.give_scenarios(task, entries, self.context.config.start_timeout).await?;
+        let memory_limit = self.terms.options.memory_limit_bytes;
+        let patience = self.context.config.start_timeout;
+        solver.give_scenarios(task, entries, memory_limit, patience).await?;
         self.began = Instant::now();
         self.kill_at = self.began + self.patience();
         Ok(())

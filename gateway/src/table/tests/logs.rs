@@ -53,6 +53,7 @@ pub(super) fn started(job: &str, attempt: &str) -> LogEntry {
         description: Some(description),
         submit_time: Some(Default::default()),
         worker_id: "w".to_owned(),
+        start_objective: None,
     };
     entry(job, attempt, 1, Kind::Started(started))
 }
