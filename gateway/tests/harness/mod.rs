@@ -40,6 +40,7 @@ pub(crate) fn policy() -> Policy {
         max_live_jobs: 100,
         max_watchers: 8,
         max_jobs_per_watch: 10,
+        max_scenarios: 1_000,
         max_requests: 100,
         max_live_bytes: 1 << 20,
         log_bytes: 1 << 30,
