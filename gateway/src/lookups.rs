@@ -18,6 +18,9 @@ use crate::{
 /// The most questions that are answered at once.
 const AT_ONCE: usize = 64;
 
+/// The most runs of scenarios that an answer tells of.
+const MOST_RUNS: usize = 10_000;
+
 /// Answers questions, once the table is ready. Ends with the mesh.
 ///
 /// # Errors
@@ -78,11 +81,13 @@ fn of_record(record: &Record, silence: Duration) -> LookupAnswer {
     let failed = record.after(Position::default()).filter(|happening| died(happening)).count();
     let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
     let incumbent = incumbent(record);
+    let answered = record.tally.as_ref().map(|tally| tally.runs(MOST_RUNS)).unwrap_or_default();
     match record.attempts.last().filter(|_| record.state == JobState::Running) {
-        None => LookupAnswer { failed_attempts, incumbent, ..of(Standing::Queued) },
+        None => LookupAnswer { failed_attempts, incumbent, answered, ..of(Standing::Queued) },
         Some(attempt) => LookupAnswer {
             failed_attempts,
             incumbent,
+            answered,
             attempt_id: attempt.id.clone(),
             worker_id: attempt.worker_id.clone(),
             silent_millis: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
