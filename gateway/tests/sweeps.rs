@@ -18,7 +18,7 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::{policy::Policy, table::Kept};
+use solvemesh_gateway::{dead_letters, policy::Policy, table::Kept};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -115,6 +115,7 @@ async fn a_sweep_goes_through_its_queue_as_one_and_its_answers_come_back_each_on
     let report_all = ScenarioReport { all_variables: true, ..ScenarioReport::default() };
     let asked = Sweep { report: Some(report_all.clone()), ..grid(10) };
     let job = gateway.submit(request(asked)).await.unwrap();
+    assert_eq!(job.sweep.map(|sweep| (sweep.scenarios, sweep.answered)), Some((10, 0)));
     let description = job.description.unwrap();
     assert_eq!(description.lane, "standard", "however small its base");
     let described = description.sweep.unwrap();
@@ -294,6 +295,26 @@ async fn a_sweep_that_is_cancelled_keeps_the_answers_that_it_has() {
     let responses = gateway.watch(&[&job], "").await.unwrap();
     let end = end(&events(&responses)).clone();
     assert_eq!((end.state(), end.sweep.unwrap().answered), (JobState::Cancelled, 3));
+}
+
+#[tokio::test]
+async fn a_part_that_no_worker_takes_fails_its_sweep_which_keeps_its_answers() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    tokio::spawn(dead_letters::run(mesh.clone()));
+    let job = gateway.submit(request(grid(10))).await.unwrap().job_id;
+    let envelope = take_sweep(&mesh).await;
+    report(&mesh, &envelope, 1, started(&envelope)).await;
+    report(&mesh, &envelope, 2, answers([0, 1])).await;
+    let scenarios = vec![ScenarioRange { first: 5, count: 5 }];
+    let part = JobEnvelope { scenarios, ..*envelope };
+    mesh.enqueue(&"standard".parse().unwrap(), &part).await.unwrap();
+    let (part, lease) = hold_of(&mesh, "standard").await;
+    assert_eq!(part.scenarios.len(), 1);
+    lease.reject().await.unwrap();
+    let responses = gateway.watch(&[&job], "").await.unwrap();
+    let end = end(&events(&responses)).clone();
+    assert_eq!((end.state(), end.sweep.unwrap().answered), (JobState::Failed, 2));
 }
 
 /// Nothing of what ended stays in memory.

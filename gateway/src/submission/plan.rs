@@ -6,7 +6,10 @@ use std::{
 use prost::Message;
 use solvemesh::{
     broker::v1::{BulkReference, JobEnvelope, SweepPayload, job_envelope},
-    v1::{Job, JobDescription, JobState, Model, ModelSize, SolveOptions, Sweep},
+    v1::{
+        Job, JobDescription, JobState, Model, ModelSize, SolveOptions, Sweep, SweepDescription,
+        SweepSummary,
+    },
 };
 use solvemesh_broker::{FORMAT_VERSION, Lane};
 use solvemesh_model::sweep::Scenarios;
@@ -165,11 +168,16 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
 impl Plan {
     /// The job as the API tells it before the log does.
     pub fn job(&self) -> Job {
+        let unanswered = |sweep: &SweepDescription| SweepSummary {
+            scenarios: sweep.scenarios,
+            ..SweepSummary::default()
+        };
         Job {
             job_id: self.job_id.clone(),
             state: JobState::Queued.into(),
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
+            sweep: self.description.sweep.as_ref().map(unanswered),
             ..Job::default()
         }
     }

@@ -5,6 +5,8 @@ use solvemesh_model::sweep::{Scenarios, settle as settle_scenarios};
 
 use crate::{policy::Policy, refusal::FieldFault};
 
+/// The most bytes of names in a report: it is told with every listing of the job.
+const MAX_NAME_BYTES: usize = 64 << 10;
 /// The most bytes of values and duals that are told of one scenario: an answer travels in one
 /// message.
 const MAX_ANSWER_BYTES: usize = 512 << 10;
@@ -86,8 +88,14 @@ fn too_much_told(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldFaul
         );
     let each = numbers.saturating_mul(size_of::<f64>());
     let all = each.saturating_mul(scenarios.count());
+    let names: usize = report.variables.iter().chain(&report.constraints).map(String::len).sum();
     let instead = "ask for fewer variables and constraints, by their names";
-    let description = if each > MAX_ANSWER_BYTES {
+    let description = if names > MAX_NAME_BYTES {
+        format!(
+            "has names of {names} bytes together, and the most is {MAX_NAME_BYTES}: ask for fewer \
+             variables and constraints, or for all of them"
+        )
+    } else if each > MAX_ANSWER_BYTES {
         format!(
             "asks for {numbers} numbers of each scenario, {each} bytes, and the most is \
              {MAX_ANSWER_BYTES}: {instead}"
@@ -149,6 +157,13 @@ mod tests {
         };
         assert_eq!(wrong(200_000, 100_000, ScenarioReport::default()), None);
         assert_eq!(wrong(128, 65_536, all()), None);
+        let long = ScenarioReport {
+            variables: vec!["x".repeat(1 << 10); 65],
+            ..ScenarioReport::default()
+        };
+        let model = LinearModel { variable_names: long.variables[..1].to_vec(), ..base(1) };
+        let names = too_much_told(&scenarios(2, long, &model), &model).expect("a fault");
+        assert!(names.description.contains("66560 bytes"), "{}", names.description);
         let each = wrong(2, 65_537, all()).expect("a fault");
         assert!(each.contains("65537 numbers of each scenario"), "{each}");
         let together = wrong(129, 65_536, all()).expect("a fault");
