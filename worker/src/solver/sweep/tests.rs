@@ -161,6 +161,22 @@ fn what_has_no_solution_does_not_stop_the_rest() {
 }
 
 #[test]
+fn crossed_bounds_are_seen_where_a_neighbour_is_at_one_of_them() {
+    let table = ScenarioTable {
+        parameters: vec![
+            variable(ParameterKind::VariableLower, 0),
+            variable(ParameterKind::VariableUpper, 0),
+        ],
+        count: Some(4),
+        // In the second, doors are at their upper bound; that of the third would be as good.
+        values: vec![0.0, 4.0, 0.0, 1.0, 3.0, 2.0, 0.5, 1.0],
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    agree_with_cold_solves(&wyndor(), &sweep);
+}
+
+#[test]
 fn right_hand_sides_and_costs_of_real_models_agree_with_cold_solves() {
     for file in ["lp/25fv47.mps", "lp/pilot4.mps", "lp/afiro.mps"] {
         let Some(model) = instance(file) else { return };

@@ -169,8 +169,11 @@ impl Vertex {
     }
 }
 
-/// Where something nonbasic is; `None` where it has no such bound.
+/// Where something nonbasic is; `None` where it has no such bound, or crossed ones.
 fn place(status: i32, lower: f64, upper: f64) -> Option<f64> {
+    if lower > upper {
+        return None;
+    }
     let at = match Status::try_from(status).ok()? {
         Status::Lower => lower,
         Status::Upper => upper,
