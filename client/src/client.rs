@@ -12,7 +12,9 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use crate::{Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries};
+use crate::{
+    Answers, Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries, sweep::Collected,
+};
 
 /// The largest message that is read. A gateway sends none over 1 MiB; one behind
 /// another configuration may.
@@ -134,6 +136,23 @@ impl Client {
         while let Some(event) = watch.next().await {
             if let Some(outcome) = assembly.add(event?)? {
                 return Ok(outcome);
+            }
+        }
+        Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))
+    }
+
+    /// Waits for a sweep to end, however long that takes, and collects its answers. To see
+    /// them as they come, [`watch`](Self::watch) it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario is answered twice.
+    pub async fn answers(&self, job_id: &str) -> Result<Answers, Error> {
+        let mut watch = self.watch([job_id], "").skip_progress().skip_incumbents().skip_log();
+        let mut collected = Collected::default();
+        while let Some(event) = watch.next().await {
+            if let Some(answers) = collected.add(event?)? {
+                return Ok(answers);
             }
         }
         Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))
