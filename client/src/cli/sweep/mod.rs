@@ -245,6 +245,8 @@ impl SweepArgs {
                 Some("--duals".to_owned())
             } else if field.starts_with("sweep.stop_on_first") {
                 Some("--stop-at".to_owned())
+            } else if field == "sweep.report" {
+                Some("--values and --duals".to_owned())
             } else {
                 plan.place(field, &file)
             };
