@@ -324,7 +324,7 @@ fn told_end(outcome: &Outcome, plan: &Plan, seconds: f64) -> io::Result<String> 
         (!changes.is_empty()).then_some(changes)
     }));
     let mut took = time(seconds);
-    if seconds > 0.0 {
+    if summary.answered > 0 && seconds > 0.0 {
         took += &format!(", {} scenarios/s", brief(f64::from(summary.answered) / seconds));
     }
     facts.push(("time", took));

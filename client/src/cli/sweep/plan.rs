@@ -397,6 +397,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_table_of_any_text_is_read_or_told_what_is_wrong(text in "(label,)?obj:x,rhs:c\n[0-9,.\"\n\r a]{0,40}") {
+            match Plan::table(&text) {
+                Err(wrong) => prop_assert!(!wrong.is_empty()),
+                Ok(plan) => {
+                    let given = (0..plan.count()).map(|at| plan.values(at).iter().flatten().count());
+                    let Wire::Table(table) = plan.to_wire() else { panic!("a table") };
+                    prop_assert_eq!(given.sum::<usize>(), table.values.len());
+                    prop_assert!(table.starts.is_empty() || table.starts.len() == plan.count() + 1);
+                    prop_assert!(table.labels.is_empty() || table.labels.len() == plan.count());
+                }
+            }
+        }
+
+        #[test]
         fn the_ends_of_an_axis_are_met_and_its_values_ascend(
             from in -1e6..1e6_f64, step in 1e-3..1e6_f64, points in 2..200_i32,
         ) {

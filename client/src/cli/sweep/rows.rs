@@ -129,7 +129,9 @@ impl<'a> Rows<'a> {
             add(Cell::Label, "label", 0);
         }
         if let Some(plan) = self.plan {
-            for (index, (name, width)) in plan.names().into_iter().zip(plan.widths()).enumerate() {
+            let names = plan.names();
+            let widths = if is_csv { vec![0; names.len()] } else { plan.widths() };
+            for (index, (name, width)) in names.into_iter().zip(widths).enumerate() {
                 add(Cell::Parameter(index), name, width);
             }
         }
