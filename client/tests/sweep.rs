@@ -184,6 +184,32 @@ fn a_plot_is_drawn_below_the_rows_or_in_their_place() {
 }
 
 #[test]
+fn a_hundred_thousand_answers_are_printed_once_each_and_drawn() {
+    let batch = |first: i32| {
+        let answers: Vec<_> = (first..first + 1000).map(|n| (n, Some(f64::from(n)))).collect();
+        answered(&answers)
+    };
+    let batches = (0..100).rev().map(|n| event(n + 2, batch(n * 1000)));
+    let end = event(200, swept(JobState::Succeeded, 100_000, &[]));
+    let steps = [event(1, queued())].into_iter().chain(batches).chain([end]).collect();
+    let fake = Fake::start(script([steps]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let vary = ["--vary", "obj:x=0..1/100000", "--plot", "--output", file.to_str().unwrap()];
+    let output = sweep(&fake, &vary);
+    assert!(text(&output.stdout).starts_with("objective\n  99999 ┤"), "{output:?}");
+    let written = fs::read_to_string(&file).unwrap();
+    let mut scenarios: Vec<u32> = written
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().parse().unwrap())
+        .collect();
+    scenarios.sort_unstable();
+    assert!(scenarios.into_iter().eq(0..100_000));
+    assert!(written.contains("\n99999,,1,OPTIMAL"));
+}
+
+#[test]
 fn a_wrong_sweep_ends_with_two_and_is_told_with_its_place() {
     let fake = Fake::start(Script::default());
     let table = file("obj:x\n1\nten\n");
