@@ -6,10 +6,10 @@ use std::{
 use prost_types::Duration;
 use solvemesh_client::{
     Outcome,
-    v1::{Failure, Job, SolveResult},
+    v1::{Failure, Job, SolveResult, SweepSummary},
 };
 
-use super::{names, proofs};
+use super::{names, proofs, summary};
 
 /// Writes the end of a job as one flat object on a line of its own, value by value, so
 /// that a large solution takes no second copy. What is unknown is null.
@@ -21,6 +21,7 @@ pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Resu
     termination(&mut object, result)?;
     solution(&mut object, result)?;
     proof(&mut object, result)?;
+    sweep(&mut object, outcome.sweep.as_ref())?;
     object.number("maxViolation", max_violation(result))?;
     object.integer("attempt", outcome.attempt.into())?;
     solver(&mut object, result)?;
@@ -73,6 +74,7 @@ pub(super) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
         solution(&mut object, result)?;
         proof(&mut object, result)?;
     }
+    sweep(&mut object, job.sweep.as_ref())?;
     object.number("maxViolation", max_violation(result))?;
     solver(&mut object, result)?;
     failure(&mut object, job.failure.as_ref())?;
@@ -108,6 +110,11 @@ fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::R
     keys.iter().try_for_each(|(key, value)| object.value(key, value))
 }
 
+/// Only of sweeps.
+fn sweep<W: Write>(object: &mut Object<'_, W>, sweep: Option<&SweepSummary>) -> io::Result<()> {
+    sweep.map_or(Ok(()), |sweep| object.value("sweep", &summary::object(sweep)))
+}
+
 fn solver<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
     object.text("solver", r.and_then(|result| names::solver(result.solver())))?;
     let statistics = r.and_then(|result| result.statistics.as_ref());
@@ -135,19 +142,19 @@ pub(super) fn name(names: &[String], index: usize) -> Cow<'_, str> {
     names.get(index).map_or_else(|| format!("#{index}").into(), |name| name.as_str().into())
 }
 
-/// A JSON object while it is written.
-struct Object<'a, W> {
+/// A JSON object while it is written, on a line of its own where it is no other's value.
+pub(super) struct Object<'a, W> {
     out: &'a mut W,
     first: bool,
 }
 
 impl<'a, W: Write> Object<'a, W> {
-    fn begin(out: &'a mut W) -> io::Result<Self> {
+    pub(super) fn begin(out: &'a mut W) -> io::Result<Self> {
         out.write_all(b"{")?;
         Ok(Self { out, first: true })
     }
 
-    fn end(self) -> io::Result<()> {
+    pub(super) fn end(self) -> io::Result<()> {
         self.out.write_all(b"}\n")
     }
 
@@ -160,7 +167,7 @@ impl<'a, W: Write> Object<'a, W> {
         self.out.write_all(b":")
     }
 
-    fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
@@ -175,7 +182,7 @@ impl<'a, W: Write> Object<'a, W> {
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
-    fn integer(&mut self, key: &str, value: i64) -> io::Result<()> {
+    pub(super) fn integer(&mut self, key: &str, value: i64) -> io::Result<()> {
         self.maybe_integer(key, Some(value))
     }
 
@@ -185,12 +192,17 @@ impl<'a, W: Write> Object<'a, W> {
     }
 
     /// A number that is not finite is null, which is how `serde_json` writes it.
-    fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
+    pub(super) fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
-    fn numbers(&mut self, key: &str, names: &[String], values: Option<&[f64]>) -> io::Result<()> {
+    pub(super) fn numbers(
+        &mut self,
+        key: &str,
+        names: &[String],
+        values: Option<&[f64]>,
+    ) -> io::Result<()> {
         let Some(values) = values else { return self.text(key, None) };
         self.key(key)?;
         let mut inner = Object::begin(&mut *self.out)?;
@@ -232,7 +244,7 @@ mod tests {
     }
 
     fn ended(state: JobState) -> Outcome {
-        Outcome { job_id: "j".into(), state, attempt: 0, result: None, failure: None }
+        Outcome { job_id: "j".into(), state, attempt: 0, result: None, failure: None, sweep: None }
     }
 
     fn solved(solution: Solution) -> Outcome {

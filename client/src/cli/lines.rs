@@ -7,7 +7,7 @@ const VALUES: usize = 20;
 
 use super::{
     json::seconds,
-    names,
+    names, summary,
     text::{number, percent, printable, short_number},
 };
 
@@ -54,7 +54,8 @@ fn described(description: &JobDescription) -> String {
     let size = description.size.as_ref().map_or_else(String::new, |size| {
         format!(": {} variables, {} constraints", size.variables, size.constraints)
     });
-    lane + &size
+    let sweep = description.sweep.as_ref();
+    lane + &size + &sweep.map_or_else(String::new, |it| format!(", {} scenarios", it.scenarios))
 }
 
 /// The numbers of a progress that are known.
@@ -103,6 +104,7 @@ fn finish(finished: &Finished) -> String {
         }
         text.extend(termination.objective.map(|x| format!("  objective {}", number(x))));
     }
+    text.extend(finished.sweep.as_ref().map(|sweep| format!("  {}", summary::line(sweep))));
     text + &because(finished.failure.as_ref())
 }
 

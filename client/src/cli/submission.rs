@@ -6,15 +6,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{
-    Args, ValueEnum,
-    builder::{BoolishValueParser, NonEmptyStringValueParser},
-};
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
     Client, Error,
     v1::{
-        FileFormat, IncumbentOptions, Job, Model, ModelFile, Presolve, SolveOptions, Solver, Start,
-        SubmitJobRequest, model::Form,
+        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, SubmitJobRequest,
+        model::Form,
     },
 };
 use uuid::Uuid;
@@ -22,13 +19,12 @@ use uuid::Uuid;
 use super::{
     exit::{Failure, is_in_model},
     pack::packed,
-    start,
 };
 
 /// A larger file is not read: no gateway would take it.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What to solve, and how.
+/// What to solve, and how, alone or with many scenarios.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SubmissionArgs {
     /// The model: an LP or MPS file, plain, gzip or zstd; - reads standard input. What is
@@ -123,19 +119,6 @@ pub(super) struct SubmissionArgs {
     #[arg(long, env = "SOLVEMESH_SOLVER", value_name = "SOLVER")]
     solver: Option<SolverArg>,
 
-    /// Begin where an earlier solve ended: the JSON that it printed, of which the basis is
-    /// taken, or else the values
-    #[arg(long, env = "SOLVEMESH_START", value_name = "FILE")]
-    start: Option<PathBuf>,
-
-    /// Tell the basis that an LP ends with, in JSON
-    #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
-    return_basis: bool,
-
-    /// If the model is infeasible, find bounds that contradict each other, none too many
-    #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
-    infeasible_subset: bool,
-
     /// Stop after so many branch-and-bound nodes
     #[arg(
         long,
@@ -184,20 +167,6 @@ pub(super) struct SubmissionArgs {
         value_parser = pair
     )]
     options: Vec<(String, String)>,
-
-    /// Variables whose values incumbents tell, by name (default: all); may be repeated (in
-    /// the environment: one a line)
-    #[arg(
-        long = "incumbent-variable",
-        env = "SOLVEMESH_INCUMBENT_VARIABLE",
-        value_name = "NAME",
-        value_delimiter = '\n'
-    )]
-    incumbent_variables: Vec<String>,
-
-    /// Leave values of 0 out of incumbents
-    #[arg(long, env = "SOLVEMESH_INCUMBENT_NONZEROS", value_parser = BoolishValueParser::new())]
-    incumbent_nonzeros: bool,
 
     /// A label to find the job by; may be repeated (in the environment: one a line)
     #[arg(
@@ -266,6 +235,11 @@ impl SubmissionArgs {
         })
     }
 
+    /// Whether the model is read from standard input.
+    pub(super) fn reads_stdin(&self) -> bool {
+        is_stdin(&self.file)
+    }
+
     /// The file, as it was named.
     pub(super) fn file(&self) -> String {
         self.file.display().to_string()
@@ -288,7 +262,7 @@ impl SubmissionArgs {
         let model = Model {
             name: self.model_name.clone().unwrap_or_default(),
             form: Some(Form::File(file)),
-            start: self.start()?,
+            start: None,
         };
         Ok(SubmitJobRequest {
             model: Some(model),
@@ -303,14 +277,6 @@ impl SubmissionArgs {
         })
     }
 
-    fn start(&self) -> Result<Option<Start>, Failure> {
-        let read = |file: &PathBuf| {
-            start::read(file)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
-        };
-        self.start.as_ref().map(read).transpose()
-    }
-
     fn options(&self) -> Result<SolveOptions, Failure> {
         Ok(SolveOptions {
             time_limit: to_wire("--time-limit", self.time_limit)?,
@@ -322,24 +288,15 @@ impl SubmissionArgs {
             solver: self.solver.map_or(Solver::Unspecified, SolverArg::to_wire).into(),
             solver_options: unique("--option", &self.options)?,
             log: false,
-            incumbents: self.incumbents(),
-            infeasible_subset: self.infeasible_subset,
-            return_basis: self.return_basis,
+            incumbents: None,
+            infeasible_subset: false,
+            return_basis: false,
             node_limit: self.node_limit,
             iteration_limit: self.iteration_limit,
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
             memory_limit_bytes: self.memory_limit,
         })
-    }
-
-    /// What incumbents are to tell, where that is not the default.
-    fn incumbents(&self) -> Option<IncumbentOptions> {
-        let asked = IncumbentOptions {
-            nonzeros_only: self.incumbent_nonzeros,
-            variables: self.incumbent_variables.clone(),
-        };
-        (asked != IncumbentOptions::default()).then_some(asked)
     }
 }
 
@@ -377,7 +334,8 @@ fn to_wire(flag: &str, time: Option<Duration>) -> Result<Option<prost_types::Dur
     time.map_err(|_| Failure::Usage(format!("{flag} is too long")))
 }
 
-fn is_stdin(file: &Path) -> bool {
+/// Whether it stands for standard input.
+pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
@@ -389,7 +347,8 @@ fn name(file: &Path) -> String {
     file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file, or standard input where it is `-`.
+pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     if is_stdin(file) {
         read_bounded(io::stdin().lock())
     } else {
@@ -502,8 +461,6 @@ mod tests {
             "d=",
             "--label",
             "k=v",
-            "--incumbent-variable",
-            "x",
         ]);
         let request = args.request_of(b"text".to_vec(), "a.lp".into()).unwrap();
         let options = request.options.as_ref().unwrap();
@@ -518,8 +475,6 @@ mod tests {
         assert_eq!((options.presolve(), options.solver()), (Presolve::Off, Solver::Highs));
         assert_eq!(options.solver_options["a"], "b=c");
         assert_eq!(options.solver_options["d"], "");
-        let told = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
-        assert_eq!(options.incumbents, Some(told));
         assert_eq!(request.labels["k"], "v");
         assert!(!request.request_id.is_empty());
     }

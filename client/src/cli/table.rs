@@ -10,7 +10,7 @@ use solvemesh_client::{
 
 use super::{
     json::{name, seconds},
-    names, proofs,
+    names, proofs, summary,
     text::{number, percent, printable, time},
 };
 
@@ -59,6 +59,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(result) = &outcome.result {
         facts.extend(result_facts(result));
     }
+    facts.extend(outcome.sweep.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
     facts
 }
 
@@ -226,7 +227,7 @@ mod tests {
 
     fn outcome(result: Option<SolveResult>, failure: Option<Failure>) -> Outcome {
         let state = if failure.is_some() { JobState::Failed } else { JobState::Succeeded };
-        Outcome { job_id: "j".into(), state, attempt: 1, result, failure }
+        Outcome { job_id: "j".into(), state, attempt: 1, result, failure, sweep: None }
     }
 
     fn wyndor() -> Outcome {
