@@ -132,6 +132,11 @@ pub(super) struct SubmissionArgs {
     #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
     return_basis: bool,
 
+    /// Tell how far each cost, right-hand side and bound of an LP may move before its
+    /// optimal basis is another
+    #[arg(long, env = "SOLVEMESH_SENSITIVITY", value_parser = BoolishValueParser::new())]
+    sensitivity: bool,
+
     /// If the model is infeasible, find bounds that contradict each other, none too many
     #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
     infeasible_subset: bool,
@@ -329,6 +334,7 @@ impl SubmissionArgs {
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
             memory_limit_bytes: self.memory_limit,
+            sensitivity: self.sensitivity,
         })
     }
 

@@ -2,6 +2,7 @@
 //! HiGHS is in this folder.
 
 mod callback;
+mod ranges;
 mod rays;
 mod start;
 mod status;
