@@ -27,6 +27,7 @@ mod parts;
 mod process;
 mod progress;
 mod proofs;
+mod ranges;
 mod redelivery;
 mod resumption;
 mod settlement;

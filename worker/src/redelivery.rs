@@ -26,8 +26,9 @@ use crate::context::Context;
 const PARK: Duration = Duration::from_millis(500);
 /// How long the connection of a living worker may be away.
 const BLINK: Duration = Duration::from_secs(1);
-/// An attempt that has written nothing for so many heartbeats is not alive.
-const SILENT_HEARTBEATS: u32 = 3;
+/// An attempt of which a gateway has read nothing for so long is not alive: it writes about
+/// once a second.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long nobody is asked about a mere twin after a question that nobody answered.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -116,8 +117,7 @@ fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
 /// solved: better twice than never.
 async fn inquire(context: &Context, job: &str) -> Advice {
     let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
-    let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
-    match judge(&answer, heard_lately) {
+    match judge(&answer) {
         Judgement::Clear(advice) => advice,
         Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
             true => Advice::Park,
@@ -163,12 +163,12 @@ enum Judgement<'a> {
     IfAlive { worker: &'a str },
 }
 
-fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
+fn judge(answer: &LookupAnswer) -> Judgement<'_> {
     match answer.standing() {
         Standing::Ended => Judgement::Clear(Advice::Forget),
         Standing::Running
             if !answer.worker_id.is_empty()
-                && Duration::from_millis(answer.silent_millis) < heard_lately =>
+                && Duration::from_millis(answer.silent_millis) < SILENCE =>
         {
             Judgement::IfAlive { worker: &answer.worker_id }
         }
@@ -273,8 +273,6 @@ impl Drop for RunningJob {
 mod tests {
     use super::*;
 
-    const LATELY: Duration = Duration::from_secs(30);
-
     fn answer(standing: Standing, worker: &str, silent_millis: u64) -> LookupAnswer {
         LookupAnswer {
             version: FORMAT_VERSION,
@@ -296,14 +294,14 @@ mod tests {
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
         let solve = Judgement::Clear(Advice::Solve(Past::of(&answer(Standing::Queued, "", 0))));
-        assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
-        assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
-        assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);
+        assert_eq!(judge(&answer(Standing::Running, "w", 100)), alive);
+        assert_eq!(judge(&answer(Standing::Running, "w", 30_000)), solve);
+        assert_eq!(judge(&answer(Standing::Running, "", 100)), solve);
         for standing in [Standing::Queued, Standing::Unknown, Standing::Unspecified] {
-            assert_eq!(judge(&answer(standing, "w", 100), LATELY), solve);
+            assert_eq!(judge(&answer(standing, "w", 100)), solve);
         }
         let ended = answer(Standing::Ended, "w", 100);
-        assert_eq!(judge(&ended, LATELY), Judgement::Clear(Advice::Forget));
+        assert_eq!(judge(&ended), Judgement::Clear(Advice::Forget));
     }
 
     #[test]

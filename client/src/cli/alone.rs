@@ -17,6 +17,11 @@ pub(super) struct AloneArgs {
     #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
     return_basis: bool,
 
+    /// Tell how far each cost, right-hand side and bound of an LP may move before its
+    /// optimal basis is another
+    #[arg(long, env = "SOLVEMESH_SENSITIVITY", value_parser = BoolishValueParser::new())]
+    sensitivity: bool,
+
     /// If the model is infeasible, find bounds that contradict each other, none too many
     #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
     infeasible_subset: bool,
@@ -46,6 +51,7 @@ impl AloneArgs {
         options.incumbents = self.incumbents();
         options.infeasible_subset = self.infeasible_subset;
         options.return_basis = self.return_basis;
+        options.sensitivity = self.sensitivity;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::{
 use prost_types::Duration;
 use solvemesh_client::{
     Outcome,
-    v1::{Failure, Job, SolveResult, SweepSummary},
+    v1::{Failure, Job, Ranges, SolveResult, SweepSummary},
 };
 
 use super::{names, proofs, summary};
@@ -101,7 +101,21 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     // An LP without rows has duals, just none to tell; a MIP has neither array.
     let is_lp = !solution.duals.is_empty() || !solution.reduced_costs.is_empty();
     object.numbers("duals", constraints, is_lp.then_some(solution.duals.as_slice()))?;
-    object.numbers("reducedCosts", variables, is_lp.then_some(solution.reduced_costs.as_slice()))
+    object.numbers(
+        "reducedCosts",
+        variables,
+        is_lp.then_some(solution.reduced_costs.as_slice()),
+    )?;
+    for (key, names, ranges) in [
+        ("costRanges", variables, &solution.cost_ranges),
+        ("boundRanges", variables, &solution.bound_ranges),
+        ("rightHandSideRanges", constraints, &solution.right_hand_side_ranges),
+    ] {
+        if let Some(ranges) = ranges {
+            object.ranges(key, names, ranges)?;
+        }
+    }
+    Ok(())
 }
 
 /// Only of models without a solution, or without a best one, and a basis that was asked for.
@@ -208,6 +222,23 @@ impl<'a, W: Write> Object<'a, W> {
         let mut inner = Object::begin(&mut *self.out)?;
         for (index, &value) in values.iter().enumerate() {
             inner.number(&name(names, index), Some(value))?;
+        }
+        self.out.write_all(b"}")
+    }
+
+    /// An end that is infinite is null.
+    fn ranges(&mut self, key: &str, names: &[String], ranges: &Ranges) -> io::Result<()> {
+        self.key(key)?;
+        let mut inner = Object::begin(&mut *self.out)?;
+        let end = |ends: &[f64], index: usize| ends.get(index).copied();
+        for index in 0..ranges.lower.len() {
+            inner.key(&name(names, index))?;
+            let mut range = Object::begin(&mut *inner.out)?;
+            range.number("lower", end(&ranges.lower, index))?;
+            range.number("upper", end(&ranges.upper, index))?;
+            range.number("objectiveAtLower", end(&ranges.objective_at_lower, index))?;
+            range.number("objectiveAtUpper", end(&ranges.objective_at_upper, index))?;
+            inner.out.write_all(b"}")?;
         }
         self.out.write_all(b"}")
     }

@@ -296,6 +296,7 @@ impl SubmissionArgs {
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
             memory_limit_bytes: self.memory_limit,
+            sensitivity: false,
         })
     }
 }

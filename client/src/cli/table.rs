@@ -5,7 +5,7 @@ use std::{
 
 use solvemesh_client::{
     Outcome,
-    v1::{Solution, SolveResult},
+    v1::{Ranges, Solution, SolveResult},
 };
 
 use super::{
@@ -39,7 +39,39 @@ pub(super) fn write_solution(
     all: bool,
 ) -> io::Result<()> {
     write_variables(out, solution, all)?;
-    write_constraints(out, solution, all)
+    write_constraints(out, solution, all)?;
+    for (of, head, names, ranges) in [
+        ("variable", "cost from", &solution.variable_names, &solution.cost_ranges),
+        ("variable", "bound from", &solution.variable_names, &solution.bound_ranges),
+        (
+            "constraint",
+            "right-hand side from",
+            &solution.constraint_names,
+            &solution.right_hand_side_ranges,
+        ),
+    ] {
+        if let Some(ranges) = ranges {
+            write_ranges(out, Column::names(of, names), head, ranges)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes all ranges: an end may be anything whatever the value is.
+fn write_ranges<'a>(
+    out: &mut impl Write,
+    names: Column<'a>,
+    head: &'a str,
+    ranges: &'a Ranges,
+) -> io::Result<()> {
+    let columns = [
+        names,
+        Column::numbers(head, &ranges.lower),
+        Column::numbers("to", &ranges.upper),
+        Column::numbers("objective from", &ranges.objective_at_lower),
+        Column::numbers("to", &ranges.objective_at_upper),
+    ];
+    write_grid(out, &columns, &(0..ranges.lower.len()).collect::<Vec<_>>())
 }
 
 /// Writes one fact a line: its name, then its value.
@@ -280,6 +312,27 @@ mod tests {
         assert!(lines.contains(&"Gates         0         -12.5".to_owned()));
         assert!(lines.contains(&"gates              0     0".to_owned()));
         assert!(!lines.iter().any(|line| line.contains("left out")));
+    }
+
+    #[test]
+    fn ranges_have_tables_of_their_own() {
+        let mut outcome = wyndor();
+        let solution = outcome.result.as_mut().unwrap().solution.as_mut().unwrap();
+        solution.cost_ranges = Some(Ranges {
+            lower: vec![0.0, 200.0, f64::NEG_INFINITY],
+            upper: vec![750.0, f64::INFINITY, 12.5],
+            objective_at_lower: vec![3000.0, 1800.0, 3600.0],
+            objective_at_upper: vec![4500.0, f64::INFINITY, 3600.0],
+        });
+        let lines = lines(&outcome, false);
+        for line in [
+            "variable  cost from    to  objective from    to",
+            "Doors             0   750            3000  4500",
+            "Windows         200   inf            1800   inf",
+            "Gates          -inf  12.5            3600  3600",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line}: {lines:#?}");
+        }
     }
 
     #[test]

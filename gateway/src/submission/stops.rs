@@ -32,11 +32,15 @@ pub(super) fn faults(
     if asked.return_basis {
         faults.extend(misplaced(false, discrete).map(|wrong| ("return_basis", wrong)));
     }
+    if asked.sensitivity {
+        faults.extend(misplaced(false, discrete).map(|wrong| ("sensitivity", wrong)));
+    }
     if solver != Solver::Highs {
         let solver = solver.as_str_name();
         let asked_for = [
             ("infeasible_subset", asked.infeasible_subset),
             ("return_basis", asked.return_basis),
+            ("sensitivity", asked.sensitivity),
             ("node_limit", asked.node_limit.is_some()),
             ("iteration_limit", asked.iteration_limit.is_some()),
             ("solution_limit", asked.solution_limit.is_some()),
@@ -84,6 +88,14 @@ mod tests {
         let options = SolveOptions { iteration_limit: Some(0), ..SolveOptions::default() };
         assert!(fields(&options, Solver::Highs, false).is_empty());
         assert_eq!(fields(&options, Solver::Highs, true), ["iteration_limit"]);
+    }
+
+    #[test]
+    fn sensitivity_is_for_lps_and_for_a_solver_that_tells_it() {
+        let options = SolveOptions { sensitivity: true, ..SolveOptions::default() };
+        assert!(fields(&options, Solver::Highs, false).is_empty());
+        assert_eq!(fields(&options, Solver::Highs, true), ["sensitivity"]);
+        assert_eq!(fields(&options, Solver::Microlp, false), ["sensitivity"]);
     }
 
     #[test]

@@ -25,9 +25,9 @@ use crate::config::SolverCommandLine;
 const LAST_BREATH: Duration = Duration::from_secs(2);
 /// The largest report that is not about a solution.
 const SMALL_REPORT: usize = 1 << 20;
-/// What a variable or a row may take in an outcome, at most: 8 bytes in each of two
+/// What a variable or a row may take in an outcome, at most: 8 bytes in each of six
 /// arrays, and room.
-const BYTES_PER_ENTRY: usize = 32;
+const BYTES_PER_ENTRY: usize = 64;
 
 /// A solver process that is up. Dropped, it is killed.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use super::{
     highs::{Highs, ModelStatus, Value},
     proof,
     report::Monitor,
+    sensitivity,
     settings::{self, Fault},
     task::Finding,
     termination::{self, Account, failed, stopped},
@@ -46,6 +47,9 @@ impl Direct {
         let mut finding = finding(highs, arrays, status);
         if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
             finding.basis = highs.basis();
+        }
+        if options.sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
+            sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
         }
         proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
         if is_suspect(status) {
@@ -147,7 +151,7 @@ pub(super) fn run(
 }
 
 /// Runs in what is left of the time limit; `None` when nothing is.
-fn run_within(
+pub(super) fn run_within(
     highs: &mut Highs,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,

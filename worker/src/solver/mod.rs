@@ -22,6 +22,7 @@ mod proof;
 mod report;
 #[cfg(test)]
 mod samples;
+mod sensitivity;
 mod serve;
 mod settings;
 mod subset;

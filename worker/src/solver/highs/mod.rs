@@ -4,6 +4,7 @@
 mod basis;
 mod callback;
 mod change;
+mod ranges;
 mod rays;
 mod start;
 mod status;

@@ -8,6 +8,7 @@ pub(super) mod instances;
 mod limits;
 mod microlp;
 mod proofs;
+mod sensitivity;
 mod serving;
 mod starts;
 
