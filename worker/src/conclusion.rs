@@ -196,7 +196,7 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
 
     termination.gap = gap(termination.objective, termination.bound);
     clip(&mut termination.warnings);
-    shorten(&mut termination.detail);
+    shorten(&mut termination.detail, MAX_TEXT_BYTES);
     Ok(Conclusion { result, parts })
 }
 
@@ -212,12 +212,13 @@ fn unsigned_zeros(mut numbers: Vec<f64>) -> Vec<f64> {
 /// Keeps a list of texts for people within bounds.
 fn clip(texts: &mut Vec<String>) {
     texts.truncate(MAX_TEXTS);
-    texts.iter_mut().for_each(shorten);
+    texts.iter_mut().for_each(|text| shorten(text, MAX_TEXT_BYTES));
 }
 
-fn shorten(text: &mut String) {
-    if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end));
+/// Cuts a text to so many bytes, and says so.
+pub(crate) fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or_default());
         text.push('…');
     }

@@ -28,11 +28,13 @@ mod process;
 mod progress;
 mod proofs;
 mod redelivery;
+mod resumption;
 mod settlement;
 mod slot;
 pub mod solver;
 mod supervision;
 mod supervisor;
+mod sweep;
 mod terms;
 mod work;
 

@@ -155,7 +155,8 @@ impl Settlement {
         let _ = self.context.mesh.health().wait_for(|health| *health == Health::Ready).await;
     }
 
-    async fn ack(self) {
+    /// The log has all that there is to tell: the broker may forget the delivery.
+    pub(crate) async fn ack(self) {
         if let Err(LeaseLost) = self.lease.ack().await {
             let Author { job, attempt, .. } = &self.author;
             tracing::info!(

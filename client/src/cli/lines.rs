@@ -1,5 +1,5 @@
 use solvemesh_client::v1::{
-    Event, Failure, Finished, Incumbent, JobDescription, Progress, event::Kind,
+    Event, Failure, Finished, Incumbent, JobDescription, Progress, Started, event::Kind,
 };
 
 /// The most values of an incumbent on its line.
@@ -29,7 +29,10 @@ pub(super) fn what(kind: &Kind) -> String {
             Some(description) => format!("queued{}", described(description)),
             None => "queued".into(),
         },
-        Kind::Started(started) => format!("started by {}", started.worker),
+        Kind::Started(Started { worker, start_objective: None }) => format!("started by {worker}"),
+        Kind::Started(Started { worker, start_objective: Some(objective) }) => {
+            format!("started by {worker}, from objective {}", short_number(*objective))
+        }
         Kind::Progress(progress) => format!("progress: {}", measures(progress)),
         Kind::CancelRequested(_) => "cancel requested".into(),
         Kind::SolutionPart(part) => {
@@ -111,7 +114,7 @@ fn because(failure: Option<&Failure>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{AttemptFailed, JobState, Started};
+    use solvemesh_client::v1::{AttemptFailed, JobState};
 
     use super::*;
 
@@ -121,9 +124,11 @@ mod tests {
 
     #[test]
     fn a_line_names_job_sequence_and_event() {
-        let started = Kind::Started(Started { worker: "w\u{7}".into() });
-        assert_eq!(line(&event(1, started.clone())), "j #3 started by w\\u{7}");
-        assert_eq!(line(&event(2, started)), "j #3 started by w\\u{7} (attempt 2)");
+        let started = Started { worker: "w\u{7}".into(), start_objective: None };
+        assert_eq!(line(&event(1, Kind::Started(started.clone()))), "j #3 started by w\\u{7}");
+        let again = Kind::Started(Started { start_objective: Some(7.0), ..started });
+        let expected = "j #3 started by w\\u{7}, from objective 7 (attempt 2)";
+        assert_eq!(line(&event(2, again)), expected);
     }
 
     #[test]

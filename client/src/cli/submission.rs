@@ -86,6 +86,11 @@ pub(super) struct SubmissionArgs {
     )]
     abs_gap: Option<f64>,
 
+    /// Stop when the solver needs more memory than this: bytes, or with K, M, G for KiB,
+    /// MiB, GiB, as in 512M; a worker may allow less
+    #[arg(long, env = "SOLVEMESH_MEMORY_LIMIT", value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<u64>,
+
     /// Threads of the solver; a worker may allow fewer
     #[arg(
         long,
@@ -290,6 +295,7 @@ impl SubmissionArgs {
             iteration_limit: self.iteration_limit,
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
+            memory_limit_bytes: self.memory_limit,
         })
     }
 }
@@ -389,6 +395,20 @@ fn not_negative(text: &str) -> Result<f64, String> {
         Ok(number) if (0.0..f64::INFINITY).contains(&number) => Ok(number),
         _ => Err("it must be a number, 0 or more".into()),
     }
+}
+
+/// `N`, or `N` with a unit of 1024, 1024² or 1024³ bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1_u64 << 30)];
+    let unit = units
+        .into_iter()
+        .find(|(letter, _)| text.ends_with([*letter, letter.to_ascii_lowercase()]));
+    let (number, unit) = match unit {
+        Some((_, unit)) => (&text[..text.len() - 1], unit),
+        None => (text, 1),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "it must be a number of bytes, or one with K, M or G".into())
 }
 
 fn positive_seconds(text: &str) -> Result<Duration, String> {
@@ -499,6 +519,15 @@ mod tests {
         }
         for bad in ["-1", "nan", "inf", ""] {
             assert!(not_negative(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_size_has_a_unit_or_none() {
+        assert_eq!(size("67108864"), Ok(64 << 20));
+        assert_eq!((size("512M"), size("3k"), size("2G")), (Ok(512 << 20), Ok(3072), Ok(2 << 30)));
+        for bad in ["", "M", "1.5G", "-1M", "64MiB", "99999999999G", "ß"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

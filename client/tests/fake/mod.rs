@@ -293,7 +293,7 @@ pub fn queued() -> Kind {
 }
 
 pub fn started() -> Kind {
-    Kind::Started(Started { worker: "worker-1".into() })
+    Kind::Started(Started { worker: "worker-1".into(), start_objective: None })
 }
 
 pub fn part(index: i32, count: i32, solution: Solution) -> Kind {

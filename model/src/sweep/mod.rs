@@ -10,9 +10,11 @@ mod order;
 mod patched;
 mod scenarios;
 mod settle;
+mod stop;
 #[cfg(test)]
 mod tests;
 
 pub use patched::Patched;
 pub use scenarios::{Change, Scenarios, Target};
 pub use settle::settle;
+pub use stop::fulfils;

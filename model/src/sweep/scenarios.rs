@@ -76,6 +76,11 @@ impl Scenarios {
         &self.sweep
     }
 
+    /// The sweep in normal form.
+    pub fn into_sweep(self) -> Sweep {
+        self.sweep
+    }
+
     /// What a scenario may change, at most.
     pub fn targets(&self) -> &[Target] {
         &self.targets

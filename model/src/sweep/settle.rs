@@ -225,10 +225,10 @@ fn settle_grid(
     let mut count = 1_usize;
     let mut axes = Vec::with_capacity(grid.axes.len());
     for (index, (axis, parameter)) in grid.axes.iter().zip(parameters).enumerate() {
-        let settled = settle_axis(axis, parameter, targets[index], index)?;
-        count = count.saturating_mul(points(&settled));
-        axes.push(settled);
+        // Before its values are looked at, which may be very many.
+        count = count.saturating_mul(points(axis));
         check_count("grid.axes", count, most)?;
+        axes.push(settle_axis(axis, parameter, targets[index], index)?);
     }
     Ok(ScenarioGrid { axes })
 }

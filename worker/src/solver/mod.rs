@@ -16,6 +16,7 @@ mod arrays;
 mod direct;
 mod good_lp;
 mod highs;
+mod memory;
 mod pipes;
 mod proof;
 mod report;
@@ -24,6 +25,7 @@ mod samples;
 mod serve;
 mod settings;
 mod subset;
+mod sweep;
 mod task;
 mod termination;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod tests;
 
 use std::io;
 
+pub(crate) use memory::OUT_OF_MEMORY;
 pub use serve::serve;
 
 /// The whole of a solver process: serves standard input and output until the worker
@@ -40,6 +43,7 @@ pub use serve::serve;
 ///
 /// See [`serve()`].
 pub fn run() -> io::Result<()> {
+    memory::end_without();
     let (commands, reports) = pipes::take()?;
     serve(commands, reports)
 }
