@@ -98,6 +98,7 @@ fn settle_table(
         }
     }
 
+    let kinds: Vec<ParameterKind> = parameters.iter().map(Parameter::kind).collect();
     let mut values = table.values.clone();
     let sparse = !table.starts.is_empty();
     for scenario in 0..count {
@@ -105,11 +106,12 @@ fn settle_table(
             if sparse { index_of(table.starts[scenario]) } else { scenario * targets.len() };
         for (place, (parameter, asked)) in entries_of(table, scenario, targets.len()).enumerate() {
             let label = table.labels.get(scenario).map_or("", String::as_str);
-            values[begin + place] = allowed(targets[parameter], asked).map_err(|wrong| {
-                let of = if label.is_empty() { String::new() } else { format!(" ({label})") };
-                let wrong = clip(format!("in scenario {scenario}{of}: {wrong}"));
-                fault(format!("table.values[{}]", begin + place), wrong)
-            })?;
+            values[begin + place] =
+                allowed(kinds[parameter], targets[parameter], asked).map_err(|wrong| {
+                    let of = if label.is_empty() { String::new() } else { format!(" ({label})") };
+                    let wrong = clip(format!("in scenario {scenario}{of}: {wrong}"));
+                    fault(format!("table.values[{}]", begin + place), wrong)
+                })?;
         }
     }
     Ok(ScenarioTable {
@@ -241,6 +243,7 @@ fn settle_axis(
 ) -> Result<GridAxis, Faults> {
     let field = |name: &str| format!("grid.axes[{index}].{name}");
     let stepped = axis.from.is_some() || axis.to.is_some() || axis.points != 0;
+    let kind = parameter.kind();
     let mut settled = GridAxis { parameter: Some(parameter), ..axis.clone() };
     if !axis.values.is_empty() {
         if stepped {
@@ -250,7 +253,7 @@ fn settle_axis(
             ));
         }
         for (place, asked) in axis.values.iter().enumerate() {
-            settled.values[place] = allowed(target, *asked)
+            settled.values[place] = allowed(kind, target, *asked)
                 .map_err(|wrong| fault(field(&format!("values[{place}]")), wrong))?;
         }
         return Ok(settled);
@@ -273,11 +276,12 @@ fn settle_axis(
     }
     // Between two ends that are allowed, all is allowed but what is taken for 0.
     for (name, place) in [("from", 0), ("to", points(axis) - 1)] {
-        allowed(target, value(axis, place)).map_err(|wrong| fault(field(name), wrong))?;
+        allowed(kind, target, value(axis, place)).map_err(|wrong| fault(field(name), wrong))?;
     }
     if matches!(target, Target::Coefficient { .. }) {
         for place in 0..points(axis) {
-            allowed(target, value(axis, place)).map_err(|wrong| fault(field("points"), wrong))?;
+            allowed(kind, target, value(axis, place))
+                .map_err(|wrong| fault(field("points"), wrong))?;
         }
     }
     Ok(settled)
@@ -405,7 +409,7 @@ fn resolve(
 }
 
 /// A number as a model in normal form has it, or what is wrong with it.
-fn allowed(target: Target, value: f64) -> Result<f64, String> {
+fn allowed(kind: ParameterKind, target: Target, value: f64) -> Result<f64, String> {
     let infinite = |value: f64| {
         if value >= INFINITE {
             f64::INFINITY
@@ -417,6 +421,9 @@ fn allowed(target: Target, value: f64) -> Result<f64, String> {
     };
     let wrong = match target {
         _ if value.is_nan() => "is no number".to_owned(),
+        _ if kind == ParameterKind::RightHandSide && infinite(value).is_infinite() => {
+            format!("must be finite, not {value}")
+        }
         Target::Objective(_) if value.abs() >= TOO_LARGE || value.is_infinite() => {
             format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
         }

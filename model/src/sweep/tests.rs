@@ -163,6 +163,15 @@ fn what_makes_no_sense_is_refused_at_its_field() {
         (of_grid(vec![axis(windows(), 1.0, 2.0, 1001)]), "grid.axes"),
         (of_grid(vec![axis(coefficient, -1e-10, 1e-10, 2)]), "grid.axes[0].from"),
         (
+            of_grid(vec![axis(
+                parameter(ParameterKind::RightHandSide, "", "Plant_1"),
+                1.0,
+                1e30,
+                2,
+            )]),
+            "grid.axes[0].to",
+        ),
+        (
             Sweep {
                 report: Some(ScenarioReport {
                     variables: vec!["Doors".to_owned(), "Walls".to_owned()],

@@ -33,8 +33,8 @@ struct Assignment {
 
 /// What is to be solved.
 enum Task {
-    Model(SolveTask),
-    Sweep(SweepTask),
+    Model(Box<SolveTask>),
+    Sweep(Box<SweepTask>),
 }
 
 /// Says that it is ready, then solves the tasks that come by `commands`, until that
@@ -64,13 +64,13 @@ pub fn serve(
             Task::Model(task) => {
                 sweeps.rest();
                 let number = task.task;
-                let outcome = task::solve(&mut direct, &reports, task, &interrupt)?;
+                let outcome = task::solve(&mut direct, &reports, *task, &interrupt)?;
                 busy.fetch_sub(1, Ordering::AcqRel);
                 reports.send(number, Kind::Outcome(outcome))?;
                 direct.rest();
             }
             Task::Sweep(task) => {
-                sweeps.solve(&reports, task, &interrupt)?;
+                sweeps.solve(&reports, *task, &interrupt)?;
                 busy.fetch_sub(1, Ordering::AcqRel);
             }
         }
@@ -90,11 +90,11 @@ fn listen(
         let assignment = match frame::read::<SolverCommand>(&mut commands) {
             Ok(Some(SolverCommand { kind: Some(Command::Solve(task)) })) => {
                 latest = begin(busy);
-                Ok(Assignment { task: Task::Model(task), interrupt: Arc::clone(&latest) })
+                Ok(Assignment { task: Task::Model(Box::new(task)), interrupt: Arc::clone(&latest) })
             }
             Ok(Some(SolverCommand { kind: Some(Command::Sweep(task)) })) => {
                 latest = begin(busy);
-                Ok(Assignment { task: Task::Sweep(task), interrupt: Arc::clone(&latest) })
+                Ok(Assignment { task: Task::Sweep(Box::new(task)), interrupt: Arc::clone(&latest) })
             }
             Ok(Some(SolverCommand { kind: Some(Command::Interrupt(_)) })) => {
                 latest.store(true, Ordering::Relaxed);

@@ -13,7 +13,7 @@ impl Share {
     /// none.
     pub(crate) fn of(ranges: &[ScenarioRange], count: i32) -> Self {
         if ranges.is_empty() {
-            return Self::joined(vec![0..count]);
+            return Self::joined(std::iter::once(0..count).collect());
         }
         Self::joined(ranges.iter().map(|range| clamped(range, count)).collect())
     }
