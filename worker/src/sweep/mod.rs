@@ -351,8 +351,8 @@ mod tests {
         let batches = batches(results, 120);
         let indices: Vec<Vec<i32>> =
             batches.iter().map(|batch| batch.iter().map(|result| result.index).collect()).collect();
-        assert_eq!(indices, [vec![0, 1], vec![2], vec![3]]);
-        let last = &batches[2][0];
+        assert_eq!(indices, [vec![0, 1], vec![2, 3]]);
+        let last = &batches[1][1];
         assert!(last.values.is_empty() && last.detail.contains("too large"));
     }
 }
