@@ -67,6 +67,7 @@ fn misplaced(options: &SolveOptions, model: &LinearModel) -> Vec<FieldFault> {
     for (field, is_asked, why) in [
         ("options.infeasible_subset", options.infeasible_subset, told),
         ("options.return_basis", options.return_basis, told),
+        ("options.sensitivity", options.sensitivity, told),
         ("options.log", options.log, told),
         ("options.incumbents", options.incumbents.is_some(), told),
         ("model.start", model.start.is_some(), begins),
@@ -176,6 +177,7 @@ mod tests {
             solver: Solver::Microlp.into(),
             infeasible_subset: true,
             return_basis: true,
+            sensitivity: true,
             log: true,
             incumbents: Some(IncumbentOptions::default()),
             ..SolveOptions::default()
@@ -183,10 +185,11 @@ mod tests {
         let model = LinearModel { start: Some(Start::default()), ..LinearModel::default() };
         let faults = misplaced(&options, &model);
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        let options_of = ["solver", "infeasible_subset", "return_basis", "log", "incumbents"]
-            .map(|field| format!("options.{field}"));
-        assert_eq!(fields[..5], options_of);
-        assert_eq!(fields[5..], ["model.start"]);
+        let told = ["infeasible_subset", "return_basis", "sensitivity", "log", "incumbents"];
+        let told = told.map(|field| format!("options.{field}"));
+        assert_eq!(fields[0], "options.solver");
+        assert_eq!(fields[1..6], told);
+        assert_eq!(fields[6..], ["model.start"]);
         let highs = SolveOptions { solver: Solver::Highs.into(), ..SolveOptions::default() };
         assert_eq!(misplaced(&highs, &LinearModel::default()), []);
     }
