@@ -31,8 +31,9 @@ use crate::{
 /// what blocks.
 const SMALL_MODEL: usize = 50_000;
 
-/// Attempts a job, from the last solution of an attempt before if there is one. Telling its end and settling its lease goes on by itself; returns
-/// as soon as the slot is free, and tells whether the solver process is still good.
+/// Attempts a job, from the last solution of an attempt before if there is one. Telling its
+/// end and settling its lease goes on by itself; returns as soon as the slot is free, and
+/// tells whether the solver process is still good.
 pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,

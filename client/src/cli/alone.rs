@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn flags_become_options() {
-        let words = ["solve", "--incumbent-variable", "x", "--return-basis"];
+        let words = ["solve", "--incumbent-variable", "x", "--return-basis", "--sensitivity"];
         let args = CommandLine::try_parse_from(words).unwrap().args;
         let mut request = SubmitJobRequest::default();
         args.add_to(&mut request).unwrap();
@@ -97,5 +97,6 @@ mod tests {
         let told = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
         assert_eq!(options.incumbents, Some(told));
         assert_eq!((options.return_basis, options.infeasible_subset), (true, false));
+        assert!(options.sensitivity);
     }
 }
