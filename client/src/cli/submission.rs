@@ -239,7 +239,10 @@ enum PresolveArg {
 enum SolverArg {
     Auto,
     Highs,
+    Clarabel,
     Microlp,
+    Scip,
+    Cbc,
 }
 
 impl SubmissionArgs {
@@ -360,7 +363,10 @@ impl SolverArg {
         match self {
             Self::Auto => Solver::Auto,
             Self::Highs => Solver::Highs,
+            Self::Clarabel => Solver::Clarabel,
             Self::Microlp => Solver::Microlp,
+            Self::Scip => Solver::Scip,
+            Self::Cbc => Solver::Cbc,
         }
     }
 }

@@ -10,7 +10,7 @@ use solvemesh::{
 };
 use solvemesh_broker::{FORMAT_VERSION, Lane};
 
-use super::{identity::Payload, job_id, options};
+use super::{catalog, identity::Payload, job_id, options};
 use crate::{
     policy::Policy,
     refusal::{FieldFault, Refusal},
@@ -92,11 +92,14 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
     if normal.name.chars().count() > MAX_MODEL_NAME {
         faults.push(fault("model.name", format!("may have {MAX_MODEL_NAME} characters")));
     }
-    let lane = lane(&submission.lane, &normal.size, options::is_discrete(&normal.model), policy)
-        .unwrap_or_else(|wrong| {
-            faults.push(wrong);
-            None
-        });
+    let lane = match catalog::own_lane(submission.options.solver()) {
+        Some(own) => own_lane(&submission.lane, own),
+        None => lane(&submission.lane, &normal.size, options::is_discrete(&normal.model), policy),
+    };
+    let lane = lane.unwrap_or_else(|wrong| {
+        faults.push(wrong);
+        None
+    });
     let mut options =
         options::settle(&submission.options, &normal.model, policy).unwrap_or_else(|wrong| {
             faults.extend(wrong);
@@ -234,6 +237,14 @@ fn span(
             Err(fault(field, format!("must be above 0 and at most max_deadline, {max} s")))
         }
     }
+}
+
+/// The lane of a solver that has one of its own.
+fn own_lane(asked: &str, own: Lane) -> Result<Option<Lane>, FieldFault> {
+    if asked.is_empty() || asked == own.as_str() {
+        return Ok(Some(own));
+    }
+    Err(fault("lane", format!("jobs for this solver wait in lane {own}, not in {asked:?}")))
 }
 
 fn lane(

@@ -7,6 +7,7 @@ mod duals;
 mod instances;
 mod limits;
 mod microlp;
+mod others;
 mod proofs;
 mod serving;
 mod starts;
