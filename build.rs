@@ -5,10 +5,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 10] = [
+const PROTOS: [&str; 11] = [
     "solvemesh/v1/model.proto",
     "solvemesh/v1/options.proto",
     "solvemesh/v1/result.proto",
+    "solvemesh/v1/sweep.proto",
     "solvemesh/v1/job.proto",
     "solvemesh/v1/job_service.proto",
     "solvemesh/broker/v1/envelope.proto",

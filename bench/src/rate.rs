@@ -16,6 +16,11 @@ impl Rate {
         rates.get(rates.len() / 2).copied().unwrap_or(Self(f64::NAN))
     }
 
+    /// How many times as much as another.
+    pub(crate) fn over(self, other: Self) -> f64 {
+        self.0 / other.0
+    }
+
     /// A line of the table: the figure, and its share of the ceiling.
     pub(crate) fn print(self, what: &str, ceiling: Option<Self>) {
         let share = ceiling.map(|ceiling| format!("{:6.1} %", 100.0 * self.0 / ceiling.0));

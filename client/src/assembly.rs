@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use solvemesh::v1::{Event, Finished, Solution, SolutionPart, event::Kind};
+use solvemesh::v1::{Event, Finished, Ranges, Solution, SolutionPart, event::Kind};
 
 use crate::Outcome;
 
@@ -87,9 +87,21 @@ impl Joined {
         whole.constraint_names.extend(run.constraint_names);
         whole.activities.extend(run.activities);
         whole.duals.extend(run.duals);
+        join_ranges(&mut whole.cost_ranges, run.cost_ranges);
+        join_ranges(&mut whole.bound_ranges, run.bound_ranges);
+        join_ranges(&mut whole.right_hand_side_ranges, run.right_hand_side_ranges);
         self.parts += 1;
         check(whole)
     }
+}
+
+fn join_ranges(whole: &mut Option<Ranges>, run: Option<Ranges>) {
+    let Some(run) = run else { return };
+    let whole = whole.get_or_insert_default();
+    whole.lower.extend(run.lower);
+    whole.upper.extend(run.upper);
+    whole.objective_at_lower.extend(run.objective_at_lower);
+    whole.objective_at_upper.extend(run.objective_at_upper);
 }
 
 /// How many variables a solution tells of.
@@ -120,7 +132,19 @@ fn check(solution: &Solution) -> Result<(), String> {
         ("activities", solution.activities.len(), m),
         ("duals", solution.duals.len(), m),
     ];
-    match arrays.into_iter().find(|&(_, length, full)| length != 0 && length != full) {
+    let ranges = [
+        ("cost_ranges", &solution.cost_ranges, n),
+        ("bound_ranges", &solution.bound_ranges, n),
+        ("right_hand_side_ranges", &solution.right_hand_side_ranges, m),
+    ];
+    let ranges = ranges.into_iter().flat_map(|(name, ranges, full)| {
+        let arrays = ranges
+            .iter()
+            .flat_map(|of| [&of.lower, &of.upper, &of.objective_at_lower, &of.objective_at_upper]);
+        arrays.map(move |array| (name, array.len(), full))
+    });
+    match arrays.into_iter().chain(ranges).find(|&(_, length, full)| length != 0 && length != full)
+    {
         None => Ok(()),
         Some((name, length, full)) => Err(format!("{length} of {full} {name} came")),
     }
@@ -148,7 +172,7 @@ mod tests {
         event(Kind::Finished(Finished {
             state: JobState::Succeeded.into(),
             result: Some(result),
-            failure: None,
+            ..Finished::default()
         }))
     }
 
@@ -205,6 +229,12 @@ mod tests {
             let column_cuts: Vec<_> = cuts.iter().map(|cut| cut.0).collect();
             let row_cuts: Vec<_> = cuts.iter().map(|cut| cut.1).collect();
             let float = |list: Vec<i32>| list.into_iter().map(f64::from).collect::<Vec<_>>();
+            let ranges = |list: Vec<f64>| Ranges {
+                lower: list.clone(),
+                upper: list.clone(),
+                objective_at_lower: list.clone(),
+                objective_at_upper: list,
+            };
             let names = |list: &[i32]| list.iter().map(i32::to_string).collect::<Vec<_>>();
             let mut assembly = Assembly::default();
             let count = i32::try_from(cuts.len() + 1).unwrap();
@@ -213,12 +243,15 @@ mod tests {
                 let run = Solution {
                     variable_offset: i32::try_from(column).unwrap(),
                     variable_names: names(&xs),
-                    values: float(xs),
+                    values: float(xs.clone()),
                     reduced_costs: vec![],
                     constraint_offset: i32::try_from(row).unwrap(),
                     constraint_names: names(&ys),
                     activities: vec![],
-                    duals: float(ys),
+                    duals: float(ys.clone()),
+                    cost_ranges: Some(ranges(float(xs))),
+                    bound_ranges: None,
+                    right_hand_side_ranges: Some(ranges(float(ys))),
                 };
                 if other {
                     let mut elsewhere = part(0, 1, values(0, &[1.0]));
@@ -232,8 +265,11 @@ mod tests {
             let solution = outcome.solution().unwrap();
             prop_assert_eq!(&solution.variable_names, &names(&columns));
             prop_assert_eq!(&solution.constraint_names, &names(&rows));
-            prop_assert_eq!(&solution.values, &float(columns));
-            prop_assert_eq!(&solution.duals, &float(rows));
+            prop_assert_eq!(&solution.values, &float(columns.clone()));
+            prop_assert_eq!(&solution.duals, &float(rows.clone()));
+            prop_assert_eq!(&solution.cost_ranges, &Some(ranges(float(columns))));
+            prop_assert_eq!(&solution.bound_ranges, &None);
+            prop_assert_eq!(&solution.right_hand_side_ranges, &Some(ranges(float(rows))));
         }
     }
 }

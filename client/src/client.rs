@@ -12,7 +12,9 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use crate::{Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries};
+use crate::{
+    Answers, Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries, sweep::Collected,
+};
 
 /// The largest message that is read. A gateway sends none over 1 MiB; one behind
 /// another configuration may.
@@ -134,6 +136,47 @@ impl Client {
         while let Some(event) = watch.next().await {
             if let Some(outcome) = assembly.add(event?)? {
                 return Ok(outcome);
+            }
+        }
+        Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))
+    }
+
+    /// Waits for a sweep to end, however long that takes, and collects its answers. To see
+    /// them as they come, [`watch`](Self::watch) it.
+    ///
+    /// ```no_run
+    /// use solvemesh_client::{Client, v1::{self, ParameterKind}};
+    ///
+    /// # async fn example(client: Client, model: v1::Model) -> Result<(), solvemesh_client::Error> {
+    /// let kind = ParameterKind::Objective.into();
+    /// let windows = v1::Parameter { kind, variable: "Windows".into(), ..Default::default() };
+    /// let axis = v1::GridAxis {
+    ///     parameter: Some(windows),
+    ///     from: Some(100.0),
+    ///     to: Some(1000.0),
+    ///     points: 10,
+    ///     ..Default::default()
+    /// };
+    /// let grid = v1::sweep::Scenarios::Grid(v1::ScenarioGrid { axes: vec![axis] });
+    /// let sweep = Some(v1::Sweep { scenarios: Some(grid), ..Default::default() });
+    /// let request = v1::SubmitJobRequest { model: Some(model), sweep, ..Default::default() };
+    /// let job = client.submit(request).await?;
+    /// for result in client.answers(&job.job_id).await?.results {
+    ///     println!("{} {:?}", result.index, result.objective);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario is answered twice.
+    pub async fn answers(&self, job_id: &str) -> Result<Answers, Error> {
+        let mut watch = self.watch([job_id], "").skip_progress().skip_incumbents().skip_log();
+        let mut collected = Collected::default();
+        while let Some(event) = watch.next().await {
+            if let Some(answers) = collected.add(event?)? {
+                return Ok(answers);
             }
         }
         Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))

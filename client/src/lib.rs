@@ -14,6 +14,10 @@
 //! # }
 //! ```
 //!
+//! With a [`sweep`](v1::SubmitJobRequest::sweep) in the request, the model is the base of many
+//! scenarios: [`Client::watch`] tells their answers as they are found, in
+//! [`ScenarioResults`](v1::ScenarioResults) events, and [`Client::answers`] collects them.
+//!
 //! Every call is safe to repeat, and is repeated for a bounded time while no gateway
 //! answers or one asks to come again later.
 
@@ -22,6 +26,7 @@ mod client;
 mod error;
 mod outcome;
 mod retry;
+mod sweep;
 mod watch;
 
 pub use assembly::{Assembly, BadParts};
@@ -30,5 +35,6 @@ pub use error::{Error, Rejection, Violation};
 pub use outcome::Outcome;
 pub use retry::Retry;
 pub use solvemesh::v1;
+pub use sweep::Answers;
 pub use tonic::Code;
 pub use watch::{Update, Watch};

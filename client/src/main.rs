@@ -18,6 +18,7 @@ async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = Client::connect(&arguments.gateway)?.on_setback(cli::tell_setback);
     match &arguments.command {
         Command::Solve(args) => cli::solve(&client, args).await,
+        Command::Sweep(args) => cli::sweep(&client, args).await,
         Command::Submit(args) => cli::submit(&client, args).await,
         Command::Watch(args) => cli::watch(&client, args).await,
         Command::Get(args) => cli::get(&client, args).await,

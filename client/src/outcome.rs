@@ -1,5 +1,6 @@
 use solvemesh::v1::{
-    Failure, Finished, JobState, Solution, SolveResult, Termination, TerminationReason,
+    Failure, Finished, JobState, Solution, SolveResult, SweepSummary, Termination,
+    TerminationReason,
 };
 
 /// How a job ended.
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub result: Option<SolveResult>,
     /// Why it failed. Only of FAILED and EXPIRED jobs.
     pub failure: Option<Failure>,
+    /// Of a sweep, which has no `result`: what its answers add up to.
+    pub sweep: Option<SweepSummary>,
 }
 
 impl Outcome {
@@ -26,6 +29,7 @@ impl Outcome {
             attempt,
             result: finished.result,
             failure: finished.failure,
+            sweep: finished.sweep,
         }
     }
 

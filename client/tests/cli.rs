@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fake;
+mod program;
 
 use std::{
     io::Write,
@@ -13,41 +14,17 @@ use fake::{
     Fake, Place, Script, Step, event, event_of, finished, job_that, queued, script, started,
     succeeded, wyndor,
 };
+use program::{command, file, interrupt, run, running, text};
 use solvemesh_client::v1::{
     Failure, Finished, Incumbent, Job, JobState, LogLines, SolveResult, TerminationReason,
     event::Kind, model::Form,
 };
-use tempfile::NamedTempFile;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-
-fn command(url: &str, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOLVEMESH_")) {
-        command.env_remove(name);
-    }
-    command.args(["--gateway", url]).args(words);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(fake: &Fake, words: &[&str]) -> Output {
-    command(&fake.url(), words).output().unwrap()
-}
-
-fn file(text: &str) -> NamedTempFile {
-    let mut file = tempfile::Builder::new().suffix(".lp").tempfile().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
 
 fn solve(fake: &Fake, flags: &[&str]) -> Output {
     let file = file("max\n obj: x\nend\n");
     run(fake, &[&["solve", file.path().to_str().unwrap()], flags].concat())
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 fn refusing(details: ErrorDetails) -> Fake {
@@ -204,7 +181,7 @@ fn exit_codes_tell_how_a_job_ended() {
     let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
     let failed = |state: JobState| {
         let failure = Some(failure.clone());
-        Kind::Finished(Finished { state: state.into(), result: None, failure })
+        Kind::Finished(Finished { state: state.into(), failure, ..Finished::default() })
     };
     for (end, code) in [
         (succeeded(Reason::Optimal), 0),
@@ -467,31 +444,11 @@ fn incumbents_and_the_solvers_log_are_told_on_request() {
     assert_eq!(skipped, [(false, false), (false, true), (true, true)]);
 }
 
-#[cfg(unix)]
-fn interrupt(child: &Child) {
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-}
-
 /// Starts `solve -v`, and returns once its job is running.
 #[cfg(unix)]
 fn solving(fake: &Fake) -> Child {
     let file = file("text");
     running(fake, &["solve", "-v", "--json", file.path().to_str().unwrap()])
-}
-
-/// Starts a command that tells events, and returns once its job is running.
-#[cfg(unix)]
-fn running(fake: &Fake, words: &[&str]) -> Child {
-    use std::io::Read;
-    let mut child = command(&fake.url(), words).spawn().unwrap();
-    let (stderr, mut seen) = (child.stderr.as_mut().unwrap(), Vec::new());
-    while !seen.ends_with(b"started by worker-1\n") {
-        let mut byte = [0];
-        stderr.read_exact(&mut byte).unwrap();
-        seen.push(byte[0]);
-    }
-    child
 }
 
 #[cfg(unix)]

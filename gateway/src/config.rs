@@ -85,6 +85,10 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_MAX_JOBS_PER_WATCH", default_value_t = 1_000)]
     pub max_jobs_per_watch: usize,
 
+    /// The most scenarios of a sweep
+    #[arg(long, env = "SOLVEMESH_MAX_SCENARIOS", default_value_t = 200_000)]
+    pub max_scenarios: usize,
+
     /// The most requests under way, streams not counted
     #[arg(long, env = "SOLVEMESH_MAX_REQUESTS", default_value_t = 4_096)]
     pub max_requests: usize,
@@ -184,6 +188,7 @@ impl Args {
             max_live_jobs: self.max_live_jobs,
             max_watchers: self.max_watchers,
             max_jobs_per_watch: self.max_jobs_per_watch,
+            max_scenarios: self.max_scenarios,
             max_requests: self.max_requests,
             max_live_bytes: self.max_live_bytes,
             log_bytes: self.log_bytes(),

@@ -46,7 +46,8 @@ fn entry(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntry
             message: format!("the broker gave the job up: {other}"),
         },
     };
-    let outcome = Finished { state: JobState::Failed.into(), result: None, failure: Some(failure) };
+    let state = JobState::Failed.into();
+    let outcome = Finished { state, failure: Some(failure), ..Finished::default() };
     // Makes the job known, should the log not speak of it.
     let job = JobEnvelope::decode(body).unwrap_or_default();
     let finished = JobFinished {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{BulkReference, CancelAsked, LogEntry, Submitted, log_entry},
-    v1::{Job, Model, SolveOptions, Solver, model::Form},
+    v1::{Job, SolveOptions, Solver, model::Form},
 };
 use solvemesh_broker::{Health, MAX_PART_BYTES, Mesh, MeshError};
 use tokio::{
@@ -28,10 +28,10 @@ use crate::{
     watch::{Deliveries, Watcher},
 };
 
-/// Models up to this size travel in the queue's message itself.
-const INLINE_MODEL_BYTES: usize = 256 << 10;
+/// Models, and sweeps with theirs, travel up to this size in the queue's message itself.
+const INLINE_PAYLOAD_BYTES: usize = 256 << 10;
 
-/// Texts and arrays from this size on are read on a thread of their own.
+/// Texts, arrays and sweeps from this size on are read on a thread of their own.
 const LARGE_MODEL_BYTES: usize = 64 << 10;
 
 /// So many variables or constraints may be told by their count alone, and are filled in.
@@ -160,7 +160,7 @@ impl Jobs {
     /// All that is wrong with it.
     pub async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
         let now = SystemTime::now();
-        if !submission.model.as_ref().is_some_and(may_take_long) {
+        if !may_take_long(&submission) {
             return plan(submission, &self.policy, now);
         }
         let permit = self.readers.clone().acquire_owned().await;
@@ -252,10 +252,9 @@ impl Jobs {
     }
 
     async fn store_if_large(&self, plan: &Plan) -> Result<Option<BulkReference>, Refusal> {
-        if plan.model_bytes() <= INLINE_MODEL_BYTES {
+        let Some(whole) = plan.payload_over(INLINE_PAYLOAD_BYTES).map(Bytes::from) else {
             return Ok(None);
-        }
-        let whole = Bytes::from(plan.model.encode_to_vec());
+        };
         let parts = (0..whole.len())
             .step_by(MAX_PART_BYTES)
             .map(|from| whole.slice(from..whole.len().min(from + MAX_PART_BYTES)))
@@ -371,9 +370,12 @@ fn entry(job_id: &str, kind: log_entry::Kind) -> LogEntry {
     }
 }
 
-/// Whether reading a model may take so long that it must not hold up others: it is large,
-/// or packed and may become so, or arrays that are absent and long.
-fn may_take_long(model: &Model) -> bool {
+/// Whether reading a submission may take so long that it must not hold up others: a sweep, or
+/// a model that is large, or packed and may become so, or arrays that are absent and long.
+fn may_take_long(submission: &Submission) -> bool {
+    let Submission { model: Some(model), sweep: None, .. } = submission else {
+        return submission.sweep.is_some();
+    };
     let becomes_large = match &model.form {
         Some(Form::File(_)) => true,
         Some(Form::Linear(arrays)) => {

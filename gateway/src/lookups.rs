@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use solvemesh::{
-    broker::v1::{LookupAnswer, LookupRequest, Standing},
+    broker::v1::{LastIncumbent, LookupAnswer, LookupRequest, Standing},
     v1::{JobState, event},
 };
 use solvemesh_broker::{Consumer, FORMAT_VERSION, MeshError, Question};
@@ -17,6 +17,9 @@ use crate::{
 
 /// The most questions that are answered at once.
 const AT_ONCE: usize = 64;
+
+/// The most runs of scenarios that an answer tells of.
+const MOST_RUNS: usize = 10_000;
 
 /// Answers questions, once the table is ready. Ends with the mesh.
 ///
@@ -77,16 +80,36 @@ fn of_record(record: &Record, silence: Duration) -> LookupAnswer {
     }
     let failed = record.after(Position::default()).filter(|happening| died(happening)).count();
     let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
+    let incumbent = incumbent(record);
+    let answered = record.tally.as_ref().map(|tally| tally.runs(MOST_RUNS)).unwrap_or_default();
     match record.attempts.last().filter(|_| record.state == JobState::Running) {
-        None => LookupAnswer { failed_attempts, ..of(Standing::Queued) },
+        None => LookupAnswer { failed_attempts, incumbent, answered, ..of(Standing::Queued) },
         Some(attempt) => LookupAnswer {
             failed_attempts,
+            incumbent,
+            answered,
             attempt_id: attempt.id.clone(),
             worker_id: attempt.worker_id.clone(),
             silent_millis: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
             ..of(Standing::Running)
         },
     }
+}
+
+/// The last solution that was told whole, by whichever attempt.
+fn incumbent(record: &Record) -> Option<LastIncumbent> {
+    let asked = record.description.options.as_ref().and_then(|asked| asked.incumbents.as_ref());
+    if asked.is_some_and(|asked| !asked.variables.is_empty()) {
+        return None;
+    }
+    let told = record.after(Position::default()).filter_map(|it| match &it.event.kind {
+        Some(event::Kind::Incumbent(incumbent)) if !incumbent.values_omitted => Some(incumbent),
+        _ => None,
+    });
+    told.last().map(|last| LastIncumbent {
+        variable_indices: last.variable_indices.clone(),
+        values: last.values.clone(),
+    })
 }
 
 fn died(happening: &Happening) -> bool {

@@ -27,6 +27,8 @@ pub struct Policy {
     pub max_watchers: usize,
     /// The most jobs in one `WatchResults`.
     pub max_jobs_per_watch: usize,
+    /// The most scenarios of a sweep.
+    pub max_scenarios: usize,
     /// The most requests under way, `WatchResults` not counted.
     pub max_requests: usize,
     /// About the most bytes of memory that jobs may take that are queued or running.
@@ -62,6 +64,7 @@ impl Policy {
             max_live_jobs: clamp(self.max_live_jobs),
             max_watchers: clamp(self.max_watchers),
             max_jobs_per_watch: clamp(self.max_jobs_per_watch),
+            max_scenarios: clamp(self.max_scenarios),
         }
     }
 }

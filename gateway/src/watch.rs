@@ -312,8 +312,8 @@ impl Watcher {
         for (_, happening) in glance.happenings {
             let mut event = happening.event.clone();
             if happening.shed {
-                let end = self.desk.recall(&event.job_id, happening.position).await?;
-                Arc::make_mut(&mut event).kind = Some(event::Kind::Finished(end));
+                let kind = self.desk.recall(&happening).await?;
+                Arc::make_mut(&mut event).kind = Some(kind);
             }
             if let Some(reference) = &happening.solution {
                 match self.load(&happening, reference).await? {

@@ -15,9 +15,9 @@ use solvemesh::{
         job_envelope, log_entry,
     },
     v1::{
-        CancelJobRequest, GetJobRequest, JobState, LinearModel, ListJobsRequest, Model, Progress,
-        Solution, SolveOptions, SolveRequest, Solver, SubmitJobRequest, WatchResultsRequest, event,
-        model, watch_results_response::Kind as Response,
+        CancelJobRequest, GetJobRequest, Incumbent, JobState, LinearModel, ListJobsRequest, Model,
+        Progress, Solution, SolveOptions, SolveRequest, Solver, SubmitJobRequest,
+        WatchResultsRequest, event, model, watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{
@@ -404,10 +404,18 @@ async fn workers_are_told_where_a_job_stands() {
     assert_eq!(running.standing(), Standing::Running);
     assert_eq!((running.attempt_id.as_str(), running.worker_id.as_str()), ("attempt", "process"));
     assert!(running.silent_millis < 5_000);
-    report(&mesh, &envelope, 2, log_entry::Kind::AttemptLost(AttemptLost::default())).await;
+    assert_eq!(running.incumbent, None);
+    for (number, values, values_omitted) in
+        [(2, vec![1.0, 2.0], false), (3, vec![2.0, 3.0], false), (4, vec![], true)]
+    {
+        let told = Incumbent { values, values_omitted, ..Incumbent::default() };
+        report(&mesh, &envelope, number, log_entry::Kind::Incumbent(told)).await;
+    }
+    report(&mesh, &envelope, 5, log_entry::Kind::AttemptLost(AttemptLost::default())).await;
     let again = standing(&job).await;
     assert_eq!((again.standing(), again.failed_attempts), (Standing::Queued, 1));
-    report(&mesh, &envelope, 3, succeeded(None)).await;
+    assert_eq!(again.incumbent.map(|last| last.values), Some(vec![2.0, 3.0]));
+    report(&mesh, &envelope, 6, succeeded(None)).await;
     assert_eq!(standing(&job).await.standing(), Standing::Ended);
 }
 

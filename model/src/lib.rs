@@ -26,6 +26,7 @@ mod normal;
 mod read;
 mod reading;
 mod start;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;

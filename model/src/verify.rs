@@ -173,6 +173,19 @@ pub fn objective(model: &LinearModel, values: &[f64]) -> f64 {
     sum.value()
 }
 
+/// c - Aᵀy, for duals that have an entry for each constraint.
+pub fn reduced_costs(model: &LinearModel, duals: &[f64]) -> Vec<f64> {
+    let mut reduced_costs = model.objective.clone();
+    for (row, &dual) in duals.iter().enumerate() {
+        if dual != 0.0 {
+            for (column, coefficient) in entries(model, row) {
+                reduced_costs[column] -= dual * coefficient;
+            }
+        }
+    }
+    reduced_costs
+}
+
 /// A x, and the largest absolute value of each row's terms.
 fn activities(model: &LinearModel, values: &[f64]) -> (Vec<f64>, Vec<f64>) {
     (0..model.constraint_lower.len())

@@ -85,6 +85,49 @@ async fn the_basis_of_a_result_is_where_the_next_job_begins() {
 }
 
 #[tokio::test]
+async fn the_ranges_of_an_lp_come_with_its_solution_and_in_parts_where_that_does() {
+    let gateway = Gateway::embedded(&[]).await;
+    let options = SolveOptions { sensitivity: true, ..SolveOptions::default() };
+    let request =
+        |model| SubmitJobRequest { options: Some(options.clone()), ..jobs::request(model) };
+    let story = jobs::solve(&gateway.api(), request(models::wyndor(500.0))).await;
+    let solution = story.result().solution.as_ref().expect("a solution");
+    let near = |found: &[f64], expected: &[f64]| {
+        let near = |(a, b): (&f64, &f64)| a == b || (a - b).abs() < 1e-6;
+        assert!(found.iter().zip(expected).all(near), "{found:?} instead of {expected:?}");
+    };
+    let costs = solution.cost_ranges.as_ref().expect("ranges");
+    near(&costs.lower, &[0.0, 200.0]);
+    near(&costs.upper, &[750.0, f64::INFINITY]);
+    near(&costs.objective_at_lower, &[3000.0, 1800.0]);
+    near(&costs.objective_at_upper, &[4500.0, f64::INFINITY]);
+    let hours = solution.right_hand_side_ranges.as_ref().expect("ranges");
+    near(&hours.lower, &[2.0, 6.0, 12.0]);
+    near(&hours.upper, &[2.0, 18.0, 24.0]);
+    near(&hours.objective_at_lower, &[3600.0, 2700.0, 3000.0]);
+    near(&hours.objective_at_upper, &[3600.0, 4500.0, 4200.0]);
+    let bounds = solution.bound_ranges.as_ref().expect("ranges");
+    near(&bounds.lower, &[2.0, 6.0]);
+
+    let story = jobs::solve(&gateway.api(), request(models::wide(5_000))).await;
+    assert!(story.result().solution_parts > 1);
+    let costs = story.solutions().flat_map(|part| part.cost_ranges.iter().flat_map(|it| &it.upper));
+    // The cheapest of ten costs 1 and the next one 2, by which the others are too dear.
+    let upper: Vec<f64> = costs.copied().collect();
+    assert_eq!(upper.len(), 50_000);
+    assert!(upper.chunks(10).all(|group| (group[0] - 2.0).abs() < 1e-9 && group[1].is_infinite()));
+    let rows = story.solutions().flat_map(|part| &part.right_hand_side_ranges);
+    assert_eq!(rows.map(|ranges| ranges.lower.len()).sum::<usize>(), 5_000);
+
+    let integer = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";
+    for (model, what) in [(models::lp(integer), "integers"), (models::wide(10_000), "100000")] {
+        let refusal = jobs::refusal(&gateway.api(), request(model)).await;
+        let told = refusal.message();
+        assert!(told.contains("options.sensitivity") && told.contains(what), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_start_that_names_no_variable_of_the_model_is_refused_by_its_field() {
     let gateway = Gateway::embedded(&[]).await;
     let text = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";

@@ -67,6 +67,17 @@ fn is_live(name: &str, story: &Story, time: Duration) {
     let told = progress(&story.events);
     let seconds = usize::try_from(time.as_secs()).expect("seconds");
     assert!(told.len() >= seconds, "{name}: {} progress events in {time:?}", told.len());
+    let elapsed = told.iter().map(|progress| {
+        let elapsed = progress.elapsed.expect("a time since the solve began");
+        Duration::try_from(elapsed).expect("a time")
+    });
+    let elapsed: Vec<Duration> = elapsed.collect();
+    let pauses = || elapsed.windows(2).map(|pair| pair[1] - pair[0]);
+    // By the worker's clock, so that no one else is to blame: once a second is promised, twice
+    // a second the rule, and a second more is for a machine that is busy with other tests.
+    let longest = elapsed.iter().copied().take(1).chain(pauses()).max().expect("some");
+    assert!(longest <= Duration::from_secs(2), "{name}: nothing for {longest:?}: {elapsed:?}");
+    eprintln!("{name}: at most {longest:?} from one progress event to the next");
     for progress in &told {
         let numbers = [progress.objective, progress.bound, progress.gap];
         assert!(numbers.iter().flatten().all(|number| number.is_finite()), "{progress:?}");

@@ -48,9 +48,10 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads_per_job: u32,
 
-    /// The most memory of a solver process, in MiB of address space; no cap by default
+    /// The most memory that a solver process may allocate for a job, in MiB, whatever that
+    /// asks for; no cap by default
     #[arg(long, env = "SOLVEMESH_MEMORY_PER_JOB", value_name = "MIB",
-          value_parser = clap::value_parser!(u64).range(64..=1 << 30))]
+          value_parser = clap::value_parser!(u64).range(16..=1 << 30))]
     memory_per_job: Option<u64>,
 
     /// The time limit of a job that has none, and the most that any job gets

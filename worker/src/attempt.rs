@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
-    v1::{JobState, TerminationLimit},
+    v1::{JobDescription, JobState, ScenarioRange, Sweep, TerminationLimit},
 };
 use solvemesh_broker::{Lane, Lease};
+use solvemesh_model::sweep::Scenarios;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -14,10 +16,13 @@ use crate::{
     context::Context,
     disposition::{Disposition, Ending, dispose, failure},
     journal::Author,
-    process::SolverProcess,
+    process::{Death, SolverProcess},
+    redelivery::Past,
+    resumption::resumption,
     settlement::{Introduction, Settlement},
     slot::reject,
     supervision::{Sighting, Watch},
+    sweep::{self, TakenShare},
     terms::{DeadlinePassed, Terms},
     work::{NoModel, Work},
 };
@@ -26,12 +31,13 @@ use crate::{
 /// what blocks.
 const SMALL_MODEL: usize = 50_000;
 
-/// Attempts a job. Telling its end and settling its lease goes on by itself; returns
+/// Attempts a job, from the last solution of an attempt before if there is one. Telling its end and settling its lease goes on by itself; returns
 /// as soon as the slot is free, and tells whether the solver process is still good.
 pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,
     job: JobEnvelope,
+    past: Past,
     lease: Lease,
     solver: &mut SolverProcess,
 ) -> bool {
@@ -75,19 +81,19 @@ pub(crate) async fn attempt(
         }
     };
 
+    let Past { incumbent, answered, .. } = past;
     held.author.begin_attempt();
     held.introduction = None;
+    if let Some(sweep) = work.sweep.take() {
+        return share(context, lane, held, work, sweep, answered, solver).await;
+    }
+    let resumption = incumbent.and_then(|incumbent| resumption(&work.model, incumbent));
+    let start_objective = resumption.as_ref().map(|resumption| resumption.objective);
     tracing::info!(
-        job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(), "started"
+        job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(),
+        start_objective, "started"
     );
-    let worker = context.config.name.clone();
-    let started = AttemptStarted {
-        worker,
-        description: Some(description),
-        submit_time,
-        worker_id: context.id.clone(),
-    };
-    context.journal.write(held.author.entry(Kind::Started(started))).await;
+    tell_start(context, &mut held, description, submit_time, start_objective).await;
 
     let watch = Watch {
         config: &context.config,
@@ -96,7 +102,11 @@ pub(crate) async fn attempt(
         job: &job_id,
     };
     let tell = |kind| context.journal.write_if_idle(|| held.author.entry(kind));
+    let own_start = resumption.map(|it| work.model.start.replace(it.start));
     let mut seen = watch.solve(solver, &mut work.model, &terms, tell).await;
+    if let Some(own_start) = own_start {
+        work.model.start = own_start;
+    }
 
     let solver_is_good = seen.outcome.is_some();
     let max_attempts = context.config.max_attempts;
@@ -116,6 +126,50 @@ pub(crate) async fn attempt(
     };
     context.settle(settle).await;
     solver_is_good
+}
+
+/// The log has the start of an attempt.
+async fn tell_start(
+    context: &Context,
+    held: &mut Settlement,
+    description: JobDescription,
+    submit_time: Option<Timestamp>,
+    start_objective: Option<f64>,
+) {
+    let started = AttemptStarted {
+        worker: context.config.name.clone(),
+        description: Some(description),
+        submit_time,
+        worker_id: context.id.clone(),
+        start_objective,
+    };
+    context.journal.write(held.author.entry(Kind::Started(started))).await;
+}
+
+/// Attempts a share of a sweep. The whole of it begins an attempt of the job; a part of it
+/// belongs to that.
+async fn share(
+    context: &Arc<Context>,
+    lane: &Lane,
+    mut held: Settlement,
+    work: Work,
+    sweep: Sweep,
+    answered: Vec<ScenarioRange>,
+    solver: &mut SolverProcess,
+) -> bool {
+    let Some(scenarios) = Scenarios::of(sweep, &work.model) else {
+        context.settle(reject(held.author.job.clone(), held.lease)).await;
+        return true;
+    };
+    let (model, envelope) = work.into_parts();
+    let Author { job, attempt, .. } = &held.author;
+    tracing::info!(job, attempt, %lane, pid = solver.pid(), "a share of a sweep started");
+    if envelope.scenarios.is_empty() {
+        let description = envelope.description.clone().unwrap_or_default();
+        tell_start(context, &mut held, description, envelope.submit_time, None).await;
+    }
+    let taken = TakenShare { held, envelope, scenarios, model, answered };
+    sweep::attempt(context, lane, taken, solver).await
 }
 
 /// Settles a job whose model can't be had.
@@ -159,11 +213,16 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
     let answer = match (seen.outcome, &seen.ending) {
         (Some(outcome), _) => Answer::told(outcome, seen.incumbent),
         (None, ending) => {
+            let why;
             let (limit, why) = match ending {
                 Ending::Overran => (
                     TerminationLimit::Time,
                     "the solver did not end at its time limit and was stopped by force",
                 ),
+                Ending::Died(death @ Death::MemoryLimit(_)) => {
+                    why = format!("the solver {death} and was stopped by force");
+                    (TerminationLimit::Memory, why.as_str())
+                }
                 Ending::Died(_) => (
                     TerminationLimit::Interrupted,
                     "the solver died while the job was being cancelled",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
-    solver::v1::{Incumbent, Outcome},
+    solver::v1::{Incumbent, Outcome, RangeEnds},
     v1::{
         LinearModel, Solution, SolveResult, SolveStatistics, Termination, TerminationLimit,
         TerminationReason,
@@ -17,7 +17,7 @@ use solvemesh_model::verify::{Candidate, VerifyError, verify};
 use crate::{
     parts,
     progress::{gap, known},
-    proofs,
+    proofs, ranges,
 };
 
 /// The largest encoded solution that travels in the log itself.
@@ -35,13 +35,14 @@ pub(crate) struct Answer {
     values: Vec<f64>,
     duals: Vec<f64>,
     reduced_costs: Vec<f64>,
+    ranges: Option<RangeEnds>,
 }
 
 impl Answer {
     /// What the solver told at the end; where it has no solution then, the last
     /// one it told before.
     pub(crate) fn told(outcome: Outcome, incumbent: Option<Incumbent>) -> Self {
-        let Outcome { result, mut values, mut duals, mut reduced_costs } = outcome;
+        let Outcome { result, mut values, mut duals, mut reduced_costs, ranges } = outcome;
         let mut result = result.unwrap_or_default();
         let termination = result.termination.get_or_insert_default();
         let reason = termination.reason();
@@ -55,7 +56,7 @@ impl Answer {
                 termination.set_reason(TerminationReason::Feasible);
             }
         }
-        Self { result, values, duals, reduced_costs }
+        Self { result, values, duals, reduced_costs, ranges }
     }
 
     /// What there was when the solver was stopped by force.
@@ -146,7 +147,7 @@ pub(crate) struct Conclusion {
 /// When the solution is not one of this model at all.
 pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
-    let Answer { mut result, values, duals, reduced_costs } = answer;
+    let Answer { mut result, values, duals, reduced_costs, ranges: ends } = answer;
     let termination = result.termination.get_or_insert_default();
     termination.bound = termination.bound.and_then(known);
     termination.objective = None;
@@ -174,7 +175,7 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
         let mut verification = check.verification;
         clip(&mut verification.worst);
         result.verification = Some(verification);
-        let solution = Solution {
+        let mut solution = Solution {
             variable_names: model.variable_names,
             values: unsigned_zeros(values),
             reduced_costs: unsigned_zeros(reduced_costs),
@@ -183,6 +184,11 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
             duals: unsigned_zeros(duals),
             ..Solution::default()
         };
+        if let Some(ends) = ends
+            && let Err(why) = ranges::tell(&mut solution, ends, &model.objective, check.objective)
+        {
+            termination.warnings.push(format!("there are no ranges: {why}"));
+        }
         if solution.encoded_len() <= INLINE_BYTES {
             result.solution = Some(solution);
         } else {
@@ -196,7 +202,7 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
 
     termination.gap = gap(termination.objective, termination.bound);
     clip(&mut termination.warnings);
-    shorten(&mut termination.detail);
+    shorten(&mut termination.detail, MAX_TEXT_BYTES);
     Ok(Conclusion { result, parts })
 }
 
@@ -212,12 +218,13 @@ fn unsigned_zeros(mut numbers: Vec<f64>) -> Vec<f64> {
 /// Keeps a list of texts for people within bounds.
 fn clip(texts: &mut Vec<String>) {
     texts.truncate(MAX_TEXTS);
-    texts.iter_mut().for_each(shorten);
+    texts.iter_mut().for_each(|text| shorten(text, MAX_TEXT_BYTES));
 }
 
-fn shorten(text: &mut String) {
-    if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end));
+/// Cuts a text to so many bytes, and says so.
+pub(crate) fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or_default());
         text.push('…');
     }

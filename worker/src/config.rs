@@ -22,7 +22,8 @@ pub struct WorkerConfig {
     pub max_attempts: u32,
     /// The most threads that a job gets, whatever it asks for; at least 1.
     pub threads_per_job: u32,
-    /// The address space of a solver process, in bytes; `None` for no cap.
+    /// The most memory that a solver process may allocate for a job, in bytes, whatever
+    /// that asks for; `None` for no cap.
     pub memory_per_job: Option<u64>,
     /// The time limit of a job that has none, and the most that any job gets.
     pub longest_solve: Duration,
@@ -75,7 +76,8 @@ impl Default for WorkerConfig {
             share_after: Duration::from_secs(2),
             ask_patience: Duration::from_secs(2),
             progress_interval: Duration::from_millis(500),
-            heartbeat: Duration::from_secs(10),
+            // The contract says once a second, and timers are late.
+            heartbeat: Duration::from_millis(900),
             later_format_pause: Duration::from_secs(10 * 60),
             settle_grace: Duration::from_secs(10),
         }

@@ -59,6 +59,8 @@ pub(crate) fn dispose(
         Ending::KilledForCancel => Disposition::Cancel,
         Ending::KilledForDrain | Ending::Died(_) if cancelled => Disposition::Cancel,
         Ending::KilledForDrain => Disposition::HandBack,
+        // The same would happen again.
+        Ending::Died(Death::MemoryLimit(_)) => Disposition::Succeed,
         Ending::Died(death) => {
             let message = format!("the solver process died: {death}");
             let died = failed_attempts.saturating_add(1);
@@ -162,6 +164,14 @@ mod tests {
     #[test]
     fn a_solver_that_ran_too_long_leaves_its_best_solution() {
         assert_eq!(dispose(&Ending::Overran, false, 0, 1), Disposition::Succeed);
+    }
+
+    #[test]
+    fn a_solver_at_its_memory_limit_leaves_its_best_solution_and_is_not_tried_again() {
+        let ending = Ending::Died(Death::MemoryLimit(64 << 20));
+        assert_eq!(dispose(&ending, false, 0, 3), Disposition::Succeed);
+        assert_eq!(dispose(&ending, false, 2, 3), Disposition::Succeed);
+        assert_eq!(dispose(&ending, true, 0, 3), Disposition::Cancel);
     }
 
     #[test]

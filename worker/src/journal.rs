@@ -59,6 +59,17 @@ struct Line {
     confirmed: Option<oneshot::Sender<Result<(), MeshError>>>,
 }
 
+/// The confirm of an entry that was given.
+#[derive(Debug)]
+pub(crate) struct Confirm(oneshot::Receiver<Result<(), MeshError>>);
+
+impl Confirm {
+    /// Waits until the log has it.
+    pub(crate) async fn wait(self) -> Result<(), MeshError> {
+        self.0.await.unwrap_or(Err(MeshError::Closed))
+    }
+}
+
 /// The way to the log that all slots of a worker share. Entries reach the mesh in
 /// the order in which they were given.
 #[derive(Clone, Debug)]
@@ -83,6 +94,14 @@ impl Journal {
         let _ = self.lines.send(Line { entry, confirmed: None }).await;
     }
 
+    /// Gives an entry, whose confirm can be waited for later; waits while too many wait.
+    pub(crate) async fn give(&self, entry: LogEntry) -> Confirm {
+        let (confirmed, answer) = oneshot::channel();
+        // Of a journal that was closed, the answer tells.
+        let _ = self.lines.send(Line { entry, confirmed: Some(confirmed) }).await;
+        Confirm(answer)
+    }
+
     /// Gives an entry, unless too many wait; tells whether it did.
     pub(crate) fn write_if_idle(&self, entry: impl FnOnce() -> LogEntry) -> bool {
         let place = self.lines.try_reserve();
@@ -95,10 +114,7 @@ impl Journal {
 
     /// Gives an entry and waits until the log has it.
     pub(crate) async fn confirm(&self, entry: LogEntry) -> Result<(), MeshError> {
-        let (confirmed, answer) = oneshot::channel();
-        let line = Line { entry, confirmed: Some(confirmed) };
-        self.lines.send(line).await.map_err(|_| MeshError::Closed)?;
-        answer.await.unwrap_or(Err(MeshError::Closed))
+        self.give(entry).await.wait().await
     }
 }
 

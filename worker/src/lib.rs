@@ -27,12 +27,15 @@ mod parts;
 mod process;
 mod progress;
 mod proofs;
+mod ranges;
 mod redelivery;
+mod resumption;
 mod settlement;
 mod slot;
 pub mod solver;
 mod supervision;
 mod supervisor;
+mod sweep;
 mod terms;
 mod work;
 

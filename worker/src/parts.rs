@@ -1,11 +1,11 @@
 //! Cuts a solution that is too large for one message into parts.
 
 use prost::length_delimiter_len;
-use solvemesh::v1::Solution;
+use solvemesh::v1::{Ranges, Solution};
 
-/// What a part takes beside its entries, at most: two offsets, and tag and length of
-/// each of four packed arrays.
-const PART_OVERHEAD: usize = 2 * 6 + 4 * 6;
+/// What a part takes beside its entries, at most: two offsets, and tag and length of each
+/// of four packed arrays, and of three messages with four each.
+const PART_OVERHEAD: usize = 2 * 6 + 4 * 6 + 3 * 5 * 6;
 /// A double in a packed array.
 const DOUBLE: usize = 8;
 
@@ -25,24 +25,54 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
     };
     let mut values = solution.values.into_iter();
     let mut reduced_costs = solution.reduced_costs.into_iter();
+    let mut cost_ranges = solution.cost_ranges.into_iter().flat_map(each);
+    let mut bound_ranges = solution.bound_ranges.into_iter().flat_map(each);
     for name in solution.variable_names {
         let (value, reduced_cost) = (values.next(), reduced_costs.next());
-        let part = cutter.part_with_room_for(&name, value, reduced_cost);
+        let (cost, bound) = (cost_ranges.next(), bound_ranges.next());
+        let numbers = value.iter().chain(&reduced_cost).chain(cost.iter().chain(&bound).flatten());
+        let part = cutter.part_with_room_for(&name, numbers.count());
         part.variable_names.push(name);
         part.values.extend(value);
         part.reduced_costs.extend(reduced_cost);
+        add(&mut part.cost_ranges, cost);
+        add(&mut part.bound_ranges, bound);
     }
     let mut activities = solution.activities.into_iter();
     let mut duals = solution.duals.into_iter();
+    let mut row_ranges = solution.right_hand_side_ranges.into_iter().flat_map(each);
     for name in solution.constraint_names {
         let (activity, dual) = (activities.next(), duals.next());
-        let part = cutter.part_with_room_for(&name, activity, dual);
+        let row = row_ranges.next();
+        let numbers = activity.iter().chain(&dual).chain(row.iter().flatten());
+        let part = cutter.part_with_room_for(&name, numbers.count());
         part.constraint_names.push(name);
         part.activities.extend(activity);
         part.duals.extend(dual);
+        add(&mut part.right_hand_side_ranges, row);
     }
     cutter.full.push(cutter.part);
     cutter.full
+}
+
+/// The range of one number: its ends, and the objective there.
+type Range = [f64; 4];
+
+fn each(ranges: Ranges) -> impl Iterator<Item = Range> {
+    let Ranges { lower, upper, objective_at_lower, objective_at_upper } = ranges;
+    let ends = lower.into_iter().zip(upper);
+    let objectives = objective_at_lower.into_iter().zip(objective_at_upper);
+    ends.zip(objectives)
+        .map(|((lower, upper), (at_lower, at_upper))| [lower, upper, at_lower, at_upper])
+}
+
+fn add(ranges: &mut Option<Ranges>, range: Option<Range>) {
+    let Some([lower, upper, at_lower, at_upper]) = range else { return };
+    let ranges = ranges.get_or_insert_default();
+    ranges.lower.push(lower);
+    ranges.upper.push(upper);
+    ranges.objective_at_lower.push(at_lower);
+    ranges.objective_at_upper.push(at_upper);
 }
 
 struct Cutter {
@@ -55,15 +85,9 @@ struct Cutter {
 }
 
 impl Cutter {
-    /// The part that the next entry goes into.
-    fn part_with_room_for(
-        &mut self,
-        name: &str,
-        first: Option<f64>,
-        second: Option<f64>,
-    ) -> &mut Solution {
-        let numbers = first.iter().chain(&second).count() * DOUBLE;
-        let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers;
+    /// The part that the next entry goes into: a name and so many numbers.
+    fn part_with_room_for(&mut self, name: &str, numbers: usize) -> &mut Solution {
+        let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers * DOUBLE;
         if self.size + entry > self.limit && self.size > PART_OVERHEAD {
             let next = Solution {
                 variable_offset: after(self.part.variable_offset, &self.part.variable_names),
@@ -101,6 +125,13 @@ mod tests {
             whole.constraint_names.extend(part.constraint_names);
             whole.activities.extend(part.activities);
             whole.duals.extend(part.duals);
+            for (whole, part) in [
+                (&mut whole.cost_ranges, part.cost_ranges),
+                (&mut whole.bound_ranges, part.bound_ranges),
+                (&mut whole.right_hand_side_ranges, part.right_hand_side_ranges),
+            ] {
+                part.into_iter().flat_map(each).for_each(|range| add(whole, Some(range)));
+            }
         }
         whole
     }
@@ -108,6 +139,15 @@ mod tests {
     fn solution(variables: Vec<String>, constraints: Vec<String>, duals: bool) -> Solution {
         let (n, m) = (variables.len(), constraints.len());
         let numbers = |count: usize| (0..count).map(|i| i as f64 + 0.5).collect::<Vec<_>>();
+        let ranges = |count: usize| {
+            let ranges = Ranges {
+                lower: numbers(count),
+                upper: vec![f64::INFINITY; count],
+                objective_at_lower: vec![-3.0; count],
+                objective_at_upper: numbers(count),
+            };
+            (duals && count > 0).then_some(ranges)
+        };
         Solution {
             variable_names: variables,
             values: numbers(n),
@@ -115,6 +155,9 @@ mod tests {
             constraint_names: constraints,
             activities: numbers(m),
             duals: if duals { numbers(m) } else { Vec::new() },
+            cost_ranges: ranges(n),
+            bound_ranges: ranges(n),
+            right_hand_side_ranges: ranges(m),
             ..Solution::default()
         }
     }
@@ -125,14 +168,14 @@ mod tests {
             variables in vec("[a-z]{0,40}", 0..60),
             constraints in vec("[a-zä]{0,40}", 0..60),
             duals in any::<bool>(),
-            limit in 200usize..2000,
+            limit in 300usize..2000,
         ) {
             let whole = solution(variables, constraints, duals);
             let parts = split(whole.clone(), limit);
             for part in &parts {
                 prop_assert!(part.encoded_len() <= limit);
             }
-            prop_assert!(parts.len() <= 1 + 2 * whole.encoded_len() / (limit - 150));
+            prop_assert!(parts.len() <= 1 + 2 * whole.encoded_len() / (limit - 250));
             prop_assert_eq!(join(parts), whole);
         }
     }

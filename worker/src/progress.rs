@@ -172,6 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_a_second_passes_between_two_however_often_the_solver_reports() {
+        let config = crate::config::WorkerConfig::default();
+        for every in [1, 250, 499, 501, 890, 899, 901, 1_100, 5_000, u64::MAX] {
+            let start = Instant::now();
+            let mut pace = Pace::new(start, config.progress_interval, config.heartbeat);
+            let mut last = Duration::ZERO;
+            for millis in 1..20_000 {
+                if millis % every == 0 {
+                    pace.report(at(1));
+                }
+                let passed = Duration::from_millis(millis);
+                if pace.tell(start + passed).is_some() {
+                    let since = passed - last;
+                    assert!(since >= config.progress_interval, "{every}: {since:?}");
+                    last = passed;
+                }
+                assert!(passed - last < Duration::from_secs(1), "{every}: none since {last:?}");
+            }
+        }
+    }
+
+    #[test]
     fn an_incumbent_moves_objective_bound_and_gap() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);

@@ -11,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest, Standing};
+use solvemesh::{
+    broker::v1::{
+        JobEnvelope, LastIncumbent, LookupAnswer, LookupRequest, Standing, job_envelope::Payload,
+    },
+    v1::ScenarioRange,
+};
 use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
 use tokio::time::Instant;
 
@@ -21,19 +26,17 @@ use crate::context::Context;
 const PARK: Duration = Duration::from_millis(500);
 /// How long the connection of a living worker may be away.
 const BLINK: Duration = Duration::from_secs(1);
-/// An attempt that has written nothing for so many heartbeats is not alive.
-const SILENT_HEARTBEATS: u32 = 3;
+/// An attempt of which a gateway has read nothing for so long is not alive: it writes about
+/// once a second.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long nobody is asked about a mere twin after a question that nobody answered.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What to do with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Advice {
     /// Nobody is at it: solve it.
-    Solve {
-        /// How many attempts have died in the solver, as far as the log was asked.
-        failed_attempts: u32,
-    },
+    Solve(Past),
     /// Its end is in the log: only its delivery was not settled.
     Forget,
     /// Another attempt is alive: wait for its end.
@@ -48,7 +51,9 @@ pub(crate) async fn advice(
     job: &JobEnvelope,
     redelivered: bool,
 ) -> Advice {
-    if context.running.has(&job.job_id) {
+    if is_of_sweep(job) {
+        if redelivered { on_share(context, &job.job_id).await } else { Advice::SOLVE }
+    } else if context.running.has(&job.job_id) {
         Advice::Park
     } else if redelivered || may_have_twin(lane, job) && !context.unanswered.lately() {
         inquire(context, &job.job_id).await
@@ -59,7 +64,45 @@ pub(crate) async fn advice(
 
 impl Advice {
     /// Nobody told anything else.
-    const SOLVE: Self = Self::Solve { failed_attempts: 0 };
+    const SOLVE: Self = Self::Solve(Past::NOTHING);
+}
+
+/// What is known of a job's attempts that died.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Past {
+    /// How many died in the solver, as far as the log was asked.
+    pub(crate) failed_attempts: u32,
+    /// The last solution of theirs.
+    pub(crate) incumbent: Option<LastIncumbent>,
+    /// Of a sweep: scenarios that the log has answers of.
+    pub(crate) answered: Vec<ScenarioRange>,
+}
+
+impl Past {
+    /// Nothing is known.
+    const NOTHING: Self = Self { failed_attempts: 0, incumbent: None, answered: Vec::new() };
+
+    /// What the log tells.
+    fn of(answer: &LookupAnswer) -> Self {
+        let LookupAnswer { failed_attempts, incumbent, answered, .. } = answer.clone();
+        Self { failed_attempts, incumbent, answered }
+    }
+}
+
+fn is_of_sweep(job: &JobEnvelope) -> bool {
+    matches!(job.payload, Some(Payload::Sweep(_) | Payload::SweepReference(_)))
+}
+
+/// Asks what to do with a share of a sweep that was handed out before. Others are at other
+/// shares of it meanwhile, so it waits for nobody; a scenario that is solved twice is
+/// answered once.
+async fn on_share(context: &Context, job: &str) -> Advice {
+    match look_up(context, job).await {
+        Some(answer) if answer.standing() == Standing::Ended => Advice::Forget,
+        // The deaths of its solver are its own, and counted in its envelope.
+        Some(LookupAnswer { answered, .. }) => Advice::Solve(Past { answered, ..Past::NOTHING }),
+        None => Advice::SOLVE,
+    }
 }
 
 /// Whether the job may be in its queue a second time, and it is worth a question. That
@@ -73,32 +116,34 @@ fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
 /// Asks what to do with a job. Without an answer within a bounded time it is to be
 /// solved: better twice than never.
 async fn inquire(context: &Context, job: &str) -> Advice {
-    let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
-    let answer = match context.mesh.ask(request, context.config.ask_patience).await {
-        Ok(answer) if answer.version <= FORMAT_VERSION => answer,
-        Ok(_) => return Advice::SOLVE,
-        Err(error) => {
-            tracing::info!(job, cause = %error, "nobody tells where the job stands");
-            context.unanswered.note();
-            return Advice::SOLVE;
-        }
-    };
-    let solve = Advice::Solve { failed_attempts: answer.failed_attempts };
-    let heard_lately = context.config.heartbeat * SILENT_HEARTBEATS;
-    match judge(&answer, heard_lately) {
+    let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
+    match judge(&answer) {
         Judgement::Clear(advice) => advice,
         Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
             true => Advice::Park,
-            false => solve,
+            false => Advice::Solve(Past::of(&answer)),
         },
         Judgement::IfAlive { worker } => match present(context, worker).await {
             Ok(true) => Advice::Park,
-            Ok(false) => solve,
+            Ok(false) => Advice::Solve(Past::of(&answer)),
             Err(error) => {
                 tracing::info!(job, cause = %error, "whether its worker is alive is not known");
-                solve
+                Advice::Solve(Past::of(&answer))
             }
         },
+    }
+}
+
+/// What any gateway says of a job; `None` where nobody answers within a bounded time.
+async fn look_up(context: &Context, job: &str) -> Option<LookupAnswer> {
+    let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
+    match context.mesh.ask(request, context.config.ask_patience).await {
+        Ok(answer) => (answer.version <= FORMAT_VERSION).then_some(answer),
+        Err(error) => {
+            tracing::info!(job, cause = %error, "nobody tells where the job stands");
+            context.unanswered.note();
+            None
+        }
     }
 }
 
@@ -110,7 +155,7 @@ async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
 }
 
 /// What an answer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Judgement<'a> {
     /// This.
     Clear(Advice),
@@ -118,17 +163,17 @@ enum Judgement<'a> {
     IfAlive { worker: &'a str },
 }
 
-fn judge(answer: &LookupAnswer, heard_lately: Duration) -> Judgement<'_> {
+fn judge(answer: &LookupAnswer) -> Judgement<'_> {
     match answer.standing() {
         Standing::Ended => Judgement::Clear(Advice::Forget),
         Standing::Running
             if !answer.worker_id.is_empty()
-                && Duration::from_millis(answer.silent_millis) < heard_lately =>
+                && Duration::from_millis(answer.silent_millis) < SILENCE =>
         {
             Judgement::IfAlive { worker: &answer.worker_id }
         }
         Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(Advice::Solve { failed_attempts: answer.failed_attempts })
+            Judgement::Clear(Advice::Solve(Past::of(answer)))
         }
     }
 }
@@ -228,8 +273,6 @@ impl Drop for RunningJob {
 mod tests {
     use super::*;
 
-    const LATELY: Duration = Duration::from_secs(30);
-
     fn answer(standing: Standing, worker: &str, silent_millis: u64) -> LookupAnswer {
         LookupAnswer {
             version: FORMAT_VERSION,
@@ -238,21 +281,27 @@ mod tests {
             worker_id: worker.to_owned(),
             silent_millis,
             failed_attempts: 2,
+            incumbent: Some(incumbent()),
+            answered: Vec::new(),
         }
+    }
+
+    fn incumbent() -> LastIncumbent {
+        LastIncumbent { variable_indices: vec![1], values: vec![7.0] }
     }
 
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve { failed_attempts: 2 });
-        assert_eq!(judge(&answer(Standing::Running, "w", 100), LATELY), alive);
-        assert_eq!(judge(&answer(Standing::Running, "w", 30_000), LATELY), solve);
-        assert_eq!(judge(&answer(Standing::Running, "", 100), LATELY), solve);
+        let solve = Judgement::Clear(Advice::Solve(Past::of(&answer(Standing::Queued, "", 0))));
+        assert_eq!(judge(&answer(Standing::Running, "w", 100)), alive);
+        assert_eq!(judge(&answer(Standing::Running, "w", 30_000)), solve);
+        assert_eq!(judge(&answer(Standing::Running, "", 100)), solve);
         for standing in [Standing::Queued, Standing::Unknown, Standing::Unspecified] {
-            assert_eq!(judge(&answer(standing, "w", 100), LATELY), solve);
+            assert_eq!(judge(&answer(standing, "w", 100)), solve);
         }
         let ended = answer(Standing::Ended, "w", 100);
-        assert_eq!(judge(&ended, LATELY), Judgement::Clear(Advice::Forget));
+        assert_eq!(judge(&ended), Judgement::Clear(Advice::Forget));
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Settlement {
         let _ = self.context.mesh.health().wait_for(|health| *health == Health::Ready).await;
     }
 
-    async fn ack(self) {
+    /// The log has all that there is to tell: the broker may forget the delivery.
+    pub(crate) async fn ack(self) {
         if let Err(LeaseLost) = self.lease.ack().await {
             let Author { job, attempt, .. } = &self.author;
             tracing::info!(
@@ -188,7 +189,7 @@ where
 
 /// How a job ended, in the contract's words.
 fn finished(state: JobState, result: Option<SolveResult>, failure: Option<Failure>) -> Finished {
-    Finished { state: state.into(), result, failure }
+    Finished { state: state.into(), result, failure, sweep: None }
 }
 
 /// What the worker's own log says of an end.

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     intake::Intake,
     process::SolverProcess,
-    redelivery::{Advice, advice, forget, give_back, park},
+    redelivery::{Advice, Past, advice, forget, give_back, park},
 };
 
 /// One slot.
@@ -83,8 +83,7 @@ impl Slot {
     /// A solver process, unless it can't be started or the worker stops.
     async fn start_solver(&self) -> Option<SolverProcess> {
         let (lane, slot, config) = (&self.lane, self.index, &self.context.config);
-        let start =
-            SolverProcess::start(&config.solver, config.memory_per_job, config.start_timeout);
+        let start = SolverProcess::start(&config.solver, config.start_timeout);
         let started = tokio::select! {
             () = self.context.stop.cancelled() => return None,
             started = start => started,
@@ -124,12 +123,13 @@ impl Slot {
             Payload::Job(mut job) => {
                 let advice = advice(context, lane, &job, redelivered);
                 match context.stop.run_until_cancelled(advice).await {
-                    Some(Advice::Solve { failed_attempts }) => {
+                    Some(Advice::Solve(past)) => {
+                        let failed_attempts = past.failed_attempts;
                         job.failed_attempts = job.failed_attempts.max(failed_attempts);
                         if redelivered {
                             tracing::info!(job = job.job_id, "a job that was handed out before");
                         }
-                        self.attempt(*job, lease, jobs, solver, backoff).await
+                        self.attempt((*job, past), lease, jobs, solver, backoff).await
                     }
                     Some(Advice::Forget) => {
                         context.settle(forget(job.job_id, lease)).await;
@@ -162,16 +162,27 @@ impl Slot {
     }
 
     /// Attempts a job; tells whether the solver process is still good. What waits
-    /// behind it goes to other slots if it takes long or the worker stops.
+    /// behind it goes to other slots if it takes long or the worker stops. A job with a
+    /// memory limit has a process to itself, so that what it may allocate depends on no
+    /// other.
     async fn attempt(
         &self,
-        job: JobEnvelope,
+        (job, past): (JobEnvelope, Past),
         lease: Lease,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
     ) -> bool {
-        let mut attempt = pin!(attempt(&self.context, &self.lane, job, lease, solver));
+        if solver.is_used() && has_memory_limit(&job) {
+            match self.start_solver().await {
+                Some(fresh) => *solver = fresh,
+                None => {
+                    self.context.settle(give_back(job.job_id, lease)).await;
+                    return false;
+                }
+            }
+        }
+        let mut attempt = pin!(attempt(&self.context, &self.lane, job, past, lease, solver));
         let alive = tokio::select! {
             biased;
             alive = &mut attempt => alive,
@@ -192,6 +203,12 @@ impl Slot {
 async fn leave_to_later_workers(context: Arc<Context>, job: String, lease: Lease) {
     context.pause(context.config.later_format_pause).await;
     give_back(job, lease).await;
+}
+
+/// Whether a job has a memory limit of its own.
+fn has_memory_limit(job: &JobEnvelope) -> bool {
+    let options = job.description.as_ref().and_then(|description| description.options.as_ref());
+    options.is_some_and(|options| options.memory_limit_bytes.is_some())
 }
 
 /// Into the dead-letter queue, where a gateway tells the job's end.

@@ -145,9 +145,10 @@ impl Watch<'_> {
                         seen.outcome = Some(outcome);
                         return ending;
                     }
-                    Ok(Kind::Ready(_)) => {
+                    Ok(Kind::Ready(_) | Kind::Scenarios(_) | Kind::ScenariosDone(_)) => {
                         process.kill().await;
-                        return Ending::Died(Death::Garbled("it was ready twice".to_owned()));
+                        let what = "it told of what it was not asked".to_owned();
+                        return Ending::Died(Death::Garbled(what));
                     }
                     Err(death) => return Ending::Died(death),
                 },

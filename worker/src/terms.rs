@@ -59,6 +59,15 @@ impl Terms {
         }
         options.threads = Some(threads.clamp(1, most));
 
+        let asked = options.memory_limit_bytes;
+        options.memory_limit_bytes = asked.into_iter().chain(config.memory_per_job).min();
+        if let (Some(asked), Some(given)) = (asked, options.memory_limit_bytes)
+            && asked > given
+        {
+            warnings
+                .push(format!("{asked} bytes of memory were asked for; this worker gives {given}"));
+        }
+
         Ok(Self { options, time_limit, warnings })
     }
 }
@@ -124,6 +133,24 @@ mod tests {
         {
             let terms = Terms::of(&job(None, None, asked), &config(), SystemTime::now()).unwrap();
             assert_eq!(terms.options.threads, Some(given));
+            assert_eq!(!terms.warnings.is_empty(), told);
+        }
+    }
+
+    #[test]
+    fn the_memory_limit_is_the_least_of_what_is_asked_and_allowed() {
+        for (asked, allowed, given, told) in [
+            (None, None, None, false),
+            (None, Some(3), Some(3), false),
+            (Some(2), Some(3), Some(2), false),
+            (Some(4), Some(3), Some(3), true),
+            (Some(4), None, Some(4), false),
+        ] {
+            let mut job = job(None, None, None);
+            job.options.as_mut().unwrap().memory_limit_bytes = asked;
+            let config = WorkerConfig { memory_per_job: allowed, ..config() };
+            let terms = Terms::of(&job, &config, SystemTime::now()).unwrap();
+            assert_eq!(terms.options.memory_limit_bytes, given);
             assert_eq!(!terms.warnings.is_empty(), told);
         }
     }

@@ -57,6 +57,32 @@ async fn what_a_solver_died_of_is_told_apart() {
 }
 
 #[tokio::test]
+async fn memory_that_is_refused_under_a_limit_ends_the_job_with_its_best_solution() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    scripts.reports("found", 1, vec![incumbent(2.0, vec![4.0, 3.0])]);
+    let solver = scripts.solver("ready; task t; cat found; exit 4");
+    let mut limited = job("limited", wyndor(500.0), LONG);
+    let description = limited.description.get_or_insert_default();
+    description.options.get_or_insert_default().memory_limit_bytes = Some(1 << 30);
+    bed.enqueue("express", &limited).await;
+    bed.enqueue("express", &job("free", wyndor(500.0), LONG)).await;
+    let config = WorkerConfig { max_attempts: 1, ..config(1, solver) };
+    let worker = Worker::start(bed.mesh.clone(), config);
+
+    let finished = bed.finished("limited").await;
+    assert_eq!(state(&finished), (JobState::Succeeded, ""));
+    let told = termination(&finished);
+    assert_eq!(
+        (told.reason(), told.limit()),
+        (TerminationReason::Feasible, TerminationLimit::Memory)
+    );
+    assert_eq!(told.objective, Some(2700.0));
+    // Without a limit it was the system that had no more.
+    assert_eq!(state(&bed.finished("free").await), (JobState::Failed, "SOLVER_OUT_OF_MEMORY"));
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
 async fn the_neighbours_of_a_job_that_kills_solvers_are_not_charged() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     for task in 1..=20 {

@@ -12,8 +12,10 @@ use std::{
 };
 
 use harness::{Bed, Scripts, config, job, state, told, wyndor};
+use prost::Message;
 use solvemesh::{
-    broker::v1::{LookupAnswer, Standing},
+    broker::v1::{LastIncumbent, LookupAnswer, Standing, log_entry::Kind},
+    solver::v1::{SolverCommand, solver_command},
     v1::{JobState, TerminationReason},
 };
 use solvemesh_broker::{Mesh, Question};
@@ -113,6 +115,36 @@ fn quick(scripts: &Scripts) -> SolverCommandLine {
         scripts.reports(&format!("task.{task}"), task, right);
     }
     scripts.solver("ready; i=1; while :; do task t.$$; cat task.$i; i=$((i+1)); done")
+}
+
+#[tokio::test]
+async fn it_begins_from_the_last_solution_that_was_told_if_that_is_one() {
+    let (doors, windows) = (2.0, 3.0);
+    for (values, start) in [
+        (vec![doors, windows], Some(vec![doors, windows])),
+        (vec![9.0, 9.0], None),
+        (vec![doors], None),
+    ] {
+        let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+        let gateway = Gateway::start(bed.mesh.as_ref()).await;
+        let incumbent = Some(LastIncumbent { values, ..LastIncumbent::default() });
+        gateway.says("j", LookupAnswer { incumbent, ..standing(Standing::Queued) });
+        hand_out_before(&bed, "j").await;
+        scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+        let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
+        let worker = Worker::start(bed.mesh.clone(), standard(1, solver));
+        assert_eq!(state(&bed.finished("j").await), (JobState::Succeeded, ""));
+        let bytes = std::fs::read(scripts.path("t")).unwrap();
+        let command = SolverCommand::decode_length_delimited(bytes.as_slice()).unwrap();
+        let Some(solver_command::Kind::Solve(task)) = command.kind else { panic!("no task") };
+        assert_eq!(task.model.unwrap().start.map(|start| start.values), start);
+        let told = bed.seen.iter().find_map(|entry| match &entry.kind {
+            Some(Kind::Started(started)) => started.start_objective,
+            _ => None,
+        });
+        assert_eq!(told, start.map(|_| 300.0 * doors + 500.0 * windows));
+        worker.drain(NO_GRACE).await;
+    }
 }
 
 #[tokio::test]

@@ -132,8 +132,10 @@ impl Mesh for MemoryMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
         self.open()?;
         let model = match &job.payload {
-            Some(Body::ModelReference(model)) => Some(Claim::new(&self.bulk, &model.id)?),
-            Some(Body::Model(_)) | None => None,
+            Some(Body::ModelReference(stored) | Body::SweepReference(stored)) => {
+                Some(Claim::new(&self.bulk, &stored.id)?)
+            }
+            Some(Body::Model(_) | Body::Sweep(_)) | None => None,
         };
         let message = Message::new(job.clone(), model);
         self.lane(lane).push(message).map_err(|_| MeshError::Full(lane.clone()))

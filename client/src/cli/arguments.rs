@@ -6,7 +6,8 @@ use clap::{
 
 use super::{
     cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, exit::EXIT_CODES,
-    get::GetArgs, list::ListArgs, solve::SolveArgs, submit::SubmitArgs, watch::WatchArgs,
+    get::GetArgs, list::ListArgs, solve::SolveArgs, submit::SubmitArgs, sweep::SweepArgs,
+    watch::WatchArgs,
 };
 
 /// Solve optimisation models on a mesh of workers
@@ -52,6 +53,8 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 pub(crate) enum Command {
     /// Submit a model, wait for its job to end, print the solution
     Solve(SolveArgs),
+    /// Solve a model once for each of many scenarios, print the answers as they come
+    Sweep(SweepArgs),
     /// Submit a model and print the id of its job
     Submit(SubmitArgs),
     /// Wait for jobs to end and print their solutions

@@ -2,27 +2,44 @@ use std::{collections::BTreeMap, time::Duration};
 
 use solvemesh_client::v1::{Event, JobState, Progress, event::Kind};
 
-use super::{lines::measures, names};
+use super::{lines::measures, names, text::brief};
 
 /// How far the jobs of a watch have come, for the line of progress.
 #[derive(Debug)]
 pub(super) struct Board {
     jobs: BTreeMap<String, JobState>,
     progress: Option<Progress>,
+    scenarios: Scenarios,
+}
+
+/// How many scenarios there are, where that is known, and how many are answered.
+#[derive(Debug, Default)]
+struct Scenarios {
+    all: Option<i32>,
+    answered: usize,
 }
 
 impl Board {
     /// Nothing is known of these jobs yet.
     pub(super) fn new<'a>(job_ids: impl IntoIterator<Item = &'a String>) -> Self {
         let jobs = job_ids.into_iter().map(|id| (id.clone(), JobState::Queued)).collect();
-        Self { jobs, progress: None }
+        Self { jobs, progress: None, scenarios: Scenarios::default() }
     }
 
     /// Takes note of an event.
     pub(super) fn add(&mut self, event: &Event) {
         let Some(state) = self.jobs.get_mut(&event.job_id) else { return };
         match &event.kind {
-            Some(Kind::Queued(_) | Kind::AttemptFailed(_)) => *state = JobState::Queued,
+            Some(Kind::Queued(queued)) => {
+                *state = JobState::Queued;
+                let sweep = queued.description.as_ref().and_then(|it| it.sweep.as_ref());
+                self.scenarios.all = sweep.map(|sweep| sweep.scenarios);
+            }
+            Some(Kind::AttemptFailed(_)) => *state = JobState::Queued,
+            Some(Kind::ScenarioResults(answers)) => {
+                *state = JobState::Running;
+                self.scenarios.answered += answers.results.len();
+            }
             Some(Kind::Started(_)) => *state = JobState::Running,
             Some(Kind::Progress(progress)) => {
                 *state = JobState::Running;
@@ -49,6 +66,7 @@ impl Board {
         match (states.next(), states.next()) {
             (Some(&state), None) => {
                 let progress = self.progress.as_ref().map(measures).unwrap_or_default();
+                let progress = self.scenarios.line(elapsed).unwrap_or(progress);
                 let state = names::state(state).unwrap_or("unknown");
                 [state, &progress, &clock]
                     .into_iter()
@@ -66,9 +84,27 @@ impl Board {
     }
 }
 
+impl Scenarios {
+    /// Those of a sweep, and how many are answered in a second.
+    fn line(&self, elapsed: Duration) -> Option<String> {
+        let answered = self.answered;
+        let of = match self.all {
+            Some(all) => format!("{answered}/{all} scenarios"),
+            None if answered > 0 => format!("{answered} scenarios"),
+            None => return None,
+        };
+        let rate = (answered > 0 && !elapsed.is_zero())
+            .then(|| format!("  {}/s", brief(answered as f64 / elapsed.as_secs_f64())));
+        Some(of + &rate.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{Finished, Incumbent, Started};
+    use solvemesh_client::v1::{
+        Finished, Incumbent, JobDescription, Queued, ScenarioResult, ScenarioResults, Started,
+        SweepDescription,
+    };
 
     use super::*;
 
@@ -94,6 +130,19 @@ mod tests {
         board.add(&event("a", Kind::Incumbent(incumbent)));
         let line = board.line(Duration::ZERO);
         assert_eq!(line, "RUNNING  objective 5  bound 4  gap 20%  2 nodes  0:00");
+    }
+
+    #[test]
+    fn a_sweep_shows_how_many_scenarios_are_answered_and_how_fast() {
+        let mut board = Board::new(&["a".to_owned()]);
+        let sweep = Some(SweepDescription { scenarios: 1000, ..SweepDescription::default() });
+        let description = Some(JobDescription { sweep, ..JobDescription::default() });
+        board.add(&event("a", Kind::Queued(Queued { description })));
+        assert_eq!(board.line(Duration::ZERO), "QUEUED  0/1000 scenarios  0:00");
+        let results = vec![ScenarioResult::default(); 250];
+        board.add(&event("a", Kind::ScenarioResults(ScenarioResults { results })));
+        let line = board.line(Duration::from_secs(2));
+        assert_eq!(line, "RUNNING  250/1000 scenarios  125/s  0:02");
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> 
         ("most live jobs", limits.max_live_jobs.to_string()),
         ("most watchers", limits.max_watchers.to_string()),
         ("most jobs in one watch", limits.max_jobs_per_watch.to_string()),
+        ("most scenarios of a sweep", limits.max_scenarios.to_string()),
     ]);
     facts
 }
@@ -111,6 +112,7 @@ fn limits_object(limits: &Limits) -> Value {
         "maxLiveJobs": limits.max_live_jobs,
         "maxWatchers": limits.max_watchers,
         "maxJobsPerWatch": limits.max_jobs_per_watch,
+        "maxScenarios": limits.max_scenarios,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use solvemesh_client::{
     Code, Error, Outcome, Rejection,
-    v1::{JobState, TerminationReason},
+    v1::{JobState, SweepSummary, TerminationReason},
 };
 
 use super::text::printable;
@@ -13,7 +13,8 @@ use super::text::printable;
 /// What `--help` says about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-    0  done; of a job: solved, the answer is optimal
+    0  done; of a job: solved, the answer is optimal; of a sweep: all answers are proven,
+       and not all are that there is no solution
     1  internal or unexpected error
     2  the command line is wrong, or a file it names can't be read
     3  the model was refused
@@ -46,7 +47,10 @@ impl Exit {
     /// What a script should know of how a job ended.
     pub(super) fn of_outcome(outcome: &Outcome) -> Self {
         match outcome.state {
-            JobState::Succeeded => Self::of_reason(outcome.reason()),
+            JobState::Succeeded => match &outcome.sweep {
+                Some(sweep) => Self::of_sweep(sweep),
+                None => Self::of_reason(outcome.reason()),
+            },
             JobState::Failed | JobState::Expired => Self::JobFailed,
             JobState::Cancelled => Self::Cancelled,
             JobState::Unspecified | JobState::Queued | JobState::Running => Self::Unexpected,
@@ -64,6 +68,18 @@ impl Exit {
             Reason::Imprecise | Reason::NumericalError | Reason::OtherError => Self::JobFailed,
             Reason::Unspecified => Self::Unexpected,
         }
+    }
+
+    /// An infeasible scenario is an answer like another, as long as some scenario has a
+    /// solution; one that failed or hit a limit is told as a job that does.
+    fn of_sweep(sweep: &SweepSummary) -> Self {
+        if sweep.stopped_by.is_some() {
+            return Self::Done;
+        }
+        let counts = sweep.counts.iter().filter(|count| count.count > 0);
+        let exits = || counts.clone().map(|count| Self::of_reason(count.reason()));
+        let solved = exits().any(|exit| exit == Self::Done);
+        exits().filter(|&exit| !(solved && exit == Self::NoSolution)).max().unwrap_or(Self::Done)
     }
 
     fn of_error(error: &Error) -> Self {
@@ -149,7 +165,7 @@ fn told(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{SolveResult, Termination};
+    use solvemesh_client::v1::{SolveResult, Termination, TerminationCount};
 
     use super::*;
 
@@ -161,6 +177,7 @@ mod tests {
             attempt: 1,
             result: Some(SolveResult { termination: Some(termination), ..SolveResult::default() }),
             failure: None,
+            sweep: None,
         }
     }
 
@@ -177,6 +194,23 @@ mod tests {
         assert_eq!(exit(Reason::Imprecise), Exit::JobFailed);
         assert_eq!(exit(Reason::NumericalError), Exit::JobFailed);
         assert_eq!(exit(Reason::Unspecified), Exit::Unexpected);
+    }
+
+    #[test]
+    fn a_sweep_ends_with_zero_where_all_is_proven_and_some_scenario_has_a_solution() {
+        use TerminationReason as Reason;
+        let exit = |reasons: &[Reason], stopped_by| {
+            let count = |&reason: &Reason| TerminationCount { reason: reason.into(), count: 1 };
+            let counts = reasons.iter().map(count).collect();
+            let sweep = Some(SweepSummary { counts, stopped_by, ..SweepSummary::default() });
+            let optimal = outcome(JobState::Succeeded, Reason::Unspecified);
+            Exit::of_outcome(&Outcome { result: None, sweep, ..optimal })
+        };
+        assert_eq!(exit(&[Reason::Optimal, Reason::Infeasible], None), Exit::Done);
+        assert_eq!(exit(&[Reason::Unbounded, Reason::Infeasible], None), Exit::NoSolution);
+        assert_eq!(exit(&[Reason::Optimal, Reason::Feasible], None), Exit::Limit);
+        assert_eq!(exit(&[Reason::Optimal, Reason::OtherError], None), Exit::JobFailed);
+        assert_eq!(exit(&[Reason::Feasible], Some(3)), Exit::Done);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use solvemesh_client::{Assembly, Client, Error, Outcome, Update, Watch, v1::Event};
+use solvemesh_client::{
+    Assembly, Client, Error, Outcome, Update, Watch,
+    v1::{Event, JobDescription, ScenarioResult, event::Kind},
+};
 use tokio::{
     select,
     time::{Instant, Interval, MissedTickBehavior, interval},
@@ -10,6 +13,17 @@ use super::{board::Board, exit::Failure, screen::Screen, setback};
 
 /// How often the line of progress is drawn.
 const DRAWING: Duration = Duration::from_millis(200);
+
+/// What is told of jobs as data.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+pub(super) enum News {
+    /// A job was accepted.
+    Queued { job_id: String, description: JobDescription },
+    /// Scenarios of a sweep were answered.
+    Answers { job_id: String, results: Vec<ScenarioResult> },
+    /// A job ended.
+    Ended(Outcome),
+}
 
 /// Follows jobs to their ends, and tells on the way.
 pub(super) struct Follow {
@@ -55,14 +69,26 @@ impl Follow {
     /// The next job to end; `None` once all have. Nothing is lost when the future is
     /// dropped before it is ready.
     pub(super) async fn next(&mut self) -> Result<Option<Outcome>, Failure> {
+        loop {
+            match self.news().await? {
+                Some(News::Ended(outcome)) => return Ok(Some(outcome)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next to be told; `None` once all jobs have ended. Nothing is lost when the future
+    /// is dropped before it is ready.
+    pub(super) async fn news(&mut self) -> Result<Option<News>, Failure> {
         // The line stands there from the first moment on, however fast the jobs end.
         self.draw();
         loop {
             select! {
                 update = self.watch.update() => match update {
                     None => return Ok(None),
-                    Some(Ok(update)) => if let Some(outcome) = self.take(update)? {
-                        return Ok(Some(outcome));
+                    Some(Ok(update)) => if let Some(news) = self.take(update)? {
+                        return Ok(Some(news));
                     },
                     Some(Err(error)) => {
                         if !matches!(error, Error::Rejected(_)) {
@@ -87,7 +113,7 @@ impl Follow {
         format!("to watch again: solvemesh --gateway {} watch {}", self.url, self.pending.join(" "))
     }
 
-    fn take(&mut self, update: Update) -> Result<Option<Outcome>, Failure> {
+    fn take(&mut self, update: Update) -> Result<Option<News>, Failure> {
         match update {
             Update::Event(event) => return self.event(event),
             Update::Lost { cause, patience } if self.served => {
@@ -101,15 +127,29 @@ impl Follow {
         Ok(None)
     }
 
-    fn event(&mut self, event: Event) -> Result<Option<Outcome>, Failure> {
+    fn event(&mut self, event: Event) -> Result<Option<News>, Failure> {
         self.served = true;
         self.screen.event(&event)?;
         self.board.add(&event);
-        let outcome = self.assembly.add(event).map_err(Error::from)?;
-        if let Some(outcome) = &outcome {
-            self.pending.retain(|job| *job != outcome.job_id);
-            self.screen.clear();
+        let Event { job_id, kind, .. } = event;
+        match kind {
+            Some(Kind::Queued(queued)) => {
+                let description = queued.description.unwrap_or_default();
+                Ok(Some(News::Queued { job_id, description }))
+            }
+            Some(Kind::ScenarioResults(answers)) => {
+                self.screen.clear();
+                Ok(Some(News::Answers { job_id, results: answers.results }))
+            }
+            kind => {
+                let event = Event { job_id, kind, ..event };
+                let outcome = self.assembly.add(event).map_err(Error::from)?;
+                if let Some(outcome) = &outcome {
+                    self.pending.retain(|job| *job != outcome.job_id);
+                    self.screen.clear();
+                }
+                Ok(outcome.map(News::Ended))
+            }
         }
-        Ok(outcome)
     }
 }

@@ -13,6 +13,7 @@ use super::{
     lines::measures,
     names,
     screen::Screen,
+    summary,
     table::{result_facts, write_contradiction, write_facts, write_solution},
     text::to_the_second,
 };
@@ -105,6 +106,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         (None, Some(progress)) => facts.push(("progress", measures(progress))),
         (None, None) => {}
     }
+    facts.extend(job.sweep.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
     facts.extend(job.failure.as_ref().map(|f| ("failure", format!("{}: {}", f.reason, f.message))));
     facts.retain(|(_, value)| !value.is_empty());
     facts

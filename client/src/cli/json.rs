@@ -6,10 +6,10 @@ use std::{
 use prost_types::Duration;
 use solvemesh_client::{
     Outcome,
-    v1::{Failure, Job, SolveResult},
+    v1::{Failure, Job, Ranges, SolveResult, SweepSummary},
 };
 
-use super::{names, proofs};
+use super::{names, proofs, summary};
 
 /// Writes the end of a job as one flat object on a line of its own, value by value, so
 /// that a large solution takes no second copy. What is unknown is null.
@@ -21,6 +21,7 @@ pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Resu
     termination(&mut object, result)?;
     solution(&mut object, result)?;
     proof(&mut object, result)?;
+    sweep(&mut object, outcome.sweep.as_ref())?;
     object.number("maxViolation", max_violation(result))?;
     object.integer("attempt", outcome.attempt.into())?;
     solver(&mut object, result)?;
@@ -73,6 +74,7 @@ pub(super) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
         solution(&mut object, result)?;
         proof(&mut object, result)?;
     }
+    sweep(&mut object, job.sweep.as_ref())?;
     object.number("maxViolation", max_violation(result))?;
     solver(&mut object, result)?;
     failure(&mut object, job.failure.as_ref())?;
@@ -99,13 +101,32 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     // An LP without rows has duals, just none to tell; a MIP has neither array.
     let is_lp = !solution.duals.is_empty() || !solution.reduced_costs.is_empty();
     object.numbers("duals", constraints, is_lp.then_some(solution.duals.as_slice()))?;
-    object.numbers("reducedCosts", variables, is_lp.then_some(solution.reduced_costs.as_slice()))
+    object.numbers(
+        "reducedCosts",
+        variables,
+        is_lp.then_some(solution.reduced_costs.as_slice()),
+    )?;
+    for (key, names, ranges) in [
+        ("costRanges", variables, &solution.cost_ranges),
+        ("boundRanges", variables, &solution.bound_ranges),
+        ("rightHandSideRanges", constraints, &solution.right_hand_side_ranges),
+    ] {
+        if let Some(ranges) = ranges {
+            object.ranges(key, names, ranges)?;
+        }
+    }
+    Ok(())
 }
 
 /// Only of models without a solution, or without a best one, and a basis that was asked for.
 fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
     let keys = r.map(proofs::keys).unwrap_or_default();
     keys.iter().try_for_each(|(key, value)| object.value(key, value))
+}
+
+/// Only of sweeps.
+fn sweep<W: Write>(object: &mut Object<'_, W>, sweep: Option<&SweepSummary>) -> io::Result<()> {
+    sweep.map_or(Ok(()), |sweep| object.value("sweep", &summary::object(sweep)))
 }
 
 fn solver<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
@@ -135,19 +156,19 @@ pub(super) fn name(names: &[String], index: usize) -> Cow<'_, str> {
     names.get(index).map_or_else(|| format!("#{index}").into(), |name| name.as_str().into())
 }
 
-/// A JSON object while it is written.
-struct Object<'a, W> {
+/// A JSON object while it is written, on a line of its own where it is no other's value.
+pub(super) struct Object<'a, W> {
     out: &'a mut W,
     first: bool,
 }
 
 impl<'a, W: Write> Object<'a, W> {
-    fn begin(out: &'a mut W) -> io::Result<Self> {
+    pub(super) fn begin(out: &'a mut W) -> io::Result<Self> {
         out.write_all(b"{")?;
         Ok(Self { out, first: true })
     }
 
-    fn end(self) -> io::Result<()> {
+    pub(super) fn end(self) -> io::Result<()> {
         self.out.write_all(b"}\n")
     }
 
@@ -160,7 +181,7 @@ impl<'a, W: Write> Object<'a, W> {
         self.out.write_all(b":")
     }
 
-    fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
@@ -175,7 +196,7 @@ impl<'a, W: Write> Object<'a, W> {
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
-    fn integer(&mut self, key: &str, value: i64) -> io::Result<()> {
+    pub(super) fn integer(&mut self, key: &str, value: i64) -> io::Result<()> {
         self.maybe_integer(key, Some(value))
     }
 
@@ -185,17 +206,39 @@ impl<'a, W: Write> Object<'a, W> {
     }
 
     /// A number that is not finite is null, which is how `serde_json` writes it.
-    fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
+    pub(super) fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
-    fn numbers(&mut self, key: &str, names: &[String], values: Option<&[f64]>) -> io::Result<()> {
+    pub(super) fn numbers(
+        &mut self,
+        key: &str,
+        names: &[String],
+        values: Option<&[f64]>,
+    ) -> io::Result<()> {
         let Some(values) = values else { return self.text(key, None) };
         self.key(key)?;
         let mut inner = Object::begin(&mut *self.out)?;
         for (index, &value) in values.iter().enumerate() {
             inner.number(&name(names, index), Some(value))?;
+        }
+        self.out.write_all(b"}")
+    }
+
+    /// An end that is infinite is null.
+    fn ranges(&mut self, key: &str, names: &[String], ranges: &Ranges) -> io::Result<()> {
+        self.key(key)?;
+        let mut inner = Object::begin(&mut *self.out)?;
+        let end = |ends: &[f64], index: usize| ends.get(index).copied();
+        for index in 0..ranges.lower.len() {
+            inner.key(&name(names, index))?;
+            let mut range = Object::begin(&mut *inner.out)?;
+            range.number("lower", end(&ranges.lower, index))?;
+            range.number("upper", end(&ranges.upper, index))?;
+            range.number("objectiveAtLower", end(&ranges.objective_at_lower, index))?;
+            range.number("objectiveAtUpper", end(&ranges.objective_at_upper, index))?;
+            inner.out.write_all(b"}")?;
         }
         self.out.write_all(b"}")
     }
@@ -232,7 +275,7 @@ mod tests {
     }
 
     fn ended(state: JobState) -> Outcome {
-        Outcome { job_id: "j".into(), state, attempt: 0, result: None, failure: None }
+        Outcome { job_id: "j".into(), state, attempt: 0, result: None, failure: None, sweep: None }
     }
 
     fn solved(solution: Solution) -> Outcome {

@@ -1,5 +1,5 @@
 use solvemesh_client::v1::{
-    Event, Failure, Finished, Incumbent, JobDescription, Progress, event::Kind,
+    Event, Failure, Finished, Incumbent, JobDescription, Progress, Started, event::Kind,
 };
 
 /// The most values of an incumbent on its line.
@@ -7,7 +7,7 @@ const VALUES: usize = 20;
 
 use super::{
     json::seconds,
-    names,
+    names, summary,
     text::{number, percent, printable, short_number},
 };
 
@@ -29,7 +29,10 @@ pub(super) fn what(kind: &Kind) -> String {
             Some(description) => format!("queued{}", described(description)),
             None => "queued".into(),
         },
-        Kind::Started(started) => format!("started by {}", started.worker),
+        Kind::Started(Started { worker, start_objective: None }) => format!("started by {worker}"),
+        Kind::Started(Started { worker, start_objective: Some(objective) }) => {
+            format!("started by {worker}, from objective {}", short_number(*objective))
+        }
         Kind::Progress(progress) => format!("progress: {}", measures(progress)),
         Kind::CancelRequested(_) => "cancel requested".into(),
         Kind::SolutionPart(part) => {
@@ -37,6 +40,7 @@ pub(super) fn what(kind: &Kind) -> String {
         }
         Kind::Incumbent(incumbent) => format!("incumbent: {}", better(incumbent)),
         Kind::Log(log) => format!("{} lines of the solver's log", log.lines.len()),
+        Kind::ScenarioResults(answers) => format!("{} scenarios answered", answers.results.len()),
         Kind::AttemptFailed(lost) => format!("attempt failed{}", because(lost.failure.as_ref())),
         Kind::Finished(finished) => finish(finished),
     }
@@ -50,7 +54,8 @@ fn described(description: &JobDescription) -> String {
     let size = description.size.as_ref().map_or_else(String::new, |size| {
         format!(": {} variables, {} constraints", size.variables, size.constraints)
     });
-    lane + &size
+    let sweep = description.sweep.as_ref();
+    lane + &size + &sweep.map_or_else(String::new, |it| format!(", {} scenarios", it.scenarios))
 }
 
 /// The numbers of a progress that are known.
@@ -99,6 +104,7 @@ fn finish(finished: &Finished) -> String {
         }
         text.extend(termination.objective.map(|x| format!("  objective {}", number(x))));
     }
+    text.extend(finished.sweep.as_ref().map(|sweep| format!("  {}", summary::line(sweep))));
     text + &because(finished.failure.as_ref())
 }
 
@@ -108,7 +114,7 @@ fn because(failure: Option<&Failure>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{AttemptFailed, JobState, Started};
+    use solvemesh_client::v1::{AttemptFailed, JobState};
 
     use super::*;
 
@@ -118,9 +124,11 @@ mod tests {
 
     #[test]
     fn a_line_names_job_sequence_and_event() {
-        let started = Kind::Started(Started { worker: "w\u{7}".into() });
-        assert_eq!(line(&event(1, started.clone())), "j #3 started by w\\u{7}");
-        assert_eq!(line(&event(2, started)), "j #3 started by w\\u{7} (attempt 2)");
+        let started = Started { worker: "w\u{7}".into(), start_objective: None };
+        assert_eq!(line(&event(1, Kind::Started(started.clone()))), "j #3 started by w\\u{7}");
+        let again = Kind::Started(Started { start_objective: Some(7.0), ..started });
+        let expected = "j #3 started by w\\u{7}, from objective 7 (attempt 2)";
+        assert_eq!(line(&event(2, again)), expected);
     }
 
     #[test]
@@ -150,7 +158,7 @@ mod tests {
         let failure = Some(Failure { reason: "SOLVER_HUNG".into(), message: "killed".into() });
         let lost = Kind::AttemptFailed(AttemptFailed { failure: failure.clone() });
         assert_eq!(line(&event(1, lost)), "j #3 attempt failed: SOLVER_HUNG: killed");
-        let finished = Finished { state: JobState::Failed.into(), result: None, failure };
+        let finished = Finished { state: JobState::Failed.into(), failure, ..Finished::default() };
         let expected = "j #3 finished: FAILED: SOLVER_HUNG: killed";
         assert_eq!(line(&event(1, Kind::Finished(finished))), expected);
     }

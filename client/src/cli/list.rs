@@ -118,7 +118,7 @@ fn write_table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
     let columns = [
         Column::texts("job", text(|job| job.job_id.clone())),
         Column::texts("state", text(|job| names::state(job.state()).unwrap_or("unknown").into())),
-        Column::texts("reason", text(|job| reason(job).unwrap_or_default().into())),
+        Column::texts("reason", text(|job| reason(job).unwrap_or_default())),
         Column::texts("objective", text(|job| objective(job).map(number).unwrap_or_default())),
         Column::texts(
             "submitted",
@@ -133,16 +133,22 @@ fn description(job: &Job, of: impl Fn(&JobDescription) -> String) -> String {
     job.description.as_ref().map(of).unwrap_or_default()
 }
 
-/// What the solve found out, or why there was none.
-fn reason(job: &Job) -> Option<&str> {
+/// What the solve found out, or why there was none; of a sweep, how far it has come.
+fn reason(job: &Job) -> Option<String> {
     if let Some(failure) = &job.failure {
-        return Some(&failure.reason);
+        return Some(failure.reason.clone());
     }
-    names::reason(job.result.as_ref()?.termination.as_ref()?.reason())
+    if let Some(sweep) = &job.sweep {
+        return Some(format!("{}/{} scenarios", sweep.answered, sweep.scenarios));
+    }
+    Some(names::reason(job.result.as_ref()?.termination.as_ref()?.reason())?.to_owned())
 }
 
-/// The best so far.
+/// The best so far; of a sweep, that of the best scenario.
 fn objective(job: &Job) -> Option<f64> {
+    if let Some(sweep) = &job.sweep {
+        return Some(sweep.best.as_ref()?.objective);
+    }
     match &job.result {
         Some(result) => result.termination.as_ref()?.objective,
         None => job.progress.as_ref()?.objective,
@@ -153,7 +159,7 @@ fn objective(job: &Job) -> Option<f64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh_client::v1::Progress;
+    use solvemesh_client::v1::{Progress, ScenarioExtreme, SweepSummary};
 
     use super::*;
 
@@ -168,11 +174,15 @@ mod tests {
             ..Job::default()
         };
         let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
+        let best = Some(ScenarioExtreme { objective: 5.0, ..ScenarioExtreme::default() });
+        let summary = SweepSummary { scenarios: 9, answered: 3, best, ..SweepSummary::default() };
+        let sweep = Job { job_id: "s".into(), sweep: Some(summary), ..running.clone() };
         let mut out = Vec::new();
-        write_table(&mut out, &[running, queued]).unwrap();
-        let expected = "job      state    reason  objective  submitted             name\n\
-                        long id  RUNNING          7          2023-11-14T22:13:20Z\n\
-                        j        QUEUED\n";
+        write_table(&mut out, &[running, queued, sweep]).unwrap();
+        let expected = "job      state    reason         objective  submitted             name\n\
+                        long id  RUNNING                 7          2023-11-14T22:13:20Z\n\
+                        j        QUEUED\n\
+                        s        RUNNING  3/9 scenarios  5          2023-11-14T22:13:20Z\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

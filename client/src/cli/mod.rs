@@ -1,9 +1,11 @@
 //! The commands, a file each, and what they share: what is asked for (`arguments`,
-//! `submission`, `pack`), what happens meanwhile (`follow`, `screen`, `board`, `lines`,
-//! `setback`), and
-//! what is told at the end (`json`, `table`, `exit`).
+//! `submission`, `alone`, `pack`), what happens meanwhile (`attend`, `follow`, `screen`,
+//! `board`, `lines`, `setback`), and what is told at the end (`json`, `table`, `summary`,
+//! `exit`).
 
+mod alone;
 mod arguments;
+mod attend;
 mod board;
 mod cancel;
 mod capabilities;
@@ -24,6 +26,8 @@ mod solve;
 mod start;
 mod submission;
 mod submit;
+mod summary;
+mod sweep;
 mod table;
 mod text;
 mod watch;
@@ -38,4 +42,5 @@ pub(crate) use list::list;
 pub(crate) use setback::tell_setback;
 pub(crate) use solve::solve;
 pub(crate) use submit::submit;
+pub(crate) use sweep::sweep;
 pub(crate) use watch::watch;

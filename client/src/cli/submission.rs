@@ -6,15 +6,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{
-    Args, ValueEnum,
-    builder::{BoolishValueParser, NonEmptyStringValueParser},
-};
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
     Client, Error,
     v1::{
-        FileFormat, IncumbentOptions, Job, Model, ModelFile, Presolve, SolveOptions, Solver, Start,
-        SubmitJobRequest, model::Form,
+        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, SubmitJobRequest,
+        model::Form,
     },
 };
 use uuid::Uuid;
@@ -22,13 +19,12 @@ use uuid::Uuid;
 use super::{
     exit::{Failure, is_in_model},
     pack::packed,
-    start,
 };
 
 /// A larger file is not read: no gateway would take it.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What to solve, and how.
+/// What to solve, and how, alone or with many scenarios.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SubmissionArgs {
     /// The model: an LP or MPS file, plain, gzip or zstd; - reads standard input. What is
@@ -90,6 +86,11 @@ pub(super) struct SubmissionArgs {
     )]
     abs_gap: Option<f64>,
 
+    /// Stop when the solver needs more memory than this: bytes, or with K, M, G for KiB,
+    /// MiB, GiB, as in 512M; a worker may allow less
+    #[arg(long, env = "SOLVEMESH_MEMORY_LIMIT", value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<u64>,
+
     /// Threads of the solver; a worker may allow fewer
     #[arg(
         long,
@@ -117,19 +118,6 @@ pub(super) struct SubmissionArgs {
     /// Who is to solve
     #[arg(long, env = "SOLVEMESH_SOLVER", value_name = "SOLVER")]
     solver: Option<SolverArg>,
-
-    /// Begin where an earlier solve ended: the JSON that it printed, of which the basis is
-    /// taken, or else the values
-    #[arg(long, env = "SOLVEMESH_START", value_name = "FILE")]
-    start: Option<PathBuf>,
-
-    /// Tell the basis that an LP ends with, in JSON
-    #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
-    return_basis: bool,
-
-    /// If the model is infeasible, find bounds that contradict each other, none too many
-    #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
-    infeasible_subset: bool,
 
     /// Stop after so many branch-and-bound nodes
     #[arg(
@@ -179,20 +167,6 @@ pub(super) struct SubmissionArgs {
         value_parser = pair
     )]
     options: Vec<(String, String)>,
-
-    /// Variables whose values incumbents tell, by name (default: all); may be repeated (in
-    /// the environment: one a line)
-    #[arg(
-        long = "incumbent-variable",
-        env = "SOLVEMESH_INCUMBENT_VARIABLE",
-        value_name = "NAME",
-        value_delimiter = '\n'
-    )]
-    incumbent_variables: Vec<String>,
-
-    /// Leave values of 0 out of incumbents
-    #[arg(long, env = "SOLVEMESH_INCUMBENT_NONZEROS", value_parser = BoolishValueParser::new())]
-    incumbent_nonzeros: bool,
 
     /// A label to find the job by; may be repeated (in the environment: one a line)
     #[arg(
@@ -264,6 +238,11 @@ impl SubmissionArgs {
         })
     }
 
+    /// Whether the model is read from standard input.
+    pub(super) fn reads_stdin(&self) -> bool {
+        is_stdin(&self.file)
+    }
+
     /// The file, as it was named.
     pub(super) fn file(&self) -> String {
         self.file.display().to_string()
@@ -286,7 +265,7 @@ impl SubmissionArgs {
         let model = Model {
             name: self.model_name.clone().unwrap_or_default(),
             form: Some(Form::File(file)),
-            start: self.start()?,
+            start: None,
         };
         Ok(SubmitJobRequest {
             model: Some(model),
@@ -297,15 +276,8 @@ impl SubmissionArgs {
             lane: self.lane.clone().unwrap_or_default(),
             deadline: to_wire("--deadline", self.deadline)?,
             queue_time_limit: to_wire("--queue-time-limit", self.queue_time_limit)?,
+            sweep: None,
         })
-    }
-
-    fn start(&self) -> Result<Option<Start>, Failure> {
-        let read = |file: &PathBuf| {
-            start::read(file)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
-        };
-        self.start.as_ref().map(read).transpose()
     }
 
     fn options(&self) -> Result<SolveOptions, Failure> {
@@ -319,23 +291,16 @@ impl SubmissionArgs {
             solver: self.solver.map_or(Solver::Unspecified, SolverArg::to_wire).into(),
             solver_options: unique("--option", &self.options)?,
             log: false,
-            incumbents: self.incumbents(),
-            infeasible_subset: self.infeasible_subset,
-            return_basis: self.return_basis,
+            incumbents: None,
+            infeasible_subset: false,
+            return_basis: false,
             node_limit: self.node_limit,
             iteration_limit: self.iteration_limit,
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
+            memory_limit_bytes: self.memory_limit,
+            sensitivity: false,
         })
-    }
-
-    /// What incumbents are to tell, where that is not the default.
-    fn incumbents(&self) -> Option<IncumbentOptions> {
-        let asked = IncumbentOptions {
-            nonzeros_only: self.incumbent_nonzeros,
-            variables: self.incumbent_variables.clone(),
-        };
-        (asked != IncumbentOptions::default()).then_some(asked)
     }
 }
 
@@ -376,7 +341,8 @@ fn to_wire(flag: &str, time: Option<Duration>) -> Result<Option<prost_types::Dur
     time.map_err(|_| Failure::Usage(format!("{flag} is too long")))
 }
 
-fn is_stdin(file: &Path) -> bool {
+/// Whether it stands for standard input.
+pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
@@ -388,7 +354,8 @@ fn name(file: &Path) -> String {
     file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file, or standard input where it is `-`.
+pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     if is_stdin(file) {
         read_bounded(io::stdin().lock())
     } else {
@@ -435,6 +402,20 @@ fn not_negative(text: &str) -> Result<f64, String> {
         Ok(number) if (0.0..f64::INFINITY).contains(&number) => Ok(number),
         _ => Err("it must be a number, 0 or more".into()),
     }
+}
+
+/// `N`, or `N` with a unit of 1024, 1024² or 1024³ bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1_u64 << 30)];
+    let unit = units
+        .into_iter()
+        .find(|(letter, _)| text.ends_with([*letter, letter.to_ascii_lowercase()]));
+    let (number, unit) = match unit {
+        Some((_, unit)) => (&text[..text.len() - 1], unit),
+        None => (text, 1),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "it must be a number of bytes, or one with K, M or G".into())
 }
 
 fn positive_seconds(text: &str) -> Result<Duration, String> {
@@ -487,8 +468,6 @@ mod tests {
             "d=",
             "--label",
             "k=v",
-            "--incumbent-variable",
-            "x",
         ]);
         let request = args.request_of(b"text".to_vec(), "a.lp".into()).unwrap();
         let options = request.options.as_ref().unwrap();
@@ -503,8 +482,6 @@ mod tests {
         assert_eq!((options.presolve(), options.solver()), (Presolve::Off, Solver::Highs));
         assert_eq!(options.solver_options["a"], "b=c");
         assert_eq!(options.solver_options["d"], "");
-        let told = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
-        assert_eq!(options.incumbents, Some(told));
         assert_eq!(request.labels["k"], "v");
         assert!(!request.request_id.is_empty());
     }
@@ -549,6 +526,15 @@ mod tests {
         }
         for bad in ["-1", "nan", "inf", ""] {
             assert!(not_negative(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_size_has_a_unit_or_none() {
+        assert_eq!(size("67108864"), Ok(64 << 20));
+        assert_eq!((size("512M"), size("3k"), size("2G")), (Ok(512 << 20), Ok(3072), Ok(2 << 30)));
+        for bad in ["", "M", "1.5G", "-1M", "64MiB", "99999999999G", "ß"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

@@ -4,6 +4,7 @@ use clap::{Args, builder::BoolishValueParser};
 use solvemesh_client::{Client, v1::Job};
 
 use super::{
+    alone::AloneArgs,
     exit::{Exit, Failure},
     get::size,
     report::warn,
@@ -16,6 +17,8 @@ use super::{
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     submission: SubmissionArgs,
+    #[command(flatten)]
+    alone: AloneArgs,
 
     /// Only check the model and the options; nothing is queued, and no id printed
     #[arg(long, env = "SOLVEMESH_VALIDATE_ONLY", value_parser = BoolishValueParser::new())]
@@ -29,6 +32,7 @@ pub(crate) struct SubmitArgs {
 /// Submits a model and prints the id of its job.
 pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, Failure> {
     let mut request = args.submission.request()?;
+    args.alone.add_to(&mut request)?;
     request.validate_only = args.validate_only;
     request.options.get_or_insert_default().log = args.log;
     let job = args.submission.submit(client, request).await?;

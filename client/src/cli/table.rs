@@ -5,12 +5,12 @@ use std::{
 
 use solvemesh_client::{
     Outcome,
-    v1::{Solution, SolveResult},
+    v1::{Ranges, Solution, SolveResult},
 };
 
 use super::{
     json::{name, seconds},
-    names, proofs,
+    names, proofs, summary,
     text::{number, percent, printable, time},
 };
 
@@ -39,7 +39,39 @@ pub(super) fn write_solution(
     all: bool,
 ) -> io::Result<()> {
     write_variables(out, solution, all)?;
-    write_constraints(out, solution, all)
+    write_constraints(out, solution, all)?;
+    for (of, head, names, ranges) in [
+        ("variable", "cost from", &solution.variable_names, &solution.cost_ranges),
+        ("variable", "bound from", &solution.variable_names, &solution.bound_ranges),
+        (
+            "constraint",
+            "right-hand side from",
+            &solution.constraint_names,
+            &solution.right_hand_side_ranges,
+        ),
+    ] {
+        if let Some(ranges) = ranges {
+            write_ranges(out, Column::names(of, names), head, ranges)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes all ranges: an end may be anything whatever the value is.
+fn write_ranges<'a>(
+    out: &mut impl Write,
+    names: Column<'a>,
+    head: &'a str,
+    ranges: &'a Ranges,
+) -> io::Result<()> {
+    let columns = [
+        names,
+        Column::numbers(head, &ranges.lower),
+        Column::numbers("to", &ranges.upper),
+        Column::numbers("objective from", &ranges.objective_at_lower),
+        Column::numbers("to", &ranges.objective_at_upper),
+    ];
+    write_grid(out, &columns, &(0..ranges.lower.len()).collect::<Vec<_>>())
 }
 
 /// Writes one fact a line: its name, then its value.
@@ -59,6 +91,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(result) = &outcome.result {
         facts.extend(result_facts(result));
     }
+    facts.extend(outcome.sweep.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
     facts
 }
 
@@ -226,7 +259,7 @@ mod tests {
 
     fn outcome(result: Option<SolveResult>, failure: Option<Failure>) -> Outcome {
         let state = if failure.is_some() { JobState::Failed } else { JobState::Succeeded };
-        Outcome { job_id: "j".into(), state, attempt: 1, result, failure }
+        Outcome { job_id: "j".into(), state, attempt: 1, result, failure, sweep: None }
     }
 
     fn wyndor() -> Outcome {
@@ -279,6 +312,27 @@ mod tests {
         assert!(lines.contains(&"Gates         0         -12.5".to_owned()));
         assert!(lines.contains(&"gates              0     0".to_owned()));
         assert!(!lines.iter().any(|line| line.contains("left out")));
+    }
+
+    #[test]
+    fn ranges_have_tables_of_their_own() {
+        let mut outcome = wyndor();
+        let solution = outcome.result.as_mut().unwrap().solution.as_mut().unwrap();
+        solution.cost_ranges = Some(Ranges {
+            lower: vec![0.0, 200.0, f64::NEG_INFINITY],
+            upper: vec![750.0, f64::INFINITY, 12.5],
+            objective_at_lower: vec![3000.0, 1800.0, 3600.0],
+            objective_at_upper: vec![4500.0, f64::INFINITY, 3600.0],
+        });
+        let lines = lines(&outcome, false);
+        for line in [
+            "variable  cost from    to  objective from    to",
+            "Doors             0   750            3000  4500",
+            "Windows         200   inf            1800   inf",
+            "Gates          -inf  12.5            3600  3600",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line}: {lines:#?}");
+        }
     }
 
     #[test]

@@ -21,8 +21,12 @@ pub(super) fn percent(ratio: f64) -> String {
 
 /// A time in seconds, with three digits, or as many as whole seconds take.
 pub(super) fn time(seconds: f64) -> String {
-    let digits = if seconds < 100.0 { significant(seconds, 3) } else { format!("{seconds:.0}") };
-    digits + " s"
+    brief(seconds) + " s"
+}
+
+/// A number, not negative, with three digits, or as many as whole ones take.
+pub(super) fn brief(x: f64) -> String {
+    if x < 100.0 { significant(x, 3) } else { format!("{x:.0}") }
 }
 
 /// A moment in UTC, to the second.

@@ -13,11 +13,12 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use solvemesh_client::v1::{
     CancelJobRequest, CancelJobResponse, Event, Finished, GetCapabilitiesRequest,
     GetCapabilitiesResponse, GetJobRequest, GetJobResponse, Job, JobDescription, JobState, Limits,
-    ListJobsRequest, ListJobsResponse, ModelSize, Queued, Solution, SolutionPart, SolveRequest,
-    SolveResponse, SolveResult, SolveStatistics, Solver, SolverCapabilities, SolverOption,
-    SolverOptionType, Started, SubmitJobRequest, SubmitJobResponse, Termination, TerminationReason,
-    VariableKind, Verification, WatchResultsRequest, WatchResultsResponse, event::Kind,
-    watch_results_response,
+    ListJobsRequest, ListJobsResponse, ModelSize, Queued, ScenarioExtreme, ScenarioResult,
+    ScenarioResults, Solution, SolutionPart, SolveRequest, SolveResponse, SolveResult,
+    SolveStatistics, Solver, SolverCapabilities, SolverOption, SolverOptionType, Started,
+    SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary, Termination,
+    TerminationCount, TerminationReason, VariableKind, Verification, WatchResultsRequest,
+    WatchResultsResponse, event::Kind, watch_results_response,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::{
@@ -151,6 +152,7 @@ impl JobService for Service {
     ) -> Result<Response<SubmitJobResponse>, Status> {
         let request = request.into_inner();
         let validate_only = request.validate_only;
+        let report = request.sweep.as_ref().map(|sweep| sweep.report.clone());
         self.script.seen_submits.lock().unwrap().push(request);
         match self.script.submits.lock().unwrap().pop_front() {
             Some(status) => Err(status),
@@ -165,7 +167,9 @@ impl JobService for Service {
                 Ok(Response::new(SubmitJobResponse { job: Some(job) }))
             }
             None => {
-                let job = Job { job_id: "job-1".into(), ..Job::default() };
+                let sweep = report.map(|report| SweepDescription { report, ..Default::default() });
+                let description = Some(JobDescription { sweep, ..JobDescription::default() });
+                let job = Job { job_id: "job-1".into(), description, ..Job::default() };
                 Ok(Response::new(SubmitJobResponse { job: Some(job) }))
             }
         }
@@ -291,15 +295,56 @@ pub fn queued() -> Kind {
 }
 
 pub fn started() -> Kind {
-    Kind::Started(Started { worker: "worker-1".into() })
+    Kind::Started(Started { worker: "worker-1".into(), start_objective: None })
 }
 
 pub fn part(index: i32, count: i32, solution: Solution) -> Kind {
     Kind::SolutionPart(SolutionPart { index, count, solution: Some(solution) })
 }
 
+/// A batch of answers: the scenarios and their objectives, or none where they are infeasible.
+pub fn answered(answers: &[(i32, Option<f64>)]) -> Kind {
+    let result = |&(index, objective): &(i32, Option<f64>)| ScenarioResult {
+        index,
+        reason: reason_of(objective).into(),
+        objective,
+        iterations: 1,
+        ..ScenarioResult::default()
+    };
+    Kind::ScenarioResults(ScenarioResults { results: answers.iter().map(result).collect() })
+}
+
+fn reason_of(objective: Option<f64>) -> TerminationReason {
+    match objective {
+        Some(_) => TerminationReason::Optimal,
+        None => TerminationReason::Infeasible,
+    }
+}
+
+/// The end of a maximising sweep of so many scenarios, with these answers.
+pub fn swept(state: JobState, scenarios: i32, answers: &[(i32, Option<f64>)]) -> Kind {
+    let count = |reason| TerminationCount {
+        reason: i32::from(reason),
+        count: answers.iter().filter(|of| reason_of(of.1) == reason).count().try_into().unwrap(),
+    };
+    let extreme = |of: Option<(i32, f64)>| {
+        of.map(|(index, objective)| ScenarioExtreme { index, objective, ..Default::default() })
+    };
+    let solved = || answers.iter().filter_map(|&(index, objective)| Some((index, objective?)));
+    let summary = SweepSummary {
+        scenarios,
+        answered: answers.len().try_into().unwrap(),
+        counts: [TerminationReason::Optimal, TerminationReason::Infeasible].map(count).to_vec(),
+        best: extreme(solved().max_by(|one, other| one.1.total_cmp(&other.1))),
+        worst: extreme(solved().min_by(|one, other| one.1.total_cmp(&other.1))),
+        iterations: answers.len().try_into().unwrap(),
+        stopped_by: None,
+    };
+    Kind::Finished(Finished { state: state.into(), sweep: Some(summary), ..Finished::default() })
+}
+
 pub fn finished(state: JobState, result: Option<SolveResult>) -> Kind {
-    Kind::Finished(Finished { state: state.into(), result, failure: None })
+    Kind::Finished(Finished { state: state.into(), result, ..Finished::default() })
 }
 
 pub fn succeeded(reason: TerminationReason) -> Kind {

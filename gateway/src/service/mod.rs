@@ -57,6 +57,7 @@ impl JobService for Service {
             lane: request.lane,
             deadline: request.deadline,
             queue_time_limit: request.queue_time_limit,
+            sweep: request.sweep,
             time_left: None,
         };
         let job = if validate_only {
@@ -105,6 +106,7 @@ impl JobService for Service {
             lane,
             deadline: None,
             queue_time_limit: None,
+            sweep: None,
             time_left: spent.map(|Budget { solve, .. }| solve),
         };
         let submitted = self.jobs.submit(submission).await?;

@@ -9,7 +9,7 @@ const SOLVERS: [Solver; 5] =
 
 /// The fields of `SolveOptions` that not every solver follows, with those that do. `start`
 /// is that of the model; `threads` counts where it is above 1.
-const FIELDS: [(&str, &[Solver]); 14] = [
+const FIELDS: [(&str, &[Solver]); 15] = [
     ("relative_gap", &[Solver::Highs, Solver::Microlp, Solver::Scip, Solver::Cbc]),
     ("absolute_gap", &[Solver::Highs, Solver::Scip, Solver::Cbc]),
     ("threads", &[Solver::Highs]),
@@ -22,6 +22,7 @@ const FIELDS: [(&str, &[Solver]); 14] = [
     ("solution_limit", &[Solver::Highs]),
     ("objective_target", &[Solver::Highs]),
     ("return_basis", &[Solver::Highs]),
+    ("sensitivity", &[Solver::Highs]),
     ("log", &[Solver::Highs]),
     ("incumbents", &[Solver::Highs]),
 ];

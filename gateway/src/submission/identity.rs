@@ -1,6 +1,6 @@
 use prost::Message;
 use sha2::{Digest, Sha256};
-use solvemesh::v1::{LinearModel, SolveOptions};
+use solvemesh::v1::{LinearModel, SolveOptions, Sweep};
 use uuid::{Builder, Uuid};
 
 /// What makes two submissions the same.
@@ -19,6 +19,8 @@ pub(super) struct Payload<'a> {
     /// The spans that were asked for: until the job is given up, and until it is given
     /// up in its queue.
     pub(super) spans: [Option<prost_types::Duration>; 2],
+    /// The scenarios of a sweep, in normal form.
+    pub(super) sweep: Option<&'a Sweep>,
 }
 
 impl Payload<'_> {
@@ -39,6 +41,10 @@ impl Payload<'_> {
         part(self.lane.as_bytes());
         for span in self.spans {
             part(&span.map(|span| span.encode_to_vec()).unwrap_or_default());
+        }
+        // No part at all of other jobs, whose digests are older than sweeps.
+        if let Some(sweep) = self.sweep {
+            part(&sweep.encode_to_vec());
         }
         hash.finalize().into()
     }
@@ -62,6 +68,8 @@ pub fn job_id(request_id: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use solvemesh::v1::StopOnFirst;
+
     use super::*;
 
     #[test]
@@ -83,12 +91,17 @@ mod tests {
             labels: &labels,
             lane: "lane",
             spans: [None, None],
+            sweep: None,
         };
         let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
         let other_model = LinearModel { objective_offset: 1.0, ..LinearModel::default() };
         let other_options = SolveOptions { seed: Some(0), ..SolveOptions::default() };
         let other_labels = BTreeMap::from([("a".to_owned(), "c".to_owned())]);
+        let sweeps = [None, Some(StopOnFirst::default())]
+            .map(|stop_on_first| Sweep { stop_on_first, ..Sweep::default() });
         let others = [
+            Payload { sweep: Some(&sweeps[0]), ..base },
+            Payload { sweep: Some(&sweeps[1]), ..base },
             Payload { name: "other", ..base },
             Payload { model: &other_model, ..base },
             Payload { options: &other_options, ..base },
@@ -100,7 +113,7 @@ mod tests {
         let mut digests: Vec<_> = others.iter().chain([&base]).map(Payload::digest).collect();
         digests.sort_unstable();
         digests.dedup();
-        assert_eq!(digests.len(), 8);
+        assert_eq!(digests.len(), 10);
         assert_eq!(base.digest(), Payload { ..base }.digest());
     }
 }

@@ -6,6 +6,7 @@ mod identity;
 mod options;
 mod plan;
 mod stops;
+mod sweep;
 
 pub use identity::job_id;
 pub use plan::{Plan, Submission, plan};

@@ -8,6 +8,13 @@ use crate::{policy::Policy, refusal::FieldFault};
 /// The longest value of a raw option, in bytes.
 const MAX_VALUE_BYTES: usize = 64;
 
+/// The least memory limit, in bytes: a solver process that has a small model needs about half.
+const LEAST_MEMORY: u64 = 16 << 20;
+
+/// The most variables and constraints, together, of a model whose ranges are told: each of
+/// them takes a solve with the basis, which nothing interrupts.
+const MAX_RANGED: usize = 100_000;
+
 /// The most variables that incumbents tell by name.
 const MAX_INCUMBENT_VARIABLES: usize = 1000;
 
@@ -60,6 +67,9 @@ pub(super) fn settle(
     if let Some(seed) = asked.seed.filter(|seed| *seed < 0) {
         fault("seed", format!("must be 0 or more, not {seed}"));
     }
+    if let Some(bytes) = asked.memory_limit_bytes.filter(|bytes| *bytes < LEAST_MEMORY) {
+        fault("memory_limit_bytes", format!("must be {LEAST_MEMORY} or more, not {bytes}"));
+    }
     if Presolve::try_from(asked.presolve).is_err() {
         fault("presolve", format!("{} is no presolve", asked.presolve));
     }
@@ -94,6 +104,11 @@ pub(super) fn settle(
     }
     if let Some((field, wrong)) = asked.incumbents.as_ref().and_then(|it| untellable(it, model)) {
         fault(&field, wrong);
+    }
+    let size = model.variable_lower.len() + model.constraint_lower.len();
+    if asked.sensitivity && size > MAX_RANGED {
+        let wrong = format!("{size} variables and constraints are over {MAX_RANGED}");
+        fault("sensitivity", wrong);
     }
     for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
         fault(field, wrong);

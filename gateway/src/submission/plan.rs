@@ -5,12 +5,16 @@ use std::{
 
 use prost::Message;
 use solvemesh::{
-    broker::v1::{BulkReference, JobEnvelope, job_envelope},
-    v1::{Job, JobDescription, JobState, LinearModel, Model, ModelSize, SolveOptions},
+    broker::v1::{BulkReference, JobEnvelope, SweepPayload, job_envelope},
+    v1::{
+        Job, JobDescription, JobState, Model, ModelSize, SolveOptions, Sweep, SweepDescription,
+        SweepSummary,
+    },
 };
 use solvemesh_broker::{FORMAT_VERSION, Lane};
+use solvemesh_model::sweep::Scenarios;
 
-use super::{catalog, identity::Payload, job_id, options};
+use super::{catalog, identity::Payload, job_id, options, sweep};
 use crate::{
     policy::Policy,
     refusal::{FieldFault, Refusal},
@@ -47,6 +51,8 @@ pub struct Submission {
     pub deadline: Option<prost_types::Duration>,
     /// When to give up if it still waits in its queue, from now.
     pub queue_time_limit: Option<prost_types::Duration>,
+    /// Makes it a sweep.
+    pub sweep: Option<Sweep>,
     /// What remains for the solve of the caller's own deadline. No part of the
     /// payload: a retry with less time left is the same submission.
     pub time_left: Option<Duration>,
@@ -61,8 +67,8 @@ pub struct Plan {
     pub digest: [u8; 32],
     /// Where it is to wait.
     pub lane: Lane,
-    /// In normal form.
-    pub model: LinearModel,
+    /// What is to be solved, in normal form: a model, or a sweep with its base.
+    pub payload: Option<job_envelope::Payload>,
     /// What is known of it from now on.
     pub description: JobDescription,
     /// Now.
@@ -92,9 +98,12 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
     if normal.name.chars().count() > MAX_MODEL_NAME {
         faults.push(fault("model.name", format!("may have {MAX_MODEL_NAME} characters")));
     }
+    let is_small = submission.sweep.is_none()
+        && !options::is_discrete(&normal.model)
+        && is_small(&normal.size);
     let lane = match catalog::own_lane(submission.options.solver()) {
         Some(own) => own_lane(&submission.lane, own),
-        None => lane(&submission.lane, &normal.size, options::is_discrete(&normal.model), policy),
+        None => lane(&submission.lane, is_small, policy),
     };
     let lane = lane.unwrap_or_else(|wrong| {
         faults.push(wrong);
@@ -105,6 +114,11 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
             faults.extend(wrong);
             SolveOptions::default()
         });
+    let settle = |asked| sweep::settle(asked, &submission.options, &normal.model, policy);
+    let scenarios = submission.sweep.as_ref().map(settle).transpose().unwrap_or_else(|wrong| {
+        faults.extend(wrong);
+        None
+    });
     let lane = match lane {
         Some(lane) if faults.is_empty() => lane,
         _ => return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults }),
@@ -117,6 +131,7 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         labels: &submission.labels,
         lane: &submission.lane,
         spans: [submission.deadline, submission.queue_time_limit],
+        sweep: scenarios.as_ref().map(Scenarios::sweep),
     }
     .digest();
     if let (Some(left), Some(limit)) = (submission.time_left, &mut options.time_limit)
@@ -135,12 +150,20 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
         queue_deadline: Some((now + queue_time).into()),
         warnings: bounded(normal.warnings),
         request_id: submission.request_id,
+        sweep: scenarios.as_ref().map(|scenarios| sweep::describe(scenarios, &normal.model)),
+    };
+    let payload = match scenarios {
+        None => job_envelope::Payload::Model(normal.model),
+        Some(scenarios) => job_envelope::Payload::Sweep(SweepPayload {
+            model: Some(normal.model),
+            sweep: Some(scenarios.into_sweep()),
+        }),
     };
     Ok(Plan {
         job_id: job_id(&description.request_id),
         digest,
         lane,
-        model: normal.model,
+        payload: Some(payload),
         description,
         submit_time: now,
     })
@@ -149,25 +172,45 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
 impl Plan {
     /// The job as the API tells it before the log does.
     pub fn job(&self) -> Job {
+        let unanswered = |sweep: &SweepDescription| SweepSummary {
+            scenarios: sweep.scenarios,
+            ..SweepSummary::default()
+        };
         Job {
             job_id: self.job_id.clone(),
             state: JobState::Queued.into(),
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
+            sweep: self.description.sweep.as_ref().map(unanswered),
             ..Job::default()
         }
     }
 
-    /// The size of the model in a message, in bytes.
-    pub fn model_bytes(&self) -> usize {
-        self.model.encoded_len()
+    /// The payload as it is stored: one of over so many bytes is too large for a message.
+    pub fn payload_over(&self, bytes: usize) -> Option<Vec<u8>> {
+        fn encoded(message: &impl Message, bytes: usize) -> Option<Vec<u8>> {
+            (message.encoded_len() > bytes).then(|| message.encode_to_vec())
+        }
+        match self.payload.as_ref()? {
+            job_envelope::Payload::Model(model) => encoded(model, bytes),
+            job_envelope::Payload::Sweep(sweep) => encoded(sweep, bytes),
+            job_envelope::Payload::ModelReference(_) | job_envelope::Payload::SweepReference(_) => {
+                None
+            }
+        }
     }
 
-    /// What travels through the queue: the model itself, or where it lies.
+    /// What travels through the queue: the payload itself, or where it lies. Takes the payload
+    /// with it.
     pub fn envelope(&mut self, stored: Option<BulkReference>) -> JobEnvelope {
-        let payload = match stored {
-            Some(reference) => job_envelope::Payload::ModelReference(reference),
-            None => job_envelope::Payload::Model(std::mem::take(&mut self.model)),
+        let payload = match (self.payload.take(), stored) {
+            (Some(job_envelope::Payload::Model(_)), Some(reference)) => {
+                Some(job_envelope::Payload::ModelReference(reference))
+            }
+            (Some(job_envelope::Payload::Sweep(_)), Some(reference)) => {
+                Some(job_envelope::Payload::SweepReference(reference))
+            }
+            (payload, _) => payload,
         };
         JobEnvelope {
             version: FORMAT_VERSION,
@@ -176,7 +219,8 @@ impl Plan {
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
             failed_attempts: 0,
-            payload: Some(payload),
+            payload,
+            scenarios: Vec::new(),
         }
     }
 }
@@ -247,12 +291,14 @@ fn own_lane(asked: &str, own: Lane) -> Result<Option<Lane>, FieldFault> {
     Err(fault("lane", format!("jobs for this solver wait in lane {own}, not in {asked:?}")))
 }
 
-fn lane(
-    asked: &str,
-    size: &ModelSize,
-    discrete: bool,
-    policy: &Policy,
-) -> Result<Option<Lane>, FieldFault> {
+/// Whether an LP of this size takes milliseconds.
+fn is_small(size: &ModelSize) -> bool {
+    size.variables <= EXPRESS_VARIABLES
+        && size.constraints <= EXPRESS_CONSTRAINTS
+        && size.nonzeros <= EXPRESS_NONZEROS
+}
+
+fn lane(asked: &str, is_small: bool, policy: &Policy) -> Result<Option<Lane>, FieldFault> {
     let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
     if !asked.is_empty() {
         let known = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
@@ -261,11 +307,7 @@ fn lane(
             None => Err(fault("lane", format!("{asked:?} is no lane; there are {}", known()))),
         };
     }
-    let small = !discrete
-        && size.variables <= EXPRESS_VARIABLES
-        && size.constraints <= EXPRESS_CONSTRAINTS
-        && size.nonzeros <= EXPRESS_NONZEROS;
-    let fitting = if small { Lane::EXPRESS } else { Lane::STANDARD };
+    let fitting = if is_small { Lane::EXPRESS } else { Lane::STANDARD };
     match find(fitting).or_else(|| policy.lanes.first().cloned()) {
         Some(lane) => Ok(Some(lane)),
         None => Err(fault("lane", "this mesh has no lanes")),

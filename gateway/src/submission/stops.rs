@@ -34,6 +34,9 @@ pub(super) fn faults(
     if asked.return_basis {
         faults.extend(misplaced(false, discrete).map(|wrong| ("return_basis", wrong)));
     }
+    if asked.sensitivity {
+        faults.extend(misplaced(false, discrete).map(|wrong| ("sensitivity", wrong)));
+    }
     let asked_for = [
         ("relative_gap", asked.relative_gap.is_some()),
         ("absolute_gap", asked.absolute_gap.is_some()),
@@ -42,6 +45,7 @@ pub(super) fn faults(
         ("presolve", matches!(asked.presolve(), Presolve::On | Presolve::Off)),
         ("infeasible_subset", asked.infeasible_subset),
         ("return_basis", asked.return_basis),
+        ("sensitivity", asked.sensitivity),
         ("node_limit", asked.node_limit.is_some()),
         ("iteration_limit", asked.iteration_limit.is_some()),
         ("solution_limit", asked.solution_limit.is_some()),
@@ -103,6 +107,14 @@ mod tests {
         let options = SolveOptions { iteration_limit: Some(0), ..SolveOptions::default() };
         assert!(fields(&options, Solver::Highs, false).is_empty());
         assert_eq!(fields(&options, Solver::Highs, true), ["iteration_limit"]);
+    }
+
+    #[test]
+    fn sensitivity_is_for_lps_and_for_a_solver_that_tells_it() {
+        let options = SolveOptions { sensitivity: true, ..SolveOptions::default() };
+        assert!(fields(&options, Solver::Highs, false).is_empty());
+        assert_eq!(fields(&options, Solver::Highs, true), ["sensitivity"]);
+        assert_eq!(fields(&options, Solver::Microlp, false), ["sensitivity"]);
     }
 
     #[test]

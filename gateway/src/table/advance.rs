@@ -5,13 +5,14 @@ use solvemesh::{
     broker::v1::{AttemptStarted, JobFinished, LogEntry, log_entry::Kind},
     v1::{
         AttemptFailed, CancelRequested, Failure, Finished, JobDescription, JobState, Queued,
-        Started, event,
+        ScenarioResult, Started, event,
     },
 };
 
 use super::{
     Position, Record,
     record::{Attempt, is_terminal},
+    tally::Tally,
 };
 
 /// Moves a live job on by one entry.
@@ -35,7 +36,8 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
                 at = at.later(1);
             }
             begin(job, entry, started);
-            let started = Started { worker: started.worker.clone() };
+            let (worker, start_objective) = (started.worker.clone(), started.start_objective);
+            let started = Started { worker, start_objective };
             job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
         }
         Kind::Progress(progress) if is_current(job, entry) => {
@@ -51,6 +53,8 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             let kind = event::Kind::Log(log.clone());
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
+        // A sweep's attempts share it: what each of them found counts.
+        Kind::ScenarioResults(answers) => answer(job, at, entry.time, attempt, &answers.results),
         Kind::AttemptLost(lost) if is_current(job, entry) => {
             job.state = JobState::Queued;
             job.progress = None;
@@ -100,6 +104,10 @@ pub(super) fn describe(
         job.submit_time = time;
         if let Some(description) = description {
             job.description = description.clone();
+            // One that has ended takes no answers.
+            if job.tally.is_none() && !job.ended() {
+                job.tally = description.sweep.as_ref().map(Tally::of);
+            }
         }
     }
 }
@@ -144,8 +152,39 @@ fn begin(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
     });
 }
 
+/// Takes answers of scenarios in; the last one ends the job, and so does the first that is
+/// good enough.
+fn answer(
+    job: &mut Record,
+    at: Position,
+    time: Option<Timestamp>,
+    attempt: i32,
+    results: &[ScenarioResult],
+) {
+    let Some((tally, sweep)) = job.tally.as_mut().zip(job.description.sweep.as_ref()) else {
+        return;
+    };
+    let fresh = tally.add(sweep, results);
+    if fresh.results.is_empty() {
+        return;
+    }
+    let is_over = tally.is_over();
+    // Someone is at it, though nothing tells who.
+    if job.attempts.is_empty() {
+        job.state = JobState::Running;
+    }
+    job.answer(at, time, attempt, fresh);
+    if is_over {
+        finish(job, at.later(1), time, attempt, &ended(JobState::Succeeded));
+    }
+}
+
 fn cancelled() -> JobFinished {
-    let outcome = Finished { state: JobState::Cancelled.into(), ..Finished::default() };
+    ended(JobState::Cancelled)
+}
+
+fn ended(state: JobState) -> JobFinished {
+    let outcome = Finished { state: state.into(), ..Finished::default() };
     JobFinished { outcome: Some(outcome), ..JobFinished::default() }
 }
 
@@ -166,10 +205,11 @@ fn finish(
     attempt: i32,
     finished: &JobFinished,
 ) {
-    let Some(outcome) = finished.outcome.clone() else { return };
+    let Some(mut outcome) = finished.outcome.clone() else { return };
     if !is_terminal(outcome.state()) {
         return;
     }
+    outcome.sweep = job.tally.take().map(|tally| tally.summary().clone());
     job.state = outcome.state();
     job.finish_time = time;
     let solution = finished.solution.clone();

@@ -12,6 +12,7 @@ mod saver;
 mod shared;
 mod snapshot;
 mod start;
+mod tally;
 mod token;
 mod tombstones;
 
@@ -28,4 +29,5 @@ pub use record::{
 pub use retention::Kept;
 pub use shared::Table;
 pub use snapshot::{SnapshotError, SnapshotFile};
+pub use tally::{Tally, told_of};
 pub use token::{InvalidToken, ResumeToken};

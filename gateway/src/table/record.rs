@@ -4,10 +4,16 @@ use prost::Message;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::BulkReference,
-    v1::{Event, Finished, Incumbent, Job, JobDescription, JobState, Progress, event::Kind},
+    v1::{
+        Event, Finished, Incumbent, Job, JobDescription, JobState, Progress, ScenarioResult,
+        ScenarioResults, event::Kind,
+    },
 };
 
-use super::Position;
+use super::{
+    Position,
+    tally::{Fresh, Tally},
+};
 
 /// The most progress events that a job's history keeps; the older half is thinned
 /// when there are more.
@@ -42,13 +48,15 @@ pub struct Record {
     pub cancel_requested: bool,
     /// The latest progress of the current attempt.
     pub progress: Option<Progress>,
+    /// Of a sweep that has not ended: its answers so far.
+    pub tally: Option<Tally>,
     /// When it ended.
     pub finish_time: Option<Timestamp>,
     /// The sequence of its latest event.
     pub last_sequence: i32,
     /// The weight that the fold has counted for it.
     pub(super) counted: usize,
-    /// Whether its progress and its result were left to the log.
+    /// Whether its progress and its results were left to the log.
     pub(super) is_shed: bool,
     pub(super) history: VecDeque<Happening>,
     history_bytes: usize,
@@ -103,8 +111,11 @@ pub struct Happening {
     /// Where the solution lies that belongs to it. Its parts are events of their own:
     /// they take the sequences and positions just before this one's.
     pub solution: Option<BulkReference>,
-    /// Whether the event's solution was left to the log, which has it at this position.
+    /// Whether the event's solution, or its answers, were left to the log, which has them at
+    /// this position.
     pub shed: bool,
+    /// Of answers: the scenarios that the entry answers too, and that were answered before.
+    pub answered_before: Vec<i32>,
 }
 
 impl Record {
@@ -122,6 +133,7 @@ impl Record {
             attempts: Vec::new(),
             cancel_requested: false,
             progress: None,
+            tally: None,
             finish_time: None,
             last_sequence: 0,
             counted: 0,
@@ -184,7 +196,8 @@ impl Record {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        self.history_bytes + self.description.encoded_len() + 512
+        let tally = self.tally.as_ref().map_or(0, Tally::weight);
+        self.history_bytes + self.description.encoded_len() + tally + 512
     }
 
     /// Adds an event; a terminal one with its solution takes as many more sequences and
@@ -209,13 +222,15 @@ impl Record {
             kind: Some(kind),
             skipped: 0,
         };
-        self.history_bytes += bytes_of(&event);
-        self.history.push_back(Happening {
+        let happening = Happening {
             position: at.later(parts),
             event: Arc::new(event),
             solution,
             shed: false,
-        });
+            answered_before: Vec::new(),
+        };
+        self.history_bytes += bytes_of(&happening);
+        self.history.push_back(happening);
         if let Some(class) = class {
             self.kept[class as usize] += 1;
             if self.kept[class as usize] > Class::KEPT[class as usize] {
@@ -224,25 +239,38 @@ impl Record {
         }
     }
 
-    /// Leaves the result of an ended job, and how its solve went, to the log.
+    /// Adds answers of scenarios.
+    pub(super) fn answer(
+        &mut self,
+        at: Position,
+        time: Option<Timestamp>,
+        attempt: i32,
+        fresh: Fresh,
+    ) {
+        let Fresh { results, answered_before } = fresh;
+        self.happen(at, time, attempt, Kind::ScenarioResults(ScenarioResults { results }), None);
+        if let Some(last) = self.history.back_mut() {
+            self.history_bytes += size_of_val(answered_before.as_slice());
+            last.answered_before = answered_before;
+        }
+    }
+
+    /// Leaves the results of an ended job, and how its solve went, to the log.
     pub(super) fn shed(&mut self) {
         self.is_shed = true;
         self.progress = None;
         self.history.retain(|happening| class_of(happening).is_none());
         self.kept = Default::default();
-        if let Some(last) = self.history.back_mut()
-            && let Some(Kind::Finished(finished)) = &mut Arc::make_mut(&mut last.event).kind
-            && let Some(result) = &mut finished.result
-        {
-            last.shed = result.solution.take().is_some();
+        for happening in &mut self.history {
+            happening.shed |= leave(&mut happening.event);
         }
-        self.history_bytes = self.history.iter().map(|h| bytes_of(&h.event)).sum();
+        self.history_bytes = self.history.iter().map(bytes_of).sum();
     }
 
     /// The record with this history, as it was kept elsewhere.
     pub(super) fn with_history(mut self, history: impl IntoIterator<Item = Happening>) -> Self {
         self.history = history.into_iter().collect();
-        self.history_bytes = self.history.iter().map(|h| bytes_of(&h.event)).sum();
+        self.history_bytes = self.history.iter().map(bytes_of).sum();
         self.kept = Default::default();
         for class in self.history.iter().filter_map(class_of) {
             self.kept[class as usize] += 1;
@@ -263,7 +291,7 @@ impl Record {
             seen += 1;
             let keep = seen > older || seen % 2 == 0;
             if !keep {
-                dropped += bytes_of(&happening.event);
+                dropped += bytes_of(happening);
             }
             keep
         });
@@ -286,6 +314,8 @@ impl Record {
     /// The job as the API tells it; `full` with its result.
     pub fn job(&self, full: bool) -> Job {
         let outcome = self.outcome();
+        let so_far = self.tally.as_ref().map(Tally::summary);
+        let sweep = outcome.map_or(so_far, |outcome| outcome.sweep.as_ref()).cloned();
         let mut result = outcome.and_then(|outcome| outcome.result.clone());
         let mut solution_omitted = false;
         if let Some(result) = &mut result {
@@ -311,6 +341,7 @@ impl Record {
             failure: outcome.and_then(|outcome| outcome.failure.clone()),
             last_sequence: self.last_sequence,
             incumbent: self.incumbent().filter(|_| full).cloned(),
+            sweep,
         }
     }
 }
@@ -319,9 +350,42 @@ fn class_of(happening: &Happening) -> Option<Class> {
     Class::of(happening.event.kind.as_ref())
 }
 
+/// Takes out of an event what the log has at its position; false if it has nothing of that
+/// kind.
+fn leave(event: &mut Arc<Event>) -> bool {
+    match &event.kind {
+        Some(Kind::ScenarioResults(_)) => {
+            let left = Kind::ScenarioResults(ScenarioResults::default());
+            Arc::make_mut(event).kind = Some(left);
+            true
+        }
+        Some(Kind::Finished(Finished { result: Some(result), .. }))
+            if result.solution.is_some() =>
+        {
+            if let Some(Kind::Finished(finished)) = &mut Arc::make_mut(event).kind
+                && let Some(result) = &mut finished.result
+            {
+                result.solution = None;
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
 /// About how many bytes of memory an event of a history takes.
-fn bytes_of(event: &Event) -> usize {
-    event.encoded_len() + 128
+fn bytes_of(happening: &Happening) -> usize {
+    let event = match &happening.event.kind {
+        // Most of its numbers take more room here than in a message.
+        Some(Kind::ScenarioResults(answers)) => answers.results.iter().map(bytes_of_result).sum(),
+        _ => happening.event.encoded_len(),
+    };
+    event + size_of_val(happening.answered_before.as_slice()) + 128
+}
+
+fn bytes_of_result(result: &ScenarioResult) -> usize {
+    let numbers = size_of_val(result.values.as_slice()) + size_of_val(result.duals.as_slice());
+    size_of::<ScenarioResult>() + numbers + result.label.len() + result.detail.len()
 }
 
 /// How many events the parts of a happening's solution are.

@@ -86,7 +86,13 @@ mod tests {
             let sequence = i32::try_from(index + 1).unwrap_or_default();
             let event = Event { sequence, kind: Some(kind), ..Event::default() };
             let position = Position::new(index as u64, 0);
-            Happening { position, event: event.into(), solution: None, shed: false }
+            Happening {
+                position,
+                event: event.into(),
+                solution: None,
+                shed: false,
+                answered_before: Vec::new(),
+            }
         };
         kinds.into_iter().enumerate().map(happen).collect()
     }

@@ -40,6 +40,7 @@ pub(crate) fn policy() -> Policy {
         max_live_jobs: 100,
         max_watchers: 8,
         max_jobs_per_watch: 10,
+        max_scenarios: 1_000,
         max_requests: 100,
         max_live_bytes: 1 << 20,
         log_bytes: 1 << 30,
@@ -137,7 +138,12 @@ pub(crate) async fn take(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
 
 /// Takes the next job of the express lane.
 pub(crate) async fn hold(mesh: &Arc<dyn Mesh>) -> (Box<JobEnvelope>, Lease) {
-    let lane: Lane = "express".parse().unwrap();
+    hold_of(mesh, "express").await
+}
+
+/// Takes the next job of a lane.
+pub(crate) async fn hold_of(mesh: &Arc<dyn Mesh>, lane: &str) -> (Box<JobEnvelope>, Lease) {
+    let lane: Lane = lane.parse().unwrap();
     let mut jobs = mesh.consume(&lane, 1).await.unwrap();
     let delivery: Delivery = jobs.next().await.unwrap();
     match delivery.payload {
@@ -152,11 +158,21 @@ pub(crate) async fn report(
     number: u32,
     kind: log_entry::Kind,
 ) {
+    report_by(mesh, job, "attempt", number, kind).await;
+}
+
+pub(crate) async fn report_by(
+    mesh: &Arc<dyn Mesh>,
+    job: &JobEnvelope,
+    attempt: &str,
+    number: u32,
+    kind: log_entry::Kind,
+) {
     mesh.append(LogEntry {
         time: None,
         job_id: job.job_id.clone(),
         digest: job.digest.clone(),
-        attempt_id: "attempt".to_owned(),
+        attempt_id: attempt.to_owned(),
         number,
         kind: Some(kind),
     })
@@ -170,6 +186,7 @@ pub(crate) fn started(job: &JobEnvelope) -> log_entry::Kind {
         description: job.description.clone(),
         submit_time: job.submit_time,
         worker_id: "process".to_owned(),
+        start_objective: None,
     })
 }
 
@@ -178,7 +195,7 @@ pub(crate) fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
     let result =
         SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
     let outcome =
-        Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None };
+        Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() };
     log_entry::Kind::Finished(JobFinished {
         outcome: Some(outcome),
         solution,

@@ -6,10 +6,12 @@ use solvemesh::{
     broker::v1::{AttemptStarted, JobFinished, LogEntry, log_entry},
     v1::{
         AttemptFailed, CancelRequested, Event, Failure, Finished, JobDescription, JobState, Queued,
-        SolutionPart, Started, event::Kind,
+        ScenarioResult, ScenarioResults, SolutionPart, Started, event::Kind,
     },
 };
 use solvemesh_broker::LogMessage;
+
+use super::sweep::Answers;
 
 /// What the log says of every job.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,7 @@ pub struct Account {
     state: State,
     cancel_asked: bool,
     attempts: Vec<(String, u32)>,
+    answers: Answers,
     told: Vec<Told>,
 }
 
@@ -140,6 +143,7 @@ impl Account {
             Entry::Progress(progress) if current => self.tell(Kind::Progress(*progress)),
             Entry::Incumbent(incumbent) if current => self.tell(Kind::Incumbent(incumbent.clone())),
             Entry::Log(log) if current => self.tell(Kind::Log(log.clone())),
+            Entry::ScenarioResults(it) => self.answered(entry, &it.results),
             Entry::AttemptLost(lost) if current => {
                 self.deaths += 1;
                 self.state = State::Queued;
@@ -194,12 +198,13 @@ impl Account {
         self.queued();
         self.state = State::Running;
         self.attempts.push((entry.attempt_id.clone(), entry.number));
-        self.tell(Kind::Started(Started { worker: started.worker.clone() }));
+        let (worker, start_objective) = (started.worker.clone(), started.start_objective);
+        self.tell(Kind::Started(Started { worker, start_objective }));
     }
 
     fn finished(&mut self, entry: &LogEntry, finished: &JobFinished) {
         let Some(outcome) = finished.outcome.clone() else { return };
-        let place = self.attempts.iter().position(|(id, _)| *id == entry.attempt_id);
+        let place = self.place(entry);
         let attempt = place.map_or(self.attempt(), ordinal);
         let count = finished.solution.as_ref().map_or(0, |solution| solution.parts);
         let count = i32::try_from(count).unwrap_or(i32::MAX);
@@ -213,13 +218,39 @@ impl Account {
         self.ended(attempt, outcome);
     }
 
-    fn ended(&mut self, attempt: i32, outcome: Finished) {
+    /// Answers of scenarios count whoever gives them; the job ends with the last.
+    fn answered(&mut self, entry: &LogEntry, results: &[ScenarioResult]) {
+        let sweep = self.description.as_ref().and_then(|description| description.sweep.clone());
+        let Some(sweep) = sweep else { return };
+        let results = self.answers.take(&sweep, results);
+        if results.is_empty() {
+            return;
+        }
+        if self.attempts.is_empty() {
+            self.state = State::Running;
+        }
+        let attempt = self.place(entry).map_or(self.attempt(), ordinal);
+        self.told.push(Told { attempt, kind: Kind::ScenarioResults(ScenarioResults { results }) });
+        if self.answers.are_enough(&sweep) {
+            let state = JobState::Succeeded.into();
+            self.ended(attempt, Finished { state, ..Finished::default() });
+        }
+    }
+
+    fn ended(&mut self, attempt: i32, mut outcome: Finished) {
+        let sweep = self.description.as_ref().and_then(|description| description.sweep.as_ref());
+        outcome.sweep = sweep.map(|sweep| self.answers.summary(sweep));
         self.state = State::Ended;
         self.told.push(Told { attempt, kind: Kind::Finished(outcome) });
     }
 
     fn tell(&mut self, kind: Kind) {
         self.told.push(Told { attempt: self.attempt(), kind });
+    }
+
+    /// The place of the attempt that writes an entry.
+    fn place(&self, entry: &LogEntry) -> Option<usize> {
+        self.attempts.iter().position(|(id, _)| *id == entry.attempt_id)
     }
 
     fn attempt(&self) -> i32 {
@@ -247,7 +278,7 @@ fn ordinal(place: usize) -> i32 {
 }
 
 fn cancelled() -> Finished {
-    Finished { state: JobState::Cancelled.into(), result: None, failure: None }
+    Finished { state: JobState::Cancelled.into(), ..Finished::default() }
 }
 
 fn expired() -> Finished {
@@ -255,5 +286,5 @@ fn expired() -> Finished {
         reason: "DEADLINE_EXCEEDED".to_owned(),
         message: "the job's time in the queue was over".to_owned(),
     };
-    Finished { state: JobState::Expired.into(), result: None, failure: Some(failure) }
+    Finished { state: JobState::Expired.into(), failure: Some(failure), ..Finished::default() }
 }

@@ -2,6 +2,7 @@
 //! log. Pure, and in nothing the gateway's: a fold of its own says what the log means.
 
 mod ledger;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod verdict;

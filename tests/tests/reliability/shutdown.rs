@@ -84,12 +84,15 @@ async fn gateway(scale: Scale) -> Trial {
 }
 
 /// Whether a gateway answered a call, or said of its connection that it had not begun it
-/// and would not: a call whose stream is past the last one of the GOAWAY (RFC 9113, 6.8).
+/// and would not: a call whose stream is past the last one of the GOAWAY (RFC 9113, 6.8), or
+/// one that the client had not yet sent when it heard that.
 fn was_answered(call: &Call) -> bool {
     match &call.answer {
         Answer::Acknowledged { .. } | Answer::Taken { .. } | Answer::Refused { .. } => true,
         Answer::Unknown { why } => {
-            why == "OUTCOME_UNKNOWN" || why.contains("GoAway") && why.contains("NO_ERROR")
+            why == "OUTCOME_UNKNOWN"
+                || why.contains("GoAway") && why.contains("NO_ERROR")
+                || why.contains("hyper::Error(Canceled, \"connection closed\")")
         }
     }
 }

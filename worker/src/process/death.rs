@@ -2,6 +2,8 @@
 
 use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
+use crate::solver::OUT_OF_MEMORY;
+
 /// What a solver process died of, when nobody here stopped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Death {
@@ -9,6 +11,8 @@ pub(crate) enum Death {
     Exit(i32),
     /// A signal ended it.
     Signal(i32),
+    /// It was refused memory, over its limit of so many bytes.
+    MemoryLimit(u64),
     /// It lived, but what it wrote made no sense; it was killed.
     Garbled(String),
     /// It lived, but did not take its task; it was killed.
@@ -17,21 +21,23 @@ pub(crate) enum Death {
     Mute,
 }
 
-impl From<ExitStatus> for Death {
-    fn from(status: ExitStatus) -> Self {
-        match (status.signal(), status.code()) {
-            (Some(signal), _) => Self::Signal(signal),
-            (None, code) => Self::Exit(code.unwrap_or(-1)),
+impl Death {
+    /// What a process died of that ended so under this memory limit.
+    pub(super) fn of(status: ExitStatus, memory_limit: Option<u64>) -> Self {
+        match (status.signal(), status.code(), memory_limit) {
+            (Some(signal), ..) => Self::Signal(signal),
+            (None, Some(OUT_OF_MEMORY), Some(bytes)) => Self::MemoryLimit(bytes),
+            (None, code, _) => Self::Exit(code.unwrap_or(-1)),
         }
     }
-}
 
-impl Death {
     /// The reason that a job's failure carries: a stable name of the contract.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             // Nobody here sent it: on a machine that is short of memory, the kernel did.
-            Self::Signal(libc::SIGKILL) => "SOLVER_OUT_OF_MEMORY",
+            Self::Signal(libc::SIGKILL) | Self::Exit(OUT_OF_MEMORY) | Self::MemoryLimit(_) => {
+                "SOLVER_OUT_OF_MEMORY"
+            }
             Self::Signal(_) | Self::Exit(_) => "SOLVER_CRASHED",
             Self::Garbled(_) => "SOLVER_ERROR",
             Self::Deaf | Self::Mute => "SOLVER_HUNG",
@@ -42,6 +48,8 @@ impl Death {
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MemoryLimit(bytes) => write!(f, "needed more than its limit of {bytes} bytes"),
+            Self::Exit(OUT_OF_MEMORY) => f.write_str("was refused memory by the system"),
             Self::Exit(101) => f.write_str("exited with code 101 (it panicked)"),
             Self::Exit(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => {
@@ -92,8 +100,18 @@ mod tests {
 
     #[test]
     fn a_kill_that_nobody_here_sent_counts_as_want_of_memory() {
-        assert_eq!(Death::from(ExitStatus::from_raw(9)).reason(), "SOLVER_OUT_OF_MEMORY");
-        assert_eq!(Death::from(ExitStatus::from_raw(11)).reason(), "SOLVER_CRASHED");
-        assert_eq!(Death::from(ExitStatus::from_raw(3 << 8)), Death::Exit(3));
+        let death = |raw| Death::of(ExitStatus::from_raw(raw), Some(1));
+        assert_eq!(death(9).reason(), "SOLVER_OUT_OF_MEMORY");
+        assert_eq!(death(11).reason(), "SOLVER_CRASHED");
+        assert_eq!(death(3 << 8), Death::Exit(3));
+    }
+
+    #[test]
+    fn memory_that_is_refused_is_told_from_memory_that_is_taken_away() {
+        let refused = ExitStatus::from_raw(OUT_OF_MEMORY << 8);
+        assert_eq!(Death::of(refused, Some(7)), Death::MemoryLimit(7));
+        assert_eq!(Death::of(refused, None), Death::Exit(OUT_OF_MEMORY));
+        assert_eq!(Death::of(refused, None).reason(), "SOLVER_OUT_OF_MEMORY");
+        assert_eq!(Death::of(ExitStatus::from_raw(9), Some(7)), Death::Signal(9));
     }
 }

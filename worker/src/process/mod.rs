@@ -7,7 +7,7 @@ use std::{io, process::Stdio, time::Duration};
 
 use prost::Message;
 use solvemesh::{
-    solver::v1::{Interrupt, SolveTask, SolverCommand, solver_command, solver_report},
+    solver::v1::{Interrupt, SolveTask, SolverCommand, SweepTask, solver_command, solver_report},
     v1::{LinearModel, SolveOptions},
 };
 use tokio::{
@@ -25,9 +25,9 @@ use crate::config::SolverCommandLine;
 const LAST_BREATH: Duration = Duration::from_secs(2);
 /// The largest report that is not about a solution.
 const SMALL_REPORT: usize = 1 << 20;
-/// What a variable or a row may take in an outcome, at most: 8 bytes in each of two
+/// What a variable or a row may take in an outcome, at most: 8 bytes in each of six
 /// arrays, and room.
-const BYTES_PER_ENTRY: usize = 32;
+const BYTES_PER_ENTRY: usize = 64;
 
 /// A solver process that is up. Dropped, it is killed.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct SolverProcess {
     task: u64,
     /// The most bytes of a report about the latest task.
     report_limit: usize,
+    /// The most memory that it may allocate, in bytes, if there is a limit.
+    memory_limit: Option<u64>,
 }
 
 /// Why a solver process can't be had.
@@ -65,7 +67,6 @@ impl SolverProcess {
     /// Starts one and waits until it is ready.
     pub(crate) async fn start(
         command: &SolverCommandLine,
-        memory: Option<u64>,
         patience: Duration,
     ) -> Result<Self, StartError> {
         let spawn =
@@ -87,10 +88,15 @@ impl SolverProcess {
         let input = child.stdin.take().ok_or_else(missing)?;
         let reports = Reports::new(child.stdout.take().ok_or_else(missing)?);
         offer_to_the_oom_killer(pid);
-        if let Some(bytes) = memory {
-            cap_memory(pid, bytes).map_err(spawn)?;
-        }
-        let mut process = Self { child, input, reports, pid, task: 0, report_limit: SMALL_REPORT };
+        let mut process = Self {
+            child,
+            input,
+            reports,
+            pid,
+            task: 0,
+            report_limit: SMALL_REPORT,
+            memory_limit: None,
+        };
         match timeout(patience, process.reports.next(SMALL_REPORT)).await {
             Ok(Ok((0, solver_report::Kind::Ready(_)))) => Ok(process),
             Ok(Err(broken)) => Err(StartError::Died(process.autopsy(broken).await)),
@@ -106,7 +112,12 @@ impl SolverProcess {
         self.pid
     }
 
-    /// Gives it a task. The model comes back whole.
+    /// Whether it has been given a task: memory that it freed may be in pieces.
+    pub(crate) fn is_used(&self) -> bool {
+        self.task > 0
+    }
+
+    /// Gives it a task, under the task's memory limit. The model comes back whole.
     ///
     /// # Errors
     ///
@@ -117,6 +128,7 @@ impl SolverProcess {
         options: SolveOptions,
         patience: Duration,
     ) -> Result<(), Death> {
+        self.keep_within(options.memory_limit_bytes).await?;
         self.task += 1;
         let entries = model.variable_lower.len() + model.constraint_lower.len();
         self.report_limit = SMALL_REPORT + entries.saturating_mul(BYTES_PER_ENTRY);
@@ -133,7 +145,41 @@ impl SolverProcess {
         {
             *model = std::mem::take(lent);
         }
-        match timeout(patience, self.input.write_all(&bytes)).await {
+        self.send(&bytes, patience).await
+    }
+
+    /// Gives it scenarios, of a sweep of so many variables and constraints together, under
+    /// a memory limit.
+    ///
+    /// # Errors
+    ///
+    /// What it died of.
+    pub(crate) async fn give_scenarios(
+        &mut self,
+        task: SweepTask,
+        entries: usize,
+        memory_limit: Option<u64>,
+        patience: Duration,
+    ) -> Result<(), Death> {
+        self.keep_within(memory_limit).await?;
+        self.task += 1;
+        self.report_limit = SMALL_REPORT + entries.saturating_mul(BYTES_PER_ENTRY);
+        let task = SweepTask { task: self.task, ..task };
+        let command = SolverCommand { kind: Some(solver_command::Kind::Sweep(task)) };
+        self.send(&command.encode_length_delimited_to_vec(), patience).await
+    }
+
+    /// Puts its task under a memory limit.
+    async fn keep_within(&mut self, memory_limit: Option<u64>) -> Result<(), Death> {
+        if let Err(error) = self.limit_memory(memory_limit) {
+            self.kill().await;
+            return Err(Death::Garbled(format!("its memory can't be limited: {error}")));
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8], patience: Duration) -> Result<(), Death> {
+        match timeout(patience, self.input.write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.autopsy(Broken::Closed).await),
             Err(_) => {
@@ -183,12 +229,21 @@ impl SolverProcess {
         }
     }
 
+    /// Replaces its memory limit; without one, lifts it.
+    fn limit_memory(&mut self, limit: Option<u64>) -> io::Result<()> {
+        if limit != self.memory_limit {
+            limit_memory(self.pid, limit)?;
+            self.memory_limit = limit;
+        }
+        Ok(())
+    }
+
     /// What it died of; where it still lives, it is killed.
     async fn autopsy(&mut self, broken: Broken) -> Death {
         if let Broken::Closed = broken
             && let Ok(Ok(status)) = timeout(LAST_BREATH, self.child.wait()).await
         {
-            return status.into();
+            return Death::of(status, self.memory_limit);
         }
         self.kill().await;
         Death::Garbled(broken.to_string())
@@ -202,20 +257,26 @@ fn offer_to_the_oom_killer(pid: u32) {
     }
 }
 
-/// Caps the address space of a process.
+/// Limits what a process may allocate to so many bytes, or to what the system allows it.
+/// That counts memory that is reserved for writing, touched or not, and no code.
 #[cfg(target_os = "linux")]
-fn cap_memory(pid: u32, bytes: u64) -> io::Result<()> {
+fn limit_memory(pid: u32, limit: Option<u64>) -> io::Result<()> {
     let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: `limit` outlives the call, and no old limit is asked for.
-    match unsafe { libc::prlimit(pid, libc::RLIMIT_AS, &raw const limit, std::ptr::null_mut()) } {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: no new limit is set, and `now` outlives the call.
+    if unsafe { libc::prlimit(pid, libc::RLIMIT_DATA, std::ptr::null(), &raw mut now) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    now.rlim_cur = limit.map_or(now.rlim_max, |bytes| bytes.min(now.rlim_max));
+    // SAFETY: `now` outlives the call, and no old limit is asked for.
+    match unsafe { libc::prlimit(pid, libc::RLIMIT_DATA, &raw const now, std::ptr::null_mut()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Caps the address space of a process.
+/// Limits what a process may allocate.
 #[cfg(not(target_os = "linux"))]
-fn cap_memory(_: u32, _: u64) -> io::Result<()> {
+fn limit_memory(_: u32, _: Option<u64>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -9,6 +9,7 @@ use super::{
     highs::{Highs, ModelStatus, Value},
     proof,
     report::Monitor,
+    sensitivity,
     settings::{self, Fault},
     task::Finding,
     termination::{self, Account, failed, stopped},
@@ -34,19 +35,21 @@ impl Direct {
         monitor: &Monitor<'_>,
     ) -> Finding {
         let highs = self.highs.get_or_insert_with(Highs::new);
-        let Granted { time_limit, threads } = match prepare(highs, arrays, options) {
+        let time_limit = match prepare(highs, arrays, options) {
             Ok(_) if monitor.interrupted() => {
                 let before = "interrupted before the solve began";
                 return stopped(TerminationLimit::Interrupted, before).into();
             }
-            Ok(granted) => granted,
+            Ok(time_limit) => time_limit,
             Err(detail) => return failed(detail).into(),
         };
         let status = run(highs, time_limit, monitor);
-        let mut finding =
-            Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) };
+        let mut finding = finding(highs, arrays, status);
         if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
             finding.basis = highs.basis();
+        }
+        if options.sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
+            sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
         }
         proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
         if is_suspect(status) {
@@ -63,18 +66,12 @@ impl Direct {
     }
 }
 
-/// What a solve may use.
-struct Granted {
-    time_limit: Option<Duration>,
-    threads: i32,
-}
-
 /// Sets the options and passes the model. An error is for people.
 fn prepare(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
-) -> Result<Granted, String> {
+) -> Result<Option<Duration>, String> {
     if let Some(variable) = semi_out_of_range(arrays) {
         let name = arrays.variable_name(variable);
         return Err(format!(
@@ -82,28 +79,45 @@ fn prepare(
              {MAX_SEMI_UPPER}, the largest that HiGHS takes"
         ));
     }
-    let granted = set(highs, arrays, options).map_err(|fault| fault.to_string())?;
+    configure(highs, arrays, options)?;
     highs.pass(arrays).map_err(|error| error.to_string())?;
     if let Some(start) = &arrays.model().start {
         highs.begin(start).map_err(|error| error.to_string())?;
     }
-    Ok(granted)
+    time_limit(options)
 }
 
-fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result<Granted, Fault> {
+/// Sets the options, but for the time limit, in an instance for a model. An error is for
+/// people.
+pub(super) fn configure(
+    highs: &mut Highs,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+) -> Result<(), String> {
+    set(highs, arrays, options).map_err(|fault| fault.to_string())
+}
+
+/// How long a solve may take; `None` for as long as it takes. An error is for people.
+pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, String> {
+    settings::time_limit(options).map_err(|fault| fault.to_string())
+}
+
+/// What an instance found out about a model, with its statistics.
+pub(super) fn finding(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding {
+    let threads = highs.int_option(c"threads").unwrap_or_default();
+    Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) }
+}
+
+fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result<(), Fault> {
     let settings = settings::of(options, arrays.maximizes(), |name| highs.option_type(name))?;
     for (name, value) in settings {
         highs.set(&name, &value)?;
     }
-    let granted = Granted {
-        time_limit: settings::time_limit(options)?,
-        threads: settings::threads(options)?,
-    };
-    highs.set_threads(granted.threads)?;
+    highs.set_threads(settings::threads(options)?)?;
     if options.log {
         highs.keep_log()?;
     }
-    Ok(granted)
+    Ok(())
 }
 
 fn semi_out_of_range(arrays: &Arrays<'_>) -> Option<usize> {
@@ -117,7 +131,11 @@ fn semi_out_of_range(arrays: &Arrays<'_>) -> Option<usize> {
 /// Solves. Where HiGHS can't tell infeasible from unbounded, it is asked for any
 /// solution at all, in the time that is left: if there is one, then the model is
 /// unbounded.
-fn run(highs: &mut Highs, time_limit: Option<Duration>, monitor: &Monitor<'_>) -> ModelStatus {
+pub(super) fn run(
+    highs: &mut Highs,
+    time_limit: Option<Duration>,
+    monitor: &Monitor<'_>,
+) -> ModelStatus {
     let Some(status) = run_within(highs, time_limit, monitor) else {
         return ModelStatus::TimeLimit;
     };
@@ -133,7 +151,7 @@ fn run(highs: &mut Highs, time_limit: Option<Duration>, monitor: &Monitor<'_>) -
 }
 
 /// Runs in what is left of the time limit; `None` when nothing is.
-fn run_within(
+pub(super) fn run_within(
     highs: &mut Highs,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
@@ -156,7 +174,7 @@ fn ends_on_a_basis(status: ModelStatus) -> bool {
 }
 
 /// Whether an instance that ended so is better replaced than trusted again.
-fn is_suspect(status: ModelStatus) -> bool {
+pub(super) fn is_suspect(status: ModelStatus) -> bool {
     use ModelStatus as Status;
     matches!(
         status,

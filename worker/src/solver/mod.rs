@@ -16,14 +16,17 @@ mod arrays;
 mod direct;
 mod good_lp;
 mod highs;
+mod memory;
 mod pipes;
 mod proof;
 mod report;
 #[cfg(test)]
 mod samples;
+mod sensitivity;
 mod serve;
 mod settings;
 mod subset;
+mod sweep;
 mod task;
 mod termination;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod tests;
 
 use std::io;
 
+pub(crate) use memory::OUT_OF_MEMORY;
 pub use serve::serve;
 
 /// The lanes of those solvers of this program that not every worker has.
@@ -48,6 +52,7 @@ pub const OWN_LANES: &[&str] = &[
 ///
 /// See [`serve()`].
 pub fn run() -> io::Result<()> {
+    memory::end_without();
     let (commands, reports) = pipes::take()?;
     serve(commands, reports)
 }

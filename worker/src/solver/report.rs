@@ -94,6 +94,14 @@ impl<'a> Monitor<'a> {
         Self { reports, task, interrupt, started: Instant::now(), held_back }
     }
 
+    /// Watches the solve of one scenario of `task`, which has begun. Of it only signs of life
+    /// are passed on.
+    pub(super) fn of_scenario(reports: &'a Reports, task: u64, interrupt: &'a AtomicBool) -> Self {
+        let monitor = Self::new(reports, task, 0, interrupt);
+        locked(&monitor.held_back).incumbents.next = Duration::MAX;
+        monitor
+    }
+
     /// How long the solve has taken so far.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()

@@ -12,10 +12,11 @@ use std::{
 };
 
 use solvemesh::solver::v1::{
-    Ready, SolveTask, SolverCommand, solver_command::Kind as Command, solver_report::Kind,
+    Ready, SolveTask, SolverCommand, SweepTask, solver_command::Kind as Command,
+    solver_report::Kind,
 };
 
-use super::{direct::Direct, report::Reports, task};
+use super::{direct::Direct, report::Reports, sweep::Sweeps, task};
 use crate::frame;
 
 /// The exit code of a solver process whose worker went away during a solve.
@@ -26,8 +27,14 @@ const WAITING_TASKS: usize = 1;
 
 /// A task, and the flag by which it alone is interrupted.
 struct Assignment {
-    task: SolveTask,
+    task: Task,
     interrupt: Arc<AtomicBool>,
+}
+
+/// What is to be solved.
+enum Task {
+    Model(SolveTask),
+    Sweep(SweepTask),
 }
 
 /// Says that it is ready, then solves the tasks that come by `commands`, until that
@@ -50,13 +57,23 @@ pub fn serve(
         move || listen(commands, &assignments, &busy)
     })?;
     let mut direct = Direct::default();
+    let mut sweeps = Sweeps::default();
     for assignment in tasks {
         let Assignment { task, interrupt } = assignment?;
-        let number = task.task;
-        let outcome = task::solve(&mut direct, &reports, task, &interrupt)?;
-        busy.fetch_sub(1, Ordering::AcqRel);
-        reports.send(number, Kind::Outcome(outcome))?;
-        direct.rest();
+        match task {
+            Task::Model(task) => {
+                sweeps.rest();
+                let number = task.task;
+                let outcome = task::solve(&mut direct, &reports, task, &interrupt)?;
+                busy.fetch_sub(1, Ordering::AcqRel);
+                reports.send(number, Kind::Outcome(outcome))?;
+                direct.rest();
+            }
+            Task::Sweep(task) => {
+                sweeps.solve(&reports, task, &interrupt)?;
+                busy.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
     }
     Ok(())
 }
@@ -72,9 +89,12 @@ fn listen(
     loop {
         let assignment = match frame::read::<SolverCommand>(&mut commands) {
             Ok(Some(SolverCommand { kind: Some(Command::Solve(task)) })) => {
-                busy.fetch_add(1, Ordering::AcqRel);
-                latest = Arc::new(AtomicBool::new(false));
-                Ok(Assignment { task, interrupt: Arc::clone(&latest) })
+                latest = begin(busy);
+                Ok(Assignment { task: Task::Model(task), interrupt: Arc::clone(&latest) })
+            }
+            Ok(Some(SolverCommand { kind: Some(Command::Sweep(task)) })) => {
+                latest = begin(busy);
+                Ok(Assignment { task: Task::Sweep(task), interrupt: Arc::clone(&latest) })
             }
             Ok(Some(SolverCommand { kind: Some(Command::Interrupt(_)) })) => {
                 latest.store(true, Ordering::Relaxed);
@@ -93,4 +113,10 @@ fn listen(
             return;
         }
     }
+}
+
+/// Notes that there is a task more; its flag.
+fn begin(busy: &AtomicUsize) -> Arc<AtomicBool> {
+    busy.fetch_add(1, Ordering::AcqRel);
+    Arc::new(AtomicBool::new(false))
 }

@@ -3,7 +3,7 @@
 use std::{io, sync::atomic::AtomicBool};
 
 use solvemesh::{
-    solver::v1::{Outcome, SolveTask, solver_report::Kind},
+    solver::v1::{Outcome, RangeEnds, SolveTask, solver_report::Kind},
     v1::{
         Basis, InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult,
         SolveStatistics, Solver, Termination, TerminationReason, UnboundedRay,
@@ -44,6 +44,8 @@ pub(super) struct Finding {
     pub unbounded_ray: Option<UnboundedRay>,
     /// The basis of an LP, if that was asked for.
     pub basis: Option<Basis>,
+    /// How far the numbers of an LP may move, if that was asked for.
+    pub ranges: Option<RangeEnds>,
 }
 
 impl From<Termination> for Finding {
@@ -133,6 +135,7 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
         values: finding.values,
         duals: finding.duals,
         reduced_costs: finding.reduced_costs,
+        ranges: finding.ranges,
     }
 }
 

@@ -144,8 +144,8 @@ pub(crate) fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
             ..JobDescription::default()
         }),
         submit_time: Some(std::time::SystemTime::now().into()),
-        failed_attempts: 0,
         payload: Some(job_envelope::Payload::Model(model)),
+        ..JobEnvelope::default()
     }
 }
 
@@ -258,6 +258,8 @@ pub(crate) fn config(express: usize, solver: SolverCommandLine) -> WorkerConfig 
         solver,
         overrun: Overrun { fixed: Duration::from_millis(200), share: 0.0 },
         cancel_grace: Duration::from_millis(200),
+        // A story is the same however long it takes.
+        heartbeat: Duration::from_secs(600),
         ..WorkerConfig::default()
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use solvemesh::{
-    gateway::v1::{AttemptSnapshot, HappeningSnapshot, JobSnapshot, LogPosition, SnapshotHeader},
+    gateway::v1::{
+        AttemptSnapshot, HappeningSnapshot, JobSnapshot, LogPosition, SnapshotHeader, TallySnapshot,
+    },
     v1::JobState,
 };
 
 use super::{LastMessage, Restored, VERSION};
-use crate::table::{Fold, Happening, Position, Record, record::Attempt};
+use crate::table::{Fold, Happening, Position, Record, Tally, record::Attempt};
 
 /// Bytes of a mark of a forgotten job.
 const MARK: usize = 16;
@@ -67,6 +69,7 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         last_sequence: job.last_sequence,
         history: job.history.iter().map(from_happening).collect(),
         shed: job.is_shed,
+        tally: job.tally.as_ref().map(from_tally),
     }
 }
 
@@ -88,6 +91,10 @@ pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     record.finish_time = job.finish_time;
     record.last_sequence = job.last_sequence;
     record.is_shed = job.shed;
+    record.tally = match job.tally {
+        Some(tally) => Some(Tally::from_parts(tally.answered, tally.summary?)),
+        None => None,
+    };
     Some(record.with_history(history))
 }
 
@@ -119,12 +126,18 @@ fn to_attempt(attempt: AttemptSnapshot) -> Attempt {
     }
 }
 
+fn from_tally(tally: &Tally) -> TallySnapshot {
+    let (answered, summary) = (tally.answered().to_vec(), tally.summary().clone());
+    TallySnapshot { answered, summary: Some(summary) }
+}
+
 fn from_happening(happening: &Happening) -> HappeningSnapshot {
     HappeningSnapshot {
         position: Some(from_position(happening.position)),
         event: Some((*happening.event).clone()),
         solution: happening.solution.clone(),
         shed: happening.shed,
+        answered_before: happening.answered_before.clone(),
     }
 }
 
@@ -134,5 +147,6 @@ fn to_happening(happening: HappeningSnapshot) -> Option<Happening> {
         event: Arc::new(happening.event?),
         solution: happening.solution,
         shed: happening.shed,
+        answered_before: happening.answered_before,
     })
 }

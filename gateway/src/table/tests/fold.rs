@@ -262,7 +262,7 @@ proptest! {
     #[test]
     fn every_history_is_gap_free_and_ends_at_most_once(log in logs()) {
         let fold = fold_from(Fold::default(), &log, 0);
-        for id in ["a", "b"] {
+        for id in ["a", "sweep"] {
             let Some(job) = fold.job(id) else { continue };
             let sequences: Vec<i32> =
                 job.after(Position::default()).map(|h| h.event.sequence).collect();
@@ -286,7 +286,7 @@ proptest! {
         let mut ended = std::collections::HashMap::new();
         for (offset, batch) in log.iter().enumerate() {
             apply(&mut fold, offset as u64, batch.entries.clone());
-            for id in ["a", "b"] {
+            for id in ["a", "sweep"] {
                 if let Some(job) = fold.job(id).filter(|job| job.ended()) {
                     let first = ended.entry(id).or_insert_with(|| job.clone());
                     prop_assert_eq!(first.state, job.state);

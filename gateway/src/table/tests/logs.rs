@@ -9,7 +9,10 @@ use solvemesh::{
         AttemptLost, AttemptStarted, CancelAsked, JobFinished, LogBatch, LogEntry, Marker,
         QueueTimePassed, Submitted, log_entry::Kind,
     },
-    v1::{Failure, Finished, Incumbent, JobDescription, JobState, LogLines, Progress},
+    v1::{
+        Failure, Finished, Incumbent, JobDescription, JobState, LogLines, Progress, ScenarioResult,
+        ScenarioResults, StopOnFirst, SweepDescription, TerminationReason,
+    },
 };
 
 use crate::table::{Changes, Fold};
@@ -32,8 +35,40 @@ pub(super) fn entry(job: &str, attempt: &str, number: u32, kind: Kind) -> LogEnt
     }
 }
 
+/// What is known of a job: of one whose name begins with "sweep", that it has six scenarios.
+fn description(job: &str) -> JobDescription {
+    let sweep = SweepDescription { scenarios: 6, ..Default::default() };
+    let sweep = job.starts_with("sweep").then_some(sweep);
+    JobDescription { name: format!("model of {job}"), sweep, ..Default::default() }
+}
+
+/// A sweep that ends at the first scenario with an objective of 1 or less.
+pub(super) fn submitted_until_good(job: &str) -> LogEntry {
+    let mut entry = submitted(job);
+    if let Some(Kind::Submitted(submitted)) = &mut entry.kind
+        && let Some(sweep) = submitted.description.as_mut().and_then(|it| it.sweep.as_mut())
+    {
+        sweep.stop_on_first = Some(StopOnFirst { objective_target: Some(1.0) });
+    }
+    entry
+}
+
+/// Answers of scenarios, each with an objective of ten less its index.
+pub(super) fn answers(job: &str, attempt: &str, number: u32, indices: &[i32]) -> LogEntry {
+    let answer = |&index: &i32| ScenarioResult {
+        index,
+        reason: TerminationReason::Optimal.into(),
+        objective: Some(f64::from(10 - index)),
+        values: vec![1.0],
+        iterations: 1,
+        ..Default::default()
+    };
+    let results = indices.iter().map(answer).collect();
+    entry(job, attempt, number, Kind::ScenarioResults(ScenarioResults { results }))
+}
+
 pub(super) fn submitted(job: &str) -> LogEntry {
-    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    let description = description(job);
     entry(
         job,
         "",
@@ -47,12 +82,13 @@ pub(super) fn submitted(job: &str) -> LogEntry {
 }
 
 pub(super) fn started(job: &str, attempt: &str) -> LogEntry {
-    let description = JobDescription { name: format!("model of {job}"), ..Default::default() };
+    let description = description(job);
     let started = AttemptStarted {
         worker: "w".to_owned(),
         description: Some(description),
         submit_time: Some(Default::default()),
         worker_id: "w".to_owned(),
+        start_objective: None,
     };
     entry(job, attempt, 1, Kind::Started(started))
 }
@@ -134,6 +170,11 @@ pub(super) fn writer(
     (0..4u32, 0..4u8).prop_map(move |(progresses, end)| {
         let mut entries = vec![started(job, attempt)];
         entries.extend((2..progresses + 2).map(|number| match number % 3 {
+            _ if job.starts_with("sweep") => {
+                // Of six scenarios; writers answer some of them twice.
+                let first = i32::try_from(number + u32::from(end)).unwrap() % 7;
+                answers(job, attempt, number, &[first, first - 1, 5 - first])
+            }
             0 => better(job, attempt, number),
             1 => lines(job, attempt, number),
             _ => progress(job, attempt, number),
@@ -162,7 +203,7 @@ pub(super) fn logs() -> impl Strategy<Value = Vec<LogBatch>> {
         ];
         (gateway, writer(id, attempts[0]), writer(id, attempts[1]), writer(id, attempts[2]))
     };
-    let writers = (job("a", ["a1", "a2", "a3"]), job("b", ["b1", "b2", "b3"]));
+    let writers = (job("a", ["a1", "a2", "a3"]), job("sweep", ["b1", "b2", "b3"]));
     (writers, proptest::collection::vec((0..8usize, 1..3usize, proptest::bool::ANY), 60)).prop_map(
         |(((g1, a1, a2, a3), (g2, b1, b2, b3)), picks)| {
             let mut queues = [g1, a1, a2, a3, g2, b1, b2, b3];

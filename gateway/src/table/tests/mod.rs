@@ -4,3 +4,4 @@ mod fold;
 mod logs;
 mod retention;
 mod snapshot;
+mod sweep;

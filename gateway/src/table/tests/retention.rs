@@ -146,7 +146,7 @@ proptest! {
         before.behead(cut as u64);
         let before = fold_from(before, &log, until);
         let after = fold_from(Fold::default(), &log, cut);
-        for id in ["a", "b"] {
+        for id in ["a", "sweep"] {
             match (before.job(id), after.job(id)) {
                 (Some(job), Some(same)) => {
                     prop_assert!(job.first.offset >= cut as u64);
@@ -177,7 +177,7 @@ proptest! {
         }
         prop_assert_eq!(few.live(), all.live());
         prop_assert!(few.ended.len() <= jobs && few.whole.len() <= results);
-        for id in ["a", "b"] {
+        for id in ["a", "sweep"] {
             let Some(job) = few.job(id) else {
                 prop_assert!(all.job(id).is_none() || few.is_forgotten(id));
                 continue;

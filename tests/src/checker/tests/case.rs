@@ -43,12 +43,12 @@ pub(super) fn outcome(payload: Payload) -> Finished {
         verification: Some(Verification::default()),
         ..SolveResult::default()
     };
-    Finished { state: JobState::Succeeded.into(), result: Some(result), failure: None }
+    Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() }
 }
 
 pub(super) fn failed(reason: &str) -> Finished {
     let failure = Failure { reason: reason.to_owned(), message: String::new() };
-    Finished { state: JobState::Failed.into(), result: None, failure: Some(failure) }
+    Finished { state: JobState::Failed.into(), failure: Some(failure), ..Finished::default() }
 }
 
 /// A log, a history that goes with it, and what is allowed.

@@ -2,6 +2,7 @@
 
 mod case;
 mod damage;
+mod sweep;
 
 use std::time::Duration;
 

@@ -1,7 +1,10 @@
 //! A safe wrapper of what we use of HiGHS's C interface. All `unsafe` that concerns
 //! HiGHS is in this folder.
 
+mod basis;
 mod callback;
+mod change;
+mod ranges;
 mod rays;
 mod start;
 mod status;
@@ -17,6 +20,7 @@ use highs_sys as sys;
 use solvemesh::v1::VariableKind;
 
 use super::arrays::Arrays;
+pub(super) use basis::Basic;
 pub(super) use callback::{MipSight, Observer, Sight};
 pub(super) use status::ModelStatus;
 

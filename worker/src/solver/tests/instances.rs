@@ -16,7 +16,7 @@ pub(super) struct Instance {
 }
 
 /// One model, by its path in the folder.
-pub(super) fn instance(file: &str) -> Option<LinearModel> {
+pub(in crate::solver) fn instance(file: &str) -> Option<LinearModel> {
     let path = folder()?.join(file);
     let content = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let file = ModelFile { content: content.into(), name: file.to_owned(), format: 0 };

@@ -4,11 +4,12 @@
 
 mod answers;
 mod duals;
-mod instances;
+pub(super) mod instances;
 mod limits;
 mod microlp;
 mod others;
 mod proofs;
+mod sensitivity;
 mod serving;
 mod starts;
 
@@ -55,11 +56,11 @@ fn solve_with(model: LinearModel, options: SolveOptions) -> Outcome {
     solve_by(&mut Direct::default(), model, options, &AtomicBool::new(false)).0
 }
 
-fn solve(model: LinearModel) -> Outcome {
+pub(super) fn solve(model: LinearModel) -> Outcome {
     solve_with(model, SolveOptions::default())
 }
 
-fn termination(outcome: &Outcome) -> &Termination {
+pub(super) fn termination(outcome: &Outcome) -> &Termination {
     outcome.result.as_ref().unwrap().termination.as_ref().unwrap()
 }
 

@@ -1,0 +1,306 @@
+//! Sweeps through a mesh, beside what loops over the same scenarios do: HiGHS alone in this
+//! process, on as many threads as there are workers, and, where it is there, Pyomo with GLPK.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use solvemesh::v1::{
+    GridAxis, JobState, LinearModel, Model, ModelFile, Parameter, ParameterKind, ScenarioGrid,
+    ScenarioResult, SubmitJobRequest, Sweep, WatchResultsRequest, event::Kind, model::Form, sweep,
+    watch_results_response,
+};
+use solvemesh_model::{Limits, read};
+use solvemesh_tests::{
+    mesh::{Gateway, worker},
+    models::{wyndor, wyndor_optimum},
+    rabbit::RabbitNode,
+};
+
+use crate::{bare::Bare, rate::Rate};
+
+/// The real models whose right-hand sides are swept.
+const REAL: [&str; 3] = ["25fv47", "pilot4", "greenbea"];
+
+/// What is measured of sweeps.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// How many profit rates of Wyndor's windows are swept
+    #[arg(long, default_value_t = 100_000)]
+    scenarios: i32,
+
+    /// How many right-hand sides of each real model are swept
+    #[arg(long, default_value_t = 1000)]
+    right_hand_sides: i32,
+
+    /// A folder with real models, in `lp/NAME.mps`
+    #[arg(long, env = "SOLVEMESH_INSTANCES")]
+    instances: Option<PathBuf>,
+
+    /// A Python that has Pyomo, beside a GLPK on the path
+    #[arg(long)]
+    pyomo: Option<PathBuf>,
+
+    /// How many worker processes there are
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+
+    /// How often all is measured; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+impl SweepArgs {
+    /// Measures, and prints.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let node = RabbitNode::start().await;
+        let vhost = node.vhost().await;
+        let gateway = Gateway::on(vhost.url(), &[]).await;
+        let _workers: Vec<_> = (0..self.workers).map(|_| worker(vhost.url())).collect();
+        // The workers' solver processes are up once a job is through.
+        self.wyndor(&gateway, 1_000).await?;
+        println!(
+            "{} scenarios of Wyndor, {} workers, median of {}",
+            self.scenarios, self.workers, self.rounds
+        );
+        let (mut mesh, mut warm, mut cold) = (vec![], vec![], vec![]);
+        for _ in 0..self.rounds {
+            warm.push(self.bare_wyndor(false)?);
+            cold.push(self.bare_wyndor(true)?);
+            mesh.push(self.wyndor(&gateway, self.scenarios).await?);
+        }
+        let warm = Rate::median(warm);
+        warm.print("HiGHS alone, warm, in as many threads", None);
+        Rate::median(cold).print("HiGHS alone, cold, in as many threads", Some(warm));
+        let mesh = Rate::median(mesh);
+        mesh.print("a sweep through the mesh, each answer checked", Some(warm));
+        match &self.pyomo {
+            Some(python) => {
+                let pyomo = pyomo(python, self.workers)?;
+                pyomo.print("Pyomo and GLPK, in as many processes", Some(warm));
+                println!("{:50} {:9.0} x Pyomo and GLPK", "the mesh", mesh.over(pyomo));
+            }
+            None => println!("Pyomo and GLPK: not measured, for want of --pyomo"),
+        }
+        match &self.instances {
+            Some(folder) => {
+                for name in REAL {
+                    self.real(&gateway, folder, name).await?;
+                }
+            }
+            None => println!("real models: not measured, for want of --instances"),
+        }
+        Ok(())
+    }
+
+    /// Profit rates of windows through a mesh.
+    async fn wyndor(&self, gateway: &Gateway, points: i32) -> anyhow::Result<Rate> {
+        let parameter = Parameter {
+            kind: ParameterKind::Objective.into(),
+            variable_index: Some(1),
+            ..Parameter::default()
+        };
+        let begin = Instant::now();
+        let answers = swept(gateway, wyndor(500.0), parameter, (100.0, 1000.0), points).await?;
+        let time = begin.elapsed();
+        for answer in &answers {
+            let rate = rate(answer.index, points);
+            let (found, best) = (answer.objective.unwrap_or(f64::NAN), wyndor_optimum(rate).0);
+            ensure!((found - best).abs() <= 1e-9 * best, "{found} at {rate} instead of {best}");
+        }
+        Ok(Rate::of(answers.len(), time))
+    }
+
+    /// The same by HiGHS alone.
+    fn bare_wyndor(&self, cold: bool) -> anyhow::Result<Rate> {
+        let model = read(&wyndor(500.0), &Limits::default())?.model;
+        let begin = Instant::now();
+        let points = self.scenarios;
+        in_threads(self.workers, points, |indices| {
+            let mut bare = Bare::new(&model)?;
+            for index in indices {
+                let rate = rate(index, points);
+                bare.set_cost(1, rate);
+                if cold {
+                    bare.forget();
+                }
+                let (found, best) = (bare.solve()?, wyndor_optimum(rate).0);
+                ensure!((found - best).abs() <= 1e-6 * best, "{found} at {rate}");
+            }
+            Ok(Vec::<()>::new())
+        })?;
+        Ok(Rate::of(usize::try_from(points)?, begin.elapsed()))
+    }
+
+    /// Right-hand sides of a real model, through the mesh and cold, one by one.
+    async fn real(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
+        let path = folder.join("lp").join(format!("{name}.mps"));
+        let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let file =
+            ModelFile { content: content.into(), name: path.display().to_string(), format: 0 };
+        let model = Model { form: Some(Form::File(file)), ..Model::default() };
+        let arrays = read(&model, &Limits::default())?.model;
+        let Some((row, base)) = right_hand_side(&arrays) else { bail!("{name} has none") };
+        let (from, to) = (base - 0.01 * base.abs(), base + 0.01 * base.abs());
+        let points = self.right_hand_sides;
+
+        let begin = Instant::now();
+        let cold = in_threads(self.workers, points, |indices| {
+            let mut bare = Bare::new(&arrays)?;
+            let mut optima = Vec::new();
+            for index in indices {
+                let value = at(index, points, from, to);
+                let index_of_row = i32::try_from(row)?;
+                let kept = |bound: f64| if bound.is_finite() { value } else { bound };
+                let bounds =
+                    (kept(arrays.constraint_lower[row]), kept(arrays.constraint_upper[row]));
+                bare.set_row(index_of_row, bounds);
+                bare.forget();
+                optima.push((index, bare.solve()?));
+            }
+            Ok(optima)
+        })?;
+        let cold_rate = Rate::of(cold.len(), begin.elapsed());
+
+        let parameter = Parameter {
+            kind: ParameterKind::RightHandSide.into(),
+            constraint_index: Some(i32::try_from(row)?),
+            ..Parameter::default()
+        };
+        let begin = Instant::now();
+        let answers = swept(gateway, model, parameter, (from, to), points).await?;
+        let rate = Rate::of(answers.len(), begin.elapsed());
+        let proven = answers.iter().filter(|answer| answer.iterations == 0).count();
+        let mut worst = 0.0_f64;
+        for ((index, cold), answer) in cold.iter().zip(&answers) {
+            let found = answer.objective.unwrap_or(f64::NAN);
+            let error = (found - cold).abs() / cold.abs().max(1.0);
+            ensure!(answer.index == *index && error <= 1e-6, "{answer:?} instead of {cold}");
+            worst = worst.max(error);
+        }
+        let row = &arrays.constraint_names[row];
+        println!(
+            "{name}: {points} right-hand sides of {row}, {proven} proven by a neighbour, worst \
+             difference {worst:.1e}"
+        );
+        cold_rate.print("  HiGHS alone, cold, in as many threads", None);
+        rate.print("  a sweep through the mesh", Some(cold_rate));
+        Ok(())
+    }
+}
+
+/// All answers of a sweep along one axis, in the order of their scenarios.
+async fn swept(
+    gateway: &Gateway,
+    model: Model,
+    parameter: Parameter,
+    (from, to): (f64, f64),
+    points: i32,
+) -> anyhow::Result<Vec<ScenarioResult>> {
+    let axis = GridAxis {
+        parameter: Some(parameter),
+        from: Some(from),
+        to: Some(to),
+        points,
+        values: Vec::new(),
+    };
+    let grid = ScenarioGrid { axes: vec![axis] };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Grid(grid)), ..Sweep::default() };
+    let request =
+        SubmitJobRequest { model: Some(model), sweep: Some(sweep), ..SubmitJobRequest::default() };
+    let mut api = gateway.api();
+    let job = api.submit_job(request).await?.into_inner().job.unwrap_or_default();
+    let request =
+        WatchResultsRequest { job_ids: vec![job.job_id], ..WatchResultsRequest::default() };
+    let mut events = api.watch_results(request).await?.into_inner();
+    let mut answers = Vec::new();
+    while let Some(response) = events.message().await? {
+        let Some(watch_results_response::Kind::Event(event)) = response.kind else { continue };
+        match event.kind {
+            Some(Kind::ScenarioResults(told)) => answers.extend(told.results),
+            Some(Kind::Finished(finished)) => {
+                ensure!(finished.state() == JobState::Succeeded, "{finished:?}");
+            }
+            _ => {}
+        }
+    }
+    ensure!(answers.len() == usize::try_from(points)?, "{} answers", answers.len());
+    answers.sort_unstable_by_key(|answer| answer.index);
+    Ok(answers)
+}
+
+/// Has each of so many threads go through a run of scenarios; what they found, in order.
+fn in_threads<T: Send>(
+    threads: usize,
+    scenarios: i32,
+    work: impl Fn(std::ops::Range<i32>) -> anyhow::Result<Vec<T>> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    let work = &work;
+    let share = scenarios / i32::try_from(threads)? + 1;
+    thread::scope(|scope| {
+        let begin = |first: i32| {
+            scope.spawn(move || work(first.min(scenarios)..(first + share).min(scenarios)))
+        };
+        let threads: Vec<_> =
+            (0..i32::try_from(threads)?).map(|thread| begin(thread * share)).collect();
+        let mut found = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(worked) => found.extend(worked?),
+                Err(_) => bail!("a thread panicked"),
+            }
+        }
+        Ok(found)
+    })
+}
+
+/// What the article's stack does: a Pyomo model for each scenario, and a GLPK process.
+fn pyomo(python: &Path, processes: usize) -> anyhow::Result<Rate> {
+    const SCENARIOS: usize = 100;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/pyomo/wyndor.py");
+    let mut command = Command::new(python);
+    command.args([script, &SCENARIOS.to_string()]);
+    let running: Vec<_> = (0..processes)
+        .map(|_| command.stdout(std::process::Stdio::piped()).spawn())
+        .collect::<Result<_, _>>()
+        .with_context(|| python.display().to_string())?;
+    let mut rate = 0.0;
+    for process in running {
+        let output = process.wait_with_output()?;
+        ensure!(output.status.success(), "{script} ended with {}", output.status);
+        let seconds: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
+        rate += SCENARIOS as f64 / seconds;
+    }
+    Ok(Rate::of(1, Duration::from_secs_f64(1.0 / rate)))
+}
+
+/// The profit rate of windows in a scenario.
+fn rate(index: i32, points: i32) -> f64 {
+    at(index, points, 100.0, 1000.0)
+}
+
+fn at(index: i32, points: i32, from: f64, to: f64) -> f64 {
+    let share = f64::from(index) / f64::from(points - 1);
+    from * (1.0 - share) + to * share
+}
+
+/// The right-hand side of a model that is largest, in a constraint with only one.
+fn right_hand_side(model: &LinearModel) -> Option<(usize, f64)> {
+    let bounds = model.constraint_lower.iter().zip(&model.constraint_upper);
+    let of_row = |(lower, upper): (&f64, &f64)| match (lower.is_finite(), upper.is_finite()) {
+        (true, false) => Some(*lower),
+        (false, true) => Some(*upper),
+        (true, true) if lower == upper => Some(*lower),
+        _ => None,
+    };
+    bounds
+        .map(of_row)
+        .enumerate()
+        .filter_map(|(row, side)| Some((row, side?)))
+        .max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))
+}

@@ -1,0 +1,271 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use solvemesh::{
+    broker::v1::LogEntry,
+    v1::{Event, Finished, JobState, SweepSummary, event},
+};
+
+use super::logs::*;
+use crate::table::{Fold, Happening, Kept, Position, Record, told_of};
+
+fn history(job: &Record) -> Vec<&Happening> {
+    job.after(Position::default()).collect()
+}
+
+fn indices(event: &Event) -> Option<Vec<i32>> {
+    match event.kind.as_ref()? {
+        event::Kind::ScenarioResults(answers) => {
+            Some(answers.results.iter().map(|result| result.index).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The scenarios that each event tells of.
+fn told(fold: &Fold) -> Vec<Vec<i32>> {
+    let job = fold.job("sweep").unwrap();
+    history(job).iter().filter_map(|happening| indices(&happening.event)).collect()
+}
+
+fn end(fold: &Fold) -> Option<Finished> {
+    fold.job("sweep").unwrap().outcome().cloned()
+}
+
+fn summary(fold: &Fold) -> SweepSummary {
+    fold.job("sweep").unwrap().job(false).sweep.unwrap()
+}
+
+#[test]
+fn a_sweep_ends_exactly_when_its_last_scenario_is_answered() {
+    let mut entries = vec![
+        submitted("sweep"),
+        started("sweep", "x"),
+        answers("sweep", "x", 2, &[5, 4]),
+        answers("sweep", "part", 1, &[0, 1, 2]),
+    ];
+    let before = log(&entries);
+    assert_eq!((end(&before), before.live()), (None, 1));
+    assert_eq!((summary(&before).answered, summary(&before).scenarios), (5, 6));
+    entries.push(answers("sweep", "part", 2, &[3]));
+    let fold = log(&entries);
+    let job = fold.job("sweep").unwrap();
+    assert_eq!((job.state, fold.live(), fold.live_weight()), (JobState::Succeeded, 0, 0));
+    let end = end(&fold).unwrap();
+    assert_eq!((end.state(), &end.result, &end.failure), (JobState::Succeeded, &None, &None));
+    assert_eq!(end.sweep.as_ref(), Some(&summary(&fold)));
+    let best = summary(&fold).best.unwrap();
+    assert_eq!((best.index, best.objective, summary(&fold).answered), (5, 5.0, 6));
+    // A marker comes first; the end shares the entry of the last answers.
+    let places: Vec<Position> = history(job).iter().map(|it| it.position).collect();
+    assert_eq!(places[4..], [Position::new(5, 0), Position::new(5, 0).later(1)]);
+    let sequences: Vec<i32> = history(job).iter().map(|it| it.event.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
+    entries.push(answers("sweep", "part", 3, &[3]));
+    assert_eq!(log(&entries).job("sweep").unwrap().last_sequence, 6);
+}
+
+#[test]
+fn the_first_answer_of_a_scenario_counts_whichever_attempt_it_comes_from() {
+    let fold = log(&[
+        submitted("sweep"),
+        started("sweep", "x"),
+        answers("sweep", "x", 2, &[0, 1]),
+        started("sweep", "y"),
+        answers("sweep", "y", 2, &[1, 2]),
+        answers("sweep", "x", 3, &[2, 3]),
+        answers("sweep", "x", 3, &[2, 3, 4]),
+        answers("sweep", "y", 3, &[0, 3]),
+        answers("sweep", "z", 1, &[-1, 6, 7]),
+    ]);
+    assert_eq!(told(&fold), [vec![0, 1], vec![2], vec![3]]);
+    let job = fold.job("sweep").unwrap();
+    let before: Vec<&[i32]> =
+        history(job).iter().map(|happening| happening.answered_before.as_slice()).collect();
+    assert_eq!(before, [&[], &[], &[], &[], &[1][..], &[2]]);
+    assert_eq!((summary(&fold).answered, job.state), (4, JobState::Running));
+}
+
+#[test]
+fn answers_come_from_jobs_that_are_in_their_queue_again_and_that_nobody_saw_start() {
+    let again = log(&[
+        submitted("sweep"),
+        started("sweep", "x"),
+        lost("sweep", "x", 2),
+        answers("sweep", "part", 1, &[0]),
+    ]);
+    assert_eq!(again.job("sweep").unwrap().state, JobState::Queued);
+    assert_eq!(told(&again), [[0]]);
+    let unseen = log(&[submitted("sweep"), answers("sweep", "part", 1, &[0]), overdue("sweep")]);
+    assert_eq!(unseen.job("sweep").unwrap().state, JobState::Running);
+    assert_eq!(told(&unseen), [[0]]);
+}
+
+#[test]
+fn answers_make_no_job_known_and_are_nothing_to_a_job_that_is_no_sweep() {
+    let fold = log(&[
+        answers("sweep", "x", 1, &[0]),
+        submitted("a"),
+        started("a", "x"),
+        answers("a", "x", 2, &[0]),
+    ]);
+    assert!(fold.job("sweep").is_none());
+    let job = fold.job("a").unwrap();
+    assert_eq!((job.last_sequence, job.job(true).sweep), (2, None));
+}
+
+#[test]
+fn a_sweep_ends_at_the_first_scenario_that_is_good_enough() {
+    let mut entries = vec![
+        submitted_until_good("sweep"),
+        answers("sweep", "x", 1, &[0, 3]),
+        started("sweep", "y"),
+    ];
+    assert_eq!(end(&log(&entries)), None);
+    let mut good = answers("sweep", "y", 2, &[4, 1]);
+    if let Some(solvemesh::broker::v1::log_entry::Kind::ScenarioResults(answers)) = &mut good.kind {
+        answers.results[0].objective = Some(1.0);
+    }
+    entries.extend([good, answers("sweep", "x", 2, &[2])]);
+    let fold = log(&entries);
+    assert_eq!(told(&fold), [[0, 3], [4, 1]]);
+    let end = end(&fold).unwrap();
+    assert_eq!(end.state(), JobState::Succeeded);
+    let summary = end.sweep.unwrap();
+    assert_eq!((summary.stopped_by, summary.answered), (Some(4), 4));
+}
+
+#[test]
+fn wherever_else_a_sweep_ends_its_end_tells_the_sum_so_far() {
+    let begun = [submitted("sweep"), started("sweep", "x"), answers("sweep", "x", 2, &[0, 1])];
+    let ends = [
+        (
+            vec![cancel("sweep"), finished("sweep", "x", 3, JobState::Cancelled)],
+            JobState::Cancelled,
+        ),
+        (vec![cancel("sweep"), lost("sweep", "x", 3)], JobState::Cancelled),
+        (vec![finished("sweep", "", 0, JobState::Failed)], JobState::Failed),
+        (vec![lost("sweep", "x", 3), overdue("sweep")], JobState::Expired),
+    ];
+    for (rest, state) in ends {
+        let fold = log(&[&begun[..], &rest].concat());
+        let end = end(&fold).unwrap();
+        assert_eq!(end.state(), state);
+        assert_eq!(end.sweep.as_ref().map(|sweep| sweep.answered), Some(2), "{state:?}");
+        assert_eq!(end.sweep, Some(summary(&fold)));
+    }
+    let queued = log(&[submitted("sweep"), cancel("sweep")]);
+    assert_eq!((summary(&queued).scenarios, summary(&queued).answered), (6, 0));
+}
+
+#[test]
+fn answers_that_left_memory_are_those_of_their_entry_that_were_told() {
+    let entries = [
+        submitted("sweep"),
+        started("sweep", "x"),
+        answers("sweep", "x", 2, &[0, 1]),
+        answers("sweep", "part", 1, &[1, 7, 2, 2, 3]),
+        answers("sweep", "x", 3, &[4, 3, 5]),
+    ];
+    let whole = log(&entries);
+    let mut few = whole.clone();
+    let kept = Kept {
+        jobs: usize::MAX,
+        bytes: usize::MAX,
+        age: Duration::MAX,
+        results: 0,
+        result_bytes: usize::MAX,
+        result_age: Duration::MAX,
+    };
+    few.retain(&kept, 0);
+    assert!(few.ended_weight < whole.ended_weight);
+    assert_eq!(summary(&few), summary(&whole));
+    let (few, whole) = (few.job("sweep").unwrap(), whole.job("sweep").unwrap());
+    assert_eq!(few.left_in_log(), None, "its end is whole");
+    for (left, kept) in history(few).into_iter().zip(history(whole)) {
+        assert_eq!((left.position, left.event.sequence), (kept.position, kept.event.sequence));
+        let Some(expected) = indices(&kept.event) else {
+            assert_eq!((left.shed, &left.event), (false, &kept.event));
+            continue;
+        };
+        assert_eq!((left.shed, indices(&left.event)), (true, Some(Vec::new())));
+        // A marker comes before the entries.
+        let entry = &entries[usize::try_from(left.position.offset).unwrap() - 1];
+        let Some(solvemesh::broker::v1::log_entry::Kind::ScenarioResults(all)) = &entry.kind else {
+            panic!("no answers: {entry:?}")
+        };
+        let again = told_of(all.results.clone(), 6, &left.answered_before);
+        assert_eq!(again.iter().map(|it| it.index).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn answers_weigh_what_they_take_in_memory() {
+    let weigh = |count: i32| {
+        let indices: Vec<i32> = (0..count).collect();
+        let fold = log(&[submitted("sweep"), answers("sweep", "x", 1, &indices)]);
+        fold.live_weight()
+    };
+    let (one, five) = (weigh(1), weigh(5));
+    assert!((4 * 180..4 * 300).contains(&(five - one)), "{one} {five}");
+}
+
+/// Six scenarios, answered in some order by two attempts and a part of one, some twice.
+fn found() -> impl Strategy<Value = Vec<(&'static str, i32)>> {
+    let writer = prop::sample::select(vec!["x", "y", "part"]);
+    let all = Just((0..6).collect::<Vec<i32>>()).prop_shuffle();
+    (prop::collection::vec((writer, -1..7_i32), 0..20), all).prop_map(|(mut answers, all)| {
+        answers.extend(all.into_iter().map(|index| ("x", index)));
+        answers
+    })
+}
+
+/// The answers as entries of some of them each, in messages of some of those each.
+fn batched(found: &[(&'static str, i32)], sizes: &[usize]) -> Vec<Vec<LogEntry>> {
+    let mut messages =
+        vec![vec![submitted("sweep"), started("sweep", "x")], vec![started("sweep", "y")]];
+    let mut rest = found;
+    for (number, size) in (2..).zip(sizes.iter().cycle()) {
+        let Some((writer, _)) = rest.first() else { break };
+        let own = rest.iter().take(*size).take_while(|(other, _)| other == writer).count();
+        let (now, after) = rest.split_at(own);
+        let indices: Vec<i32> = now.iter().map(|(_, index)| *index).collect();
+        let entry = answers("sweep", writer, number, &indices);
+        match messages.last_mut().filter(|_| size % 2 == 0) {
+            Some(message) => message.push(entry),
+            None => messages.push(vec![entry]),
+        }
+        rest = after;
+    }
+    messages
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn each_scenario_is_told_once_and_the_sum_is_the_same_however_answers_come_together(
+        found in found(),
+        sizes in prop::collection::vec(1..5_usize, 1..9),
+    ) {
+        let fold_of = |sizes: &[usize]| {
+            let mut fold = Fold::default();
+            for (offset, message) in batched(&found, sizes).into_iter().enumerate() {
+                apply(&mut fold, offset as u64, message);
+            }
+            fold
+        };
+        let (some, ones) = (fold_of(&sizes), fold_of(&[1]));
+        let flat = |fold: &Fold| told(fold).concat();
+        let mut all = flat(&some);
+        prop_assert_eq!(&all, &flat(&ones));
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..6).collect::<Vec<_>>());
+        prop_assert_eq!(summary(&some), summary(&ones));
+        prop_assert_eq!(end(&some).map(|end| end.state()), Some(JobState::Succeeded));
+        let job = some.job("sweep").unwrap();
+        let ends = history(job);
+        let last = ends.iter().rev().take(2).map(|it| indices(&it.event).is_some());
+        prop_assert_eq!(last.collect::<Vec<_>>(), [false, true]);
+    }
+}

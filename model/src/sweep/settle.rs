@@ -1,0 +1,500 @@
+use std::collections::{HashMap, HashSet};
+
+use solvemesh::v1::{
+    GridAxis, LinearModel, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, ScenarioTable,
+    StopOnFirst, Sweep, VariableKind, sweep,
+};
+
+use super::{
+    Scenarios, Target,
+    scenarios::{entries_of, points, target, value},
+};
+use crate::{Fault, FaultKind, Faults, findings::clip, matrix::TOO_LARGE, normal::INFINITE};
+
+/// The longest label of a scenario, in bytes.
+const MAX_LABEL_BYTES: usize = 255;
+
+/// The largest coefficient that HiGHS takes for 0.
+const TAKEN_FOR_ZERO: f64 = 1e-9;
+
+/// The most names that a report may have.
+const MAX_REPORTED: usize = 1000;
+
+/// A sweep in normal form, held against its base, which is in normal form; it has at most
+/// `most` scenarios.
+///
+/// # Errors
+///
+/// The first fault, at a field of the sweep; where it is one scenario's, the message tells
+/// which.
+pub fn settle(sweep: &Sweep, model: &LinearModel, most: usize) -> Result<Scenarios, Faults> {
+    let names = Names::of(model);
+    let scenarios = match &sweep.scenarios {
+        None => return Err(fault("", "needs a table or a grid of scenarios")),
+        Some(sweep::Scenarios::Table(table)) => {
+            sweep::Scenarios::Table(settle_table(table, model, &names, most)?)
+        }
+        Some(sweep::Scenarios::Grid(grid)) => {
+            sweep::Scenarios::Grid(settle_grid(grid, model, &names, most)?)
+        }
+    };
+    let report = sweep.report.clone().unwrap_or_default();
+    check_report(&report, model, &names)?;
+    if let Some(StopOnFirst { objective_target: Some(target) }) = sweep.stop_on_first
+        && !target.is_finite()
+    {
+        let wrong = format!("must be a finite number, not {target}");
+        return Err(fault("stop_on_first.objective_target", wrong));
+    }
+    let settled = Sweep {
+        scenarios: Some(scenarios),
+        report: Some(report),
+        stop_on_first: sweep.stop_on_first,
+    };
+    Scenarios::of(settled, model).ok_or_else(|| fault("", "has arrays that do not fit together"))
+}
+
+/// The indices of a model's names.
+struct Names<'a> {
+    variables: HashMap<&'a str, usize>,
+    constraints: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(model: &'a LinearModel) -> Self {
+        let indices = |names: &'a [String]| {
+            names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect()
+        };
+        Self {
+            variables: indices(&model.variable_names),
+            constraints: indices(&model.constraint_names),
+        }
+    }
+}
+
+fn settle_table(
+    table: &ScenarioTable,
+    model: &LinearModel,
+    names: &Names<'_>,
+    most: usize,
+) -> Result<ScenarioTable, Faults> {
+    let field = |name: &str| format!("table.{name}");
+    if table.parameters.is_empty() {
+        return Err(fault(field("parameters"), "is required"));
+    }
+    let parameters: Vec<&Parameter> = table.parameters.iter().collect();
+    let at = |index: usize| format!("table.parameters[{index}]");
+    let (parameters, targets) = settle_parameters(&parameters, at, model, names)?;
+    let count = scenario_count(table, parameters.len())?;
+    if count == 0 {
+        return Err(fault("table", "has no scenarios"));
+    }
+    check_count("table", count, most)?;
+    check_starts(table, count, parameters.len())?;
+    for (scenario, label) in table.labels.iter().enumerate() {
+        if label.len() > MAX_LABEL_BYTES {
+            let wrong = format!("has {} bytes; a label has at most {MAX_LABEL_BYTES}", label.len());
+            return Err(fault(format!("table.labels[{scenario}]"), wrong));
+        }
+    }
+
+    let mut values = table.values.clone();
+    let sparse = !table.starts.is_empty();
+    for scenario in 0..count {
+        let begin =
+            if sparse { index_of(table.starts[scenario]) } else { scenario * targets.len() };
+        for (place, (parameter, asked)) in entries_of(table, scenario, targets.len()).enumerate() {
+            let label = table.labels.get(scenario).map_or("", String::as_str);
+            values[begin + place] = allowed(targets[parameter], asked).map_err(|wrong| {
+                let of = if label.is_empty() { String::new() } else { format!(" ({label})") };
+                let wrong = clip(format!("in scenario {scenario}{of}: {wrong}"));
+                fault(format!("table.values[{}]", begin + place), wrong)
+            })?;
+        }
+    }
+    Ok(ScenarioTable {
+        parameters,
+        count: Some(i32::try_from(count).unwrap_or(i32::MAX)),
+        values,
+        starts: table.starts.clone(),
+        parameter_indices: table.parameter_indices.clone(),
+        labels: table.labels.clone(),
+    })
+}
+
+/// How many scenarios a table has, by all that tells it.
+fn scenario_count(table: &ScenarioTable, parameters: usize) -> Result<usize, Faults> {
+    let mut told: Vec<(&str, usize)> = Vec::new();
+    if let Some(count) = table.count {
+        let Ok(count) = usize::try_from(count) else {
+            return Err(fault("table.count", format!("must be 0 or more, not {count}")));
+        };
+        told.push(("table.count", count));
+    }
+    if !table.starts.is_empty() {
+        told.push(("table.starts", table.starts.len() - 1));
+    } else if table.parameter_indices.is_empty() {
+        if !table.values.len().is_multiple_of(parameters) {
+            let wrong = format!(
+                "has {} entries, which is no multiple of the {parameters} parameters",
+                table.values.len()
+            );
+            return Err(fault("table.values", wrong));
+        }
+        told.push(("table.values", table.values.len() / parameters));
+    } else {
+        return Err(fault("table.starts", "is required beside parameter_indices"));
+    }
+    if !table.labels.is_empty() {
+        told.push(("table.labels", table.labels.len()));
+    }
+    let (first, count) = told[0];
+    match told.iter().find(|(_, other)| *other != count) {
+        Some((other, theirs)) => {
+            let wrong = format!("tells of {theirs} scenarios, and {first} of {count}");
+            Err(fault(*other, wrong))
+        }
+        None => Ok(count),
+    }
+}
+
+fn check_starts(table: &ScenarioTable, count: usize, parameters: usize) -> Result<(), Faults> {
+    if table.starts.is_empty() {
+        return Ok(());
+    }
+    let entries = table.values.len();
+    if table.parameter_indices.len() != entries {
+        let wrong = format!("has {} entries for {entries} values", table.parameter_indices.len());
+        return Err(fault("table.parameter_indices", wrong));
+    }
+    let mut last = 0;
+    for (at, &start) in table.starts.iter().enumerate() {
+        let least_and_most = if at == 0 { (0, 0) } else { (last, entries) };
+        let fits = usize::try_from(start)
+            .is_ok_and(|start| (least_and_most.0..=least_and_most.1).contains(&start));
+        if !fits {
+            let (least, most) = least_and_most;
+            let wrong = format!("must be from {least} to {most}, not {start}");
+            return Err(fault(format!("table.starts[{at}]"), wrong));
+        }
+        last = index_of(start);
+    }
+    if last != entries {
+        let wrong = format!("ends with {last}, but there are {entries} values");
+        return Err(fault("table.starts", wrong));
+    }
+    let mut seen_in = vec![usize::MAX; parameters];
+    for scenario in 0..count {
+        for at in index_of(table.starts[scenario])..index_of(table.starts[scenario + 1]) {
+            let index = table.parameter_indices[at];
+            let field = || format!("table.parameter_indices[{at}]");
+            let Some(seen) = usize::try_from(index).ok().and_then(|it| seen_in.get_mut(it)) else {
+                let wrong = format!(
+                    "in scenario {scenario}: {index}, but there are {parameters} parameters, \
+                     counted from 0"
+                );
+                return Err(fault(field(), wrong));
+            };
+            if *seen == scenario {
+                return Err(fault(field(), format!("in scenario {scenario}: {index} comes twice")));
+            }
+            *seen = scenario;
+        }
+    }
+    Ok(())
+}
+
+fn settle_grid(
+    grid: &ScenarioGrid,
+    model: &LinearModel,
+    names: &Names<'_>,
+    most: usize,
+) -> Result<ScenarioGrid, Faults> {
+    if grid.axes.is_empty() {
+        return Err(fault("grid.axes", "is required"));
+    }
+    let mut parameters = Vec::with_capacity(grid.axes.len());
+    for (index, axis) in grid.axes.iter().enumerate() {
+        let Some(parameter) = &axis.parameter else {
+            return Err(fault(format!("grid.axes[{index}].parameter"), "is required"));
+        };
+        parameters.push(parameter);
+    }
+    let at = |index: usize| format!("grid.axes[{index}].parameter");
+    let (parameters, targets) = settle_parameters(&parameters, at, model, names)?;
+    let mut count = 1_usize;
+    let mut axes = Vec::with_capacity(grid.axes.len());
+    for (index, (axis, parameter)) in grid.axes.iter().zip(parameters).enumerate() {
+        // Before its values are looked at, which may be very many.
+        count = count.saturating_mul(points(axis));
+        check_count("grid.axes", count, most)?;
+        axes.push(settle_axis(axis, parameter, targets[index], index)?);
+    }
+    Ok(ScenarioGrid { axes })
+}
+
+fn settle_axis(
+    axis: &GridAxis,
+    parameter: Parameter,
+    target: Target,
+    index: usize,
+) -> Result<GridAxis, Faults> {
+    let field = |name: &str| format!("grid.axes[{index}].{name}");
+    let stepped = axis.from.is_some() || axis.to.is_some() || axis.points != 0;
+    let mut settled = GridAxis { parameter: Some(parameter), ..axis.clone() };
+    if !axis.values.is_empty() {
+        if stepped {
+            return Err(fault(
+                field("values"),
+                "stands beside from, to or points: one or the other",
+            ));
+        }
+        for (place, asked) in axis.values.iter().enumerate() {
+            settled.values[place] = allowed(target, *asked)
+                .map_err(|wrong| fault(field(&format!("values[{place}]")), wrong))?;
+        }
+        return Ok(settled);
+    }
+    for (name, end) in [("from", axis.from), ("to", axis.to)] {
+        match end {
+            None => return Err(fault(field(name), "is required where there are no values")),
+            Some(end) if !end.is_finite() => {
+                return Err(fault(field(name), format!("must be a finite number, not {end}")));
+            }
+            Some(_) => {}
+        }
+    }
+    let least = if axis.from == axis.to { 1 } else { 2 };
+    if axis.points < least {
+        return Err(fault(
+            field("points"),
+            format!("must be {least} or more, not {}", axis.points),
+        ));
+    }
+    // Between two ends that are allowed, all is allowed but what is taken for 0.
+    for (name, place) in [("from", 0), ("to", points(axis) - 1)] {
+        allowed(target, value(axis, place)).map_err(|wrong| fault(field(name), wrong))?;
+    }
+    if matches!(target, Target::Coefficient { .. }) {
+        for place in 0..points(axis) {
+            allowed(target, value(axis, place)).map_err(|wrong| fault(field("points"), wrong))?;
+        }
+    }
+    Ok(settled)
+}
+
+/// The parameters by index, and what they mean.
+fn settle_parameters(
+    parameters: &[&Parameter],
+    field: impl Fn(usize) -> String,
+    model: &LinearModel,
+    names: &Names<'_>,
+) -> Result<(Vec<Parameter>, Vec<Target>), Faults> {
+    let mut numbers = HashSet::new();
+    let (mut settled, mut targets) = (Vec::new(), Vec::new());
+    for (index, parameter) in parameters.iter().enumerate() {
+        let field = field(index);
+        let parameter = settle_parameter(parameter, &field, model, names)?;
+        let Some(target) = target(&parameter, model) else {
+            let wrong = "is the right-hand side of a constraint with no bound, or with two \
+                         different ones: say constraint_lower or constraint_upper";
+            return Err(fault(format!("{field}.kind"), wrong));
+        };
+        let single = match target {
+            Target::VariableFixed(column) => {
+                [Some(Target::VariableLower(column)), Some(Target::VariableUpper(column))]
+            }
+            Target::ConstraintEqual(row) => {
+                [Some(Target::ConstraintLower(row)), Some(Target::ConstraintUpper(row))]
+            }
+            single => [Some(single), None],
+        };
+        if !single.into_iter().flatten().all(|number| numbers.insert(number)) {
+            return Err(fault(field, "changes a number that another parameter changes"));
+        }
+        settled.push(parameter);
+        targets.push(target);
+    }
+    Ok((settled, targets))
+}
+
+fn settle_parameter(
+    parameter: &Parameter,
+    field: &str,
+    model: &LinearModel,
+    names: &Names<'_>,
+) -> Result<Parameter, Faults> {
+    let Ok(kind) = ParameterKind::try_from(parameter.kind) else {
+        let wrong = format!("{} is no kind of parameter", parameter.kind);
+        return Err(fault(format!("{field}.kind"), wrong));
+    };
+    let (of_variable, of_constraint) = match kind {
+        ParameterKind::Unspecified => return Err(fault(format!("{field}.kind"), "is required")),
+        ParameterKind::ObjectiveOffset => (false, false),
+        ParameterKind::Objective
+        | ParameterKind::VariableLower
+        | ParameterKind::VariableUpper
+        | ParameterKind::VariableFixed => (true, false),
+        ParameterKind::ConstraintLower
+        | ParameterKind::ConstraintUpper
+        | ParameterKind::RightHandSide => (false, true),
+        ParameterKind::Coefficient => (true, true),
+    };
+    let place = |what, wanted, name: &str, index, known: &HashMap<&str, usize>, count: usize| {
+        resolve(&format!("{field}.{what}"), wanted, name, index, known, count)
+    };
+    let Parameter { variable, variable_index, constraint, constraint_index, .. } = parameter;
+    let variable_index = place(
+        "variable",
+        of_variable,
+        variable,
+        *variable_index,
+        &names.variables,
+        model.variable_lower.len(),
+    )?;
+    let constraint_index = place(
+        "constraint",
+        of_constraint,
+        constraint,
+        *constraint_index,
+        &names.constraints,
+        model.constraint_lower.len(),
+    )?;
+    let bounds_a_variable = matches!(
+        kind,
+        ParameterKind::VariableLower | ParameterKind::VariableUpper | ParameterKind::VariableFixed
+    );
+    if bounds_a_variable && let Some(column) = variable_index {
+        let kinds = model.variable_kinds.get(index_of(column)).copied().unwrap_or_default();
+        let semi = [VariableKind::SemiContinuous as i32, VariableKind::SemiInteger as i32];
+        if semi.contains(&kinds) {
+            let wrong = "has bounds that say where it is not 0; scenarios can't change these";
+            return Err(fault(format!("{field}.variable"), wrong));
+        }
+    }
+    let kind = kind.into();
+    Ok(Parameter { kind, variable_index, constraint_index, ..Parameter::default() })
+}
+
+/// The index of what a parameter names.
+fn resolve(
+    field: &str,
+    wanted: bool,
+    name: &str,
+    index: Option<i32>,
+    known: &HashMap<&str, usize>,
+    count: usize,
+) -> Result<Option<i32>, Faults> {
+    match (wanted, name, index) {
+        (false, "", None) => Ok(None),
+        (false, ..) => Err(fault(field, "has no meaning for this kind of parameter")),
+        (true, "", None) => Err(fault(field, "is required")),
+        (true, "", Some(index)) => {
+            if usize::try_from(index).is_ok_and(|index| index < count) {
+                return Ok(Some(index));
+            }
+            let wrong = format!("is {index}, but there are {count}, counted from 0");
+            Err(fault(format!("{field}_index"), wrong))
+        }
+        (true, name, None) => match known.get(name) {
+            Some(index) => Ok(Some(i32::try_from(*index).unwrap_or(i32::MAX))),
+            None => Err(fault(field, clip(format!("there is no `{name}` in the model")))),
+        },
+        (true, _, Some(_)) => Err(fault(field, "is told by name and by index: one or the other")),
+    }
+}
+
+/// A number as a model in normal form has it, or what is wrong with it.
+fn allowed(target: Target, value: f64) -> Result<f64, String> {
+    let infinite = |value: f64| {
+        if value >= INFINITE {
+            f64::INFINITY
+        } else if value <= -INFINITE {
+            f64::NEG_INFINITY
+        } else {
+            value
+        }
+    };
+    let wrong = match target {
+        _ if value.is_nan() => "is no number".to_owned(),
+        Target::Objective(_) if value.abs() >= TOO_LARGE || value.is_infinite() => {
+            format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
+        }
+        Target::Coefficient { .. } if value.abs() >= TOO_LARGE || value.is_infinite() => {
+            format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
+        }
+        Target::Coefficient { .. } if value != 0.0 && value.abs() <= TAKEN_FOR_ZERO => {
+            format!("{value} is too small: an absolute value is 0 or above {TAKEN_FOR_ZERO:e}")
+        }
+        Target::Objective(_) | Target::Coefficient { .. } => return Ok(value),
+        Target::Offset if value.is_finite() => return Ok(value),
+        Target::Offset => format!("must be finite, not {value}"),
+        Target::VariableFixed(_) | Target::ConstraintEqual(_) => {
+            if infinite(value).is_finite() {
+                return Ok(value);
+            }
+            format!("must be finite, not {value}")
+        }
+        Target::VariableLower(_) | Target::ConstraintLower(_) => match infinite(value) {
+            f64::INFINITY => "a lower bound can't be Infinity".to_owned(),
+            value => return Ok(value),
+        },
+        Target::VariableUpper(_) | Target::ConstraintUpper(_) => match infinite(value) {
+            f64::NEG_INFINITY => "an upper bound can't be -Infinity".to_owned(),
+            value => return Ok(value),
+        },
+    };
+    Err(wrong)
+}
+
+fn check_report(
+    report: &ScenarioReport,
+    model: &LinearModel,
+    names: &Names<'_>,
+) -> Result<(), Faults> {
+    let discrete = model.variable_kinds.iter().any(|&kind| kind != VariableKind::Continuous as i32);
+    let named = [
+        ("variables", &report.variables, report.all_variables, &names.variables),
+        ("constraints", &report.constraints, report.all_constraints, &names.constraints),
+    ];
+    for (what, asked, all, known) in named {
+        let field = format!("report.{what}");
+        if all && !asked.is_empty() {
+            return Err(fault(field, "stands beside all of them: one or the other"));
+        }
+        if asked.len() > MAX_REPORTED {
+            let wrong = format!("has {} names; it may have {MAX_REPORTED}", asked.len());
+            return Err(fault(field, wrong));
+        }
+        if let Some(at) = asked.iter().position(|name| !known.contains_key(name.as_str())) {
+            let wrong = clip(format!("there is no `{}` in the model", asked[at]));
+            return Err(fault(format!("{field}[{at}]"), wrong));
+        }
+    }
+    if discrete && (report.all_constraints || !report.constraints.is_empty()) {
+        return Err(fault("report.constraints", "has duals, which a model with integers has not"));
+    }
+    Ok(())
+}
+
+fn check_count(field: &str, count: usize, most: usize) -> Result<(), Faults> {
+    if count <= most {
+        return Ok(());
+    }
+    let message = format!("has {count} scenarios or more; the limit max_scenarios is {most}");
+    Err(Faults(vec![Fault {
+        field: field.to_owned(),
+        place: None,
+        kind: FaultKind::TooLarge,
+        message,
+    }]))
+}
+
+fn index_of(index: i32) -> usize {
+    usize::try_from(index).unwrap_or(0)
+}
+
+fn fault(field: impl Into<String>, message: impl Into<String>) -> Faults {
+    let (field, message) = (field.into(), message.into());
+    Faults(vec![Fault { field, place: None, kind: FaultKind::Invalid, message }])
+}

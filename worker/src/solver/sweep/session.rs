@@ -1,0 +1,163 @@
+use std::{collections::HashSet, sync::atomic::AtomicBool};
+
+use solvemesh::{
+    solver::v1::ScenarioOutcome,
+    v1::{
+        LinearModel, ScenarioRange, SolveOptions, Sweep, Termination, TerminationReason as Reason,
+    },
+};
+use solvemesh_model::sweep::{Patched, Scenarios, Target};
+
+use super::vertex::Vertex;
+use crate::solver::{
+    arrays::Arrays,
+    direct,
+    highs::{Highs, ModelStatus},
+    report::{Monitor, Reports},
+    task::Finding,
+    termination::{at_sight, failed},
+};
+
+/// One sweep in one HiGHS.
+#[derive(Debug)]
+pub(super) struct Session {
+    scenarios: Scenarios,
+    options: SolveOptions,
+    /// The base with the numbers of the scenario at hand.
+    patched: Patched,
+    /// `None` before the first solve, and after one that left it suspect.
+    highs: Option<Highs>,
+    /// What HiGHS holds that is not the base's.
+    held: HashSet<Target>,
+    /// Of an LP: the basis that the last solve ended with.
+    vertex: Option<Vertex>,
+    /// Of a MIP: the solution that the last solve ended with.
+    last: Vec<f64>,
+    is_lp: bool,
+    /// Whether scenarios change the matrix: a basis of one is then of no use to another
+    /// without being factorised again, which HiGHS does.
+    matrix_moves: bool,
+}
+
+impl Session {
+    /// `None` where the sweep is in no normal form.
+    pub(super) fn new(model: LinearModel, sweep: Sweep, options: SolveOptions) -> Option<Self> {
+        let is_lp = Arrays::of(&model).ok()?.is_lp_as_submitted();
+        let scenarios = Scenarios::of(sweep, &model)?;
+        let matrix_moves =
+            scenarios.targets().iter().any(|target| matches!(target, Target::Coefficient { .. }));
+        let patched = Patched::new(model, &scenarios);
+        Some(Self {
+            scenarios,
+            options,
+            patched,
+            highs: None,
+            held: HashSet::new(),
+            vertex: None,
+            last: Vec::new(),
+            is_lp,
+            matrix_moves,
+        })
+    }
+
+    /// The scenarios of some ranges, each after a neighbour.
+    pub(super) fn order(&self, ranges: &[ScenarioRange]) -> Vec<usize> {
+        let count = self.scenarios.count();
+        let range = |range: &ScenarioRange| {
+            let first = usize::try_from(range.first).unwrap_or(count);
+            let end = first.saturating_add(usize::try_from(range.count).unwrap_or(0));
+            first..end.min(count)
+        };
+        let mut scenarios: Vec<usize> = ranges.iter().flat_map(range).collect();
+        self.scenarios.order(&mut scenarios);
+        scenarios
+    }
+
+    /// Solves a scenario.
+    pub(super) fn solve(
+        &mut self,
+        scenario: usize,
+        reports: &Reports,
+        task: u64,
+        interrupt: &AtomicBool,
+    ) -> ScenarioOutcome {
+        self.patched.turn_to(&self.scenarios, scenario);
+        let index = i32::try_from(scenario).unwrap_or(i32::MAX);
+        if let (Some(vertex), Some(highs)) = (&mut self.vertex, &mut self.highs)
+            && let Some((values, duals)) = vertex.prove(highs, self.patched.model())
+        {
+            let reason = Reason::Optimal.into();
+            return ScenarioOutcome { index, reason, values, duals, ..ScenarioOutcome::default() };
+        }
+        self.vertex = None;
+        let monitor = Monitor::of_scenario(reports, task, interrupt);
+        let Finding { termination, values, duals, statistics, .. } =
+            self.find(&monitor).unwrap_or_else(|detail| failed(detail).into());
+        let Termination { reason, limit, bound, detail, .. } = termination;
+        let optimal = reason == Reason::Optimal as i32;
+        let failed = matches!(
+            Reason::try_from(reason),
+            Ok(Reason::NumericalError | Reason::OtherError) | Err(_)
+        );
+        ScenarioOutcome {
+            index,
+            reason,
+            limit,
+            bound: bound.filter(|_| !optimal),
+            values,
+            duals,
+            iterations: statistics.simplex_iterations + statistics.barrier_iterations,
+            detail: if failed { detail } else { String::new() },
+        }
+    }
+
+    /// Has HiGHS solve the scenario at hand. An error is for people.
+    fn find(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
+        let arrays = Arrays::of(self.patched.model()).map_err(|misfit| misfit.to_string())?;
+        if let Some(termination) = at_sight(&arrays) {
+            let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
+            return Ok(Finding { duals, ..termination.into() });
+        }
+        let highs = match &mut self.highs {
+            Some(highs) => {
+                // What differs from the base now, or did when HiGHS was last at work.
+                let now: HashSet<Target> = self.patched.changed().collect();
+                for target in self.held.union(&now) {
+                    highs
+                        .take_over(*target, self.patched.model())
+                        .map_err(|error| error.to_string())?;
+                }
+                self.held = now;
+                highs
+            }
+            none => {
+                let highs = none.insert(Highs::new());
+                direct::configure(highs, &arrays, &self.options)?;
+                highs.pass(&arrays).map_err(|error| error.to_string())?;
+                self.held = self.patched.changed().collect();
+                highs
+            }
+        };
+        if !self.is_lp && self.last.len() == arrays.variables() {
+            highs.begin_at(&self.last);
+        }
+        let time_limit = direct::time_limit(&self.options)?;
+        let status = direct::run(highs, time_limit, monitor);
+        let finding = direct::finding(highs, &arrays, status);
+        if matches!(status, ModelStatus::Infeasible | ModelStatus::Unbounded) {
+            // It may have been asked whether there is any solution at all.
+            highs.set_objective(&self.patched.model().objective);
+        }
+        if direct::is_suspect(status) {
+            self.highs = None;
+            return Ok(finding);
+        }
+        if !self.is_lp && !finding.values.is_empty() {
+            self.last.clone_from(&finding.values);
+        }
+        if self.is_lp && !self.matrix_moves && status == ModelStatus::Optimal {
+            self.vertex = Vertex::of(highs, arrays.model(), self.scenarios.targets());
+        }
+        Ok(finding)
+    }
+}

@@ -1,0 +1,130 @@
+//! From what a solver claims of scenarios to what their submitter is told: every solution
+//! is checked here, outside the solver, against the model with the scenario's numbers.
+
+use std::collections::HashMap;
+
+use solvemesh::{
+    solver::v1::ScenarioOutcome,
+    v1::{LinearModel, ScenarioResult, TerminationLimit, TerminationReason as Reason},
+};
+use solvemesh_model::{
+    sweep::{Patched, Scenarios},
+    verify::{Candidate, reduced_costs, verify},
+};
+
+use crate::{conclusion::shorten, process::Death, progress::known};
+
+/// The most bytes of a text about a failure.
+const MAX_DETAIL_BYTES: usize = 256;
+
+/// Checks the outcomes of one sweep.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    scenarios: Scenarios,
+    patched: Patched,
+    variables: Told,
+    constraints: Told,
+}
+
+/// Which numbers of a solution are told.
+#[derive(Debug)]
+enum Told {
+    All,
+    These(Vec<usize>),
+}
+
+impl Told {
+    fn of(all: bool, asked: &[String], names: &[String]) -> Self {
+        if all {
+            return Self::All;
+        }
+        if asked.is_empty() {
+            return Self::These(Vec::new());
+        }
+        let indices: HashMap<_, _> = names.iter().zip(0..).collect();
+        Self::These(asked.iter().filter_map(|name| indices.get(name).copied()).collect())
+    }
+
+    fn pick(&self, numbers: Vec<f64>) -> Vec<f64> {
+        match self {
+            Self::All => numbers,
+            Self::These(indices) => {
+                indices.iter().filter_map(|&index| numbers.get(index).copied()).collect()
+            }
+        }
+    }
+}
+
+impl Checker {
+    /// Of the scenarios of this base.
+    pub(crate) fn new(base: LinearModel, scenarios: Scenarios) -> Self {
+        let report = scenarios.sweep().report.clone().unwrap_or_default();
+        let variables = Told::of(report.all_variables, &report.variables, &base.variable_names);
+        let constraints =
+            Told::of(report.all_constraints, &report.constraints, &base.constraint_names);
+        Self { patched: Patched::new(base, &scenarios), scenarios, variables, constraints }
+    }
+
+    /// What the submitter is told of the outcome of a scenario.
+    pub(crate) fn result(&mut self, outcome: ScenarioOutcome) -> ScenarioResult {
+        let ScenarioOutcome { index, reason, limit, bound, values, duals, iterations, mut detail } =
+            outcome;
+        let scenario = usize::try_from(index).unwrap_or(usize::MAX);
+        shorten(&mut detail, MAX_DETAIL_BYTES);
+        let mut result = ScenarioResult {
+            index,
+            label: self.scenarios.label(scenario).to_owned(),
+            reason,
+            limit,
+            bound: bound.and_then(known),
+            iterations,
+            detail,
+            ..ScenarioResult::default()
+        };
+        let claimed = result.reason();
+        if !matches!(claimed, Reason::Optimal | Reason::Feasible) {
+            return result;
+        }
+        self.patched.turn_to(&self.scenarios, scenario);
+        let model = self.patched.model();
+        let reduced_costs =
+            if duals.is_empty() { Vec::new() } else { reduced_costs(model, &duals) };
+        let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
+        match verify(model, candidate) {
+            Ok(check) => {
+                if !check.acceptable {
+                    result.set_reason(Reason::Imprecise);
+                }
+                result.objective = known(check.objective);
+                result.max_violation = Some(check.verification.max_violation);
+                result.dual_violation = check.verification.dual_violation;
+                result.values = self.variables.pick(values);
+                result.duals = self.constraints.pick(duals);
+            }
+            Err(error) => {
+                result.set_reason(Reason::OtherError);
+                result.detail = format!("the solution can't be checked: {error}");
+            }
+        }
+        result
+    }
+
+    /// What the submitter is told of a scenario that no solver survives.
+    pub(crate) fn failed(&self, index: i32, death: &Death) -> ScenarioResult {
+        let scenario = usize::try_from(index).unwrap_or(usize::MAX);
+        let (reason, limit) = match death {
+            Death::MemoryLimit(_) => (Reason::NoSolutionFound, TerminationLimit::Memory),
+            _ => (Reason::OtherError, TerminationLimit::Unspecified),
+        };
+        let mut detail = format!("the solver process died: {death}");
+        shorten(&mut detail, MAX_DETAIL_BYTES);
+        ScenarioResult {
+            index,
+            label: self.scenarios.label(scenario).to_owned(),
+            reason: reason.into(),
+            limit: limit.into(),
+            detail,
+            ..ScenarioResult::default()
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Which scenarios are one worker's, and which of them it gives to others. Pure.
+
+use std::{ops::Range, time::Duration};
+
+use solvemesh::v1::ScenarioRange;
+
+/// Scenarios, by ascending runs that do not touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share(Vec<Range<i32>>);
+
+impl Share {
+    /// Those of an envelope, of so many that the sweep has: all of them, where it names
+    /// none.
+    pub(crate) fn of(ranges: &[ScenarioRange], count: i32) -> Self {
+        if ranges.is_empty() {
+            return Self::joined(vec![0..count]);
+        }
+        Self::joined(ranges.iter().map(|range| clamped(range, count)).collect())
+    }
+
+    /// Single scenarios.
+    pub(crate) fn of_scenarios(scenarios: impl IntoIterator<Item = i32>) -> Self {
+        Self::joined(scenarios.into_iter().map(|scenario| scenario..scenario + 1).collect())
+    }
+
+    fn joined(mut ranges: Vec<Range<i32>>) -> Self {
+        ranges.retain(|range| !range.is_empty());
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut joined: Vec<Range<i32>> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => joined.push(range),
+            }
+        }
+        Self(joined)
+    }
+
+    /// These and those.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        Self::joined(self.0)
+    }
+
+    /// Those that are not among some others.
+    pub(crate) fn without(self, others: &[ScenarioRange]) -> Self {
+        let others = Self::joined(others.iter().map(|range| clamped(range, i32::MAX)).collect());
+        let mut left = Vec::new();
+        let mut taken = others.0.into_iter().peekable();
+        for Range { mut start, end } in self.0 {
+            while let Some(out) = taken.peek() {
+                if out.start >= end {
+                    break;
+                }
+                if out.start > start {
+                    left.push(start..out.start);
+                }
+                start = start.max(out.end);
+                if out.end > end {
+                    break;
+                }
+                taken.next();
+            }
+            left.push(start..end);
+        }
+        Self::joined(left)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them, ascending.
+    pub(crate) fn scenarios(&self) -> impl Iterator<Item = i32> {
+        self.0.iter().cloned().flatten()
+    }
+
+    /// Takes the first so many out.
+    pub(crate) fn take(&mut self, mut count: usize) -> Self {
+        let mut taken = Vec::new();
+        while count > 0 && !self.0.is_empty() {
+            let first = &mut self.0[0];
+            if first.len() <= count {
+                count -= first.len();
+                taken.push(self.0.remove(0));
+            } else {
+                let end = first.start + i32::try_from(count).unwrap_or(0);
+                taken.push(first.start..end);
+                first.start = end;
+                count = 0;
+            }
+        }
+        Self(taken)
+    }
+
+    /// The same in so many parts of the same size, but for one.
+    pub(crate) fn split(mut self, parts: usize) -> Vec<Self> {
+        let size = self.len().div_ceil(parts.max(1)).max(1);
+        let mut split = Vec::with_capacity(parts);
+        while !self.is_empty() {
+            split.push(self.take(size));
+        }
+        split
+    }
+
+    /// For an envelope, or a task.
+    pub(crate) fn to_wire(&self) -> Vec<ScenarioRange> {
+        let wire = |range: &Range<i32>| ScenarioRange {
+            first: range.start,
+            count: range.end - range.start,
+        };
+        self.0.iter().map(wire).collect()
+    }
+}
+
+fn clamped(range: &ScenarioRange, count: i32) -> Range<i32> {
+    let first = range.first.clamp(0, count);
+    first..first.saturating_add(range.count.max(0)).min(count)
+}
+
+/// The first pieces: one, which is cold, and some more, which are not.
+const FIRST_PIECES: [usize; 2] = [1, 15];
+
+/// How long a piece is to take: between two, a worker looks after other things.
+const PIECE: Duration = Duration::from_millis(100);
+
+/// The most scenarios of a piece.
+const MAX_PIECE: usize = 1 << 16;
+
+/// The least work that is given to another, and the part of the whole sweep that it is at
+/// least: what is left of it to the last worker, others have no part in.
+const LEAST_SHARE: Duration = Duration::from_millis(100);
+const LEAST_PART: u32 = 50;
+
+/// The most shares that are made at once.
+const MAX_SHARES: usize = 16;
+
+/// How fast the scenarios of a share go.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// How many pieces there were.
+    pieces: usize,
+    /// What a scenario took in the last of them.
+    cost: Duration,
+}
+
+impl Pace {
+    /// A piece of so many took so long.
+    pub(crate) fn note(&mut self, scenarios: usize, took: Duration) {
+        self.pieces += 1;
+        self.cost = took / u32::try_from(scenarios.max(1)).unwrap_or(u32::MAX);
+    }
+
+    /// How many scenarios the next piece is to have.
+    pub(crate) fn piece(&self) -> usize {
+        let by_cost = PIECE.as_nanos() / self.cost.as_nanos().max(1);
+        let by_cost = usize::try_from(by_cost).unwrap_or(usize::MAX).clamp(1, MAX_PIECE);
+        match FIRST_PIECES.get(self.pieces) {
+            Some(&first) if self.pieces == 0 => first,
+            Some(&second) => second.min(by_cost.max(1)),
+            None => by_cost,
+        }
+    }
+
+    /// Into how many shares to part what is left, of so many scenarios of the whole sweep:
+    /// 1, where it is not worth it, or not known whether it is.
+    pub(crate) fn shares(&self, left: usize, total: usize) -> usize {
+        let times = |scenarios: usize| {
+            self.cost.saturating_mul(u32::try_from(scenarios).unwrap_or(u32::MAX))
+        };
+        // The first solve is cold: it tells only of what takes long anyway.
+        if self.pieces == 0 || self.pieces == 1 && self.cost < LEAST_SHARE {
+            return 1;
+        }
+        let least = LEAST_SHARE.max(times(total) / LEAST_PART);
+        let shares = times(left).as_nanos() / least.as_nanos().max(1);
+        usize::try_from(shares).unwrap_or(usize::MAX).min(MAX_SHARES).min(left).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ranges(pairs: &[(i32, i32)]) -> Vec<ScenarioRange> {
+        pairs.iter().map(|&(first, count)| ScenarioRange { first, count }).collect()
+    }
+
+    #[test]
+    fn an_envelope_that_names_none_means_all() {
+        assert_eq!(Share::of(&[], 5).to_wire(), ranges(&[(0, 5)]));
+        assert_eq!(
+            Share::of(&ranges(&[(3, 100), (-4, 2)]), 5).to_wire(),
+            ranges(&[(0, 2), (3, 2)])
+        );
+        assert!(Share::of(&ranges(&[(7, 1)]), 5).is_empty());
+    }
+
+    #[test]
+    fn a_share_is_split_into_equal_parts() {
+        let share = Share::of(&ranges(&[(0, 3), (10, 4)]), 20);
+        let parts: Vec<_> = share.split(3).iter().map(Share::to_wire).collect();
+        assert_eq!(parts, [ranges(&[(0, 3)]), ranges(&[(10, 3)]), ranges(&[(13, 1)])]);
+    }
+
+    #[test]
+    fn only_what_takes_long_is_shared() {
+        let mut pace = Pace::default();
+        assert_eq!((pace.piece(), pace.shares(1_000_000, 1_000_000)), (1, 1));
+        pace.note(1, Duration::from_millis(3));
+        assert_eq!((pace.piece(), pace.shares(1_000_000, 1_000_000)), (15, 1));
+        pace.note(15, Duration::from_micros(150));
+        assert_eq!(pace.piece(), 10_000);
+        assert_eq!(pace.shares(100_000, 100_000), 10);
+        assert_eq!(pace.shares(19_000, 100_000), 1);
+        let mut slow = Pace::default();
+        slow.note(1, Duration::from_secs(60));
+        assert_eq!((slow.piece(), slow.shares(5, 6)), (1, 5));
+        assert_eq!(slow.shares(1000, 1001), MAX_SHARES);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_add_up_to_the_scenarios_that_are_meant(
+            mine in prop::collection::vec((0..60, 0..9), 0..8),
+            others in prop::collection::vec((0..60, 0..9), 0..8),
+            count in 0..12_usize,
+        ) {
+            let set = |pairs: &[(i32, i32)]| {
+                let all = pairs.iter().flat_map(|&(first, count)| first..first + count);
+                all.collect::<std::collections::BTreeSet<_>>()
+            };
+            let (ours, theirs) = (set(&mine), set(&others));
+            let share = Share::of_scenarios(ours.iter().copied());
+            let left = share.clone().without(&ranges(&others));
+            prop_assert!(left.scenarios().eq(ours.difference(&theirs).copied()));
+            let both = share.clone().and(Share::of_scenarios(theirs.iter().copied()));
+            prop_assert!(both.scenarios().eq(ours.union(&theirs).copied()));
+            let mut rest = share.clone();
+            let taken = rest.take(count);
+            prop_assert_eq!(taken.len(), count.min(ours.len()));
+            prop_assert_eq!(taken.and(rest), share);
+        }
+    }
+}
