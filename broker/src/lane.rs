@@ -10,6 +10,10 @@ impl Lane {
     pub const EXPRESS: &str = "express";
     /// The lane of everything else.
     pub const STANDARD: &str = "standard";
+    /// The lane of those workers that have CBC.
+    pub const CBC: &str = "cbc";
+    /// The lane of those workers that have SCIP.
+    pub const SCIP: &str = "scip";
 
     /// Its name.
     pub fn as_str(&self) -> &str {

@@ -35,6 +35,13 @@ pub trait Mesh: Send + Sync + 'static {
     /// [`MeshError::Closed`], or when the lane can't be declared.
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError>;
 
+    /// Whether someone takes jobs from a lane.
+    ///
+    /// # Errors
+    ///
+    /// Within a bounded time, when the broker can't tell.
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError>;
+
     /// Takes dead letters; one consumer of all gateways gets them.
     ///
     /// # Errors

@@ -350,6 +350,8 @@ fn capabilities_are_one_object_in_json() {
     assert_eq!(told["solvers"][0]["solver"], "HIGHS");
     assert_eq!(told["solvers"][0]["variableKinds"][0], "INTEGER");
     assert_eq!(told["solvers"][0]["options"][0]["type"], "DOUBLE");
+    assert_eq!(told["solvers"][0]["lane"], "highs");
+    assert_eq!(told["solvers"][0]["available"], false);
 }
 
 #[test]
@@ -359,6 +361,7 @@ fn cancel_and_capabilities_print_their_answers() {
     let output = run(&fake, &["capabilities"]);
     let stdout = text(&output.stdout);
     assert!(stdout.contains("9.9") && stdout.contains("1234"), "{stdout}");
+    assert!(stdout.contains("solver HIGHS (no worker has it)"), "{stdout}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
 use solvemesh_gateway::config::Args;
-use solvemesh_worker::{SolverCommandLine, Worker, WorkerConfig};
+use solvemesh_worker::{SolverCommandLine, Worker, WorkerConfig, solver};
 use tracing::warn;
 
 /// How long running solves have at the end: their jobs end with this process anyway.
@@ -34,7 +34,8 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, Solving)> {
         config.slots = slots.parse()?;
     }
     for (lane, _) in config.slots.iter() {
-        anyhow::ensure!(args.lanes.contains(lane), "--slots: there is no lane {lane} in --lanes");
+        let known = args.lanes.contains(lane) || solver::OWN_LANES.contains(&lane.as_str());
+        anyhow::ensure!(known, "--slots: there is no lane {lane} in --lanes");
     }
     for lane in &args.lanes {
         let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{BulkReference, CancelAsked, LogEntry, Submitted, log_entry},
-    v1::{Job, model::Form},
+    v1::{Job, SolveOptions, Solver, model::Form},
 };
 use solvemesh_broker::{Health, MAX_PART_BYTES, Mesh, MeshError};
 use tokio::{
@@ -23,7 +23,7 @@ use tracing::{debug, info};
 use crate::{
     policy::Policy,
     refusal::Refusal,
-    submission::{Plan, Submission, plan},
+    submission::{Plan, Submission, catalog, plan},
     table::{Listener, Record, Table},
     watch::{Deliveries, Watcher},
 };
@@ -110,6 +110,8 @@ impl Jobs {
                 return Ok(job);
             }
         }
+
+        self.has_solver(&plan).await?;
 
         let job = plan.job();
         let lane = plan.lane.clone();
@@ -203,6 +205,33 @@ impl Jobs {
             return Err(Refusal::LogHeldUp { half });
         }
         Ok(())
+    }
+
+    /// Whether a worker is there for a job whose solver not every worker has.
+    async fn has_solver(&self, plan: &Plan) -> Result<(), Refusal> {
+        let options = plan.description.options.as_ref();
+        let solver = options.map_or(Solver::Auto, SolveOptions::solver);
+        match self.is_available(solver).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let (solver, lane) = (solver.as_str_name(), plan.lane.to_string());
+                Err(Refusal::NoWorker { solver, lane })
+            }
+            Err(error) => Err(Refusal::Unavailable { message: error.to_string() }),
+        }
+    }
+
+    /// Whether a worker is connected that has a solver: those that have one which not
+    /// every worker has consume its lane.
+    ///
+    /// # Errors
+    ///
+    /// When the broker can't tell.
+    pub async fn is_available(&self, solver: Solver) -> Result<bool, MeshError> {
+        match catalog::own_lane(solver) {
+            Some(lane) => self.mesh.is_served(&lane).await,
+            None => Ok(true),
+        }
     }
 
     /// The job that a plan with a request id would make, if there is one already.

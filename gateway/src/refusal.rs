@@ -72,6 +72,14 @@ pub enum Refusal {
         /// The lane.
         lane: String,
     },
+    /// No worker is connected that has the solver.
+    #[error("no worker is connected that has {solver}; it would consume lane {lane}")]
+    NoWorker {
+        /// The solver's name in the API.
+        solver: &'static str,
+        /// The lane that is the solver's own.
+        lane: String,
+    },
     /// The mesh can't do it now. Nothing was done.
     #[error("{message}")]
     Unavailable {

@@ -16,13 +16,13 @@ use solvemesh::{
     },
     v1::{
         CancelJobRequest, GetJobRequest, Incumbent, JobState, LinearModel, ListJobsRequest, Model,
-        Progress, Solution, SolveRequest, SubmitJobRequest, WatchResultsRequest, event, model,
-        watch_results_response::Kind as Response,
+        Progress, Solution, SolveOptions, SolveRequest, Solver, SubmitJobRequest,
+        WatchResultsRequest, event, model, watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{
     CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Question,
+    MeshError, Payload, Question,
 };
 use solvemesh_gateway::{policy::Policy, server::HEALTH_SERVICE};
 use tokio::sync::{mpsc, watch};
@@ -470,6 +470,9 @@ impl Mesh for Away {
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.0.consume(lane, prefetch).await
     }
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
+        self.0.is_served(lane).await
+    }
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.0.dead_letters().await
     }
@@ -539,4 +542,30 @@ async fn a_broker_that_is_away_or_silent_is_told_within_a_bounded_time() {
     let away = gateway.submit(wyndor()).await.unwrap_err();
     assert_eq!((away.code(), reason(&away).as_str()), (Code::Unavailable, "MESH_UNAVAILABLE"));
     assert!(away.get_error_details().retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_job_for_a_solver_that_no_worker_has_is_refused_until_one_comes() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let request = |lane: &str| SubmitJobRequest {
+        options: Some(SolveOptions { solver: Solver::Cbc.into(), ..SolveOptions::default() }),
+        lane: lane.to_owned(),
+        ..wyndor()
+    };
+    let refused = gateway.submit(request("")).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::FailedPrecondition, "NO_WORKER")
+    );
+    assert_eq!(refused.get_error_details().error_info().unwrap().metadata["lane"], "cbc");
+    let elsewhere = gateway.submit(request("standard")).await.unwrap_err();
+    assert_eq!(elsewhere.code(), Code::InvalidArgument);
+
+    let lane = Lane::CBC.parse().unwrap();
+    let mut jobs = mesh.consume(&lane, 1).await.unwrap();
+    let accepted = gateway.submit(request("cbc")).await.unwrap();
+    assert_eq!(accepted.description.unwrap().lane, "cbc");
+    let Payload::Job(job) = jobs.next().await.unwrap().payload else { panic!("no job") };
+    assert_eq!(job.job_id, accepted.job_id);
 }

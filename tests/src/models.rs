@@ -146,6 +146,27 @@ pub fn wide(groups: usize) -> Model {
     }))
 }
 
+/// An LP of `columns` variables between 1 and 2 + j % 7 that cost 1, or gain 1 where j is odd.
+/// A few rows hold some of them together, and bind none.
+pub fn separable(columns: usize) -> Model {
+    const ROWS: usize = 8;
+    form(Form::Linear(LinearModel {
+        objective: (0..columns).map(|j| if j.is_multiple_of(2) { 1.0 } else { -1.0 }).collect(),
+        variable_lower: vec![1.0; columns],
+        variable_upper: (0..columns).map(|j| 2.0 + (j % 7) as f64).collect(),
+        constraint_upper: vec![100.0; ROWS],
+        row_starts: (0..=ROWS).map(|i| index(2 * i)).collect(),
+        column_indices: (0..2 * ROWS).map(index).collect(),
+        coefficients: vec![1.0; 2 * ROWS],
+        ..LinearModel::default()
+    }))
+}
+
+/// The optimum of [`separable`] at one variable.
+pub fn separable_optimum(column: usize) -> f64 {
+    if column.is_multiple_of(2) { 1.0 } else { 2.0 + (column % 7) as f64 }
+}
+
 fn index(value: usize) -> i32 {
     i32::try_from(value).expect("an index")
 }

@@ -22,6 +22,12 @@ use crate::within;
 /// warnings before.
 const SHOWN: usize = 40;
 
+fn peak(id: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
 /// The path of one of the project's programs, as built beside this test.
 ///
 /// # Panics
@@ -94,6 +100,17 @@ impl Process {
         let ticks = figures.split_whitespace().skip(11).take(2);
         let ticks = ticks.map(|count| count.parse::<u64>().expect("a count of ticks"));
         Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
+    /// The most memory that it has had so far, in bytes, and so its children.
+    pub fn peak_memory(&self) -> (u64, Vec<u64>) {
+        let id = self.id();
+        // Linux tells the children by the thread that started each.
+        let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+        let children = threads.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
+        let children: Vec<String> = children.collect();
+        let children = children.iter().flat_map(|ids| ids.split_whitespace());
+        (peak(&id.to_string()).unwrap_or_default(), children.filter_map(peak).collect())
     }
 
     /// What it has logged so far.

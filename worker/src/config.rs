@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, tim
 
 use solvemesh_broker::{InvalidLane, Lane};
 
+use crate::solver;
+
 /// How a worker works. [`WorkerConfig::default`] has sane values for a machine that
 /// does nothing else.
 #[derive(Clone, Debug)]
@@ -161,10 +163,13 @@ impl Slots {
         self.0.values().sum()
     }
 
-    /// One slot for short jobs, and `cores` for all others.
+    /// One slot for short jobs, one for each solver that not every worker has, and `cores`
+    /// for all others.
     pub fn for_cores(cores: usize) -> Self {
         let lanes = [(Lane::EXPRESS, 1), (Lane::STANDARD, cores.clamp(1, MAX_SLOTS))];
-        Self(lanes.into_iter().filter_map(|(name, n)| Some((name.parse().ok()?, n))).collect())
+        let own = solver::OWN_LANES.iter().map(|&lane| (lane, 1));
+        let lanes = lanes.into_iter().chain(own);
+        Self(lanes.filter_map(|(name, n)| Some((name.parse().ok()?, n))).collect())
     }
 }
 
@@ -186,6 +191,9 @@ pub enum InvalidSlots {
     /// A lane has too many slots, or is named twice.
     #[error("a lane is named once and has at most {MAX_SLOTS} slots: {0:?}")]
     Count(String),
+    /// A lane's jobs are for a solver that is not here.
+    #[error("this program was built without the solver of lane {0}")]
+    Solver(Lane),
     /// There is no slot at all.
     #[error("there must be at least one slot")]
     None,
@@ -200,7 +208,13 @@ impl FromStr for Slots {
             let form = || InvalidSlots::Form(item.to_owned());
             let (lane, count) = item.split_once('=').ok_or_else(form)?;
             let count = count.trim().parse::<usize>().map_err(|_| form())?;
-            let repeated = slots.insert(lane.trim().parse::<Lane>()?, count).is_some();
+            let lane: Lane = lane.trim().parse()?;
+            let elsewhere = [Lane::CBC, Lane::SCIP].contains(&lane.as_str())
+                && !solver::OWN_LANES.contains(&lane.as_str());
+            if elsewhere && count > 0 {
+                return Err(InvalidSlots::Solver(lane));
+            }
+            let repeated = slots.insert(lane, count).is_some();
             if repeated || count > MAX_SLOTS {
                 return Err(InvalidSlots::Count(item.to_owned()));
             }

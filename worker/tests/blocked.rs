@@ -62,6 +62,9 @@ impl Mesh for Gated {
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.mesh.consume(lane, prefetch).await
     }
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
+        self.mesh.is_served(lane).await
+    }
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.mesh.dead_letters().await
     }

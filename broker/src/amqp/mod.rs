@@ -265,6 +265,11 @@ impl Mesh for AmqpMesh {
         source.start(&self.tasks).await
     }
 
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
+        self.is_open()?;
+        self.presence().serves(&self.lane(lane)).await
+    }
+
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.is_open()?;
         let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {

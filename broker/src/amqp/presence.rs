@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     backoff::Backoff,
     connection::{Link, Session},
-    topology::{self, Queue},
+    topology::{self, Queue, Route},
 };
 use crate::MeshError;
 
@@ -56,6 +56,20 @@ impl Presence {
                 Err(Some(AMQPSoftError::RESOURCELOCKED)) => Ok(true),
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
                 _ => found.map(|_| true),
+            }
+        };
+        session.within(looking).await
+    }
+
+    /// Whether a queue has consumers; one that is not there has none.
+    pub(super) async fn serves(self, route: &Route) -> Result<bool, MeshError> {
+        let session = self.link.session_within(self.request_timeout).await?;
+        let channel = session.channel().await?;
+        let looking = async {
+            let found = topology::consumers(&channel, route.name()).await;
+            match found.as_ref().map_err(refusal) {
+                Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
+                _ => found.map(|consumers| consumers > 0),
             }
         };
         session.within(looking).await

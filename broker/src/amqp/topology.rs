@@ -175,10 +175,17 @@ fn millis(time: Duration) -> AMQPValue {
 /// Looks whether a queue is there, and how many messages it had when the broker last
 /// counted them; an error that closes the channel if it is not.
 pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<u32> {
+    Ok(look(channel, &queue.name).await?.message_count())
+}
+
+/// How many consumers a queue has; an error that closes the channel if it is not there.
+pub(super) async fn consumers(channel: &Channel, name: &str) -> lapin::Result<u32> {
+    Ok(look(channel, name).await?.consumer_count())
+}
+
+async fn look(channel: &Channel, name: &str) -> lapin::Result<lapin::Queue> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let name = queue.name.as_str().into();
-    let found = channel.queue_declare(name, passive, FieldTable::default()).await?;
-    Ok(found.message_count())
+    channel.queue_declare(name.into(), passive, FieldTable::default()).await
 }
 
 /// Declares a queue. One that is there already stays as it is; with other arguments

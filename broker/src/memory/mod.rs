@@ -150,6 +150,11 @@ impl Mesh for MemoryMesh {
         }))
     }
 
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
+        self.open()?;
+        Ok(self.lane(lane).has_consumers())
+    }
+
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.open()?;
         Ok(self.dead.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {

@@ -49,6 +49,8 @@ pub(super) struct Queue {
     dead: Option<Arc<Queue>>,
     ready: Mutex<Ready>,
     filled: Notify,
+    /// Each consumer holds it.
+    consumers: Arc<()>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +65,13 @@ pub(super) struct Full;
 
 impl Queue {
     pub(super) fn new(max_length: usize, max_bytes: usize, dead: Option<Arc<Queue>>) -> Self {
-        Self { max_length, max_bytes, dead, ready: Mutex::default(), filled: Notify::new() }
+        let (ready, filled, consumers) = Default::default();
+        Self { max_length, max_bytes, dead, ready, filled, consumers }
+    }
+
+    /// Whether some consumer has not stopped.
+    pub(super) fn has_consumers(&self) -> bool {
+        Arc::strong_count(&self.consumers) > 1
     }
 
     /// Adds a message at the end.
@@ -125,7 +133,12 @@ impl Queue {
         let (items, taken) = mpsc::channel(prefetch);
         let stop = closed.child_token();
         let orphans = Arc::new(Orphans { queue: Arc::clone(self), parked: Mutex::default() });
-        tokio::spawn(hand_out(Arc::clone(&orphans), prefetch, items, stop.clone(), as_item));
+        let handing_out = hand_out(orphans, prefetch, items, stop.clone(), as_item);
+        let consumer = Arc::clone(&self.consumers);
+        tokio::spawn(async move {
+            handing_out.await;
+            drop(consumer);
+        });
         Consumer::new(taken, stop)
     }
 

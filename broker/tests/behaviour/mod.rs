@@ -38,6 +38,7 @@ macro_rules! tests_of {
             a_question_without_an_answer_fails_in_time_and_is_gone
             a_question_goes_to_one_who_still_takes_questions
             who_is_present_is_seen
+            a_lane_is_served_as_long_as_someone_takes_its_jobs
             a_closed_mesh_ends_its_consumers_and_takes_no_more
         }
     };
@@ -341,6 +342,26 @@ pub(crate) async fn a_question_goes_to_one_who_still_takes_questions(mesh: Arc<d
     });
     assert_eq!(answered, Ok(answer("waiting")));
     gateway.abort();
+}
+
+pub(crate) async fn a_lane_is_served_as_long_as_someone_takes_its_jobs(mesh: Arc<dyn Mesh>) {
+    let other: Lane = "other".parse().unwrap();
+    assert_eq!(mesh.is_served(&lane()).await, Ok(false));
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let served = async |wanted| {
+        while mesh.is_served(&lane()).await != Ok(wanted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("someone to be seen", served(true)).await;
+    assert_eq!(mesh.is_served(&other).await, Ok(false));
+    // One that is busy still serves.
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let busy = next(&mut jobs).await;
+    assert_eq!(mesh.is_served(&lane()).await, Ok(true));
+    busy.lease.ack().await.unwrap();
+    drop(jobs);
+    within("nobody to be seen", served(false)).await;
 }
 
 pub(crate) async fn who_is_present_is_seen(mesh: Arc<dyn Mesh>) {

@@ -71,7 +71,8 @@ fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> 
 }
 
 fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result<()> {
-    writeln!(out, "\nsolver {}", names::solver(solver.solver()).unwrap_or("unknown"))?;
+    let absent = if solver.available { "" } else { " (no worker has it)" };
+    writeln!(out, "\nsolver {}{absent}", names::solver(solver.solver()).unwrap_or("unknown"))?;
     let kinds = solver.variable_kinds().filter_map(names::variable_kind);
     writeln!(out, "  variables  {}", kinds.collect::<Vec<_>>().join(", "))?;
     for option in &solver.options {
@@ -122,5 +123,8 @@ fn solver_object(solver: &SolverCapabilities) -> Value {
         "variableKinds":
             solver.variable_kinds().filter_map(names::variable_kind).collect::<Vec<_>>(),
         "options": solver.options.iter().map(option).collect::<Vec<_>>(),
+        "fields": solver.fields,
+        "lane": solver.lane,
+        "available": solver.available,
     })
 }

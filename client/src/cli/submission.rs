@@ -213,7 +213,10 @@ enum PresolveArg {
 enum SolverArg {
     Auto,
     Highs,
+    Clarabel,
     Microlp,
+    Scip,
+    Cbc,
 }
 
 impl SubmissionArgs {
@@ -325,7 +328,10 @@ impl SolverArg {
         match self {
             Self::Auto => Solver::Auto,
             Self::Highs => Solver::Highs,
+            Self::Clarabel => Solver::Clarabel,
             Self::Microlp => Solver::Microlp,
+            Self::Scip => Solver::Scip,
+            Self::Cbc => Solver::Cbc,
         }
     }
 }

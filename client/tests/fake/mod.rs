@@ -261,6 +261,8 @@ impl JobService for Service {
             solver: Solver::Highs.into(),
             variable_kinds: vec![VariableKind::Integer.into()],
             options: vec![option],
+            lane: "highs".into(),
+            ..SolverCapabilities::default()
         };
         let capabilities = GetCapabilitiesResponse {
             solvers: vec![highs],

@@ -172,9 +172,13 @@ impl JobService for Service {
         _: Request<GetCapabilitiesRequest>,
     ) -> Result<Response<GetCapabilitiesResponse>, Status> {
         let policy = &self.jobs.policy;
+        let mut solvers = catalog::solvers();
+        for told in solvers.iter_mut().filter(|told| !told.available) {
+            told.available = self.jobs.is_available(told.solver()).await.unwrap_or(false);
+        }
         Ok(Response::new(GetCapabilitiesResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            solvers: catalog::solvers(),
+            solvers,
             limits: Some(policy.limits()),
             lanes: policy.lanes.iter().map(ToString::to_string).collect(),
             ephemeral: policy.ephemeral,

@@ -43,6 +43,7 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
             (Code::ResourceExhausted, "LIMIT_REACHED")
         }
         Refusal::QueueFull { .. } => (Code::ResourceExhausted, "QUEUE_FULL"),
+        Refusal::NoWorker { .. } => (Code::FailedPrecondition, "NO_WORKER"),
         Refusal::Unavailable { .. } => (Code::Unavailable, "MESH_UNAVAILABLE"),
         Refusal::OutcomeUnknown { .. } => (Code::Unavailable, "OUTCOME_UNKNOWN"),
         Refusal::StaleToken { reason, .. } => (Code::OutOfRange, reason),
@@ -76,6 +77,9 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             vec![("limit", "log_max_bytes".to_owned()), ("value", half.to_string())]
         }
         Refusal::QueueFull { lane } => vec![("lane", lane.clone())],
+        Refusal::NoWorker { solver, lane } => {
+            vec![("solver", (*solver).to_owned()), ("lane", lane.clone())]
+        }
         Refusal::Invalid { .. }
         | Refusal::Unavailable { .. }
         | Refusal::StaleToken { .. }

@@ -1,6 +1,47 @@
 //! What the solvers of a mesh can do, for the gateway that links none of them.
 
 use solvemesh::v1::{Solver, SolverCapabilities, SolverOption, SolverOptionType, VariableKind};
+use solvemesh_broker::Lane;
+
+/// All solvers.
+const SOLVERS: [Solver; 5] =
+    [Solver::Highs, Solver::Clarabel, Solver::Microlp, Solver::Scip, Solver::Cbc];
+
+/// The fields of `SolveOptions` that not every solver follows, with those that do. `start`
+/// is that of the model; `threads` counts where it is above 1.
+const FIELDS: [(&str, &[Solver]); 15] = [
+    ("relative_gap", &[Solver::Highs, Solver::Microlp, Solver::Scip, Solver::Cbc]),
+    ("absolute_gap", &[Solver::Highs, Solver::Scip, Solver::Cbc]),
+    ("threads", &[Solver::Highs]),
+    ("seed", &[Solver::Highs]),
+    ("presolve", &[Solver::Highs]),
+    ("start", &[Solver::Highs]),
+    ("infeasible_subset", &[Solver::Highs]),
+    ("node_limit", &[Solver::Highs]),
+    ("iteration_limit", &[Solver::Highs]),
+    ("solution_limit", &[Solver::Highs]),
+    ("objective_target", &[Solver::Highs]),
+    ("return_basis", &[Solver::Highs]),
+    ("sensitivity", &[Solver::Highs]),
+    ("log", &[Solver::Highs]),
+    ("incumbents", &[Solver::Highs]),
+];
+
+/// Whether a solver follows a field that not every solver does.
+pub fn follows(solver: Solver, field: &str) -> bool {
+    let solvers = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, solvers)| *solvers);
+    solvers.is_none_or(|solvers| solvers.contains(&solver))
+}
+
+/// The lane of its own that a solver has because not every worker has the solver.
+pub fn own_lane(solver: Solver) -> Option<Lane> {
+    let name = match solver {
+        Solver::Cbc => Lane::CBC,
+        Solver::Scip => Lane::SCIP,
+        _ => return None,
+    };
+    name.parse().ok()
+}
 
 /// A value that a raw option may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,11 +105,12 @@ pub fn domain(solver: Solver, option: &str) -> Option<Domain> {
 pub fn takes(solver: Solver, kind: VariableKind) -> bool {
     match kind {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => solver == Solver::Highs,
-        _ => true,
+        VariableKind::Integer | VariableKind::Binary => solver != Solver::Clarabel,
+        VariableKind::Unspecified | VariableKind::Continuous => true,
     }
 }
 
-/// The solvers, as the API tells them.
+/// The solvers, as the API tells them, each as if no worker had one with a lane of its own.
 pub fn solvers() -> Vec<SolverCapabilities> {
     let kinds = [
         VariableKind::Continuous,
@@ -77,7 +119,7 @@ pub fn solvers() -> Vec<SolverCapabilities> {
         VariableKind::SemiContinuous,
         VariableKind::SemiInteger,
     ];
-    [Solver::Highs, Solver::Microlp]
+    SOLVERS
         .into_iter()
         .map(|solver| SolverCapabilities {
             solver: solver.into(),
@@ -92,6 +134,13 @@ pub fn solvers() -> Vec<SolverCapabilities> {
                     name: (*name).to_owned(),
                     r#type: type_of(*domain).into(),
                 })
+                .collect(),
+            lane: own_lane(solver).map(|lane| lane.to_string()).unwrap_or_default(),
+            available: own_lane(solver).is_none(),
+            fields: FIELDS
+                .iter()
+                .filter(|(_, solvers)| solvers.contains(&solver))
+                .map(|(field, _)| (*field).to_owned())
                 .collect(),
         })
         .collect()
@@ -163,5 +212,35 @@ mod tests {
         assert!(takes(Solver::Highs, VariableKind::SemiContinuous));
         assert!(!takes(Solver::Microlp, VariableKind::SemiInteger));
         assert!(takes(Solver::Microlp, VariableKind::Integer));
+    }
+
+    #[test]
+    fn clarabel_takes_lps_alone() {
+        let kinds = |solver: Solver| {
+            let told = solvers().into_iter().find(|told| told.solver() == solver);
+            told.map(|told| told.variable_kinds).unwrap_or_default()
+        };
+        assert_eq!(kinds(Solver::Clarabel), [VariableKind::Continuous as i32]);
+        assert_eq!(kinds(Solver::Cbc).len(), 3);
+        assert_eq!(kinds(Solver::Highs).len(), 5);
+    }
+
+    #[test]
+    fn only_what_not_every_worker_has_waits_in_a_lane_of_its_own() {
+        for told in solvers() {
+            let everywhere =
+                matches!(told.solver(), Solver::Highs | Solver::Clarabel | Solver::Microlp);
+            assert_eq!((told.lane.is_empty(), told.available), (everywhere, everywhere));
+        }
+    }
+
+    #[test]
+    fn highs_follows_every_field_and_the_others_some() {
+        for (field, _) in FIELDS {
+            assert!(follows(Solver::Highs, field), "{field}");
+            assert!(!follows(Solver::Clarabel, field), "{field}");
+        }
+        assert!(follows(Solver::Cbc, "relative_gap") && !follows(Solver::Cbc, "node_limit"));
+        assert!(follows(Solver::Microlp, "time_limit"));
     }
 }

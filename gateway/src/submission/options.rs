@@ -99,12 +99,8 @@ pub(super) fn settle(
         );
         fault("solver", wrong);
     }
-    if solver != Solver::Highs && model.start.is_some() {
-        let solver = solver.as_str_name();
-        fault("solver", format!("{solver} begins from no start, and the model has one"));
-    }
-    if asked.log && solver != Solver::Highs {
-        fault("log", format!("{} writes no log", solver.as_str_name()));
+    if model.start.is_some() && !catalog::follows(solver, "start") {
+        fault("solver", stops::lacks(solver, "start"));
     }
     if let Some((field, wrong)) = asked.incumbents.as_ref().and_then(|it| untellable(it, model)) {
         fault(&field, wrong);

@@ -14,7 +14,7 @@ use solvemesh::{
 use solvemesh_broker::{FORMAT_VERSION, Lane};
 use solvemesh_model::sweep::Scenarios;
 
-use super::{identity::Payload, job_id, options, sweep};
+use super::{catalog, identity::Payload, job_id, options, sweep};
 use crate::{
     policy::Policy,
     refusal::{FieldFault, Refusal},
@@ -101,7 +101,11 @@ pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<
     let is_small = submission.sweep.is_none()
         && !options::is_discrete(&normal.model)
         && is_small(&normal.size);
-    let lane = lane(&submission.lane, is_small, policy).unwrap_or_else(|wrong| {
+    let lane = match catalog::own_lane(submission.options.solver()) {
+        Some(own) => own_lane(&submission.lane, own),
+        None => lane(&submission.lane, is_small, policy),
+    };
+    let lane = lane.unwrap_or_else(|wrong| {
         faults.push(wrong);
         None
     });
@@ -277,6 +281,14 @@ fn span(
             Err(fault(field, format!("must be above 0 and at most max_deadline, {max} s")))
         }
     }
+}
+
+/// The lane of a solver that has one of its own.
+fn own_lane(asked: &str, own: Lane) -> Result<Option<Lane>, FieldFault> {
+    if asked.is_empty() || asked == own.as_str() {
+        return Ok(Some(own));
+    }
+    Err(fault("lane", format!("jobs for this solver wait in lane {own}, not in {asked:?}")))
 }
 
 /// Whether an LP of this size takes milliseconds.

@@ -1,7 +1,9 @@
-//! The limits of a solve other than its time, and what it is to tell beside a solution:
-//! which model and which solver has them.
+//! The limits of a solve other than its time, and what else not every model or not every
+//! solver has.
 
-use solvemesh::v1::{SolveOptions, Solver};
+use solvemesh::v1::{Presolve, SolveOptions, Solver};
+
+use super::catalog;
 
 /// What is wrong with them, by field.
 pub(super) fn faults(
@@ -35,21 +37,38 @@ pub(super) fn faults(
     if asked.sensitivity {
         faults.extend(misplaced(false, discrete).map(|wrong| ("sensitivity", wrong)));
     }
-    if solver != Solver::Highs {
-        let solver = solver.as_str_name();
-        let asked_for = [
-            ("infeasible_subset", asked.infeasible_subset),
-            ("return_basis", asked.return_basis),
-            ("sensitivity", asked.sensitivity),
-            ("node_limit", asked.node_limit.is_some()),
-            ("iteration_limit", asked.iteration_limit.is_some()),
-            ("solution_limit", asked.solution_limit.is_some()),
-            ("objective_target", asked.objective_target.is_some()),
-        ];
-        let lacking = asked_for.into_iter().filter(|(_, asked)| *asked);
-        faults.extend(lacking.map(|(field, _)| (field, format!("{solver} has none"))));
-    }
+    let asked_for = [
+        ("relative_gap", asked.relative_gap.is_some()),
+        ("absolute_gap", asked.absolute_gap.is_some()),
+        ("threads", asked.threads.is_some_and(|threads| threads > 1)),
+        ("seed", asked.seed.is_some()),
+        ("presolve", matches!(asked.presolve(), Presolve::On | Presolve::Off)),
+        ("infeasible_subset", asked.infeasible_subset),
+        ("return_basis", asked.return_basis),
+        ("sensitivity", asked.sensitivity),
+        ("node_limit", asked.node_limit.is_some()),
+        ("iteration_limit", asked.iteration_limit.is_some()),
+        ("solution_limit", asked.solution_limit.is_some()),
+        ("objective_target", asked.objective_target.is_some()),
+        ("log", asked.log),
+        ("incumbents", asked.incumbents.as_ref().is_some_and(|it| *it != Default::default())),
+    ];
+    let lacking =
+        asked_for.into_iter().filter(|(field, asked)| *asked && !catalog::follows(solver, field));
+    faults.extend(lacking.map(|(field, _)| (field, lacks(solver, field))));
     faults
+}
+
+/// That a solver does not follow a field.
+pub(super) fn lacks(solver: Solver, field: &str) -> String {
+    let solver = solver.as_str_name();
+    match field {
+        "threads" => format!("{solver} has one thread"),
+        "start" => format!("{solver} begins from no start, and the model has one"),
+        "log" => format!("{solver} writes no log"),
+        "incumbents" => format!("{solver} tells no incumbents"),
+        _ => format!("{solver} has none"),
+    }
 }
 
 /// What is wrong with a limit on a model that has nothing to limit by it.
@@ -119,5 +138,36 @@ mod tests {
         };
         let both = ["infeasible_subset", "iteration_limit"];
         assert_eq!(fields(&options, Solver::Microlp, false), both);
+    }
+
+    #[test]
+    fn what_the_solver_would_silently_pass_over_is_refused() {
+        let options = SolveOptions {
+            relative_gap: Some(0.1),
+            absolute_gap: Some(0.1),
+            threads: Some(2),
+            seed: Some(1),
+            presolve: Presolve::Off.into(),
+            log: true,
+            ..SolveOptions::default()
+        };
+        assert!(fields(&options, Solver::Highs, true).is_empty());
+        let others = ["threads", "seed", "presolve", "log"];
+        assert_eq!(fields(&options, Solver::Cbc, true), others);
+        let all = ["relative_gap", "absolute_gap", "threads", "seed", "presolve", "log"];
+        assert_eq!(fields(&options, Solver::Clarabel, false), all);
+    }
+
+    #[test]
+    fn what_is_at_its_default_is_not_asked_for() {
+        let options = SolveOptions {
+            threads: Some(1),
+            presolve: Presolve::Auto.into(),
+            incumbents: Some(Default::default()),
+            ..SolveOptions::default()
+        };
+        for solver in [Solver::Clarabel, Solver::Microlp, Solver::Scip, Solver::Cbc] {
+            assert!(faults(&options, solver, false).is_empty(), "{solver:?}");
+        }
     }
 }

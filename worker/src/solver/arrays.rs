@@ -124,6 +124,13 @@ impl<'a> Arrays<'a> {
         self.model.variable_kinds.iter().all(|&kind| kind == continuous)
     }
 
+    /// Whether every variable has two finite bounds.
+    #[cfg(any(feature = "cbc", feature = "scip"))]
+    pub(super) fn is_bounded(&self) -> bool {
+        let finite = |bounds: &[f64]| bounds.iter().all(|bound| bound.is_finite());
+        finite(&self.model.variable_lower) && finite(&self.model.variable_upper)
+    }
+
     /// The name of a variable, or its index where names were left out.
     pub(super) fn variable_name(&self, variable: usize) -> String {
         let index = || format!("#{variable}");
@@ -139,6 +146,17 @@ impl<'a> Arrays<'a> {
             .iter()
             .map(|&column| column as usize)
             .zip(self.model.coefficients[entries].iter().copied())
+    }
+
+    /// c - Aᵀy.
+    pub(super) fn reduced_costs(&self, duals: &[f64]) -> Vec<f64> {
+        let mut costs = self.model.objective.clone();
+        for (row, dual) in duals.iter().enumerate().filter(|(_, dual)| **dual != 0.0) {
+            for (variable, coefficient) in self.row(row) {
+                costs[variable] -= dual * coefficient;
+            }
+        }
+        costs
     }
 
     /// c·x plus the offset.

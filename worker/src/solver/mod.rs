@@ -7,7 +7,7 @@
 //! | solver | way | why |
 //! | --- | --- | --- |
 //! | HiGHS (and `AUTO`) | straight through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
-//! | microlp | through good_lp (`good_lp.rs`) | a solver is worth having where it costs a function; clarabel, SCIP or CBC come the same way |
+//! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | a solver is worth having where it costs a small file. CBC and SCIP need system libraries, and are cargo features |
 //!
 //! What a solver says about its own result is taken over (`termination.rs`), never
 //! improved upon: whether a solution holds is checked outside this process.
@@ -36,6 +36,14 @@ use std::io;
 
 pub(crate) use memory::OUT_OF_MEMORY;
 pub use serve::serve;
+
+/// The lanes of those solvers of this program that not every worker has.
+pub const OWN_LANES: &[&str] = &[
+    #[cfg(feature = "cbc")]
+    solvemesh_broker::Lane::CBC,
+    #[cfg(feature = "scip")]
+    solvemesh_broker::Lane::SCIP,
+];
 
 /// The whole of a solver process: serves standard input and output until the worker
 /// closes them.

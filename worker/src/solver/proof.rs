@@ -108,7 +108,7 @@ pub(super) fn proof_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> 
     }
 }
 
-fn sparse_proof(ray: &[f64]) -> Option<InfeasibilityProof> {
+pub(super) fn sparse_proof(ray: &[f64]) -> Option<InfeasibilityProof> {
     let multipliers = nonzeros(ray);
     (!multipliers.is_empty()).then(|| proof_of(&multipliers))
 }
@@ -118,7 +118,7 @@ fn proof_of(multipliers: &[(usize, f64)]) -> InfeasibilityProof {
     InfeasibilityProof { constraint_indices, multipliers, ..InfeasibilityProof::default() }
 }
 
-fn sparse_ray(ray: &[f64]) -> Option<UnboundedRay> {
+pub(super) fn sparse_ray(ray: &[f64]) -> Option<UnboundedRay> {
     let steps = nonzeros(ray);
     (!steps.is_empty()).then(|| ray_of(&steps))
 }

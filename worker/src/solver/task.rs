@@ -86,7 +86,7 @@ pub(super) fn solve(
 fn chosen(options: &SolveOptions) -> Solver {
     match options.solver() {
         Solver::Unspecified | Solver::Auto | Solver::Highs => Solver::Highs,
-        Solver::Microlp => Solver::Microlp,
+        other => other,
     }
 }
 
@@ -110,10 +110,10 @@ fn find(
         return finding;
     }
     match solver {
-        Solver::Microlp => good_lp::microlp(arrays, options, monitor),
         Solver::Unspecified | Solver::Auto | Solver::Highs => {
             direct.solve(arrays, options, monitor)
         }
+        other => good_lp::solve(other, arrays, options, monitor),
     }
 }
 
@@ -141,7 +141,10 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
 
 fn version(solver: Solver) -> String {
     match solver {
-        Solver::Microlp => "microlp, through good_lp".to_owned(),
         Solver::Unspecified | Solver::Auto | Solver::Highs => format!("HiGHS {}", Highs::version()),
+        Solver::Microlp => "microlp, through good_lp".to_owned(),
+        Solver::Clarabel => "Clarabel, through good_lp".to_owned(),
+        Solver::Cbc => "CBC, through good_lp".to_owned(),
+        Solver::Scip => "SCIP, through good_lp".to_owned(),
     }
 }

@@ -7,6 +7,7 @@ mod duals;
 pub(super) mod instances;
 mod limits;
 mod microlp;
+mod others;
 mod proofs;
 mod sensitivity;
 mod serving;

@@ -1,0 +1,83 @@
+//! An answer of any size, through a broker, to a client as tonic generates it.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use prost::Message;
+use solvemesh::v1::{Solution, TerminationReason, event::Kind};
+use solvemesh_tests::{
+    jobs::{self, MESSAGE_LIMIT, Watch},
+    mesh::Gateway,
+    models,
+    processes::Process,
+    rabbit,
+};
+
+const VARIABLES: usize = 2_000_000;
+
+#[tokio::test]
+async fn an_lp_of_two_million_variables_comes_back_whole() {
+    let vhost = rabbit::vhost().await;
+    let gateway = Gateway::on(vhost.url(), &[]).await;
+    let flags = ["--amqp", vhost.url(), "--slots", "standard=1"];
+    let (worker, _) = Process::start("solvemesh-worker", &flags);
+    let api = gateway.api();
+    let request = jobs::request(models::separable(VARIABLES));
+    assert!(request.encoded_len() > 40 * MESSAGE_LIMIT, "a request of many messages' size");
+
+    let begun = Instant::now();
+    let job = jobs::submit(&api, request).await;
+    let accepted = begun.elapsed();
+    // Each part is looked at and let go, as a client with little memory would.
+    let (mut parts, mut next, mut told) = (0, 0, BTreeMap::new());
+    let mut watch = Watch::begin(&api, &job).await;
+    while let Some(event) = watch.next().await {
+        watch.seen.clear();
+        match event.kind {
+            Some(Kind::SolutionPart(part)) => {
+                let part = part.solution.expect("a solution");
+                next += check(&part, next);
+                parts += 1;
+            }
+            Some(kind @ (Kind::Started(_) | Kind::Finished(_))) => {
+                told.insert(begun.elapsed(), kind);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(next, VARIABLES);
+    let Some((_, Kind::Finished(finished))) = told.last_key_value() else { panic!("{told:?}") };
+    let result = finished.result.as_ref().expect("a result");
+    let termination = result.termination.as_ref().expect("a termination");
+    assert_eq!(termination.reason(), TerminationReason::Optimal, "{termination:?}");
+    assert_eq!(result.solution_parts, parts);
+    let optimum: f64 = (0..VARIABLES).map(cost).sum();
+    assert_eq!(termination.objective, Some(optimum));
+
+    let times: Vec<_> = told.keys().collect();
+    let (of_worker, of_solvers) = worker.peak_memory();
+    let of_gateway = gateway.process.peak_memory().0;
+    eprintln!(
+        "accepted after {accepted:?}, started and finished after {times:?}; {parts} parts; peak \
+         memory: gateway {} MiB, worker {} MiB, its solvers {:?} MiB",
+        of_gateway >> 20,
+        of_worker >> 20,
+        of_solvers.iter().map(|peak| peak >> 20).collect::<Vec<_>>()
+    );
+}
+
+/// What a variable adds to the optimum.
+fn cost(column: usize) -> f64 {
+    let value = models::separable_optimum(column);
+    if column.is_multiple_of(2) { value } else { -value }
+}
+
+/// Checks a part that should go on with this variable, and tells how many it has.
+fn check(part: &Solution, from: usize) -> usize {
+    let count = part.values.len();
+    assert_eq!(part.variable_offset, i32::try_from(from).expect("an index"));
+    assert_eq!((part.variable_names.len(), part.reduced_costs.len()), (count, count));
+    for (column, value) in (from..).zip(&part.values) {
+        assert_eq!(*value, models::separable_optimum(column), "variable {column}");
+    }
+    count
+}
