@@ -140,7 +140,7 @@ impl Tally {
     }
 }
 
-/// The answers of an entry that were told, of all that it has: what [`Tally::add`] returned
+/// The answers of an entry that were told, of all that it has: what `Tally::add` returned
 /// once.
 pub fn told_of(
     results: Vec<ScenarioResult>,
