@@ -25,6 +25,7 @@ mod names;
 mod normal;
 mod read;
 mod reading;
+mod row;
 mod start;
 pub mod sweep;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use solvemesh::v1::{LinearModel, ModelSize};
 pub use fault::{Fault, FaultKind, Faults, Place};
 pub use limits::Limits;
 pub use read::read;
+pub use row::entries;
 
 /// A model in normal form.
 #[derive(Clone, Debug, PartialEq)]

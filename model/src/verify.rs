@@ -27,6 +27,7 @@ mod worst;
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind, Verification};
 
+use crate::row::entries;
 use sum::Sum;
 use worst::Worst;
 
@@ -200,16 +201,6 @@ fn activities(model: &LinearModel, values: &[f64]) -> (Vec<f64>, Vec<f64>) {
             (sum.value(), largest)
         })
         .unzip()
-}
-
-/// The columns and coefficients of a row.
-fn entries(model: &LinearModel, row: usize) -> impl Iterator<Item = (usize, f64)> {
-    let range = match model.row_starts.get(row..row + 2) {
-        Some(&[start, end]) => start as usize..end as usize,
-        _ => 0..0, // a model without entries may have no starts
-    };
-    let columns = model.column_indices[range.clone()].iter().map(|column| *column as usize);
-    columns.zip(model.coefficients[range].iter().copied())
 }
 
 fn bounds(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {

@@ -7,7 +7,7 @@ mod harness;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use harness::{Bed, Scripts, config, job, state, wyndor};
@@ -109,6 +109,22 @@ async fn a_sweep_is_shared_and_each_scenario_answered_as_it_should_be() {
     }
     let starts = bed.story("j").into_iter().filter(|word| *word == "started").count();
     assert_eq!(starts, 1, "shares are parts of one attempt");
+    worker.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_has_begun_may_take_longer_than_it_might_have_waited() {
+    const POINTS: i32 = 300_000;
+    let mut bed = Bed::new().await;
+    let mut job = rates("j", POINTS, None);
+    let soon = SystemTime::now() + Duration::from_millis(300);
+    job.description.get_or_insert_default().queue_deadline = Some(soon.into());
+    bed.enqueue("express", &job).await;
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
+    let (answers, _) = answers(&mut bed, POINTS as usize).await;
+    assert!(SystemTime::now() > soon, "it was over too soon to tell");
+    assert_eq!(answers.len(), POINTS as usize);
+    assert!(!bed.story("j").contains(&"finished"), "it was ended");
     worker.drain(Duration::from_secs(10)).await;
 }
 

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use solvemesh::v1::{LinearModel, VariableKind};
 
-use super::{entries, kind, sense, sum::Sum};
+use super::{kind, sense, sum::Sum};
+use crate::row::entries;
 
 /// What a contradiction must be worth, as the least widening of all bounds that it
 /// survives, and what rounding may leave of a number that should be 0, relative to the

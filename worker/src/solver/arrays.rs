@@ -2,6 +2,7 @@
 //! reaches a solver.
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
+use solvemesh_model::entries;
 
 /// A model in normal form, checked: the arrays of variables have the same length, so
 /// have those of constraints, the rows partition the entries, and every entry names a
@@ -139,13 +140,7 @@ impl<'a> Arrays<'a> {
 
     /// The entries of a row: variable and coefficient.
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> {
-        let starts = &self.model.row_starts;
-        let entries = starts[row] as usize..starts[row + 1] as usize;
-        let columns = &self.model.column_indices[entries.clone()];
-        columns
-            .iter()
-            .map(|&column| column as usize)
-            .zip(self.model.coefficients[entries].iter().copied())
+        entries(self.model, row)
     }
 
     /// c - Aᵀy.

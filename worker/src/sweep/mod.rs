@@ -77,7 +77,9 @@ pub(crate) async fn attempt(
     solver: &mut SolverProcess,
 ) -> bool {
     let TakenShare { held, envelope, scenarios, model, answered } = taken;
-    let description = envelope.description.clone().unwrap_or_default();
+    let mut description = envelope.description.clone().unwrap_or_default();
+    // It has begun: its time in the queue counts no longer.
+    description.queue_deadline = None;
     let mut work = Work {
         total: scenarios.count(),
         share: Share::of(&envelope.scenarios, i32::try_from(scenarios.count()).unwrap_or(i32::MAX))
@@ -249,10 +251,7 @@ impl Work<'_> {
         let mut envelope = self.envelope.clone();
         envelope.scenarios = share.to_wire();
         envelope.failed_attempts = failed_attempts;
-        // The job has begun: its time in the queue is no longer counted.
-        if let Some(description) = &mut envelope.description {
-            description.queue_deadline = None;
-        }
+        envelope.description = Some(self.description.clone());
         self.context.mesh.enqueue(self.lane, &envelope).await
     }
 

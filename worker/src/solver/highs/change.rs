@@ -2,7 +2,7 @@
 
 use highs_sys as sys;
 use solvemesh::v1::LinearModel;
-use solvemesh_model::sweep::Target;
+use solvemesh_model::{entries, sweep::Target};
 
 use super::{Highs, HighsError};
 
@@ -41,7 +41,8 @@ impl Highs {
                 unsafe { sys::Highs_changeRowBounds(highs, index(row)?, lower, upper) }
             }
             Target::Coefficient { row, column } => {
-                let value = coefficient(model, row, column);
+                let here = entries(model, row).find(|(of, _)| *of == column);
+                let value = here.map_or(0.0, |(_, value)| value);
                 unsafe { sys::Highs_changeCoeff(highs, index(row)?, index(column)?, value) }
             }
         };
@@ -60,11 +61,4 @@ impl Highs {
             }
         }
     }
-}
-
-fn coefficient(model: &LinearModel, row: usize, column: usize) -> f64 {
-    let start = |row: usize| usize::try_from(model.row_starts[row]).unwrap_or(0);
-    let range = start(row)..start(row + 1);
-    let at = range.clone().find(|&at| usize::try_from(model.column_indices[at]) == Ok(column));
-    at.map_or(0.0, |at| model.coefficients[at])
 }

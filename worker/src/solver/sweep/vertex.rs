@@ -7,7 +7,7 @@
 //! test), and y proves it.
 
 use solvemesh::v1::{Basis, BasisStatus as Status, LinearModel, ObjectiveSense};
-use solvemesh_model::{sweep::Target, verify::reduced_costs};
+use solvemesh_model::{entries, sweep::Target, verify::reduced_costs};
 
 use crate::solver::highs::{Basic, Highs};
 
@@ -212,10 +212,4 @@ fn activity(model: &LinearModel, row: usize, values: &[f64]) -> (f64, f64) {
         let term = coefficient * values[column];
         (sum + term, largest.max(term.abs()))
     })
-}
-
-fn entries(model: &LinearModel, row: usize) -> impl Iterator<Item = (usize, f64)> {
-    let range = model.row_starts[row] as usize..model.row_starts[row + 1] as usize;
-    let columns = model.column_indices[range.clone()].iter().map(|&column| column as usize);
-    columns.zip(model.coefficients[range].iter().copied())
 }
