@@ -15,7 +15,7 @@ use crate::{
     conclusion::{Answer, conclude},
     context::Context,
     disposition::{Disposition, Ending, dispose, failure},
-    journal::Author,
+    journal::{Author, Confirm},
     process::{Death, SolverProcess},
     redelivery::Past,
     resumption::resumption,
@@ -54,7 +54,10 @@ pub(crate) async fn attempt(
         context.settle(held.end(JobState::Cancelled, None)).await;
         return true;
     }
-    let terms = match Terms::of(&description, &context.config, SystemTime::now()) {
+    // One that has begun waits in no queue any more.
+    let mut timed = description.clone();
+    timed.queue_deadline = timed.queue_deadline.filter(|_| !past.begun);
+    let terms = match Terms::of(&timed, &context.config, SystemTime::now()) {
         Ok(terms) => terms,
         Err(DeadlinePassed) => {
             let why = failure("DEADLINE_EXCEEDED", "the job's deadline passed in the queue");
@@ -94,7 +97,8 @@ pub(crate) async fn attempt(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(),
         start_objective, "started"
     );
-    tell_start(context, &mut held, description, submit_time, start_objective).await;
+    // Nobody waits for its confirm: whatever is written after it is confirmed after it.
+    let _ = tell_start(context, &mut held, description, submit_time, start_objective).await;
 
     let watch = Watch {
         config: &context.config,
@@ -136,7 +140,7 @@ async fn tell_start(
     description: JobDescription,
     submit_time: Option<Timestamp>,
     start_objective: Option<f64>,
-) {
+) -> Confirm {
     let started = AttemptStarted {
         worker: context.config.name.clone(),
         description: Some(description),
@@ -144,7 +148,7 @@ async fn tell_start(
         worker_id: context.id.clone(),
         start_objective,
     };
-    context.journal.write(held.author.entry(Kind::Started(started))).await;
+    context.journal.give(held.author.entry(Kind::Started(started))).await
 }
 
 /// Attempts a share of a sweep. The whole of it begins an attempt of the job; a part of it
@@ -165,11 +169,13 @@ async fn share(
     let (model, envelope) = work.into_parts();
     let Author { job, attempt, .. } = &held.author;
     tracing::info!(job, attempt, %lane, pid = solver.pid(), "a share of a sweep started");
+    let mut started = None;
     if envelope.scenarios.is_empty() {
         let description = envelope.description.clone().unwrap_or_default();
-        tell_start(context, &mut held, description, envelope.submit_time, None).await;
+        let told = tell_start(context, &mut held, description, envelope.submit_time, None).await;
+        started = Some(told);
     }
-    let taken = TakenShare { held, envelope, scenarios, model, answered };
+    let taken = TakenShare { held, envelope, scenarios, model, started, answered };
     sweep::attempt(context, lane, taken, solver).await
 }
 

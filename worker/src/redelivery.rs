@@ -76,16 +76,20 @@ pub(crate) struct Past {
     pub(crate) incumbent: Option<LastIncumbent>,
     /// Of a sweep: scenarios that the log has answers of.
     pub(crate) answered: Vec<ScenarioRange>,
+    /// Whether the log has it that an attempt began, and is not known to have died.
+    pub(crate) begun: bool,
 }
 
 impl Past {
     /// Nothing is known.
-    const NOTHING: Self = Self { failed_attempts: 0, incumbent: None, answered: Vec::new() };
+    const NOTHING: Self =
+        Self { failed_attempts: 0, incumbent: None, answered: Vec::new(), begun: false };
 
     /// What the log tells.
     fn of(answer: &LookupAnswer) -> Self {
+        let begun = answer.standing() == Standing::Running;
         let LookupAnswer { failed_attempts, incumbent, answered, .. } = answer.clone();
-        Self { failed_attempts, incumbent, answered }
+        Self { failed_attempts, incumbent, answered, begun }
     }
 }
 
@@ -100,9 +104,14 @@ async fn on_share(context: &Context, job: &str) -> Advice {
     match look_up(context, job).await {
         Some(answer) if answer.standing() == Standing::Ended => Advice::Forget,
         // The deaths of its solver are its own, and counted in its envelope.
-        Some(LookupAnswer { answered, .. }) => Advice::Solve(Past { answered, ..Past::NOTHING }),
+        Some(answer) => Advice::Solve(Past { failed_attempts: 0, ..Past::of(&answer) }),
         None => Advice::SOLVE,
     }
+}
+
+/// Whether the log is known to have a job's end.
+pub(crate) async fn has_ended(context: &Context, job: &str) -> bool {
+    look_up(context, job).await.is_some_and(|answer| answer.standing() == Standing::Ended)
 }
 
 /// Whether the job may be in its queue a second time, and it is worth a question. That

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// No timer is so late, however busy the machine.
-const LATE: Duration = Duration::from_secs(2);
+pub(crate) const LATE: Duration = Duration::from_secs(2);
 
 /// What stands around a solve.
 #[derive(Clone, Copy, Debug)]

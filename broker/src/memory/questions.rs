@@ -59,7 +59,13 @@ impl Questions {
         tokio::spawn(async move {
             let hand_out = async {
                 while let Ok(place) = items.reserve().await {
-                    place.send(questions.next().await);
+                    let Asked { request, answer } = questions.next().await;
+                    if stop.is_cancelled() {
+                        // It came after the stop: it is for another consumer.
+                        questions.put_back(Asked { request, answer });
+                        return;
+                    }
+                    place.send(Question { request, reply: Reply::new(Back(answer)) });
                 }
             };
             stop.run_until_cancelled(hand_out).await;
@@ -74,6 +80,11 @@ impl Questions {
         }
         waiting.push_back(asked);
         drop(waiting);
+        self.filled.notify_one();
+    }
+
+    fn put_back(&self, asked: Asked) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_front(asked);
         self.filled.notify_one();
     }
 
@@ -92,13 +103,11 @@ impl Questions {
         None
     }
 
-    async fn next(&self) -> Question {
+    async fn next(&self) -> Asked {
         loop {
             let filled = self.filled.notified();
             match self.pop() {
-                Some(Asked { request, answer }) => {
-                    return Question { request, reply: Reply::new(Back(answer)) };
-                }
+                Some(asked) => return asked,
                 None => filled.await,
             }
         }

@@ -194,10 +194,13 @@ impl Record {
         after.checked_sub(1).map_or(0, |last| self.history[last].event.sequence)
     }
 
-    /// About how many bytes of memory it takes.
+    /// About how many bytes of memory it takes, or is going to: a sweep that has not ended
+    /// weighs all of its answers from the beginning, so that no more are taken in than have
+    /// room.
     pub fn weight(&self) -> usize {
         let tally = self.tally.as_ref().map_or(0, Tally::weight);
-        self.history_bytes + self.description.encoded_len() + tally + 512
+        let promised = self.tally.as_ref().map_or(0, |_| promised(&self.description));
+        self.history_bytes.max(promised) + self.description.encoded_len() + tally + 512
     }
 
     /// Adds an event; a terminal one with its solution takes as many more sequences and
@@ -386,6 +389,20 @@ fn bytes_of(happening: &Happening) -> usize {
 fn bytes_of_result(result: &ScenarioResult) -> usize {
     let numbers = size_of_val(result.values.as_slice()) + size_of_val(result.duals.as_slice());
     size_of::<ScenarioResult>() + numbers + result.label.len() + result.detail.len()
+}
+
+/// About how many bytes of memory all answers of a sweep are going to take.
+fn promised(description: &JobDescription) -> usize {
+    let sweep = description.sweep.clone().unwrap_or_default();
+    let report = sweep.report.unwrap_or_default();
+    let size = description.size.unwrap_or_default();
+    let told = |all: bool, some: &[String], of: i32| {
+        if all { usize::try_from(of).unwrap_or(0) } else { some.len() }
+    };
+    let numbers = told(report.all_variables, &report.variables, size.variables)
+        + told(report.all_constraints, &report.constraints, size.constraints);
+    let each = size_of::<ScenarioResult>().saturating_add(numbers.saturating_mul(8));
+    usize::try_from(sweep.scenarios).unwrap_or(0).saturating_mul(each)
 }
 
 /// How many events the parts of a happening's solution are.

@@ -21,15 +21,22 @@ impl Scenarios {
         } else if let Some(table) = self.table() {
             let parameters = self.targets().len();
             scenarios.sort_by(|&a, &b| {
-                let pairs = entries_of(table, a, parameters).zip(entries_of(table, b, parameters));
-                let by_values = pairs.map(|((of, value), (other, theirs))| {
-                    of.cmp(&other).then(value.total_cmp(&theirs))
-                });
-                by_values
-                    .into_iter()
-                    .find(|it| it.is_ne())
-                    .unwrap_or(Ordering::Equal)
-                    .then(a.cmp(&b))
+                let mut ours = entries_of(table, a, parameters);
+                let mut theirs = entries_of(table, b, parameters);
+                loop {
+                    let order = match (ours.next(), theirs.next()) {
+                        (None, None) => return a.cmp(&b),
+                        // One that changes less comes first.
+                        (None, Some(_)) => Ordering::Less,
+                        (Some(_), None) => Ordering::Greater,
+                        (Some((of, one)), Some((other_of, other))) => {
+                            of.cmp(&other_of).then(one.total_cmp(&other))
+                        }
+                    };
+                    if order.is_ne() {
+                        return order;
+                    }
+                }
             });
         }
     }

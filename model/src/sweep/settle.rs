@@ -261,8 +261,9 @@ fn settle_axis(
     for (name, end) in [("from", axis.from), ("to", axis.to)] {
         match end {
             None => return Err(fault(field(name), "is required where there are no values")),
-            Some(end) if !end.is_finite() => {
-                return Err(fault(field(name), format!("must be a finite number, not {end}")));
+            Some(end) if end.is_nan() || end.abs() >= INFINITE => {
+                let wrong = format!("must be a finite number, below {INFINITE:e}, not {end}");
+                return Err(fault(field(name), wrong));
             }
             Some(_) => {}
         }

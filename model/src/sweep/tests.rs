@@ -230,6 +230,29 @@ fn a_table_is_walked_by_its_values() {
     assert_eq!(order, [1, 2, 0]);
 }
 
+#[test]
+fn a_sparse_table_has_one_order_whatever_its_scenarios_leave_out() {
+    // Every third scenario is the base, the others change the one thing or the other.
+    let count = 99;
+    let mut table = ScenarioTable {
+        parameters: vec![windows(), parameter(ParameterKind::VariableUpper, "Doors", "")],
+        starts: vec![0],
+        ..ScenarioTable::default()
+    };
+    for scenario in 0..count {
+        if scenario % 3 != 0 {
+            table.parameter_indices.push(scenario % 2);
+            table.values.push(f64::from(count - scenario));
+        }
+        table.starts.push(i32::try_from(table.values.len()).expect("a count"));
+    }
+    let mut order: Vec<usize> = (0..99).collect();
+    settled(&of_table(table)).order(&mut order);
+    assert!(order[..33].iter().all(|scenario| scenario % 3 == 0), "{order:?}");
+    order.sort_unstable();
+    assert!(order.into_iter().eq(0..99));
+}
+
 proptest! {
     #[test]
     fn neighbours_on_the_walk_through_a_grid_differ_by_one_step(

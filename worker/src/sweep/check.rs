@@ -87,8 +87,12 @@ impl Checker {
         }
         self.patched.turn_to(&self.scenarios, scenario);
         let model = self.patched.model();
-        let reduced_costs =
-            if duals.is_empty() { Vec::new() } else { reduced_costs(model, &duals) };
+        // Duals that are not those of this model have no reduced costs, and fail the check.
+        let reduced_costs = if duals.len() == model.constraint_lower.len() && !duals.is_empty() {
+            reduced_costs(model, &duals)
+        } else {
+            Vec::new()
+        };
         let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
         match verify(model, candidate) {
             Ok(check) => {

@@ -19,8 +19,10 @@ use std::{sync::Arc, time::SystemTime};
 use prost::Message;
 use solvemesh::{
     broker::v1::{JobEnvelope, log_entry::Kind},
+    solver::v1::ScenarioOutcome,
     v1::{
-        JobDescription, JobState, ObjectiveSense, ScenarioRange, ScenarioResult, ScenarioResults,
+        JobDescription, JobState, LinearModel, ObjectiveSense, ScenarioRange, ScenarioResult,
+        ScenarioResults,
     },
 };
 use solvemesh_broker::{Lane, MeshError};
@@ -31,6 +33,7 @@ use crate::{
     disposition::failure,
     journal::Confirm,
     process::{Death, SolverProcess},
+    redelivery::has_ended,
     settlement::Settlement,
     terms::{DeadlinePassed, Terms},
 };
@@ -48,17 +51,23 @@ pub(crate) struct TakenShare {
     /// As it came.
     pub(crate) envelope: JobEnvelope,
     pub(crate) scenarios: Scenarios,
-    pub(crate) model: solvemesh::v1::LinearModel,
+    pub(crate) model: LinearModel,
+    /// Of the entry that tells the start, if there is one.
+    pub(crate) started: Option<Confirm>,
     /// Scenarios that the log has answers of already.
     pub(crate) answered: Vec<ScenarioRange>,
 }
+
+/// The check of answers broke off.
+#[derive(Debug)]
+struct Unchecked;
 
 /// How the work on a share ended.
 #[derive(Debug)]
 enum End {
     /// All of it is answered, or in the lane again.
     Settled,
-    /// A scenario was what the sweep was for.
+    /// A scenario was what the sweep was for, as far as is known here.
     Fulfilled,
     /// A cancel was heard.
     Cancelled,
@@ -76,7 +85,7 @@ pub(crate) async fn attempt(
     taken: TakenShare,
     solver: &mut SolverProcess,
 ) -> bool {
-    let TakenShare { held, envelope, scenarios, model, answered } = taken;
+    let TakenShare { held, envelope, scenarios, model, started, answered } = taken;
     let mut description = envelope.description.clone().unwrap_or_default();
     // It has begun: its time in the queue counts no longer.
     description.queue_deadline = None;
@@ -92,7 +101,7 @@ pub(crate) async fn attempt(
         held,
         envelope,
         description,
-        confirms: Vec::new(),
+        confirms: started.into_iter().collect(),
         fulfilled: false,
         solver_is_good: true,
     };
@@ -118,7 +127,7 @@ struct Work<'a> {
     /// Variables and constraints.
     entries: usize,
     /// Until the solver process has it.
-    base: Option<(solvemesh::v1::LinearModel, Scenarios)>,
+    base: Option<(LinearModel, Scenarios)>,
     /// Of the answers that were given to the log.
     confirms: Vec<Confirm>,
     fulfilled: bool,
@@ -165,7 +174,13 @@ impl Work<'_> {
             }
             let ended = loop {
                 match piece.next(solver).await {
-                    PieceEnd::Outcomes(outcomes) => self.answer(outcomes).await,
+                    PieceEnd::Outcomes(outcomes) => {
+                        if let Err(Unchecked) = self.answer(outcomes).await {
+                            // It goes on with what nobody would check.
+                            self.solver_is_good = false;
+                            return End::HandBack("answers can't be checked".to_owned());
+                        }
+                    }
                     ended => break ended,
                 }
                 if self.fulfilled {
@@ -207,18 +222,18 @@ impl Work<'_> {
     }
 
     /// Checks outcomes and gives the answers to the log.
-    async fn answer(&mut self, outcomes: Vec<solvemesh::solver::v1::ScenarioOutcome>) {
-        let Some(mut checker) = self.checker.take() else { return };
+    async fn answer(&mut self, outcomes: Vec<ScenarioOutcome>) -> Result<(), Unchecked> {
+        let mut checker = self.checker.take().ok_or(Unchecked)?;
         // Arithmetic in proportion to the model: not in the way of other slots.
         let checking = tokio::task::spawn_blocking(move || {
             let results: Vec<_> =
                 outcomes.into_iter().map(|outcome| checker.result(outcome)).collect();
             (checker, results)
         });
-        if let Ok((checker, results)) = checking.await {
-            self.checker = Some(checker);
-            self.tell(results).await;
-        }
+        let (checker, results) = checking.await.map_err(|_| Unchecked)?;
+        self.checker = Some(checker);
+        self.tell(results).await;
+        Ok(())
     }
 
     async fn tell(&mut self, results: Vec<ScenarioResult>) {
@@ -235,6 +250,9 @@ impl Work<'_> {
 
     /// Puts what is left into the lane in so many shares, as far as the broker takes them.
     async fn give_away(&mut self, shares: usize) {
+        if self.confirmed().await.is_err() {
+            return;
+        }
         let mut parts = std::mem::take(&mut self.share).split(shares).into_iter();
         for part in parts.by_ref() {
             if let Err(error) = self.enqueue(&part, self.envelope.failed_attempts).await {
@@ -245,6 +263,15 @@ impl Work<'_> {
             }
         }
         self.share = parts.fold(std::mem::take(&mut self.share), Share::and);
+    }
+
+    /// Waits until the log has all that was given to it. Before others have a share it has
+    /// the start, without which it would not know whose answers theirs are.
+    async fn confirmed(&mut self) -> Result<(), MeshError> {
+        for confirm in std::mem::take(&mut self.confirms) {
+            confirm.wait().await?;
+        }
+        Ok(())
     }
 
     async fn enqueue(&self, share: &Share, failed_attempts: u32) -> Result<(), MeshError> {
@@ -278,7 +305,11 @@ impl Work<'_> {
         if rest.is_empty() {
             return End::Settled;
         }
-        match self.enqueue(&rest, failed_attempts).await {
+        let enqueued = match self.confirmed().await {
+            Ok(()) => self.enqueue(&rest, failed_attempts).await,
+            Err(error) => Err(error),
+        };
+        match enqueued {
             Ok(()) => End::Settled,
             Err(error) => End::HandBack(error.to_string()),
         }
@@ -294,9 +325,12 @@ async fn settle(held: Settlement, confirms: Vec<Confirm>, end: End) {
     }
     match end {
         End::Settled => held.ack().await,
+        // The log decides: it may have had another answer of that scenario before.
+        End::Fulfilled if !has_ended(&held.context, &held.author.job).await => {
+            held.hand_back("the sweep is not known to have ended").await;
+        }
         End::Fulfilled => {
-            // The log has ended the job. Others need not go on; if they are not told, their
-            // answers come too late.
+            // Others need not go on; if they are not told, their answers come too late.
             let job = &held.author.job;
             if let Err(error) = held.context.mesh.announce_cancel(job).await {
                 tracing::info!(job, cause = %error, "the other shares are not told");

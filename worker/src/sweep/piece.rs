@@ -13,6 +13,7 @@ use super::share::Share;
 use crate::{
     context::Context,
     process::{Death, SolverProcess},
+    supervision::LATE,
     terms::Terms,
 };
 
@@ -98,6 +99,17 @@ impl<'a> Piece<'a> {
         let context = self.context;
         loop {
             tokio::select! {
+                biased;
+                () = context.kill.cancelled() => {
+                    solver.kill().await;
+                    return PieceEnd::KilledForDrain;
+                }
+                () = context.cancels.wait(self.job), if !self.cancelled => {
+                    self.cancelled = true;
+                    solver.interrupt().await;
+                    self.kill_at = Instant::now() + context.config.cancel_grace;
+                }
+                // What was told is heard before it is asked whether it comes too late.
                 report = solver.report() => match report {
                     Ok(Kind::Scenarios(batch)) => {
                         if !self.cancelled {
@@ -117,16 +129,13 @@ impl<'a> Piece<'a> {
                     }
                     Err(death) => return PieceEnd::Died(death),
                 },
-                () = context.cancels.wait(self.job), if !self.cancelled => {
-                    self.cancelled = true;
-                    solver.interrupt().await;
-                    self.kill_at = Instant::now() + context.config.cancel_grace;
-                }
-                () = context.kill.cancelled() => {
-                    solver.kill().await;
-                    return PieceEnd::KilledForDrain;
-                }
                 () = sleep_until(self.kill_at) => {
+                    let now = Instant::now();
+                    if now >= self.kill_at + LATE {
+                        // This process itself was held up, and goes on.
+                        self.kill_at = now + LATE / 2;
+                        continue;
+                    }
                     solver.kill().await;
                     return if self.cancelled {
                         PieceEnd::KilledForCancel

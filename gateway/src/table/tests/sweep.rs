@@ -200,14 +200,17 @@ fn answers_that_left_memory_are_those_of_their_entry_that_were_told() {
 }
 
 #[test]
-fn answers_weigh_what_they_take_in_memory() {
-    let weigh = |count: i32| {
+fn a_sweep_weighs_what_all_of_its_answers_take_in_memory_from_its_beginning() {
+    let answered = |count: i32| {
         let indices: Vec<i32> = (0..count).collect();
-        let fold = log(&[submitted("sweep"), answers("sweep", "x", 1, &indices)]);
-        fold.live_weight()
+        log(&[submitted("sweep"), answers("sweep", "x", 1, &indices)])
     };
-    let (one, five) = (weigh(1), weigh(5));
-    assert!((4 * 180..4 * 300).contains(&(five - one)), "{one} {five}");
+    let beginning = log(&[submitted("sweep")]).live_weight();
+    let most = answered(5).live_weight();
+    let ended = answered(6).ended_weight;
+    assert!(beginning >= 6 * 180, "{beginning}");
+    assert!(most >= beginning && most < beginning + 1000, "{beginning} {most}");
+    assert!((6 * 180..6 * 300 + 2000).contains(&ended), "{ended}");
 }
 
 /// Six scenarios, answered in some order by two attempts and a part of one, some twice.

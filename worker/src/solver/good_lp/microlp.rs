@@ -8,7 +8,7 @@ use crate::solver::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, known, optimal},
+    termination::{failed, known, optimal, stopped},
 };
 
 const NAME: &str = "microlp";
@@ -28,7 +28,8 @@ pub(super) fn solve(
     if let Some(limit) = time_limit {
         model = model.with_time_limit(limit.as_secs_f64());
     }
-    let solution = run(model, NAME, time_limit, monitor)?;
+    let solution = run(model, NAME, time_limit, monitor)
+        .map_err(|told| if is_cut_short(arrays) { doubtful(told) } else { told })?;
     let values = values(&solution, &variables);
     let objective = arrays.objective_at(&values);
     let termination = match solution.status() {
@@ -45,6 +46,28 @@ pub(super) fn solve(
         },
     };
     distrust_integer_limits(Finding { values, ..termination.into() }, arrays)
+}
+
+/// Whether an integer variable may have values that microlp does not know.
+fn is_cut_short(arrays: &Arrays<'_>) -> bool {
+    let limit = f64::from(i32::MAX);
+    let model = arrays.model();
+    let bounds = model.variable_lower.iter().zip(&model.variable_upper);
+    let mut integers = arrays.kinds().iter().zip(bounds);
+    integers.any(|(kind, (lower, upper))| {
+        *kind == VariableKind::Integer && (upper.abs() >= limit || lower.abs() >= limit)
+    })
+}
+
+/// That there is no solution is not known where some values were not tried.
+fn doubtful(told: Termination) -> Termination {
+    match told.reason() {
+        TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded => {
+            let why = "microlp: none of its integers of 32 bits, and the model allows others";
+            stopped(TerminationLimit::Other, why)
+        }
+        _ => told,
+    }
 }
 
 /// microlp's integers are those of 32 bits, and an infinite bound is silently the last

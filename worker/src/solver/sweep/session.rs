@@ -6,7 +6,10 @@ use solvemesh::{
         LinearModel, ScenarioRange, SolveOptions, Sweep, Termination, TerminationReason as Reason,
     },
 };
-use solvemesh_model::sweep::{Patched, Scenarios, Target};
+use solvemesh_model::{
+    sweep::{Patched, Scenarios, Target},
+    verify::{Candidate, verify},
+};
 
 use super::vertex::Vertex;
 use crate::solver::{
@@ -91,8 +94,12 @@ impl Session {
         }
         self.vertex = None;
         let monitor = Monitor::of_scenario(reports, task, interrupt);
-        let Finding { termination, values, duals, statistics, .. } =
-            self.find(&monitor).unwrap_or_else(|detail| failed(detail).into());
+        let found = self.find(&monitor).unwrap_or_else(|detail| {
+            // What it holds now is not known.
+            self.highs = None;
+            failed(detail).into()
+        });
+        let Finding { termination, values, duals, statistics, .. } = found;
         let Termination { reason, limit, bound, detail, .. } = termination;
         let optimal = reason == Reason::Optimal as i32;
         let failed = matches!(
@@ -138,13 +145,16 @@ impl Session {
                 highs
             }
         };
-        if !self.is_lp && self.last.len() == arrays.variables() {
+        if !self.is_lp && solves(arrays.model(), &self.last) {
             highs.begin_at(&self.last);
         }
         let time_limit = direct::time_limit(&self.options)?;
         let status = direct::run(highs, time_limit, monitor);
         let finding = direct::finding(highs, &arrays, status);
-        if matches!(status, ModelStatus::Infeasible | ModelStatus::Unbounded) {
+        if matches!(
+            status,
+            ModelStatus::Infeasible | ModelStatus::Unbounded | ModelStatus::UnboundedOrInfeasible
+        ) {
             // It may have been asked whether there is any solution at all.
             highs.set_objective(&self.patched.model().objective);
         }
@@ -160,4 +170,10 @@ impl Session {
         }
         Ok(finding)
     }
+}
+
+/// Whether values are a solution of a model: HiGHS would spend time on mending others.
+fn solves(model: &LinearModel, values: &[f64]) -> bool {
+    let candidate = Candidate { values, duals: &[], reduced_costs: &[] };
+    verify(model, candidate).is_ok_and(|check| check.acceptable)
 }
