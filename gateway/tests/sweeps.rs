@@ -145,9 +145,20 @@ async fn a_sweep_goes_through_its_queue_as_one_and_its_answers_come_back_each_on
 }
 
 #[tokio::test]
+async fn no_more_sweeps_are_taken_in_than_there_is_room_for_the_answers_of() {
+    let policy = Policy { max_scenarios: 100_000, ..policy() };
+    let gateway = Gateway::over(memory(), policy).await;
+    gateway.submit(request(grid(100_000))).await.unwrap();
+    let refused = gateway.submit(request(grid(2))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("max_live_bytes"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_sweep_travels_settled_and_where_it_is_large_in_parts() {
     let mesh = memory();
-    let gateway = Gateway::over(mesh.clone(), Policy { max_scenarios: 100_000, ..policy() }).await;
+    let room = Policy { max_scenarios: 100_000, max_live_bytes: 100 << 20, ..policy() };
+    let gateway = Gateway::over(mesh.clone(), room).await;
     gateway.submit(request(grid(100_000))).await.unwrap();
     let envelope = take_sweep(&mesh).await;
     let Some(job_envelope::Payload::Sweep(payload)) = envelope.payload else {

@@ -302,12 +302,20 @@ mod tests {
     #[test]
     fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
         let alive = Judgement::IfAlive { worker: "w" };
-        let solve = Judgement::Clear(Advice::Solve(Past::of(&answer(Standing::Queued, "", 0))));
+        let solve = |standing| {
+            Judgement::Clear(Advice::Solve(Past {
+                failed_attempts: 2,
+                incumbent: Some(incumbent()),
+                answered: Vec::new(),
+                begun: standing == Standing::Running,
+            }))
+        };
+        let running = solve(Standing::Running);
         assert_eq!(judge(&answer(Standing::Running, "w", 100)), alive);
-        assert_eq!(judge(&answer(Standing::Running, "w", 30_000)), solve);
-        assert_eq!(judge(&answer(Standing::Running, "", 100)), solve);
+        assert_eq!(judge(&answer(Standing::Running, "w", 30_000)), running);
+        assert_eq!(judge(&answer(Standing::Running, "", 100)), running);
         for standing in [Standing::Queued, Standing::Unknown, Standing::Unspecified] {
-            assert_eq!(judge(&answer(standing, "w", 100)), solve);
+            assert_eq!(judge(&answer(standing, "w", 100)), solve(standing));
         }
         let ended = answer(Standing::Ended, "w", 100);
         assert_eq!(judge(&ended), Judgement::Clear(Advice::Forget));

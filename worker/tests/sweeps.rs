@@ -12,14 +12,16 @@ use std::{
 
 use harness::{Bed, Scripts, config, job, state, wyndor};
 use solvemesh::{
-    broker::v1::{JobEnvelope, SweepPayload, job_envelope::Payload, log_entry::Kind},
+    broker::v1::{
+        JobEnvelope, LookupAnswer, Standing, SweepPayload, job_envelope::Payload, log_entry::Kind,
+    },
     solver::v1::{ScenarioOutcome, ScenarioOutcomes, ScenariosDone, solver_report},
     v1::{
         GridAxis, JobState, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, ScenarioResult,
         StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
     },
 };
-use solvemesh_broker::CancelNews;
+use solvemesh_broker::{CancelNews, FORMAT_VERSION, Question};
 use solvemesh_worker::{SolverCommandLine, Worker};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_solvemesh-worker");
@@ -145,6 +147,18 @@ async fn a_share_that_was_cancelled_stops_at_once_and_ends_the_job() {
 async fn who_finds_what_the_sweep_was_for_tells_the_others() {
     let mut bed = Bed::new().await;
     let mut cancels = bed.mesh.follow_cancels().await.unwrap();
+    // Whether the sweep has ended, the log alone knows.
+    let mut questions = bed.mesh.questions().await.unwrap();
+    let gateway = tokio::spawn(async move {
+        while let Some(Question { reply, .. }) = questions.next().await {
+            let ended = LookupAnswer {
+                version: FORMAT_VERSION,
+                standing: Standing::Ended.into(),
+                ..LookupAnswer::default()
+            };
+            reply.send(ended).await;
+        }
+    });
     let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
     let stop = StopOnFirst { objective_target: Some(3600.0) };
     bed.enqueue("express", &rates("j", 10_001, Some(stop))).await;
@@ -157,6 +171,7 @@ async fn who_finds_what_the_sweep_was_for_tells_the_others() {
     let (answers, _) = answers(&mut bed, 1).await;
     assert!(answers.len() < 10_001);
     worker.drain(Duration::from_secs(10)).await;
+    gateway.abort();
 }
 
 #[tokio::test]
