@@ -123,6 +123,9 @@ impl Watch<'_> {
         loop {
             let wake_at = kill_at.min(live.due());
             tokio::select! {
+                biased;
+                // What was told is heard before it is asked whether it comes too late: this
+                // process itself may have been stopped.
                 report = process.report() => match report {
                     Ok(Kind::Progress(progress)) => {
                         mute = false;

@@ -175,9 +175,11 @@ async fn dies(scale: Scale, blow: Blow, reason: &'static str, word: &'static str
     assert_eq!(account.starts(), MAX_ATTEMPTS);
     let deaths: usize = ledger.jobs.values().map(|job| job.deaths).sum();
     assert!(deaths <= strikes, "{deaths} attempts were charged for {strikes} deaths");
-    let failed = ledger.jobs.values().filter_map(|job| job.end());
-    let failed = failed.filter(|end| end.state() == JobState::Failed).count();
-    assert_eq!(failed, 1, "the victim alone fails");
+    // By chance a short job may have been struck as often.
+    for job in ledger.jobs.values() {
+        let failed = job.end().is_some_and(|end| end.state() == JobState::Failed);
+        assert!(!failed || job.starts() == MAX_ATTEMPTS, "who was not struck failed too");
+    }
     trial
 }
 
