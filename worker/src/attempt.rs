@@ -55,9 +55,10 @@ pub(crate) async fn attempt(
         return true;
     }
     // One that has begun waits in no queue any more.
-    let mut timed = description.clone();
-    timed.queue_deadline = timed.queue_deadline.filter(|_| !past.begun);
-    let terms = match Terms::of(&timed, &context.config, SystemTime::now()) {
+    let begun = || JobDescription { queue_deadline: None, ..description.clone() };
+    let begun = past.begun.then(begun);
+    let timed = begun.as_ref().unwrap_or(&description);
+    let terms = match Terms::of(timed, &context.config, SystemTime::now()) {
         Ok(terms) => terms,
         Err(DeadlinePassed) => {
             let why = failure("DEADLINE_EXCEEDED", "the job's deadline passed in the queue");

@@ -1,7 +1,7 @@
 //! What a sweep asks for, held against its base and against what the mesh can tell.
 
 use solvemesh::v1::{LinearModel, SolveOptions, Solver, Sweep, SweepDescription};
-use solvemesh_model::sweep::{Scenarios, settle as settle_scenarios};
+use solvemesh_model::sweep::{Scenarios, numbers_told, settle as settle_scenarios};
 
 use crate::{policy::Policy, refusal::FieldFault};
 
@@ -82,11 +82,7 @@ fn misplaced(options: &SolveOptions, model: &LinearModel) -> Vec<FieldFault> {
 /// What is wrong with how much is to be told of the solutions.
 fn too_much_told(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldFault> {
     let report = scenarios.sweep().report.as_ref()?;
-    let count = |all: bool, some: &[String], of: usize| if all { of } else { some.len() };
-    let numbers =
-        count(report.all_variables, &report.variables, model.variable_lower.len()).saturating_add(
-            count(report.all_constraints, &report.constraints, model.constraint_lower.len()),
-        );
+    let numbers = numbers_told(report, model.variable_lower.len(), model.constraint_lower.len());
     let each = numbers.saturating_mul(size_of::<f64>());
     let all = each.saturating_mul(scenarios.count());
     let names: usize = report.variables.iter().chain(&report.constraints).map(String::len).sum();

@@ -9,6 +9,7 @@ use solvemesh::{
         ScenarioResults, event::Kind,
     },
 };
+use solvemesh_model::sweep::numbers_told;
 
 use super::{
     Position,
@@ -393,16 +394,14 @@ fn bytes_of_result(result: &ScenarioResult) -> usize {
 
 /// About how many bytes of memory all answers of a sweep are going to take.
 fn promised(description: &JobDescription) -> usize {
-    let sweep = description.sweep.clone().unwrap_or_default();
-    let report = sweep.report.unwrap_or_default();
+    let Some(sweep) = &description.sweep else { return 0 };
     let size = description.size.unwrap_or_default();
-    let told = |all: bool, some: &[String], of: i32| {
-        if all { usize::try_from(of).unwrap_or(0) } else { some.len() }
-    };
-    let numbers = told(report.all_variables, &report.variables, size.variables)
-        + told(report.all_constraints, &report.constraints, size.constraints);
+    let count = |count: i32| usize::try_from(count).unwrap_or(0);
+    let (variables, constraints) = (count(size.variables), count(size.constraints));
+    let told = |report| numbers_told(report, variables, constraints);
+    let numbers = sweep.report.as_ref().map_or(0, told);
     let each = size_of::<ScenarioResult>().saturating_add(numbers.saturating_mul(8));
-    usize::try_from(sweep.scenarios).unwrap_or(0).saturating_mul(each)
+    count(sweep.scenarios).saturating_mul(each)
 }
 
 /// How many events the parts of a happening's solution are.

@@ -8,6 +8,7 @@
 
 mod order;
 mod patched;
+mod report;
 mod scenarios;
 mod settle;
 mod stop;
@@ -15,6 +16,7 @@ mod stop;
 mod tests;
 
 pub use patched::Patched;
+pub use report::numbers_told;
 pub use scenarios::{Change, Scenarios, Target};
 pub use settle::settle;
 pub use stop::fulfils;

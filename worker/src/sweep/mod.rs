@@ -20,10 +20,7 @@ use prost::Message;
 use solvemesh::{
     broker::v1::{JobEnvelope, log_entry::Kind},
     solver::v1::ScenarioOutcome,
-    v1::{
-        JobDescription, JobState, LinearModel, ObjectiveSense, ScenarioRange, ScenarioResult,
-        ScenarioResults,
-    },
+    v1::{JobDescription, JobState, LinearModel, ScenarioRange, ScenarioResult, ScenarioResults},
 };
 use solvemesh_broker::{Lane, MeshError};
 use solvemesh_model::sweep::{Scenarios, fulfils};
@@ -237,10 +234,10 @@ impl Work<'_> {
     }
 
     async fn tell(&mut self, results: Vec<ScenarioResult>) {
-        let sweep = self.description.sweep.clone().unwrap_or_default();
-        let sense = ObjectiveSense::try_from(sweep.sense).unwrap_or_default();
-        if let Some(stop) = &sweep.stop_on_first {
-            self.fulfilled |= results.iter().any(|result| fulfils(stop, sense, result));
+        if let Some(sweep) = &self.description.sweep
+            && let Some(stop) = &sweep.stop_on_first
+        {
+            self.fulfilled |= results.iter().any(|result| fulfils(stop, sweep.sense(), result));
         }
         for results in batches(results, ENTRY_BYTES) {
             let entry = self.held.author.entry(Kind::ScenarioResults(ScenarioResults { results }));
