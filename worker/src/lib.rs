@@ -24,6 +24,7 @@ mod journal;
 mod live;
 mod log_lines;
 mod parts;
+mod patience;
 mod process;
 mod progress;
 mod proofs;

@@ -15,12 +15,10 @@ use crate::{
     config::WorkerConfig,
     disposition::Ending,
     live::Live,
+    patience::Patience,
     process::{Death, SolverProcess},
     terms::Terms,
 };
-
-/// No timer is so late, however busy the machine.
-pub(crate) const LATE: Duration = Duration::from_secs(2);
 
 /// What stands around a solve.
 #[derive(Clone, Copy, Debug)]
@@ -116,16 +114,15 @@ impl Watch<'_> {
         }
         let began = Instant::now();
         *live = Live::new(began, config, &terms.options);
-        let patience = terms.time_limit.saturating_add(config.overrun.of(terms.time_limit));
-        let mut kill_at = began + patience;
+        let limit = terms.time_limit;
+        let mut patience = Patience::new(began, limit.saturating_add(config.overrun.of(limit)));
         let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
         let mut mute = true;
         loop {
-            let wake_at = kill_at.min(live.due());
+            let wake_at = patience.wait(Instant::now()).min(live.due());
             tokio::select! {
                 biased;
-                // What was told is heard before it is asked whether it comes too late: this
-                // process itself may have been stopped.
+                // What was told is heard before it is asked whether it comes too late.
                 report = process.report() => match report {
                     Ok(Kind::Progress(progress)) => {
                         mute = false;
@@ -158,25 +155,21 @@ impl Watch<'_> {
                 () = &mut cancel, if !seen.cancelled => {
                     seen.cancelled = true;
                     process.interrupt().await;
-                    kill_at = kill_at.min(Instant::now() + config.cancel_grace);
+                    patience.shorten(Instant::now(), config.cancel_grace);
                 }
-                () = sleep_until(wake_at) => {
-                    let now = Instant::now();
-                    if now >= kill_at + LATE {
-                        // This process itself was stopped, and goes on: what the solver told
-                        // meanwhile is heard first.
-                        kill_at = now + LATE / 2;
-                    } else if now >= kill_at {
-                        process.kill().await;
-                        return match (seen.cancelled, mute) {
-                            (true, _) => Ending::KilledForCancel,
-                            (false, true) => Ending::Died(Death::Mute),
-                            (false, false) => Ending::Overran,
-                        };
-                    }
-                }
+                () = sleep_until(wake_at) => {}
             }
-            live.tell(Instant::now(), model, &mut tell);
+            let now = Instant::now();
+            patience.look(now);
+            if patience.is_over(now) {
+                process.kill().await;
+                return match (seen.cancelled, mute) {
+                    (true, _) => Ending::KilledForCancel,
+                    (false, true) => Ending::Died(Death::Mute),
+                    (false, false) => Ending::Overran,
+                };
+            }
+            live.tell(now, model, &mut tell);
         }
     }
 }

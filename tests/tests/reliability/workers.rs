@@ -11,6 +11,7 @@ use solvemesh_tests::{
     rabbit,
     rawlog::Reader,
     trial::{Fault, LIMIT, Scale, Trial},
+    within,
 };
 use tokio::{join, time};
 
@@ -130,6 +131,8 @@ async fn killed_ten_times(scale: Scale) -> Trial {
 
 /// How often it is tried to stop a worker before its job is over.
 const STOPS: usize = 5;
+/// How long one may take to say what it found, once it goes on.
+const SOON: Duration = Duration::from_secs(60);
 
 /// When a worker that was stopped may go on.
 #[derive(Clone, Copy, Debug)]
@@ -212,7 +215,8 @@ async fn stop_and_continue(
     worker.signal(libc::SIGCONT);
     // Each of the two ends it, and says so.
     for _ in 0..ends {
-        reader.until(|it| it.job_id == job && is_finish(it)).await;
+        let end = reader.until(|it| it.job_id == job && is_finish(it));
+        within(SOON, "the end that each of them tells", end).await;
     }
     true
 }

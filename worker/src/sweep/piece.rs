@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use super::share::Share;
 use crate::{
     context::Context,
+    patience::Patience,
     process::{Death, SolverProcess},
-    supervision::LATE,
     terms::Terms,
 };
 
@@ -28,8 +28,8 @@ pub(super) struct Piece<'a> {
     unanswered: BTreeSet<i32>,
     began: Instant,
     cancelled: bool,
-    /// When it is killed if nothing is heard.
-    kill_at: Instant,
+    /// At its end the process is killed.
+    patience: Patience,
 }
 
 /// What comes next of a piece: outcomes, or its end.
@@ -62,7 +62,7 @@ impl<'a> Piece<'a> {
             unanswered: scenarios.scenarios().collect(),
             began: now,
             cancelled: false,
-            kill_at: now,
+            patience: Patience::new(now, patience(context, terms)),
         }
     }
 
@@ -81,23 +81,18 @@ impl<'a> Piece<'a> {
             task.options = Some(self.terms.options.clone());
         }
         let memory_limit = self.terms.options.memory_limit_bytes;
-        let patience = self.context.config.start_timeout;
-        solver.give_scenarios(task, entries, memory_limit, patience).await?;
+        let to_read = self.context.config.start_timeout;
+        solver.give_scenarios(task, entries, memory_limit, to_read).await?;
         self.began = Instant::now();
-        self.kill_at = self.began + self.patience();
+        self.patience = Patience::new(self.began, patience(self.context, self.terms));
         Ok(())
-    }
-
-    /// How long no scenario may end.
-    fn patience(&self) -> Duration {
-        let limit = self.terms.time_limit;
-        limit.saturating_add(self.context.config.overrun.of(limit)).saturating_add(HELD_BACK)
     }
 
     /// What comes next.
     pub(super) async fn next(&mut self, solver: &mut SolverProcess) -> PieceEnd {
         let context = self.context;
         loop {
+            let look_at = self.patience.wait(Instant::now());
             tokio::select! {
                 biased;
                 () = context.kill.cancelled() => {
@@ -107,13 +102,14 @@ impl<'a> Piece<'a> {
                 () = context.cancels.wait(self.job), if !self.cancelled => {
                     self.cancelled = true;
                     solver.interrupt().await;
-                    self.kill_at = Instant::now() + context.config.cancel_grace;
+                    self.patience.shorten(Instant::now(), context.config.cancel_grace);
                 }
                 // What was told is heard before it is asked whether it comes too late.
                 report = solver.report() => match report {
                     Ok(Kind::Scenarios(batch)) => {
                         if !self.cancelled {
-                            self.kill_at = Instant::now() + self.patience();
+                            let patience = patience(context, self.terms);
+                            self.patience = Patience::new(Instant::now(), patience);
                         }
                         let mut outcomes = batch.outcomes;
                         // What was not asked for is no answer.
@@ -129,20 +125,17 @@ impl<'a> Piece<'a> {
                     }
                     Err(death) => return PieceEnd::Died(death),
                 },
-                () = sleep_until(self.kill_at) => {
-                    let now = Instant::now();
-                    if now >= self.kill_at + LATE {
-                        // This process itself was held up, and goes on.
-                        self.kill_at = now + LATE / 2;
-                        continue;
-                    }
-                    solver.kill().await;
-                    return if self.cancelled {
-                        PieceEnd::KilledForCancel
-                    } else {
-                        PieceEnd::Died(Death::Mute)
-                    };
-                }
+                () = sleep_until(look_at) => {}
+            }
+            let now = Instant::now();
+            self.patience.look(now);
+            if self.patience.is_over(now) {
+                solver.kill().await;
+                return if self.cancelled {
+                    PieceEnd::KilledForCancel
+                } else {
+                    PieceEnd::Died(Death::Mute)
+                };
             }
         }
     }
@@ -161,4 +154,10 @@ impl<'a> Piece<'a> {
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
+}
+
+/// How long no scenario may end.
+fn patience(context: &Context, terms: &Terms) -> Duration {
+    let limit = terms.time_limit;
+    limit.saturating_add(context.config.overrun.of(limit)).saturating_add(HELD_BACK)
 }
