@@ -13,7 +13,7 @@ use solvemesh::{
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 pub(crate) use death::Death;
@@ -42,6 +42,8 @@ pub(crate) struct SolverProcess {
     report_limit: usize,
     /// The most memory that it may allocate, in bytes, if there is a limit.
     memory_limit: Option<u64>,
+    /// Why nothing more comes from it, and until when it may end by itself.
+    broken: Option<(Broken, Instant)>,
 }
 
 /// Why a solver process can't be had.
@@ -96,6 +98,7 @@ impl SolverProcess {
             task: 0,
             report_limit: SMALL_REPORT,
             memory_limit: None,
+            broken: None,
         };
         match timeout(patience, process.reports.next(SMALL_REPORT)).await {
             Ok(Ok((0, solver_report::Kind::Ready(_)))) => Ok(process),
@@ -195,13 +198,14 @@ impl SolverProcess {
     ///
     /// What it died of.
     pub(crate) async fn report(&mut self) -> Result<solver_report::Kind, Death> {
-        loop {
+        while self.broken.is_none() {
             match self.reports.next(self.report_limit).await {
                 Ok((task, kind)) if task == self.task => return Ok(kind),
                 Ok(_) => {}
-                Err(broken) => return Err(self.autopsy(broken).await),
+                Err(broken) => self.broken = Some((broken, Instant::now() + LAST_BREATH)),
             }
         }
+        Err(self.death().await)
     }
 
     /// Waits until the process dies without anything to do. Waiting may be given up
@@ -238,15 +242,26 @@ impl SolverProcess {
         Ok(())
     }
 
-    /// What it died of; where it still lives, it is killed.
-    async fn autopsy(&mut self, broken: Broken) -> Death {
-        if let Broken::Closed = broken
-            && let Ok(Ok(status)) = timeout(LAST_BREATH, self.child.wait()).await
-        {
-            return Death::of(status, self.memory_limit);
+    /// What it died of, of which this is the first sign.
+    async fn autopsy(&mut self, sign: Broken) -> Death {
+        self.broken.get_or_insert_with(|| (sign, Instant::now() + LAST_BREATH));
+        self.death().await
+    }
+
+    /// What it died of that is broken; where it still lives after a while, it is killed.
+    /// Waiting may be given up at any time, and gains it no time.
+    async fn death(&mut self) -> Death {
+        let mut what = Broken::Closed.to_string();
+        if let Some((broken, until)) = &self.broken {
+            what = broken.to_string();
+            if let Broken::Closed = broken
+                && let Ok(Ok(status)) = timeout_at(*until, self.child.wait()).await
+            {
+                return Death::of(status, self.memory_limit);
+            }
         }
         self.kill().await;
-        Death::Garbled(broken.to_string())
+        Death::Garbled(what)
     }
 }
 
