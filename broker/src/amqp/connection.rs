@@ -317,15 +317,36 @@ async fn within<T>(
 
 /// Whether trying again can mend it.
 fn refusal_or_outage(error: &lapin::Error) -> MeshError {
+    let message = error.to_string();
+    // Its argument is right, and its node has just joined the others or left them.
+    if message.contains("replica on the local node") {
+        return MeshError::Unavailable(message);
+    }
     let refused = matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(
         error.kind(),
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::ACCESSREFUSED)
             // There is no such virtual host, or it is not for this user.
             | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
     ));
-    if refused {
-        MeshError::Refused(error.to_string())
-    } else {
-        MeshError::Unavailable(error.to_string())
+    if refused { MeshError::Refused(message) } else { MeshError::Unavailable(message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::AMQPError;
+
+    use super::*;
+
+    fn precondition_failed(text: &str) -> MeshError {
+        let error = AMQPError::new(AMQPSoftError::PRECONDITIONFAILED.into(), text.into());
+        refusal_or_outage(&ErrorKind::ProtocolError(error).into())
+    }
+
+    #[test]
+    fn a_stream_that_is_not_on_a_node_yet_is_no_refusal() {
+        let away = "queue 's' in vhost '/' does not have a replica on the local node";
+        assert!(matches!(precondition_failed(away), MeshError::Unavailable(_)));
+        let other = "inequivalent arg 'x-max-age' for queue 's' in vhost '/'";
+        assert!(matches!(precondition_failed(other), MeshError::Refused(_)));
     }
 }

@@ -50,8 +50,8 @@ pub(super) trait Reading: Send + Sync {
     fn head(&self) -> Position;
     /// All that was in the log has been read.
     fn caught_up(&self);
-    /// What the log has is not what is being read: begin again.
-    fn begin_again(&self);
+    /// What the log has is not what is being read: attach to it again.
+    fn attach_again(&self);
 }
 
 /// How long a marker that the log has may stay unread while nothing else is read.
@@ -87,7 +87,8 @@ pub(super) async fn run(
 }
 
 /// Waits until a marker that the log has is read. A log that was deleted and made again
-/// begins anew, below where its reader is: the marker would never come.
+/// begins anew, below where its reader is, and a replica in a cluster may be left behind:
+/// the marker would never come.
 async fn until_read(
     mesh: &dyn Mesh,
     mut found: oneshot::Receiver<()>,
@@ -98,8 +99,8 @@ async fn until_read(
         match timeout(STUCK, &mut found).await {
             Ok(read) => return read.map_err(|_| Behind("its reader has ended".to_owned())),
             Err(_) if reading.head() == head && *mesh.health().borrow() == Health::Ready => {
-                warn!(%head, "the log goes on elsewhere; reading it from its beginning");
-                reading.begin_again();
+                warn!(%head, "the log goes on elsewhere; attaching to it again");
+                reading.attach_again();
             }
             Err(_) => {}
         }

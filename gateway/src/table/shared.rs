@@ -170,11 +170,15 @@ impl Tail {
             let (fold, start) = start::begin(&*mesh, file).await;
             (*self.write(), from) = (fold, start);
         }
-        // Goes on from the beginning where the log has become another.
         while self.read_from(&*mesh, from).await.is_continue() {
-            from = LogStart::First;
-            *self.write() = Fold::default();
-            self.heard.lock().clear();
+            let last = read(&self.fold).last.clone();
+            from = start::again(&*mesh, last).await;
+            if from == LogStart::First {
+                warn!("the log has become another; reading it from its beginning");
+                self.caught_up.send_replace(false);
+                *self.write() = Fold::default();
+                self.heard.lock().clear();
+            }
         }
         error!("the results log has ended");
     }
@@ -281,8 +285,7 @@ impl Reading for Tail {
         }
     }
 
-    fn begin_again(&self) {
-        self.caught_up.send_replace(false);
+    fn attach_again(&self) {
         self.again.notify_one();
     }
 }

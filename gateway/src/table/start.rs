@@ -1,8 +1,10 @@
 //! Where a table begins to read: after its snapshot, if that is of this log and the log
-//! still has all that follows, else at the beginning.
+//! still has all that follows, else at the beginning. And where it goes on.
 
 use std::sync::Arc;
 
+use prost_types::Timestamp;
+use solvemesh::broker::v1::LogBatch;
 use solvemesh_broker::{Health, LogStart, Mesh, MeshError};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -65,4 +67,36 @@ async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Un
     fold.last = Some((last.offset, Arc::new(found)));
     fold.behead(first);
     Ok(Some(fold))
+}
+
+/// Where to go on whose reader is stuck after this message: behind it, unless the log was
+/// deleted and made again, for then it begins anew. In a cluster it may be the replica
+/// that is read from which is behind.
+pub(super) async fn again(mesh: &dyn Mesh, last: Option<(u64, Arc<LogBatch>)>) -> LogStart {
+    let Some((offset, batch)) = last else { return LogStart::First };
+    match is_of_another(mesh, offset, &batch).await {
+        Ok(true) => LogStart::First,
+        Ok(false) => LogStart::Offset(offset),
+        Err(cause) => {
+            warn!(%cause, "whether the log is another is not known");
+            LogStart::Offset(offset)
+        }
+    }
+}
+
+/// Whether a log is not the one that had this message: it begins after it, or later.
+async fn is_of_another(mesh: &dyn Mesh, offset: u64, batch: &LogBatch) -> Result<bool, MeshError> {
+    let Some(begin) = mesh.log_start().await? else { return Ok(false) };
+    if begin > offset {
+        return Ok(true);
+    }
+    let first = mesh.read_log(begin).await?;
+    let first = first.batch.ok().and_then(|batch| times(&batch).next());
+    Ok(first.zip(times(batch).last()).is_none_or(|(first, last)| first > last))
+}
+
+/// When the entries were written: seconds and nanoseconds since 1970.
+fn times(batch: &LogBatch) -> impl Iterator<Item = (i64, i32)> {
+    let times = batch.entries.iter().filter_map(|entry| entry.time);
+    times.map(|Timestamp { seconds, nanos }| (seconds, nanos))
 }

@@ -1,7 +1,8 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use solvemesh::broker::v1::LogBatch;
+use prost_types::Timestamp;
+use solvemesh::broker::v1::{LogBatch, LogEntry};
 use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh, Mesh};
 use tempfile::TempDir;
 
@@ -125,4 +126,26 @@ async fn a_snapshot_whose_log_has_lost_what_follows_is_left_alone() {
     let rest = mesh_with(&["a", "b", "c", "d"], 1).await;
     let (begun, from) = start::begin(&rest, file.clone()).await;
     assert_eq!((begun, from), (Fold::default(), LogStart::First));
+}
+
+#[tokio::test]
+async fn a_stuck_table_goes_on_where_it_is_unless_the_log_began_anew() {
+    let written_at =
+        |seconds, job| LogEntry { time: Some(Timestamp { seconds, nanos: 0 }), ..submitted(job) };
+    let mesh = MemoryMesh::new(MemoryConfig::default());
+    for (seconds, job) in [(1, "a"), (2, "b"), (3, "c")] {
+        mesh.append(written_at(seconds, job)).await.unwrap();
+    }
+    for read in 1..=3 {
+        let fold = folded(&mesh, read).await;
+        let behind = LogStart::Offset(read as u64 - 1);
+        assert_eq!(start::again(&mesh, fold.last.clone()).await, behind);
+
+        let anew = MemoryMesh::new(MemoryConfig::default());
+        // A log that has nothing yet does not tell what it is.
+        assert_eq!(start::again(&anew, fold.last.clone()).await, behind);
+        anew.append(written_at(4, "d")).await.unwrap();
+        assert_eq!(start::again(&anew, fold.last.clone()).await, LogStart::First);
+    }
+    assert_eq!(start::again(&mesh, None).await, LogStart::First);
 }
