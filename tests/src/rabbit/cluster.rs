@@ -16,6 +16,11 @@ const NODES: usize = 3;
 /// A cookie that opens no node.
 const STRANGER: &str = "stranger";
 
+/// Looks ten times a second, for a minute at most.
+const AWAIT_PAUSE: &str = "(fun Look(0) -> error(it_does_not_pause);
+    Look(N) -> rabbit:is_running() andalso begin timer:sleep(100), Look(N - 1) end
+    end)(600).";
+
 /// Three nodes with one set of queues. Quorum queues and streams have a replica on each.
 /// A node that sees no majority pauses.
 #[derive(Debug)]
@@ -61,6 +66,10 @@ impl Cluster {
     /// Waits until all nodes are running and see each other.
     pub async fn await_all(&self) {
         for node in &self.nodes {
+            // One that paused starts again by itself.
+            node.rabbitmqctl(&["await_startup", "--timeout", "120"]).await;
+        }
+        for node in &self.nodes {
             let nodes = NODES.to_string();
             node.rabbitmqctl(&["await_online_nodes", &nodes, "--timeout", "120"]).await;
         }
@@ -98,14 +107,15 @@ impl Cluster {
         listed.lines().filter(|pid| pid.contains(self.nodes[index].name())).count()
     }
 
-    /// Cuts a node off from the others: they know each other's cookie no more. Clients
-    /// still reach it.
+    /// Cuts a node off from the others: they know each other's cookie no more. Waits until
+    /// it has paused, which it tells nobody.
     pub async fn cut_off(&self, index: usize) {
         let others = self.others(index);
         let cut = format!(
             "[begin erlang:set_cookie(N, {STRANGER}), erlang:disconnect_node(N) end || N <- {others}]."
         );
         self.nodes[index].eval(&cut).await;
+        self.nodes[index].eval(AWAIT_PAUSE).await;
     }
 
     /// Lets a node see the others again.
