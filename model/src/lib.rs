@@ -12,6 +12,7 @@
 //! are told to users in `docs/models.md`.
 
 mod arrays;
+mod domain;
 mod fault;
 mod file;
 mod findings;
@@ -36,8 +37,10 @@ pub mod verify;
 
 use solvemesh::v1::{LinearModel, ModelSize};
 
+pub use domain::{Domain, is_linear_program};
 pub use fault::{Fault, FaultKind, Faults, Place};
 pub use limits::Limits;
+pub use matrix::{NEGLIGIBLE, dropped_entry};
 pub use read::read;
 pub use row::entries;
 

@@ -1,15 +1,18 @@
 use solvemesh::v1::LinearModel;
 
 use crate::{
+    domain::Domain,
     findings::Findings,
     form::{Entry, Form, Part},
+    row::entries,
 };
 
 /// A coefficient of this absolute value or more is refused, as HiGHS refuses it.
 pub(crate) const TOO_LARGE: f64 = 1e15;
 
-/// A coefficient other than 0 of this absolute value or less is dropped by HiGHS.
-const NEGLIGIBLE: f64 = 1e-9;
+/// A coefficient other than 0 of this absolute value or less is dropped by HiGHS, whose
+/// `small_matrix_value` can't be set below.
+pub const NEGLIGIBLE: f64 = 1e-12;
 
 /// Checks every coefficient: its variable exists and comes once in its row, its value
 /// is one that can be solved with. The rows are cut already (see `arrays::fill`).
@@ -48,11 +51,34 @@ pub(crate) fn check(form: Form, model: &LinearModel, findings: &mut Findings) {
                 );
             } else if value != 0.0 && value.abs() <= NEGLIGIBLE {
                 findings.warn(|| {
-                    format!("{} is {value:e}; a solver drops what is 1e-9 or less", names())
+                    format!("{} is {value:e}; a solver drops what is 1e-12 or less", names())
                 });
             }
         }
     }
+}
+
+/// What a dropped coefficient may contribute to its row without being missed: a thousandth
+/// of the tolerance of a solver.
+const UNNOTICED: f64 = 1e-9;
+
+/// The row and column of an entry that a solver which drops coefficients up to `threshold`
+/// would leave out, and whose row it could change by more than rounding. The model must be
+/// in normal form.
+pub fn dropped_entry(model: &LinearModel, threshold: f64) -> Option<(usize, usize)> {
+    let matters = |row: usize, column: usize, value: f64| {
+        let free =
+            model.constraint_lower[row].is_infinite() && model.constraint_upper[row].is_infinite();
+        let (lower, upper) = Domain::of(model, column).hull();
+        let most = lower.abs().max(upper.abs());
+        !free && most > 0.0 && value.abs() * most > UNNOTICED
+    };
+    (0..model.constraint_lower.len()).find_map(|row| {
+        let small = |&(column, value): &(usize, f64)| {
+            value != 0.0 && value.abs() <= threshold && matters(row, column, value)
+        };
+        entries(model, row).find(small).map(|(column, _)| (row, column))
+    })
 }
 
 /// What makes a coefficient one that can't be solved with, if anything does.

@@ -200,14 +200,12 @@ fn a_coefficient_that_cannot_be_solved_with_is_refused_by_its_names() {
 
 #[test]
 fn a_negligible_coefficient_is_kept_with_a_warning() {
-    let normal = linear(LinearModel { coefficients: vec![1.0, -1e-9, 3.0], ..small() }).unwrap();
-    assert_eq!(normal.model.coefficients[1], -1e-9);
+    let normal = linear(LinearModel { coefficients: vec![1.0, -1e-12, 3.0], ..small() }).unwrap();
+    assert_eq!(normal.model.coefficients[1], -1e-12);
     assert_eq!(
         normal.warnings,
-        [
-            "the coefficient of variable `b` in constraint `r` is -1e-9; a solver drops what is 1e-9 \
-          or less"
-        ]
+        ["the coefficient of variable `b` in constraint `r` is -1e-12; a solver drops what is \
+             1e-12 or less"]
     );
 }
 

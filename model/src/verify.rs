@@ -18,7 +18,13 @@
 //! is the solver's rounding, not ours.
 //!
 //! What is reported is absolute. The verdict is relative: see [`Tolerances`].
+//!
+//! Duals also bound the objective by themselves (weak duality): with d = c - Aᵀy, computed
+//! here, no solution is better than
+//! `sum_i y_i (s y_i > 0 ? L_i : U_i) + sum_j d_j (s d_j > 0 ? l_j : u_j)` plus the offset.
+//! See [`Check::bound`].
 
+pub mod claim;
 pub mod proof;
 mod sum;
 #[cfg(test)]
@@ -27,7 +33,7 @@ mod worst;
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind, Verification};
 
-use crate::row::entries;
+use crate::{domain::Domain, row::entries};
 use sum::Sum;
 use worst::Worst;
 
@@ -48,6 +54,10 @@ pub struct Candidate<'a> {
 pub struct Check {
     /// The objective, offset included.
     pub objective: f64,
+    /// What the duals prove: no solution is below it when minimising, above it when
+    /// maximising, up to the dual violation. Absent without duals, and where they prove
+    /// nothing.
+    pub bound: Option<f64>,
     /// `[m]` A x.
     pub activities: Vec<f64>,
     /// The worst violations, absolute.
@@ -57,13 +67,24 @@ pub struct Check {
     pub acceptable: bool,
 }
 
+impl Check {
+    /// The worst of all violations, those of the duals included.
+    pub fn worst_violation(&self) -> f64 {
+        let Verification { max_violation, dual_violation, complementarity_violation, .. } =
+            &self.verification;
+        let duals = dual_violation.iter().chain(complementarity_violation);
+        duals.copied().fold(*max_violation, f64::max)
+    }
+}
+
 /// How much violation is acceptable, each times a scale of at least 1.
 ///
 /// The scale of a bound is its absolute value; that of a row also a thousandth of its
 /// largest term, because cancellation leaves an error in proportion to what cancels. A
 /// dual is measured against a thousandth of the largest dual, a reduced cost against its
 /// cost and a thousandth of its largest term, a product of complementarity against the
-/// objective.
+/// objective. Where all costs are below 1, the largest of them takes the place of the 1 for
+/// the last three: otherwise any solution would pass for the optimum of an objective of 1e-7.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
     /// Of bounds and rows.
@@ -134,11 +155,16 @@ pub fn verify_within(
     let bounds = bounds(model, values, tolerances.primal);
     let rows = rows(model, &activities, &largest_terms, tolerances.primal);
     let integrality = integrality(model, values, tolerances.integrality);
-    let dual = with_duals.then(|| dual(model, duals, reduced_costs, tolerances.dual));
+    let unit = largest_cost(model).min(1.0);
+    let unit = if unit == 0.0 { 1.0 } else { unit };
+    let prices = with_duals.then(|| prices(model, duals));
+    let dual =
+        prices.as_deref().map(|prices| dual(model, candidate, prices, tolerances.dual, unit));
     let complementarity = with_duals.then(|| {
-        let scale = tolerances.complementarity * objective.abs().max(1.0);
+        let scale = tolerances.complementarity * objective.abs().max(unit);
         complementarity(model, candidate, &activities, scale)
     });
+    let bound = prices.as_deref().and_then(|prices| dual_bound(model, duals, prices));
 
     let primal = [&bounds, &rows, &integrality];
     let acceptable =
@@ -152,7 +178,7 @@ pub fn verify_within(
         dual_violation: dual.map(|worst| worst.violation),
         complementarity_violation: complementarity.map(|worst| worst.violation),
     };
-    Ok(Check { objective, activities, verification, acceptable })
+    Ok(Check { objective, bound, activities, verification, acceptable })
 }
 
 fn well_formed(what: &'static str, array: &[f64], want: usize) -> Result<(), VerifyError> {
@@ -172,6 +198,11 @@ pub fn objective(model: &LinearModel, values: &[f64]) -> f64 {
         sum.add(cost * value);
     }
     sum.value()
+}
+
+/// The largest absolute value of a cost.
+pub fn largest_cost(model: &LinearModel) -> f64 {
+    model.objective.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))
 }
 
 /// c - Aᵀy, for duals that have an entry for each constraint.
@@ -257,35 +288,97 @@ fn kind(model: &LinearModel, column: usize) -> VariableKind {
     VariableKind::try_from(kind).unwrap_or_default()
 }
 
-fn dual(model: &LinearModel, duals: &[f64], reduced_costs: &[f64], tolerance: f64) -> Worst {
-    let minimised = sense(model);
-    let mut worst = Worst::of_constraints();
-    let largest = duals.iter().fold(0.0_f64, |largest, dual| largest.max(dual.abs()));
-    for (row, dual) in duals.iter().enumerate() {
-        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
-        let violation = unexplained(minimised * dual, lower, upper);
-        worst.see(row, violation, tolerance * (1e-3 * largest).max(1.0));
-    }
+/// c_j - sum_i y_i a_ij of one column.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+    sum: Sum,
+    /// The largest absolute value of its terms.
+    largest: f64,
+    /// What its terms may be large for this y: `max(abs(c_j), max_i abs(a_ij) Y)` with Y the
+    /// largest dual, or the largest cost where that is larger. Rounding in y is felt in
+    /// proportion to this, and not to the terms, which may be nothing but that rounding.
+    scale: f64,
+}
 
-    // c - Aᵀy - r, and the largest absolute value of each column's terms.
-    let mut residuals: Vec<(Sum, f64)> =
-        model.objective.iter().map(|cost| (Sum::from(*cost), cost.abs() * 1e3)).collect();
+/// The price of each column.
+fn prices(model: &LinearModel, duals: &[f64]) -> Vec<Price> {
+    let start = |cost: &f64| Price { sum: (*cost).into(), largest: cost.abs(), scale: cost.abs() };
+    let mut prices: Vec<Price> = model.objective.iter().map(start).collect();
+    let largest_dual = duals.iter().fold(largest_cost(model), |most, dual| most.max(dual.abs()));
     for (row, dual) in duals.iter().enumerate() {
         for (column, coefficient) in entries(model, row) {
-            let (sum, largest) = &mut residuals[column];
+            let price = &mut prices[column];
             let term = coefficient * dual;
-            sum.add(-term);
-            *largest = largest.max(term.abs());
+            price.sum.add(-term);
+            price.largest = price.largest.max(term.abs());
+            price.scale = price.scale.max(coefficient.abs() * largest_dual);
         }
     }
-    for (column, (mut sum, largest)) in residuals.into_iter().enumerate() {
-        let cost = reduced_costs[column];
+    prices
+}
+
+fn dual(
+    model: &LinearModel,
+    candidate: Candidate<'_>,
+    prices: &[Price],
+    tolerance: f64,
+    unit: f64,
+) -> Worst {
+    let minimised = sense(model);
+    let mut worst = Worst::of_constraints();
+    let largest = candidate.duals.iter().fold(0.0_f64, |largest, dual| largest.max(dual.abs()));
+    for (row, dual) in candidate.duals.iter().enumerate() {
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        let violation = unexplained(minimised * dual, lower, upper);
+        worst.see(row, violation, tolerance * (1e-3 * largest).max(unit));
+    }
+    for (column, &Price { mut sum, largest, .. }) in prices.iter().enumerate() {
+        let cost = candidate.reduced_costs[column];
         sum.add(-cost);
-        let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
+        let (lower, upper) = Domain::of(model, column).hull();
         let violation = sum.value().abs().max(unexplained(minimised * cost, lower, upper));
-        worst.see(column, violation, tolerance * (1e-3 * largest).max(1.0));
+        let scale = (1e-3 * largest).max(model.objective[column].abs()).max(unit);
+        worst.see(column, violation, tolerance * scale);
     }
     worst
+}
+
+/// A price of less than this, relative to its scale, is rounding: y comes from a factorised
+/// basis and has few digits more.
+const PRICE_ROUNDING: f64 = 1e-9;
+
+/// A price of more than this, relative to its scale, is none that a solver's absolute
+/// tolerance may forgive. Only a column of very small numbers has such a price within that
+/// tolerance.
+const GROSS_PRICE: f64 = 1e-3;
+
+/// What y proves by weak duality: see the head of this file. `None` where a price that is
+/// not small for its column has no finite bound to be weighed with: y proves nothing then.
+/// Smaller ones without such a bound are part of the dual violation, as are duals.
+fn dual_bound(model: &LinearModel, duals: &[f64], prices: &[Price]) -> Option<f64> {
+    let minimised = sense(model);
+    let better = |price: f64, lower, upper| if minimised * price > 0.0 { lower } else { upper };
+    let mut bound = Sum::from(model.objective_offset);
+    for (row, &dual) in duals.iter().enumerate() {
+        let at = better(dual, model.constraint_lower[row], model.constraint_upper[row]);
+        if at.is_finite() {
+            bound.add(dual * at);
+        }
+    }
+    for (column, Price { sum, scale, .. }) in prices.iter().enumerate() {
+        let price = sum.value();
+        if price.abs() <= PRICE_ROUNDING * scale {
+            continue;
+        }
+        let (lower, upper) = Domain::of(model, column).hull();
+        let at = better(price, lower, upper);
+        if at.is_finite() {
+            bound.add(price * at);
+        } else if price.abs() > GROSS_PRICE * scale {
+            return None;
+        }
+    }
+    Some(bound.value()).filter(|bound| bound.is_finite())
 }
 
 /// 1 when minimising, -1 when maximising.
@@ -314,7 +407,7 @@ fn complementarity(
     }
     for (column, (cost, value)) in candidate.reduced_costs.iter().zip(candidate.values).enumerate()
     {
-        let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
+        let (lower, upper) = Domain::of(model, column).hull();
         worst.see(column, product(minimised * cost, *value, lower, upper), tolerance);
     }
     worst

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::SystemTime};
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
-    v1::{JobDescription, JobState, ScenarioRange, Sweep, TerminationLimit},
+    v1::{
+        JobDescription, JobState, ScenarioRange, StartReport, StartStatus, Sweep, TerminationLimit,
+    },
 };
 use solvemesh_broker::{Lane, Lease};
 use solvemesh_model::sweep::Scenarios;
@@ -111,6 +113,7 @@ pub(crate) async fn attempt(
     let own_start = resumption.map(|it| work.model.start.replace(it.start));
     let mut seen = watch.solve(solver, &mut work.model, &terms, tell).await;
     if let Some(own_start) = own_start {
+        supersede(&mut seen, own_start.is_some(), start_objective);
         work.model.start = own_start;
     }
 
@@ -132,6 +135,16 @@ pub(crate) async fn attempt(
     };
     context.settle(settle).await;
     solver_is_good
+}
+
+/// Says of the job's own start that another one took its place.
+fn supersede(seen: &mut Sighting, has_start: bool, objective: Option<f64>) {
+    let Some(result) = seen.outcome.as_mut().and_then(|outcome| outcome.result.as_mut()) else {
+        return;
+    };
+    let detail = "the best solution of an attempt before took its place".to_owned();
+    let status = StartStatus::Superseded.into();
+    result.start = has_start.then_some(StartReport { status, detail, objective });
 }
 
 /// The log has the start of an attempt.
@@ -243,5 +256,6 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
             Answer::best_so_far(seen.incumbent, seen.bound, limit, why, seen.elapsed)
         }
     };
-    answer.with_threads(terms.options.threads).with_warnings(terms.warnings)
+    let Terms { options, warnings, .. } = terms;
+    answer.with_threads(options.threads).with_options(&options).with_warnings(warnings)
 }

@@ -8,13 +8,14 @@ use prost::Message;
 use solvemesh::{
     solver::v1::{Incumbent, Outcome, RangeEnds},
     v1::{
-        LinearModel, Solution, SolveResult, SolveStatistics, Termination, TerminationLimit,
-        TerminationReason,
+        LinearModel, Solution, SolveOptions, SolveResult, SolveStatistics, Termination,
+        TerminationLimit, TerminationReason, VariableKind,
     },
 };
-use solvemesh_model::verify::{Candidate, VerifyError, verify};
+use solvemesh_model::verify::{Candidate, Check, VerifyError, verify};
 
 use crate::{
+    judgement::{Evidence, Standard, judge},
     parts,
     progress::{gap, known},
     proofs, ranges,
@@ -36,6 +37,7 @@ pub(crate) struct Answer {
     duals: Vec<f64>,
     reduced_costs: Vec<f64>,
     ranges: Option<RangeEnds>,
+    standard: Standard,
 }
 
 impl Answer {
@@ -47,7 +49,9 @@ impl Answer {
         let termination = result.termination.get_or_insert_default();
         let reason = termination.reason();
         if no_solution_can_be(reason) {
-            (values, duals, reduced_costs) = Default::default();
+            // A solution that was found on the way refutes the claim.
+            let found = incumbent.map(|incumbent| incumbent.values).unwrap_or_default();
+            (values, duals, reduced_costs) = (found, Vec::new(), Vec::new());
         } else if values.is_empty()
             && let Some(incumbent) = incumbent
         {
@@ -56,7 +60,7 @@ impl Answer {
                 termination.set_reason(TerminationReason::Feasible);
             }
         }
-        Self { result, values, duals, reduced_costs, ranges }
+        Self { result, values, duals, reduced_costs, ranges, standard: Standard::default() }
     }
 
     /// What there was when the solver was stopped by force.
@@ -102,6 +106,12 @@ impl Answer {
         self
     }
 
+    /// What was asked of the solve, against which its claims are held.
+    pub(crate) fn with_options(mut self, options: &SolveOptions) -> Self {
+        self.standard = Standard::of(options);
+        self
+    }
+
     /// Adds to what the submitter should know.
     pub(crate) fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
         self.result.termination.get_or_insert_default().warnings.extend(warnings);
@@ -111,7 +121,11 @@ impl Answer {
     /// Whether there is a solution of this model in it.
     fn solves(&self, model: &LinearModel) -> bool {
         let reason = self.result.termination.as_ref().map(Termination::reason);
-        !self.values.is_empty()
+        // Beside a claim that there is no best solution, one is evidence, not the answer.
+        let claims_none = reason.is_some_and(|reason| {
+            reason == TerminationReason::Unbounded || no_solution_can_be(reason)
+        });
+        !self.values.is_empty() && !claims_none
             // The solution of a model without variables.
             || model.variable_lower.is_empty()
                 && matches!(
@@ -123,12 +137,7 @@ impl Answer {
 
 /// Whether values beside this reason are not a solution, whatever the solver says.
 fn no_solution_can_be(reason: TerminationReason) -> bool {
-    matches!(
-        reason,
-        TerminationReason::Infeasible
-            | TerminationReason::Unbounded
-            | TerminationReason::InfeasibleOrUnbounded
-    )
+    matches!(reason, TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded)
 }
 
 /// What a job's submitter is told.
@@ -147,41 +156,39 @@ pub(crate) struct Conclusion {
 /// When the solution is not one of this model at all.
 pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
-    let Answer { mut result, values, duals, reduced_costs, ranges: ends } = answer;
-    let termination = result.termination.get_or_insert_default();
-    termination.bound = termination.bound.and_then(known);
-    termination.objective = None;
+    let Answer { mut result, values, duals, reduced_costs, ranges: ends, standard } = answer;
     (result.solution, result.solution_parts, result.verification) = (None, 0, None);
-    proofs::settle(&model, &mut result);
+    let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
+    let check = if solved {
+        Some(verify(&model, candidate)?)
+    } else {
+        // What is no solution of this model is no part of a proof.
+        (!values.is_empty()).then(|| verify(&model, candidate).ok()).flatten()
+    };
+    judge_claim(&model, check.as_ref(), standard, &mut result);
     let termination = result.termination.get_or_insert_default();
+    // What refutes that there is no solution is one.
+    let refuted = termination.reason() == TerminationReason::Imprecise
+        && check.as_ref().is_some_and(|check| check.acceptable);
+    let solved = solved || refuted;
     let mut parts = Vec::new();
 
-    if solved {
-        let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
-        let check = verify(&model, candidate)?;
-        let claimed = matches!(
-            termination.reason(),
-            TerminationReason::Optimal | TerminationReason::Feasible
-        );
-        if claimed && !check.acceptable {
-            termination.set_reason(TerminationReason::Imprecise);
-            termination.warnings.push(format!(
-                "the solver accepts its solution, the independent check does not: the worst \
-                 violation is {:e}",
-                check.verification.max_violation
-            ));
-        }
+    if let Some(check) = check.filter(|_| solved) {
         termination.objective = known(check.objective);
         let mut verification = check.verification;
         clip(&mut verification.worst);
         result.verification = Some(verification);
+        // Duals are for models that were submitted as LPs.
+        let continuous = VariableKind::Continuous as i32;
+        let is_lp = model.variable_kinds.iter().all(|&kind| kind == continuous);
+        let of_lps = |numbers| if is_lp { unsigned_zeros(numbers) } else { Vec::new() };
         let mut solution = Solution {
             variable_names: model.variable_names,
             values: unsigned_zeros(values),
-            reduced_costs: unsigned_zeros(reduced_costs),
+            reduced_costs: of_lps(reduced_costs),
             constraint_names: model.constraint_names,
             activities: unsigned_zeros(check.activities),
-            duals: unsigned_zeros(duals),
+            duals: of_lps(duals),
             ..Solution::default()
         };
         if let Some(ends) = ends
@@ -204,6 +211,31 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
     clip(&mut termination.warnings);
     shorten(&mut termination.detail, MAX_TEXT_BYTES);
     Ok(Conclusion { result, parts })
+}
+
+/// Holds a claim against what was found outside of the solver, and puts what it is worth in
+/// its place.
+fn judge_claim(
+    model: &LinearModel,
+    check: Option<&Check>,
+    standard: Standard,
+    result: &mut SolveResult,
+) {
+    proofs::settle(model, result);
+    let evidence = Evidence {
+        check,
+        bound: result.termination.as_ref().and_then(|it| it.bound).and_then(known),
+        infeasible: result.infeasibility_proof.as_ref().is_some_and(|proof| proof.verified),
+        ray: result.unbounded_ray.as_ref().is_some_and(|ray| ray.verified),
+    };
+    let termination = result.termination.get_or_insert_default();
+    let verdict = judge(model, termination.reason(), evidence, standard);
+    if verdict.reason != TerminationReason::Infeasible {
+        (result.infeasibility_proof, result.infeasible_subset) = (None, None);
+    }
+    termination.set_reason(verdict.reason);
+    (termination.objective, termination.bound) = (None, verdict.bound);
+    termination.warnings.extend(verdict.objection);
 }
 
 /// Solvers leave zeros with a sign, which means nothing and reads badly.
@@ -233,6 +265,8 @@ pub(crate) fn shorten(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh::v1::UnboundedRay;
 
     use super::*;
 
@@ -289,12 +323,71 @@ mod tests {
     #[test]
     fn an_infeasible_model_has_no_solution_whatever_values_came_with_it() {
         let ended = outcome(TerminationReason::Infeasible, vec![1.0, 1.0]);
-        let (result, termination) = told(Answer::told(ended, Some(incumbent())));
+        let crossed = LinearModel { variable_lower: vec![5.0, 0.0], ..model() };
+        let result = conclude(crossed, Answer::told(ended, Some(incumbent()))).unwrap().result;
+        let termination = result.termination.unwrap();
         assert_eq!(termination.reason(), TerminationReason::Infeasible);
+        assert!(result.infeasibility_proof.unwrap().verified);
         assert_eq!(
             (result.solution, result.verification, termination.objective),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn a_solution_that_was_found_refutes_that_there_is_none() {
+        let integers = || LinearModel { variable_kinds: vec![2; 2], ..model() };
+        let ended = || outcome(TerminationReason::Infeasible, Vec::new());
+        let answer = Answer::told(ended(), Some(incumbent()));
+        let result = conclude(integers(), answer).unwrap().result;
+        let termination = result.termination.unwrap();
+        assert_eq!(termination.reason(), TerminationReason::Imprecise);
+        assert_eq!(termination.objective, Some(3.0));
+        assert_eq!(
+            (result.solution.unwrap().values, result.infeasibility_proof),
+            (vec![1.0, 2.0], None)
+        );
+        // Without one there is the word of the solver, and the result says that there is no more.
+        let result = conclude(integers(), Answer::told(ended(), None)).unwrap().result;
+        assert_eq!(result.termination.unwrap().reason(), TerminationReason::Infeasible);
+        assert!(!result.infeasibility_proof.unwrap().verified);
+    }
+
+    #[test]
+    fn an_optimum_that_the_bound_does_not_support_is_imprecise_with_both_numbers() {
+        let integers = LinearModel { variable_kinds: vec![2; 2], ..model() };
+        let mut claimed = outcome(TerminationReason::Optimal, vec![1.0, 3.0]);
+        claimed.result.as_mut().unwrap().termination.as_mut().unwrap().bound = Some(3.0);
+        let result = conclude(integers, Answer::told(claimed, None)).unwrap().result;
+        let termination = result.termination.unwrap();
+        assert_eq!(termination.reason(), TerminationReason::Imprecise);
+        assert_eq!((termination.objective, termination.bound), (Some(4.0), Some(3.0)));
+        let warning = &termination.warnings[0];
+        assert!(warning.contains("objective is 4") && warning.contains("proven is 3"), "{warning}");
+    }
+
+    #[test]
+    fn unbounded_is_told_with_a_direction_and_a_place_alone() {
+        let open = || LinearModel {
+            objective: vec![-1.0, 1.0],
+            variable_upper: vec![f64::INFINITY, 4.0],
+            ..model()
+        };
+        for (place, expected) in [
+            (vec![0.0, 0.0], TerminationReason::Unbounded),
+            (vec![-1.0, 0.0], TerminationReason::InfeasibleOrUnbounded),
+            (Vec::new(), TerminationReason::InfeasibleOrUnbounded),
+        ] {
+            let mut ended = outcome(TerminationReason::Unbounded, place);
+            ended.result.as_mut().unwrap().unbounded_ray = Some(UnboundedRay {
+                variable_indices: vec![0],
+                values: vec![1.0],
+                ..UnboundedRay::default()
+            });
+            let result = conclude(open(), Answer::told(ended, None)).unwrap().result;
+            assert_eq!(result.termination.unwrap().reason(), expected);
+            assert_eq!(result.solution, None);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod frame;
 mod incumbents;
 mod intake;
 mod journal;
+mod judgement;
 mod live;
 mod log_lines;
 mod parts;

@@ -8,7 +8,9 @@ use solvemesh::v1::{
     BoundSide, InfeasibilityProof, InfeasibleSubset, LinearModel, SolveResult, SubsetBound,
     TerminationReason, UnboundedRay,
 };
-use solvemesh_model::verify::proof::{Of, Side, bound, contradiction, improving_ray};
+use solvemesh_model::verify::proof::{
+    Of, Side, bound, contradiction, contradiction_at_sight, improving_ray,
+};
 
 /// The most bytes that each of them may have, names included.
 const MAX_BYTES: usize = 200 << 10;
@@ -18,7 +20,7 @@ const MAX_BYTES: usize = 200 << 10;
 pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
     let termination = result.termination.get_or_insert_default();
     let reason = termination.reason();
-    let (mut proof, mut subset, mut ray) = (
+    let (proof, mut subset, mut ray) = (
         result.infeasibility_proof.take(),
         result.infeasible_subset.take(),
         result.unbounded_ray.take(),
@@ -29,10 +31,12 @@ pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
             check_subset(model, proof.as_ref(), subset);
         }
         result.infeasible_subset = fitting(subset, "infeasible subset", &mut too_large);
-        if let Some(proof) = &mut proof {
-            check_proof(model, proof);
-        }
-        result.infeasibility_proof = fitting(proof, "proof of infeasibility", &mut too_large);
+        let mut proof = proof.unwrap_or_default();
+        check_proof(model, &mut proof);
+        let verified = proof.verified;
+        let told = fitting(Some(proof), "proof of infeasibility", &mut too_large);
+        let untold = || InfeasibilityProof { verified, ..InfeasibilityProof::default() };
+        result.infeasibility_proof = Some(told.unwrap_or_else(untold));
     }
     if reason == TerminationReason::Unbounded {
         if let Some(ray) = &mut ray {
@@ -53,12 +57,26 @@ fn fitting<M: Message>(told: Option<M>, what: &str, too_large: &mut Vec<String>)
     None
 }
 
+/// Whether a model has no solution: by this proof, or as anyone can see.
+pub(crate) fn is_infeasible(model: &LinearModel, proof: Option<&InfeasibilityProof>) -> bool {
+    let mut proof = proof.cloned().unwrap_or_default();
+    check_proof(model, &mut proof);
+    proof.verified
+}
+
+/// Whether solutions become better without end in a direction.
+pub(crate) fn is_improving(model: &LinearModel, ray: &UnboundedRay) -> bool {
+    improving_ray(model, &entries(&ray.variable_indices, &ray.values)).is_some()
+}
+
 fn check_proof(model: &LinearModel, proof: &mut InfeasibilityProof) {
     let found = contradiction(model, &entries(&proof.constraint_indices, &proof.multipliers), None);
     (proof.verified, proof.distance) = (found.is_some(), None);
     if let Some(found) = found {
         (proof.constraint_indices, proof.multipliers) = columns(found.multipliers);
         proof.distance = Some(found.distance);
+    } else if let Some(distance) = contradiction_at_sight(model) {
+        (proof.verified, proof.distance) = (true, Some(distance));
     }
     proof.constraint_names = names(&model.constraint_names, &proof.constraint_indices);
 }
@@ -262,7 +280,9 @@ mod tests {
         let model = LinearModel { constraint_names: names, ..model(2.0) };
         let mut result = infeasible([1.0, -1.0]);
         settle(&model, &mut result);
-        assert_eq!((&result.infeasibility_proof, &result.infeasible_subset), (&None, &None));
+        assert_eq!(result.infeasible_subset, None);
+        let proof = result.infeasibility_proof.unwrap_or_default();
+        assert!(proof.verified && proof.multipliers.is_empty(), "what was checked still holds");
         let warnings = result.termination.unwrap_or_default().warnings;
         assert_eq!(warnings.len(), 2, "{warnings:?}");
     }

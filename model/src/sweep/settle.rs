@@ -9,13 +9,15 @@ use super::{
     Scenarios, Target,
     scenarios::{entries_of, points, target, value},
 };
-use crate::{Fault, FaultKind, Faults, findings::clip, matrix::TOO_LARGE, normal::INFINITE};
+use crate::{
+    Fault, FaultKind, Faults,
+    findings::clip,
+    matrix::{NEGLIGIBLE, TOO_LARGE},
+    normal::INFINITE,
+};
 
 /// The longest label of a scenario, in bytes.
 const MAX_LABEL_BYTES: usize = 255;
-
-/// The largest coefficient that HiGHS takes for 0.
-const TAKEN_FOR_ZERO: f64 = 1e-9;
 
 /// The most names that a report may have.
 const MAX_REPORTED: usize = 1000;
@@ -431,8 +433,8 @@ fn allowed(kind: ParameterKind, target: Target, value: f64) -> Result<f64, Strin
         Target::Coefficient { .. } if value.abs() >= TOO_LARGE || value.is_infinite() => {
             format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
         }
-        Target::Coefficient { .. } if value != 0.0 && value.abs() <= TAKEN_FOR_ZERO => {
-            format!("{value} is too small: an absolute value is 0 or above {TAKEN_FOR_ZERO:e}")
+        Target::Coefficient { .. } if value != 0.0 && value.abs() <= NEGLIGIBLE => {
+            format!("{value} is too small: an absolute value is 0 or above {NEGLIGIBLE:e}")
         }
         Target::Objective(_) | Target::Coefficient { .. } => return Ok(value),
         Target::Offset if value.is_finite() => return Ok(value),

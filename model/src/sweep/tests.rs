@@ -161,7 +161,7 @@ fn what_makes_no_sense_is_refused_at_its_field() {
             "grid.axes[1].parameter",
         ),
         (of_grid(vec![axis(windows(), 1.0, 2.0, 1001)]), "grid.axes"),
-        (of_grid(vec![axis(coefficient, -1e-10, 1e-10, 2)]), "grid.axes[0].from"),
+        (of_grid(vec![axis(coefficient, -1e-13, 1e-13, 2)]), "grid.axes[0].from"),
         (
             of_grid(vec![axis(
                 parameter(ParameterKind::RightHandSide, "", "Plant_1"),

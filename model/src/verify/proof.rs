@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use solvemesh::v1::{LinearModel, VariableKind};
 
 use super::{kind, sense, sum::Sum};
-use crate::row::entries;
+use crate::{domain::Domain, row::entries};
 
 /// What a contradiction must be worth, as the least widening of all bounds that it
 /// survives, and what rounding may leave of a number that should be 0, relative to the
@@ -81,6 +81,30 @@ pub fn contradiction(
         taken.then_some(bound)
     };
     weigh(model, multipliers, finite).or_else(|| weigh(model, opposite, finite))
+}
+
+/// By how much every bound of a model may be widened that contradicts itself without
+/// multipliers, before it does not: the bounds of a constraint or variable are crossed, no
+/// integer lies between those of an integer variable, or a constraint without terms
+/// excludes 0. `None` where none of these is so.
+pub fn contradiction_at_sight(model: &LinearModel) -> Option<f64> {
+    let rows = (0..model.constraint_lower.len()).map(|row| {
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        let crossed = (lower - upper) / 2.0;
+        let empty = entries(model, row).next().is_none();
+        if empty { crossed.max(lower).max(-upper) } else { crossed }
+    });
+    let columns = (0..model.variable_lower.len()).map(|column| {
+        let (lower, upper) = range(model, column);
+        let domain = Domain::of(model, column);
+        if lower <= upper && domain.lower > domain.upper {
+            // To the next integer below or above both.
+            return (lower - lower.floor()).min(upper.ceil() - upper);
+        }
+        (lower - upper) / 2.0
+    });
+    let distance = rows.chain(columns).fold(0.0, f64::max);
+    (distance > 0.0).then_some(distance)
 }
 
 /// Sums up; `finite` tells the bounds that may be used.
@@ -179,14 +203,14 @@ fn leaves(step: f64, (lower, upper): (f64, f64), tolerance: f64) -> bool {
     (step < -tolerance && lower.is_finite()) || (step > tolerance && upper.is_finite())
 }
 
-/// The range of a variable's values, gaps in it aside.
+/// The range of a variable's values, gaps in it aside: a proof is one of the relaxation, by
+/// the bounds as submitted.
 fn range(model: &LinearModel, column: usize) -> (f64, f64) {
-    let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
     match kind(model, column) {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => {
-            (lower.min(0.0), upper.max(0.0))
+            Domain::of(model, column).hull()
         }
-        _ => (lower, upper),
+        _ => (model.variable_lower[column], model.variable_upper[column]),
     }
 }
 

@@ -1,8 +1,10 @@
 //! A model as arrays whose shapes are known to fit: the only form in which one
 //! reaches a solver.
 
+use std::borrow::Cow;
+
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
-use solvemesh_model::entries;
+use solvemesh_model::{Domain, entries};
 
 /// A model in normal form, checked: the arrays of variables have the same length, so
 /// have those of constraints, the rows partition the entries, and every entry names a
@@ -11,6 +13,9 @@ use solvemesh_model::entries;
 pub(super) struct Arrays<'a> {
     model: &'a LinearModel,
     kinds: Vec<VariableKind>,
+    /// Those of the model, unless the domain of a variable has others.
+    lower: Cow<'a, [f64]>,
+    upper: Cow<'a, [f64]>,
 }
 
 /// The shapes don't fit: the task was not in normal form.
@@ -57,8 +62,7 @@ pub(super) enum Misfit {
 }
 
 impl<'a> Arrays<'a> {
-    /// Checks the shapes. A semi-continuous or semi-integer variable with lower bound
-    /// 0 is an ordinary one, and becomes it here.
+    /// Checks the shapes. Kinds and bounds become those of each variable's [`Domain`].
     pub(super) fn of(model: &'a LinearModel) -> Result<Self, Misfit> {
         let (n, m) = (model.variable_lower.len(), model.constraint_lower.len());
         let k = model.coefficients.len();
@@ -86,7 +90,21 @@ impl<'a> Arrays<'a> {
             }
             return Err(Misfit::Column { entry, variable });
         }
-        Ok(Self { model, kinds: kinds(model)? })
+        let (mut lower, mut upper) =
+            (Cow::from(&model.variable_lower), Cow::from(&model.variable_upper));
+        let mut kinds = Vec::with_capacity(n);
+        for (variable, &kind) in model.variable_kinds.iter().enumerate() {
+            if !VariableKind::try_from(kind).is_ok_and(|kind| kind != VariableKind::Unspecified) {
+                return Err(Misfit::Kind { variable, kind });
+            }
+            let domain = Domain::of(model, variable);
+            kinds.push(domain.kind);
+            if (domain.lower, domain.upper) != (lower[variable], upper[variable]) {
+                lower.to_mut()[variable] = domain.lower;
+                upper.to_mut()[variable] = domain.upper;
+            }
+        }
+        Ok(Self { model, kinds, lower, upper })
     }
 
     /// n, the number of variables.
@@ -99,7 +117,8 @@ impl<'a> Arrays<'a> {
         self.model.constraint_lower.len()
     }
 
-    /// The arrays themselves. `variable_kinds` is as submitted: see [`Self::kinds`].
+    /// The arrays themselves. Kinds and bounds of variables are as submitted: see
+    /// [`Self::kinds`], [`Self::lower`] and [`Self::upper`].
     pub(super) fn model(&self) -> &'a LinearModel {
         self.model
     }
@@ -107,6 +126,16 @@ impl<'a> Arrays<'a> {
     /// The kind of each variable, never unspecified or binary.
     pub(super) fn kinds(&self) -> &[VariableKind] {
         &self.kinds
+    }
+
+    /// The lower bound of each variable.
+    pub(super) fn lower(&self) -> &[f64] {
+        &self.lower
+    }
+
+    /// The upper bound of each variable.
+    pub(super) fn upper(&self) -> &[f64] {
+        &self.upper
     }
 
     /// Whether the objective is to be made large.
@@ -119,6 +148,11 @@ impl<'a> Arrays<'a> {
         self.kinds.iter().any(|&kind| kind != VariableKind::Continuous)
     }
 
+    /// Whether a variable may not take every value between its bounds.
+    pub(super) fn is_discrete(&self, variable: usize) -> bool {
+        self.kinds[variable] != VariableKind::Continuous
+    }
+
     /// Whether every variable was submitted as continuous: only then there are duals.
     pub(super) fn is_lp_as_submitted(&self) -> bool {
         let continuous = VariableKind::Continuous as i32;
@@ -129,7 +163,7 @@ impl<'a> Arrays<'a> {
     #[cfg(any(feature = "cbc", feature = "scip"))]
     pub(super) fn is_bounded(&self) -> bool {
         let finite = |bounds: &[f64]| bounds.iter().all(|bound| bound.is_finite());
-        finite(&self.model.variable_lower) && finite(&self.model.variable_upper)
+        finite(&self.lower) && finite(&self.upper)
     }
 
     /// The name of a variable, or its index where names were left out.
@@ -176,20 +210,6 @@ fn rows(starts: &[i32], entries: usize) -> Result<(), Misfit> {
     }
 }
 
-fn kinds(model: &LinearModel) -> Result<Vec<VariableKind>, Misfit> {
-    let kind = |(variable, (&kind, &lower)): (usize, (&i32, &f64))| {
-        let known = VariableKind::try_from(kind).map_err(|_| Misfit::Kind { variable, kind })?;
-        Ok(match known {
-            VariableKind::Unspecified => return Err(Misfit::Kind { variable, kind }),
-            VariableKind::SemiContinuous if lower == 0.0 => VariableKind::Continuous,
-            VariableKind::Binary => VariableKind::Integer,
-            VariableKind::SemiInteger if lower == 0.0 => VariableKind::Integer,
-            other => other,
-        })
-    };
-    model.variable_kinds.iter().zip(&model.variable_lower).enumerate().map(kind).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -227,6 +247,19 @@ mod tests {
             let model = LinearModel { column_indices: vec![0, 1, variable, 1], ..wyndor() };
             assert_eq!(Arrays::of(&model).unwrap_err(), Misfit::Column { entry: 2, variable });
         }
+    }
+
+    #[test]
+    fn crossed_bounds_of_a_semi_variable_leave_it_0() {
+        let model = LinearModel {
+            variable_kinds: vec![VariableKind::SemiContinuous as i32; 2],
+            variable_lower: vec![0.5, 2.0],
+            variable_upper: vec![0.25, 3.0],
+            ..wyndor()
+        };
+        let arrays = Arrays::of(&model).unwrap();
+        assert_eq!(arrays.kinds(), [VariableKind::Continuous, VariableKind::SemiContinuous]);
+        assert_eq!((arrays.lower(), arrays.upper()), (&[0.0, 2.0][..], &[0.0, 3.0][..]));
     }
 
     #[test]

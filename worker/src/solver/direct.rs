@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use solvemesh::v1::{SolveOptions, SolveStatistics, Termination, TerminationLimit, VariableKind};
+use solvemesh::v1::{
+    SolveOptions, SolveStatistics, Start, StartReport, Termination, TerminationLimit, VariableKind,
+};
 
 use super::{
     arrays::Arrays,
-    highs::{Highs, ModelStatus, Value},
+    doubts,
+    highs::{Highs, ModelStatus, Observer, Scale, Sight, Value},
+    polish::polish,
     proof,
     report::Monitor,
     sensitivity,
     settings::{self, Fault},
+    start,
     task::Finding,
     termination::{self, Account, failed, stopped},
 };
@@ -27,35 +32,30 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// Solves a model.
+    /// Solves a model, and where what HiGHS finds does not hold, once more from nothing.
     pub(super) fn solve(
         &mut self,
         arrays: &Arrays<'_>,
         options: &SolveOptions,
         monitor: &Monitor<'_>,
     ) -> Finding {
+        if monitor.interrupted() {
+            let before = "interrupted before the solve began";
+            return stopped(TerminationLimit::Interrupted, before).into();
+        }
         let highs = self.highs.get_or_insert_with(Highs::new);
-        let time_limit = match prepare(highs, arrays, options) {
-            Ok(_) if monitor.interrupted() => {
-                let before = "interrupted before the solve began";
-                return stopped(TerminationLimit::Interrupted, before).into();
-            }
-            Ok(time_limit) => time_limit,
+        let start = arrays.model().start.as_ref();
+        let found = attempt(highs, arrays, options, start, monitor);
+        let (status, first) = match found {
+            Ok(found) => found,
             Err(detail) => return failed(detail).into(),
         };
-        let status = run(highs, time_limit, monitor);
-        let mut finding = finding(highs, arrays, status);
-        if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
-            finding.basis = highs.basis();
-        }
-        if options.sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
-            sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
-        }
-        proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
         if is_suspect(status) {
             self.highs = None;
         }
-        finding
+        doubts::settled(first, arrays, options, monitor, |options| {
+            from_nothing(arrays, options, monitor)
+        })
     }
 
     /// Forgets the last task.
@@ -66,12 +66,52 @@ impl Direct {
     }
 }
 
-/// Sets the options and passes the model. An error is for people.
+/// Solves a model in an instance of its own, without a start.
+pub(super) fn from_nothing(
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    monitor: &Monitor<'_>,
+) -> Finding {
+    match attempt(&mut Highs::new(), arrays, options, None, monitor) {
+        Ok((_, finding)) => finding,
+        Err(detail) => failed(detail).into(),
+    }
+}
+
+/// One solve, with all that was asked for beside the solution. An error is for people, and
+/// of the task: another solve would have it too.
+fn attempt(
+    highs: &mut Highs,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    start: Option<&Start>,
+    monitor: &Monitor<'_>,
+) -> Result<(ModelStatus, Finding), String> {
+    let time_limit = time_limit(options)?;
+    let start = prepare(highs, arrays, options, start, monitor)?;
+    let status = run(highs, time_limit, monitor);
+    let mut finding = Finding { start, ..finding(highs, arrays, status) };
+    if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
+        finding.basis = highs.basis();
+    }
+    if options.sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
+        sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
+    }
+    proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
+    if arrays.is_mip() && !finding.values.is_empty() {
+        polish(arrays, time_limit, monitor, &mut finding);
+    }
+    Ok((status, finding))
+}
+
+/// Sets the options, passes the model and begins at the start. An error is for people.
 fn prepare(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
-) -> Result<Option<Duration>, String> {
+    start: Option<&Start>,
+    monitor: &Monitor<'_>,
+) -> Result<Option<StartReport>, String> {
     if let Some(variable) = semi_out_of_range(arrays) {
         let name = arrays.variable_name(variable);
         return Err(format!(
@@ -79,12 +119,18 @@ fn prepare(
              {MAX_SEMI_UPPER}, the largest that HiGHS takes"
         ));
     }
-    configure(highs, arrays, options)?;
-    highs.pass(arrays).map_err(|error| error.to_string())?;
-    if let Some(start) = &arrays.model().start {
-        highs.begin(start).map_err(|error| error.to_string())?;
+    let scale = Scale::of(arrays, options);
+    configure(highs, arrays, options, &scale)?;
+    if options.log && scale.objective_exponent() != 0 {
+        let exponent = scale.objective_exponent();
+        let line = format!("Objective multiplied by 2^{exponent} for this solve\n");
+        monitor.observe(Sight::Log(line.into()));
     }
-    time_limit(options)
+    highs.pass(arrays, scale).map_err(|error| error.to_string())?;
+    let Some(start) = start else { return Ok(None) };
+    let time_limit = time_limit(options)?;
+    let report = start::begin(highs, arrays, options, time_limit, monitor, start);
+    report.map(Some).map_err(|error| error.to_string())
 }
 
 /// Sets the options, but for the time limit, in an instance for a model. An error is for
@@ -93,8 +139,9 @@ pub(super) fn configure(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
+    scale: &Scale,
 ) -> Result<(), String> {
-    set(highs, arrays, options).map_err(|fault| fault.to_string())
+    set(highs, arrays, options, scale).map_err(|fault| fault.to_string())
 }
 
 /// How long a solve may take; `None` for as long as it takes. An error is for people.
@@ -108,8 +155,14 @@ pub(super) fn finding(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -
     Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) }
 }
 
-fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result<(), Fault> {
-    let settings = settings::of(options, arrays.maximizes(), |name| highs.option_type(name))?;
+fn set(
+    highs: &mut Highs,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    scale: &Scale,
+) -> Result<(), Fault> {
+    let type_of = |name: &str| highs.option_type(name);
+    let settings = settings::of(options, arrays.maximizes(), scale, type_of)?;
     for (name, value) in settings {
         highs.set(&name, &value)?;
     }
@@ -122,8 +175,7 @@ fn set(highs: &mut Highs, arrays: &Arrays<'_>, options: &SolveOptions) -> Result
 
 fn semi_out_of_range(arrays: &Arrays<'_>) -> Option<usize> {
     use VariableKind::{SemiContinuous, SemiInteger};
-    let uppers = &arrays.model().variable_upper;
-    arrays.kinds().iter().zip(uppers).position(|(kind, &upper)| {
+    arrays.kinds().iter().zip(arrays.upper()).position(|(kind, &upper)| {
         matches!(kind, SemiContinuous | SemiInteger) && upper > MAX_SEMI_UPPER
     })
 }
@@ -156,12 +208,24 @@ pub(super) fn run_within(
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
 ) -> Option<ModelStatus> {
-    if let Some(limit) = time_limit {
-        let left = limit.checked_sub(monitor.elapsed())?;
-        // Finite and not negative, so HiGHS takes it.
-        highs.set("time_limit", &Value::Double(left.as_secs_f64())).ok()?;
-    }
-    Some(highs.run(&|sight| monitor.observe(sight)))
+    run_within_observed(highs, time_limit, monitor, &|sight| monitor.observe(sight))
+}
+
+/// As [`run_within`], with an observer of its own: what a solve of a part of the model, or
+/// of another one, tells is nothing for the submitter.
+pub(super) fn run_within_observed(
+    highs: &mut Highs,
+    time_limit: Option<Duration>,
+    monitor: &Monitor<'_>,
+    observer: &Observer<'_>,
+) -> Option<ModelStatus> {
+    let left = match time_limit {
+        Some(limit) => limit.checked_sub(monitor.elapsed())?.as_secs_f64(),
+        None => f64::INFINITY,
+    };
+    // Not negative, so HiGHS takes it.
+    highs.set("time_limit", &Value::Double(left)).ok()?;
+    Some(highs.run(observer))
 }
 
 /// Whether the basis that HiGHS holds after this ending is one of the model itself.
@@ -199,14 +263,14 @@ fn account(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Terminati
     termination::of_highs(&Account {
         status,
         mip,
-        objective: solution.then(|| highs.info(c"objective_function_value")).flatten(),
-        mip_bound: mip.then(|| highs.info(c"mip_dual_bound")).flatten(),
+        objective: solution.then(|| highs.objective()).flatten(),
+        mip_bound: mip.then(|| highs.mip_bound()).flatten(),
         node_limit: node_limit.is_some_and(|limit| nodes(highs) >= limit),
     })
 }
 
-/// Duals and reduced costs are those of an LP's optimum: y = ∂z/∂rhs in the sense as
-/// submitted, which is what HiGHS returns for either sense.
+/// Duals and reduced costs are those of an LP's optimum, as it is for HiGHS: y = ∂z/∂rhs in
+/// the sense as submitted, which is what HiGHS returns for either sense.
 fn solution(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding {
     let termination = account(highs, arrays, status);
     if termination.objective.is_none() {
@@ -215,7 +279,7 @@ fn solution(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding 
     let Some(solution) = highs.solution(arrays) else { return termination.into() };
     let finding = Finding { termination, values: solution.values, ..Finding::default() };
     let optimal = status == ModelStatus::Optimal && highs.has_feasible_duals();
-    if !optimal || !arrays.is_lp_as_submitted() {
+    if !optimal || arrays.is_mip() {
         return finding;
     }
     Finding { duals: solution.duals, reduced_costs: solution.reduced_costs, ..finding }

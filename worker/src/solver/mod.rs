@@ -9,15 +9,18 @@
 //! | HiGHS (and `AUTO`) | straight through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
 //! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | a solver is worth having where it costs a small file. CBC and SCIP need system libraries, and are cargo features |
 //!
-//! What a solver says about its own result is taken over (`termination.rs`), never
-//! improved upon: whether a solution holds is checked outside this process.
+//! What a solver says about its own result is taken over (`termination.rs`); where it does
+//! not hold, the model is solved once more (`doubts.rs`). The last word has the worker,
+//! which checks every result outside of this process.
 
 mod arrays;
 mod direct;
+mod doubts;
 mod good_lp;
 mod highs;
 mod memory;
 mod pipes;
+mod polish;
 mod proof;
 mod report;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod samples;
 mod sensitivity;
 mod serve;
 mod settings;
+mod start;
 mod subset;
 mod sweep;
 mod task;

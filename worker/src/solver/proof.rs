@@ -7,7 +7,11 @@ use solvemesh::v1::{
     InfeasibilityProof, InfeasibleSubset, SolveOptions, TerminationReason as Reason, UnboundedRay,
     VariableKind,
 };
-use solvemesh_model::verify::proof::{Of, Side, contradiction};
+use solvemesh_model::verify::{
+    Candidate,
+    proof::{Of, Side, contradiction},
+    verify,
+};
 
 use super::{
     arrays::Arrays,
@@ -46,6 +50,7 @@ pub(super) fn explain(
             }
         }
         Reason::Unbounded => {
+            finding.values = some_solution(highs, arrays, patience, monitor).unwrap_or_default();
             // What was asked in between may have taken it away.
             highs.set_objective(&arrays.model().objective);
             if arrays.constraints() == 0 {
@@ -57,6 +62,29 @@ pub(super) fn explain(
         }
         _ => {}
     }
+}
+
+/// A solution of an unbounded model, without which a direction that improves proves nothing:
+/// the one that HiGHS holds, or one that it finds without an objective.
+fn some_solution(
+    highs: &mut Highs,
+    arrays: &Arrays<'_>,
+    patience: Duration,
+    monitor: &Monitor<'_>,
+) -> Option<Vec<f64>> {
+    let held = |highs: &Highs| {
+        let values = highs.solution(arrays)?.values;
+        let candidate = Candidate { values: &values, duals: &[], reduced_costs: &[] };
+        verify(arrays.model(), candidate).is_ok_and(|check| check.acceptable).then_some(values)
+    };
+    held(highs).or_else(|| {
+        highs.drop_objective();
+        if !give(highs, Some(patience)) {
+            return None;
+        }
+        highs.run(&|_| !monitor.interrupted());
+        held(highs)
+    })
 }
 
 /// Limits the time of what is next; false where there is none.
@@ -138,8 +166,8 @@ fn free_direction(arrays: &Arrays<'_>) -> Option<UnboundedRay> {
             VariableKind::SemiContinuous | VariableKind::SemiInteger
         );
         let (step, bound) = match cost * worse {
-            cost if cost > 0.0 => (-1.0, model.variable_lower[column]),
-            cost if cost < 0.0 => (1.0, model.variable_upper[column]),
+            cost if cost > 0.0 => (-1.0, arrays.lower()[column]),
+            cost if cost < 0.0 => (1.0, arrays.upper()[column]),
             _ => return None,
         };
         (bound.is_infinite() && !semi).then(|| ray_of(&[(column, step)]))

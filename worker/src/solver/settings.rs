@@ -4,8 +4,9 @@
 use std::{thread::available_parallelism, time::Duration};
 
 use solvemesh::v1::{Presolve, SolveOptions};
+use solvemesh_model::verify::claim::Gaps;
 
-use super::highs::{HighsError, OptionType, Value};
+use super::highs::{HighsError, OBJECTIVE_SCALE, OptionType, Scale, Value};
 
 /// An option that can't be set.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -36,6 +37,9 @@ pub(super) enum Fault {
     #[error(transparent)]
     Refused(#[from] HighsError),
 }
+
+/// HiGHS's value of `simplex_strategy` for the primal simplex method.
+pub(super) const PRIMAL_SIMPLEX: i32 = 4;
 
 /// Raw options that are not for the submitter, whatever a gateway may allow: they
 /// write to standard output or to files, need more than their setting (`threads`), or
@@ -98,8 +102,8 @@ fn beyond_target(target: f64, maximizes: bool) -> f64 {
 }
 
 /// The settings that the options stand for, but for threads and time limit; raw ones
-/// last. `maximizes` tells the sense of the model, `type_of` the type of an option by its
-/// name.
+/// last. `maximizes` tells the sense of the model, `scale` how HiGHS's objective differs
+/// from it, `type_of` the type of an option by its name.
 ///
 /// # Errors
 ///
@@ -107,6 +111,7 @@ fn beyond_target(target: f64, maximizes: bool) -> f64 {
 pub(super) fn of(
     options: &SolveOptions,
     maximizes: bool,
+    scale: &Scale,
     type_of: impl Fn(&str) -> Option<OptionType>,
 ) -> Result<Vec<(String, Value)>, Fault> {
     let mut settings = Vec::new();
@@ -115,7 +120,9 @@ pub(super) fn of(
         set("mip_rel_gap", Value::Double(gap));
     }
     if let Some(gap) = options.absolute_gap {
-        set("mip_abs_gap", Value::Double(gap));
+        set("mip_abs_gap", Value::Double(scale.difference(gap)));
+    } else if *scale != Scale::default() {
+        set("mip_abs_gap", Value::Double(scale.difference(Gaps::default().absolute)));
     }
     if let Some(seed) = options.seed {
         set("random_seed", Value::Int(seed));
@@ -132,7 +139,8 @@ pub(super) fn of(
         set("mip_max_improving_sols", Value::Int(limit));
     }
     if let Some(target) = options.objective_target {
-        set("objective_target", Value::Double(beyond_target(target, maximizes)));
+        let target = scale.running(beyond_target(target, maximizes));
+        set("objective_target", Value::Double(target));
     }
     match options.presolve() {
         Presolve::Unspecified | Presolve::Auto => {}
@@ -144,7 +152,15 @@ pub(super) fn of(
             return Err(Fault::Reserved(name.clone()));
         }
         let option_type = type_of(name).ok_or_else(|| Fault::Unknown(name.clone()))?;
-        set(name, parse(name, value, option_type)?);
+        let value = parse(name, value, option_type)?;
+        match (name.as_str(), value) {
+            // Part of `scale`, which HiGHS is not to repeat.
+            (OBJECTIVE_SCALE, _) => {}
+            ("objective_target" | "objective_bound", Value::Double(objective)) => {
+                set(name, Value::Double(scale.running(objective)));
+            }
+            (_, value) => set(name, value),
+        }
     }
     Ok(settings)
 }
@@ -174,9 +190,24 @@ mod tests {
         SolveOptions { solver_options, ..SolveOptions::default() }
     }
 
+    fn settings(
+        options: &SolveOptions,
+        option_type: Option<OptionType>,
+    ) -> Result<Vec<(String, Value)>, Fault> {
+        of(options, false, &Scale::default(), |_| option_type)
+    }
+
+    #[test]
+    fn the_factor_of_the_objective_is_not_left_to_highs() {
+        let options = raw(OBJECTIVE_SCALE, "4");
+        assert_eq!(settings(&options, Some(OptionType::Int)), Ok(vec![]));
+        let options = raw(OBJECTIVE_SCALE, "four");
+        assert!(settings(&options, Some(OptionType::Int)).is_err());
+    }
+
     #[test]
     fn what_is_not_asked_for_is_left_to_the_solver() {
-        assert_eq!(of(&SolveOptions::default(), false, |_| None), Ok(vec![]));
+        assert_eq!(settings(&SolveOptions::default(), None), Ok(vec![]));
         assert_eq!(threads(&SolveOptions::default()), Ok(1));
     }
 
@@ -184,7 +215,7 @@ mod tests {
     fn gaps_keep_their_full_precision() {
         let options = SolveOptions { relative_gap: Some(0.1), ..SolveOptions::default() };
         let setting = ("mip_rel_gap".to_owned(), Value::Double(0.1));
-        assert_eq!(of(&options, false, |_| None), Ok(vec![setting]));
+        assert_eq!(settings(&options, None), Ok(vec![setting]));
     }
 
     #[test]
@@ -210,7 +241,7 @@ mod tests {
             ("1e-9", OptionType::Double, Value::Double(1e-9)),
             ("ipm", OptionType::Text, Value::Text("ipm".into())),
         ] {
-            let settings = of(&raw("option", text), false, |_| Some(option_type));
+            let settings = settings(&raw("option", text), Some(option_type));
             assert_eq!(settings, Ok(vec![("option".to_owned(), value)]));
         }
     }
@@ -224,7 +255,7 @@ mod tests {
             ("mip_heuristic_effort", "nan", Some(OptionType::Double)),
             ("log_file", "/etc/passwd", Some(OptionType::Text)),
         ] {
-            let fault = of(&raw(name, value), false, |_| option_type).unwrap_err();
+            let fault = settings(&raw(name, value), option_type).unwrap_err();
             assert!(fault.to_string().contains(name), "{fault}");
         }
     }

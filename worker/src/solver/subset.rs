@@ -14,8 +14,10 @@ use solvemesh_model::verify::proof::{Contradiction, Of, Side, bound, contradicti
 
 use super::{
     arrays::Arrays,
-    highs::{Highs, ModelStatus, Value},
+    direct::run_within,
+    highs::{Highs, ModelStatus, Scale, Sight, Value},
     report::Monitor,
+    settings::PRIMAL_SIMPLEX,
 };
 
 /// Leaves out what can be left out of a contradiction. False where time ran out, or a
@@ -57,8 +59,10 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
     let model = arrays.model();
     let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
     let both = |of| vec![Side { of, upper: false }, Side { of, upper: true }];
-    if let Some(column) = crossed(&model.variable_lower, &model.variable_upper) {
-        return Some(both(Of::Variable(column)));
+    if let Some(column) = crossed(arrays.lower(), arrays.upper()) {
+        // Without an integer between them, bounds contradict each other by integrality alone.
+        let without_it = model.variable_lower[column] > model.variable_upper[column];
+        return without_it.then(|| both(Of::Variable(column)));
     }
     if let Some(row) = crossed(&model.constraint_lower, &model.constraint_upper) {
         return Some(both(Of::Constraint(row)));
@@ -152,12 +156,15 @@ impl Part {
             return Some(if holds { ModelStatus::Optimal } else { ModelStatus::Infeasible });
         }
         highs.reset();
-        if let Some(limit) = time_limit {
-            let left = limit.checked_sub(monitor.elapsed())?;
-            highs.set("time_limit", &Value::Double(left.as_secs_f64())).ok()?;
+        highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
+        match run_within(highs, time_limit, monitor)? {
+            ModelStatus::Unknown => {
+                // What the dual simplex method can't tell, the primal one may.
+                highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
+                run_within(highs, time_limit, monitor)
+            }
+            status => Some(status),
         }
-        highs.pass(&Arrays::of(&self.model).ok()?).ok()?;
-        Some(highs.run(&|sight| monitor.observe(sight)))
     }
 
     /// What contradicts itself in it, once it was found infeasible.
@@ -168,8 +175,18 @@ impl Part {
         sides: &BTreeSet<Side>,
         monitor: &Monitor<'_>,
     ) -> Option<Contradiction> {
-        let ray = highs.dual_ray(&|sight| monitor.observe(sight))?;
-        let multipliers: Vec<_> = self.rows.iter().copied().zip(ray).collect();
-        contradiction(whole, &multipliers, Some(sides))
+        let proven = |ray: Vec<f64>| {
+            let multipliers: Vec<_> = self.rows.iter().copied().zip(ray).collect();
+            contradiction(whole, &multipliers, Some(sides))
+        };
+        let observe = |sight: Sight<'_>| monitor.observe(sight);
+        highs.dual_ray(&observe).and_then(proven).or_else(|| {
+            // A ray that is too inexact; the primal simplex method may find another.
+            highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
+            highs.set("presolve", &Value::Text("off".to_owned())).ok()?;
+            highs.forget_basis();
+            highs.run(&observe);
+            highs.dual_ray(&observe).and_then(proven)
+        })
     }
 }

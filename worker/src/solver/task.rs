@@ -6,14 +6,14 @@ use solvemesh::{
     solver::v1::{Outcome, RangeEnds, SolveTask, solver_report::Kind},
     v1::{
         Basis, InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult,
-        SolveStatistics, Solver, Termination, TerminationReason, UnboundedRay,
+        SolveStatistics, Solver, StartReport, Termination, TerminationReason, UnboundedRay,
     },
 };
 
 use super::{
     arrays::Arrays,
     direct::Direct,
-    good_lp,
+    doubts, good_lp,
     highs::Highs,
     proof,
     report::{Monitor, Reports, duration},
@@ -30,11 +30,11 @@ pub(super) struct Finding {
     pub termination: Termination,
     /// What it cost, but for the time.
     pub statistics: SolveStatistics,
-    /// The value of each variable.
+    /// The value of each variable. Of an unbounded model, those of some solution.
     pub values: Vec<f64>,
-    /// y, for each constraint, in the sense as submitted. LPs only.
+    /// y, for each constraint, in the sense as submitted. Of what is an LP for a solver.
     pub duals: Vec<f64>,
-    /// c - Aᵀy, for each variable. LPs only.
+    /// c - Aᵀy, for each variable, likewise.
     pub reduced_costs: Vec<f64>,
     /// Why there is no solution, as for all three below without names and unchecked.
     pub infeasibility_proof: Option<InfeasibilityProof>,
@@ -46,6 +46,8 @@ pub(super) struct Finding {
     pub basis: Option<Basis>,
     /// How far the numbers of an LP may move, if that was asked for.
     pub ranges: Option<RangeEnds>,
+    /// What became of the start, if there was one.
+    pub start: Option<StartReport>,
 }
 
 impl From<Termination> for Finding {
@@ -73,9 +75,9 @@ pub(super) fn solve(
     }
     let monitor = Monitor::new(reports, task.task, model.variable_lower.len(), interrupt);
     let solver = chosen(&options);
-    let finding = match Arrays::of(&model) {
+    let (finding, solver) = match Arrays::of(&model) {
         Ok(arrays) => find(solver, direct, &arrays, &options, &monitor),
-        Err(misfit) => failed(misfit).into(),
+        Err(misfit) => (failed(misfit).into(), solver),
     };
     let outcome = outcome(solver, finding, &monitor);
     monitor.finish(&outcome)?;
@@ -90,13 +92,14 @@ fn chosen(options: &SolveOptions) -> Solver {
     }
 }
 
+/// What is found, and by which solver: HiGHS stands in for one whose answer does not hold.
 fn find(
     solver: Solver,
     direct: &mut Direct,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
-) -> Finding {
+) -> (Finding, Solver) {
     if let Some(termination) = at_sight(arrays) {
         // Without variables no right-hand side matters.
         let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
@@ -107,13 +110,18 @@ fn find(
             let asked = options.infeasible_subset;
             finding.infeasible_subset = asked.then(|| proof::subset_at_sight(arrays)).flatten();
         }
-        return finding;
+        return (finding, solver);
     }
     match solver {
         Solver::Unspecified | Solver::Auto | Solver::Highs => {
-            direct.solve(arrays, options, monitor)
+            (direct.solve(arrays, options, monitor), Solver::Highs)
         }
-        other => good_lp::solve(other, arrays, options, monitor),
+        other => {
+            let first = good_lp::solve(other, arrays, options, monitor);
+            let by_highs = || direct.solve(arrays, options, monitor);
+            let (finding, own) = doubts::seconded(first, arrays, options, monitor, by_highs);
+            (finding, if own { other } else { Solver::Highs })
+        }
     }
 }
 
@@ -130,6 +138,7 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
             infeasible_subset: finding.infeasible_subset,
             unbounded_ray: finding.unbounded_ray,
             basis: finding.basis,
+            start: finding.start,
             ..SolveResult::default()
         }),
         values: finding.values,

@@ -118,9 +118,13 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Termination> {
         Some(Termination { reason, detail, ..Termination::default() })
     };
     let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
-    if let Some(variable) = crossed(&model.variable_lower, &model.variable_upper) {
+    if let Some(variable) = crossed(arrays.lower(), arrays.upper()) {
         let name = arrays.variable_name(variable);
-        return infeasible(format!("the bounds of variable {name} are crossed"));
+        return infeasible(if model.variable_lower[variable] > model.variable_upper[variable] {
+            format!("the bounds of variable {name} are crossed")
+        } else {
+            format!("no integer lies between the bounds of variable {name}")
+        });
     }
     if let Some(row) = crossed(&model.constraint_lower, &model.constraint_upper) {
         return infeasible(format!("the bounds of constraint #{row} are crossed"));

@@ -90,7 +90,11 @@ pub(crate) async fn attempt(
         total: scenarios.count(),
         share: Share::of(&envelope.scenarios, i32::try_from(scenarios.count()).unwrap_or(i32::MAX))
             .without(&answered),
-        checker: Some(Checker::new(model.clone(), scenarios.clone())),
+        checker: Some(Checker::new(
+            model.clone(),
+            scenarios.clone(),
+            &description.options.clone().unwrap_or_default(),
+        )),
         entries: model.variable_lower.len() + model.constraint_lower.len(),
         base: Some((model, scenarios)),
         context,

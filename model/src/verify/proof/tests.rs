@@ -124,3 +124,27 @@ proptest! {
         prop_assert_eq!(contradiction(&model, &multipliers, None), None);
     }
 }
+
+#[test]
+fn some_models_contradict_themselves_at_sight() {
+    let crossed_row = model([1.0, 1.0], &[(3.0, [1.0, 1.0], 2.0)]);
+    let empty_row = model([1.0, 1.0], &[(-3.0, [0.0, 0.0], -1.0)]);
+    let mut empty_row = LinearModel { row_starts: vec![0, 0], ..empty_row };
+    (empty_row.column_indices, empty_row.coefficients) = (Vec::new(), Vec::new());
+    let mut crossed = model([1.0, 1.0], &[]);
+    (crossed.variable_lower[1], crossed.variable_upper[1]) = (4.0, 1.0);
+    let mut no_integer = model([1.0, 1.0], &[]);
+    no_integer.variable_kinds[0] = VariableKind::Integer.into();
+    (no_integer.variable_lower[0], no_integer.variable_upper[0]) = (1.25, 1.5);
+    let mut off = crossed.clone();
+    off.variable_kinds[1] = VariableKind::SemiContinuous.into();
+    for (model, distance) in [
+        (crossed_row, Some(0.5)),
+        (empty_row, Some(1.0)),
+        (crossed, Some(1.5)),
+        (no_integer, Some(0.25)),
+        (off, None),
+    ] {
+        assert_eq!(contradiction_at_sight(&model), distance);
+    }
+}

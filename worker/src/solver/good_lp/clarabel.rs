@@ -133,7 +133,7 @@ fn without_noise(numbers: &[f64]) -> Vec<f64> {
 fn prices(arrays: &Arrays<'_>, all: &[f64]) -> impl Iterator<Item = f64> {
     let linear = arrays.model();
     let finite = |bounds: &[f64]| bounds.iter().filter(|bound| bound.is_finite()).count();
-    let before = finite(&linear.variable_lower) + finite(&linear.variable_upper);
+    let before = finite(arrays.lower()) + finite(arrays.upper());
     let mut prices = all.iter().copied().skip(before);
     let rows = linear.constraint_lower.iter().zip(&linear.constraint_upper);
     // An infinite bound is no constraint, and has none.

@@ -51,8 +51,7 @@ pub(super) fn solve(
 /// Whether an integer variable may have values that microlp does not know.
 fn is_cut_short(arrays: &Arrays<'_>) -> bool {
     let limit = f64::from(i32::MAX);
-    let model = arrays.model();
-    let bounds = model.variable_lower.iter().zip(&model.variable_upper);
+    let bounds = arrays.lower().iter().zip(arrays.upper());
     let mut integers = arrays.kinds().iter().zip(bounds);
     integers.any(|(kind, (lower, upper))| {
         *kind == VariableKind::Integer && (upper.abs() >= limit || lower.abs() >= limit)

@@ -137,7 +137,7 @@ fn model<S: GoodLpSolver>(
 ) -> (S::Model, Vec<Variable>) {
     let linear = arrays.model();
     let mut problem = ProblemVariables::new();
-    let bounds = linear.variable_lower.iter().zip(&linear.variable_upper);
+    let bounds = arrays.lower().iter().zip(arrays.upper());
     let variables: Vec<_> = arrays
         .kinds()
         .iter()

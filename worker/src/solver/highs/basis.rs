@@ -19,6 +19,10 @@ impl Highs {
     /// What is basic, in the order of the basis matrix, as many as there are rows; `None`
     /// where there is no basis that can be factorised.
     pub(in crate::solver) fn basics(&mut self) -> Option<Vec<Basic>> {
+        if self.entries() == 0 {
+            // HiGHS 1.15 crashes as it factorises the basis of an empty matrix.
+            return None;
+        }
         // SAFETY: `instance` is alive.
         let rows = unsafe { sys::Highs_getNumRow(self.raw()) };
         let mut basics: Vec<sys::HighsInt> = vec![0; usize::try_from(rows).ok()?];

@@ -6,6 +6,8 @@ use std::{
 
 use highs_sys::{self as sys, HighsCallbackDataIn, HighsCallbackDataOut, HighsInt};
 
+use super::Scale;
+
 /// What HiGHS tells while it runs. Numbers that are not known yet are infinite.
 #[derive(Clone, Debug)]
 pub(in crate::solver) enum Sight<'a> {
@@ -33,6 +35,14 @@ pub(in crate::solver) struct MipSight {
     pub nodes: i64,
     /// Iterations of all LPs.
     pub iterations: i64,
+}
+
+impl MipSight {
+    /// In the units of the model as it was passed.
+    pub(super) fn unscaled(self, scale: &Scale) -> Self {
+        let (objective, bound) = (scale.unrunning(self.objective), scale.unrunning(self.bound));
+        Self { objective, bound, ..self }
+    }
 }
 
 /// Sees what HiGHS tells, and says whether it is to go on. Called from whatever thread

@@ -23,10 +23,12 @@ impl Highs {
         // SAFETY, for all below: `instance` is alive, and checks the indices.
         let status = match target {
             Target::Objective(column) => unsafe {
-                sys::Highs_changeColCost(highs, index(column)?, model.objective[column])
+                let cost = self.scale.cost(model.objective[column]);
+                sys::Highs_changeColCost(highs, index(column)?, cost)
             },
             Target::Offset => unsafe {
-                sys::Highs_changeObjectiveOffset(highs, model.objective_offset)
+                let offset = self.scale.cost(model.objective_offset);
+                sys::Highs_changeObjectiveOffset(highs, offset)
             },
             Target::VariableLower(column)
             | Target::VariableUpper(column)
@@ -45,6 +47,22 @@ impl Highs {
                 let value = here.map_or(0.0, |(_, value)| value);
                 unsafe { sys::Highs_changeCoeff(highs, index(row)?, index(column)?, value) }
             }
+        };
+        if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
+    }
+
+    /// Gives a variable a value, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// When HiGHS finds fault with it.
+    pub(in crate::solver) fn fix(&mut self, column: usize, value: f64) -> Result<(), HighsError> {
+        let column = sys::HighsInt::try_from(column).map_err(|_| HighsError::Model)?;
+        // SAFETY: `instance` is alive, and checks the index. A semi-continuous variable would
+        // still have 0 beside the value.
+        let status = unsafe {
+            sys::Highs_changeColIntegrality(self.raw(), column, sys::VAR_TYPE_CONTINUOUS);
+            sys::Highs_changeColBounds(self.raw(), column, value, value)
         };
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }

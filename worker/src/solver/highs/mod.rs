@@ -6,10 +6,12 @@ mod callback;
 mod change;
 mod ranges;
 mod rays;
+mod scale;
 mod start;
 mod status;
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     ffi::{CStr, CString, c_void},
     fmt,
@@ -22,6 +24,7 @@ use solvemesh::v1::VariableKind;
 use super::arrays::Arrays;
 pub(super) use basis::Basic;
 pub(super) use callback::{MipSight, Observer, Sight};
+pub(super) use scale::{OBJECTIVE_SCALE, Scale};
 pub(super) use status::ModelStatus;
 
 /// An instance of HiGHS: silent, and bound to the thread that made it, because the
@@ -31,6 +34,8 @@ pub(super) struct Highs {
     instance: NonNull<c_void>,
     /// Whether observers hear of its log.
     has_log: bool,
+    /// How the model that it holds differs from the one that was passed.
+    scale: Scale,
 }
 
 /// A value of an option.
@@ -101,6 +106,11 @@ pub(super) struct Solution {
     pub duals: Vec<f64>,
 }
 
+/// Coefficients up to this absolute value are dropped: the least that HiGHS allows. Its
+/// default of 1e-9 drops coefficients that decide an optimum: it called `1e-10 x >= 1`
+/// infeasible.
+const SMALL_MATRIX_VALUE: f64 = solvemesh_model::NEGLIGIBLE;
+
 thread_local! {
     /// How many threads the scheduler of this thread has, once it has been started.
     static SCHEDULED: Cell<Option<i32>> = const { Cell::new(None) };
@@ -122,9 +132,9 @@ impl Highs {
     pub(super) fn new() -> Self {
         // SAFETY: takes nothing.
         let instance = NonNull::new(unsafe { sys::Highs_create() });
-        let mut highs =
-            Self { instance: instance.expect("HiGHS has memory for an instance"), has_log: false };
-        highs.hush();
+        let instance = instance.expect("HiGHS has memory for an instance");
+        let mut highs = Self { instance, has_log: false, scale: Scale::default() };
+        highs.set_defaults();
         highs
     }
 
@@ -136,13 +146,19 @@ impl Highs {
             sys::Highs_releaseMemory(self.raw());
             sys::Highs_resetOptions(self.raw());
         }
-        self.hush();
+        self.scale = Scale::default();
+        self.set_defaults();
     }
 
-    /// Says nothing on standard output, which belongs to the protocol.
-    fn hush(&mut self) {
-        // SAFETY: `instance` is alive, the name ends with a zero.
-        unsafe { sys::Highs_setBoolOptionValue(self.raw(), c"output_flag".as_ptr(), 0) };
+    /// Sets what every solve has in common: silence on standard output, which belongs to
+    /// the protocol, and [`SMALL_MATRIX_VALUE`].
+    fn set_defaults(&mut self) {
+        // SAFETY: `instance` is alive, the names end with a zero.
+        unsafe {
+            sys::Highs_setBoolOptionValue(self.raw(), c"output_flag".as_ptr(), 0);
+            let small = c"small_matrix_value".as_ptr();
+            sys::Highs_setDoubleOptionValue(self.raw(), small, SMALL_MATRIX_VALUE);
+        }
         self.has_log = false;
     }
 
@@ -165,7 +181,7 @@ impl Highs {
         if SCHEDULED.replace(Some(threads)).is_some_and(|scheduled| scheduled != threads) {
             // SAFETY: no solve is under way on this thread, to which the scheduler
             // belongs: `run` borrows an instance, and instances don't leave the thread.
-            unsafe { sys::Highs_resetThreadScheduler(1) };
+            unsafe { sys::Highs_resetGlobalScheduler(1) };
         }
         Ok(())
     }
@@ -213,13 +229,16 @@ impl Highs {
         if status == sys::kHighsStatusOk { Ok(()) } else { Err(refused()) }
     }
 
-    /// Replaces the model. HiGHS copies the arrays.
+    /// Replaces the model. HiGHS copies the arrays, with the objective scaled; every number
+    /// that this instance takes or gives from here on is that of the model as it is here.
     ///
     /// # Errors
     ///
     /// [`HighsError::Model`] when HiGHS finds fault with it.
-    pub(super) fn pass(&mut self, arrays: &Arrays<'_>) -> Result<(), HighsError> {
+    pub(super) fn pass(&mut self, arrays: &Arrays<'_>, scale: Scale) -> Result<(), HighsError> {
         let model = arrays.model();
+        self.scale = scale;
+        let costs = self.costs(&model.objective);
         let kinds: Vec<_> = arrays.kinds().iter().copied().map(var_type).collect();
         let kinds = if arrays.is_mip() { kinds.as_ptr() } else { ptr::null() };
         let count = |count: usize| i32::try_from(count).map_err(|_| HighsError::Model);
@@ -238,10 +257,10 @@ impl Highs {
                 count(model.coefficients.len())?,
                 sys::MATRIX_FORMAT_ROW_WISE,
                 sense,
-                model.objective_offset,
-                model.objective.as_ptr(),
-                model.variable_lower.as_ptr(),
-                model.variable_upper.as_ptr(),
+                self.scale.cost(model.objective_offset),
+                costs.as_ptr(),
+                arrays.lower().as_ptr(),
+                arrays.upper().as_ptr(),
                 model.constraint_lower.as_ptr(),
                 model.constraint_upper.as_ptr(),
                 model.row_starts.as_ptr(),
@@ -253,6 +272,19 @@ impl Highs {
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }
 
+    /// How the model that it holds differs from the one that was passed.
+    pub(super) fn scale(&self) -> &Scale {
+        &self.scale
+    }
+
+    /// Costs as HiGHS knows them.
+    fn costs<'a>(&self, costs: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.scale.objective_exponent() == 0 {
+            return costs.into();
+        }
+        costs.iter().map(|&cost| self.scale.cost(cost)).collect()
+    }
+
     /// Makes all solutions of the model equally good.
     pub(super) fn drop_objective(&mut self) {
         // SAFETY: `instance` is alive.
@@ -262,6 +294,7 @@ impl Highs {
 
     /// Replaces the costs of the model, which must be as many as it has columns.
     pub(super) fn set_objective(&mut self, costs: &[f64]) {
+        let costs = self.costs(costs);
         // SAFETY: `instance` is alive; no more columns are changed than there are costs.
         unsafe {
             let columns = sys::Highs_getNumCol(self.raw());
@@ -284,6 +317,17 @@ impl Highs {
 
     /// Lets HiGHS work under an observer, with its clocks at 0. `work` gets the instance.
     fn observed<T>(&mut self, observer: &Observer<'_>, work: impl FnOnce(*mut c_void) -> T) -> T {
+        let scale = self.scale.clone();
+        let unscaled = |sight: Sight<'_>| match sight {
+            Sight::Mip(mip) => observer(Sight::Mip(mip.unscaled(&scale))),
+            Sight::Improved(mip, values) => {
+                let ours = scale.unrunning_values(values);
+                let values = ours.as_deref().unwrap_or(values);
+                observer(Sight::Improved(mip.unscaled(&scale), values))
+            }
+            other => observer(other),
+        };
+        let observer: &Observer<'_> = &unscaled;
         let observer: *const &Observer<'_> = &observer;
         let highs = self.raw();
         // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it
@@ -306,8 +350,24 @@ impl Highs {
         }
     }
 
+    /// The objective of the solution that it holds, offset included.
+    pub(super) fn objective(&self) -> Option<f64> {
+        self.info(c"objective_function_value").map(|objective| self.scale.uncost(objective))
+    }
+
+    /// The bound that branch and bound has proven, offset included.
+    pub(super) fn mip_bound(&self) -> Option<f64> {
+        self.info(c"mip_dual_bound").map(|bound| self.scale.unrunning(bound))
+    }
+
+    /// How many coefficients other than 0 the model has that it holds.
+    pub(super) fn entries(&self) -> usize {
+        // SAFETY: `instance` is alive.
+        usize::try_from(unsafe { sys::Highs_getNumNz(self.raw()) }).unwrap_or(0)
+    }
+
     /// A number that HiGHS knows about the last run, by HiGHS's name.
-    pub(super) fn info(&self, name: &CStr) -> Option<f64> {
+    fn info(&self, name: &CStr) -> Option<f64> {
         let mut value = 0.0;
         // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
         let status =
@@ -370,6 +430,9 @@ impl Highs {
                 solution.duals.as_mut_ptr(),
             )
         };
+        for number in solution.reduced_costs.iter_mut().chain(&mut solution.duals) {
+            *number = self.scale.uncost(*number);
+        }
         (status != sys::kHighsStatusError).then_some(solution)
     }
 

@@ -12,6 +12,10 @@ impl Highs {
     /// How far costs and bounds may move and the basis stays optimal, of an LP that the last
     /// run solved to an optimum by the simplex method, without presolve.
     pub(in crate::solver) fn ranges(&mut self) -> Option<RangeEnds> {
+        if self.entries() == 0 {
+            // HiGHS 1.15 factorises the basis, and crashes where its matrix is empty.
+            return None;
+        }
         let basis = self.basis()?;
         let (n, m) = (basis.variables.len(), basis.constraints.len());
         let [mut cost_lower, mut cost_upper, mut bound_lower, mut bound_upper] =
@@ -51,6 +55,9 @@ impl Highs {
         };
         if status == sys::kHighsStatusError {
             return None;
+        }
+        for cost in cost_lower.iter_mut().chain(&mut cost_upper) {
+            *cost = self.scale.uncost(*cost);
         }
         // Of what is in the basis HiGHS tells something else.
         release(&basis.variables, &mut bound_lower, &mut bound_upper);

@@ -1,5 +1,5 @@
 use highs_sys as sys;
-use solvemesh::v1::{Basis, Start};
+use solvemesh::v1::Basis;
 
 use super::{Highs, HighsError};
 
@@ -7,41 +7,16 @@ use super::{Highs, HighsError};
 const FIRST_STATUS: i32 = 1;
 
 impl Highs {
-    /// Begins the next run from here. The start must be in the normal form of a model of
-    /// the shape that was passed.
+    /// Begins the next run of an LP from a basis, and says whether HiGHS takes it.
     ///
     /// # Errors
     ///
-    /// When HiGHS finds fault with it.
-    pub(in crate::solver) fn begin(&mut self, start: &Start) -> Result<(), HighsError> {
+    /// When it is of another shape than the model.
+    pub(in crate::solver) fn begin_basis(&mut self, basis: &Basis) -> Result<bool, HighsError> {
         // SAFETY: `instance` is alive.
         let (columns, rows) =
             unsafe { (sys::Highs_getNumCol(self.raw()), sys::Highs_getNumRow(self.raw())) };
         let fits = |length: usize, count| usize::try_from(count) == Ok(length);
-        let in_model = |index: &i32| (0..columns).contains(index);
-        if !start.values.is_empty() {
-            let entries =
-                i32::try_from(start.values.len()).map_err(|_| HighsError::Start("solution"))?;
-            if !fits(start.variable_indices.len(), entries)
-                || !start.variable_indices.iter().all(in_model)
-            {
-                return Err(HighsError::Start("solution"));
-            }
-            // SAFETY: `instance` is alive; the arrays have as many entries as told, and
-            // name columns that exist.
-            let status = unsafe {
-                sys::Highs_setSparseSolution(
-                    self.raw(),
-                    entries,
-                    start.variable_indices.as_ptr(),
-                    start.values.as_ptr(),
-                )
-            };
-            if status == sys::kHighsStatusError {
-                return Err(HighsError::Start("solution"));
-            }
-        }
-        let Some(basis) = &start.basis else { return Ok(()) };
         if !fits(basis.variables.len(), columns) || !fits(basis.constraints.len(), rows) {
             return Err(HighsError::Start("basis"));
         }
@@ -51,7 +26,13 @@ impl Highs {
         let (columns, rows) = (own(&basis.variables), own(&basis.constraints));
         // SAFETY: `instance` is alive; there is a status for each column and row.
         let status = unsafe { sys::Highs_setBasis(self.raw(), columns.as_ptr(), rows.as_ptr()) };
-        if status == sys::kHighsStatusError { Err(HighsError::Start("basis")) } else { Ok(()) }
+        Ok(status != sys::kHighsStatusError)
+    }
+
+    /// Forgets the basis and the solution of the last run: the next one begins from nothing.
+    pub(in crate::solver) fn forget_basis(&mut self) {
+        // SAFETY: `instance` is alive.
+        unsafe { sys::Highs_clearSolver(self.raw()) };
     }
 
     /// The basis that the last run ended with, if it had one.

@@ -14,8 +14,10 @@ use solvemesh_model::{
 use super::vertex::Vertex;
 use crate::solver::{
     arrays::Arrays,
-    direct,
-    highs::{Highs, ModelStatus},
+    direct, doubts,
+    highs::{Highs, ModelStatus, Scale},
+    polish::polish,
+    proof,
     report::{Monitor, Reports},
     task::Finding,
     termination::{at_sight, failed},
@@ -101,7 +103,6 @@ impl Session {
         });
         let Finding { termination, values, duals, statistics, .. } = found;
         let Termination { reason, limit, bound, detail, .. } = termination;
-        let optimal = reason == Reason::Optimal as i32;
         let failed = matches!(
             Reason::try_from(reason),
             Ok(Reason::NumericalError | Reason::OtherError) | Err(_)
@@ -110,11 +111,13 @@ impl Session {
             index,
             reason,
             limit,
-            bound: bound.filter(|_| !optimal),
+            bound: bound.filter(|_| !self.is_lp),
             values,
             duals,
             iterations: statistics.simplex_iterations + statistics.barrier_iterations,
             detail: if failed { detail } else { String::new() },
+            infeasibility_proof: found.infeasibility_proof,
+            unbounded_ray: found.unbounded_ray,
         }
     }
 
@@ -123,10 +126,12 @@ impl Session {
         let arrays = Arrays::of(self.patched.model()).map_err(|misfit| misfit.to_string())?;
         if let Some(termination) = at_sight(&arrays) {
             let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
-            return Ok(Finding { duals, ..termination.into() });
+            let proof = proof::proof_at_sight(&arrays);
+            return Ok(Finding { duals, infeasibility_proof: proof, ..termination.into() });
         }
+        let scale = Scale::of(&arrays, &self.options);
         let highs = match &mut self.highs {
-            Some(highs) => {
+            Some(highs) if *highs.scale() == scale => {
                 // What differs from the base now, or did when HiGHS was last at work.
                 let now: HashSet<Target> = self.patched.changed().collect();
                 for target in self.held.union(&now) {
@@ -137,10 +142,10 @@ impl Session {
                 self.held = now;
                 highs
             }
-            none => {
-                let highs = none.insert(Highs::new());
-                direct::configure(highs, &arrays, &self.options)?;
-                highs.pass(&arrays).map_err(|error| error.to_string())?;
+            other => {
+                let highs = other.insert(Highs::new());
+                direct::configure(highs, &arrays, &self.options, &scale)?;
+                highs.pass(&arrays, scale).map_err(|error| error.to_string())?;
                 self.held = self.patched.changed().collect();
                 highs
             }
@@ -150,7 +155,11 @@ impl Session {
         }
         let time_limit = direct::time_limit(&self.options)?;
         let status = direct::run(highs, time_limit, monitor);
-        let finding = direct::finding(highs, &arrays, status);
+        let mut finding = direct::finding(highs, &arrays, status);
+        proof::explain(highs, &arrays, &self.options, time_limit, monitor, &mut finding);
+        if !self.is_lp && !finding.values.is_empty() {
+            polish(&arrays, time_limit, monitor, &mut finding);
+        }
         if matches!(
             status,
             ModelStatus::Infeasible | ModelStatus::Unbounded | ModelStatus::UnboundedOrInfeasible
@@ -158,7 +167,12 @@ impl Session {
             // It may have been asked whether there is any solution at all.
             highs.set_objective(&self.patched.model().objective);
         }
-        if direct::is_suspect(status) {
+        let mut holds = true;
+        let finding = doubts::settled(finding, &arrays, &self.options, monitor, |options| {
+            holds = false;
+            direct::from_nothing(&arrays, options, monitor)
+        });
+        if direct::is_suspect(status) || !holds {
             self.highs = None;
             return Ok(finding);
         }

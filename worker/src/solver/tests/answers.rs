@@ -116,7 +116,8 @@ fn infeasible_and_unbounded_are_told_apart() {
         let unbounded = dense(MAX, &[1.0, 1.0], &[(-INF, &[1.0, -1.0], 2.0)]);
         let outcome = solve(with_kinds(unbounded, &[kind; 2]));
         assert_eq!(reason(&outcome), Reason::Unbounded, "{kind:?}");
-        assert!(outcome.values.is_empty());
+        // From there it grows without limit.
+        assert!(outcome.values.len() == 2 && outcome.values[0] - outcome.values[1] <= 2.0);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod claims;
 mod duals;
 pub(super) mod instances;
 mod limits;

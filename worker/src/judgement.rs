@@ -1,0 +1,314 @@
+//! What a solver's claim is worth once it has been checked outside of the solver: a pure
+//! function of the claim and of the evidence for it. Whatever a solver says, a job is told
+//! OPTIMAL, INFEASIBLE or UNBOUNDED only as far as this file accepts it.
+
+use solvemesh::v1::{LinearModel, SolveOptions, TerminationReason as Reason};
+use solvemesh_model::{
+    Domain, NEGLIGIBLE, dropped_entry, is_linear_program,
+    verify::{
+        Check,
+        claim::{self, Gaps},
+    },
+};
+
+/// How near the bound of an LP has to be to its objective, relative to the larger of them,
+/// to be told as equal: the duals are exact to about as many digits.
+const SAME: f64 = 1e-9;
+
+/// The raw option of HiGHS that says which coefficients it drops.
+const SMALL_MATRIX_VALUE: &str = "small_matrix_value";
+
+/// What was asked of a solve, as far as its claims are held against it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Standard {
+    gaps: Gaps,
+    /// Coefficients up to this absolute value are not part of what was solved.
+    dropped: f64,
+}
+
+impl Standard {
+    /// That of a job.
+    pub(crate) fn of(options: &SolveOptions) -> Self {
+        let asked = options.solver_options.get(SMALL_MATRIX_VALUE);
+        let asked = asked.and_then(|text| text.parse().ok());
+        Self { gaps: Gaps::of(options), dropped: asked.unwrap_or(NEGLIGIBLE) }
+    }
+}
+
+impl Default for Standard {
+    fn default() -> Self {
+        Self::of(&SolveOptions::default())
+    }
+}
+
+/// What was found about a claim outside of the solver.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Evidence<'a> {
+    /// The check of the solution that came with it.
+    pub(crate) check: Option<&'a Check>,
+    /// The bound that the solver claims.
+    pub(crate) bound: Option<f64>,
+    /// Whether a proof that there is no solution holds.
+    pub(crate) infeasible: bool,
+    /// Whether a direction that improves without end holds.
+    pub(crate) ray: bool,
+}
+
+/// What the submitter is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    /// What was found out.
+    pub(crate) reason: Reason,
+    /// The bound.
+    pub(crate) bound: Option<f64>,
+    /// Why the claim was not accepted, for people.
+    pub(crate) objection: Option<String>,
+}
+
+/// Judges a claim about a model in normal form.
+pub(crate) fn judge(
+    model: &LinearModel,
+    claimed: Reason,
+    evidence: Evidence<'_>,
+    standard: Standard,
+) -> Verdict {
+    let accepted = Verdict { reason: claimed, bound: evidence.bound, objection: None };
+    match claimed {
+        Reason::Optimal => optimum(model, evidence, standard, accepted),
+        Reason::Feasible => match evidence.check {
+            Some(check) if !check.acceptable => {
+                let doubt = claim::Doubt::Violation(check.worst_violation());
+                accepted.but(Reason::Imprecise, format!("the solver accepts its solution; {doubt}"))
+            }
+            _ => accepted,
+        },
+        Reason::Infeasible if evidence.infeasible => accepted,
+        Reason::Infeasible if evidence.check.is_some_and(|check| check.acceptable) => {
+            let why = "the solver calls the model infeasible, and has found a solution";
+            accepted.but(Reason::Imprecise, why.to_owned())
+        }
+        Reason::Infeasible if is_linear_program(model) => {
+            let why = "the solver calls the model infeasible, and no proof of it holds";
+            accepted.but(Reason::Imprecise, why.to_owned())
+        }
+        Reason::Infeasible => match lost(model, standard) {
+            Some(why) => {
+                let why = format!("the solver calls the model infeasible, but {why}");
+                accepted.but(Reason::Imprecise, why)
+            }
+            None => accepted,
+        },
+        Reason::Unbounded => unbounded(model, evidence, accepted),
+        _ => accepted,
+    }
+}
+
+impl Verdict {
+    fn but(self, reason: Reason, objection: String) -> Self {
+        Self { reason, objection: Some(objection), ..self }
+    }
+}
+
+fn optimum(
+    model: &LinearModel,
+    evidence: Evidence<'_>,
+    standard: Standard,
+    mut accepted: Verdict,
+) -> Verdict {
+    let Some(check) = evidence.check else {
+        let why = "the solver claims an optimum and tells no solution".to_owned();
+        return accepted.but(Reason::Imprecise, why);
+    };
+    let lp = is_linear_program(model);
+    let gaps = if lp { Gaps::NONE } else { standard.gaps };
+    if lp {
+        accepted.bound = check.bound.map(|bound| {
+            let scale = bound.abs().max(check.objective.abs());
+            let same = (bound - check.objective).abs() <= SAME * scale;
+            if same { check.objective } else { bound }
+        });
+    }
+    if let Some(doubt) = claim::doubt(model, check, accepted.bound, gaps) {
+        let why = format!("the solver calls its solution optimal; {doubt}");
+        return accepted.but(Reason::Imprecise, why);
+    }
+    // The duals of an LP were held against every coefficient.
+    match lost(model, standard).filter(|_| !lp) {
+        Some(why) => {
+            let why = format!("the solver calls its solution optimal, but {why}");
+            accepted.but(Reason::Imprecise, why)
+        }
+        None => accepted,
+    }
+}
+
+/// Why what was solved is another model than the one submitted, if it is.
+fn lost(model: &LinearModel, standard: Standard) -> Option<String> {
+    let (row, column) = dropped_entry(model, standard.dropped)?;
+    let name = |names: &[String], index: usize| names.get(index).cloned().unwrap_or_default();
+    let row = name(&model.constraint_names, row);
+    let column = name(&model.variable_names, column);
+    Some(format!("it leaves out the coefficient of variable `{column}` in constraint `{row}`"))
+}
+
+fn unbounded(model: &LinearModel, evidence: Evidence<'_>, accepted: Verdict) -> Verdict {
+    let somewhere = evidence.check.is_some_and(|check| check.acceptable);
+    let bounded = || {
+        (0..model.variable_lower.len()).all(|column| {
+            let (lower, upper) = Domain::of(model, column).hull();
+            lower.is_finite() && upper.is_finite()
+        })
+    };
+    let claim = "the solver calls the model unbounded, and ";
+    match (evidence.ray, somewhere) {
+        (true, true) => accepted,
+        (true, false) => {
+            let why = format!("{claim}no solution of it is known");
+            accepted.but(Reason::InfeasibleOrUnbounded, why)
+        }
+        (false, _) if bounded() => {
+            accepted.but(Reason::Imprecise, format!("{claim}every variable has two bounds"))
+        }
+        (false, _) => {
+            let why = format!("{claim}no direction that improves without end holds");
+            accepted.but(Reason::InfeasibleOrUnbounded, why)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh::v1::VariableKind;
+    use solvemesh_model::verify::{Candidate, verify};
+
+    use super::*;
+
+    /// Minimise x in [1, upper], with a coefficient of it in a free row.
+    fn model(kind: VariableKind, upper: f64, coefficient: f64) -> LinearModel {
+        LinearModel {
+            objective: vec![1.0],
+            variable_lower: vec![1.0],
+            variable_upper: vec![upper],
+            variable_kinds: vec![kind.into()],
+            variable_names: vec!["x".to_owned()],
+            constraint_lower: vec![f64::NEG_INFINITY],
+            constraint_upper: vec![f64::INFINITY],
+            constraint_names: vec!["c".to_owned()],
+            row_starts: vec![0, 1],
+            column_indices: vec![0],
+            coefficients: vec![coefficient],
+            ..LinearModel::default()
+        }
+    }
+
+    fn lp() -> LinearModel {
+        model(VariableKind::Continuous, 9.0, 1.0)
+    }
+
+    fn mip() -> LinearModel {
+        model(VariableKind::Integer, 9.0, 1.0)
+    }
+
+    fn check(model: &LinearModel, value: f64, duals: Option<f64>) -> Check {
+        let reduced_costs: Vec<f64> = duals.into_iter().collect();
+        let duals = vec![0.0; reduced_costs.len()];
+        let candidate =
+            Candidate { values: &[value], duals: &duals, reduced_costs: &reduced_costs };
+        verify(model, candidate).unwrap()
+    }
+
+    fn verdict(model: &LinearModel, claimed: Reason, evidence: Evidence<'_>) -> Verdict {
+        judge(model, claimed, evidence, Standard::default())
+    }
+
+    #[test]
+    fn an_optimum_of_an_lp_is_proven_by_its_duals() {
+        let (best, poor) = (check(&lp(), 1.0, Some(1.0)), check(&lp(), 2.0, Some(1.0)));
+        let bare = check(&lp(), 1.0, None);
+        let of = |check| Evidence { check: Some(check), bound: Some(1.0), ..Default::default() };
+        let proven = verdict(&lp(), Reason::Optimal, of(&best));
+        assert_eq!((proven.reason, proven.bound), (Reason::Optimal, Some(1.0)));
+        for check in [&poor, &bare] {
+            let verdict = verdict(&lp(), Reason::Optimal, of(check));
+            assert_eq!(verdict.reason, Reason::Imprecise, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn an_optimum_of_a_mip_is_within_the_gaps_of_its_bound() {
+        let found = check(&mip(), 2.0, None);
+        let of = |bound| Evidence { check: Some(&found), bound, ..Default::default() };
+        assert_eq!(verdict(&mip(), Reason::Optimal, of(Some(2.0))).reason, Reason::Optimal);
+        let wrong = verdict(&mip(), Reason::Optimal, of(Some(1.0)));
+        assert_eq!((wrong.reason, wrong.bound), (Reason::Imprecise, Some(1.0)));
+        let objection = wrong.objection.unwrap();
+        assert!(objection.contains("objective is 2") && objection.contains("is 1"), "{objection}");
+        assert_eq!(verdict(&mip(), Reason::Optimal, of(None)).reason, Reason::Imprecise);
+        let options = SolveOptions { relative_gap: Some(0.5), ..SolveOptions::default() };
+        let wide = judge(&mip(), Reason::Optimal, of(Some(1.0)), Standard::of(&options));
+        assert_eq!(wide.reason, Reason::Optimal);
+    }
+
+    #[test]
+    fn an_optimum_without_a_solution_is_none() {
+        let verdict = verdict(&mip(), Reason::Optimal, Evidence::default());
+        assert_eq!(verdict.reason, Reason::Imprecise);
+    }
+
+    #[test]
+    fn a_mip_of_which_a_coefficient_was_left_out_is_another_model() {
+        for (coefficient, upper, expected) in [
+            (1e-13, f64::INFINITY, Reason::Imprecise),
+            (1e-13, 9.0, Reason::Optimal),
+            (1e-11, f64::INFINITY, Reason::Optimal),
+        ] {
+            let mut model = model(VariableKind::Integer, upper, coefficient);
+            let found = check(&model, 1.0, None);
+            let evidence = Evidence { check: Some(&found), bound: Some(1.0), ..Default::default() };
+            // Of a free row nothing matters.
+            assert_eq!(verdict(&model, Reason::Optimal, evidence).reason, Reason::Optimal);
+            model.constraint_lower[0] = -1.0;
+            let verdict = verdict(&model, Reason::Optimal, evidence);
+            assert_eq!(verdict.reason, expected, "{coefficient:e} {upper}");
+            assert!(verdict.objection.is_none_or(|why| why.contains("`x`") && why.contains("`c`")));
+        }
+    }
+
+    #[test]
+    fn no_lp_is_infeasible_without_a_proof_and_a_mip_is_by_the_solvers_word() {
+        let proven = Evidence { infeasible: true, ..Evidence::default() };
+        assert_eq!(verdict(&lp(), Reason::Infeasible, proven).reason, Reason::Infeasible);
+        let bare = Evidence::default();
+        assert_eq!(verdict(&lp(), Reason::Infeasible, bare).reason, Reason::Imprecise);
+        assert_eq!(verdict(&mip(), Reason::Infeasible, bare).reason, Reason::Infeasible);
+    }
+
+    #[test]
+    fn unbounded_takes_a_place_and_a_direction() {
+        let open = model(VariableKind::Continuous, f64::INFINITY, 1.0);
+        let place = check(&open, 1.0, None);
+        let nowhere = check(&open, 0.0, None);
+        for (ray, check, expected) in [
+            (true, Some(&place), Reason::Unbounded),
+            (true, Some(&nowhere), Reason::InfeasibleOrUnbounded),
+            (true, None, Reason::InfeasibleOrUnbounded),
+            (false, Some(&place), Reason::InfeasibleOrUnbounded),
+        ] {
+            let evidence = Evidence { ray, check, ..Evidence::default() };
+            assert_eq!(verdict(&open, Reason::Unbounded, evidence).reason, expected);
+        }
+        let verdict = verdict(&lp(), Reason::Unbounded, Evidence::default());
+        assert_eq!(verdict.reason, Reason::Imprecise, "every variable is bounded");
+    }
+
+    #[test]
+    fn a_solution_at_a_limit_needs_no_bound_and_violates_nothing() {
+        let (good, bad) = (check(&mip(), 2.0, None), check(&mip(), 2.5, None));
+        for (check, expected) in [(&good, Reason::Feasible), (&bad, Reason::Imprecise)] {
+            let evidence = Evidence { check: Some(check), ..Evidence::default() };
+            assert_eq!(verdict(&mip(), Reason::Feasible, evidence).reason, expected);
+        }
+    }
+}
