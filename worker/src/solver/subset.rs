@@ -159,8 +159,11 @@ impl Part {
         highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
         match run_within(highs, time_limit, monitor)? {
             ModelStatus::Unknown => {
-                // What the dual simplex method can't tell, the primal one may.
+                // What the dual simplex method can't tell, the primal one may, without
+                // entries that make the basis ill-conditioned.
                 highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
+                highs.set("small_matrix_value", &Value::Double(1e-9)).ok()?;
+                highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
                 run_within(highs, time_limit, monitor)
             }
             status => Some(status),

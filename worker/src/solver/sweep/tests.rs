@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
+use proptest::prelude::*;
 use solvemesh::{
     solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind},
     v1::{
-        GridAxis, LinearModel, Parameter, ParameterKind, ScenarioGrid, ScenarioRange,
-        ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
+        GridAxis, LinearModel, ObjectiveSense, Parameter, ParameterKind, ScenarioGrid,
+        ScenarioRange, ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
     },
 };
 use solvemesh_model::{
@@ -17,7 +18,7 @@ use solvemesh_model::{
 use super::Sweeps;
 use crate::solver::{
     report::Reports,
-    samples::{Pipe, wyndor},
+    samples::{Pipe, dense, wyndor},
     tests::{instances::instance, solve, termination},
 };
 
@@ -216,5 +217,124 @@ fn capacities_of_a_mip_agree_with_cold_solves() {
         let found = objective(&model, &outcome.values);
         // Each is within the gap of 1e-4 of the best.
         assert!((found - cold).abs() <= 2e-4 * cold.abs(), "{found} instead of {cold}");
+    }
+}
+
+#[test]
+fn a_model_without_entries_is_swept() {
+    let model = dense(ObjectiveSense::Minimize, &[3.0], &[(f64::NEG_INFINITY, &[0.0], 3.0)]);
+    let model = LinearModel { variable_lower: vec![-1.0], variable_upper: vec![1.0], ..model };
+    let sweep = grid(&[(variable(ParameterKind::Objective, 0), 1.0, 3.0, 3)]);
+    let swept = swept(&model, &sweep);
+    let objectives: Vec<f64> =
+        swept.iter().map(|(model, outcome)| objective(model, &outcome.values)).collect();
+    assert_eq!(objectives, [-1.0, -2.0, -3.0]);
+}
+
+#[test]
+fn a_scenario_after_an_unbounded_one_is_answered() {
+    let free = f64::NEG_INFINITY;
+    let rows: [(f64, &[f64], f64); 3] = [
+        (free, &[-1.0, 4.0, 0.5, 5.0, -2.0], 10.0),
+        (6.0, &[0.0, 2.0, 0.0, 0.0, 5.0], f64::INFINITY),
+        (free, &[5.0, 0.0, 2.0, 0.0, 3.0], 0.0),
+    ];
+    let model = dense(ObjectiveSense::Minimize, &[1.0, -2.0, 2.0, 2.0, 0.0], &rows);
+    let model = LinearModel {
+        variable_lower: vec![2.0, 0.0, free, free, free],
+        variable_upper: vec![4.0, 5.0, f64::INFINITY, f64::INFINITY, 4.0],
+        ..model
+    };
+    let sweep = grid(&[(variable(ParameterKind::VariableFixed, 4), 1.0, 0.0, 2)]);
+    for (_, outcome) in swept(&model, &sweep) {
+        assert_eq!(outcome.reason(), Reason::Unbounded);
+        assert!(outcome.unbounded_ray.is_some() && outcome.values.len() == 5, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_sweep_of_a_mip_is_not_misled_by_its_own_starts() {
+    let model = dense(
+        ObjectiveSense::Minimize,
+        &[1.0, -1.0, 0.0],
+        &[(4.5, &[5.0, -2.0, 0.0], f64::INFINITY)],
+    );
+    let model = LinearModel {
+        variable_lower: vec![f64::NEG_INFINITY, 0.0, 0.0],
+        variable_upper: vec![4.0, 5.0, 1.0],
+        variable_kinds: vec![2, 1, 2],
+        ..model
+    };
+    let sweep = grid(&[(variable(ParameterKind::Objective, 2), 8.0, -1.0, 2)]);
+    let objectives: Vec<f64> = swept(&model, &sweep)
+        .iter()
+        .map(|(model, outcome)| objective(model, &outcome.values))
+        .collect();
+    assert_eq!(objectives, [-2.0, -3.0]);
+}
+
+#[test]
+fn small_costs_are_swept_as_large_ones_are() {
+    // Each with a factor of its own, and none with that of the scenario before.
+    let rates: Vec<f64> = [1e-9, 5e-6, 0.25, 500.0].into();
+    let table = ScenarioTable {
+        parameters: vec![
+            variable(ParameterKind::Objective, 0),
+            variable(ParameterKind::Objective, 1),
+        ],
+        count: Some(4),
+        values: rates.iter().flat_map(|rate| [0.6 * rate, *rate]).collect(),
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    for (rate, (_, outcome)) in rates.iter().zip(swept(&wyndor(), &sweep)) {
+        assert_eq!(outcome.reason(), Reason::Optimal);
+        let near = outcome.values.iter().zip([2.0, 6.0]).all(|(x, at)| (x - at).abs() < 1e-9);
+        assert!(near, "{rate:e}: {:?}", outcome.values);
+    }
+}
+
+/// Small models with integers or without, and values for two of their numbers.
+fn small_sweeps() -> impl Strategy<Value = (LinearModel, Sweep)> {
+    let number = |range: std::ops::Range<i32>| range.prop_map(f64::from);
+    (2..4usize, 1..4usize).prop_flat_map(move |(n, m)| {
+        let rows =
+            prop::collection::vec((prop::collection::vec(number(-4..5), n), number(-6..13)), m);
+        let costs = prop::collection::vec(number(-5..6), n);
+        let kinds = prop::collection::vec(1..3i32, n);
+        let uppers =
+            prop::collection::vec(prop_oneof![4 => number(1..9), 1 => Just(f64::INFINITY)], n);
+        let values = prop::collection::vec((number(-6..7), number(-4..9)), 2..7);
+        (rows, costs, kinds, uppers, values, 0..n, 0..m).prop_map(
+            |(rows, costs, kinds, uppers, values, column, row)| {
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|(row, side)| (f64::NEG_INFINITY, row.as_slice(), *side))
+                    .collect();
+                let model = dense(ObjectiveSense::Maximize, &costs, &rows);
+                let model = LinearModel { variable_kinds: kinds, variable_upper: uppers, ..model };
+                let index = |index: usize| i32::try_from(index).unwrap();
+                let table = ScenarioTable {
+                    parameters: vec![
+                        variable(ParameterKind::Objective, index(column)),
+                        constraint(ParameterKind::ConstraintUpper, index(row)),
+                    ],
+                    count: Some(index(values.len())),
+                    values: values.iter().flat_map(|(cost, side)| [*cost, *side]).collect(),
+                    ..ScenarioTable::default()
+                };
+                let scenarios = Some(sweep::Scenarios::Table(table));
+                (model, Sweep { scenarios, ..Sweep::default() })
+            },
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn each_scenario_of_any_sweep_agrees_with_a_solve_of_its_own((model, sweep) in small_sweeps()) {
+        agree_with_cold_solves(&model, &sweep);
     }
 }

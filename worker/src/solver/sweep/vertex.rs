@@ -7,12 +7,17 @@
 //! test), and y proves it.
 
 use solvemesh::v1::{Basis, BasisStatus as Status, LinearModel, ObjectiveSense};
-use solvemesh_model::{entries, sweep::Target, verify::reduced_costs};
+use solvemesh_model::{
+    entries,
+    sweep::Target,
+    verify::{largest_cost, reduced_costs},
+};
 
 use crate::solver::highs::{Basic, Highs};
 
 /// How far outside of its bounds a value, or on the wrong side of 0 a dual, may be, each
-/// times a scale of at least 1: as HiGHS's own tolerances.
+/// times a scale: as HiGHS's own tolerances. The scale of a value is at least 1, that of a
+/// dual at least the largest cost, up to 1.
 const TOLERANCE: f64 = 1e-7;
 
 /// A basis that HiGHS holds, factorised.
@@ -156,15 +161,16 @@ impl Vertex {
     /// Whether no sign of y or of a reduced cost would improve the objective.
     fn signs_fit(&self, model: &LinearModel, prices: &Prices) -> bool {
         let minimised = if model.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 };
+        let unit = largest_cost(model).min(1.0);
         let Basis { variables, constraints } = &self.statuses;
         let columns = prices.reduced_costs.iter().zip(variables).enumerate();
         let mut rows = prices.duals.iter().zip(constraints).enumerate();
         columns.into_iter().all(|(column, (&cost, &status))| {
-            let fixed = model.variable_lower[column] == model.variable_upper[column];
-            optimal(minimised * cost, status, fixed, model.objective[column].abs())
+            let bounds = (model.variable_lower[column], model.variable_upper[column]);
+            optimal(minimised * cost, status, bounds, model.objective[column].abs().max(unit))
         }) && rows.all(|(row, (&dual, &status))| {
-            let fixed = model.constraint_lower[row] == model.constraint_upper[row];
-            optimal(minimised * dual, status, fixed, 0.0)
+            let bounds = (model.constraint_lower[row], model.constraint_upper[row]);
+            optimal(minimised * dual, status, bounds, unit)
         })
     }
 }
@@ -186,14 +192,19 @@ fn place(status: i32, lower: f64, upper: f64) -> Option<f64> {
 }
 
 /// Whether a dual, given as if the model were minimised, fits to where its variable or
-/// activity is: from there it can only make the objective worse.
-fn optimal(dual: f64, status: i32, fixed: bool, scale: f64) -> bool {
-    let tolerance = TOLERANCE * scale.max(1.0);
+/// activity is: from there it can only make the objective worse. One within the tolerance
+/// on the wrong side must not gain more than that from a bound that is far away.
+fn optimal(dual: f64, status: i32, (lower, upper): (f64, f64), scale: f64) -> bool {
+    let tolerance = TOLERANCE * scale;
+    let small = |wrong: f64| {
+        let gain = wrong * (upper - lower);
+        wrong <= 0.0 || wrong <= tolerance && (gain <= tolerance || gain.is_infinite())
+    };
     match Status::try_from(status) {
         Ok(Status::Basic | Status::Zero) => dual.abs() <= tolerance,
-        Ok(Status::Lower | Status::Upper | Status::Nonbasic) if fixed => true,
-        Ok(Status::Lower) => dual >= -tolerance,
-        Ok(Status::Upper) => dual <= tolerance,
+        Ok(Status::Lower | Status::Upper | Status::Nonbasic) if lower == upper => true,
+        Ok(Status::Lower) => small(-dual),
+        Ok(Status::Upper) => small(dual),
         // Which bound it is at is not told.
         Ok(Status::Nonbasic | Status::Unspecified) | Err(_) => false,
     }
