@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use solvemesh::v1::{FileFormat, ModelFile};
 
 use crate::{
-    Fault, FaultKind, Limits,
+    Fault, FaultKind, Limits, Place,
     text::{Format, decode, sniff},
     unpack::{UnpackError, unpack},
 };
@@ -16,10 +16,15 @@ pub(crate) fn open<'a>(
 ) -> Result<(Format, Cow<'a, str>), Fault> {
     let bytes = unpack(&file.content, limits.max_model_bytes).map_err(|error| {
         let kind = match error {
-            UnpackError::Damaged(..) => FaultKind::Invalid,
             UnpackError::TooLarge(_) => FaultKind::TooLarge,
+            UnpackError::Unread(_) | UnpackError::Twice(_) => FaultKind::Unsupported,
+            UnpackError::Damaged(..) | UnpackError::Empty | UnpackError::EmptyInside => {
+                FaultKind::Invalid
+            }
         };
-        fault("file", kind, error.to_string())
+        let empty = matches!(error, UnpackError::Empty | UnpackError::EmptyInside);
+        let place = empty.then_some(Place { line: 1, column: 1 });
+        Fault { place, ..fault("file", kind, error.to_string()) }
     })?;
     limits.check_bytes("file", bytes.len())?;
     let format = match FileFormat::try_from(file.format) {

@@ -20,9 +20,27 @@ impl Format {
     }
 }
 
-/// Text of a file. Bytes that are not UTF-8 are refused, except in a comment, where
-/// older files keep the names of their authors.
+/// Text of a file, in the encoding that its first line declares. Of UTF-8, which it is in
+/// if it declares none, other bytes are refused, except in a comment, where older files keep
+/// the names of their authors.
 pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str>, Fault> {
+    match declared(&bytes, format) {
+        None | Some(Encoding::Utf8) => {}
+        // Each byte is the character of that number.
+        Some(Encoding::Latin1) => {
+            return Ok(bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into());
+        }
+        Some(Encoding::Other(name)) => {
+            return Err(Fault {
+                field: "file".to_owned(),
+                place: Some(Place { line: 1, column: 1 }),
+                kind: FaultKind::Unsupported,
+                message: format!(
+                    "the file declares the encoding {name}; UTF-8 and ISO-8859-1 are read"
+                ),
+            });
+        }
+    }
     let bytes = match bytes {
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => return Ok(Cow::Borrowed(text)),
@@ -34,6 +52,40 @@ pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str
         },
     };
     replace(&bytes, format).map(Cow::Owned)
+}
+
+/// An encoding that a file declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Latin1,
+    /// One that is not read.
+    Other(String),
+}
+
+/// The encoding that the first line declares, as CPLEX writes it: `\ENCODING=ISO-8859-1` in
+/// a comment.
+fn declared(bytes: &[u8], format: Format) -> Option<Encoding> {
+    const KEYWORD: &[u8] = b"ENCODING=";
+    // No line that declares an encoding is longer than this.
+    let head = &bytes[..bytes.len().min(200)];
+    let line = head.split(|&byte| byte == b'\n').next()?.trim_ascii();
+    let comment = match format {
+        Format::Lp => line.strip_prefix(b"\\")?,
+        Format::Mps => line.strip_prefix(b"*")?,
+    };
+    let comment = comment.trim_ascii();
+    let (keyword, name) = comment.split_at_checked(KEYWORD.len())?;
+    if !keyword.eq_ignore_ascii_case(KEYWORD) {
+        return None;
+    }
+    let name = String::from_utf8_lossy(name.trim_ascii());
+    let plain = name.to_ascii_lowercase().replace(['_', '-', ' '], "");
+    Some(match plain.as_str() {
+        "utf8" | "ascii" | "usascii" => Encoding::Utf8,
+        "iso88591" | "latin1" | "l1" => Encoding::Latin1,
+        _ => Encoding::Other(name.escape_debug().to_string()),
+    })
 }
 
 /// The text with a sign in place of what is not UTF-8, in time linear in its length:
@@ -80,8 +132,25 @@ pub(crate) fn sniff(bytes: &[u8]) -> Option<Format> {
     if word.starts_with(b"\\") {
         return Some(Format::Lp);
     }
-    let lp = ["min", "max", "minimize", "maximize", "minimise", "maximise", "minimum", "maximum"];
-    if lp.iter().any(is) {
+    let lp = [
+        "min",
+        "max",
+        "minimize",
+        "maximize",
+        "minimise",
+        "maximise",
+        "minimum",
+        "maximum",
+        "problem",
+        // lp_solve's, of which the reader of LP files says that it is another format.
+        "min:",
+        "max:",
+        "minimize:",
+        "maximize:",
+        "minimise:",
+        "maximise:",
+    ];
+    if lp.iter().any(is) || word.starts_with(b"/*") || word.starts_with(b"//") {
         return Some(Format::Lp);
     }
     let mps = ["NAME", "ROWS", "OBJSENSE", "OBJNAME"];
@@ -103,6 +172,21 @@ mod tests {
         assert_eq!(fault.place, Some(Place { line: 3, column: 6 }));
         let fault = decode(b"min x\xf6 \\ J\xf6rg\n", Format::Lp).unwrap_err();
         assert_eq!(fault.place, Some(Place { line: 1, column: 6 }));
+    }
+
+    #[test]
+    fn a_declared_encoding_is_the_one_that_is_read() {
+        let decode = |bytes: &'static [u8], format| decode(Cow::Borrowed(bytes), format);
+        let text = decode(b"\\ENCODING=ISO-8859-1\nmin J\xf6rg\n", Format::Lp).expect("text");
+        assert_eq!(text, "\\ENCODING=ISO-8859-1\nmin J\u{f6}rg\n");
+        // Also where it could be UTF-8.
+        let text = decode(b"* encoding = x\n* \n\xc3\xa4", Format::Mps).expect("UTF-8");
+        assert!(text.ends_with('\u{e4}'), "{text}");
+        let text = decode(b"*ENCODING=latin1\r\n\xc3\xa4", Format::Mps).expect("text");
+        assert!(text.ends_with("\u{c3}\u{a4}"), "{text}");
+        assert!(decode(b"\\ENCODING=utf-8\nmin \xc3\xa4\n", Format::Lp).is_ok());
+        let fault = decode(b"\\ENCODING=EBCDIC\n", Format::Lp).unwrap_err();
+        assert!(fault.message.contains("EBCDIC"), "{fault}");
     }
 
     #[test]

@@ -19,19 +19,73 @@ pub(crate) enum UnpackError {
     Damaged(&'static str, String),
     #[error("unpacks to more than {0} bytes, the limit max_model_bytes")]
     TooLarge(usize),
+    #[error("is {0}; LP and MPS files are read plain, and packed with gzip or zstd")]
+    Unread(&'static str),
+    #[error("is packed twice: there is {0} in it")]
+    Twice(&'static str),
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file is empty, once it is unpacked")]
+    EmptyInside,
+}
+
+/// How the files begin that are packed in another way, and what they are.
+const OTHERS: [(&[u8], &str); 8] = [
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\0", "an xz file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x1f\x9d", "a compress file (.Z)"),
+    (b"\x04\x22\x4d\x18", "an lz4 file"),
+    (b"Rar!\x1a\x07", "a rar archive"),
+];
+
+fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// A frame, or one that is to be skipped.
+fn is_zstd(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// What a packed file is that is not read.
+fn other(bytes: &[u8]) -> Option<&'static str> {
+    OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
 }
 
 /// The bytes of a file after unpacking, at most `limit` of them. gzip (any number of
-/// members) and zstd (any number of frames) are told by their first bytes; everything
-/// else is taken as it is.
+/// members) and zstd (any number of frames) are told by their first bytes, as is what else
+/// packs files, which is refused by its name; everything else is taken as it is.
 pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, UnpackError> {
-    match bytes {
-        [0x1f, 0x8b, ..] => gunzip(bytes, limit).map(Cow::Owned),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            unzstd(bytes, limit).map(Cow::Owned)
-        }
-        _ => Ok(Cow::Borrowed(bytes)),
+    let unpacked = if is_gzip(bytes) {
+        gunzip(bytes, limit)?
+    } else if is_zstd(bytes) {
+        unzstd(bytes, limit)?
+    } else if let Some(what) = other(bytes) {
+        return Err(UnpackError::Unread(what));
+    } else if is_blank(bytes) {
+        return Err(UnpackError::Empty);
+    } else {
+        return Ok(Cow::Borrowed(bytes));
+    };
+    let again = match unpacked.as_slice() {
+        inside if is_gzip(inside) => Some("a gzip file"),
+        inside if is_zstd(inside) => Some("a zstd file"),
+        inside => other(inside),
+    };
+    match again {
+        Some(what) => Err(UnpackError::Twice(what)),
+        None if is_blank(&unpacked) => Err(UnpackError::EmptyInside),
+        None => Ok(Cow::Owned(unpacked)),
     }
+}
+
+/// Whether nothing, or nothing but blanks, is in a file; a longer run of blanks than this is
+/// left to the readers.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.len() < 1 << 16 && bytes.trim_ascii().is_empty()
 }
 
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
@@ -106,6 +160,38 @@ mod tests {
     #[test]
     fn what_is_not_packed_is_left_alone() {
         assert_eq!(*unpack(b"NAME", 4).expect("plain"), *b"NAME");
+    }
+
+    #[test]
+    fn what_packs_in_another_way_is_named() {
+        for (bytes, name) in [
+            (&b"BZh91AY&SY"[..], "bzip2"),
+            (b"\xfd7zXZ\0\0\x04", "xz"),
+            (b"PK\x03\x04\x14", "zip"),
+            (b"\x1f\x9d\x90", "compress"),
+        ] {
+            let error = unpack(bytes, 100).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("gzip or zstd"), "{error}");
+            for pack in [gzip, zstd] {
+                let error = unpack(&pack(bytes), 100).unwrap_err().to_string();
+                assert!(error.contains("twice") && error.contains(name), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn twice_packed_and_empty_files_are_named_as_what_they_are() {
+        for (outer, inner) in [(gzip as fn(&[u8]) -> _, zstd as fn(&[u8]) -> Vec<u8>), (zstd, gzip)]
+        {
+            let error = unpack(&outer(&inner(b"NAME")), 100).unwrap_err();
+            assert!(matches!(error, UnpackError::Twice(_)), "{error}");
+            let error = unpack(&outer(b" \n"), 100).unwrap_err();
+            assert!(matches!(error, UnpackError::EmptyInside), "{error}");
+        }
+        for nothing in [&b""[..], b"\n \r\n"] {
+            let error = unpack(nothing, 100).unwrap_err();
+            assert!(matches!(error, UnpackError::Empty), "{error}");
+        }
     }
 
     #[test]

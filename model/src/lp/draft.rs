@@ -14,6 +14,8 @@ const WARNINGS: usize = 20;
 /// The model as far as it has been read.
 #[derive(Debug, Default)]
 pub(super) struct Draft<'t> {
+    /// The name of the model, behind `Problem`.
+    pub(super) name: &'t str,
     pub(super) sense: ObjectiveSense,
     pub(super) offset: f64,
     pub(super) columns: Vec<Column<'t>>,
@@ -25,6 +27,8 @@ pub(super) struct Draft<'t> {
     starts: Vec<i32>,
     entries: Vec<(usize, f64)>,
     pub(super) warnings: Warnings,
+    /// The first variable that only `Bounds` or a list mentions, its line, and how many.
+    unmentioned: Option<(&'t str, usize, usize)>,
 }
 
 /// A variable as far as it has been read.
@@ -63,6 +67,29 @@ impl<'t> Draft<'t> {
             });
             self.columns.len() - 1
         })
+    }
+
+    /// The index of a variable of `Bounds` or a list, which is new, with cost 0, where
+    /// neither the objective nor a constraint mentions it.
+    pub(super) fn listed(&mut self, name: &'t str, mark: Mark) -> usize {
+        if !self.indices.contains_key(name) {
+            let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
+            *count += 1;
+        }
+        self.column(name)
+    }
+
+    /// Says which variables only `Bounds` or a list mentions.
+    pub(super) fn warn_of_unmentioned(&mut self) {
+        let Some((name, line, count)) = self.unmentioned else { return };
+        let more = match count {
+            1 => String::new(),
+            count => format!(", nor {} that follow", count - 1),
+        };
+        self.warnings.add(format!(
+            "line {line}: `{name}` is in neither the objective nor a constraint{more}; made a \
+             variable with cost 0"
+        ));
     }
 
     /// The index of a variable that has been mentioned.

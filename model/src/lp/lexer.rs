@@ -55,6 +55,11 @@ pub(super) struct Token<'t> {
     pub(super) fresh: bool,
 }
 
+/// What is told of a text in the other format that is called LP.
+pub(super) const LP_SOLVE: &str = "this looks like the LP format of lp_solve, which is not read; \
+                                   solvers write the one read here as \"CPLEX LP\": it begins with \
+                                   `Minimize` or `Maximize` and has comments behind `\\`";
+
 /// Cuts a text into tokens, one at a time.
 #[derive(Debug)]
 pub(super) struct Lexer<'t> {
@@ -117,6 +122,7 @@ impl<'t> Lexer<'t> {
                 None => self.name(),
             },
             '+' => Ok(self.single(Kind::Sign(1.0))),
+            '/' if rest[1..].starts_with(['*', '/']) => Err(self.syntax(LP_SOLVE)),
             '*' | '^' | '/' | '[' | ']' => Ok(self.single(Kind::Symbol(first))),
             _ if begins_name(first) => self.name(),
             ':' => Err(self.syntax("there is no name before the `:`")),
@@ -183,6 +189,11 @@ impl<'t> Lexer<'t> {
             end
         };
         let name = &rest[..end];
+        if name.chars().all(|c| matches!(c, ',' | ';')) {
+            return Err(
+                self.syntax(format!("`{name}` is no name, and separates nothing in this format"))
+            );
+        }
         if !balanced(name) {
             return Err(self.syntax(format!(
                 "the brackets of the name `{name}` don't match; sums in brackets and functions \
@@ -221,6 +232,20 @@ impl<'t> Lexer<'t> {
             self.at.offset += length;
             rest = self.rest();
         }
+    }
+
+    /// What stands on the line from a mark on, its comment left out.
+    pub(super) fn line_from(&self, mark: Mark) -> &'t str {
+        let line = self.rest_from(mark).lines().next().unwrap_or_default();
+        line[..line.find('\\').unwrap_or(line.len())].trim()
+    }
+
+    /// Passes what is left of the line, its comment excepted, and returns it.
+    pub(super) fn line(&mut self) -> &'t str {
+        let line = self.rest().lines().next().unwrap_or_default();
+        let line = &line[..line.find('\\').unwrap_or(line.len())];
+        self.at.offset += line.len();
+        line.trim()
     }
 
     /// The text from a mark on.
@@ -292,13 +317,13 @@ fn exponent(text: &str) -> usize {
 
 /// Letters and digits, and what the format allows beside them.
 fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || begins_name(c) || matches!(c, '(' | ')' | ',' | '.' | ';' | '}')
+    c.is_alphanumeric() || begins_name(c) || matches!(c, ')' | '.' | '}')
 }
 
 fn begins_name(c: char) -> bool {
     c.is_alphabetic()
         || matches!(c, '_' | '#' | '!' | '"' | '$' | '%' | '&' | '?' | '@' | '~')
-        || matches!(c, '{' | '\'' | '`' | '‘' | '’')
+        || matches!(c, '(' | ',' | ';' | '|' | '{' | '\'' | '`' | '‘' | '’')
 }
 
 fn balanced(name: &str) -> bool {

@@ -27,8 +27,10 @@ use crate::{
 /// over a limit.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
     countable(text)?;
-    let (model, warnings) = parser::Parser::new(text, *limits)?.file()?.finish();
-    Ok(Reading { name: title(text).to_owned(), model, warnings })
+    let draft = parser::Parser::new(text, *limits)?.file()?;
+    let name = if draft.name.is_empty() { title(text) } else { draft.name }.to_owned();
+    let (model, warnings) = draft.finish();
+    Ok(Reading { name, model, warnings })
 }
 
 /// The name that solvers write into the comment at the head of a file:

@@ -1,6 +1,6 @@
 use super::draft::Draft;
 use super::expression::Extent;
-use super::lexer::{Comparison, Kind, Lexer, Mark, Token};
+use super::lexer::{Comparison, Kind, LP_SOLVE, Lexer, Mark, Token};
 use super::section::{Section, keyword};
 use crate::{
     FaultKind,
@@ -90,7 +90,25 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// `Problem` and the name of the model, on the same line or the next.
+    fn title(&mut self) -> Result<(), ReadError> {
+        let (Kind::Name(word) | Kind::Label(word)) = self.ahead.kind else { return Ok(()) };
+        if !word.eq_ignore_ascii_case("problem") {
+            return Ok(());
+        }
+        let mut name = self.lexer.line();
+        self.bump()?;
+        if name.is_empty() && !matches!(self.ahead.kind, Kind::Section(_) | Kind::Finish) {
+            name = self.lexer.line_from(self.ahead.mark);
+            self.lexer.line();
+            self.bump()?;
+        }
+        self.draft.name = name;
+        Ok(())
+    }
+
     fn objective(&mut self) -> Result<(), ReadError> {
+        self.title()?;
         let mark = self.ahead.mark;
         match self.ahead.kind {
             Kind::Section(Section::Objective(sense)) => self.draft.sense = sense,
@@ -98,13 +116,8 @@ impl<'t> Parser<'t> {
             Kind::Finish => {
                 return Err(self.fault(mark, FaultKind::Syntax, "the file holds no model"));
             }
-            Kind::Label("max" | "min") => {
-                return Err(self.fault(
-                    mark,
-                    FaultKind::Syntax,
-                    "this looks like the LP format of lp_solve; the one read here begins with \
-                     `Minimize` or `Maximize`, without a colon",
-                ));
+            Kind::Label(word) if is_sense(word) => {
+                return Err(self.fault(mark, FaultKind::Syntax, LP_SOLVE));
             }
             _ => return Err(self.unexpected("`Minimize` or `Maximize`")),
         }
@@ -125,7 +138,8 @@ impl<'t> Parser<'t> {
     }
 
     /// The checks that only the end of the file allows.
-    fn finish(self) -> Result<Draft<'t>, ReadError> {
+    fn finish(mut self) -> Result<Draft<'t>, ReadError> {
+        self.draft.warn_of_unmentioned();
         for column in &self.draft.columns {
             let Some(mark) = column.semi else { continue };
             let lower = column.lower.unwrap_or(0.0);
@@ -202,4 +216,10 @@ impl<'t> Parser<'t> {
         };
         self.fault(mark, FaultKind::Syntax, format!("expected {expected}, found {found}"))
     }
+}
+
+/// Whether a word is a sense, which lp_solve's format puts before a colon.
+fn is_sense(word: &str) -> bool {
+    let senses = ["max", "min", "maximize", "maximise", "minimize", "minimise"];
+    senses.iter().any(|sense| word.eq_ignore_ascii_case(sense))
 }

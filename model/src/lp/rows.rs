@@ -27,7 +27,11 @@ impl<'t> Parser<'t> {
 
         let left = self.expression(Extent::Free)?;
         if left.empty && name.is_empty() {
-            return Err(self.unexpected("a constraint"));
+            if !matches!(self.ahead().kind, Kind::Compare(_)) {
+                return Err(self.unexpected("a constraint"));
+            }
+            let line = mark.line();
+            self.draft.warnings.add(format!("line {line}: a constraint without terms"));
         }
         let sign_mark = self.ahead().mark;
         let Some(comparison) = self.comparison()? else {
@@ -36,7 +40,11 @@ impl<'t> Parser<'t> {
         let extent = if left.is_value() { Extent::Free } else { Extent::Line };
         let right = self.side(extent)?;
         let again = self.ahead().mark;
-        let row = match self.comparison()? {
+        // A comparison on a new line, which can't go on with this constraint, begins one
+        // without terms.
+        let ends = self.ahead().fresh && !left.is_value();
+        let second = if ends { None } else { self.comparison()? };
+        let row = match second {
             None => Row::compare(left, comparison, right),
             Some(second) => {
                 let plain = comparison == second && second != Comparison::Equal;
@@ -55,6 +63,12 @@ impl<'t> Parser<'t> {
         };
         if self.ahead().kind == Kind::Arrow {
             return Err(self.unsupported(self.ahead().mark, "indicator constraints"));
+        }
+        let excludes_zero = row.lower > 0.0 || row.upper < 0.0;
+        if excludes_zero && name.is_empty() && row.plus.is_empty() && row.minus.is_empty() {
+            // With a name it may be meant; so it is a slip of the pen.
+            let message = "a constraint without a name and without terms can't exclude 0";
+            return Err(self.fault(mark, FaultKind::Invalid, message));
         }
         self.add(name, row, sign_mark)
     }

@@ -206,7 +206,17 @@ fn a_missing_operator_is_told_where_it_is_missing() {
     refused_row("c: x + >= 2", 8, Syntax, "expected a number or a variable");
     refused("min x\nst\n c: x + y\n d: x >= 1\nend", 4, 2, Syntax, "complete the constraint");
     refused("min x\nst\n c: x + y >= \nend", 4, 1, Syntax, "expected a number or a variable");
-    refused_row("<= 8", 1, Syntax, "expected a constraint");
+    refused_row("<= -8", 1, Invalid, "exclude 0");
+}
+
+#[test]
+fn a_constraint_without_name_and_terms_stays_with_a_warning() {
+    for text in [">= 0\n r: x >= 4", "r: x >= 4\n >= 0", "r: x >= 4\n <= 8"] {
+        let Reading { model, warnings, .. } = reading(&format!("min x\nst\n {text}\nend"));
+        assert_eq!(model.constraint_lower.len(), 2, "{text}");
+        assert_eq!(model.coefficients, [1.0], "{text}");
+        assert!(warnings.iter().any(|told| told.contains("without terms")), "{warnings:?}");
+    }
 }
 
 #[test]
@@ -217,20 +227,53 @@ fn a_constraint_may_have_the_name_of_a_keyword() {
 
 #[test]
 fn names_hold_what_the_format_allows() {
-    let names = "x#1 y_i(1,2) b_capa_;1; é x[1,2] _a !b \"c\" {d} ‘e’ f.g @h";
+    let names = "x#1 y_i(1,2) b_capa_;1; é x[1,2] _a !b \"c\" {d} ‘e’ f.g @h C24(6) (93) ,i ;j a|b";
     let sum = names.replace(' ', " + ");
     let read = model(&format!("min {sum}\nend"));
     assert_eq!(read.variable_names, names.split(' ').collect::<Vec<_>>());
+    let rows = with_rows(
+        "(93): x >= 1\n C24(6): 2 y >= 1\n[7]_ : z >= 0".replace("[7]_ ", "R[7]").as_str(),
+    );
+    assert_eq!(rows.constraint_names, ["(93)", "C24(6)", "R[7]"]);
+}
+
+#[test]
+fn the_name_of_the_model_may_stand_before_the_objective() {
+    for (head, name) in [
+        ("Problem afiro\n", "afiro"),
+        ("PROBLEM\n\n a fine one \\ it is\n", "a fine one"),
+        ("problem: mine\n", "mine"),
+        ("Problem\n", ""),
+        ("\\Problem name: other\nProblem this\n", "this"),
+    ] {
+        let read = reading(&format!("{head}Minimize\n x\nst\n x >= 1\nend"));
+        assert_eq!((read.name.as_str(), read.model.objective), (name, vec![1.0]), "{head}");
+    }
+}
+
+#[test]
+fn the_other_lp_format_is_recognised() {
+    for text in
+        ["max: 3x+2y;\nc1: x<=4;", "/* objective */\nmax: 3x;", "// a\nmin: x;", "Maximise: x;"]
+    {
+        let error = read(text).unwrap_err();
+        assert!(error.kind == Syntax && error.message.contains("lp_solve"), "{text}: {error:?}");
+    }
+    let inside = "Minimize\n o: a\nSubject To\n r: a >= 2\n/* a comment */\nEnd";
+    refused(inside, 5, 1, Syntax, "lp_solve");
+    refused("Minimize\n o: a // all\nEnd", 2, 7, Syntax, "lp_solve");
 }
 
 #[test]
 fn what_is_no_name_is_refused() {
     refused_row("x + .y >= 1", 5, Syntax, "can't begin with `.`");
-    refused_row("x + 3 (x + y) >= 1", 7, Syntax, "can't begin with `(`");
+    refused_row("x + 3 (x + y) >= 1", 7, Syntax, "brackets");
+    refused_row("x, y >= 1", 4, Syntax, "missing before `y`");
+    refused_row("x ; y >= 1", 3, Syntax, "separates nothing");
     refused_row("f(x + y) >= 1", 1, Syntax, "brackets");
     refused_row(": x >= 1", 1, Syntax, "no name");
     refused_row("x ≥ 1", 3, Syntax, "unexpected character '≥'");
-    refused_row("x | y >= 1", 3, Syntax, "unexpected character '|'");
+    refused_row("x | y >= 1", 3, Syntax, "missing before `|`");
     refused_row("9/10 x >= 1", 2, Syntax, "division");
     refused_row("x / 2 >= 1", 3, Syntax, "division");
 }
@@ -284,13 +327,40 @@ fn what_is_no_bound_is_refused() {
     refused_bound("x + y <= 3", 3, Syntax, "expected `<=`");
     refused_bound("x <= y", 6, Syntax, "expected a number");
     refused_bound("b: x <= 3", 1, Syntax, "expected a number");
-    refused_bound("x <= 3 y <= 4", 8, Syntax, "line of its own");
-    refused_bound("x >= 1 <= 4", 8, Syntax, "line of its own");
+    refused_bound("x >= 1 <= 4", 8, Syntax, "expected a number");
     refused_bound("1 <= x >= 4", 8, Invalid, "same way");
     refused_bound("x >= inf", 3, Invalid, "infinity");
     refused_bound("x = -inf", 3, Invalid, "infinity");
     refused_bound("x >= nan", 6, Invalid, "nan");
-    refused_bound("w <= 3", 1, Invalid, "neither the objective nor a constraint");
+}
+
+#[test]
+fn bounds_may_share_lines_and_go_over_them() {
+    let text =
+        "min x + y + z\nst\nbounds\n 0.1 <= x <= 3.4 -0.35 <= y <= 0.35 -0.25 <= z\n <= 0.5\nend";
+    let Reading { model, warnings, .. } = reading(text);
+    assert_eq!(model.variable_lower, [0.1, -0.35, -0.25]);
+    assert_eq!(model.variable_upper, [3.4, 0.35, 0.5]);
+    assert_eq!(warnings, ["line 4: several bounds on one line"]);
+    let text = "min x + y + z\nst\nbounds\n x free y >= 1 y <= 2 4 >= z\nend";
+    let model = self::model(text);
+    assert_eq!(model.variable_lower, [-INF, 1.0, 0.0]);
+    assert_eq!(model.variable_upper, [INF, 2.0, 4.0]);
+}
+
+#[test]
+fn a_variable_of_bounds_and_lists_alone_is_a_column_with_a_warning() {
+    let text = "min x\nst\n x >= 2\nbounds\n v free\n 0 <= w <= 5\ngeneral\n k x\nbinary\n b\nend";
+    let Reading { model, warnings, .. } = reading(text);
+    assert_eq!(model.variable_names, ["x", "v", "w", "k", "b"]);
+    assert_eq!(model.objective, [1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(model.variable_upper, [INF, INF, 5.0, INF, 1.0]);
+    assert_eq!(model.variable_lower[1], -INF);
+    assert_eq!(
+        warnings,
+        ["line 5: `v` is in neither the objective nor a constraint, nor 3 that follow; made a \
+          variable with cost 0"]
+    );
 }
 
 #[test]
@@ -355,9 +425,8 @@ fn a_semi_continuous_variable_needs_sound_bounds() {
 }
 
 #[test]
-fn a_list_of_variables_holds_only_known_names() {
-    refused("min x\nst\ngeneral\n x\n w\nend", 5, 2, Invalid, "`w` is in neither");
-    refused("min x\nst\ngeneral x end", 3, 11, Invalid, "new line");
+fn a_list_of_variables_holds_only_names() {
+    refused("min x\nst\ngeneral x end", 3, 11, Invalid, "beginning of a line");
     refused("min x\nst\ngeneral\n 3\nend", 4, 2, Syntax, "expected a variable");
     refused("min x + bin\nst\ngeneral\nbin\nx\nend", 4, 1, Syntax, "both a variable");
 }

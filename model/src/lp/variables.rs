@@ -5,13 +5,17 @@ use super::rows::{check_bounds, limits, reversed};
 use crate::{FaultKind, reading::ReadError};
 
 impl<'t> Parser<'t> {
-    /// The lines of `Bounds`, up to the next section.
+    /// The bounds, up to the next section. Lines mean nothing here: several may stand on
+    /// one, and one may go over several.
     pub(super) fn bounds(&mut self) -> Result<(), ReadError> {
+        let mut warned = false;
         while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
             self.bound()?;
             let next = self.ahead();
-            if !next.fresh && next.kind != Kind::Finish {
-                return Err(self.unexpected("the next bound on a line of its own"));
+            if !warned && !next.fresh && next.kind != Kind::Finish {
+                warned = true;
+                let line = next.mark.line();
+                self.draft.warnings.add(format!("line {line}: several bounds on one line"));
             }
         }
         Ok(())
@@ -63,19 +67,16 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// A variable that the objective or a constraint has mentioned.
+    /// A variable, which may be mentioned here for the first time.
     fn variable(&mut self) -> Result<usize, ReadError> {
         let Token { kind, mark, text, .. } = self.ahead();
         let Kind::Name(name) = kind else { return Err(self.unexpected("a variable")) };
-        let Some(variable) = self.draft.known(name) else {
-            let hint = if self.is_keyword(self.ahead()) {
-                "; a section must begin on a new line"
-            } else {
-                "; a term `0 x` in the objective makes x a variable"
-            };
-            let message = format!("`{text}` is in neither the objective nor a constraint{hint}");
+        if self.draft.known(name).is_none() && self.is_keyword(self.ahead()) {
+            let message = format!("`{text}` opens a section only at the beginning of a line");
             return Err(self.fault(mark, FaultKind::Invalid, message));
-        };
+        }
+        let variable = self.draft.listed(name, mark);
+        self.check_size(mark, 0)?;
         self.bump()?;
         Ok(variable)
     }

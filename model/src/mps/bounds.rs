@@ -15,6 +15,8 @@ pub(super) struct Limits {
     pub(super) integer: bool,
     /// Where the column was made semi-continuous.
     pub(super) semi: Option<Place>,
+    /// Whether its bounds are those of a BV, which later ones replace.
+    binary: bool,
 }
 
 /// The section BOUNDS.
@@ -22,6 +24,8 @@ pub(super) struct Limits {
 pub(super) struct Bounds {
     /// For each column; `None` where nothing is said.
     columns: Vec<Option<Limits>>,
+    /// The columns whose BV was followed by another bound that differs.
+    replaced: Vec<usize>,
 }
 
 /// The kinds of bound.
@@ -70,7 +74,12 @@ pub(super) fn takes_value(kind: &str) -> bool {
 
 impl Bounds {
     pub(super) fn new(columns: usize) -> Self {
-        Bounds { columns: vec![None; columns] }
+        Bounds { columns: vec![None; columns], replaced: Vec::new() }
+    }
+
+    /// The columns whose BV was followed by another bound that differs.
+    pub(super) fn replaced(&self) -> &[usize] {
+        &self.replaced
     }
 
     /// What is said of a column, if anything is.
@@ -94,7 +103,15 @@ impl Bounds {
             let message = format!("column `{name}` is not declared in COLUMNS");
             return Err(line.invalid(bound.column, message));
         };
-        let value = if kind.takes_value() { number::bound(line, bound.value)? } else { 0.0 };
+        let value = if kind.takes_value() {
+            number::bound(line, bound.value)?
+        } else if bound.value.text.is_empty() || number::is_bound(bound.value.text) {
+            0.0
+        } else {
+            let (kind, text) = (bound.kind.text, bound.value.text);
+            let message = format!("{kind} has no value, and `{text}` is not even a number");
+            return Err(line.syntax(bound.value, message));
+        };
         let infinity = f64::INFINITY;
         let (lower, upper) = match kind {
             Kind::Upper | Kind::IntegerUpper => (None, Some(value)),
@@ -116,12 +133,23 @@ impl Bounds {
             return Err(line.invalid(bound.value, message));
         }
         let limits = self.columns[column].get_or_insert_default();
+        if limits.binary && kind != Kind::Binary {
+            let differs = |end: Option<f64>, was| end.is_some_and(|end| Some(end) != was);
+            if differs(lower, limits.lower) || differs(upper, limits.upper) {
+                self.replaced.push(column);
+            }
+            // Of a BV, what is not replaced stays.
+            limits.binary = false;
+            limits.lower = limits.lower.filter(|_| lower.is_none());
+            limits.upper = limits.upper.filter(|_| upper.is_none());
+        }
         set("lower", &mut limits.lower, lower, line, bound.column)?;
         set("upper", &mut limits.upper, upper, line, bound.column)?;
         limits.integer |= matches!(
             kind,
             Kind::Binary | Kind::IntegerLower | Kind::IntegerUpper | Kind::SemiInteger
         );
+        limits.binary |= kind == Kind::Binary;
         if semi {
             limits.semi.get_or_insert(line.place(bound.kind));
         }

@@ -68,10 +68,19 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// The pieces between blanks, when they are as few as a line may have.
-    pub(super) fn fields(&self) -> Result<Fields<'a>, ReadError> {
+    /// The pieces between blanks, when they are as few as a line may have. From the field
+    /// `from` on, counted from 0, one that begins with `$` is a comment up to the end of the
+    /// line, unless `is_name` knows it.
+    pub(super) fn fields(
+        &self,
+        from: usize,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Result<Fields<'a>, ReadError> {
         let mut fields = Fields::default();
         for token in self.tokens() {
+            if fields.count >= from && token.text.starts_with('$') && !is_name(token.text) {
+                break;
+            }
             let Some(place) = fields.tokens.get_mut(fields.count) else {
                 return Err(self.syntax(token, "too many fields in this line"));
             };
@@ -82,8 +91,12 @@ impl<'a> Line<'a> {
     }
 
     /// The six fields of the fixed format, empty where blank. Something between the
-    /// fields is an error.
-    pub(super) fn fixed_fields(&self) -> Result<[Token<'a>; MOST_FIELDS], ReadError> {
+    /// fields is an error. A `$` in the first column of the third or fifth field begins a
+    /// comment, unless `is_name` knows the field.
+    pub(super) fn fixed_fields(
+        &self,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Result<[Token<'a>; MOST_FIELDS], ReadError> {
         // From each first column to, not including, each last, counted from 0.
         const COLUMNS: [(usize, usize); MOST_FIELDS] =
             [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, LAST)];
@@ -96,9 +109,13 @@ impl<'a> Line<'a> {
         let byte = |column: usize| starts[column];
         let mut fields = [Token::default(); MOST_FIELDS];
         let mut gap = 0;
-        for (field, (first, last)) in fields.iter_mut().zip(COLUMNS) {
+        for (index, (field, (first, last))) in fields.iter_mut().zip(COLUMNS).enumerate() {
             self.check_gap(gap, byte(first))?;
             let text = &self.text[byte(first)..byte(last)];
+            let may_be_comment = matches!(index, 2 | 4) && text.starts_with('$');
+            if may_be_comment && !is_name(text.trim_ascii_end()) {
+                return Ok(fields);
+            }
             let trimmed = text.trim_ascii_start();
             *field = Token {
                 at: byte(first) + text.len() - trimmed.len(),

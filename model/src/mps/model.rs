@@ -15,6 +15,7 @@ impl File<'_> {
             warnings
                 .push(about(self.rows.dropped(), "an N row that is not the objective is left out"));
         }
+        self.warn_of_leniency(&mut warnings);
         let mut model = LinearModel {
             sense: match self.maximize {
                 Some(true) => ObjectiveSense::Maximize,
@@ -31,6 +32,32 @@ impl File<'_> {
         write_matrix(&mut model, &self.columns.entries);
         model.objective = self.columns.objective;
         Ok(Reading { name: self.name.to_owned(), model, warnings })
+    }
+
+    /// What was read that strict readers would refuse, or not as its writer meant it.
+    fn warn_of_leniency(&self, warnings: &mut Vec<String>) {
+        for (section, sides) in [("RHS", &self.rhs), ("RANGES", &self.ranges)] {
+            if let Some((set, other)) = sides.left_out() {
+                warnings.push(format!(
+                    "{section} has the set `{other}` beside `{set}`, which is named first and \
+                     alone counts"
+                ));
+            }
+        }
+        let names: Vec<&str> =
+            self.bounds.replaced().iter().map(|&column| self.columns.names[column]).collect();
+        if !names.is_empty() {
+            warnings.push(about(&names, "a bound after BV replaces it"));
+        }
+        if let (Some(comment), None) = (self.sense_comment, self.maximize) {
+            warnings.push(format!(
+                "minimised: `{comment}` is a comment; the section OBJSENSE says what is maximised"
+            ));
+        }
+        if !self.has_end {
+            let message = "the file has no ENDATA; it was read as if it were complete";
+            warnings.push(message.to_owned());
+        }
     }
 
     fn write_variables(

@@ -21,6 +21,10 @@ pub(super) struct File<'a> {
     layout: Layout,
     limits: Limits,
     seen: Vec<Section>,
+    /// Whether ENDATA has come.
+    pub(super) has_end: bool,
+    /// The comment with which PuLP says that the model is maximised, if it is there.
+    pub(super) sense_comment: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) maximize: Option<bool>,
     objective: Option<(Line<'a>, Token<'a>)>,
@@ -37,6 +41,8 @@ impl<'a> File<'a> {
             layout,
             limits,
             seen: Vec::new(),
+            has_end: false,
+            sense_comment: None,
             name: "",
             maximize: None,
             objective: None,
@@ -57,7 +63,12 @@ impl<'a> File<'a> {
                 file.data(&line, section)?;
             }
         }
-        if file.seen.last() == Some(&Section::End) { Ok(file) } else { Err(ends_early(text)) }
+        file.has_end = file.seen.last() == Some(&Section::End);
+        if !file.has_end && file.columns.names.is_empty() {
+            return Err(ends_early(text));
+        }
+        file.sense_comment = sense_comment(text);
+        Ok(file)
     }
 
     /// Whether the section is one whose single word may stand in column 1 too.
@@ -208,14 +219,17 @@ impl<'a> File<'a> {
         {
             return self.columns.marker(line, what);
         }
-        let pairs = record::column(self.layout, line)?;
+        let is_row = |name: &str| self.rows.is_declared(name);
+        let pairs = record::column(self.layout, line, is_row)?;
         self.columns.add(line, &pairs, &self.rows)
     }
 
     fn side(&mut self, line: &Line<'a>, section: Section) -> Result<(), ReadError> {
-        let pairs = record::side(self.layout, line)?;
+        let pairs = record::side(self.layout, line, |name: &str| self.rows.is_declared(name))?;
         let sides = if section == Section::Rhs { &mut self.rhs } else { &mut self.ranges };
-        sides.check_set(line, pairs.head)?;
+        if !sides.is_of_set(pairs.head) {
+            return Ok(());
+        }
         for (name, token) in pairs.iter() {
             let row = self.rows.find(line, name)?;
             let value = number::side(line, token)?;
@@ -256,7 +270,16 @@ fn first<'a>(line: &Line<'a>) -> Token<'a> {
     line.tokens().next().unwrap_or_default()
 }
 
-/// The file is over, and ENDATA has not come.
+/// PuLP writes `*SENSE:Maximize` at the head of a file, which is a comment for everyone.
+fn sense_comment(text: &str) -> Option<&str> {
+    let comments = text.lines().take_while(|line| line.starts_with('*'));
+    comments.map(str::trim_end).find(|comment| {
+        let words = comment.trim_start_matches(['*', ' ']);
+        words.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("SENSE:Maxi"))
+    })
+}
+
+/// The file is over, and neither ENDATA nor COLUMNS has come.
 fn ends_early(text: &str) -> ReadError {
     let empty = text.bytes().all(|byte| byte.is_ascii_whitespace());
     let (number, last) = text.lines().enumerate().last().unwrap_or((0, ""));

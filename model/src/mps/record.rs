@@ -42,12 +42,13 @@ pub(super) fn row<'a>(
     layout: Layout,
     line: &Line<'a>,
 ) -> Result<(Token<'a>, Token<'a>), ReadError> {
+    let no_name = |_: &str| false;
     if layout == Layout::Fixed {
-        let [sense, name, rest @ ..] = line.fixed_fields()?;
+        let [sense, name, rest @ ..] = line.fixed_fields(no_name)?;
         expect_blank(line, &rest)?;
         return Ok((sense, name));
     }
-    match line.fields()?[..] {
+    match line.fields(2, no_name)?[..] {
         [sense, name] => Ok((sense, name)),
         [_] => Err(line.syntax(line.end(), "the name of the row is missing")),
         [_, _, more, ..] => Err(unexpected(line, more)),
@@ -55,12 +56,16 @@ pub(super) fn row<'a>(
     }
 }
 
-/// A line of COLUMNS.
-pub(super) fn column<'a>(layout: Layout, line: &Line<'a>) -> Result<Pairs<'a>, ReadError> {
+/// A line of COLUMNS. `is_row` helps to tell a name from a comment.
+pub(super) fn column<'a>(
+    layout: Layout,
+    line: &Line<'a>,
+    is_row: impl Fn(&str) -> bool,
+) -> Result<Pairs<'a>, ReadError> {
     if layout == Layout::Fixed {
-        return fixed_pairs(line);
+        return fixed_pairs(line, is_row);
     }
-    match line.fields()?[..] {
+    match line.fields(1, is_row)?[..] {
         [head, row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [head, row, value, row2, value2] => {
             Ok(Pairs { head, first: (row, value), second: Some((row2, value2)) })
@@ -73,13 +78,18 @@ pub(super) fn column<'a>(layout: Layout, line: &Line<'a>) -> Result<Pairs<'a>, R
     }
 }
 
-/// A line of RHS or RANGES. The name of the set may be left out.
-pub(super) fn side<'a>(layout: Layout, line: &Line<'a>) -> Result<Pairs<'a>, ReadError> {
+/// A line of RHS or RANGES. The name of the set may be left out. `is_row` helps to tell a
+/// name from a comment.
+pub(super) fn side<'a>(
+    layout: Layout,
+    line: &Line<'a>,
+    is_row: impl Fn(&str) -> bool,
+) -> Result<Pairs<'a>, ReadError> {
     if layout == Layout::Fixed {
-        return fixed_pairs(line);
+        return fixed_pairs(line, is_row);
     }
     let head = Token::default();
-    match line.fields()?[..] {
+    match line.fields(1, is_row)?[..] {
         [row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [head, row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [row, value, row2, value2] => {
@@ -103,15 +113,20 @@ pub(super) fn bound<'a>(
     is_column: impl Fn(&str) -> bool,
 ) -> Result<Bound<'a>, ReadError> {
     if layout == Layout::Fixed {
-        let [kind, _, column, mut value, rest @ ..] = line.fixed_fields()?;
+        let [kind, _, column, mut value, rest @ ..] = line.fixed_fields(is_column)?;
         expect_blank(line, &rest)?;
         if value.text.is_empty() {
             value = line.end();
         }
         return Ok(Bound { kind, column, value });
     }
-    let end = line.end();
-    match line.fields()?[..] {
+    let fields = line.fields(2, &is_column)?;
+    // Behind the last field, which a comment may follow.
+    let end = fields.last().map_or(line.end(), |last| Token {
+        text: &last.text[last.text.len()..],
+        at: last.at + last.text.len(),
+    });
+    match fields[..] {
         [kind, _, column, value] => Ok(Bound { kind, column, value }),
         [kind, one, two] if takes_value(kind.text) => {
             // `UP x 4`, or `UP set x` without its value.
@@ -131,8 +146,8 @@ pub(super) fn bound<'a>(
     }
 }
 
-fn fixed_pairs<'a>(line: &Line<'a>) -> Result<Pairs<'a>, ReadError> {
-    let [kind, head, row, value, row2, value2] = line.fixed_fields()?;
+fn fixed_pairs<'a>(line: &Line<'a>, is_row: impl Fn(&str) -> bool) -> Result<Pairs<'a>, ReadError> {
+    let [kind, head, row, value, row2, value2] = line.fixed_fields(is_row)?;
     expect_blank(line, &[kind])?;
     let second = (!row2.text.is_empty() || !value2.text.is_empty()).then_some((row2, value2));
     Ok(Pairs { head, first: (row, value), second })

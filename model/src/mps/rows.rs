@@ -84,6 +84,11 @@ impl<'a> Rows<'a> {
         &self.free
     }
 
+    /// Whether there is a row of this name, N rows included.
+    pub(super) fn is_declared(&self, name: &str) -> bool {
+        self.index.contains_key(name)
+    }
+
     pub(super) fn find(&self, line: &Line<'a>, name: Token<'a>) -> Result<Row, ReadError> {
         self.index.get(name.text).copied().ok_or_else(|| {
             if name.text.is_empty() {

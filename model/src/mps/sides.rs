@@ -1,11 +1,13 @@
 use super::line::{Line, Token};
 use crate::reading::ReadError;
 
-/// The one set of values that RHS or RANGES may hold.
+/// The one set of values of RHS or RANGES that counts.
 #[derive(Debug, Default)]
 pub(super) struct Sides<'a> {
     /// The set's name, once a line has one.
     set: Option<&'a str>,
+    /// The first other name.
+    left_out: Option<&'a str>,
     /// For each constraint.
     values: Vec<Option<f64>>,
     objective: Option<f64>,
@@ -16,18 +18,19 @@ impl<'a> Sides<'a> {
         Sides { values: vec![None; rows], ..Sides::default() }
     }
 
-    /// Refuses a second set: which of them is meant, the file doesn't say.
-    pub(super) fn check_set(&mut self, line: &Line<'a>, set: Token<'a>) -> Result<(), ReadError> {
-        if set.text.is_empty() {
-            return Ok(());
+    /// Whether a line is of the set that counts: the one named first, as the format has it.
+    /// A line without a name is of that set too.
+    pub(super) fn is_of_set(&mut self, set: Token<'a>) -> bool {
+        if set.text.is_empty() || *self.set.get_or_insert(set.text) == set.text {
+            return true;
         }
-        let first = *self.set.get_or_insert(set.text);
-        if first == set.text {
-            return Ok(());
-        }
-        let message =
-            format!("`{}` begins a second set after `{first}`; a model has one", set.text);
-        Err(line.invalid(set, message))
+        self.left_out.get_or_insert(set.text);
+        false
+    }
+
+    /// The name of the set that counts and of the first that is left out, if one is.
+    pub(super) fn left_out(&self) -> Option<(&'a str, &'a str)> {
+        Some((self.set?, self.left_out?))
     }
 
     pub(super) fn set_row(

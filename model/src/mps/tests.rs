@@ -190,9 +190,80 @@ fn bounds_of_all_sets_apply_and_a_contradiction_is_refused() {
 }
 
 #[test]
-fn a_second_set_of_right_hand_sides_or_ranges_is_refused() {
-    assert!(error_with("RHS", &["A l 1", "B g 1"]).contains("second set"));
-    assert!(error_with("RANGES", &["A l 1", "B g 1"]).contains("second set"));
+fn the_set_of_right_hand_sides_or_ranges_that_is_named_first_counts() {
+    let lines = "A l 1\n B g 7\n B l 9\n g 2\n C e 1";
+    let Reading { model, warnings, .. } =
+        reading(&file(&format!("RHS\n {lines}\nRANGES\n {lines}\nENDATA\n")));
+    assert_eq!([0, 1, 2].map(|index| row(&model, index)), [(0.0, 1.0), (2.0, 4.0), (0.0, 0.0)]);
+    let told: Vec<_> = warnings.iter().filter(|told| told.contains("`B` beside `A`")).collect();
+    assert_eq!(told.len(), 2, "{warnings:?}");
+}
+
+#[test]
+fn a_dollar_in_the_place_of_a_field_begins_a_comment() {
+    let text = "NAME D\nROWS\n N OBJ $ cost\n L $r\n L r\nCOLUMNS\n $x OBJ -1 $r 2 $ both\n \
+                y r 0 $ empty column\n z $ nothing\nRHS\n S r 3 $ or 4\n $r 5\nBOUNDS\n \
+                UP B $x 4 $ so\n FR B y $ free\n BV z $\nENDATA\n";
+    let text = text.replace(" z $ nothing\n", " z r 1 $r 0 $\n");
+    let Reading { model, warnings, .. } = reading(&text);
+    assert_eq!(model.variable_names, ["$x", "y", "z"]);
+    assert_eq!(model.constraint_names, ["$r", "r"]);
+    assert_eq!((model.constraint_upper, model.objective), (vec![5.0, 3.0], vec![-1.0, 0.0, 0.0]));
+    assert_eq!(model.variable_upper, [4.0, INF, 1.0]);
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_dollar_begins_a_comment_in_the_fixed_format_too() {
+    let text = "NAME\nROWS\n N  my cost\n L  a row\nCOLUMNS\n    one x     my cost            1.0   \
+                $ a comment of any length, over the fields\n    one x     a row              2.0\nRHS\n    \
+                RHS       a row              3.0\nENDATA\n";
+    let Reading { model, .. } = reading(text);
+    assert_eq!((model.objective, model.coefficients), (vec![1.0], vec![2.0]));
+    assert_eq!(model.variable_names, ["one x"]);
+}
+
+#[test]
+fn a_bound_after_bv_replaces_it_with_a_warning() {
+    let after = |lines: &[&str]| {
+        let rest = format!("BOUNDS\n {}\nENDATA\n", lines.join("\n "));
+        let Reading { model, warnings, .. } = reading(&file(&rest));
+        let told = warnings.iter().any(|told| told.contains("after BV") && told.contains("`x`"));
+        (model.variable_lower[0], model.variable_upper[0], model.variable_kinds[0], told)
+    };
+    let integer = VariableKind::Integer.into();
+    assert_eq!(after(&["BV B x", "FX B x 1"]), (1.0, 1.0, integer, true));
+    assert_eq!(after(&["BV B x", "FX B x 0"]), (0.0, 0.0, integer, true));
+    assert_eq!(after(&["BV B x", "LO B x 1"]), (1.0, 1.0, integer, true));
+    assert_eq!(after(&["BV B x", "UP B x 7"]), (0.0, 7.0, integer, true));
+    assert_eq!(after(&["BV B x", "UP B x 1"]), (0.0, 1.0, integer, false));
+    // Two that are not of a BV still contradict each other.
+    assert!(error_with("BOUNDS", &["BV B x", "UP B x 7", "UP B x 8"]).contains("was 7 before"));
+    assert!(error_with("BOUNDS", &["FX B x 7", "BV B x"]).contains("was 7 before"));
+}
+
+#[test]
+fn a_bound_without_a_value_has_none_but_a_number() {
+    assert_eq!(bounds(&["FR B x 0", "PL B i 1e30"])[0], (-INF, INF));
+    for kind in ["FR", "MI", "PL", "BV"] {
+        let message = error_with("BOUNDS", &[&format!("{kind} B x junk")]);
+        assert!(message.contains("`junk`") && message.contains(kind), "{message}");
+    }
+}
+
+#[test]
+fn a_sense_in_a_comment_is_told_as_one() {
+    let told = |head: &str, rest: &str| {
+        let Reading { model, warnings, .. } = reading(&format!("{head}{}", file(rest)));
+        let warned =
+            warnings.iter().any(|told| told.contains("SENSE") && told.contains("minimised"));
+        (model.sense(), warned)
+    };
+    let (min, max) = (ObjectiveSense::Minimize, ObjectiveSense::Maximize);
+    assert_eq!(told("*SENSE:Maximize\n", "ENDATA\n"), (min, true));
+    assert_eq!(told("* made by hand\n* sense:maximize\n", "ENDATA\n"), (min, true));
+    assert_eq!(told("*SENSE:Minimize\n", "ENDATA\n"), (min, false));
+    assert_eq!(told("*SENSE:Maximize\n", "OBJSENSE MAX\nENDATA\n"), (max, false));
 }
 
 #[test]
@@ -262,6 +333,9 @@ fn sections_that_we_do_not_solve_are_refused_by_name() {
 #[test]
 fn a_file_must_end_with_its_end() {
     assert_eq!(error(""), (1, 1, FaultKind::Syntax, "the file is empty".to_owned()));
+    let Reading { model, warnings, .. } = reading(&file("RHS\n R l 4\n"));
+    assert_eq!(model.constraint_upper[0], 4.0);
+    assert!(warnings[0].contains("no ENDATA"), "{warnings:?}");
     let (line, _, _, message) = error("ROWS\n N o\nCOLUMNS\n");
     assert_eq!((line, message.as_str()), (3, "the file ends without ENDATA"));
     let (line, column, ..) = error(&file("ENDATA\n\n* said\n  more\n"));
