@@ -58,12 +58,29 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] when `url` is not `http://HOST:PORT`.
+    /// [`Error::Address`] when `url` is not `http://HOST:PORT`: what else a URL may have
+    /// would have no effect.
     pub fn connect(url: &str) -> Result<Self, Error> {
         let bad = |reason: String| Error::Address { url: url.to_owned(), reason };
         let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
         if uri.scheme_str() != Some("http") {
             return Err(bad("it does not begin with http://".into()));
+        }
+        if url.contains('#') {
+            return Err(bad("it has a fragment, behind the #".into()));
+        }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            // Which may have a password behind it.
+            let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
+            let (url, reason) = (format!("http://***@{url}"), "it has a user, before the @".into());
+            return Err(Error::Address { url, reason });
+        }
+        if uri.query().is_some() {
+            return Err(bad("it has a query, behind the ?".into()));
+        }
+        if !matches!(uri.path(), "" | "/") {
+            let path = uri.path();
+            return Err(bad(format!("it has a path, {path}: gRPC has paths of its own")));
         }
         let channel = Endpoint::from(uri)
             .connect_timeout(CONNECT_TIMEOUT)

@@ -231,10 +231,11 @@ fn default_lanes() -> Vec<Lane> {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
-    Duration::try_from_secs_f64(number)
-        .ok()
-        .filter(|seconds| !seconds.is_zero())
-        .ok_or_else(|| format!("{text} s is not above 0"))
+    if number.is_nan() || number <= 0.0 {
+        return Err(format!("{text} s is not above 0"));
+    }
+    let time = Duration::try_from_secs_f64(number).map_err(|_| format!("{text} s is too large"))?;
+    if time.is_zero() { Err(format!("{text} s is less than a nanosecond")) } else { Ok(time) }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! error. Every line that concerns a job carries the field `job`, and `attempt`
 //! where there is one, so that a job can be followed through all processes by its id.
 
+mod fields;
+
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
@@ -37,7 +39,10 @@ pub fn start(args: &LogArgs) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(&args.log)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match args.log_format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => {
+            lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields::plain()).init();
+        }
+        // JSON escapes control characters by itself.
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())

@@ -63,6 +63,24 @@ impl AloneArgs {
         self.start.as_ref().map(read).transpose()
     }
 
+    /// A failure with the faults of the start told as those of its file, by entry.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        let (file, model, mut rejection) = match (&self.start, failure) {
+            (Some(file), Failure::ModelRefused { file: model, rejection }) => {
+                (file, model, rejection)
+            }
+            (_, failure) => return failure,
+        };
+        // What was sent is not kept for the case that it is refused.
+        let names = start::read(file).map(|start| start.variable_names).unwrap_or_default();
+        for violation in &mut rejection.violations {
+            if let Some(entry) = start::entry(&violation.field, &names) {
+                violation.field = format!("{}: {entry}", file.display());
+            }
+        }
+        Failure::ModelRefused { file: model, rejection }
+    }
+
     /// What incumbents are to tell, where that is not the default.
     fn incumbents(&self) -> Option<IncumbentOptions> {
         let asked = IncumbentOptions {

@@ -133,8 +133,10 @@ impl Failure {
             }
             Self::Output(_) => (format!("solvemesh: {self}"), Exit::Unexpected),
         };
-        // There is nobody left to tell when this fails.
-        let _ = writeln!(io::stderr(), "{text}");
+        for line in text.lines() {
+            // There is nobody left to tell when this fails.
+            let _ = writeln!(io::stderr(), "{}", printable(line));
+        }
         exit
     }
 }
@@ -148,7 +150,7 @@ pub(super) fn is_in_model(field: &str) -> bool {
 fn refusal(file: &str, rejection: &Rejection) -> String {
     let lines = rejection.violations.iter().map(|violation| {
         let place = if is_in_model(&violation.field) { file } else { &violation.field };
-        format!("{place}: {}", printable(&violation.description))
+        printable(&format!("{place}: {}", violation.description)).into_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -157,8 +159,8 @@ fn refusal(file: &str, rejection: &Rejection) -> String {
 fn told(error: &Error) -> String {
     let mut text = printable(&error.to_string()).into_owned();
     for violation in error.rejection().map(|r| r.violations.as_slice()).unwrap_or_default() {
-        let description = printable(&violation.description);
-        text.push_str(&format!("\n  {}: {description}", violation.field));
+        let fault = format!("{}: {}", violation.field, violation.description);
+        text.push_str(&format!("\n  {}", printable(&fault)));
     }
     text
 }

@@ -14,7 +14,7 @@ use super::{
     names,
     screen::Screen,
     summary,
-    table::{result_facts, write_contradiction, write_facts, write_solution},
+    table::{result_facts, violation, write_contradiction, write_facts, write_solution},
     text::to_the_second,
 };
 
@@ -61,7 +61,8 @@ fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
             write_contradiction(&mut out, result)?;
         }
         if let Some(solution) = job.result.as_ref().and_then(|result| result.solution.as_ref()) {
-            write_solution(&mut out, solution, args.all)?;
+            let violation = job.result.as_ref().map_or(0.0, violation);
+            write_solution(&mut out, solution, violation, args.all)?;
         }
     }
     out.flush()?;

@@ -191,7 +191,7 @@ impl<'a, W: Write> Object<'a, W> {
         Ok(serde_json::to_writer(&mut *self.out, value)?)
     }
 
-    fn boolean(&mut self, key: &str, value: bool) -> io::Result<()> {
+    pub(super) fn boolean(&mut self, key: &str, value: bool) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }

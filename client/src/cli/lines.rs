@@ -8,7 +8,8 @@ const VALUES: usize = 20;
 use super::{
     json::seconds,
     names, summary,
-    text::{number, percent, printable, short_number},
+    table::violation,
+    text::{percent, printable, short_number, supported},
 };
 
 /// An event as a line: the job, its number, what happened.
@@ -102,7 +103,9 @@ fn finish(finished: &Finished) -> String {
         for name in [names::reason(termination.reason()), names::limit(termination.limit())] {
             text.extend(name.map(|name| format!(" {name}")));
         }
-        text.extend(termination.objective.map(|x| format!("  objective {}", number(x))));
+        let violation = finished.result.as_ref().map_or(0.0, violation);
+        let objective = |x| format!("  objective {}", supported(x, violation));
+        text.extend(termination.objective.map(objective));
     }
     text.extend(finished.sweep.as_ref().map(|sweep| format!("  {}", summary::line(sweep))));
     text + &because(finished.failure.as_ref())

@@ -15,7 +15,7 @@ use super::{
     exit::{Exit, Failure},
     json, names,
     screen::Screen,
-    submission::{pair, unique},
+    submission::{label, unique},
     table::{Column, write_columns},
     text::{number, to_the_second},
 };
@@ -36,7 +36,7 @@ pub(crate) struct ListArgs {
         env = "SOLVEMESH_LABEL",
         value_name = "KEY=VALUE",
         value_delimiter = '\n',
-        value_parser = pair
+        value_parser = label
     )]
     labels: Vec<(String, String)>,
 

@@ -10,8 +10,12 @@ use super::{start, text::number};
 pub(super) fn facts(result: &SolveResult) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(proof) = &result.infeasibility_proof {
-        let count = proof.multipliers.len();
-        facts.push(("proof", format!("of {count} constraints, {}", checked(proof.verified))));
+        let of = match (proof.multipliers.len(), proof.verified) {
+            (0, false) => "none, that is the solver's word alone".to_owned(),
+            (0, true) => "plain to see, verified".to_owned(),
+            (count, verified) => format!("of {count} constraints, {}", checked(verified)),
+        };
+        facts.push(("proof", of));
     }
     if let Some(subset) = &result.infeasible_subset {
         let count = subset.constraints.len() + subset.variables.len();
@@ -63,6 +67,13 @@ pub(super) fn keys(result: &SolveResult) -> Vec<(&'static str, Value)> {
         let steps = by_name(&ray.variable_names, &ray.values);
         let ray = json!({"steps": steps, "rate": ray.rate, "verified": ray.verified});
         keys.push(("unboundedRay", ray));
+    }
+    if let Some(start) = &result.start {
+        let status = start.status().as_str_name();
+        let status = status.trim_start_matches("START_STATUS_");
+        let (detail, objective) = (&start.detail, start.objective);
+        let start = json!({"status": status, "detail": detail, "objective": objective});
+        keys.push(("start", start));
     }
     if let Some(basis) = &result.basis {
         let names = |of: &[i32]| of.iter().map(|&of| start::name(of)).collect::<Vec<_>>();

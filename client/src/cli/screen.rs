@@ -109,7 +109,9 @@ impl Screen {
     /// Says something to whoever sits before the terminal.
     pub(super) fn say(&mut self, text: &str) {
         self.clear();
-        let _ = writeln!(io::stderr(), "{text}");
+        for line in text.lines() {
+            let _ = writeln!(io::stderr(), "{}", printable(line));
+        }
     }
 
     /// Says something while another screen may have drawn its line of progress.

@@ -45,8 +45,8 @@ pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Fai
     args.alone.add_to(&mut request)?;
     request.options.get_or_insert_default().log = args.live.log;
     let interrupt = pin!(ctrl_c());
-    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Untold).await?;
-    match ended {
+    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Untold).await;
+    match ended.map_err(|failure| args.alone.explain(failure))? {
         Some((outcome, mut screen)) => Ok(report(&outcome, args.report, &mut screen)?),
         None => Ok(Exit::Left),
     }

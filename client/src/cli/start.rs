@@ -1,7 +1,8 @@
 //! Where a solve begins, read from what `--json` printed of an earlier one.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fmt, fs::File, io::Read, path::Path};
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use solvemesh_client::v1::{Basis, BasisStatus, Start};
 
@@ -20,8 +21,26 @@ pub(super) fn read(file: &Path) -> Result<Start, String> {
     parse(&text)
 }
 
+/// Which entry of the file a field of a request stands for, if it is the start's. `names`
+/// are those of the values, in their order.
+pub(super) fn entry(field: &str, names: &[String]) -> Option<String> {
+    let field = field.strip_prefix("model.start")?;
+    let Some(field) = field.strip_prefix('.') else { return Some("values".to_owned()) };
+    let indexed = field
+        .strip_prefix("variable_names[")
+        .or_else(|| field.strip_prefix("values["))
+        .and_then(|rest| rest.strip_suffix(']')?.parse::<usize>().ok());
+    Some(match indexed.and_then(|index| names.get(index)) {
+        Some(name) => format!("values.{name}"),
+        None => field.to_owned(),
+    })
+}
+
 fn parse(text: &str) -> Result<Start, String> {
     let object: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(name) = twice(text) {
+        return Err(format!("has two values of {name}"));
+    }
     if let Some(basis) = object.get("basis").filter(|basis| !basis.is_null()) {
         let statuses = |key: &str| statuses(basis.get(key), key);
         let (variables, constraints) = (statuses("variables")?, statuses("constraints")?);
@@ -37,6 +56,64 @@ fn parse(text: &str) -> Result<Start, String> {
     let values: Result<Vec<_>, String> = values.iter().map(number).collect();
     let (variable_names, values) = values?.into_iter().unzip();
     Ok(Start { variable_names, values, ..Start::default() })
+}
+
+/// A variable that has two values, of which a JSON object would keep the last.
+fn twice(text: &str) -> Option<String> {
+    let Document(mut names) = serde_json::from_str(text).ok()?;
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
+}
+
+/// The keys of `values` in an object, as often as they are there.
+#[derive(Default)]
+struct Document(Vec<String>);
+
+/// The keys of an object, as often as they are there.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfDocument;
+        impl<'de> Visitor<'de> for OfDocument {
+            type Value = Document;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+                let mut document = Document::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "values" {
+                        document = Document(map.next_value::<Keys>()?.0);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(document)
+            }
+        }
+        from.deserialize_map(OfDocument)
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfKeys;
+        impl<'de> Visitor<'de> for OfKeys {
+            type Value = Keys;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(OfKeys)
+    }
 }
 
 fn statuses(of: Option<&Value>, key: &str) -> Result<Vec<i32>, String> {
@@ -80,10 +157,27 @@ mod tests {
     }
 
     #[test]
+    fn a_field_of_the_start_is_an_entry_of_its_file() {
+        let names = ["x".to_owned(), "y".to_owned()];
+        for (field, expected) in [
+            ("model.start.variable_names[1]", Some("values.y")),
+            ("model.start.values[0]", Some("values.x")),
+            ("model.start.values[7]", Some("values[7]")),
+            ("model.start.values", Some("values")),
+            ("model.start", Some("values")),
+            ("model.start.basis.variables[3]", Some("basis.variables[3]")),
+            ("model.file", None),
+        ] {
+            assert_eq!(entry(field, &names).as_deref(), expected, "{field}");
+        }
+    }
+
+    #[test]
     fn what_is_no_start_is_told() {
         for (text, what) in [
             ("nonsense", "line 1"),
             ("{}", "neither"),
+            (r#"{"values": {"x": 1, "y": 2, "x": 3}}"#, "two values of x"),
             (r#"{"values": {"x": null}}"#, "x is no number"),
             (r#"{"basis": {"variables": ["TOP"], "constraints": []}}"#, "TOP"),
             (r#"{"basis": {"variables": []}}"#, "basis.constraints"),

@@ -164,7 +164,7 @@ pub(super) struct SubmissionArgs {
         env = "SOLVEMESH_OPTION",
         value_name = "NAME=VALUE",
         value_delimiter = '\n',
-        value_parser = pair
+        value_parser = option
     )]
     options: Vec<(String, String)>,
 
@@ -174,7 +174,7 @@ pub(super) struct SubmissionArgs {
         env = "SOLVEMESH_LABEL",
         value_name = "KEY=VALUE",
         value_delimiter = '\n',
-        value_parser = pair
+        value_parser = label
     )]
     labels: Vec<(String, String)>,
 
@@ -375,11 +375,20 @@ fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// `KEY=VALUE`, cut at the first `=`.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    pair(text, "KEY=VALUE")
+}
+
 /// `NAME=VALUE`, cut at the first `=`.
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+fn option(text: &str) -> Result<(String, String), String> {
+    pair(text, "NAME=VALUE")
+}
+
+fn pair(text: &str, form: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("it must be NAME=VALUE".into()),
+        _ => Err(format!("it must be {form}")),
     }
 }
 
@@ -418,9 +427,18 @@ fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "it must be a number of bytes, or one with K, M or G".into())
 }
 
+/// The longest time that the contract can carry (`google.protobuf.Duration`), in seconds:
+/// ten thousand years.
+const MAX_SECONDS: f64 = 315_576_000_000.0;
+
 fn positive_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "it must be a number above 0".into())
+    let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
+    let seconds = seconds.ok_or("it must be a number of seconds above 0")?;
+    if seconds > MAX_SECONDS {
+        return Err(format!("it is too large: at most {MAX_SECONDS} seconds can be asked for"));
+    }
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| "it is too small: less than a nanosecond".into())
 }
 
 #[cfg(test)]
@@ -501,7 +519,7 @@ mod tests {
     #[test]
     fn negative_numbers_are_told_their_range() {
         for (flag, range) in [
-            ("--time-limit", "above 0"),
+            ("--time-limit", "seconds above 0"),
             ("--deadline", "above 0"),
             ("--queue-time-limit", "above 0"),
             ("--gap", "0 or more"),
@@ -530,6 +548,31 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_is_too_large_or_too_small_is_told_as_that() {
+        for (text, why) in [
+            ("1e300", "too large"),
+            ("inf", "too large"),
+            ("4e11", "too large"),
+            ("1e-10", "too small"),
+        ] {
+            let error = CommandLine::try_parse_from(["solve", "a.lp", "--time-limit", text]);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(text), "{error}");
+        }
+        assert!(positive_seconds("315576000000").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_pair_is_told_what_the_flag_takes() {
+        for (flag, form) in [("--label", "KEY=VALUE"), ("--option", "NAME=VALUE")] {
+            for bad in ["x", "", "=v"] {
+                let error = CommandLine::try_parse_from(["solve", "a.lp", flag, bad]).unwrap_err();
+                assert!(error.to_string().contains(&format!("must be {form}")), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn a_size_has_a_unit_or_none() {
         assert_eq!(size("67108864"), Ok(64 << 20));
         assert_eq!((size("512M"), size("3k"), size("2G")), (Ok(512 << 20), Ok(3072), Ok(2 << 30)));
@@ -541,7 +584,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_pair_is_cut_at_its_first_equals_sign(name in "[^=]{1,9}", value in ".*") {
-            prop_assert_eq!(pair(&format!("{name}={value}")), Ok((name, value)));
+            prop_assert_eq!(label(&format!("{name}={value}")), Ok((name, value)));
         }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, F
     args.alone.add_to(&mut request)?;
     request.validate_only = args.validate_only;
     request.options.get_or_insert_default().log = args.log;
-    let job = args.submission.submit(client, request).await?;
+    let submitted = args.submission.submit(client, request).await;
+    let job = submitted.map_err(|failure| args.alone.explain(failure))?;
     let mut screen = Screen::new(false);
     if let Some(description) = &job.description {
         warn(&description.warnings, &mut screen);

@@ -5,13 +5,13 @@ use std::{
 
 use solvemesh_client::{
     Outcome,
-    v1::{Ranges, Solution, SolveResult},
+    v1::{Ranges, Solution, SolveResult, StartReport, StartStatus, Verification},
 };
 
 use super::{
     json::{name, seconds},
     names, proofs, summary,
-    text::{number, percent, printable, time},
+    text::{number, percent, printable, short_number, supported, time},
 };
 
 /// Writes the end of a job for people. Variables at zero, and constraints whose activity
@@ -19,7 +19,13 @@ use super::{
 pub(super) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) -> io::Result<()> {
     write_facts(out, &facts(outcome))?;
     outcome.result.as_ref().map_or(Ok(()), |result| write_contradiction(out, result))?;
-    outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, all))
+    let violation = outcome.result.as_ref().map_or(0.0, violation);
+    outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, violation, all))
+}
+
+/// The worst violation that the check of a solution found, that of its duals aside.
+pub(super) fn violation(result: &SolveResult) -> f64 {
+    result.verification.as_ref().map_or(0.0, |verification| verification.max_violation)
 }
 
 /// Writes the bounds that contradict each other, with an empty line before them.
@@ -32,14 +38,15 @@ pub(super) fn write_contradiction(out: &mut impl Write, result: &SolveResult) ->
     lines.iter().try_for_each(|line| writeln!(out, "{}", printable(line)))
 }
 
-/// Writes the variables, then the constraints.
+/// Writes the variables, then the constraints, of a solution of this violation.
 pub(super) fn write_solution(
     out: &mut impl Write,
     solution: &Solution,
+    violation: f64,
     all: bool,
 ) -> io::Result<()> {
-    write_variables(out, solution, all)?;
-    write_constraints(out, solution, all)?;
+    write_variables(out, solution, violation, all)?;
+    write_constraints(out, solution, violation, all)?;
     for (of, head, names, ranges) in [
         ("variable", "cost from", &solution.variable_names, &solution.cost_ranges),
         ("variable", "bound from", &solution.variable_names, &solution.bound_ranges),
@@ -66,10 +73,10 @@ fn write_ranges<'a>(
 ) -> io::Result<()> {
     let columns = [
         names,
-        Column::numbers(head, &ranges.lower),
-        Column::numbers("to", &ranges.upper),
-        Column::numbers("objective from", &ranges.objective_at_lower),
-        Column::numbers("to", &ranges.objective_at_upper),
+        Column::numbers(head, &ranges.lower, 0.0),
+        Column::numbers("to", &ranges.upper, 0.0),
+        Column::numbers("objective from", &ranges.objective_at_lower, 0.0),
+        Column::numbers("to", &ranges.objective_at_upper, 0.0),
     ];
     write_grid(out, &columns, &(0..ranges.lower.len()).collect::<Vec<_>>())
 }
@@ -103,18 +110,40 @@ pub(super) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> 
         let limit = names::limit(termination.limit());
         facts.push(("reason", reason.to_owned()));
         facts.extend(limit.map(|limit| ("limit", limit.to_owned())));
-        facts.extend(termination.objective.map(|x| ("objective", number(x))));
-        facts.extend(termination.bound.map(|x| ("bound", number(x))));
+        let violation = violation(result);
+        facts.extend(termination.objective.map(|x| ("objective", supported(x, violation))));
+        facts.extend(termination.bound.map(|x| ("bound", supported(x, violation))));
         facts.extend(termination.gap.map(|x| ("gap", percent(x))));
         facts.extend(termination.warnings.iter().map(|warning| ("warning", warning.clone())));
     }
-    facts.extend(result.verification.as_ref().map(|v| ("violation", number(v.max_violation))));
+    let violation = |v: &Verification| ("violation", short_number(v.max_violation));
+    facts.extend(result.verification.as_ref().map(violation));
     facts.extend(proofs::facts(result));
+    facts.extend(result.start.as_ref().map(|start| ("start", begun(start))));
     facts.extend(names::solver(result.solver()).map(|name| ("solver", solver(name, result))));
     let statistics = result.statistics.as_ref();
     let solve_time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
     facts.extend(solve_time.map(|duration| ("solved in", time(seconds(duration)))));
     facts
+}
+
+/// What became of a start.
+fn begun(start: &StartReport) -> String {
+    let status = match start.status() {
+        StartStatus::Unspecified => "unknown",
+        StartStatus::Used => "used",
+        StartStatus::Completed => "completed",
+        StartStatus::Rejected => "rejected",
+        StartStatus::Superseded => "not used",
+    };
+    let mut text = status.to_owned();
+    if let Some(objective) = start.objective {
+        text += &format!(", objective {}", number(objective));
+    }
+    if !start.detail.is_empty() {
+        text += &format!(": {}", start.detail);
+    }
+    text
 }
 
 /// The solver's name and version; most versions name their solver themselves.
@@ -127,29 +156,39 @@ fn solver(name: &str, result: &SolveResult) -> String {
     }
 }
 
-fn write_variables(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
+fn write_variables(
+    out: &mut impl Write,
+    solution: &Solution,
+    violation: f64,
+    all: bool,
+) -> io::Result<()> {
     let count = solution.values.len();
     let shown = rows(count, all, &[&solution.values]);
     let mut columns = vec![
         Column::names("variable", &solution.variable_names),
-        Column::numbers("value", &solution.values),
+        Column::numbers("value", &solution.values, violation),
     ];
     if !solution.reduced_costs.is_empty() {
-        columns.push(Column::numbers("reduced cost", &solution.reduced_costs));
+        columns.push(Column::numbers("reduced cost", &solution.reduced_costs, 0.0));
     }
     write_grid(out, &columns, &shown)?;
     write_hidden(out, "variable", count - shown.len())
 }
 
-fn write_constraints(out: &mut impl Write, solution: &Solution, all: bool) -> io::Result<()> {
+fn write_constraints(
+    out: &mut impl Write,
+    solution: &Solution,
+    violation: f64,
+    all: bool,
+) -> io::Result<()> {
     let count = solution.activities.len().max(solution.duals.len());
     let shown = rows(count, all, &[&solution.activities, &solution.duals]);
     let mut columns = vec![Column::names("constraint", &solution.constraint_names)];
     if !solution.activities.is_empty() {
-        columns.push(Column::numbers("activity", &solution.activities));
+        columns.push(Column::numbers("activity", &solution.activities, violation));
     }
     if !solution.duals.is_empty() {
-        columns.push(Column::numbers("dual", &solution.duals));
+        columns.push(Column::numbers("dual", &solution.duals, 0.0));
     }
     write_grid(out, &columns, &shown)?;
     write_hidden(out, "constraint", count - shown.len())
@@ -186,8 +225,11 @@ impl<'a> Column<'a> {
         Self { head, cell: Box::new(cell), numeric: false }
     }
 
-    fn numbers(head: &'a str, numbers: &'a [f64]) -> Self {
-        let cell = |row: usize| numbers.get(row).map(|&x| number(x)).unwrap_or_default().into();
+    /// Numbers that are exact up to a violation.
+    fn numbers(head: &'a str, numbers: &'a [f64], violation: f64) -> Self {
+        let cell = move |row: usize| {
+            numbers.get(row).map(|&x| supported(x, violation)).unwrap_or_default().into()
+        };
         Self { head, cell: Box::new(cell), numeric: true }
     }
 

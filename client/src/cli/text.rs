@@ -4,9 +4,26 @@ use std::borrow::Cow;
 
 use prost_types::Timestamp;
 
+/// The most digits of a number: what is behind them is rounding.
+const DIGITS: usize = 12;
+
+/// The fewest digits of a number whose accuracy is known.
+const FEWEST_DIGITS: usize = 6;
+
 /// A number with up to twelve digits, which leaves rounding errors out.
 pub(super) fn number(x: f64) -> String {
-    significant(x, 12)
+    significant(x, DIGITS)
+}
+
+/// A number of a solution that was found to violate something by `violation`, absolute, with
+/// the digits that this supports and one more, six at least: 3359.99999987 where 1e-6 is
+/// violated is 3360, where nothing is it stays.
+pub(super) fn supported(x: f64, violation: f64) -> String {
+    if x == 0.0 || violation <= 0.0 || !x.is_finite() || !violation.is_finite() {
+        return number(x);
+    }
+    let digits = x.abs().log10().floor() - violation.log10().floor() + 1.0;
+    significant(x, (digits.max(FEWEST_DIGITS as f64) as usize).min(DIGITS))
 }
 
 /// A number with six digits.
@@ -47,14 +64,20 @@ fn significant(x: f64, digits: usize) -> String {
     }
 }
 
+/// Whether a character would move the cursor, break the line or turn the text around.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A text without what would move the cursor.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_harmful) {
         return text.into();
     }
     let mut printable = String::new();
     for c in text.chars() {
-        if c.is_control() {
+        if is_harmful(c) {
             printable.extend(c.escape_default());
         } else {
             printable.push(c);
@@ -86,6 +109,28 @@ mod tests {
     }
 
     #[test]
+    fn a_number_has_the_digits_that_the_check_supports() {
+        assert_eq!(supported(3_359.999_999_999_5, 0.0), "3360");
+        assert_eq!(supported(3_359.999_999_87, 1e-6), "3360");
+        assert_eq!(supported(3_359.999_999_87, 1e-12), "3359.99999987");
+        assert_eq!(supported(10.499_999, 1e-6), "10.499999");
+        assert_eq!(supported(2e-7, 1e-6), "2e-7");
+        assert_eq!(supported(1_234_567.8, 10.0), "1234570");
+        assert_eq!(supported(-0.0, 1e-6), "0");
+        assert_eq!(supported(f64::INFINITY, 1e-6), "inf");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_shown_is_the_number_to_six_digits(
+            x in proptest::num::f64::NORMAL, violation in 0.0..1.0f64,
+        ) {
+            let shown: f64 = supported(x, violation).parse().expect("a number");
+            proptest::prop_assert!((shown - x).abs() <= 5e-6 * x.abs(), "{} for {}", shown, x);
+        }
+    }
+
+    #[test]
     fn gaps_are_percentages_and_times_have_three_digits() {
         assert_eq!(percent(0.0), "0%");
         assert_eq!(percent(0.125), "12.5%");
@@ -100,5 +145,6 @@ mod tests {
         assert_eq!(printable("Doors"), "Doors");
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("Türen"), "Türen");
+        assert_eq!(printable("a\u{202e}b\u{2028}\u{85}"), "a\\u{202e}b\\u{2028}\\u{85}");
     }
 }

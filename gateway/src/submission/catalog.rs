@@ -62,12 +62,20 @@ const INF: f64 = f64::INFINITY;
 /// The raw options of HiGHS that a job may set, by HiGHS's own names and ranges
 /// (its `HighsOptions.h`). What the mesh itself decides (threads, time limit, files,
 /// logs) and what changes the meaning of a model is not among them.
-const HIGHS: [(&str, Domain); 31] = [
+const HIGHS: [(&str, Domain); 38] = [
     ("solver", Domain::Choice(&["choose", "simplex", "ipm", "pdlp"])),
     ("parallel", Domain::Choice(&["choose", "on", "off"])),
     ("run_crossover", Domain::Choice(&["choose", "on", "off"])),
     ("simplex_strategy", Domain::Int(0, 4)),
     ("simplex_scale_strategy", Domain::Int(0, 5)),
+    ("simplex_unscaled_solution_strategy", Domain::Int(0, 2)),
+    ("allowed_matrix_scale_factor", Domain::Int(0, 30)),
+    ("allowed_cost_scale_factor", Domain::Int(0, 20)),
+    ("cost_scale_factor", Domain::Int(-20, 20)),
+    // Exponents of 2, beyond which no model stays within what HiGHS takes.
+    ("user_objective_scale", Domain::Int(-100, 100)),
+    ("user_bound_scale", Domain::Int(-100, 100)),
+    ("small_matrix_value", Domain::Double(1e-12, INF)),
     ("simplex_dual_edge_weight_strategy", Domain::Int(-1, 2)),
     ("simplex_primal_edge_weight_strategy", Domain::Int(-1, 2)),
     ("simplex_iteration_limit", Domain::Int(0, INT_MAX)),

@@ -2,6 +2,8 @@ use std::{collections::HashSet, time::Duration};
 
 use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 
+use solvemesh_model::Domain;
+
 use super::{catalog, stops};
 use crate::{policy::Policy, refusal::FieldFault};
 
@@ -165,18 +167,13 @@ pub(super) fn is_discrete(model: &LinearModel) -> bool {
 }
 
 /// A semi-continuous or semi-integer variable whose upper bound HiGHS would tighten. One
-/// with a lower bound of 0 has no gap between 0 and its range, and is none to HiGHS.
+/// that is an ordinary variable, as [`Domain`] has it, is none to HiGHS.
 fn too_wide(model: &LinearModel) -> Option<(&str, f64)> {
-    let semi = |kind| matches!(kind, VariableKind::SemiContinuous | VariableKind::SemiInteger);
-    let bounds = model.variable_lower.iter().zip(&model.variable_upper);
-    model
-        .variable_kinds()
-        .zip(bounds)
-        .zip(&model.variable_names)
-        .find(|((kind, (lower, upper)), _)| {
-            semi(*kind) && **lower > 0.0 && **upper > LARGEST_SEMI_UPPER
-        })
-        .map(|((_, (_, upper)), name)| (name.as_str(), *upper))
+    model.variable_names.iter().enumerate().find_map(|(column, name)| {
+        let domain = Domain::of(model, column);
+        let wide = domain.is_semi() && domain.upper > LARGEST_SEMI_UPPER;
+        wide.then_some((name.as_str(), domain.upper))
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{csv, plan::Plan};
 use crate::cli::{
     json::Object,
     names,
-    text::{number, printable},
+    text::{printable, supported},
 };
 
 /// The least width of a column of numbers that come later.
@@ -166,7 +166,7 @@ impl<'a> Rows<'a> {
     fn cell(&self, cell: Cell, of: &ScenarioResult, values: &[Option<f64>]) -> String {
         let told = |x: Option<f64>| match (x, self.format) {
             (None, _) => String::new(),
-            (Some(x), Format::Table) => number(x),
+            (Some(x), Format::Table) => supported(x, of.max_violation.unwrap_or(0.0)),
             (Some(x), _) => x.to_string(),
         };
         let limit = names::limit(of.limit());
@@ -243,6 +243,9 @@ impl<'a> Rows<'a> {
         object.numbers("values", &self.variables, told(&of.values))?;
         object.numbers("duals", &self.constraints, told(&of.duals))?;
         object.number("maxViolation", of.max_violation)?;
+        if let Some(verified) = of.verified {
+            object.boolean("verified", verified)?;
+        }
         object.integer("iterations", of.iterations)?;
         if !of.detail.is_empty() {
             object.text("detail", Some(&of.detail))?;
