@@ -7,19 +7,19 @@
 //!   5-12, 15-22, 25-36, 40-47, 50-61) and a name may hold blanks, but nothing may
 //!   stand between the fields. Reading as fixed is told in a warning.
 //! - **Sections** begin in column 1, everything else is indented. Each comes at most
-//!   once; ROWS, COLUMNS and ENDATA are required, in this order, with RHS, RANGES and
-//!   BOUNDS in any order between the last two. NAME may be absent. Keywords may be in
-//!   any case; names are told apart by it. A `*` in column 1 begins a comment; `$` does
-//!   not.
+//!   once; ROWS, COLUMNS and ENDATA come in this order, with RHS, RANGES and BOUNDS in any
+//!   order between the last two. ENDATA may be missing, with a warning. NAME may be absent.
+//!   Keywords may be in any case; names are told apart by it. A `*` in column 1 begins a
+//!   comment, as does a `$` in the place of a field behind the first name.
 //! - **OBJSENSE** (MAX, MAXIMIZE, MIN, MINIMIZE) has its word on its own line or on
 //!   the next, anywhere before ENDATA. Without it, the objective is minimised.
 //! - **The objective** is the N row that OBJNAME names, else the first; there must be
 //!   one. Other N rows are left out, with a warning. Its RHS is the negative of the
 //!   objective's constant.
 //! - **Twice** is refused: a row, a column whose lines don't stand together, a
-//!   coefficient, a right-hand side, a range; a bound, unless it is the same. So is a
-//!   second RHS or RANGES set, as nothing says which is meant; BOUNDS sets all apply.
-//!   The name of a set may be absent.
+//!   coefficient, a right-hand side, a range; a bound, unless it is the same, or replaces
+//!   that of a BV. Of RHS and RANGES sets the first counts, with a warning; BOUNDS sets all
+//!   apply. The name of a set may be absent.
 //! - **Undeclared** rows and columns are refused.
 //! - **RANGES** on an E row `r`: [rhs, rhs + R] for R > 0, [rhs - |R|, rhs] for R < 0,
 //!   an equation for 0. On an L or G row the sign doesn't matter.
