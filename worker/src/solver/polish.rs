@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use solvemesh::v1::{LinearModel, VariableKind};
+use solvemesh::v1::{LinearModel, TerminationReason as Reason, VariableKind};
 use solvemesh_model::verify::{Candidate, Check, verify};
 
 use super::{
@@ -23,15 +23,16 @@ const SMALL: f64 = 1e-9;
 /// The tolerance of the LP, absolute: the least that HiGHS allows is 1e-10.
 const LP_TOLERANCE: f64 = 1e-9;
 
-/// Puts a better verified solution in the place of that of a finding, if there is one close
-/// by. The integers of both are the same.
+/// Puts a better verified solution in the place of that of a finding, if it is an answer and
+/// there is one close by. The integers of both are the same.
 pub(super) fn polish(
     arrays: &Arrays<'_>,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
     finding: &mut Finding,
 ) {
-    let Some(check) = check(arrays, &finding.values) else { return };
+    let is_answer = matches!(finding.termination.reason(), Reason::Optimal | Reason::Feasible);
+    let Some(check) = check(arrays, &finding.values).filter(|_| is_answer) else { return };
     if worst(&check) == 0.0 {
         return;
     }

@@ -29,8 +29,8 @@ pub(in crate::solver) struct Scale {
     objective: i32,
     /// HiGHS's own factor of bounds, as asked for by the raw option: 2 to this power.
     bounds: i32,
-    /// The offset of the objective as HiGHS knows it, to which its factor of bounds does
-    /// not apply.
+    /// With a factor of bounds: the offset of the objective as HiGHS knows it, to which that
+    /// factor does not apply.
     offset: f64,
     /// With a factor of bounds: which variables it applies to.
     continuous: Vec<bool>,
@@ -45,7 +45,10 @@ impl Scale {
         let objective = objective.clamp(-MAX_EXPONENT, MAX_EXPONENT);
         let bounds: i32 = asked(BOUND_SCALE).unwrap_or(0);
         let bounds = bounds.clamp(-MAX_EXPONENT, MAX_EXPONENT);
-        let offset = arrays.model().objective_offset * factor(objective);
+        let offset = match bounds {
+            0 => 0.0,
+            _ => arrays.model().objective_offset * factor(objective),
+        };
         let kinds = arrays.kinds().iter().filter(|_| bounds != 0);
         let continuous = kinds.map(|&kind| kind == VariableKind::Continuous).collect();
         Self { objective, bounds, offset, continuous }
