@@ -7,14 +7,20 @@
 
 pub mod amqp;
 mod args;
+mod broker_args;
 mod bulk;
+mod command_line;
 mod delivery;
 mod lane;
 pub mod memory;
 mod mesh;
 
-pub use amqp::{AmqpConfig, AmqpMesh, StreamLimits, Topology};
+pub use amqp::{
+    AmqpConfig, AmqpMesh, BrokerUrl, Identity, InvalidUrl, StreamLimits, TlsFiles, Topology,
+};
 pub use args::{SegmentTooLarge, TopologyArgs};
+pub use broker_args::{BrokerUrls, TlsArgs};
+pub use command_line::parse;
 pub use delivery::{
     Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
 };

@@ -246,6 +246,9 @@ pub enum MeshError {
     /// another way that no retry mends.
     #[error("the broker refused: {0}")]
     Refused(String),
+    /// A setting is invalid: a URL, a certificate file.
+    #[error("{0}")]
+    Configuration(String),
     /// This mesh was closed.
     #[error("the mesh was closed")]
     Closed,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use solvemesh_broker::{Lane, MemoryConfig, TopologyArgs};
+use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_telemetry::LogArgs;
 
 use crate::{policy::Policy, server::Origins, table::Kept};
@@ -16,11 +16,15 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// The RabbitMQ to use, amqp://user:password@host:port/vhost; of a cluster, several
-    /// nodes with commas between them. Without one the gateway solves in its own process,
-    /// and jobs end with it
+    /// The RabbitMQ to use, amqp://user:password@host:port/vhost, or amqps://… with TLS; of
+    /// a cluster, several nodes with commas between them. Without one the gateway solves in
+    /// its own process, and jobs end with it
     #[arg(long, env = "SOLVEMESH_AMQP", hide_env_values = true, value_name = "URL,…")]
-    pub amqp: Option<String>,
+    pub amqp: Option<BrokerUrls>,
+
+    /// The certificates and keys for amqps://
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// What queues and streams are declared with, with --amqp
     #[command(flatten)]
@@ -249,6 +253,15 @@ mod tests {
     #[test]
     fn the_flags_hold_together() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_password_is_not_printed() {
+        let url = "amqps://user:sesame@host/%2f";
+        let args = Args::try_parse_from(["g", "--amqp", url]).unwrap();
+        assert!(!format!("{args:?}").contains("sesame"));
+        let bad = Args::try_parse_from(["g", "--amqp", "amqp://user:sesame@[bad"]).unwrap_err();
+        assert!(!format!("{bad} {bad:?}").contains("sesame"));
     }
 
     #[test]

@@ -9,9 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
 use futures::FutureExt;
-use solvemesh_broker::{AmqpConfig, AmqpMesh, Mesh};
+use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, Mesh};
 use solvemesh_gateway::{
     config::{Args, Command},
     dead_letters, expiry,
@@ -37,7 +36,7 @@ mod embedded;
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = solvemesh_broker::parse();
     let outcome = match args.command {
         Some(Command::Solver) => embedded::be_solver(),
         None => Runtime::new().context("tokio").and_then(|runtime| {
@@ -134,12 +133,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// How to reach the broker.
-fn broker(urls: &str, args: &Args) -> anyhow::Result<AmqpConfig> {
+fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
     Ok(AmqpConfig {
         name: format!("solvemesh-gateway {}", std::process::id()),
         topology: args.topology.topology()?,
         lanes: args.lanes.clone(),
-        ..AmqpConfig::new(urls)
+        tls: args.tls.files(),
+        ..AmqpConfig::at(urls.to_vec())
     })
 }
 

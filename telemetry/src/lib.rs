@@ -7,7 +7,13 @@ mod fields;
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{FilterFn, ParseError, filter_fn},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// The flags of a process's log.
 #[derive(Args, Clone, Debug)]
@@ -40,10 +46,60 @@ pub fn start(args: &LogArgs) -> Result<(), ParseError> {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match args.log_format {
         LogFormat::Text => {
-            lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields::plain()).init();
+            let lines = lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields::plain());
+            lines.finish().with(no_secrets()).init();
         }
         // JSON escapes control characters by itself.
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(no_secrets()).init(),
     }
     Ok(())
+}
+
+/// Drops the TRACE events of lapin, whatever the filter says: they may contain any frame, and
+/// the frame of the login contains the password.
+fn no_secrets() -> FilterFn {
+    filter_fn(|metadata| {
+        let lapin = metadata.target().split("::").next() == Some("lapin");
+        !(lapin && *metadata.level() == Level::TRACE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex, PoisonError},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn frames_are_never_logged_and_everything_else_is() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("trace"));
+        let lines = lines.with_writer(move || writer.clone()).finish().with(no_secrets());
+        tracing::subscriber::with_default(lines, || {
+            tracing::trace!(target: "lapin::frames", "a frame");
+            tracing::debug!(target: "lapin::frames", "a reason");
+            tracing::trace!(target: "lapinette", "a detail");
+        });
+        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("a frame"), "{text}");
+        assert!(text.contains("a reason") && text.contains("a detail"), "{text}");
+    }
 }

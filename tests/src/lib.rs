@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+pub mod certificates;
 pub mod checker;
 pub mod clients;
 pub mod fleet;

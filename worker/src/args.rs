@@ -1,10 +1,10 @@
 //! The command line of `solvemesh-worker`; each flag is an environment variable too.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use solvemesh_broker::{AmqpConfig, TopologyArgs};
+use solvemesh_broker::{AmqpConfig, BrokerUrls, TlsArgs, TopologyArgs};
 use solvemesh_telemetry::LogArgs;
 use solvemesh_worker::{Overrun, Slots, WorkerConfig};
 
@@ -15,8 +15,8 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://…; of a cluster,
-    /// several nodes with commas between them
+    /// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://… with TLS; of a
+    /// cluster, several nodes with commas between them
     #[arg(
         long,
         env = "SOLVEMESH_AMQP",
@@ -25,6 +25,9 @@ pub(crate) struct Args {
         required = true
     )]
     pub(crate) amqp: Option<BrokerUrls>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     #[command(flatten)]
     topology: TopologyArgs,
@@ -104,29 +107,14 @@ impl Args {
             name: format!("solvemesh-worker {}", worker.name),
             topology: self.topology.topology()?,
             lanes: worker.slots.iter().map(|(lane, _)| lane.clone()).collect(),
-            ..AmqpConfig::new(&urls.0)
+            tls: self.tls.files(),
+            ..AmqpConfig::at(urls.to_vec())
         })
     }
 
     /// How long running solves have on SIGTERM.
     pub(crate) fn drain_grace(&self) -> Duration {
         Duration::from_secs(self.drain_grace)
-    }
-}
-
-/// The broker's URLs, whose passwords nothing prints.
-#[derive(Clone)]
-pub(crate) struct BrokerUrls(String);
-
-impl From<String> for BrokerUrls {
-    fn from(urls: String) -> Self {
-        Self(urls)
-    }
-}
-
-impl fmt::Debug for BrokerUrls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrokerUrls(…)")
     }
 }
 
@@ -162,18 +150,24 @@ mod tests {
         assert_eq!(config.overrun.fixed, Duration::from_secs(1));
         assert_eq!(config.name, "me");
         let broker = args.broker(&config).unwrap();
-        assert_eq!(broker.urls, [URL]);
+        assert_eq!(broker.urls, [URL.into()]);
         assert_eq!(broker.lanes, ["express".parse().unwrap()]);
     }
 
     #[test]
     fn a_solver_process_needs_no_broker() {
         assert!(Args::try_parse_from(["w", "solver"]).is_ok());
+        // It has the environment of its worker, but not its flags.
+        assert!(Args::try_parse_from(["w", "--amqp-cert", "c", "solver"]).is_ok());
     }
 
     #[test]
     fn the_password_is_not_printed() {
         let args = Args::try_parse_from(["w", "--amqp", URL]).unwrap();
         assert!(!format!("{args:?}").contains("secret"));
+        let broker = args.broker(&args.config()).unwrap();
+        assert!(!format!("{broker:?}").contains("secret"));
+        let bad = Args::try_parse_from(["w", "--amqp", "amqp://guest:secret@[bad"]).unwrap_err();
+        assert!(!format!("{bad} {bad:?}").contains("secret"));
     }
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
 use solvemesh_broker::{AmqpMesh, Mesh};
 use solvemesh_worker::{Worker, solver};
 use tokio::{
@@ -24,7 +23,7 @@ use crate::args::{Args, Command};
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = solvemesh_broker::parse();
     let outcome = match args.command {
         Some(Command::Solver) => solver::run().context("the solver process"),
         None => Runtime::new().context("tokio").and_then(|runtime| {

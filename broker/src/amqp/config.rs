@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::{tls::TlsFiles, url::BrokerUrl};
 use crate::Lane;
 
 /// How to reach RabbitMQ, and how long and how much to wait there.
@@ -8,7 +9,10 @@ pub struct AmqpConfig {
     /// The nodes of one cluster, each as `amqp://user:password@host:port/vhost`, or
     /// `amqps://…`; at least one. A connection begins at any of them and goes to the next
     /// one when it fails.
-    pub urls: Vec<String>,
+    pub urls: Vec<BrokerUrl>,
+    /// The certificate and key files for `amqps://`. With any of them set, no URL may be
+    /// `amqp://`.
+    pub tls: TlsFiles,
     /// What the broker's operator sees as the connections' name.
     pub name: String,
     /// The arguments of queues and streams. Every process of a mesh needs the same:
@@ -47,8 +51,14 @@ impl AmqpConfig {
     /// The defaults, for the broker at a URL, or the cluster at several with commas
     /// between them.
     pub fn new(urls: &str) -> Self {
+        Self::at(BrokerUrl::list(urls))
+    }
+
+    /// The defaults, for the nodes of one cluster at these URLs.
+    pub fn at(urls: Vec<BrokerUrl>) -> Self {
         Self {
-            urls: urls.split(',').map(|url| url.trim().to_owned()).collect(),
+            urls,
+            tls: TlsFiles::default(),
             name: "solvemesh".to_owned(),
             topology: Topology::default(),
             lanes: Vec::new(),

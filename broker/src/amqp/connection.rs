@@ -1,21 +1,32 @@
 //! One supervised connection: made, watched, and made again.
 
-use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _};
 use lapin::{
-    Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
-    uri::AMQPUri,
 };
-use tokio::{sync::watch, time};
+use tokio::{sync::watch, task, time};
+use tokio_rustls::rustls::ClientConfig;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
     backoff::Backoff,
     config::AmqpConfig,
+    dial::{self, DialError, dial},
+    nodes::Nodes,
+    runtime,
+    tls::TlsFiles,
     topology::{self, Queue},
+    url::Address,
 };
 use crate::MeshError;
 
@@ -108,21 +119,22 @@ impl Link {
     /// `queues`.
     pub(super) fn start(
         config: &AmqpConfig,
+        nodes: &Nodes,
         purpose: &'static str,
         queues: Vec<Queue>,
         closed: CancellationToken,
         tasks: &TaskTracker,
-    ) -> Result<Self, MeshError> {
-        let uris = config.urls.iter().map(|url| uri(url, config.heartbeat));
-        let mut uris = uris.collect::<Result<VecDeque<_>, _>>()?;
+    ) -> Self {
+        let mut addresses = VecDeque::from(nodes.addresses.clone());
         // So that processes which come up together don't all crowd on one node.
-        let first = usize::from(Uuid::new_v4().as_bytes()[0]).checked_rem(uris.len());
-        uris.rotate_left(first.ok_or_else(|| MeshError::Refused("no URL".to_owned()))?);
+        let first = usize::from(Uuid::new_v4().as_bytes()[0]).checked_rem(addresses.len());
+        addresses.rotate_left(first.unwrap_or_default());
         let nothing_yet = MeshError::Unavailable("not connected yet".to_owned());
         let (phase, phases) = watch::channel(Phase::Down(nothing_yet));
         let useless = Arc::new(watch::Sender::new(0));
         let supervisor = Supervisor {
-            uris,
+            addresses,
+            tls: Arc::clone(&nodes.tls),
             name: format!("{} ({purpose})", config.name),
             queues,
             request_timeout: config.request_timeout,
@@ -131,7 +143,7 @@ impl Link {
             closed,
         };
         tasks.spawn(supervisor.run());
-        Ok(Self { phase: phases, useless })
+        Self { phase: phases, useless }
     }
 
     /// The current session, or the next one; `None` once there will be none.
@@ -184,9 +196,33 @@ impl Link {
     }
 }
 
+/// Why there is no session.
+enum NoSession {
+    /// TLS failed.
+    Insecure(String),
+    /// Anything else.
+    Other(MeshError),
+}
+
+impl From<MeshError> for NoSession {
+    fn from(error: MeshError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<DialError> for NoSession {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Insecure(why) => Self::Insecure(why),
+            DialError::Unreachable(why) => Self::Other(MeshError::Unavailable(why)),
+        }
+    }
+}
+
 struct Supervisor {
     /// The nodes; the first one is next.
-    uris: VecDeque<AMQPUri>,
+    addresses: VecDeque<Address>,
+    tls: Arc<TlsFiles>,
     name: String,
     queues: Vec<Queue>,
     request_timeout: Duration,
@@ -209,10 +245,10 @@ impl Supervisor {
         let mut backoff = Backoff::default();
         for number in 1.. {
             // The one after it comes next, whether this one fails now or later.
-            let uri = self.uris.front().cloned().unwrap_or_default();
-            self.uris.rotate_left(1);
-            let broker = format!("{}:{}", uri.authority.host, uri.authority.port);
-            let error = match self.connect(uri, number).await {
+            let Some(address) = self.addresses.front().cloned() else { return };
+            self.addresses.rotate_left(1);
+            let broker = address.host_port();
+            let error = match self.connect(address, number).await {
                 Ok(session) => {
                     let connection = Arc::clone(&session.connection);
                     let events = connection.events_listener();
@@ -225,7 +261,15 @@ impl Supervisor {
                     tokio::spawn(async move { part(&session.connection).await });
                     MeshError::Unavailable(cause)
                 }
-                Err(error) => {
+                Err(NoSession::Insecure(error)) => {
+                    // An error and not a warning: it needs an operator, while a broker that is
+                    // away usually comes back by itself.
+                    tracing::error!(
+                        connection = self.name, broker, %error, "no secure connection to the broker"
+                    );
+                    MeshError::Unavailable(error)
+                }
+                Err(NoSession::Other(error)) => {
                     tracing::warn!(
                         connection = self.name, broker, %error, "no connection to the broker"
                     );
@@ -237,11 +281,32 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&self, uri: AMQPUri, number: u64) -> Result<Session, MeshError> {
+    async fn connect(&self, address: Address, number: u64) -> Result<Session, NoSession> {
+        let config = match address.name {
+            Some(_) => Some(self.read_tls().await.map_err(NoSession::Insecure)?),
+            None => None,
+        };
+        let stream = dial(&address, config, self.request_timeout).await?;
         let properties =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let connecting = Connection::connect_uri(uri, properties);
-        let connection = within(self.request_timeout, connecting).await?;
+        let stream = Mutex::new(Some(AsyncTcpStream::Plain(stream)));
+        // lapin may ask again on its own; reconnecting is the supervisor's task.
+        let take = async move |_, _| {
+            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
+        };
+        let connecting = Connection::connector(address.uri, runtime::current(), take, properties);
+        let connection = match time::timeout(self.request_timeout, connecting).await {
+            Ok(Ok(connection)) => connection,
+            // With TLS 1.3, a rejected client certificate shows only after the handshake.
+            Ok(Err(error)) => {
+                return Err(match tls_fault(&error) {
+                    Some(fault) => NoSession::Insecure(format!("TLS failed: {fault}")),
+                    None => refusal_or_outage(&error).into(),
+                });
+            }
+            Err(_) => return Err(no_answer(self.request_timeout).into()),
+        };
         let session = Session {
             number,
             connection: Arc::new(connection),
@@ -252,6 +317,13 @@ impl Supervisor {
             session.declare(&self.queues).await?;
         }
         Ok(session)
+    }
+
+    /// Reads the TLS files as they are now.
+    async fn read_tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let tls = Arc::clone(&self.tls);
+        let read = task::spawn_blocking(move || tls.read()).await;
+        read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     /// Ends with the session, and says why.
@@ -289,15 +361,6 @@ impl Supervisor {
     }
 }
 
-/// The address of a node, with a heartbeat unless it tells its own.
-fn uri(url: &str, heartbeat: Duration) -> Result<AMQPUri, MeshError> {
-    let mut uri: AMQPUri =
-        url.parse().map_err(|error| MeshError::Refused(format!("the URL: {error}")))?;
-    let heartbeat = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
-    uri.query.heartbeat.get_or_insert(heartbeat);
-    Ok(uri)
-}
-
 async fn part(connection: &Connection) {
     if connection.status().connected() {
         // Whether it hears us or not, the connection is of no more use.
@@ -311,7 +374,18 @@ async fn within<T>(
 ) -> Result<T, MeshError> {
     match time::timeout(limit, request).await {
         Ok(answer) => answer.map_err(|error| refusal_or_outage(&error)),
-        Err(_) => Err(MeshError::Unavailable(format!("no answer within {limit:?}"))),
+        Err(_) => Err(no_answer(limit)),
+    }
+}
+
+fn no_answer(limit: Duration) -> MeshError {
+    MeshError::Unavailable(format!("no answer within {limit:?}"))
+}
+
+fn tls_fault(error: &lapin::Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::IOError(error) => dial::tls_fault(error),
+        _ => None,
     }
 }
 

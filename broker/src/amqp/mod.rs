@@ -11,16 +11,21 @@ mod cancels;
 mod config;
 mod connection;
 mod consumer;
+mod dial;
 mod log;
+mod nodes;
 mod outbox;
 mod presence;
 mod properties;
 mod publisher;
 mod questions;
 mod returns;
+mod runtime;
 mod settled;
 mod tail;
+mod tls;
 mod topology;
+mod url;
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +46,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::config::{AmqpConfig, StreamLimits, Topology};
 use self::{
     asker::Asker,
     bulk::{Bulk, record_failure},
@@ -49,11 +53,17 @@ use self::{
     connection::{Link, Phase},
     consumer::Source,
     log::{Log, log_message},
+    nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
     tail::{Reading, Tail},
     topology::Route,
+};
+pub use self::{
+    config::{AmqpConfig, StreamLimits, Topology},
+    tls::{Identity, TlsFiles},
+    url::{BrokerUrl, InvalidUrl},
 };
 use crate::{
     CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart,
@@ -115,15 +125,18 @@ impl AmqpMesh {
     ///
     /// # Errors
     ///
-    /// [`MeshError::Refused`] when a URL is none.
+    /// [`MeshError::Configuration`] when a URL is invalid, or a file of [`AmqpConfig::tls`]
+    /// can't be used.
     pub fn open(config: AmqpConfig) -> Result<Self, MeshError> {
+        let nodes = Nodes::of(&config)?;
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
         let base = topology::base(&config.topology, &config.lanes);
-        let link = |purpose, queues| Link::start(&config, purpose, queues, closed.clone(), &tasks);
-        let publishing = link("publishing", base)?;
-        let consuming = link("consuming", Vec::new())?;
+        let link =
+            |purpose, queues| Link::start(&config, &nodes, purpose, queues, closed.clone(), &tasks);
+        let publishing = link("publishing", base);
+        let consuming = link("consuming", Vec::new());
         let publisher = |in_flight| {
             let link = publishing.clone();
             Publisher::start(link, in_flight, config.publish_timeout, closed.clone(), &tasks)
@@ -224,7 +237,6 @@ impl AmqpMesh {
 
 impl fmt::Debug for AmqpMesh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the configuration: its URL has a password.
         f.debug_struct("AmqpMesh").field("health", &*self.health.borrow()).finish_non_exhaustive()
     }
 }

@@ -5,11 +5,13 @@
 mod cluster;
 mod home;
 mod node;
+mod tls;
 mod trouble;
 
 pub use self::{
     cluster::Cluster,
     node::{RabbitNode, Vhost, amqp_url},
+    tls::Tls,
     trouble::Resource,
 };
 

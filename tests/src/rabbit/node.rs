@@ -40,6 +40,8 @@ pub struct RabbitNode {
     folder: PathBuf,
     name: String,
     amqp: u16,
+    /// The port of the TLS listener, if it has one.
+    tls: u16,
     dist: u16,
     /// The node, while it runs.
     server: Mutex<Option<Child>>,
@@ -91,9 +93,14 @@ impl RabbitNode {
     ///
     /// When RabbitMQ is not installed, or does not come up.
     pub async fn start_with(configuration: &str) -> Self {
+        Self::start_as(|node| node.configure(configuration)).await
+    }
+
+    /// Starts a node after `prepare` has configured it.
+    pub(super) async fn start_as(prepare: impl Fn(&Self)) -> Self {
         for attempt in 1.. {
             let node = Self::settle(Arc::new(Home::new()));
-            node.configure(configuration);
+            prepare(&node);
             node.launch();
             match node.ready().await {
                 Ok(()) => return node,
@@ -110,19 +117,28 @@ impl RabbitNode {
             Path::new(SCRIPTS).join("rabbitmq-server").exists(),
             "{SCRIPTS}/rabbitmq-server is missing: scripts/setup test installs RabbitMQ"
         );
-        let [amqp, dist] = free_ports();
+        let [amqp, tls, dist] = free_ports();
         let folder = home.folder().join(amqp.to_string());
         fs::create_dir(&folder).expect("a folder in the home");
         fs::write(folder.join("plugins"), "[].").expect("a file in it");
         let name = format!("solvemesh-{amqp}@localhost");
         let (server, vhosts) = (Mutex::new(None), AtomicU32::new(0));
-        Self { home, folder, name, amqp, dist, server, vhosts }
+        Self { home, folder, name, amqp, tls, dist, server, vhosts }
     }
 
     /// Writes its configuration, before it is launched.
     pub(super) fn configure(&self, configuration: &str) {
         let whole = [CONFIGURATION, configuration].concat();
         fs::write(self.folder.join("rabbitmq.conf"), whole).expect("a file in the folder");
+    }
+
+    /// Enables a plugin; before the launch.
+    pub(super) fn enable(&self, plugin: &str) {
+        fs::write(self.folder.join("plugins"), format!("[{plugin}].")).expect("a file in it");
+    }
+
+    pub(super) fn tls_port(&self) -> u16 {
+        self.tls
     }
 
     pub(super) fn launch(&self) {

@@ -1,0 +1,69 @@
+//! The runtime that lapin runs on: Tokio, with another type of stream.
+//!
+//! lapin takes the type of its stream from its runtime. The type here can hold any stream, and
+//! so one that is already encrypted.
+
+use std::{
+    future::Future,
+    io::{self, Read, Write},
+    net::SocketAddr,
+    os::fd::{AsFd, AsRawFd},
+    time::{Duration, Instant},
+};
+
+use async_rs::{Runtime, Tokio, traits::Reactor, util::RuntimeParts};
+use futures::{AsyncRead, AsyncWrite, Stream as Instants};
+use tokio::net::TcpStream;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
+
+/// A plain or encrypted stream.
+pub(super) type Stream = Compat<Box<dyn Bytes>>;
+
+/// A stream of Tokio.
+pub(super) trait Bytes: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// Wraps a stream for lapin.
+pub(super) fn stream(bytes: impl Bytes + 'static) -> Stream {
+    let bytes: Box<dyn Bytes> = Box::new(bytes);
+    bytes.compat()
+}
+
+/// The Tokio runtime of the caller.
+pub(super) fn current() -> Runtime<RuntimeParts<Tokio, Streams>> {
+    let tokio = Tokio::current();
+    Runtime::new(RuntimeParts::new(tokio.clone(), Streams(tokio)))
+}
+
+/// Tokio's reactor with the stream type of this module.
+#[derive(Clone, Debug)]
+pub(super) struct Streams(Tokio);
+
+impl Reactor for Streams {
+    type TcpStream = Stream;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    fn register<H: Read + Write + AsFd + AsRawFd + Send + 'static>(
+        &self,
+        socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        self.0.register(socket)
+    }
+
+    fn sleep(&self, dur: Duration) -> Self::Sleep {
+        self.0.sleep(dur)
+    }
+
+    fn interval(&self, dur: Duration) -> impl Instants<Item = Instant> + Send + 'static {
+        self.0.interval(dur)
+    }
+
+    #[allow(clippy::manual_async_fn, reason = "the future must be 'static")]
+    fn tcp_connect_addr(
+        &self,
+        addr: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+        async move { Ok(stream(TcpStream::connect(addr).await?)) }
+    }
+}
