@@ -301,7 +301,7 @@ fn sum(one: &SolveStatistics, other: &SolveStatistics) -> SolveStatistics {
         simplex_iterations: one.simplex_iterations + other.simplex_iterations,
         barrier_iterations: one.barrier_iterations + other.barrier_iterations,
         nodes: one.nodes + other.nodes,
-        ..one.clone()
+        ..*one
     }
 }
 
