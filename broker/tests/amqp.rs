@@ -174,7 +174,7 @@ async fn a_node_that_is_down_is_passed_over() {
         mesh.enqueue(&lane(), &job("a")).await.unwrap();
     }
     let nowhere = AmqpMesh::connect(AmqpConfig { urls: Vec::new(), ..config(vhost.url()) }).await;
-    assert!(matches!(nowhere, Err(MeshError::Refused(_))), "{nowhere:?}");
+    assert!(matches!(nowhere, Err(MeshError::Configuration(_))), "{nowhere:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

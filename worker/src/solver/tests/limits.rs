@@ -87,7 +87,8 @@ fn the_bounds_of_a_maximum_are_above_its_solutions() {
             _ => unreachable!("only these come before the outcome"),
         }
     }
-    assert_eq!(Some(better), told.objective);
+    // The integers of the last one are rounded in the end.
+    assert_close(&[better], &[told.objective.unwrap()]);
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn each_limit_is_told_as_itself_with_the_best_solution_and_bound() {
         let told = termination(&outcome);
         assert_eq!((told.reason(), told.limit()), (Reason::Feasible, limit), "{told:?}");
         assert!(told.bound.unwrap() < told.objective.unwrap(), "{told:?}");
-        assert_eq!(last_incumbent(&reports).unwrap().values, outcome.values);
+        assert_close(&last_incumbent(&reports).unwrap().values, &outcome.values);
         match limit {
             Limit::Objective => assert!(told.objective.unwrap() <= 300.0 + 1e-6),
             Limit::Node => assert!(outcome.result.unwrap().statistics.unwrap().nodes >= 20),
