@@ -31,8 +31,7 @@ impl Domain {
     /// is an ordinary integer from 0.
     pub fn of(model: &LinearModel, column: usize) -> Self {
         let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
-        let kind = model.variable_kinds.get(column).copied().unwrap_or_default();
-        let kind = VariableKind::try_from(kind).unwrap_or_default();
+        let kind = kind(model, column);
         let whole = || ((lower - ROUNDING).ceil() + 0.0, (upper + ROUNDING).floor() + 0.0);
         match kind {
             VariableKind::SemiContinuous => Self::semi(VariableKind::Continuous, lower, upper),
@@ -88,6 +87,18 @@ impl Domain {
             (self.lower, self.upper)
         }
     }
+}
+
+/// The kind of a variable as submitted.
+pub(crate) fn kind(model: &LinearModel, column: usize) -> VariableKind {
+    let kind = model.variable_kinds.get(column).copied().unwrap_or_default();
+    VariableKind::try_from(kind).unwrap_or_default()
+}
+
+/// Whether a model in normal form was submitted as a linear program: every variable is
+/// called continuous.
+pub fn is_submitted_as_lp(model: &LinearModel) -> bool {
+    model.variable_kinds.iter().all(|&kind| kind == VariableKind::Continuous as i32)
 }
 
 /// Whether a model in normal form is a linear program: every variable takes every value

@@ -37,7 +37,7 @@ pub mod verify;
 
 use solvemesh::v1::{LinearModel, ModelSize};
 
-pub use domain::{Domain, is_linear_program};
+pub use domain::{Domain, is_linear_program, is_submitted_as_lp};
 pub use fault::{Fault, FaultKind, Faults, Place};
 pub use limits::Limits;
 pub use matrix::{NEGLIGIBLE, dropped_entry};

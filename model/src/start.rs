@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use solvemesh::v1::{Basis, BasisStatus, LinearModel, Start, VariableKind};
+use solvemesh::v1::{Basis, BasisStatus, LinearModel, Start};
 
-use crate::{Fault, FaultKind, Faults, findings::clip};
+use crate::{Fault, FaultKind, Faults, domain::is_submitted_as_lp, findings::clip};
 
 /// The start in normal form: by ascending index, without names. One that says nothing is
 /// none.
@@ -13,7 +13,7 @@ use crate::{Fault, FaultKind, Faults, findings::clip};
 ///
 /// The first fault.
 pub(crate) fn settle(start: &Start, model: &LinearModel) -> Result<Option<Start>, Faults> {
-    let discrete = model.variable_kinds.iter().any(|&kind| kind != VariableKind::Continuous as i32);
+    let discrete = !is_submitted_as_lp(model);
     let values = values(start, model)?;
     if !values.is_empty() && !discrete {
         let wrong = "is for models with integers; an LP begins from a basis";
@@ -120,6 +120,8 @@ fn fault(field: impl Into<String>, message: impl Into<String>) -> Faults {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use solvemesh::v1::VariableKind;
 
     use super::*;
 

@@ -33,7 +33,10 @@ mod worst;
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind, Verification};
 
-use crate::{domain::Domain, row::entries};
+use crate::{
+    domain::{Domain, kind},
+    row::entries,
+};
 use sum::Sum;
 use worst::Worst;
 
@@ -47,6 +50,13 @@ pub struct Candidate<'a> {
     pub duals: &'a [f64],
     /// `[n]` c - Aᵀy.
     pub reduced_costs: &'a [f64],
+}
+
+impl<'a> Candidate<'a> {
+    /// A solution without duals, of which duality is not checked.
+    pub fn of(values: &'a [f64]) -> Self {
+        Self { values, duals: &[], reduced_costs: &[] }
+    }
 }
 
 /// What the check found.
@@ -131,6 +141,11 @@ pub enum VerifyError {
 /// Checks a solution with the default tolerances. The model must be in normal form.
 pub fn verify(model: &LinearModel, candidate: Candidate<'_>) -> Result<Check, VerifyError> {
     verify_within(model, candidate, Tolerances::default())
+}
+
+/// Whether values are a solution of a model, which must be in normal form.
+pub fn is_solution(model: &LinearModel, values: &[f64]) -> bool {
+    verify(model, Candidate::of(values)).is_ok_and(|check| check.acceptable)
 }
 
 /// Checks a solution with tolerances of one's own. The model must be in normal form.
@@ -281,11 +296,6 @@ fn integrality(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
         }
     }
     worst
-}
-
-fn kind(model: &LinearModel, column: usize) -> VariableKind {
-    let kind = model.variable_kinds.get(column).copied().unwrap_or_default();
-    VariableKind::try_from(kind).unwrap_or_default()
 }
 
 /// c_j - sum_i y_i a_ij of one column.

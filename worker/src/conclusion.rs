@@ -9,10 +9,13 @@ use solvemesh::{
     solver::v1::{Incumbent, Outcome, RangeEnds},
     v1::{
         LinearModel, Solution, SolveOptions, SolveResult, SolveStatistics, Termination,
-        TerminationLimit, TerminationReason, VariableKind,
+        TerminationLimit, TerminationReason,
     },
 };
-use solvemesh_model::verify::{Candidate, Check, VerifyError, verify};
+use solvemesh_model::{
+    is_submitted_as_lp,
+    verify::{Candidate, Check, VerifyError, verify},
+};
 
 use crate::{
     judgement::{Evidence, Standard, judge},
@@ -179,8 +182,7 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
         clip(&mut verification.worst);
         result.verification = Some(verification);
         // Duals are for models that were submitted as LPs.
-        let continuous = VariableKind::Continuous as i32;
-        let is_lp = model.variable_kinds.iter().all(|&kind| kind == continuous);
+        let is_lp = is_submitted_as_lp(&model);
         let of_lps = |numbers| if is_lp { unsigned_zeros(numbers) } else { Vec::new() };
         let mut solution = Solution {
             variable_names: model.variable_names,

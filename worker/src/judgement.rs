@@ -120,7 +120,6 @@ fn optimum(
         return accepted.but(Reason::Imprecise, why);
     };
     let lp = is_linear_program(model);
-    let gaps = if lp { Gaps::NONE } else { standard.gaps };
     if lp {
         accepted.bound = check.bound.map(|bound| {
             let scale = bound.abs().max(check.objective.abs());
@@ -128,7 +127,7 @@ fn optimum(
             if same { check.objective } else { bound }
         });
     }
-    if let Some(doubt) = claim::doubt(model, check, accepted.bound, gaps) {
+    if let Some(doubt) = claim::doubt(model, check, accepted.bound, standard.gaps) {
         let why = format!("the solver calls its solution optimal; {doubt}");
         return accepted.but(Reason::Imprecise, why);
     }

@@ -9,7 +9,7 @@ use solvemesh::v1::{
     TerminationReason, UnboundedRay,
 };
 use solvemesh_model::verify::proof::{
-    Of, Side, bound, contradiction, contradiction_at_sight, improving_ray,
+    Of, Side, bound, contradiction, contradiction_at_sight, improving_ray, indexed,
 };
 
 /// The most bytes that each of them may have, names included.
@@ -66,11 +66,11 @@ pub(crate) fn is_infeasible(model: &LinearModel, proof: Option<&InfeasibilityPro
 
 /// Whether solutions become better without end in a direction.
 pub(crate) fn is_improving(model: &LinearModel, ray: &UnboundedRay) -> bool {
-    improving_ray(model, &entries(&ray.variable_indices, &ray.values)).is_some()
+    improving_ray(model, &indexed(&ray.variable_indices, &ray.values)).is_some()
 }
 
 fn check_proof(model: &LinearModel, proof: &mut InfeasibilityProof) {
-    let found = contradiction(model, &entries(&proof.constraint_indices, &proof.multipliers), None);
+    let found = contradiction(model, &indexed(&proof.constraint_indices, &proof.multipliers), None);
     (proof.verified, proof.distance) = (found.is_some(), None);
     if let Some(found) = found {
         (proof.constraint_indices, proof.multipliers) = columns(found.multipliers);
@@ -93,7 +93,7 @@ fn check_subset(
     let sides: BTreeSet<Side> =
         constraints.chain(variables).filter(|of| exists(model, *of)).collect();
     let proven = proof.is_some_and(|proof| {
-        let multipliers = entries(&proof.constraint_indices, &proof.multipliers);
+        let multipliers = indexed(&proof.constraint_indices, &proof.multipliers);
         contradiction(model, &multipliers, Some(&sides)).is_some()
     });
     let crossed = |side: &Side| {
@@ -131,19 +131,13 @@ fn exists(model: &LinearModel, side: Side) -> bool {
 }
 
 fn check_ray(model: &LinearModel, ray: &mut UnboundedRay) {
-    let found = improving_ray(model, &entries(&ray.variable_indices, &ray.values));
+    let found = improving_ray(model, &indexed(&ray.variable_indices, &ray.values));
     (ray.verified, ray.rate) = (found.is_some(), None);
     if let Some((steps, rate)) = found {
         (ray.variable_indices, ray.values) = columns(steps);
         ray.rate = Some(rate);
     }
     ray.variable_names = names(&model.variable_names, &ray.variable_indices);
-}
-
-fn entries(indices: &[i32], numbers: &[f64]) -> Vec<(usize, f64)> {
-    // An index that is none names nothing that a model has.
-    let indices = indices.iter().map(|&index| usize::try_from(index).unwrap_or(usize::MAX));
-    indices.zip(numbers.iter().copied()).collect()
 }
 
 /// The indices are those of an `i32` before they were found to be in the model.

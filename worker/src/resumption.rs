@@ -23,8 +23,7 @@ pub(crate) fn resumption(model: &LinearModel, incumbent: LastIncumbent) -> Optio
         true => values,
         false => spread(&variable_indices, &values, model.variable_lower.len())?,
     };
-    let candidate = Candidate { values: &values, duals: &[], reduced_costs: &[] };
-    let check = verify(model, candidate).ok().filter(|check| check.acceptable)?;
+    let check = verify(model, Candidate::of(&values)).ok().filter(|check| check.acceptable)?;
     let variable_indices = (0..).take(values.len()).collect();
     let start = Start { variable_indices, values, ..Start::default() };
     Some(Resumption { start, objective: check.objective })

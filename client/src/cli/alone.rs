@@ -63,7 +63,7 @@ impl AloneArgs {
         self.start.as_ref().map(read).transpose()
     }
 
-    /// A failure with the faults of the start told as those of its file, by entry.
+    /// A failure that reports the faults of the start by its file and their entries there.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
         let (file, model, mut rejection) = match (&self.start, failure) {
             (Some(file), Failure::ModelRefused { file: model, rejection }) => {

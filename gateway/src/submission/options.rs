@@ -1,8 +1,8 @@
 use std::{collections::HashSet, time::Duration};
 
-use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
+use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver};
 
-use solvemesh_model::Domain;
+use solvemesh_model::{Domain, is_submitted_as_lp};
 
 use super::{catalog, stops};
 use crate::{policy::Policy, refusal::FieldFault};
@@ -163,7 +163,7 @@ fn untellable(asked: &IncumbentOptions, model: &LinearModel) -> Option<(String, 
 
 /// Whether a model has variables that are not continuous.
 pub(super) fn is_discrete(model: &LinearModel) -> bool {
-    model.variable_kinds().any(|kind| kind != VariableKind::Continuous)
+    !is_submitted_as_lp(model)
 }
 
 /// A semi-continuous or semi-integer variable whose upper bound HiGHS would tighten. One
@@ -178,6 +178,8 @@ fn too_wide(model: &LinearModel) -> Option<(&str, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use solvemesh::v1::VariableKind;
+
     use super::*;
 
     #[test]

@@ -237,15 +237,14 @@ impl<'t> Lexer<'t> {
     /// What stands on the line from a mark on, its comment left out.
     pub(super) fn line_from(&self, mark: Mark) -> &'t str {
         let line = self.rest_from(mark).lines().next().unwrap_or_default();
-        line[..line.find('\\').unwrap_or(line.len())].trim()
+        &line[..line.find('\\').unwrap_or(line.len())]
     }
 
     /// Passes what is left of the line, its comment excepted, and returns it.
     pub(super) fn line(&mut self) -> &'t str {
-        let line = self.rest().lines().next().unwrap_or_default();
-        let line = &line[..line.find('\\').unwrap_or(line.len())];
+        let line = self.line_from(self.at);
         self.at.offset += line.len();
-        line.trim()
+        line
     }
 
     /// The text from a mark on.

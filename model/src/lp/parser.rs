@@ -96,10 +96,10 @@ impl<'t> Parser<'t> {
         if !word.eq_ignore_ascii_case("problem") {
             return Ok(());
         }
-        let mut name = self.lexer.line();
+        let mut name = self.lexer.line().trim();
         self.bump()?;
         if name.is_empty() && !matches!(self.ahead.kind, Kind::Section(_) | Kind::Finish) {
-            name = self.lexer.line_from(self.ahead.mark);
+            name = self.lexer.line_from(self.ahead.mark).trim();
             self.lexer.line();
             self.bump()?;
         }

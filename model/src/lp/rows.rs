@@ -66,7 +66,7 @@ impl<'t> Parser<'t> {
         }
         let excludes_zero = row.lower > 0.0 || row.upper < 0.0;
         if excludes_zero && name.is_empty() && row.plus.is_empty() && row.minus.is_empty() {
-            // With a name it may be meant; so it is a slip of the pen.
+            // A name shows that it is meant; without one, its terms were most likely forgotten.
             let message = "a constraint without a name and without terms can't exclude 0";
             return Err(self.fault(mark, FaultKind::Invalid, message));
         }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Fault, FaultKind, Faults,
+    domain::is_submitted_as_lp,
     findings::clip,
     matrix::{NEGLIGIBLE, TOO_LARGE},
     normal::INFINITE,
@@ -462,7 +463,7 @@ fn check_report(
     model: &LinearModel,
     names: &Names<'_>,
 ) -> Result<(), Faults> {
-    let discrete = model.variable_kinds.iter().any(|&kind| kind != VariableKind::Continuous as i32);
+    let discrete = !is_submitted_as_lp(model);
     let named = [
         ("variables", &report.variables, report.all_variables, &names.variables),
         ("constraints", &report.constraints, report.all_constraints, &names.constraints),

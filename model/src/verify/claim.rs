@@ -3,6 +3,7 @@
 use solvemesh::v1::{LinearModel, SolveOptions};
 
 use super::{Check, largest_cost};
+use crate::is_linear_program;
 
 /// How far objective and bound may be apart in exact arithmetic, relative to the largest of
 /// them and of the costs: what the tolerances of a solver, 1e-6 on each bound and integer,
@@ -61,10 +62,17 @@ pub enum Doubt {
     },
 }
 
-/// Why a solution is not the optimum within the gaps; `None` where it is. `bound` is the
-/// best bound that is known on the objective: that of the duals for an LP
-/// ([`Check::bound`]), that of branch and bound for a model with integers.
-pub fn doubt(model: &LinearModel, check: &Check, bound: Option<f64>, gaps: Gaps) -> Option<Doubt> {
+/// Why a solution is not the optimum; `None` where it is. A model with integers is held
+/// against the `claimed` bound of branch and bound, within the gaps; an LP against that of its
+/// duals ([`Check::bound`]), whatever is claimed, and without a gap.
+pub fn doubt(
+    model: &LinearModel,
+    check: &Check,
+    claimed: Option<f64>,
+    gaps: Gaps,
+) -> Option<Doubt> {
+    let (bound, gaps) =
+        if is_linear_program(model) { (check.bound, Gaps::NONE) } else { (claimed, gaps) };
     if !check.acceptable {
         return Some(Doubt::Violation(check.worst_violation()));
     }
@@ -100,8 +108,8 @@ mod tests {
 
     fn judged(cost: f64, value: f64, bound: f64, gaps: Gaps) -> Option<Doubt> {
         let model = model(cost, VariableKind::Integer);
-        let candidate = Candidate { values: &[value], duals: &[], reduced_costs: &[] };
-        doubt(&model, &verify(&model, candidate).unwrap(), Some(bound), gaps)
+        let check = verify(&model, Candidate::of(&[value])).unwrap();
+        doubt(&model, &check, Some(bound), gaps)
     }
 
     #[test]

@@ -10,8 +10,11 @@ use std::collections::BTreeSet;
 
 use solvemesh::v1::{LinearModel, VariableKind};
 
-use super::{kind, sense, sum::Sum};
-use crate::{domain::Domain, row::entries};
+use super::{sense, sum::Sum};
+use crate::{
+    domain::{Domain, kind},
+    row::entries,
+};
 
 /// What a contradiction must be worth, as the least widening of all bounds that it
 /// survives, and what rounding may leave of a number that should be 0, relative to the
@@ -37,6 +40,13 @@ pub enum Of {
     Constraint(usize),
     /// A variable.
     Variable(usize),
+}
+
+/// The entries of a proof or a ray as its message has them: indices, each with a number.
+pub fn indexed(indices: &[i32], numbers: &[f64]) -> Vec<(usize, f64)> {
+    // An index that is none names nothing that a model has.
+    let indices = indices.iter().map(|&index| usize::try_from(index).unwrap_or(usize::MAX));
+    indices.zip(numbers.iter().copied()).collect()
 }
 
 /// A contradiction between bounds, found to hold.

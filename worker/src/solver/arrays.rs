@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
-use solvemesh_model::{Domain, entries};
+use solvemesh_model::{Domain, entries, is_submitted_as_lp};
 
 /// A model in normal form, checked: the arrays of variables have the same length, so
 /// have those of constraints, the rows partition the entries, and every entry names a
@@ -153,10 +153,14 @@ impl<'a> Arrays<'a> {
         self.kinds[variable] != VariableKind::Continuous
     }
 
+    /// Whether a variable takes the value 0 apart from those between its bounds.
+    pub(super) fn is_semi(&self, variable: usize) -> bool {
+        matches!(self.kinds[variable], VariableKind::SemiContinuous | VariableKind::SemiInteger)
+    }
+
     /// Whether every variable was submitted as continuous: only then there are duals.
     pub(super) fn is_lp_as_submitted(&self) -> bool {
-        let continuous = VariableKind::Continuous as i32;
-        self.model.variable_kinds.iter().all(|&kind| kind == continuous)
+        is_submitted_as_lp(self.model)
     }
 
     /// Whether every variable has two finite bounds.

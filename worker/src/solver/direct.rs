@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use solvemesh::v1::{
-    SolveOptions, SolveStatistics, Start, StartReport, Termination, TerminationLimit, VariableKind,
+    SolveOptions, SolveStatistics, Start, StartReport, Termination, TerminationLimit,
 };
 
 use super::{
@@ -88,7 +88,7 @@ fn attempt(
     monitor: &Monitor<'_>,
 ) -> Result<(ModelStatus, Finding), String> {
     let time_limit = time_limit(options)?;
-    let start = prepare(highs, arrays, options, start, monitor)?;
+    let start = prepare(highs, arrays, options, time_limit, start, monitor)?;
     let status = run(highs, time_limit, monitor);
     let mut finding = Finding { start, ..finding(highs, arrays, status) };
     if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
@@ -109,6 +109,7 @@ fn prepare(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
+    time_limit: Option<Duration>,
     start: Option<&Start>,
     monitor: &Monitor<'_>,
 ) -> Result<Option<StartReport>, String> {
@@ -128,7 +129,6 @@ fn prepare(
     }
     highs.pass(arrays, scale).map_err(|error| error.to_string())?;
     let Some(start) = start else { return Ok(None) };
-    let time_limit = time_limit(options)?;
     let report = start::begin(highs, arrays, options, time_limit, monitor, start);
     report.map(Some).map_err(|error| error.to_string())
 }
@@ -174,10 +174,8 @@ fn set(
 }
 
 fn semi_out_of_range(arrays: &Arrays<'_>) -> Option<usize> {
-    use VariableKind::{SemiContinuous, SemiInteger};
-    arrays.kinds().iter().zip(arrays.upper()).position(|(kind, &upper)| {
-        matches!(kind, SemiContinuous | SemiInteger) && upper > MAX_SEMI_UPPER
-    })
+    (0..arrays.variables())
+        .find(|&variable| arrays.is_semi(variable) && arrays.upper()[variable] > MAX_SEMI_UPPER)
 }
 
 /// Solves. Where HiGHS can't tell infeasible from unbounded, it is asked for any
@@ -208,12 +206,20 @@ pub(super) fn run_within(
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
 ) -> Option<ModelStatus> {
-    run_within_observed(highs, time_limit, monitor, &|sight| monitor.observe(sight))
+    run_observed(highs, time_limit, monitor, &|sight| monitor.observe(sight))
 }
 
-/// As [`run_within`], with an observer of its own: what a solve of a part of the model, or
-/// of another one, tells is nothing for the submitter.
-pub(super) fn run_within_observed(
+/// As [`run_within`], for a solve of another model than the submitted one: the submitter gets
+/// no reports of it.
+pub(super) fn run_silently(
+    highs: &mut Highs,
+    time_limit: Option<Duration>,
+    monitor: &Monitor<'_>,
+) -> Option<ModelStatus> {
+    run_observed(highs, time_limit, monitor, &|_| !monitor.interrupted())
+}
+
+fn run_observed(
     highs: &mut Highs,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,

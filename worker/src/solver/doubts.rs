@@ -14,12 +14,12 @@ use solvemesh::v1::{
 use solvemesh_model::verify::{
     Candidate, Check,
     claim::{self, Gaps},
-    proof::{contradiction, improving_ray},
-    verify,
+    is_solution, verify,
 };
 
 use super::{
     arrays::Arrays,
+    proof,
     report::{Monitor, duration},
     settings::{self, PRIMAL_SIMPLEX},
     task::Finding,
@@ -79,7 +79,7 @@ pub(super) fn settled(
     if monitor.interrupted() {
         return first;
     }
-    let (mut chosen, is_second) = choose(first, again(&options_again), arrays, options);
+    let (mut chosen, is_second) = choose(first, &doubt, again(&options_again), arrays, options);
     if is_second {
         chosen.termination.warnings.push(format!("solved twice: {}", doubt.why()));
     }
@@ -115,7 +115,7 @@ pub(super) fn seconded(
     {
         return (proven, true);
     }
-    let (mut chosen, is_second) = choose(first, second, arrays, options);
+    let (mut chosen, is_second) = choose(first, &doubt, second, arrays, options);
     if is_second {
         chosen.termination.warnings.push(format!("solved by HiGHS too: {}", doubt.why()));
     }
@@ -158,15 +158,11 @@ fn from_nothing(
 }
 
 fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
-    let model = arrays.model();
     match finding.termination.reason() {
         Reason::Optimal => optimum(arrays, options, finding),
         Reason::Infeasible => {
-            let proven = finding.infeasibility_proof.as_ref().is_some_and(|proof| {
-                let rows = proof.constraint_indices.iter().map(|&row| row as usize);
-                let multipliers: Vec<_> = rows.zip(proof.multipliers.iter().copied()).collect();
-                contradiction(model, &multipliers, None).is_some()
-            });
+            let proof = finding.infeasibility_proof.as_ref();
+            let proven = proof.and_then(|proof| proof::proven(arrays, proof)).is_some();
             let branched = finding.statistics.nodes > 1;
             match (proven, arrays.is_mip()) {
                 (true, _) => None,
@@ -175,13 +171,10 @@ fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Opti
             }
         }
         Reason::Unbounded => {
-            let proven = finding.unbounded_ray.as_ref().is_some_and(|ray| {
-                let columns = ray.variable_indices.iter().map(|&column| column as usize);
-                let steps: Vec<_> = columns.zip(ray.values.iter().copied()).collect();
-                improving_ray(model, &steps).is_some()
-            });
-            let somewhere = check(arrays, finding).is_some_and(|check| check.acceptable);
-            (!proven || !somewhere).then_some(Doubt::Unproven)
+            let ray = finding.unbounded_ray.as_ref();
+            let proven = ray.is_some_and(|ray| proof::improves(arrays, ray))
+                && is_solution(arrays.model(), &finding.values);
+            (!proven).then_some(Doubt::Unproven)
         }
         Reason::InfeasibleOrUnbounded => Some(Doubt::Unproven),
         Reason::NumericalError | Reason::OtherError => Some(Doubt::Failed),
@@ -193,11 +186,7 @@ fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Opti
 
 fn optimum(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
     let Some(check) = check(arrays, finding) else { return Some(Doubt::Unverifiable) };
-    let (bound, gaps) = if arrays.is_mip() {
-        (finding.termination.bound, Gaps::of(options))
-    } else {
-        (check.bound, Gaps::NONE)
-    };
+    let (bound, gaps) = (finding.termination.bound, Gaps::of(options));
     claim::doubt(arrays.model(), &check, bound, gaps).map(Doubt::Optimum)
 }
 
@@ -227,9 +216,9 @@ enum Worth {
     Failure,
 }
 
-fn worth(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Worth {
+fn worth(arrays: &Arrays<'_>, finding: &Finding, doubt: Option<&Doubt>) -> Worth {
     let solves = || check(arrays, finding).is_some_and(|check| check.acceptable);
-    match (finding.termination.reason(), doubt(arrays, options, finding)) {
+    match (finding.termination.reason(), doubt) {
         (Reason::Feasible | Reason::Imprecise, _) if solves() => Worth::Solution,
         (Reason::Feasible | Reason::Imprecise, _) => Worth::NoSolution,
         (Reason::NoSolutionFound | Reason::Unspecified, _) => Worth::Nothing,
@@ -246,16 +235,18 @@ fn worth(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Wort
 }
 
 /// The finding that is passed on, and whether it is the second one. Its statistics are what
-/// both of them cost.
+/// both of them cost. `doubted` is why the first may not be passed on.
 fn choose(
     mut first: Finding,
+    doubted: &Doubt,
     mut second: Finding,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
 ) -> (Finding, bool) {
     let statistics = sum(&first.statistics, &second.statistics);
     let start = first.start.take();
-    let (was, is) = (worth(arrays, options, &first), worth(arrays, options, &second));
+    let was = worth(arrays, &first, Some(doubted));
+    let is = worth(arrays, &second, doubt(arrays, options, &second).as_ref());
     let improved = better(arrays, &second, &first);
     let (chosen, is_second) = match (was, is) {
         (Worth::UnprovenOptimum, Worth::UnprovenOptimum) => {

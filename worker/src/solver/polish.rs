@@ -11,7 +11,7 @@ use solvemesh_model::verify::{Candidate, Check, verify};
 
 use super::{
     arrays::Arrays,
-    direct::run_within_observed,
+    direct::run_silently,
     highs::{Highs, ModelStatus, Scale, Value},
     report::Monitor,
     task::Finding,
@@ -33,35 +33,37 @@ pub(super) fn polish(
 ) {
     let is_answer = matches!(finding.termination.reason(), Reason::Optimal | Reason::Feasible);
     let Some(check) = check(arrays, &finding.values).filter(|_| is_answer) else { return };
-    if worst(&check) == 0.0 {
+    let violation = worst(&check);
+    if violation == 0.0 {
         return;
     }
     let rounded = rounded(arrays, &finding.values);
-    adopt(arrays, finding, worst(&check), rounded);
-    let left = self::check(arrays, &finding.values).map_or(0.0, |check| worst(&check));
+    let left = adopt(arrays, finding, violation, rounded.clone());
     let any_continuous = (0..arrays.variables()).any(|column| !arrays.is_discrete(column));
     if left > SMALL
         && any_continuous
         && !monitor.interrupted()
-        && let Some(values) = held(arrays, &finding.values, time_limit, monitor)
+        && let Some(values) = held(arrays, &rounded, time_limit, monitor)
     {
         adopt(arrays, finding, left, values);
     }
 }
 
-/// Takes values over that are a solution and violate less.
-fn adopt(arrays: &Arrays<'_>, finding: &mut Finding, violation: f64, values: Vec<f64>) {
-    if let Some(check) = check(arrays, &values)
-        && check.acceptable
-        && worst(&check) < violation
-    {
-        finding.termination.objective = Some(check.objective);
-        finding.values = values;
+/// Takes values over that are a solution and violate less than those of a finding. Returns
+/// the worst violation of those that it has then.
+fn adopt(arrays: &Arrays<'_>, finding: &mut Finding, violation: f64, values: Vec<f64>) -> f64 {
+    match check(arrays, &values) {
+        Some(check) if check.acceptable && worst(&check) < violation => {
+            finding.termination.objective = Some(check.objective);
+            finding.values = values;
+            worst(&check)
+        }
+        _ => violation,
     }
 }
 
 fn check(arrays: &Arrays<'_>, values: &[f64]) -> Option<Check> {
-    verify(arrays.model(), Candidate { values, duals: &[], reduced_costs: &[] }).ok()
+    verify(arrays.model(), Candidate::of(values)).ok()
 }
 
 fn worst(check: &Check) -> f64 {
@@ -71,19 +73,18 @@ fn worst(check: &Check) -> f64 {
 /// Integers to the next whole number, and all values between their bounds.
 fn rounded(arrays: &Arrays<'_>, values: &[f64]) -> Vec<f64> {
     let round = |(column, &value): (usize, &f64)| {
-        let kind = arrays.kinds()[column];
-        let value = match kind {
+        let value = match arrays.kinds()[column] {
             VariableKind::Integer | VariableKind::SemiInteger => value.round() + 0.0,
             _ => value,
         };
         let (lower, upper) = (arrays.lower()[column], arrays.upper()[column]);
-        if is_semi(kind) && is_off(value, lower) { 0.0 } else { value.max(lower).min(upper) }
+        if arrays.is_semi(column) && is_off(value, lower) {
+            0.0
+        } else {
+            value.max(lower).min(upper)
+        }
     };
     values.iter().enumerate().map(round).collect()
-}
-
-fn is_semi(kind: VariableKind) -> bool {
-    matches!(kind, VariableKind::SemiContinuous | VariableKind::SemiInteger)
 }
 
 /// Whether the value of a semi-continuous variable, whose lower bound is above 0, stands
@@ -92,16 +93,15 @@ fn is_off(value: f64, lower: f64) -> bool {
     value < 0.5 * lower
 }
 
-/// The best solution with these integers, whose values must be rounded.
+/// The best solution with the integers of these values, which are rounded.
 fn held(
     arrays: &Arrays<'_>,
-    values: &[f64],
+    rounded: &[f64],
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
 ) -> Option<Vec<f64>> {
-    let rounded = rounded(arrays, values);
     let mut model = LinearModel {
-        variable_kinds: vec![VariableKind::Continuous.into(); values.len()],
+        variable_kinds: vec![VariableKind::Continuous.into(); rounded.len()],
         variable_lower: arrays.lower().to_vec(),
         variable_upper: arrays.upper().to_vec(),
         start: None,
@@ -123,7 +123,7 @@ fn held(
         highs.set(tolerance, &Value::Double(LP_TOLERANCE)).ok()?;
     }
     highs.pass(&lp, Scale::of(&lp, &Default::default())).ok()?;
-    match run_within_observed(&mut highs, time_limit, monitor, &|_| !monitor.interrupted()) {
+    match run_silently(&mut highs, time_limit, monitor) {
         Some(ModelStatus::Optimal) => {}
         _ => return None,
     }

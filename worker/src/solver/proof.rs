@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use solvemesh::v1::{
     InfeasibilityProof, InfeasibleSubset, SolveOptions, TerminationReason as Reason, UnboundedRay,
-    VariableKind,
 };
 use solvemesh_model::verify::{
-    Candidate,
-    proof::{Of, Side, contradiction},
-    verify,
+    is_solution,
+    proof::{Contradiction, Of, Side, contradiction, improving_ray, indexed},
 };
 
 use super::{
@@ -74,8 +72,7 @@ fn some_solution(
 ) -> Option<Vec<f64>> {
     let held = |highs: &Highs| {
         let values = highs.solution(arrays)?.values;
-        let candidate = Candidate { values: &values, duals: &[], reduced_costs: &[] };
-        verify(arrays.model(), candidate).is_ok_and(|check| check.acceptable).then_some(values)
+        is_solution(arrays.model(), &values).then_some(values)
     };
     held(highs).or_else(|| {
         highs.drop_objective();
@@ -102,7 +99,7 @@ fn seek_subset(
 ) {
     let mut warn = |what: &str| finding.termination.warnings.push(what.to_owned());
     let proof = finding.infeasibility_proof.as_ref();
-    let found = proof.and_then(|proof| contradiction(arrays.model(), &entries(proof), None));
+    let found = proof.and_then(|proof| proven(arrays, proof));
     let Some(found) = found else {
         return warn(if arrays.is_mip() {
             "there is no infeasible subset: no proof was found that the relaxation, without \
@@ -161,23 +158,25 @@ fn free_direction(arrays: &Arrays<'_>) -> Option<UnboundedRay> {
     let model = arrays.model();
     let worse = if arrays.maximizes() { -1.0 } else { 1.0 };
     let direction = |(column, cost): (usize, &f64)| {
-        let semi = matches!(
-            arrays.kinds()[column],
-            VariableKind::SemiContinuous | VariableKind::SemiInteger
-        );
         let (step, bound) = match cost * worse {
             cost if cost > 0.0 => (-1.0, arrays.lower()[column]),
             cost if cost < 0.0 => (1.0, arrays.upper()[column]),
             _ => return None,
         };
-        (bound.is_infinite() && !semi).then(|| ray_of(&[(column, step)]))
+        (bound.is_infinite() && !arrays.is_semi(column)).then(|| ray_of(&[(column, step)]))
     };
     model.objective.iter().enumerate().find_map(direction)
 }
 
-fn entries(proof: &InfeasibilityProof) -> Vec<(usize, f64)> {
-    let rows = proof.constraint_indices.iter().map(|&row| row as usize);
-    rows.zip(proof.multipliers.iter().copied()).collect()
+/// What a proof of infeasibility proves, if it holds.
+pub(super) fn proven(arrays: &Arrays<'_>, proof: &InfeasibilityProof) -> Option<Contradiction> {
+    let multipliers = indexed(&proof.constraint_indices, &proof.multipliers);
+    contradiction(arrays.model(), &multipliers, None)
+}
+
+/// Whether a direction improves without end.
+pub(super) fn improves(arrays: &Arrays<'_>, ray: &UnboundedRay) -> bool {
+    improving_ray(arrays.model(), &indexed(&ray.variable_indices, &ray.values)).is_some()
 }
 
 fn nonzeros(dense: &[f64]) -> Vec<(usize, f64)> {

@@ -80,8 +80,8 @@ fn spread(start: &Start, variables: usize) -> Option<Vec<Option<f64>>> {
 
 /// A solution with its objective, or why it is none.
 fn solved(arrays: &Arrays<'_>, values: Vec<f64>) -> Result<(f64, Vec<f64>), String> {
-    let candidate = Candidate { values: &values, duals: &[], reduced_costs: &[] };
-    let check = verify(arrays.model(), candidate).map_err(|error| error.to_string())?;
+    let check =
+        verify(arrays.model(), Candidate::of(&values)).map_err(|error| error.to_string())?;
     if check.acceptable {
         return Ok((check.objective, values));
     }
@@ -121,9 +121,7 @@ fn complete(
         highs.fix(column, value).map_err(refused)?;
     }
     let none = || "no solution with its integers was found".to_owned();
-    let observe = |monitor: &Monitor<'_>| !monitor.interrupted();
-    direct::run_within_observed(&mut highs, time_limit, monitor, &|_| observe(monitor))
-        .ok_or_else(none)?;
+    direct::run_silently(&mut highs, time_limit, monitor).ok_or_else(none)?;
     if !highs.has_feasible_solution() {
         return Err(none());
     }

@@ -6,7 +6,7 @@ use solvemesh::{
     solver::v1::{Outcome, RangeEnds, SolveTask, solver_report::Kind},
     v1::{
         Basis, InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult,
-        SolveStatistics, Solver, StartReport, Termination, TerminationReason, UnboundedRay,
+        SolveStatistics, Solver, StartReport, Termination, UnboundedRay,
     },
 };
 
@@ -17,7 +17,7 @@ use super::{
     highs::Highs,
     proof,
     report::{Monitor, Reports, duration},
-    termination::{at_sight, failed},
+    termination::{self, failed},
 };
 
 /// From so many variables on, a solver may be busy for long before it tells anything.
@@ -92,6 +92,16 @@ fn chosen(options: &SolveOptions) -> Solver {
     }
 }
 
+/// What can be found out about a model without a solver.
+pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Finding> {
+    let termination = termination::at_sight(arrays)?;
+    // Without variables no right-hand side matters.
+    let solved = termination.objective.is_some();
+    let duals = vec![0.0; if solved { arrays.constraints() } else { 0 }];
+    let infeasibility_proof = proof::proof_at_sight(arrays);
+    Some(Finding { duals, infeasibility_proof, ..termination.into() })
+}
+
 /// What is found, and by which solver: HiGHS stands in for one whose answer does not hold.
 fn find(
     solver: Solver,
@@ -100,15 +110,9 @@ fn find(
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> (Finding, Solver) {
-    if let Some(termination) = at_sight(arrays) {
-        // Without variables no right-hand side matters.
-        let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
-        let duals = if termination.objective.is_some() { duals } else { Vec::new() };
-        let mut finding = Finding { duals, ..termination.into() };
-        if finding.termination.reason() == TerminationReason::Infeasible {
-            finding.infeasibility_proof = proof::proof_at_sight(arrays);
-            let asked = options.infeasible_subset;
-            finding.infeasible_subset = asked.then(|| proof::subset_at_sight(arrays)).flatten();
+    if let Some(mut finding) = at_sight(arrays) {
+        if options.infeasible_subset {
+            finding.infeasible_subset = proof::subset_at_sight(arrays);
         }
         return (finding, solver);
     }

@@ -1,8 +1,6 @@
 //! What a solver says about a solve, in the words of the contract. Pure.
 
-use solvemesh::v1::{
-    Termination, TerminationLimit as Limit, TerminationReason as Reason, VariableKind,
-};
+use solvemesh::v1::{Termination, TerminationLimit as Limit, TerminationReason as Reason};
 
 use super::{arrays::Arrays, highs::ModelStatus};
 
@@ -154,10 +152,7 @@ pub(super) fn known(number: Option<f64>) -> Option<f64> {
 
 /// What the model has and `solver` does not take, by its name.
 pub(super) fn unsupported(arrays: &Arrays<'_>, solver: &str) -> Option<Termination> {
-    let semi = |kind: &VariableKind| {
-        matches!(kind, VariableKind::SemiContinuous | VariableKind::SemiInteger)
-    };
-    let variable = arrays.kinds().iter().position(semi)?;
+    let variable = (0..arrays.variables()).find(|&variable| arrays.is_semi(variable))?;
     let name = arrays.variable_name(variable);
     Some(failed(format!(
         "{solver} takes no semi-continuous or semi-integer variables, and {name} is one"

@@ -8,7 +8,7 @@ use solvemesh::{
 };
 use solvemesh_model::{
     sweep::{Patched, Scenarios, Target},
-    verify::{Candidate, verify},
+    verify::is_solution,
 };
 
 use super::vertex::Vertex;
@@ -19,8 +19,8 @@ use crate::solver::{
     polish::polish,
     proof,
     report::{Monitor, Reports},
-    task::Finding,
-    termination::{at_sight, failed},
+    task::{Finding, at_sight},
+    termination::failed,
 };
 
 /// One sweep in one HiGHS.
@@ -124,10 +124,8 @@ impl Session {
     /// Has HiGHS solve the scenario at hand. An error is for people.
     fn find(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
         let arrays = Arrays::of(self.patched.model()).map_err(|misfit| misfit.to_string())?;
-        if let Some(termination) = at_sight(&arrays) {
-            let duals = vec![0.0; if arrays.variables() == 0 { arrays.constraints() } else { 0 }];
-            let proof = proof::proof_at_sight(&arrays);
-            return Ok(Finding { duals, infeasibility_proof: proof, ..termination.into() });
+        if let Some(finding) = at_sight(&arrays) {
+            return Ok(finding);
         }
         let scale = Scale::of(&arrays, &self.options);
         let highs = match &mut self.highs {
@@ -150,7 +148,8 @@ impl Session {
                 highs
             }
         };
-        if !self.is_lp && solves(arrays.model(), &self.last) {
+        // HiGHS would spend time on mending others.
+        if !self.is_lp && is_solution(arrays.model(), &self.last) {
             highs.begin_at(&self.last);
         }
         let time_limit = direct::time_limit(&self.options)?;
@@ -184,10 +183,4 @@ impl Session {
         }
         Ok(finding)
     }
-}
-
-/// Whether values are a solution of a model: HiGHS would spend time on mending others.
-fn solves(model: &LinearModel, values: &[f64]) -> bool {
-    let candidate = Candidate { values, duals: &[], reduced_costs: &[] };
-    verify(model, candidate).is_ok_and(|check| check.acceptable)
 }
