@@ -282,6 +282,7 @@ impl Supervisor {
     }
 
     async fn connect(&self, address: Address, number: u64) -> Result<Session, NoSession> {
+        let is_encrypted = address.name.is_some();
         let config = match address.name {
             Some(_) => Some(self.read_tls().await.map_err(NoSession::Insecure)?),
             None => None,
@@ -300,7 +301,8 @@ impl Supervisor {
             Ok(Ok(connection)) => connection,
             // With TLS 1.3, a rejected client certificate shows only after the handshake.
             Ok(Err(error)) => {
-                return Err(match tls_fault(&error) {
+                let fault = tls_fault(&error, self.tls.identity.is_some());
+                return Err(match fault.filter(|_| is_encrypted) {
                     Some(fault) => NoSession::Insecure(format!("TLS failed: {fault}")),
                     None => refusal_or_outage(&error).into(),
                 });
@@ -382,9 +384,12 @@ fn no_answer(limit: Duration) -> MeshError {
     MeshError::Unavailable(format!("no answer within {limit:?}"))
 }
 
-fn tls_fault(error: &lapin::Error) -> Option<String> {
+/// What an error of an encrypted connection that lapin could not open says about TLS.
+fn tls_fault(error: &lapin::Error, with_identity: bool) -> Option<String> {
     match error.kind() {
-        ErrorKind::IOError(error) => dial::tls_fault(error),
+        ErrorKind::IOError(error) => {
+            dial::tls_fault(error).or_else(|| dial::closed_early(error, with_identity))
+        }
         _ => None,
     }
 }

@@ -92,6 +92,25 @@ pub(super) fn tls_fault(error: &io::Error) -> Option<String> {
     Some(format!("{help} ({error})"))
 }
 
+/// Describes that the broker closed a connection right after the handshake; `None` for an
+/// error of another kind.
+///
+/// With TLS 1.3 the client has finished the handshake before the broker has checked its
+/// certificate. The alert that says what is wrong is lost if the connection is reset before it
+/// is read.
+pub(super) fn closed_early(error: &io::Error, with_identity: bool) -> Option<String> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) {
+        return None;
+    }
+    let cause = if with_identity {
+        "it may have rejected the certificate of --amqp-cert"
+    } else {
+        "it may require a client certificate, see --amqp-cert"
+    };
+    Some(format!("the broker closed the connection after the handshake; {cause} ({error})"))
+}
+
 fn describe(error: &io::Error) -> String {
     tls_fault(error).unwrap_or_else(|| match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
