@@ -389,10 +389,13 @@ fn harmless(option: &SolverOption) -> String {
     let value = match (option.r#type(), option.name.as_str()) {
         (SolverOptionType::Bool, _) => "true",
         (SolverOptionType::Int, "simplex_strategy" | "simplex_scale_strategy") => "2",
-        (SolverOptionType::Int, name) if name.contains("edge_weight") => "1",
+        (SolverOptionType::Int, name) if name.ends_with("strategy") => "1",
+        (SolverOptionType::Int, name) if name.ends_with("scale_factor") => "4",
+        (SolverOptionType::Int, name) if name.starts_with("user_") => "4",
         (SolverOptionType::Int, _) => "1000",
         (SolverOptionType::Double, name) if name.contains("tolerance") => "1e-7",
         (SolverOptionType::Double, "mip_heuristic_effort") => "0.1",
+        (SolverOptionType::Double, "small_matrix_value") => "1e-9",
         // Of a maximum: far out of reach.
         (SolverOptionType::Double, _) => "1e9",
         (SolverOptionType::String, _) => "choose",

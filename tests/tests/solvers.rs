@@ -5,7 +5,7 @@ use solvemesh::v1::{
 };
 use solvemesh_tests::{
     instances::{Expected, Instances},
-    jobs::{self, agree},
+    jobs::{self, Story, agree},
     mesh::{Api, Gateway},
     models,
     processes::{Process, command},
@@ -65,42 +65,57 @@ async fn until(api: &Api, solver: Solver, available: bool) {
     within(Duration::from_secs(30), "a worker to come or go", seen).await;
 }
 
-/// Has the public models that `takes` tells by file and integers solved as published.
+/// Has the public models that `takes` selects by file and integers solved as published.
+/// Where no proof of a solver's own answer holds, HiGHS answers instead and the result
+/// says so; that may be the case for one model in five at most.
 async fn agrees(api: &Api, solver: Solver, takes: impl Fn(&str, bool) -> bool) {
     let Some(instances) = Instances::find() else { return };
     let index = instances.index();
+    let (mut solved, mut by_highs) = (0, 0);
     for instance in index.iter().filter(|of| of.finishes && takes(&of.file, of.integer)) {
         let story = jobs::solve(api, by(solver, instances.model(&instance.file))).await;
-        let told = format!("{} by {solver:?}: {:?}", instance.file, story.termination());
-        assert_eq!(story.result().solver(), solver, "{told}");
+        let seen = format!("{} by {solver:?}: {:?}", instance.file, story.termination());
+        solved += 1;
+        if story.result().solver() != solver {
+            assert_eq!(story.result().solver(), Solver::Highs, "{seen}");
+            assert!(is_by_highs_too(&story), "{seen}");
+            by_highs += 1;
+        }
         let reason = story.termination().reason();
         match instance.expected {
-            Expected::Infeasible => assert_eq!(reason, TerminationReason::Infeasible, "{told}"),
+            Expected::Infeasible => assert_eq!(reason, TerminationReason::Infeasible, "{seen}"),
             Expected::Optimal(optimum) => {
-                assert_eq!(reason, TerminationReason::Optimal, "{told}");
-                assert!(agree(story.objective(), optimum), "{told}");
+                assert_eq!(reason, TerminationReason::Optimal, "{seen}");
+                assert!(agree(story.objective(), optimum), "{seen}");
             }
         }
     }
+    assert!(solved > 0 && by_highs * 5 <= solved, "{by_highs} of {solved} by HiGHS");
+}
+
+/// Whether a result says that HiGHS answered in place of the solver that was asked for.
+fn is_by_highs_too(story: &Story) -> bool {
+    story.termination().warnings.iter().any(|warning| warning.starts_with("solved by HiGHS too"))
 }
 
 #[tokio::test]
 async fn every_solver_of_every_worker_ends_public_models_as_published() {
     let gateway = Gateway::embedded(&[]).await;
     let api = gateway.api();
-    let precise = |file: &str, integer: bool| !integer && !file.contains("greenbea");
-    agrees(&api, Solver::Clarabel, precise).await;
+    agrees(&api, Solver::Clarabel, |_, integer| !integer).await;
     let small = |file: &str, _| SMALL.iter().any(|name| file.contains(name));
     agrees(&api, Solver::Microlp, small).await;
 }
 
 #[tokio::test]
-async fn an_optimum_that_a_solver_claims_and_does_not_have_is_imprecise() {
+async fn an_optimum_that_a_solver_claims_and_does_not_have_is_found_by_highs() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let request = by(Solver::Clarabel, instances.model("lp/greenbea.mps"));
     let story = jobs::solve(&gateway.api(), request).await;
-    assert_eq!(story.termination().reason(), TerminationReason::Imprecise);
+    assert_eq!(story.termination().reason(), TerminationReason::Optimal);
+    assert_eq!(story.result().solver(), Solver::Highs);
+    assert!(is_by_highs_too(&story), "{:?}", story.termination());
 }
 
 #[tokio::test]
