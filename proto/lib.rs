@@ -2,6 +2,10 @@
 //! the messages, and the descriptor set that reflection and the gRPC stubs are made
 //! from. The documentation of a message is that of its `.proto`.
 
+mod seconds;
+
+pub use seconds::{MAX_SECONDS, seconds, seconds_or_zero};
+
 /// The public API, package `solvemesh.v1`.
 pub mod v1 {
     #![allow(missing_docs, clippy::all, reason = "generated")]

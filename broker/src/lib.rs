@@ -5,11 +5,11 @@
 //! it in RabbitMQ and is the only place that knows lapin. What lies above the seam
 //! can't tell them apart.
 
+use std::time::Duration;
+
 pub mod amqp;
 mod args;
-mod broker_args;
 mod bulk;
-mod command_line;
 mod delivery;
 mod lane;
 pub mod memory;
@@ -18,9 +18,7 @@ mod mesh;
 pub use amqp::{
     AmqpConfig, AmqpMesh, BrokerUrl, Identity, InvalidUrl, StreamLimits, TlsFiles, Topology,
 };
-pub use args::{SegmentTooLarge, TopologyArgs};
-pub use broker_args::{BrokerUrls, TlsArgs};
-pub use command_line::parse;
+pub use args::{BrokerUrls, SegmentTooLarge, TlsArgs, TopologyArgs, parse};
 pub use delivery::{
     Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
 };
@@ -30,6 +28,9 @@ pub use mesh::{
     CancelNews, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
     MeshError, Stop,
 };
+
+/// How long a program that stops waits for the broker to confirm what is in its outbox.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// The version of envelopes, log batches, questions and answers that this crate
 /// writes, and the latest that it reads.

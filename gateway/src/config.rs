@@ -3,10 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
-use solvemesh_telemetry::LogArgs;
+use solvemesh_daemon::LogArgs;
 
-use crate::{policy::Policy, server::Origins, table::Kept};
+use crate::{api::server::Origins, policy::Policy, table::Kept};
 
 /// The gateway of solvemesh: gRPC and gRPC-Web in front, RabbitMQ and workers behind
 #[derive(Clone, Debug, Parser)]
@@ -150,7 +151,8 @@ pub struct Args {
     pub patience: Duration,
 
     /// How many seconds requests have to finish after SIGTERM
-    #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", default_value = "20", value_parser = seconds)]
+    #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value = "20",
+          value_parser = seconds_or_zero)]
     pub drain_grace: Duration,
 
     /// Origins of web pages that may call: scheme, host and port; without any, all
@@ -233,15 +235,6 @@ fn default_lanes() -> Vec<Lane> {
     [Lane::EXPRESS, Lane::STANDARD].into_iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
-    if number.is_nan() || number <= 0.0 {
-        return Err(format!("{text} s is not above 0"));
-    }
-    let time = Duration::try_from_secs_f64(number).map_err(|_| format!("{text} s is too large"))?;
-    if time.is_zero() { Err(format!("{text} s is less than a nanosecond")) } else { Ok(time) }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -273,14 +266,6 @@ mod tests {
             };
             let expected = format!("SOLVEMESH_{}", flag.to_uppercase().replace('-', "_"));
             assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(expected.as_str()));
-        }
-    }
-
-    #[test]
-    fn durations_are_seconds_above_zero() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for bad in ["0", "-1", "x", "nan", "inf"] {
-            assert!(seconds(bad).is_err(), "{bad}");
         }
     }
 }

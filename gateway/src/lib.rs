@@ -5,19 +5,12 @@
 //! translated from and to the wire in one place (`service`). Nothing here knows a
 //! solver, and nothing but the composition in `main.rs` knows RabbitMQ.
 
-pub mod admission;
+pub mod api;
 mod clock;
 pub mod config;
-pub mod dead_letters;
-pub mod expiry;
 pub mod jobs;
-pub mod listing;
-pub mod lookups;
 pub mod policy;
-mod recall;
 pub mod refusal;
-pub mod server;
-pub mod service;
 pub mod submission;
 pub mod table;
-pub mod watch;
+pub mod tasks;

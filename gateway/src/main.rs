@@ -1,64 +1,35 @@
 //! `solvemesh-gateway`: configuration, mesh, table, server, signals, drain.
 
-use std::{
-    future,
-    io::{self, Write},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+mod embedded;
+
+use std::{future, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::FutureExt;
-use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, Mesh};
+use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
+use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
+    api::server::serve,
     config::{Args, Command},
-    dead_letters, expiry,
-    jobs::Jobs,
-    lookups,
-    server::serve,
+    jobs::{Jobs, watch},
     table::{SnapshotFile, Table},
-    watch,
+    tasks::{dead_letters, expiry, lookups},
 };
-use tokio::{
-    net::TcpListener,
-    runtime::Runtime,
-    signal::unix::{Signal, SignalKind, signal},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-
-#[cfg_attr(not(feature = "embedded"), path = "without_solvers.rs")]
-mod embedded;
-
-/// What the mesh has to send what waits in its outbox, at the end.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();
     let outcome = match args.command {
-        Some(Command::Solver) => embedded::be_solver(),
-        None => Runtime::new().context("tokio").and_then(|runtime| {
-            let ran = runtime.block_on(run(args));
-            // Whoever asked twice does not wait for what is under way, nor anyone for what
-            // blocks, as the search for a broker's address.
-            runtime.shutdown_background();
-            ran
-        }),
+        Some(Command::Solver) => embedded::run_solver(),
+        None => solvemesh_daemon::block_on(run(args)),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The log may not have begun.
-            let _ = writeln!(io::stderr(), "solvemesh-gateway: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    solvemesh_daemon::exit_code("solvemesh-gateway", outcome)
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    solvemesh_telemetry::start(&args.logs).context("--log")?;
+    solvemesh_daemon::start_log(&args.logs).context("--log")?;
     let mut signals = Signals::listen().context("signals")?;
     let listener = TcpListener::bind(args.listen)
         .await
@@ -113,7 +84,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let drain = async {
         let served = server.await;
         if let Some(solving) = solving {
-            solving.end().await;
+            solving.stop().await;
         }
         table.save().await;
         // Nothing has been accepted before the log was read.
@@ -147,26 +118,4 @@ fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
 async fn refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
     mesh.connected().await.context("--amqp")?;
     future::pending().await
-}
-
-/// What asks the gateway to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Hears from now on: what comes before it is waited for is not lost.
-    fn listen() -> io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for SIGTERM or SIGINT.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

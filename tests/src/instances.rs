@@ -1,13 +1,6 @@
-//! Real models with known answers, which are data and no part of the project.
-//!
-//! `SOLVEMESH_INSTANCES` names their folder; else it is `shared/instances` beside
-//! the repository. Tests that find none say so and pass.
+//! Real models with published answers, from the folder `SOLVEMESH_INSTANCES`.
 
-use std::{
-    collections::HashMap,
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, fs, path::PathBuf};
 
 use solvemesh::v1::Model;
 
@@ -53,15 +46,7 @@ pub struct Edge {
 impl Instances {
     /// The folder, if there is one.
     pub fn find() -> Option<Self> {
-        let folder = env::var_os("SOLVEMESH_INSTANCES").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/instances"),
-            PathBuf::from,
-        );
-        if folder.join("index.csv").is_file() {
-            return Some(Self { folder });
-        }
-        eprintln!("skipped: no instances in {} (see CONTRIBUTING.md)", folder.display());
-        None
+        Some(Self { folder: solvemesh_testkit::instances::folder()? })
     }
 
     /// The models with a published answer.

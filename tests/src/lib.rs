@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-pub mod certificates;
 pub mod checker;
 pub mod clients;
 pub mod fleet;
@@ -18,12 +17,12 @@ pub mod mesh;
 pub mod models;
 pub mod payload;
 pub mod processes;
-pub mod proxy;
-pub mod rabbit;
 pub mod rawlog;
 pub mod stray;
 pub mod trial;
 pub mod web;
+
+pub use solvemesh_testkit::{certificates, proxy, rabbit};
 
 /// What a future brings, if it brings it in time.
 ///

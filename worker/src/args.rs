@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{AmqpConfig, BrokerUrls, TlsArgs, TopologyArgs};
-use solvemesh_telemetry::LogArgs;
+use solvemesh_daemon::LogArgs;
 use solvemesh_worker::{Overrun, Slots, WorkerConfig};
 
 /// Takes optimisation jobs from a mesh and solves them
@@ -58,20 +59,20 @@ pub(crate) struct Args {
     memory_per_job: Option<u64>,
 
     /// The time limit of a job that has none, and the most that any job gets
-    #[arg(long, env = "SOLVEMESH_LONGEST_SOLVE", value_name = "SECONDS", default_value_t = 86_400,
-          value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
-    longest_solve: u64,
+    #[arg(long, env = "SOLVEMESH_LONGEST_SOLVE", value_name = "SECONDS", default_value = "86400",
+          value_parser = seconds)]
+    longest_solve: Duration,
 
     /// How long past its time limit, and a tenth of it, a solver may go on before it
     /// is killed
-    #[arg(long, env = "SOLVEMESH_OVERRUN_GRACE", value_name = "SECONDS", default_value_t = 5,
-          value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    overrun_grace: u64,
+    #[arg(long, env = "SOLVEMESH_OVERRUN_GRACE", value_name = "SECONDS", default_value = "5",
+          value_parser = seconds_or_zero)]
+    overrun_grace: Duration,
 
     /// How long running solves have to end on SIGTERM before their jobs are handed back
-    #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    drain_grace: u64,
+    #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value = "30",
+          value_parser = seconds_or_zero)]
+    pub(crate) drain_grace: Duration,
 
     #[command(flatten)]
     pub(crate) logs: LogArgs,
@@ -94,8 +95,8 @@ impl Args {
             max_attempts: self.max_attempts,
             threads_per_job: self.threads_per_job,
             memory_per_job: self.memory_per_job.map(|mib| mib << 20),
-            longest_solve: Duration::from_secs(self.longest_solve),
-            overrun: Overrun { fixed: Duration::from_secs(self.overrun_grace), ..defaults.overrun },
+            longest_solve: self.longest_solve,
+            overrun: Overrun { fixed: self.overrun_grace, ..defaults.overrun },
             ..WorkerConfig::default()
         }
     }
@@ -110,11 +111,6 @@ impl Args {
             tls: self.tls.files(),
             ..AmqpConfig::at(urls.to_vec())
         })
-    }
-
-    /// How long running solves have on SIGTERM.
-    pub(crate) fn drain_grace(&self) -> Duration {
-        Duration::from_secs(self.drain_grace)
     }
 }
 

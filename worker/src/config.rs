@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, tim
 
 use solvemesh_broker::{InvalidLane, Lane};
 
-use crate::solver;
+/// The lanes of the solvers that not every worker has and that this program was built with.
+pub const OWN_LANES: &[&str] = &[
+    #[cfg(feature = "cbc")]
+    Lane::CBC,
+    #[cfg(feature = "scip")]
+    Lane::SCIP,
+];
 
 /// How a worker works. [`WorkerConfig::default`] has sane values for a machine that
 /// does nothing else.
@@ -167,7 +173,7 @@ impl Slots {
     /// for all others.
     pub fn for_cores(cores: usize) -> Self {
         let lanes = [(Lane::EXPRESS, 1), (Lane::STANDARD, cores.clamp(1, MAX_SLOTS))];
-        let own = solver::OWN_LANES.iter().map(|&lane| (lane, 1));
+        let own = OWN_LANES.iter().map(|&lane| (lane, 1));
         let lanes = lanes.into_iter().chain(own);
         Self(lanes.filter_map(|(name, n)| Some((name.parse().ok()?, n))).collect())
     }
@@ -210,7 +216,7 @@ impl FromStr for Slots {
             let count = count.trim().parse::<usize>().map_err(|_| form())?;
             let lane: Lane = lane.trim().parse()?;
             let elsewhere = [Lane::CBC, Lane::SCIP].contains(&lane.as_str())
-                && !solver::OWN_LANES.contains(&lane.as_str());
+                && !OWN_LANES.contains(&lane.as_str());
             if elsewhere && count > 0 {
                 return Err(InvalidSlots::Solver(lane));
             }

@@ -8,10 +8,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
-    cancels::Cancels,
     config::WorkerConfig,
-    journal::Journal,
-    redelivery::{Running, Unanswered},
+    delivery::{
+        cancels::Cancels,
+        redelivery::{Running, Unanswered},
+    },
+    log::writer::Journal,
 };
 
 /// The most jobs that are parked at once. Each may keep a channel of the broker open,

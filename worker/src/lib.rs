@@ -1,45 +1,32 @@
 //! The worker of a mesh: takes jobs, has each solved in a solver process of its own,
 //! and writes what happens into the results log.
 //!
-//! A worker is a supervisor. It links a solver, and never calls it: [`solver::serve`]
-//! runs in a process that a slot starts, watches and, if need be, kills. So whatever
-//! a solver does to its process costs one attempt of one job.
+//! A worker is a supervisor. It never calls a solver: `solvemesh_solver` runs in a process
+//! that a slot starts, watches and, where necessary, kills. A crash of the solver costs one
+//! attempt of one job.
 //!
-//! From the outside in: [`Worker`] owns the tasks; a slot owns a solver process and
-//! takes jobs; an attempt leads a job from its lease to its end; the supervision of a
-//! solve tells how that ended; the disposition, a pure function, says what becomes of
-//! the job; the settlement makes the log have it before the broker forgets it.
+//! | module | holds |
+//! | --- | --- |
+//! | [`Worker`] (`supervisor`) | the tasks of a worker: start, drain |
+//! | `slot` | one solver process, and one job after another for it |
+//! | `delivery` | a job from its lease to its acknowledgement: intake, duplicates, cancellation |
+//! | `attempt` | one attempt: its options, its start, the watch over the solve, its disposition |
+//! | `process` | the solver process: pipes, limits, why it exited |
+//! | `sweep` | the scenarios of a sweep, shared among workers |
+//! | `result` | a solver's answer, checked and turned into the result of a job |
+//! | `log` | entries of the results log: progress, incumbents, solver log |
 
 mod attempt;
 mod backoff;
-mod cancels;
-mod conclusion;
 mod config;
 mod context;
-mod disposition;
-mod frame;
-mod incumbents;
-mod intake;
-mod journal;
-mod judgement;
-mod live;
-mod log_lines;
-mod parts;
-mod patience;
+mod delivery;
+mod log;
 mod process;
-mod progress;
-mod proofs;
-mod ranges;
-mod redelivery;
-mod resumption;
-mod settlement;
+mod result;
 mod slot;
-pub mod solver;
-mod supervision;
 mod supervisor;
 mod sweep;
-mod terms;
-mod work;
 
-pub use config::{InvalidSlots, Overrun, Slots, SolverCommandLine, WorkerConfig};
+pub use config::{InvalidSlots, OWN_LANES, Overrun, Slots, SolverCommandLine, WorkerConfig};
 pub use supervisor::Worker;

@@ -2,49 +2,30 @@
 
 mod args;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use solvemesh_broker::{AmqpMesh, Mesh};
-use solvemesh_worker::{Worker, solver};
-use tokio::{
-    runtime::Runtime,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use solvemesh_broker::{AmqpMesh, CLOSE_GRACE, Mesh};
+use solvemesh_daemon::Signals;
+use solvemesh_worker::Worker;
 
 use crate::args::{Args, Command};
 
-/// What the mesh has to send what waits in its outbox, at the end.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// The solver process is this program too: it exits where an allocation fails.
+#[global_allocator]
+static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();
     let outcome = match args.command {
-        Some(Command::Solver) => solver::run().context("the solver process"),
-        None => Runtime::new().context("tokio").and_then(|runtime| {
-            let ran = runtime.block_on(run(&args));
-            // Whoever asked twice does not wait for what is under way.
-            runtime.shutdown_background();
-            ran
-        }),
+        Some(Command::Solver) => solvemesh_solver::run().context("the solver process"),
+        None => solvemesh_daemon::block_on(run(&args)),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The log may not have begun, and standard error may be closed.
-            let _ = writeln!(io::stderr(), "solvemesh-worker: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    solvemesh_daemon::exit_code("solvemesh-worker", outcome)
 }
 
 async fn run(args: &Args) -> anyhow::Result<()> {
-    solvemesh_telemetry::start(&args.logs).context("--log")?;
+    solvemesh_daemon::start_log(&args.logs).context("--log")?;
     let mut signals = Signals::listen().context("signals")?;
     let config = args.config();
     let amqp = args.broker(&config)?;
@@ -57,7 +38,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
 
     signals.next().await;
     let drain = async {
-        worker.drain(args.drain_grace()).await;
+        worker.drain(args.drain_grace).await;
         mesh.close(CLOSE_GRACE).await;
     };
     tokio::select! {
@@ -65,25 +46,4 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         () = signals.next() => tracing::warn!(cause = "a second signal", "stopped at once"),
     }
     Ok(())
-}
-
-/// What asks the worker to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for SIGTERM or SIGINT.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -9,9 +9,11 @@ use crate::{
     attempt::attempt,
     backoff::Backoff,
     context::Context,
-    intake::Intake,
+    delivery::{
+        intake::Intake,
+        redelivery::{Advice, Past, advice, forget, give_back, park},
+    },
     process::SolverProcess,
-    redelivery::{Advice, Past, advice, forget, give_back, park},
 };
 
 /// One slot.
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{SolverCommandLine, WorkerConfig},
-        journal::Journal,
+        log::writer::Journal,
     };
 
     /// A lease that tells whether it was settled.

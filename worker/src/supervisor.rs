@@ -9,7 +9,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::{config::WorkerConfig, context::Context, journal::Journal, slot::Slot};
+use crate::{config::WorkerConfig, context::Context, log::writer::Journal, slot::Slot};
 
 /// How long a drain waits for slots whose solvers it has killed.
 const KILL_GRACE: Duration = Duration::from_secs(5);

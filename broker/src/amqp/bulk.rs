@@ -12,7 +12,7 @@ use super::{
     connection::Link,
     properties,
     publisher::{Failure, Message, Publisher},
-    tail::{Attached, attach},
+    stream_consumer::{Attached, attach},
     topology::{Route, number, text},
 };
 use crate::{MeshError, bulk};

@@ -13,7 +13,7 @@ use super::{
     backoff::Backoff,
     properties,
     publisher::{Message, Publisher},
-    tail::Reading,
+    stream_consumer::Reading,
     topology::Route,
 };
 use crate::{CancelNews, FORMAT_VERSION};

@@ -8,7 +8,7 @@ use tokio::{sync::Semaphore, time};
 
 use super::{
     connection::Link,
-    tail::{Attached, attach},
+    stream_consumer::{Attached, attach},
     topology::{self, Queue, number, text},
 };
 use crate::{FORMAT_VERSION, LogMessage, MeshError};

@@ -4,7 +4,6 @@
 //! and answers too): each is made, watched and made again by a supervisor. Whatever
 //! uses them takes the current session and starts again with the next one.
 
-mod asker;
 mod backoff;
 mod bulk;
 mod cancels;
@@ -13,18 +12,19 @@ mod connection;
 mod consumer;
 mod dial;
 mod log;
+mod lookup_client;
+mod lookup_server;
 mod nodes;
 mod outbox;
 mod presence;
 mod properties;
 mod publisher;
-mod questions;
-mod returns;
+mod ready_batch;
 mod runtime;
-mod settled;
-mod tail;
+mod stream_consumer;
 mod tls;
 mod topology;
+mod unroutable;
 mod url;
 
 use std::{
@@ -47,17 +47,17 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    asker::Asker,
     bulk::{Bulk, record_failure},
     cancels::Cancels,
     connection::{Link, Phase},
     consumer::Source,
     log::{Log, log_message},
+    lookup_client::Asker,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
-    tail::{Reading, Tail},
+    stream_consumer::{Reading, Tail},
     topology::Route,
 };
 pub use self::{
@@ -359,7 +359,7 @@ impl Mesh for AmqpMesh {
             link: self.publishing.clone(),
             ..self.source([topology::lookup()].into(), QUESTIONS_PREFETCH, |message| message)
         };
-        questions::take(source, &self.tasks).await
+        lookup_server::take(source, &self.tasks).await
     }
 
     async fn be_present(&self, id: &str) -> Result<(), MeshError> {

@@ -25,9 +25,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     backoff::Backoff,
     connection::{Link, Phase, Session},
-    returns::{Observed, Returns, Verdict},
-    settled::settled,
+    ready_batch::settled,
     topology::Route,
+    unroutable::{Observed, Returns, Verdict},
 };
 use crate::MeshError;
 

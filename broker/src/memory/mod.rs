@@ -4,7 +4,7 @@
 mod bulk;
 mod questions;
 mod queue;
-mod tape;
+mod ring_log;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ use self::{
     bulk::{Bulk, Claim},
     questions::Questions,
     queue::{Message, Queue},
-    tape::Tape,
+    ring_log::Tape,
 };
 use crate::{
     CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage,

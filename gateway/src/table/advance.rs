@@ -9,7 +9,7 @@ use solvemesh::{
     },
 };
 
-use super::{
+use crate::table::{
     Position, Record,
     record::{Attempt, is_terminal},
     tally::Tally,

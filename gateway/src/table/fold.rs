@@ -12,7 +12,7 @@ use solvemesh::{
     v1::{Finished, JobState},
 };
 
-use super::{
+use crate::table::{
     Position, Record,
     advance::{advance, describe},
     record::is_terminal,

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::warn;
 use uuid::Uuid;
 
-use super::Position;
+use crate::table::Position;
 
 /// The table may lack what was in the log when it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,24 +3,23 @@
 
 mod advance;
 mod fold;
-mod hub;
 mod markers;
 mod position;
 mod record;
 mod retention;
-mod saver;
 mod shared;
 mod snapshot;
+mod snapshot_writer;
 mod start;
 mod tally;
 mod token;
 mod tombstones;
+mod watchers;
 
 #[cfg(test)]
 mod tests;
 
 pub use fold::{Changes, Fold};
-pub use hub::Listener;
 pub use markers::Behind;
 pub use position::Position;
 pub use record::{
@@ -31,3 +30,4 @@ pub use shared::Table;
 pub use snapshot::{SnapshotError, SnapshotFile};
 pub use tally::{Tally, told_of};
 pub use token::{InvalidToken, ResumeToken};
+pub use watchers::Listener;

@@ -11,7 +11,7 @@ use solvemesh::{
 };
 use solvemesh_model::sweep::numbers_told;
 
-use super::{
+use crate::table::{
     Position,
     tally::{Fresh, Tally},
 };

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Fold, Position, Record};
+use crate::table::{Fold, Position, Record};
 
 /// How much of the past a table keeps in memory.
 #[derive(Clone, Copy, Debug)]

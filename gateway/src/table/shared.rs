@@ -14,14 +14,14 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{
-    Behind, Changes, Fold, Kept, Listener, Position, SnapshotFile,
-    hub::Hub,
-    markers::{self, Awaited, Reading},
-    saver::Saver,
-    start,
-};
 use crate::clock::now;
+use crate::table::{
+    Behind, Changes, Fold, Kept, Listener, Position, SnapshotFile, markers,
+    markers::{Awaited, Reading},
+    snapshot_writer::Saver,
+    start,
+    watchers::Hub,
+};
 
 /// The most requests that wait for one marker.
 const MARKER_REQUESTS: usize = 4096;

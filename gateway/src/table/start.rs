@@ -9,7 +9,7 @@ use solvemesh_broker::{Health, LogStart, Mesh, MeshError};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{Fold, SnapshotError, SnapshotFile, snapshot::Restored};
+use crate::table::{Fold, SnapshotError, SnapshotFile, snapshot::Restored};
 
 /// Why a snapshot is left alone.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::Position;
+use crate::table::Position;
 
 /// A place in the log to go on from, as clients carry it: opaque text.
 #[derive(Clone, Debug, PartialEq, Eq)]

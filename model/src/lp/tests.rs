@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::path::PathBuf;
-
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
 use crate::{
@@ -520,21 +518,9 @@ fn warnings_are_bounded() {
     assert_eq!(warnings[20], "and 979 more such warnings");
 }
 
-fn instances() -> Option<PathBuf> {
-    let folder = std::env::var_os("SOLVEMESH_INSTANCES").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/instances")),
-        PathBuf::from,
-    );
-    if !folder.is_dir() {
-        println!("skipped: there are no instances in {}", folder.display());
-        return None;
-    }
-    Some(folder)
-}
-
 #[test]
 fn public_models_have_the_size_that_is_published() {
-    let Some(folder) = instances() else { return };
+    let Some(folder) = solvemesh_testkit::instances::folder() else { return };
     let index = std::fs::read_to_string(folder.join("index.csv")).unwrap();
     let mut seen = 0;
     for line in index.lines().filter(|line| line.split(',').nth(2) == Some("lp")) {
@@ -558,7 +544,7 @@ fn public_models_have_the_size_that_is_published() {
 
 #[test]
 fn public_probes_of_readers_are_read_or_refused_as_they_should() {
-    let Some(folder) = instances() else { return };
+    let Some(folder) = solvemesh_testkit::instances::folder() else { return };
     let text = |name: &str| std::fs::read_to_string(folder.join("edge").join(name)).unwrap();
 
     let end = model(&text("highs_1451.lp"));

@@ -1,6 +1,6 @@
 //! A solver process: started, spoken to over its pipes, and killed if need be.
 
-mod death;
+mod exit;
 mod reports;
 
 use std::{io, process::Stdio, time::Duration};
@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-pub(crate) use death::Death;
+pub(crate) use exit::Death;
 use reports::{Broken, Reports};
 
 use crate::config::SolverCommandLine;

@@ -15,11 +15,12 @@ use solvemesh_model::{
 };
 
 use crate::{
-    conclusion::shorten,
-    judgement::{Evidence, Standard, judge},
+    log::progress::known,
     process::Death,
-    progress::known,
-    proofs,
+    result::{
+        judgement::{Evidence, Standard, judge},
+        proofs, shorten,
+    },
 };
 
 /// The most bytes of a text about a failure.

@@ -26,13 +26,14 @@ use solvemesh_broker::{Lane, MeshError};
 use solvemesh_model::sweep::{Scenarios, fulfils};
 
 use crate::{
+    attempt::{
+        disposition::failure,
+        options::{DeadlinePassed, Terms},
+    },
     context::Context,
-    disposition::failure,
-    journal::Confirm,
+    delivery::{held_job::Settlement, redelivery::has_ended},
+    log::writer::Confirm,
     process::{Death, SolverProcess},
-    redelivery::has_ended,
-    settlement::Settlement,
-    terms::{DeadlinePassed, Terms},
 };
 use check::Checker;
 use piece::{Piece, PieceEnd};

@@ -11,10 +11,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::share::Share;
 use crate::{
+    attempt::{options::Terms, watchdog::Patience},
     context::Context,
-    patience::Patience,
     process::{Death, SolverProcess},
-    terms::Terms,
 };
 
 /// The longest time that a solver process holds an outcome back, with room.

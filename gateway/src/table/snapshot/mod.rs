@@ -16,7 +16,7 @@ use solvemesh::{broker::v1::LogBatch, gateway::v1::SnapshotHeader};
 
 pub use file::{SnapshotError, SnapshotFile};
 
-use super::{Fold, Record};
+use crate::table::{Fold, Record};
 
 /// What a snapshot file begins with.
 const MAGIC: &[u8; 20] = b"solvemesh snapshot\r\n";

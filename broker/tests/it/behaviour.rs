@@ -1,0 +1,468 @@
+//! What any mesh does, whatever it is made of.
+
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use prost::Message as _;
+use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupAnswer, LookupRequest};
+use solvemesh_broker::{
+    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart,
+    MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
+};
+use tokio::{sync::mpsc, task::AbortHandle, time};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The tests of this module as tests of the mesh that an expression makes.
+macro_rules! tests_of {
+    ($mesh:expr) => {
+        tests_of! { $mesh;
+            jobs_arrive_in_order_and_are_gone_once_acked
+            what_is_put_back_comes_again
+            what_is_rejected_is_a_dead_letter
+            a_job_of_a_later_format_is_told_by_its_id
+            no_more_than_the_prefetch_is_out_at_once
+            a_stopped_consumer_gives_back_what_was_not_taken
+            a_consumer_that_is_dropped_at_any_moment_gives_everything_back
+            entries_are_read_in_the_order_of_the_calls
+            entries_of_many_callers_keep_each_callers_order
+            reading_starts_at_any_offset
+            any_message_of_the_log_is_read_back
+            an_entry_that_is_too_large_is_refused
+            what_is_stored_is_loaded_as_it_was
+            a_reference_to_something_else_is_gone
+            cancels_are_heard_by_those_who_come_late
+            each_of_many_questions_gets_its_own_answer
+            a_question_without_an_answer_fails_in_time_and_is_gone
+            a_question_goes_to_one_who_still_takes_questions
+            who_is_present_is_seen
+            a_lane_is_served_as_long_as_someone_takes_its_jobs
+            a_closed_mesh_ends_its_consumers_and_takes_no_more
+        }
+    };
+    ($mesh:expr; $($name:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::behaviour::$name(std::sync::Arc::new($mesh.await)).await;
+            }
+        )*
+    };
+}
+pub(crate) use tests_of;
+
+pub(crate) async fn jobs_arrive_in_order_and_are_gone_once_acked(mesh: Arc<dyn Mesh>) {
+    let mut jobs = mesh.consume(&lane(), 2).await.unwrap();
+    for id in ["a", "b", "c"] {
+        mesh.enqueue(&lane(), &job(id)).await.unwrap();
+    }
+    for id in ["a", "b", "c"] {
+        let delivery = next(&mut jobs).await;
+        assert_eq!(delivery.payload, Payload::Job(Box::new(job(id))));
+        assert!(!delivery.redelivered);
+        delivery.lease.ack().await.unwrap();
+    }
+    drop(jobs);
+    let mut others = mesh.consume(&lane(), 2).await.unwrap();
+    mesh.enqueue(&lane(), &job("d")).await.unwrap();
+    assert_eq!(job_id(&next(&mut others).await), "d");
+}
+
+pub(crate) async fn what_is_put_back_comes_again(mesh: Arc<dyn Mesh>) {
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    next(&mut jobs).await.lease.requeue().await.unwrap();
+    let again = next(&mut jobs).await;
+    assert_eq!(job_id(&again), "a");
+    assert!(again.redelivered);
+    again.lease.ack().await.unwrap();
+}
+
+pub(crate) async fn what_is_rejected_is_a_dead_letter(mesh: Arc<dyn Mesh>) {
+    let mut dead = mesh.dead_letters().await.unwrap();
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    next(&mut jobs).await.lease.reject().await.unwrap();
+    let DeadLetter { job_id, digest, reason, body, lease } =
+        within("a dead letter", dead.next()).await.unwrap();
+    assert_eq!((job_id.as_str(), reason.as_str()), ("a", "rejected"));
+    assert_eq!(digest, job("a").digest);
+    assert_eq!(JobEnvelope::decode(body), Ok(job("a")));
+    lease.ack().await.unwrap();
+}
+
+pub(crate) async fn a_job_of_a_later_format_is_told_by_its_id(mesh: Arc<dyn Mesh>) {
+    let version = FORMAT_VERSION + 1;
+    mesh.enqueue(&lane(), &JobEnvelope { version, ..job("a") }).await.unwrap();
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let delivery = next(&mut jobs).await;
+    assert_eq!(delivery.payload, Payload::Later { version, job_id: "a".to_owned() });
+}
+
+pub(crate) async fn no_more_than_the_prefetch_is_out_at_once(mesh: Arc<dyn Mesh>) {
+    for id in ["a", "b", "c"] {
+        mesh.enqueue(&lane(), &job(id)).await.unwrap();
+    }
+    let mut greedy = mesh.consume(&lane(), 2).await.unwrap();
+    let held = [next(&mut greedy).await, next(&mut greedy).await];
+    let mut other = mesh.consume(&lane(), 1).await.unwrap();
+    assert_eq!(job_id(&next(&mut other).await), "c");
+    assert!(time::timeout(Duration::from_millis(100), greedy.next()).await.is_err());
+    drop(held);
+}
+
+pub(crate) async fn a_stopped_consumer_gives_back_what_was_not_taken(mesh: Arc<dyn Mesh>) {
+    for id in ["a", "b", "c", "d"] {
+        mesh.enqueue(&lane(), &job(id)).await.unwrap();
+    }
+    let mut stopped = mesh.consume(&lane(), 4).await.unwrap();
+    let (taken, dropped) = (next(&mut stopped).await, next(&mut stopped).await);
+    drop(dropped);
+    stopped.stop();
+    assert!(within("the end", stopped.next()).await.is_none());
+    let mut other = mesh.consume(&lane(), 4).await.unwrap();
+    let mut given = BTreeSet::new();
+    while given.len() < 3 {
+        let delivery = next(&mut other).await;
+        given.insert(job_id(&delivery));
+        delivery.lease.ack().await.unwrap();
+    }
+    assert_eq!(given, ["b", "c", "d"].map(str::to_owned).into());
+    assert!(taken.lease.is_live());
+    taken.lease.ack().await.unwrap();
+}
+
+pub(crate) async fn a_consumer_that_is_dropped_at_any_moment_gives_everything_back(
+    mesh: Arc<dyn Mesh>,
+) {
+    let mut all: BTreeSet<_> = (0..20).map(|n| n.to_string()).collect();
+    for id in &all {
+        mesh.enqueue(&lane(), &job(id)).await.unwrap();
+    }
+    for n in 0..40 {
+        let jobs = mesh.consume(&lane(), 20).await.unwrap();
+        time::sleep(Duration::from_micros(50 * n)).await;
+        drop(jobs);
+    }
+    let mut jobs = mesh.consume(&lane(), 20).await.unwrap();
+    while !all.is_empty() {
+        let delivery = next(&mut jobs).await;
+        assert!(all.remove(&job_id(&delivery)));
+        delivery.lease.ack().await.unwrap();
+    }
+}
+
+pub(crate) async fn entries_are_read_in_the_order_of_the_calls(mesh: Arc<dyn Mesh>) {
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let ids: Vec<_> = (0..2000).map(|n| n.to_string()).collect();
+    let appended = join_all(ids.iter().map(|id| mesh.append(entry(id)))).await;
+    assert!(appended.iter().all(Result::is_ok));
+    assert_eq!(entries(&mut log, ids.len()).await, ids);
+}
+
+pub(crate) async fn entries_of_many_callers_keep_each_callers_order(mesh: Arc<dyn Mesh>) {
+    let callers = (0..50).map(|caller| {
+        let mesh = Arc::clone(&mesh);
+        tokio::spawn(async move {
+            for n in 0..20 {
+                mesh.append(entry(&format!("{caller} {n}"))).await.unwrap();
+            }
+        })
+    });
+    join_all(callers).await;
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut seen = vec![0; 50];
+    for id in entries(&mut log, 1000).await {
+        let (caller, n) = id.split_once(' ').unwrap();
+        let caller: usize = caller.parse().unwrap();
+        assert_eq!(n.parse::<usize>().unwrap(), seen[caller]);
+        seen[caller] += 1;
+    }
+    assert_eq!(seen, [20; 50]);
+}
+
+pub(crate) async fn reading_starts_at_any_offset(mesh: Arc<dyn Mesh>) {
+    for n in 0..5 {
+        mesh.append(entry(&n.to_string())).await.unwrap();
+    }
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut offsets = Vec::new();
+    while offsets.len() < 5 {
+        offsets.push(within("a message", log.recv()).await.unwrap().offset);
+    }
+    assert!(offsets.is_sorted_by(|one, other| one < other));
+    let mut rest = mesh.follow_log(LogStart::Offset(offsets[3])).await.unwrap();
+    assert_eq!(within("a message", rest.recv()).await.unwrap().offset, offsets[3]);
+    let mut end = mesh.follow_log(LogStart::Offset(offsets[4] + 1)).await.unwrap();
+    mesh.append(entry("5")).await.unwrap();
+    assert_eq!(entries(&mut rest, 2).await, ["4", "5"]);
+    assert_eq!(entries(&mut end, 1).await, ["5"]);
+}
+
+pub(crate) async fn any_message_of_the_log_is_read_back(mesh: Arc<dyn Mesh>) {
+    assert_eq!(within("an answer", mesh.log_start()).await, Ok(None), "it is empty");
+    let ids: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+    join_all(ids.iter().map(|id| mesh.append(entry(id)))).await;
+    mesh.append(entry("alone")).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut messages = Vec::new();
+    while messages.iter().map(entries_of).sum::<usize>() < 101 {
+        messages.push(within("a message", log.recv()).await.unwrap());
+    }
+    let sizes = messages.iter().map(|message| message.bytes);
+    let encoded = messages.iter().map(|message| message.batch.as_ref().unwrap().encoded_len());
+    assert!(sizes.eq(encoded));
+    assert_eq!(within("an answer", mesh.log_start()).await, Ok(Some(messages[0].offset)));
+
+    let many = messages.iter().cycle().take(100);
+    let read = join_all(many.clone().map(|message| mesh.read_log(message.offset))).await;
+    assert!(read.iter().zip(many).all(|(read, message)| read.as_ref() == Ok(message)));
+    let beyond = within("an answer", mesh.read_log(messages.last().unwrap().offset + 1)).await;
+    assert!(matches!(beyond, Err(MeshError::Unavailable(_))), "{beyond:?}");
+}
+
+fn entries_of(message: &LogMessage) -> usize {
+    message.batch.as_ref().unwrap().entries.len()
+}
+
+pub(crate) async fn an_entry_that_is_too_large_is_refused(mesh: Arc<dyn Mesh>) {
+    let large = entry(&"x".repeat(MAX_ENTRY_BYTES));
+    let refused = mesh.append(large).await;
+    assert!(matches!(refused, Err(MeshError::TooLarge { limit: MAX_ENTRY_BYTES, .. })));
+    mesh.append(entry(&"x".repeat(MAX_ENTRY_BYTES - 100))).await.unwrap();
+}
+
+pub(crate) async fn what_is_stored_is_loaded_as_it_was(mesh: Arc<dyn Mesh>) {
+    let parts: Vec<_> = (0..5).map(|n| Bytes::from(vec![n; MAX_PART_BYTES])).collect();
+    let small = vec![Bytes::from_static(b"small")];
+    // Their messages lie mixed.
+    let (large, others) = tokio::join!(
+        mesh.store(parts.clone()),
+        join_all((0..5).map(|_| mesh.store(small.clone()))),
+    );
+    assert_eq!(within("loading", mesh.load(&large.unwrap())).await, Ok(parts));
+    for other in others {
+        assert_eq!(within("loading", mesh.load(&other.unwrap())).await, Ok(small.clone()));
+    }
+    let too_large = mesh.store(vec![Bytes::from(vec![0; MAX_PART_BYTES + 1])]).await;
+    assert!(matches!(too_large, Err(MeshError::TooLarge { .. })));
+    let nothing = mesh.store(Vec::new()).await.unwrap();
+    assert_eq!(mesh.load(&nothing).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_reference_to_something_else_is_gone(mesh: Arc<dyn Mesh>) {
+    let parts = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+    let stored = mesh.store(parts).await.unwrap();
+    let mut other = stored.clone();
+    other.id = "another".to_owned();
+    assert!(matches!(within("loading", mesh.load(&other)).await, Err(MeshError::Gone(_))));
+    let mut changed = stored;
+    changed.digest = vec![0; 32];
+    assert!(matches!(within("loading", mesh.load(&changed)).await, Err(MeshError::Gone(_))));
+}
+
+pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>) {
+    let mut early = mesh.follow_cancels().await.unwrap();
+    assert_eq!(news(&mut early).await, CancelNews::CaughtUp);
+    for job in ["a", "b"] {
+        mesh.announce_cancel(job).await.unwrap();
+        assert_eq!(news(&mut early).await, CancelNews::Cancel(job.to_owned()));
+    }
+    let mut late = mesh.follow_cancels().await.unwrap();
+    for job in ["a", "b"] {
+        assert_eq!(news(&mut late).await, CancelNews::Cancel(job.to_owned()));
+    }
+    assert_eq!(news(&mut late).await, CancelNews::CaughtUp);
+    mesh.announce_cancel("c").await.unwrap();
+    for cancels in [&mut early, &mut late] {
+        assert_eq!(news(cancels).await, CancelNews::Cancel("c".to_owned()));
+    }
+}
+
+/// What is heard of cancels next.
+pub(crate) async fn news(cancels: &mut mpsc::Receiver<CancelNews>) -> CancelNews {
+    within("news", cancels.recv()).await.expect("they go on")
+}
+
+pub(crate) async fn each_of_many_questions_gets_its_own_answer(mesh: Arc<dyn Mesh>) {
+    let mut gateways = Vec::new();
+    for _ in 0..2 {
+        gateways.push(answer_all(mesh.questions().await.unwrap()));
+    }
+    let ids: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+    let answers = join_all(ids.iter().map(|id| mesh.ask(question(id), PATIENCE))).await;
+    for (id, answered) in ids.iter().zip(answers) {
+        assert_eq!(answered, Ok(answer(id)));
+    }
+    gateways.iter().for_each(AbortHandle::abort);
+}
+
+pub(crate) async fn a_question_without_an_answer_fails_in_time_and_is_gone(mesh: Arc<dyn Mesh>) {
+    let patience = Duration::from_secs(1);
+    let ask = async |id| {
+        let start = time::Instant::now();
+        let refused = mesh.ask(question(id), patience).await;
+        assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
+        assert!(start.elapsed() < patience + Duration::from_secs(5));
+    };
+    ask("to nobody").await;
+    // The broker's clock is not ours: whoever takes questions at once may still get this one.
+    time::sleep(patience).await;
+    let mut questions = mesh.questions().await.unwrap();
+    let ignored = async {
+        let Question { request, reply } = next_question(&mut questions).await;
+        assert_eq!(request, question("ignored"));
+        drop(reply);
+    };
+    tokio::join!(ask("ignored"), ignored);
+    // An answer to one who has gone harms nobody.
+    let (_, late) = tokio::join!(ask("late"), next_question(&mut questions));
+    late.reply.send(answer("late")).await;
+    let (answered, ()) = tokio::join!(mesh.ask(question("heard"), PATIENCE), async {
+        let heard = next_question(&mut questions).await;
+        heard.reply.send(answer(&heard.request.job_id)).await;
+    });
+    assert_eq!(answered, Ok(answer("heard")));
+}
+
+pub(crate) async fn a_question_goes_to_one_who_still_takes_questions(mesh: Arc<dyn Mesh>) {
+    let mut stopped = mesh.questions().await.unwrap();
+    let (answered, ()) = tokio::join!(mesh.ask(question("taken"), PATIENCE), async {
+        let taken = next_question(&mut stopped).await;
+        stopped.stop();
+        assert!(within("the end", stopped.next()).await.is_none());
+        taken.reply.send(answer("taken")).await;
+    });
+    assert_eq!(answered, Ok(answer("taken")), "it was taken before");
+    // Nobody takes this one at first.
+    let (answered, gateway) = tokio::join!(mesh.ask(question("waiting"), PATIENCE), async {
+        answer_all(mesh.questions().await.unwrap())
+    });
+    assert_eq!(answered, Ok(answer("waiting")));
+    gateway.abort();
+}
+
+pub(crate) async fn a_lane_is_served_as_long_as_someone_takes_its_jobs(mesh: Arc<dyn Mesh>) {
+    let other: Lane = "other".parse().unwrap();
+    assert_eq!(mesh.is_served(&lane()).await, Ok(false));
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let served = async |wanted| {
+        while mesh.is_served(&lane()).await != Ok(wanted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("someone to be seen", served(true)).await;
+    assert_eq!(mesh.is_served(&other).await, Ok(false));
+    // One that is busy still serves.
+    mesh.enqueue(&lane(), &job("a")).await.unwrap();
+    let busy = next(&mut jobs).await;
+    assert_eq!(mesh.is_served(&lane()).await, Ok(true));
+    busy.lease.ack().await.unwrap();
+    drop(jobs);
+    within("nobody to be seen", served(false)).await;
+}
+
+pub(crate) async fn who_is_present_is_seen(mesh: Arc<dyn Mesh>) {
+    assert_eq!(mesh.is_present("a").await, Ok(false));
+    mesh.be_present("a").await.unwrap();
+    mesh.be_present("a").await.unwrap();
+    assert_eq!(mesh.is_present("a").await, Ok(true));
+    assert_eq!(mesh.is_present("b").await, Ok(false));
+    assert_eq!(mesh.is_present(&"x".repeat(1000)).await, Ok(false));
+}
+
+pub(crate) async fn a_closed_mesh_ends_its_consumers_and_takes_no_more(mesh: Arc<dyn Mesh>) {
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
+    let mut questions = mesh.questions().await.unwrap();
+    let closing = async {
+        // The one who asks it gets no answer.
+        let held = next_question(&mut questions).await;
+        within("closing", mesh.close(Duration::from_secs(5))).await;
+        held
+    };
+    let (unanswered, held) = tokio::join!(mesh.ask(question("held"), PATIENCE), closing);
+    assert_eq!(unanswered, Err(MeshError::Closed));
+    drop(held);
+    assert!(within("the end", questions.next()).await.is_none());
+    assert!(within("the end", jobs.next()).await.is_none());
+    assert!(within("the end", log.recv()).await.is_none());
+    assert_eq!(mesh.enqueue(&lane(), &job("a")).await, Err(MeshError::Closed));
+    assert_eq!(mesh.append(entry("a")).await, Err(MeshError::Closed));
+    assert!(mesh.consume(&lane(), 1).await.is_err());
+    assert_eq!(mesh.ask(question("a"), PATIENCE).await, Err(MeshError::Closed));
+    assert!(matches!(mesh.questions().await, Err(MeshError::Closed)));
+    assert_eq!(mesh.be_present("a").await, Err(MeshError::Closed));
+    assert_eq!(mesh.is_present("a").await, Err(MeshError::Closed));
+}
+
+pub(crate) fn lane() -> Lane {
+    "express".parse().unwrap()
+}
+
+pub(crate) fn job(id: &str) -> JobEnvelope {
+    JobEnvelope {
+        version: FORMAT_VERSION,
+        job_id: id.to_owned(),
+        digest: vec![7; 32],
+        ..JobEnvelope::default()
+    }
+}
+
+pub(crate) fn entry(job_id: &str) -> LogEntry {
+    LogEntry { job_id: job_id.to_owned(), ..LogEntry::default() }
+}
+
+pub(crate) fn job_id(delivery: &Delivery) -> String {
+    match &delivery.payload {
+        Payload::Job(job) => job.job_id.clone(),
+        other => panic!("no job: {other:?}"),
+    }
+}
+
+pub(crate) fn question(job_id: &str) -> LookupRequest {
+    LookupRequest { version: FORMAT_VERSION, job_id: job_id.to_owned() }
+}
+
+/// The answer to the question about a job.
+pub(crate) fn answer(job_id: &str) -> LookupAnswer {
+    LookupAnswer {
+        version: FORMAT_VERSION,
+        attempt_id: format!("the attempt at {job_id}"),
+        ..LookupAnswer::default()
+    }
+}
+
+/// Answers what comes, until it is aborted.
+pub(crate) fn answer_all(mut questions: Consumer<Question>) -> AbortHandle {
+    let answering = async move {
+        while let Some(Question { request, reply }) = questions.next().await {
+            reply.send(answer(&request.job_id)).await;
+        }
+    };
+    tokio::spawn(answering).abort_handle()
+}
+
+pub(crate) async fn next_question(questions: &mut Consumer<Question>) -> Question {
+    within("a question", questions.next()).await.expect("the consumer goes on")
+}
+
+pub(crate) async fn next(jobs: &mut Consumer<Delivery>) -> Delivery {
+    within("a job", jobs.next()).await.expect("the consumer goes on")
+}
+
+/// The jobs of the next entries.
+pub(crate) async fn entries(log: &mut mpsc::Receiver<LogMessage>, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        let message = within("a message", log.recv()).await.expect("the log goes on");
+        ids.extend(message.batch.unwrap().entries.into_iter().map(|entry| entry.job_id));
+    }
+    ids
+}
+
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

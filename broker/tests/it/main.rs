@@ -1,0 +1,8 @@
+//! The mesh, in memory and in RabbitMQ.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod amqp;
+mod behaviour;
+mod memory;
+mod tls;
+mod tls_files;

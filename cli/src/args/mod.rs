@@ -1,0 +1,7 @@
+//! Flags that several commands share, and the files that they name.
+
+pub(crate) mod compress;
+pub(crate) mod output;
+pub(crate) mod solve_options;
+pub(crate) mod start_solution;
+pub(crate) mod submission;

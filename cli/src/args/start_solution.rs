@@ -1,0 +1,189 @@
+//! Where a solve begins, read from what `--json` printed of an earlier one.
+
+use std::{fmt, fs::File, io::Read, path::Path};
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use solvemesh_client::v1::{Basis, BasisStatus, Start};
+
+/// A larger file is not read: no gateway would take it.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Reads the basis of an earlier solve, or else its values.
+pub(crate) fn read(file: &Path) -> Result<Start, String> {
+    let mut text = String::new();
+    let read = File::open(file)
+        .and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| error.to_string())?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(format!("is larger than {MAX_FILE_BYTES} bytes"));
+    }
+    parse(&text)
+}
+
+/// Which entry of the file a field of a request stands for, if it is the start's. `names`
+/// are those of the values, in their order.
+pub(crate) fn entry(field: &str, names: &[String]) -> Option<String> {
+    let field = field.strip_prefix("model.start")?;
+    let Some(field) = field.strip_prefix('.') else { return Some("values".to_owned()) };
+    let indexed = field
+        .strip_prefix("variable_names[")
+        .or_else(|| field.strip_prefix("values["))
+        .and_then(|rest| rest.strip_suffix(']')?.parse::<usize>().ok());
+    Some(match indexed.and_then(|index| names.get(index)) {
+        Some(name) => format!("values.{name}"),
+        None => field.to_owned(),
+    })
+}
+
+fn parse(text: &str) -> Result<Start, String> {
+    let object: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(name) = twice(text) {
+        return Err(format!("has two values of {name}"));
+    }
+    if let Some(basis) = object.get("basis").filter(|basis| !basis.is_null()) {
+        let statuses = |key: &str| statuses(basis.get(key), key);
+        let (variables, constraints) = (statuses("variables")?, statuses("constraints")?);
+        return Ok(Start { basis: Some(Basis { variables, constraints }), ..Start::default() });
+    }
+    let Some(values) = object.get("values").and_then(Value::as_object) else {
+        return Err("has neither basis nor values".to_owned());
+    };
+    let number = |(name, value): (&String, &Value)| {
+        let value = value.as_f64().ok_or_else(|| format!("the value of {name} is no number"))?;
+        Ok((name.clone(), value))
+    };
+    let values: Result<Vec<_>, String> = values.iter().map(number).collect();
+    let (variable_names, values) = values?.into_iter().unzip();
+    Ok(Start { variable_names, values, ..Start::default() })
+}
+
+/// A variable that has two values, of which a JSON object would keep the last.
+fn twice(text: &str) -> Option<String> {
+    let Document(mut names) = serde_json::from_str(text).ok()?;
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
+}
+
+/// The keys of `values` in an object, as often as they are there.
+#[derive(Default)]
+struct Document(Vec<String>);
+
+/// The keys of an object, as often as they are there.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfDocument;
+        impl<'de> Visitor<'de> for OfDocument {
+            type Value = Document;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+                let mut document = Document::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "values" {
+                        document = Document(map.next_value::<Keys>()?.0);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(document)
+            }
+        }
+        from.deserialize_map(OfDocument)
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfKeys;
+        impl<'de> Visitor<'de> for OfKeys {
+            type Value = Keys;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(OfKeys)
+    }
+}
+
+fn statuses(of: Option<&Value>, key: &str) -> Result<Vec<i32>, String> {
+    let of = of.and_then(Value::as_array).ok_or_else(|| format!("basis.{key} is no list"))?;
+    let status = |value: &Value| {
+        let name = format!("BASIS_STATUS_{}", value.as_str()?);
+        BasisStatus::from_str_name(&name).map(Into::into)
+    };
+    let known = |value: &Value| status(value).ok_or_else(|| format!("{value} is no status"));
+    of.iter().map(known).collect()
+}
+
+/// The name of a status, as `--json` prints it.
+pub(crate) fn name(status: i32) -> &'static str {
+    let name = BasisStatus::try_from(status).unwrap_or_default().as_str_name();
+    name.trim_start_matches("BASIS_STATUS_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_basis_goes_before_values() {
+        let text = r#"{"values": {"x": 1.0}, "basis": {"variables": ["BASIC"], "constraints": ["UPPER"]}}"#;
+        let (basic, upper) = (BasisStatus::Basic.into(), BasisStatus::Upper.into());
+        let basis = Basis { variables: vec![basic], constraints: vec![upper] };
+        assert_eq!(parse(text), Ok(Start { basis: Some(basis), ..Start::default() }));
+        assert_eq!((name(basic), name(upper)), ("BASIC", "UPPER"));
+    }
+
+    #[test]
+    fn values_are_told_by_name() {
+        let start = parse(r#"{"values": {"x": 1.5, "y": 2}}"#);
+        let expected = Start {
+            variable_names: vec!["x".into(), "y".into()],
+            values: vec![1.5, 2.0],
+            ..Start::default()
+        };
+        assert_eq!(start, Ok(expected));
+    }
+
+    #[test]
+    fn a_field_of_the_start_is_an_entry_of_its_file() {
+        let names = ["x".to_owned(), "y".to_owned()];
+        for (field, expected) in [
+            ("model.start.variable_names[1]", Some("values.y")),
+            ("model.start.values[0]", Some("values.x")),
+            ("model.start.values[7]", Some("values[7]")),
+            ("model.start.values", Some("values")),
+            ("model.start", Some("values")),
+            ("model.start.basis.variables[3]", Some("basis.variables[3]")),
+            ("model.file", None),
+        ] {
+            assert_eq!(entry(field, &names).as_deref(), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_start_is_told() {
+        for (text, what) in [
+            ("nonsense", "line 1"),
+            ("{}", "neither"),
+            (r#"{"values": {"x": 1, "y": 2, "x": 3}}"#, "two values of x"),
+            (r#"{"values": {"x": null}}"#, "x is no number"),
+            (r#"{"basis": {"variables": ["TOP"], "constraints": []}}"#, "TOP"),
+            (r#"{"basis": {"variables": []}}"#, "basis.constraints"),
+        ] {
+            let told = parse(text).expect_err("it is none");
+            assert!(told.contains(what), "{told}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::io::{self, BufWriter, Write};
+
+use clap::Args;
+use prost_types::Duration;
+use serde_json::{Value, json};
+use solvemesh_client::{
+    Client,
+    v1::{GetCapabilitiesResponse, Limits, SolverCapabilities, SolverOption, SolverOptionType},
+};
+
+use crate::{
+    args::output::JsonArgs,
+    exit::{Exit, Failure},
+    output::{json::seconds, names, table::write_facts, text::number},
+};
+
+/// Arguments of `capabilities`.
+#[derive(Args, Debug)]
+pub(crate) struct CapabilitiesArgs {
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+/// Tells what the mesh can do.
+pub(crate) async fn capabilities(
+    client: &Client,
+    args: &CapabilitiesArgs,
+) -> Result<Exit, Failure> {
+    let capabilities = client.capabilities().await?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json.json {
+        writeln!(out, "{}", object(&capabilities))?;
+    } else {
+        write_facts(&mut out, &facts(&capabilities))?;
+        for solver in &capabilities.solvers {
+            write_solver(&mut out, solver)?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("version", capabilities.version.clone()),
+        ("lanes", capabilities.lanes.join(", ")),
+        ("jobs end with the gateway", if capabilities.ephemeral { "yes" } else { "no" }.into()),
+    ];
+    let Some(limits) = &capabilities.limits else { return facts };
+    let time = |time: &Option<Duration>| {
+        time.as_ref().map_or_else(String::new, |time| format!("{} s", number(seconds(time))))
+    };
+    facts.extend([
+        ("largest request", format!("{} bytes", limits.max_message_bytes)),
+        ("largest model", format!("{} bytes", limits.max_model_bytes)),
+        ("most variables", limits.max_variables.to_string()),
+        ("most constraints", limits.max_constraints.to_string()),
+        ("most nonzeros", limits.max_nonzeros.to_string()),
+        ("longest time limit", time(&limits.max_time_limit)),
+        ("default time limit", time(&limits.default_time_limit)),
+        ("longest deadline", time(&limits.max_deadline)),
+        ("most live jobs", limits.max_live_jobs.to_string()),
+        ("most watchers", limits.max_watchers.to_string()),
+        ("most jobs in one watch", limits.max_jobs_per_watch.to_string()),
+        ("most scenarios of a sweep", limits.max_scenarios.to_string()),
+    ]);
+    facts
+}
+
+fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result<()> {
+    let absent = if solver.available { "" } else { " (no worker has it)" };
+    writeln!(out, "\nsolver {}{absent}", names::solver(solver.solver()).unwrap_or("unknown"))?;
+    let kinds = solver.variable_kinds().filter_map(names::variable_kind);
+    writeln!(out, "  variables  {}", kinds.collect::<Vec<_>>().join(", "))?;
+    for option in &solver.options {
+        let kind = match option.r#type() {
+            SolverOptionType::Unspecified => "any",
+            SolverOptionType::Bool => "true or false",
+            SolverOptionType::Int => "integer",
+            SolverOptionType::Double => "number",
+            SolverOptionType::String => "text",
+        };
+        writeln!(out, "  --option {}=({kind})", option.name)?;
+    }
+    Ok(())
+}
+
+fn object(capabilities: &GetCapabilitiesResponse) -> Value {
+    json!({
+        "version": capabilities.version,
+        "lanes": capabilities.lanes,
+        "ephemeral": capabilities.ephemeral,
+        "limits": capabilities.limits.as_ref().map(limits_object),
+        "solvers": capabilities.solvers.iter().map(solver_object).collect::<Vec<_>>(),
+    })
+}
+
+fn limits_object(limits: &Limits) -> Value {
+    let time = |time: &Option<Duration>| time.as_ref().map(seconds);
+    json!({
+        "maxMessageBytes": limits.max_message_bytes,
+        "maxModelBytes": limits.max_model_bytes,
+        "maxVariables": limits.max_variables,
+        "maxConstraints": limits.max_constraints,
+        "maxNonzeros": limits.max_nonzeros,
+        "maxTimeLimitSeconds": time(&limits.max_time_limit),
+        "defaultTimeLimitSeconds": time(&limits.default_time_limit),
+        "maxDeadlineSeconds": time(&limits.max_deadline),
+        "maxLiveJobs": limits.max_live_jobs,
+        "maxWatchers": limits.max_watchers,
+        "maxJobsPerWatch": limits.max_jobs_per_watch,
+        "maxScenarios": limits.max_scenarios,
+    })
+}
+
+fn solver_object(solver: &SolverCapabilities) -> Value {
+    let option = |option: &SolverOption| json!({ "name": option.name, "type": names::option_type(option.r#type()) });
+    json!({
+        "solver": names::solver(solver.solver()),
+        "variableKinds":
+            solver.variable_kinds().filter_map(names::variable_kind).collect::<Vec<_>>(),
+        "options": solver.options.iter().map(option).collect::<Vec<_>>(),
+        "fields": solver.fields,
+        "lane": solver.lane,
+        "available": solver.available,
+    })
+}

@@ -1,0 +1,144 @@
+use std::io::{self, BufWriter, Write};
+
+use clap::{Args, builder::BoolishValueParser};
+use solvemesh_client::{
+    Client, Error,
+    v1::{Job, ModelSize},
+};
+
+use crate::{
+    args::output::JsonArgs,
+    exit::{Exit, Failure},
+    output::{
+        event_text::measures,
+        json, names, summary,
+        table::{result_facts, violation, write_contradiction, write_facts, write_solution},
+        terminal::Screen,
+        text::to_the_second,
+    },
+};
+
+/// Arguments of `get`.
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    /// The jobs; with several, the highest of their exit codes is returned
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
+    #[command(flatten)]
+    json: JsonArgs,
+
+    /// Show variables and duals that are zero too
+    #[arg(long, env = "SOLVEMESH_ALL", value_parser = BoolishValueParser::new())]
+    all: bool,
+}
+
+/// Tells what is known of jobs now; of one that is not there, that.
+pub(crate) async fn get(client: &Client, args: &GetArgs) -> Result<Exit, Failure> {
+    let (mut exit, mut further) = (Exit::Done, false);
+    for id in &args.jobs {
+        match client.get(id).await {
+            Ok(job) => {
+                write(&job, args, further)?;
+                further = true;
+            }
+            Err(error @ Error::Rejected(_)) => exit = exit.max(Failure::from(error).tell()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(exit)
+}
+
+fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json.json {
+        json::write_job(&mut out, job, true)?;
+    } else {
+        if further {
+            writeln!(out)?;
+        }
+        write_facts(&mut out, &facts(job))?;
+        if let Some(result) = &job.result {
+            write_contradiction(&mut out, result)?;
+        }
+        if let Some(solution) = job.result.as_ref().and_then(|result| result.solution.as_ref()) {
+            let violation = job.result.as_ref().map_or(0.0, violation);
+            write_solution(&mut out, solution, violation, args.all)?;
+        }
+    }
+    out.flush()?;
+    if job.solution_omitted {
+        let watch = format!("the solution is too large for one answer: use watch {}", job.job_id);
+        Screen::new(false).say(&watch);
+    }
+    Ok(())
+}
+
+/// The size of a model, for people.
+pub(crate) fn size(size: &ModelSize) -> String {
+    let (n, m, k) = (size.variables, size.constraints, size.nonzeros);
+    format!("{n} variables ({} integer), {m} constraints, {k} nonzeros", size.integers)
+}
+
+fn facts(job: &Job) -> Vec<(&'static str, String)> {
+    let state = names::state(job.state()).unwrap_or("unknown");
+    let state =
+        if job.cancel_requested { format!("{state}, cancel requested") } else { state.into() };
+    let mut facts = vec![("job", job.job_id.clone()), ("state", state)];
+    if let Some(description) = &job.description {
+        facts.push(("name", description.name.clone()));
+        let labels = description.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        facts.push(("labels", labels.collect::<Vec<_>>().join(" ")));
+        facts.push(("request id", description.request_id.clone()));
+        facts.push(("lane", description.lane.clone()));
+        facts.extend(description.size.as_ref().map(|counts| ("size", size(counts))));
+        facts.extend(description.warnings.iter().map(|warning| ("warning", warning.clone())));
+    }
+    for (name, time) in
+        [("submitted", &job.submit_time), ("started", &job.start_time), ("ended", &job.finish_time)]
+    {
+        facts.extend(time.as_ref().map(|time| (name, to_the_second(time))));
+    }
+    if job.attempt > 0 {
+        facts.push(("attempt", job.attempt.to_string()));
+        facts.push(("worker", job.worker.clone()));
+    }
+    match (&job.result, &job.progress) {
+        (Some(result), _) => facts.extend(result_facts(result)),
+        (None, Some(progress)) => facts.push(("progress", measures(progress))),
+        (None, None) => {}
+    }
+    facts.extend(job.sweep.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
+    facts.extend(job.failure.as_ref().map(|f| ("failure", format!("{}: {}", f.reason, f.message))));
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use solvemesh_client::v1::{JobDescription, JobState, Progress};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_is_told() {
+        let description = JobDescription {
+            labels: [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())].into(),
+            ..JobDescription::default()
+        };
+        let job = Job {
+            job_id: "j".into(),
+            state: JobState::Running.into(),
+            cancel_requested: true,
+            description: Some(description),
+            progress: Some(Progress { bound: Some(2.0), ..Progress::default() }),
+            ..Job::default()
+        };
+        let expected = [
+            ("job", "j"),
+            ("state", "RUNNING, cancel requested"),
+            ("labels", "a=1 b=2"),
+            ("progress", "bound 2"),
+        ];
+        assert_eq!(facts(&job), expected.map(|(name, value)| (name, value.to_owned())));
+    }
+}

@@ -1,0 +1,190 @@
+use std::{
+    io::{self, BufWriter, Write},
+    pin::pin,
+};
+
+use clap::{Args, ValueEnum};
+use futures::TryStreamExt;
+use solvemesh_client::{
+    Client,
+    v1::{Job, JobDescription, JobState, JobView, ListJobsRequest},
+};
+
+use crate::{
+    args::output::JsonArgs,
+    args::submission::{label, unique},
+    exit::{Exit, Failure},
+    output::{
+        json, names,
+        table::{Column, write_columns},
+        terminal::Screen,
+        text::{number, to_the_second},
+    },
+};
+
+/// How many jobs a page has.
+const PAGE: u32 = 200;
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// Only jobs in this state; may be repeated
+    #[arg(long, env = "SOLVEMESH_STATE", value_name = "STATE", value_delimiter = ',')]
+    state: Vec<State>,
+
+    /// Only jobs with this label; may be repeated (in the environment: one a line)
+    #[arg(
+        long = "label",
+        env = "SOLVEMESH_LABEL",
+        value_name = "KEY=VALUE",
+        value_delimiter = '\n',
+        value_parser = label
+    )]
+    labels: Vec<(String, String)>,
+
+    /// At most so many jobs
+    #[arg(
+        long,
+        env = "SOLVEMESH_LIMIT",
+        value_name = "N",
+        default_value_t = 50,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    limit: u32,
+
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+impl State {
+    fn to_wire(self) -> JobState {
+        match self {
+            Self::Queued => JobState::Queued,
+            Self::Running => JobState::Running,
+            Self::Succeeded => JobState::Succeeded,
+            Self::Failed => JobState::Failed,
+            Self::Cancelled => JobState::Cancelled,
+            Self::Expired => JobState::Expired,
+        }
+    }
+}
+
+/// Lists jobs, the latest first: as they come in JSON, page by page in a table.
+pub(crate) async fn list(client: &Client, args: &ListArgs) -> Result<Exit, Failure> {
+    let request = ListJobsRequest {
+        page_size: i32::try_from(args.limit.saturating_add(1).min(PAGE)).unwrap_or(i32::MAX),
+        states: args.state.iter().map(|state| state.to_wire().into()).collect(),
+        labels: unique("--label", &args.labels)?,
+        view: JobView::Basic.into(),
+        ..ListJobsRequest::default()
+    };
+    let mut jobs = pin!(client.list(request));
+    let mut table = Vec::new();
+    let mut out = BufWriter::new(io::stdout());
+    let mut count = 0;
+    let more = loop {
+        let Some(job) = jobs.try_next().await? else { break false };
+        if count == args.limit {
+            break true;
+        }
+        count += 1;
+        if args.json.json {
+            json::write_job(&mut out, &job, false)?;
+        } else {
+            table.push(job);
+        }
+    };
+    if !args.json.json {
+        write_table(&mut out, &table)?;
+    }
+    out.flush()?;
+    if more {
+        Screen::new(false).say(&format!("there are more than {count}: see --limit"));
+    }
+    Ok(Exit::Done)
+}
+
+fn write_table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
+    let text = |of: fn(&Job) -> String| move |row: usize| jobs.get(row).map(of).unwrap_or_default();
+    let columns = [
+        Column::texts("job", text(|job| job.job_id.clone())),
+        Column::texts("state", text(|job| names::state(job.state()).unwrap_or("unknown").into())),
+        Column::texts("reason", text(|job| reason(job).unwrap_or_default())),
+        Column::texts("objective", text(|job| objective(job).map(number).unwrap_or_default())),
+        Column::texts(
+            "submitted",
+            text(|job| job.submit_time.as_ref().map(to_the_second).unwrap_or_default()),
+        ),
+        Column::texts("name", text(|job| description(job, |d| d.name.clone()))),
+    ];
+    write_columns(out, &columns, &(0..jobs.len()).collect::<Vec<_>>())
+}
+
+fn description(job: &Job, of: impl Fn(&JobDescription) -> String) -> String {
+    job.description.as_ref().map(of).unwrap_or_default()
+}
+
+/// What the solve found out, or why there was none; of a sweep, how far it has come.
+fn reason(job: &Job) -> Option<String> {
+    if let Some(failure) = &job.failure {
+        return Some(failure.reason.clone());
+    }
+    if let Some(sweep) = &job.sweep {
+        return Some(format!("{}/{} scenarios", sweep.answered, sweep.scenarios));
+    }
+    Some(names::reason(job.result.as_ref()?.termination.as_ref()?.reason())?.to_owned())
+}
+
+/// The best so far; of a sweep, that of the best scenario.
+fn objective(job: &Job) -> Option<f64> {
+    if let Some(sweep) = &job.sweep {
+        return Some(sweep.best.as_ref()?.objective);
+    }
+    match &job.result {
+        Some(result) => result.termination.as_ref()?.objective,
+        None => job.progress.as_ref()?.objective,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use solvemesh_client::v1::{Progress, ScenarioExtreme, SweepSummary};
+
+    use super::*;
+
+    #[test]
+    fn jobs_are_listed_a_line_each() {
+        let progress = Progress { objective: Some(7.0), ..Progress::default() };
+        let running = Job {
+            job_id: "long id".into(),
+            state: JobState::Running.into(),
+            progress: Some(progress),
+            submit_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 999 }),
+            ..Job::default()
+        };
+        let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
+        let best = Some(ScenarioExtreme { objective: 5.0, ..ScenarioExtreme::default() });
+        let summary = SweepSummary { scenarios: 9, answered: 3, best, ..SweepSummary::default() };
+        let sweep = Job { job_id: "s".into(), sweep: Some(summary), ..running.clone() };
+        let mut out = Vec::new();
+        write_table(&mut out, &[running, queued, sweep]).unwrap();
+        let expected = "job      state    reason         objective  submitted             name\n\
+                        long id  RUNNING                 7          2023-11-14T22:13:20Z\n\
+                        j        QUEUED\n\
+                        s        RUNNING  3/9 scenarios  5          2023-11-14T22:13:20Z\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

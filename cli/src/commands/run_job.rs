@@ -1,0 +1,85 @@
+use std::{
+    io,
+    pin::{Pin, pin},
+};
+
+use futures::future::OptionFuture;
+use solvemesh_client::{
+    Client, Error, Outcome,
+    v1::{Job, ScenarioResult, SubmitJobRequest},
+};
+use tokio::{select, signal::ctrl_c};
+
+use crate::{
+    args::submission::SubmissionArgs,
+    commands::follow::{Follow, News},
+    exit::Failure,
+    output::{report::warn, terminal::Screen},
+};
+
+/// Tells data as it comes.
+pub(crate) trait Teller {
+    /// The job was accepted.
+    fn accepted(&mut self, _job: &Job) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Scenarios were answered.
+    fn answers(&mut self, results: &[ScenarioResult]) -> io::Result<()>;
+}
+
+/// Submits a job and follows it to its end; `None` where that was not waited for. The first
+/// interrupt cancels the job and waits for what it has so far; the second leaves it alone.
+pub(crate) async fn attend(
+    client: &Client,
+    submission: &SubmissionArgs,
+    request: SubmitJobRequest,
+    mut screen: Screen,
+    mut interrupt: Pin<&mut impl Future<Output = io::Result<()>>>,
+    teller: &mut impl Teller,
+) -> Result<Option<(Outcome, Screen)>, Failure> {
+    let job = select! {
+        job = submission.submit(client, request) => job?,
+        _ = &mut interrupt => {
+            screen.say("left before the mesh answered; the model may have been submitted");
+            return Ok(None);
+        }
+    };
+    warn(job.description.as_ref().map(|d| d.warnings.as_slice()).unwrap_or_default(), &mut screen);
+    screen.hint(&format!("job {}", job.job_id));
+    teller.accepted(&job)?;
+
+    let mut follow = Follow::new(client, std::slice::from_ref(&job.job_id), screen);
+    let mut again = pin!(OptionFuture::default());
+    let mut cancel = pin!(OptionFuture::default());
+    let (mut asked, mut cancelling) = (false, false);
+    loop {
+        select! {
+            news = follow.news() => match news? {
+                Some(News::Queued { .. }) => {}
+                Some(News::Answers { results, .. }) => teller.answers(&results)?,
+                Some(News::Ended(outcome)) => return Ok(Some((outcome, follow.screen))),
+                None => {
+                    let early = "the events ended before the job did";
+                    return Err(Error::Malformed(early.into()).into());
+                }
+            },
+            _ = &mut interrupt, if !asked => {
+                follow.screen.say("cancelling; Ctrl-C again leaves without waiting");
+                again.set(Some(ctrl_c()).into());
+                cancel.set(Some(client.cancel(&job.job_id)).into());
+                (asked, cancelling) = (true, true);
+            }
+            _ = &mut again, if asked => {
+                follow.screen.say(&format!("left; {}", follow.again()));
+                return Ok(None);
+            }
+            answer = &mut cancel, if cancelling => {
+                cancelling = false;
+                if let Some(Err(error)) = answer {
+                    follow.screen.say(&format!("could not cancel: {error}"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use std::{io, pin::pin};
+
+use clap::Args;
+use solvemesh_client::{Client, v1::ScenarioResult};
+use tokio::signal::ctrl_c;
+
+use crate::{
+    args::output::{LiveArgs, ReportArgs},
+    args::{solve_options::AloneArgs, submission::SubmissionArgs},
+    commands::run_job::{Teller, attend},
+    exit::{Exit, Failure},
+    output::{report::report, terminal::Screen},
+};
+
+/// Arguments of `solve`.
+#[derive(Args, Debug)]
+pub(crate) struct SolveArgs {
+    #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
+    alone: AloneArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+/// A solve has no data but its end.
+struct Untold;
+
+impl Teller for Untold {
+    fn answers(&mut self, _: &[ScenarioResult]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Submits a model and follows its job to the end. The first Ctrl-C cancels the job and
+/// waits for the best solution so far; the second leaves it alone.
+pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Failure> {
+    let screen = Screen::new(args.report.verbose).telling(args.live);
+    // Until it is read, Ctrl-C ends the program.
+    let mut request = args.submission.request()?;
+    args.alone.add_to(&mut request)?;
+    request.options.get_or_insert_default().log = args.live.log;
+    let interrupt = pin!(ctrl_c());
+    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Untold).await;
+    match ended.map_err(|failure| args.alone.explain(failure))? {
+        Some((outcome, mut screen)) => Ok(report(&outcome, args.report, &mut screen)?),
+        None => Ok(Exit::Left),
+    }
+}

@@ -1,0 +1,14 @@
+//! What is printed: results as text or JSON on standard output, progress and warnings on
+//! standard error.
+
+pub(crate) mod event_text;
+pub(crate) mod json;
+pub(crate) mod names;
+pub(crate) mod progress_line;
+pub(crate) mod proofs;
+pub(crate) mod report;
+pub(crate) mod setback;
+pub(crate) mod summary;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod text;

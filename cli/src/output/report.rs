@@ -1,0 +1,31 @@
+use std::io::{self, BufWriter, Write};
+
+use solvemesh_client::Outcome;
+
+use crate::{
+    args::output::ReportArgs,
+    exit::Exit,
+    output::{json, table, terminal::Screen, text::printable},
+};
+
+/// Tells how a job ended: data on standard output, warnings on standard error.
+pub(crate) fn report(outcome: &Outcome, args: ReportArgs, screen: &mut Screen) -> io::Result<Exit> {
+    if let Some(termination) = outcome.termination() {
+        warn(&termination.warnings, screen);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        json::write_outcome(&mut out, outcome)?;
+    } else {
+        table::write_outcome(&mut out, outcome, args.all)?;
+    }
+    out.flush()?;
+    Ok(Exit::of_outcome(outcome))
+}
+
+/// Tells warnings.
+pub(crate) fn warn(warnings: &[String], screen: &mut Screen) {
+    for warning in warnings {
+        screen.say(&format!("warning: {}", printable(warning)));
+    }
+}

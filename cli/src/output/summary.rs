@@ -1,0 +1,118 @@
+//! What the answers of a sweep add up to, for people and as JSON.
+
+use serde_json::{Map, Value, json};
+use solvemesh_client::v1::{ScenarioExtreme, SweepSummary};
+
+use crate::output::{
+    names,
+    text::{number, printable},
+};
+
+/// How many scenarios ended in which way, on a line.
+pub(crate) fn line(summary: &SweepSummary) -> String {
+    let SweepSummary { scenarios, answered, counts, .. } = summary;
+    let counts = counts
+        .iter()
+        .map(|it| format!("  {} {}", it.count, names::reason(it.reason()).unwrap_or("unknown")));
+    format!("{answered} of {scenarios} scenarios{}", counts.collect::<String>())
+}
+
+/// What is known, a fact each. `parameters` tells what a scenario changes, if that is known.
+pub(crate) fn facts(
+    summary: &SweepSummary,
+    parameters: impl Fn(i32) -> Option<String>,
+) -> Vec<(&'static str, String)> {
+    let scenario = |index: i32, label: &str| {
+        let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
+        let parameters = parameters(index).map(|it| format!(": {it}")).unwrap_or_default();
+        printable(&format!("scenario {index}{label}{parameters}")).into_owned()
+    };
+    let extreme = |of: &ScenarioExtreme| {
+        format!("{} in {}", number(of.objective), scenario(of.index, &of.label))
+    };
+    let mut facts = vec![("answered", line(summary))];
+    facts.extend(summary.best.as_ref().map(|best| ("best", extreme(best))));
+    facts.extend(summary.worst.as_ref().map(|worst| ("worst", extreme(worst))));
+    facts.push(("iterations", summary.iterations.to_string()));
+    facts.extend(summary.stopped_by.map(|index| ("stopped by", scenario(index, ""))));
+    facts
+}
+
+/// The value of the key `sweep`.
+pub(crate) fn object(summary: &SweepSummary) -> Value {
+    let named = summary.counts.iter().filter_map(|it| Some((names::reason(it.reason())?, it)));
+    let counts: Map<String, Value> =
+        named.map(|(name, it)| (name.to_owned(), it.count.into())).collect();
+    let extreme = |of: &Option<ScenarioExtreme>| {
+        of.as_ref().map(|of| {
+            let label = Some(&of.label).filter(|label| !label.is_empty());
+            json!({"scenario": of.index, "label": label, "objective": of.objective})
+        })
+    };
+    json!({
+        "scenarios": summary.scenarios,
+        "answered": summary.answered,
+        "counts": counts,
+        "best": extreme(&summary.best),
+        "worst": extreme(&summary.worst),
+        "iterations": summary.iterations,
+        "stoppedBy": summary.stopped_by,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use solvemesh_client::v1::{TerminationCount, TerminationReason};
+
+    use super::*;
+
+    fn summary() -> SweepSummary {
+        let count =
+            |reason: TerminationReason, count| TerminationCount { reason: reason.into(), count };
+        let extreme = |index, label: &str, objective| ScenarioExtreme {
+            index,
+            label: label.into(),
+            objective,
+        };
+        SweepSummary {
+            scenarios: 10,
+            answered: 4,
+            counts: vec![
+                count(TerminationReason::Optimal, 3),
+                count(TerminationReason::Infeasible, 1),
+            ],
+            best: Some(extreme(7, "high", 3600.0)),
+            worst: Some(extreme(0, "", 1200.0)),
+            iterations: 5,
+            stopped_by: Some(7),
+        }
+    }
+
+    #[test]
+    fn a_summary_tells_what_its_extremes_change() {
+        let parameters = |index| (index == 7).then(|| "obj:Windows=500".to_owned());
+        let expected = [
+            ("answered", "4 of 10 scenarios  3 OPTIMAL  1 INFEASIBLE"),
+            ("best", "3600 in scenario 7 (high): obj:Windows=500"),
+            ("worst", "1200 in scenario 0"),
+            ("iterations", "5"),
+            ("stopped by", "scenario 7: obj:Windows=500"),
+        ];
+        let facts = facts(&summary(), parameters);
+        assert_eq!(facts, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn in_json_what_is_unknown_is_null() {
+        let expected = json!({
+            "scenarios": 10,
+            "answered": 4,
+            "counts": {"OPTIMAL": 3, "INFEASIBLE": 1},
+            "best": {"scenario": 7, "label": "high", "objective": 3600.0},
+            "worst": null,
+            "iterations": 5,
+            "stoppedBy": 7,
+        });
+        assert_eq!(object(&SweepSummary { worst: None, ..summary() }), expected);
+    }
+}

@@ -1,0 +1,492 @@
+//! The command line, as a process, against a scripted gateway.
+
+use std::{
+    io::Write,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+};
+
+use crate::program::{command, file, interrupt, run, running, text};
+use solvemesh_client::v1::{
+    Failure, Finished, Incumbent, Job, JobState, LogLines, SolveResult, TerminationReason,
+    event::Kind, model::Form,
+};
+use solvemesh_testkit::fake_gateway::{
+    Fake, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, queued, script,
+    started, succeeded, wyndor,
+};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+fn solve(fake: &Fake, flags: &[&str]) -> Output {
+    let file = file("max\n obj: x\nend\n");
+    run(fake, &[&["solve", file.path().to_str().unwrap()], flags].concat())
+}
+
+fn refusing(details: ErrorDetails) -> Fake {
+    let status = Status::with_error_details(Code::InvalidArgument, "the request", details);
+    Fake::start(Script { submits: Mutex::new([status].into()), ..Script::default() })
+}
+
+#[test]
+fn solve_prints_one_flat_object() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = solve(&fake, &["--json", "--time-limit", "5", "--gap", "0"]);
+    let expected = concat!(
+        r#"{"jobId":"job-1","state":"SUCCEEDED","reason":"OPTIMAL","limit":null,"#,
+        r#""objective":3600.0,"bound":3600.0,"gap":0.0,"#,
+        r#""values":{"Doors":2.0,"Windows":6.0},"#,
+        r#""duals":{"Plant 1":0.0,"Plant 2":150.0,"Plant 3":100.0},"#,
+        r#""reducedCosts":{"Doors":0.0,"Windows":0.0},"#,
+        r#""maxViolation":0.0,"attempt":1,"solver":"HIGHS","solveSeconds":0.25}"#,
+        "\n"
+    );
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let options = seen[0].options.as_ref().unwrap();
+    assert_eq!(options.time_limit.as_ref().unwrap().seconds, 5);
+    assert_eq!(options.relative_gap, Some(0.0));
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert_eq!(file.content.as_ref(), b"max\n obj: x\nend\n");
+    assert!(file.name.ends_with(".lp") && !file.name.contains('/'));
+}
+
+#[test]
+fn solve_prints_a_table_and_with_v_the_events() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = solve(&fake, &["-v"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("\nobjective  3600\n"), "{stdout}");
+    assert!(stdout.contains("\nWindows       6             0\n"), "{stdout}");
+    let expected = "job job-1\njob-1 #1 queued\njob-1 #2 started by worker-1\n\
+                    job-1 #3 finished: SUCCEEDED OPTIMAL  objective 3600\n";
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn flags_are_also_environment_variables() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let file = file("text");
+    let mut command = command("http://overridden", &["solve", file.path().to_str().unwrap()]);
+    command.args(["--gateway", &fake.url()]);
+    command.envs([
+        ("SOLVEMESH_JSON", "1"),
+        ("SOLVEMESH_THREADS", "3"),
+        ("SOLVEMESH_OPTION", "a=1,2\nb=3"),
+    ]);
+    let output = command.output().unwrap();
+    assert!(text(&output.stdout).starts_with(r#"{"jobId""#), "{output:?}");
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let options = seen[0].options.as_ref().unwrap();
+    assert_eq!(options.threads, Some(3));
+    assert_eq!(options.solver_options["a"], "1,2");
+    assert_eq!(options.solver_options["b"], "3");
+}
+
+#[test]
+fn an_empty_environment_variable_counts_as_none() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let file = file("text");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
+    command.args(["solve", file.path().to_str().unwrap()]).env("SOLVEMESH_GATEWAY", fake.url());
+    for name in ["JSON", "THREADS", "OPTION", "LABEL", "REQUEST_ID", "TIME_LIMIT", "SOLVER"] {
+        command.env(format!("SOLVEMESH_{name}"), "");
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let seen = fake.script.seen_submits.lock().unwrap();
+    assert!(!seen[0].request_id.is_empty() && seen[0].labels.is_empty());
+    assert_eq!(seen[0].options.as_ref().unwrap().threads, None);
+}
+
+#[test]
+fn a_large_file_is_sent_packed_and_told_by_its_own_name() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("model.file", "line 1, column 1: nonsense");
+    let fake = refusing(details);
+    let file = file(&"x".repeat(2 << 20));
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["submit", path]);
+    assert_eq!(text(&output.stderr), format!("{path}: line 1, column 1: nonsense\n"));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert!(file.name.ends_with(".lp.gz"), "{}", file.name);
+    assert!(file.content.starts_with(&[0x1f, 0x8b]) && file.content.len() < 1 << 16);
+}
+
+#[test]
+fn validating_queues_nothing_and_prints_no_id() {
+    let fake = Fake::start(Script::default());
+    let file = file("text");
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["submit", path, "--validate-only"]);
+    let size = "2 variables (1 integer), 3 constraints, 4 nonzeros";
+    assert_eq!(text(&output.stderr), format!("warning: odd\n{path}: valid: {size}\n"));
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(fake.script.seen_submits.lock().unwrap()[0].validate_only);
+}
+
+#[test]
+fn submit_prints_the_id_alone_and_reads_standard_input() {
+    let fake = Fake::start(Script::default());
+    let words = ["submit", "-", "--format", "mps", "--request-id", "mine"];
+    let mut child = command(&fake.url(), &words).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"ROWS").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "job-1\n");
+    assert_eq!(output.status.code(), Some(0));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    assert_eq!(seen[0].request_id, "mine");
+    let Some(Form::File(file)) = &seen[0].model.as_ref().unwrap().form else { panic!("no file") };
+    assert_eq!((file.content.as_ref(), file.name.as_str()), (b"ROWS".as_slice(), ""));
+}
+
+#[test]
+fn a_refused_file_is_told_with_its_places_and_nothing_else() {
+    let mut details = ErrorDetails::new();
+    details
+        .add_bad_request_violation("model.file", "line 3, column 7: unknown section")
+        .add_bad_request_violation("model.file", "there is no objective");
+    let fake = refusing(details);
+    let file = file("nonsense");
+    let path = file.path().to_str().unwrap();
+    let output = run(&fake, &["solve", path, "--json"]);
+    let expected =
+        format!("{path}: line 3, column 7: unknown section\n{path}: there is no objective\n");
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_refused_option_is_told_with_its_field() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("options.threads", "at most 64");
+    let output = solve(&refusing(details), &[]);
+    assert!(text(&output.stderr).contains("options.threads: at most 64"), "{output:?}");
+    assert_eq!(output.status.code(), Some(9));
+}
+
+#[test]
+fn exit_codes_tell_how_a_job_ended() {
+    use TerminationReason as Reason;
+    let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
+    let failed = |state: JobState| {
+        let failure = Some(failure.clone());
+        Kind::Finished(Finished { state: state.into(), failure, ..Finished::default() })
+    };
+    for (end, code) in [
+        (succeeded(Reason::Optimal), 0),
+        (succeeded(Reason::Infeasible), 4),
+        (succeeded(Reason::Unbounded), 4),
+        (succeeded(Reason::Feasible), 5),
+        (succeeded(Reason::NoSolutionFound), 5),
+        (succeeded(Reason::NumericalError), 6),
+        (failed(JobState::Failed), 6),
+        (failed(JobState::Expired), 6),
+        (finished(JobState::Cancelled, None), 7),
+    ] {
+        let name = format!("{end:?}");
+        let output = solve(&Fake::start(job_that(end)), &["--json"]);
+        assert_eq!(output.status.code(), Some(code), "{name}");
+        assert_eq!(text(&output.stdout).lines().count(), 1, "{name}");
+        assert_eq!(text(&output.stdout).contains("SOLVER_CRASHED"), name.contains("CRASHED"));
+    }
+}
+
+#[test]
+fn a_gateway_that_is_not_there_is_named_and_a_watch_tells_how_to_resume() {
+    let place = Place::new();
+    let started = std::time::Instant::now();
+    let [get, watch] = [vec!["get", "j"], vec!["watch", "a", "b"]]
+        .map(|words| command(&place.url(), &words).spawn().unwrap())
+        .map(|child| child.wait_with_output().unwrap());
+    assert!(started.elapsed() < PATIENCE);
+    let nowhere = format!("no gateway at {}: Connection refused", place.url());
+    for output in [&get, &watch] {
+        let stderr = text(&output.stderr);
+        let lines: Vec<_> = stderr.lines().collect();
+        assert!(lines[0].starts_with(&format!("the mesh does not answer ({nowhere}")), "{stderr}");
+        assert!(lines[0].contains("); trying again for 1"), "{stderr}");
+        assert!(lines.last().unwrap().starts_with(&format!("solvemesh: {nowhere}")), "{stderr}");
+        assert_eq!(output.status.code(), Some(8));
+    }
+    assert_eq!(text(&get.stderr).lines().count(), 2);
+    let again = format!("\nto watch again: solvemesh --gateway {} watch a b\n", place.url());
+    assert!(text(&watch.stderr).contains(&again), "{watch:?}");
+}
+
+#[test]
+fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
+    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(99).collect();
+    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let output = solve(&fake, &["--request-id", "mine"]);
+    assert_eq!(output.status.code(), Some(8));
+    assert!(text(&output.stderr).contains("--request-id mine"), "{output:?}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_two() {
+    let fake = Fake::start(Script::default());
+    let words: [&[&str]; 10] = [
+        &["solve"],
+        &["solve", "/no/such/file.lp"],
+        &["submit", "-", "--gap", "nan"],
+        &["submit", "-", "--option", "a=1", "--option", "a=2"],
+        &["list", "--state", "asleep"],
+        &["list", "--limit", "0"],
+        &["list", "--limit", "-1"],
+        &["submit", "-", "--request-id", ""],
+        &["demo", "--windows-rate", "inf"],
+        &["get", "j", "--gateway", "nonsense"],
+    ];
+    for words in words {
+        let output = run(&fake, words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert_eq!(text(&output.stdout), "", "{words:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_not_there_ends_with_nine() {
+    let fake = Fake::start(Script::default());
+    for words in [["get", "nobody"], ["watch", "nobody"]] {
+        let output = run(&fake, &words);
+        assert_eq!(output.status.code(), Some(9), "{words:?}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn watch_prints_a_line_a_job_and_returns_the_highest_code() {
+    let fake = Fake::start(script([
+        vec![
+            event_of("b", 1, succeeded(TerminationReason::Infeasible)),
+            Step::Fail(Status::unavailable("going away")),
+        ],
+        vec![event_of("a", 2, finished(JobState::Succeeded, Some(wyndor())))],
+    ]));
+    let output = run(&fake, &["watch", "a", "b", "--json"]);
+    let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
+    assert_eq!(ids, [r#"{"jobId":"b""#, r#"{"jobId":"a""#]);
+    assert_eq!(output.status.code(), Some(4));
+    let (lost, back) = text(&output.stderr).split_once('\n').unwrap();
+    assert!(lost.starts_with("the stream of events is lost (going away); trying again"), "{lost}");
+    assert_eq!(back, "the stream of events is back\n");
+    assert_eq!(fake.script.seen_watches.lock().unwrap()[1].resume_token, "after 1");
+}
+
+#[test]
+fn demo_prints_the_events_and_the_answer() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let output = run(&fake, &["demo", "--windows-rate", "500"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("job-1 #1 queued\njob-1 #2 started by worker-1\n"), "{stdout}");
+    assert!(stdout.contains("\nobjective  3600\n"), "{stdout}");
+    assert!(stdout.contains("\nDoors         2             0\n"), "{stdout}");
+    assert_eq!(output.status.code(), Some(0));
+    let seen = fake.script.seen_submits.lock().unwrap();
+    let Some(Form::Named(model)) = &seen[0].model.as_ref().unwrap().form else { panic!("named") };
+    let rates: Vec<_> = model.variables.iter().map(|v| v.objective.unwrap()).collect();
+    assert_eq!(rates, [300.0, 500.0]);
+    assert_eq!(model.constraints.len(), 3);
+}
+
+#[test]
+fn get_and_list_tell_jobs() {
+    let job = |n: i32| Job {
+        job_id: format!("job-{n}"),
+        state: JobState::Succeeded.into(),
+        result: Some(SolveResult { ..wyndor() }),
+        ..Job::default()
+    };
+    let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
+
+    let output = run(&fake, &["get", "job-3", "--json"]);
+    assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-3","state":"SUCCEEDED""#));
+    assert!(text(&output.stdout).contains(r#""values":{"Doors":2.0,"Windows":6.0}"#));
+    assert!(text(&run(&fake, &["get", "job-3"]).stdout).contains("objective  3600"));
+
+    let output = run(&fake, &["list", "--json", "--limit", "3", "--state", "queued,failed"]);
+    assert_eq!(text(&output.stdout).lines().count(), 3);
+    assert!(text(&output.stderr).contains("there are more than 3"));
+    let states = fake.script.seen_lists.lock().unwrap()[0].states.clone();
+    assert_eq!(states, [i32::from(JobState::Queued), i32::from(JobState::Failed)]);
+    let output = run(&fake, &["list", "--limit", "5"]);
+    assert_eq!(text(&output.stdout).lines().count(), 6);
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn get_tells_of_all_jobs_that_are_there() {
+    let job = |id: &str| Job { job_id: id.into(), ..Job::default() };
+    let fake = Fake::start(Script { jobs: vec![job("a"), job("b")], ..Script::default() });
+    let output = run(&fake, &["get", "a", "nobody", "b", "--json"]);
+    let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
+    assert_eq!(ids, [r#"{"jobId":"a""#, r#"{"jobId":"b""#]);
+    assert_eq!(text(&output.stderr), "solvemesh: there is no job nobody\n");
+    assert_eq!(output.status.code(), Some(9));
+    let output = run(&fake, &["get", "a", "b"]);
+    assert_eq!(text(&output.stdout).matches("\n\njob ").count(), 1, "{output:?}");
+}
+
+#[test]
+fn capabilities_are_one_object_in_json() {
+    let output = run(&Fake::start(Script::default()), &["capabilities", "--json"]);
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["version"], "9.9");
+    assert_eq!(told["lanes"][0], "express");
+    assert_eq!(told["limits"]["maxVariables"], 1234);
+    assert!(told["limits"]["maxDeadlineSeconds"].is_null());
+    assert_eq!(told["solvers"][0]["solver"], "HIGHS");
+    assert_eq!(told["solvers"][0]["variableKinds"][0], "INTEGER");
+    assert_eq!(told["solvers"][0]["options"][0]["type"], "DOUBLE");
+    assert_eq!(told["solvers"][0]["lane"], "highs");
+    assert_eq!(told["solvers"][0]["available"], false);
+}
+
+#[test]
+fn cancel_and_capabilities_print_their_answers() {
+    let fake = Fake::start(Script::default());
+    assert_eq!(text(&run(&fake, &["cancel", "job-1"]).stdout), "RUNNING\n");
+    let output = run(&fake, &["capabilities"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("9.9") && stdout.contains("1234"), "{stdout}");
+    assert!(stdout.contains("solver HIGHS (no worker has it)"), "{stdout}");
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
+    let fake = Fake::start(Script { jobs: (0..400).map(job).collect(), ..Script::default() });
+    let mut child = command(&fake.url(), &["list", "--json", "--limit", "400"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// A terminal: what is written to the second end is read from the first.
+#[cfg(target_os = "linux")]
+fn terminal() -> (std::fs::File, std::fs::File) {
+    use std::{os::fd::FromRawFd, ptr::null_mut};
+    let (mut master, mut slave) = (-1, -1);
+    // SAFETY: the two descriptors are written, the null pointers stand for defaults.
+    let opened =
+        unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) };
+    assert_eq!(opened, 0, "no terminal");
+    // SAFETY: both were just opened and have no other owner.
+    unsafe { (std::fs::File::from_raw_fd(master), std::fs::File::from_raw_fd(slave)) }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_a_line_of_progress_comes_and_goes() {
+    use std::io::Read;
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let file = file("text");
+    let (mut screen, terminal) = terminal();
+    // The command's own ends of the terminal are closed with it, at the end of this line.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_solvemesh"))
+        .args(["--gateway", &fake.url(), "solve", file.path().to_str().unwrap(), "--json"])
+        .stdin(Stdio::null())
+        .stdout(terminal.try_clone().unwrap())
+        .stderr(terminal)
+        .spawn()
+        .unwrap();
+    let mut output = Vec::new();
+    // A terminal that all have closed ends with an error.
+    let _ = screen.read_to_end(&mut output);
+    assert!(child.wait().unwrap().success());
+    let (progress, data) = text(&output).rsplit_once("\r\x1b[2K").unwrap();
+    assert!(progress.contains("\x1b[?7l\r\x1b[2KQUEUED  0:00\x1b[?7h"), "{progress:?}");
+    assert!(data.starts_with(r#"{"jobId":"job-1""#), "{data:?}");
+}
+
+#[test]
+fn incumbents_and_the_solvers_log_are_told_on_request() {
+    let better = Incumbent { objective: 2700.0, bound: Some(3600.0), ..Incumbent::default() };
+    let log = LogLines { lines: vec!["Presolving\u{7} model".into()], omitted: 3 };
+    let watch = || {
+        let end = finished(JobState::Succeeded, Some(wyndor()));
+        vec![
+            event(1, queued()),
+            event(2, started()),
+            event(3, Kind::Log(log.clone())),
+            event(4, Kind::Incumbent(better.clone())),
+            event(5, end),
+        ]
+    };
+    let fake = Fake::start(script([watch(), watch(), watch()]));
+    let output = solve(&fake, &["--json", "--incumbents", "--log"]);
+    let expected = "Presolving\\u{7} model\n(3 more lines of the log are left out)\n\
+                    incumbent: objective 2700  bound 3600\n";
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(fake.script.seen_submits.lock().unwrap()[0].options.as_ref().unwrap().log);
+
+    let output = run(&fake, &["watch", "--json", "--incumbents", "job-1"]);
+    assert_eq!(text(&output.stderr), "incumbent: objective 2700  bound 3600\n");
+    let output = solve(&fake, &["--json"]);
+    assert_eq!(text(&output.stderr), "");
+    assert!(!fake.script.seen_submits.lock().unwrap()[1].options.as_ref().unwrap().log);
+    let seen = fake.script.seen_watches.lock().unwrap();
+    let skipped: Vec<_> = seen.iter().map(|it| (it.skip_incumbents, it.skip_log)).collect();
+    assert_eq!(skipped, [(false, false), (false, true), (true, true)]);
+}
+
+/// Starts `solve -v`, and returns once its job is running.
+#[cfg(unix)]
+fn solving(fake: &Fake) -> Child {
+    let file = file("text");
+    running(fake, &["solve", "-v", "--json", file.path().to_str().unwrap()])
+}
+
+#[cfg(unix)]
+#[test]
+fn the_first_interrupt_cancels_and_waits_for_the_best_answer() {
+    let best = finished(JobState::Cancelled, Some(wyndor()));
+    let steps = vec![event(1, queued()), event(2, started()), Step::AwaitCancel, event(3, best)];
+    let fake = Fake::start(script([steps]));
+    let child = solving(&fake);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains(r#""state":"CANCELLED""#), "{output:?}");
+    assert!(text(&output.stdout).contains(r#""objective":3600.0"#), "{output:?}");
+    assert_eq!(output.status.code(), Some(7));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_second_interrupt_leaves_and_tells_how_to_come_back() {
+    let steps = vec![event(1, queued()), event(2, started()), Step::Hang];
+    let fake = Fake::start(script([steps]));
+    let child = solving(&fake);
+    interrupt(&child);
+    fake.await_cancel();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let again = format!("solvemesh --gateway {} watch job-1", fake.url());
+    assert!(text(&output.stderr).contains(&again), "{output:?}");
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_watch_leaves_the_job_alone_and_tells_how_to_watch_it_again() {
+    let end = event_of("job-2", 3, finished(JobState::Succeeded, None));
+    let fake = Fake::start(script([vec![end, event(2, started()), Step::Hang]]));
+    let child = running(&fake, &["watch", "-v", "--json", "job-1", "job-2"]);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let again = format!("left; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
+    assert_eq!(text(&output.stderr), again);
+    assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-2""#), "{output:?}");
+    assert_eq!(output.status.code(), Some(130));
+}

@@ -1,0 +1,6 @@
+//! The command line, as a process, against a scripted gateway.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod cli;
+mod program;
+mod sweep;

@@ -1,0 +1,54 @@
+//! The command line as a process.
+
+use std::{
+    io::Write,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::NamedTempFile;
+
+use solvemesh_testkit::fake_gateway::Fake;
+
+pub(crate) fn command(url: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOLVEMESH_")) {
+        command.env_remove(name);
+    }
+    command.args(["--gateway", url]).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn run(fake: &Fake, words: &[&str]) -> Output {
+    command(&fake.url(), words).output().unwrap()
+}
+
+pub(crate) fn file(text: &str) -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".lp").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[cfg(unix)]
+pub(crate) fn interrupt(child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+}
+
+/// Starts a command that tells events, and returns once its job is running.
+#[cfg(unix)]
+pub(crate) fn running(fake: &Fake, words: &[&str]) -> Child {
+    use std::io::Read;
+    let mut child = command(&fake.url(), words).spawn().unwrap();
+    let (stderr, mut seen) = (child.stderr.as_mut().unwrap(), Vec::new());
+    while !seen.ends_with(b"started by worker-1\n") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    child
+}

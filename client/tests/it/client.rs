@@ -1,0 +1,299 @@
+//! The client library against a scripted gateway.
+
+use std::{sync::Mutex, time::Duration};
+
+use futures::{FutureExt, TryStreamExt};
+use solvemesh_client::{
+    Client, Code, Error, Retry, Update, Watch,
+    v1::{
+        Heartbeat, Job, JobState, ListJobsRequest, Solution, SolveResult, SubmitJobRequest,
+        WatchResultsResponse, watch_results_response,
+    },
+};
+use solvemesh_testkit::fake_gateway::{
+    Fake, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, part, queued, script,
+    started, wyndor,
+};
+use tokio::time::timeout;
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt};
+
+fn client(fake: &Fake) -> Client {
+    Client::connect(&fake.url()).unwrap()
+}
+
+async fn sequences(watch: &mut Watch) -> Result<Vec<i32>, Error> {
+    let mut sequences = Vec::new();
+    while let Some(event) = timeout(PATIENCE, watch.next()).await.unwrap() {
+        sequences.push(event?.sequence);
+    }
+    Ok(sequences)
+}
+
+fn tokens(fake: &Fake) -> Vec<String> {
+    let watches = fake.script.seen_watches.lock().unwrap();
+    watches.iter().map(|watch| watch.resume_token.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_submission_is_repeated_with_the_same_request_id() {
+    let mut again = ErrorDetails::new();
+    again.set_retry_info(Some(Duration::from_millis(1)));
+    let full = Status::with_error_details(Code::ResourceExhausted, "the queue is full", again);
+    let submits = Mutex::new([Status::unavailable("no broker"), full].into());
+    let fake = Fake::start(Script { submits, ..Script::default() });
+
+    let job = client(&fake).submit(SubmitJobRequest::default()).await.unwrap();
+
+    assert_eq!(job.job_id, "job-1");
+    let seen = fake.script.seen_submits.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert!(!seen[0].request_id.is_empty());
+    assert!(seen.iter().all(|request| request.request_id == seen[0].request_id));
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_repeated_and_carries_its_details() {
+    let mut details = ErrorDetails::new();
+    details
+        .set_error_info("SYNTAX", "solvemesh.dev", [])
+        .add_bad_request_violation("model.lp", "line 1, column 1: nonsense");
+    let refusal = Status::with_error_details(Code::InvalidArgument, "the model", details);
+    let fake = Fake::start(Script { submits: Mutex::new([refusal].into()), ..Script::default() });
+
+    let error = client(&fake).submit(SubmitJobRequest::default()).await.unwrap_err();
+
+    let rejection = error.rejection().unwrap();
+    assert!(matches!(error, Error::Rejected(_)));
+    assert_eq!(rejection.reason.as_deref(), Some("SYNTAX"));
+    assert_eq!(rejection.violations[0].description, "line 1, column 1: nonsense");
+    assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 1);
+}
+
+/// Little time, and short pauses.
+fn brief() -> Retry {
+    let millis = Duration::from_millis;
+    Retry { budget: millis(2000), first_pause: millis(1), longest_pause: millis(100) }
+}
+
+#[tokio::test]
+async fn retries_are_bounded_and_the_last_cause_is_told_with_the_gateway() {
+    let place = Place::new();
+    let client = Client::connect(&place.url()).unwrap().with_retry(brief());
+    let error = timeout(PATIENCE, client.get("job-1")).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)));
+    let expected = format!("no gateway at {}: Connection refused", place.url());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_gateway_itself_finds_is_told_without_its_address() {
+    let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(999).collect();
+    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let submission = client(&fake).with_retry(brief());
+    let error = submission.submit(SubmitJobRequest::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the mesh is not available: no broker");
+}
+
+#[tokio::test]
+async fn the_first_setback_of_a_call_is_told() {
+    let away = || Status::unavailable("no broker");
+    let gets = Mutex::new([away(), away()].into());
+    let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
+    let fake = Fake::start(Script { gets, jobs, ..Script::default() });
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let client = client(&fake).on_setback(move |cause, patience| {
+        tell.send((cause.message.clone(), patience)).unwrap();
+    });
+    client.get("job-1").await.unwrap();
+    drop(client);
+    let (cause, patience) = told.recv().await.unwrap();
+    assert_eq!(cause, "no broker");
+    assert!(patience <= Retry::CALL.budget && patience > Duration::ZERO);
+    assert!(told.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn an_address_without_http_is_refused() {
+    for url in ["127.0.0.1:50051", "https://mesh", "", "http://"] {
+        assert!(matches!(Client::connect(url), Err(Error::Address { .. })), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_from_its_token_after_an_error_and_after_an_early_end() {
+    let fake = Fake::start(script([
+        vec![event(1, queued()), Step::Fail(Status::unavailable("going away"))],
+        vec![event(2, started())],
+        vec![event(3, finished(JobState::Succeeded, None))],
+    ]));
+    let mut watch = client(&fake).watch(["job-1"], "");
+    assert_eq!(sequences(&mut watch).await.unwrap(), [1, 2, 3]);
+    assert_eq!(watch.resume_token(), "after 3");
+    assert_eq!(tokens(&fake), ["", "after 1", "after 2"]);
+}
+
+#[tokio::test]
+async fn a_watch_survives_the_death_of_its_gateway() {
+    let place = Place::new();
+    let fake = Fake::start_at(&place, script([vec![event(1, queued()), Step::Hang]]));
+    let mut watch = client(&fake).watch(["job-1"], "");
+    assert_eq!(watch.next().await.unwrap().unwrap().sequence, 1);
+    let rest = tokio::spawn(async move { sequences(&mut watch).await });
+    drop(fake);
+
+    let end = vec![event(2, finished(JobState::Failed, None))];
+    let reborn = Fake::start_at(&place, script([end]));
+
+    assert_eq!(rest.await.unwrap().unwrap(), [2]);
+    assert_eq!(tokens(&reborn), ["after 1"]);
+}
+
+#[tokio::test]
+async fn a_watch_tells_once_that_its_stream_is_lost_and_that_it_is_back() {
+    let cut = |cause: &str| Step::Fail(Status::unavailable(cause));
+    let fake = Fake::start(script([
+        vec![cut("not yet")],
+        vec![event(1, queued()), cut("going away")],
+        vec![cut("still away")],
+        vec![event(2, finished(JobState::Succeeded, None))],
+    ]));
+    let mut watch = client(&fake).watch(["job-1"], "");
+    let mut told = Vec::new();
+    while let Some(update) = timeout(PATIENCE, watch.update()).await.unwrap() {
+        told.push(match update.unwrap() {
+            Update::Event(event) => event.sequence.to_string(),
+            Update::Lost { cause, patience } if patience > Retry::CALL.budget => {
+                format!("{cause}, for long")
+            }
+            Update::Lost { cause, .. } => cause.to_string(),
+            Update::Restored => "back".into(),
+        });
+    }
+    let expected = ["not yet", "back", "1", "going away, for long", "back", "2"];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn heartbeats_move_the_token_and_are_no_events() {
+    let heartbeat = Step::Send(Box::new(WatchResultsResponse {
+        kind: Some(watch_results_response::Kind::Heartbeat(Heartbeat {})),
+        resume_token: "further".into(),
+    }));
+    let fake = Fake::start(script([
+        vec![event(1, queued()), heartbeat, Step::Fail(Status::unavailable(""))],
+        vec![event(2, finished(JobState::Cancelled, None))],
+    ]));
+    assert_eq!(sequences(&mut client(&fake).watch(["job-1"], "")).await.unwrap(), [1, 2]);
+    assert_eq!(tokens(&fake), ["", "further"]);
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_last_of_its_jobs_though_the_stream_stays_open() {
+    let end = || finished(JobState::Succeeded, None);
+    let steps = vec![event_of("a", 1, end()), event_of("b", 2, end()), Step::Hang];
+    let fake = Fake::start(script([steps]));
+    assert_eq!(sequences(&mut client(&fake).watch(["a", "b"], "")).await.unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_watch_resumed_after_the_end_of_its_job_ends() {
+    let fake = Fake::start(script([vec![]]));
+    let mut watch = client(&fake).watch(["job-1"], "after 3");
+    assert_eq!(sequences(&mut watch).await.unwrap(), [0; 0]);
+    assert_eq!(tokens(&fake), ["after 3"]);
+}
+
+#[tokio::test]
+async fn a_watch_gets_there_though_its_caller_waits_in_slices() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, None)));
+    let mut watch = client(&fake).watch(["job-1"], "");
+    let all = async {
+        let mut sequences = Vec::new();
+        loop {
+            match watch.next().now_or_never() {
+                Some(Some(event)) => sequences.push(event.unwrap().sequence),
+                Some(None) => return sequences,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, all).await.unwrap(), [1, 2, 3]);
+    assert_eq!(tokens(&fake), [""]);
+}
+
+#[tokio::test]
+async fn a_watch_of_no_job_says_so_and_ends() {
+    let fake = Fake::start(script([]));
+    let mut watch = client(&fake).watch(["nobody"], "");
+    let error = sequences(&mut watch).await.unwrap_err();
+    assert_eq!(error.rejection().unwrap().code, Code::NotFound);
+    assert!(watch.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_that_gets_nowhere_gives_up() {
+    let cut = || vec![Step::Fail(Status::unavailable("never"))];
+    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: never");
+    assert!(tokens(&fake).len() > 1);
+}
+
+#[tokio::test]
+async fn a_watch_whose_streams_open_but_tell_nothing_gives_up() {
+    let slow = 2 * brief().longest_pause;
+    let cut = || vec![Step::Linger(slow), Step::Fail(Status::unavailable("no broker"))];
+    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: no broker");
+}
+
+#[tokio::test]
+async fn a_result_in_parts_is_joined_across_a_cut() {
+    let run = |offset: i32, names: &[&str], values: &[f64]| Solution {
+        variable_offset: offset,
+        variable_names: names.iter().map(ToString::to_string).collect(),
+        values: values.to_vec(),
+        ..Solution::default()
+    };
+    let result = SolveResult { solution: None, solution_parts: 2, ..wyndor() };
+    let fake = Fake::start(script([
+        vec![
+            event(1, queued()),
+            event(2, part(0, 2, run(0, &["a", "b"], &[1.0, 2.0]))),
+            Step::Fail(Status::unavailable("")),
+        ],
+        vec![
+            event(3, part(1, 2, run(2, &["c"], &[3.0]))),
+            event(4, finished(JobState::Succeeded, Some(result))),
+        ],
+    ]));
+    let outcome = client(&fake).result("job-1").await.unwrap();
+    let solution = outcome.solution().unwrap();
+    assert_eq!(solution.variable_names, ["a", "b", "c"]);
+    assert_eq!(solution.values, [1.0, 2.0, 3.0]);
+    assert!(fake.script.seen_watches.lock().unwrap().iter().all(|watch| watch.skip_progress));
+}
+
+#[tokio::test]
+async fn a_list_goes_through_all_pages() {
+    let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
+    let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
+    let request = ListJobsRequest { page_size: 2, ..ListJobsRequest::default() };
+    let jobs: Vec<_> = client(&fake).list(request).try_collect().await.unwrap();
+    let ids: Vec<_> = jobs.iter().map(|job| job.job_id.as_str()).collect();
+    assert_eq!(ids, ["job-0", "job-1", "job-2", "job-3", "job-4"]);
+    assert_eq!(fake.script.seen_lists.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn calls_can_be_spawned() {
+    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let client = client(&fake);
+    let objective = tokio::spawn(async move {
+        let job = client.submit(SubmitJobRequest::default()).await?;
+        Ok::<_, Error>(client.result(&job.job_id).await?.objective())
+    });
+    assert_eq!(objective.await.unwrap().unwrap(), Some(3600.0));
+}

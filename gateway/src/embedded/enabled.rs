@@ -1,0 +1,63 @@
+//! A mesh in this process: jobs live in its memory and end with it.
+
+use std::{sync::Arc, time::Duration};
+
+use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
+use solvemesh_gateway::config::Args;
+use solvemesh_worker::{OWN_LANES, SolverCommandLine, Worker, WorkerConfig};
+use tracing::warn;
+
+/// How long running solves may continue at shutdown. Short, because their jobs end with this
+/// process anyway.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A program that may run as a solver process exits where an allocation fails.
+#[global_allocator]
+static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
+
+/// The worker slots of this process.
+pub(crate) struct EmbeddedWorker(Worker);
+
+impl EmbeddedWorker {
+    /// Stops the slots.
+    pub(crate) async fn stop(self) {
+        self.0.drain(DRAIN).await;
+    }
+}
+
+/// Starts the mesh and its slots.
+///
+/// # Errors
+///
+/// When `--slots` and `--lanes` do not name the same lanes.
+pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
+    warn!("no --amqp: jobs are solved in this process and end with it");
+    let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
+    let mut config = WorkerConfig {
+        name: "embedded".to_owned(),
+        solver: SolverCommandLine::this_program(["solver"]),
+        ..WorkerConfig::default()
+    };
+    if let Some(slots) = &args.slots {
+        config.slots = slots.parse()?;
+    }
+    for (lane, _) in config.slots.iter() {
+        let known = args.lanes.contains(lane) || OWN_LANES.contains(&lane.as_str());
+        anyhow::ensure!(known, "--slots: there is no lane {lane} in --lanes");
+    }
+    for lane in &args.lanes {
+        let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);
+        anyhow::ensure!(served, "--slots: nobody would solve the jobs of lane {lane}");
+    }
+    let worker = Worker::start(mesh.clone(), config);
+    Ok((mesh, EmbeddedWorker(worker)))
+}
+
+/// Runs this process as a solver process: tasks on standard input, reports on standard output.
+///
+/// # Errors
+///
+/// When a pipe fails.
+pub(crate) fn run_solver() -> anyhow::Result<()> {
+    Ok(solvemesh_solver::run()?)
+}

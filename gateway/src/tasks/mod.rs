@@ -1,0 +1,5 @@
+//! Background tasks of a gateway.
+
+pub mod dead_letters;
+pub mod expiry;
+pub mod lookups;

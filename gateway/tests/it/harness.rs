@@ -1,0 +1,216 @@
+//! A gateway over a mesh in memory, and a worker that does what a test says.
+
+use std::{sync::Arc, time::Duration};
+
+use solvemesh::{
+    broker::v1::{AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, log_entry},
+    v1::{
+        Event, Finished, Job, JobState, Model, SolveResult, SubmitJobRequest, WatchResultsRequest,
+        WatchResultsResponse, model, watch_results_response::Kind as Response,
+    },
+};
+use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
+use solvemesh_gateway::{
+    api::server::{Origins, serve},
+    jobs::{Jobs, watch},
+    policy::Policy,
+    table::{Kept, Table},
+    tasks::{expiry, lookups},
+};
+use solvemesh_rpc::job_service_client::JobServiceClient;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt;
+
+pub(crate) const WYNDOR: &str = "Maximize\n p: 300 doors + 500 windows\nSubject To\n \
+    a: doors <= 4\n b: 2 windows <= 12\n c: 3 doors + 2 windows <= 18\nEnd\n";
+
+pub(crate) fn policy() -> Policy {
+    Policy {
+        max_message_bytes: 4 << 20,
+        model: solvemesh_model::Limits::default(),
+        default_time_limit: Duration::from_secs(60),
+        max_time_limit: Duration::from_secs(600),
+        max_deadline: Duration::from_secs(3600),
+        max_live_jobs: 100,
+        max_watchers: 8,
+        max_jobs_per_watch: 10,
+        max_scenarios: 1_000,
+        max_requests: 100,
+        max_live_bytes: 1 << 20,
+        log_bytes: 1 << 30,
+        kept: Kept {
+            jobs: 100,
+            bytes: 1 << 20,
+            age: Duration::from_secs(3600),
+            results: 100,
+            result_bytes: 1 << 20,
+            result_age: Duration::from_secs(3600),
+        },
+        lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
+        heartbeat: Duration::from_millis(200),
+        watcher_patience: Duration::from_secs(60),
+        patience: Duration::from_secs(5),
+        ephemeral: true,
+    }
+}
+
+/// A gateway over a mesh.
+pub(crate) struct Gateway {
+    pub(crate) client: JobServiceClient<Channel>,
+    pub(crate) channel: Channel,
+    pub(crate) stop: CancellationToken,
+    pub(crate) served: tokio::task::JoinHandle<()>,
+}
+
+impl Gateway {
+    pub(crate) async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let table = Table::follow(mesh.clone(), policy.kept, None);
+        table.ready().wait_for(|ready| *ready).await.unwrap();
+        let jobs = Jobs::new(mesh, table, policy);
+        tokio::spawn(expiry::run(jobs.clone()));
+        tokio::spawn(lookups::run(jobs.clone()));
+        tokio::spawn(watch::keep_pace(jobs.clone()));
+        let stop = CancellationToken::new();
+        let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
+        let served = tokio::spawn(async move { server.await.unwrap() });
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        let client = JobServiceClient::new(channel.clone());
+        Self { client, channel, stop, served }
+    }
+
+    pub(crate) async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {
+        let response = self.client.clone().submit_job(request).await?;
+        Ok(response.into_inner().job.unwrap())
+    }
+
+    pub(crate) async fn watch(
+        &self,
+        jobs: &[&str],
+        token: &str,
+    ) -> Result<Vec<WatchResultsResponse>, Status> {
+        let request = WatchResultsRequest {
+            job_ids: jobs.iter().map(ToString::to_string).collect(),
+            resume_token: token.to_owned(),
+            ..Default::default()
+        };
+        collect(self.client.clone().watch_results(request).await?.into_inner()).await
+    }
+}
+
+pub(crate) async fn collect(
+    mut stream: tonic::Streaming<WatchResultsResponse>,
+) -> Result<Vec<WatchResultsResponse>, Status> {
+    let mut responses = Vec::new();
+    while let Some(response) = stream.message().await? {
+        responses.push(response);
+    }
+    Ok(responses)
+}
+
+pub(crate) fn memory() -> Arc<dyn Mesh> {
+    Arc::new(MemoryMesh::new(MemoryConfig::default()))
+}
+
+pub(crate) fn wyndor() -> SubmitJobRequest {
+    let model = Model {
+        name: "Wyndor".to_owned(),
+        form: Some(model::Form::Lp(WYNDOR.to_owned())),
+        ..Model::default()
+    };
+    SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
+}
+
+/// Takes the next job of the express lane and acks it.
+pub(crate) async fn take(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
+    let (job, lease) = hold(mesh).await;
+    lease.ack().await.unwrap();
+    job
+}
+
+/// Takes the next job of the express lane.
+pub(crate) async fn hold(mesh: &Arc<dyn Mesh>) -> (Box<JobEnvelope>, Lease) {
+    hold_of(mesh, "express").await
+}
+
+/// Takes the next job of a lane.
+pub(crate) async fn hold_of(mesh: &Arc<dyn Mesh>, lane: &str) -> (Box<JobEnvelope>, Lease) {
+    let lane: Lane = lane.parse().unwrap();
+    let mut jobs = mesh.consume(&lane, 1).await.unwrap();
+    let delivery: Delivery = jobs.next().await.unwrap();
+    match delivery.payload {
+        Payload::Job(job) => (job, delivery.lease),
+        other => panic!("no job: {other:?}"),
+    }
+}
+
+pub(crate) async fn report(
+    mesh: &Arc<dyn Mesh>,
+    job: &JobEnvelope,
+    number: u32,
+    kind: log_entry::Kind,
+) {
+    report_by(mesh, job, "attempt", number, kind).await;
+}
+
+pub(crate) async fn report_by(
+    mesh: &Arc<dyn Mesh>,
+    job: &JobEnvelope,
+    attempt: &str,
+    number: u32,
+    kind: log_entry::Kind,
+) {
+    mesh.append(LogEntry {
+        time: None,
+        job_id: job.job_id.clone(),
+        digest: job.digest.clone(),
+        attempt_id: attempt.to_owned(),
+        number,
+        kind: Some(kind),
+    })
+    .await
+    .unwrap();
+}
+
+pub(crate) fn started(job: &JobEnvelope) -> log_entry::Kind {
+    log_entry::Kind::Started(AttemptStarted {
+        worker: "test".to_owned(),
+        description: job.description.clone(),
+        submit_time: job.submit_time,
+        worker_id: "process".to_owned(),
+        start_objective: None,
+    })
+}
+
+pub(crate) fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
+    let parts = solution.as_ref().map_or(0, |solution| solution.parts);
+    let result =
+        SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
+    let outcome =
+        Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() };
+    log_entry::Kind::Finished(JobFinished {
+        outcome: Some(outcome),
+        solution,
+        ..JobFinished::default()
+    })
+}
+
+pub(crate) fn events(responses: &[WatchResultsResponse]) -> Vec<&Event> {
+    let event =
+        |response: &'_ WatchResultsResponse| matches!(response.kind, Some(Response::Event(_)));
+    let events = responses.iter().filter(|response| event(response));
+    events
+        .map(|response| match &response.kind {
+            Some(Response::Event(event)) => event,
+            _ => unreachable!(),
+        })
+        .collect()
+}
+
+pub(crate) fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}

@@ -1,0 +1,7 @@
+//! The gateway over a mesh in memory.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod harness;
+mod retention;
+mod service;
+mod sweeps;

@@ -1,0 +1,148 @@
+//! What has left a gateway's memory, and what has left the log.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::harness::*;
+use solvemesh::{
+    broker::v1::{JobFinished, LogEntry, Marker, log_entry},
+    v1::{
+        Event, Finished, GetJobRequest, Job, JobState, JobView, ListJobsRequest, Solution,
+        SolveResult, event, watch_results_response::Kind as Response,
+    },
+};
+use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
+use solvemesh_gateway::{policy::Policy, table::Kept};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// Nothing of a result stays in memory.
+fn forgetful() -> Policy {
+    let policy = policy();
+    Policy { kept: Kept { results: 0, ..policy.kept }, ..policy }
+}
+
+fn small_log() -> Arc<dyn Mesh> {
+    Arc::new(MemoryMesh::new(MemoryConfig { log_bytes: 100_000, ..MemoryConfig::default() }))
+}
+
+fn solved() -> log_entry::Kind {
+    let solution = Solution { values: vec![2.0, 6.0], ..Solution::default() };
+    let result = SolveResult { solution: Some(solution), ..SolveResult::default() };
+    let state = JobState::Succeeded.into();
+    let outcome = Finished { state, result: Some(result), ..Finished::default() };
+    log_entry::Kind::Finished(JobFinished { outcome: Some(outcome), ..JobFinished::default() })
+}
+
+/// Has a job solved, and waits until the gateway knows.
+async fn solve(gateway: &Gateway, mesh: &Arc<dyn Mesh>) -> String {
+    let id = gateway.submit(wyndor()).await.unwrap().job_id;
+    let envelope = take(mesh).await;
+    report(mesh, &envelope, 1, started(&envelope)).await;
+    report(mesh, &envelope, 2, solved()).await;
+    gateway.watch(&[&id], "").await.unwrap();
+    id
+}
+
+async fn get(gateway: &Gateway, job_id: &str) -> Result<Job, Status> {
+    let request = GetJobRequest { job_id: job_id.to_owned(), view: JobView::Full.into() };
+    Ok(gateway.client.clone().get_job(request).await?.into_inner().job.unwrap())
+}
+
+/// Makes a small log let go of all that it has.
+async fn overrun(mesh: &Arc<dyn Mesh>) {
+    for _ in 0..3 {
+        let nonce = "x".repeat(60_000);
+        let marker = log_entry::Kind::Marker(Marker { nonce, ..Marker::default() });
+        let time = Some(SystemTime::now().into());
+        mesh.append(LogEntry { time, kind: Some(marker), ..LogEntry::default() }).await.unwrap();
+    }
+}
+
+fn values(event: &Event) -> Vec<f64> {
+    match &event.kind {
+        Some(event::Kind::Finished(finished)) => {
+            finished.result.clone().unwrap().solution.unwrap().values
+        }
+        other => panic!("no end: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_left_memory_is_read_again_from_the_log() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), forgetful()).await;
+    let id = solve(&gateway, &mesh).await;
+
+    let job = get(&gateway, &id).await.unwrap();
+    assert_eq!(job.result.unwrap().solution.unwrap().values, [2.0, 6.0]);
+    assert!(!job.solution_omitted);
+    let watched = gateway.watch(&[&id], "").await.unwrap();
+    assert_eq!(values(events(&watched).last().unwrap()), [2.0, 6.0]);
+
+    let request = ListJobsRequest { view: JobView::Full.into(), ..ListJobsRequest::default() };
+    let listed = gateway.client.clone().list_jobs(request).await.unwrap().into_inner().jobs;
+    assert!(listed[0].solution_omitted, "a list reads nothing again, and says so");
+}
+
+#[tokio::test]
+async fn a_result_that_left_the_log_too_is_not_found_for_that_reason() {
+    let mesh = small_log();
+    let gateway = Gateway::over(mesh.clone(), forgetful()).await;
+    let id = solve(&gateway, &mesh).await;
+    overrun(&mesh).await;
+    let gone = get(&gateway, &id).await.unwrap_err();
+    assert_eq!((gone.code(), reason(&gone).as_str()), (Code::NotFound, "JOB_FORGOTTEN"));
+    let gone = gateway.watch(&[&id], "").await.unwrap_err();
+    assert_eq!((gone.code(), reason(&gone).as_str()), (Code::NotFound, "JOB_FORGOTTEN"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_on_a_truncated_log_tells_old_tokens_so() {
+    let mesh = small_log();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let old = solve(&gateway, &mesh).await;
+    let watched = gateway.watch(&[&old], "").await.unwrap();
+    let token = watched[0].resume_token.clone();
+    overrun(&mesh).await;
+    let id = gateway.submit(wyndor()).await.unwrap().job_id;
+
+    let later = Gateway::over(mesh.clone(), policy()).await;
+    let unknown = get(&later, &old).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    let stale = later.watch(&[&id], &token).await.unwrap_err();
+    assert_eq!((stale.code(), reason(&stale).as_str()), (Code::OutOfRange, "TOKEN_TOO_OLD"));
+}
+
+#[tokio::test]
+async fn a_live_job_never_leaves_the_log_as_no_others_are_taken_in_time() {
+    let mesh = memory();
+    let bounded = Policy { log_bytes: 20_000, ..policy() };
+    let gateway = Gateway::over(mesh.clone(), bounded).await;
+    let oldest = gateway.submit(wyndor()).await.unwrap();
+    let refused = loop {
+        match gateway.submit(wyndor()).await {
+            Ok(_) => {
+                let envelope = tokio::time::timeout(Duration::from_secs(5), take(&mesh)).await;
+                let envelope = envelope.unwrap();
+                if envelope.job_id != oldest.job_id {
+                    report(&mesh, &envelope, 1, started(&envelope)).await;
+                    report(&mesh, &envelope, 2, solved()).await;
+                }
+            }
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("log_max_bytes"), "{}", refused.message());
+    assert!(refused.get_error_details().retry_info().is_some());
+
+    let request = solvemesh::v1::CancelJobRequest { job_id: oldest.job_id.clone() };
+    gateway.client.clone().cancel_job(request).await.unwrap();
+    // Every other job has ended too, or is about to be seen to have.
+    let watched = gateway.watch(&[&oldest.job_id], "").await.unwrap();
+    assert!(matches!(watched.last().unwrap().kind, Some(Response::Event(_))));
+    gateway.submit(wyndor()).await.unwrap();
+}

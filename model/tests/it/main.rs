@@ -1,0 +1,6 @@
+//! Models through the public functions of the crate.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod instances;
+mod long_inputs;
+mod properties;

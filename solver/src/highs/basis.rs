@@ -1,0 +1,78 @@
+//! What HiGHS holds of a basis: its matrix, factorised, to solve with.
+
+use std::ptr;
+
+use highs_sys as sys;
+
+use super::Highs;
+
+/// What is basic in one place of the basis matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basic {
+    /// A variable.
+    Column(usize),
+    /// The activity of a constraint.
+    Row(usize),
+}
+
+impl Highs {
+    /// What is basic, in the order of the basis matrix, as many as there are rows; `None`
+    /// where there is no basis that can be factorised.
+    pub(crate) fn basics(&mut self) -> Option<Vec<Basic>> {
+        if self.entries() == 0 {
+            // HiGHS 1.15 crashes as it factorises the basis of an empty matrix.
+            return None;
+        }
+        // SAFETY: `instance` is alive.
+        let rows = unsafe { sys::Highs_getNumRow(self.raw()) };
+        let mut basics: Vec<sys::HighsInt> = vec![0; usize::try_from(rows).ok()?];
+        // SAFETY: `instance` is alive and writes an index for each row.
+        let status = unsafe { sys::Highs_getBasicVariables(self.raw(), basics.as_mut_ptr()) };
+        if status != sys::kHighsStatusOk {
+            return None;
+        }
+        let basic = |index: sys::HighsInt| match usize::try_from(index) {
+            Ok(column) => Some(Basic::Column(column)),
+            Err(_) => usize::try_from(-(index + 1)).ok().map(Basic::Row),
+        };
+        basics.into_iter().map(basic).collect()
+    }
+
+    /// Solves B z = b with the basis matrix B into `solution`: both have an entry for each
+    /// row, z in the order of [`Self::basics`]. Tells whether that worked.
+    pub(crate) fn solve_basis(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
+        self.fits(rhs, solution)
+            // SAFETY: `instance` is alive; both arrays have an entry for each row, and the
+            // numbers of entries other than 0 are not wanted, for which null stands.
+            && unsafe {
+                sys::Highs_getBasisSolve(
+                    self.raw(),
+                    rhs.as_ptr(),
+                    solution.as_mut_ptr(),
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                ) == sys::kHighsStatusOk
+            }
+    }
+
+    /// Solves Bᵀ y = b likewise: b is in the order of [`Self::basics`].
+    pub(crate) fn solve_basis_transposed(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
+        self.fits(rhs, solution)
+            // SAFETY: as above.
+            && unsafe {
+                sys::Highs_getBasisTransposeSolve(
+                    self.raw(),
+                    rhs.as_ptr(),
+                    solution.as_mut_ptr(),
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                ) == sys::kHighsStatusOk
+            }
+    }
+
+    fn fits(&self, rhs: &[f64], solution: &[f64]) -> bool {
+        // SAFETY: `instance` is alive.
+        let rows = unsafe { sys::Highs_getNumRow(self.raw()) };
+        usize::try_from(rows).is_ok_and(|rows| rhs.len() == rows && solution.len() == rows)
+    }
+}

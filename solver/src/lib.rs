@@ -1,0 +1,58 @@
+//! The solver process, and the only crate that links a solver.
+//!
+//! A worker runs this in a process of its own, so that a crash or a kill costs one attempt of
+//! one job and never the worker. The process reads one task after another from standard input
+//! and writes its reports to standard output ([`serve()`]); the messages are those of
+//! `solvemesh.solver.v1`, framed as in [`frame`]. There is neither an async runtime nor a
+//! broker here.
+//!
+//! | solver | way | why |
+//! | --- | --- | --- |
+//! | HiGHS (and `AUTO`) | straight through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
+//! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | a solver is worth having where it costs a small file. CBC and SCIP need system libraries, and are cargo features |
+//!
+//! What a solver says about its own result is taken over (`termination.rs`); where it does
+//! not hold, the model is solved once more (`doubts.rs`). The last word has the worker,
+//! which checks every result outside of this process.
+
+mod arrays;
+mod direct;
+mod doubts;
+pub mod frame;
+mod good_lp;
+mod highs;
+mod memory;
+mod pipes;
+mod polish;
+mod proof;
+mod report;
+#[cfg(test)]
+mod samples;
+mod sensitivity;
+mod serve;
+mod settings;
+mod start;
+mod subset;
+mod sweep;
+mod task;
+mod termination;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use memory::{ExitOnOom, OUT_OF_MEMORY};
+pub use serve::serve;
+
+/// Runs a solver process: serves standard input and output until the worker closes them.
+///
+/// The program must have [`ExitOnOom`] as its global allocator.
+///
+/// # Errors
+///
+/// See [`serve()`].
+pub fn run() -> io::Result<()> {
+    memory::exit_on_failed_allocation();
+    let (commands, reports) = pipes::take()?;
+    serve(commands, reports)
+}

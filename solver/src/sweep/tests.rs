@@ -1,0 +1,342 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+
+use proptest::prelude::*;
+use solvemesh::{
+    solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind},
+    v1::{
+        GridAxis, LinearModel, ObjectiveSense, Parameter, ParameterKind, ScenarioGrid,
+        ScenarioRange, ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
+    },
+};
+use solvemesh_model::{
+    sweep::{Patched, Scenarios},
+    verify::objective,
+};
+
+use solvemesh_testkit::models::instance;
+
+use super::Sweeps;
+use crate::{
+    report::Reports,
+    samples::{Pipe, dense, wyndor},
+    tests::{solve, termination},
+};
+
+fn variable(kind: ParameterKind, index: i32) -> Parameter {
+    Parameter { kind: kind.into(), variable_index: Some(index), ..Parameter::default() }
+}
+
+fn constraint(kind: ParameterKind, index: i32) -> Parameter {
+    Parameter { kind: kind.into(), constraint_index: Some(index), ..Parameter::default() }
+}
+
+fn grid(axes: &[(Parameter, f64, f64, i32)]) -> Sweep {
+    let axis = |(parameter, from, to, points): &(Parameter, f64, f64, i32)| GridAxis {
+        parameter: Some(parameter.clone()),
+        from: Some(*from),
+        to: Some(*to),
+        points: *points,
+        values: Vec::new(),
+    };
+    let grid = ScenarioGrid { axes: axes.iter().map(axis).collect() };
+    Sweep { scenarios: Some(sweep::Scenarios::Grid(grid)), ..Sweep::default() }
+}
+
+/// The outcomes of all scenarios, by their index, and each model.
+fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcome)> {
+    let scenarios = Scenarios::of(sweep.clone(), model).unwrap();
+    let count = i32::try_from(scenarios.count()).unwrap();
+    let pipe = Pipe::default();
+    let reports = Reports::new(pipe.clone());
+    let mut sweeps = Sweeps::default();
+    let half = count / 2;
+    for (task, (first, count)) in (1..).zip([(0, half), (half, count - half)]) {
+        let begins = task == 1;
+        let task = SweepTask {
+            task,
+            model: begins.then(|| model.clone()),
+            sweep: begins.then(|| sweep.clone()),
+            options: begins.then(SolveOptions::default),
+            scenarios: vec![ScenarioRange { first, count }],
+        };
+        sweeps.solve(&reports, task, &AtomicBool::new(false)).unwrap();
+    }
+    let mut outcomes = BTreeMap::new();
+    let mut ends = 0;
+    for report in pipe.reports() {
+        match report.kind {
+            Some(Kind::Scenarios(batch)) => {
+                for outcome in batch.outcomes {
+                    assert!(outcomes.insert(outcome.index, outcome).is_none(), "answered twice");
+                }
+            }
+            Some(Kind::ScenariosDone(_)) => ends += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((outcomes.len(), ends), (scenarios.count(), 2));
+    let mut patched = Patched::new(model.clone(), &scenarios);
+    let with_model = |(scenario, outcome)| {
+        patched.turn_to(&scenarios, scenario);
+        (patched.model().clone(), outcome)
+    };
+    outcomes.into_values().enumerate().map(with_model).collect()
+}
+
+/// Compares each scenario with a cold solve; tells how many needed no iteration.
+fn agree_with_cold_solves(model: &LinearModel, sweep: &Sweep) -> usize {
+    let swept = swept(model, sweep);
+    for (scenario, (model, outcome)) in swept.iter().enumerate() {
+        let cold = solve(model.clone());
+        let expected = termination(&cold);
+        assert_eq!(outcome.reason, expected.reason, "scenario {scenario}");
+        let Some(expected) = expected.objective else { continue };
+        let found = objective(model, &outcome.values);
+        let error = (found - expected).abs() / expected.abs().max(1.0);
+        assert!(error <= 1e-6, "scenario {scenario}: {found} instead of {expected}");
+    }
+    swept.iter().filter(|(_, outcome)| outcome.iterations == 0).count()
+}
+
+#[test]
+fn the_basis_of_a_neighbour_answers_for_most_costs() {
+    let sweep = grid(&[(variable(ParameterKind::Objective, 1), 100.0, 1000.0, 1001)]);
+    let swept = swept(&wyndor(), &sweep);
+    let mut iterations = 0;
+    for (model, outcome) in &swept {
+        let rate = model.objective[1];
+        // (4, 3) is the best vertex up to a rate of 200, and (2, 6) from there on.
+        let expected = (1200.0 + 3.0 * rate).max(600.0 + 6.0 * rate);
+        assert_eq!(outcome.reason, Reason::Optimal as i32);
+        assert!((objective(model, &outcome.values) - expected).abs() <= 1e-9 * expected, "{rate}");
+        iterations += outcome.iterations;
+    }
+    assert!(iterations <= 8, "{iterations} iterations");
+}
+
+#[test]
+fn bounds_costs_and_coefficients_move_together() {
+    let axes = [
+        (variable(ParameterKind::Objective, 1), -100.0, 600.0, 8),
+        (constraint(ParameterKind::RightHandSide, 2), -2.0, 30.0, 9),
+        (variable(ParameterKind::VariableUpper, 0), 0.0, 5.0, 3),
+    ];
+    let proven = agree_with_cold_solves(&wyndor(), &grid(&axes));
+    assert!(proven > 50, "{proven} proven by a neighbour");
+    let moving = Parameter { variable_index: Some(0), ..constraint(ParameterKind::Coefficient, 1) };
+    let axes = [(moving, -1.0, 5.0, 7), (axes[1].0.clone(), 0.0, 30.0, 4)];
+    agree_with_cold_solves(&wyndor(), &grid(&axes));
+}
+
+#[test]
+fn what_has_no_solution_does_not_stop_the_rest() {
+    let table = ScenarioTable {
+        parameters: vec![
+            variable(ParameterKind::VariableLower, 0),
+            constraint(ParameterKind::ConstraintUpper, 1),
+            constraint(ParameterKind::ConstraintUpper, 2),
+        ],
+        count: Some(4),
+        // Feasible, crossed with the rows, unbounded, feasible.
+        values: vec![
+            0.0,
+            12.0,
+            18.0,
+            5.0,
+            12.0,
+            18.0,
+            0.0,
+            f64::INFINITY,
+            f64::INFINITY,
+            1.0,
+            12.0,
+            18.0,
+        ],
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    let reasons: Vec<i32> =
+        swept(&wyndor(), &sweep).into_iter().map(|(_, outcome)| outcome.reason).collect();
+    let expected = [Reason::Optimal, Reason::Infeasible, Reason::Unbounded, Reason::Optimal];
+    assert_eq!(reasons, expected.map(|reason| reason as i32));
+}
+
+#[test]
+fn crossed_bounds_are_seen_where_a_neighbour_is_at_one_of_them() {
+    let table = ScenarioTable {
+        parameters: vec![
+            variable(ParameterKind::VariableLower, 0),
+            variable(ParameterKind::VariableUpper, 0),
+        ],
+        count: Some(4),
+        // In the second, doors are at their upper bound; that of the third would be as good.
+        values: vec![0.0, 4.0, 0.0, 1.0, 3.0, 2.0, 0.5, 1.0],
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    agree_with_cold_solves(&wyndor(), &sweep);
+}
+
+#[test]
+fn right_hand_sides_and_costs_of_real_models_agree_with_cold_solves() {
+    for file in ["lp/25fv47.mps", "lp/pilot4.mps", "lp/afiro.mps"] {
+        let Some(model) = instance(file) else { return };
+        let row = (0..model.constraint_lower.len())
+            .rev()
+            .find(|&row| {
+                let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+                lower == upper && lower != 0.0 || lower.is_finite() != upper.is_finite()
+            })
+            .unwrap();
+        let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        let base = if lower.is_finite() { lower } else { upper };
+        let column = model.objective.iter().position(|&cost| cost != 0.0).unwrap();
+        let cost = model.objective[column];
+        let wide =
+            |base: f64| (base - 0.02 * base.abs().max(1.0), base + 0.02 * base.abs().max(1.0));
+        let axes = [
+            (constraint(ParameterKind::RightHandSide, i32::try_from(row).unwrap()), wide(base)),
+            (variable(ParameterKind::Objective, i32::try_from(column).unwrap()), wide(cost)),
+        ];
+        let axes = axes.map(|(parameter, (from, to))| (parameter, from, to, 5));
+        let proven = agree_with_cold_solves(&model, &grid(&axes));
+        eprintln!("{file}: {proven} of 25 proven by a neighbour");
+    }
+}
+
+#[test]
+fn capacities_of_a_mip_agree_with_cold_solves() {
+    let Some(model) = instance("mip/p0201.mps") else { return };
+    let row = model.constraint_upper.iter().position(|upper| upper.is_finite()).unwrap();
+    let upper = model.constraint_upper[row];
+    let parameter = constraint(ParameterKind::ConstraintUpper, i32::try_from(row).unwrap());
+    let sweep = grid(&[(parameter, upper - 2.0, upper + 2.0, 3)]);
+    let swept = swept(&model, &sweep);
+    for (model, outcome) in swept {
+        let cold = termination(&solve(model.clone())).objective.unwrap();
+        let found = objective(&model, &outcome.values);
+        // Each is within the gap of 1e-4 of the best.
+        assert!((found - cold).abs() <= 2e-4 * cold.abs(), "{found} instead of {cold}");
+    }
+}
+
+#[test]
+fn a_model_without_entries_is_swept() {
+    let model = dense(ObjectiveSense::Minimize, &[3.0], &[(f64::NEG_INFINITY, &[0.0], 3.0)]);
+    let model = LinearModel { variable_lower: vec![-1.0], variable_upper: vec![1.0], ..model };
+    let sweep = grid(&[(variable(ParameterKind::Objective, 0), 1.0, 3.0, 3)]);
+    let swept = swept(&model, &sweep);
+    let objectives: Vec<f64> =
+        swept.iter().map(|(model, outcome)| objective(model, &outcome.values)).collect();
+    assert_eq!(objectives, [-1.0, -2.0, -3.0]);
+}
+
+#[test]
+fn a_scenario_after_an_unbounded_one_is_answered() {
+    let free = f64::NEG_INFINITY;
+    let rows: [(f64, &[f64], f64); 3] = [
+        (free, &[-1.0, 4.0, 0.5, 5.0, -2.0], 10.0),
+        (6.0, &[0.0, 2.0, 0.0, 0.0, 5.0], f64::INFINITY),
+        (free, &[5.0, 0.0, 2.0, 0.0, 3.0], 0.0),
+    ];
+    let model = dense(ObjectiveSense::Minimize, &[1.0, -2.0, 2.0, 2.0, 0.0], &rows);
+    let model = LinearModel {
+        variable_lower: vec![2.0, 0.0, free, free, free],
+        variable_upper: vec![4.0, 5.0, f64::INFINITY, f64::INFINITY, 4.0],
+        ..model
+    };
+    let sweep = grid(&[(variable(ParameterKind::VariableFixed, 4), 1.0, 0.0, 2)]);
+    for (_, outcome) in swept(&model, &sweep) {
+        assert_eq!(outcome.reason(), Reason::Unbounded);
+        assert!(outcome.unbounded_ray.is_some() && outcome.values.len() == 5, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_sweep_of_a_mip_is_not_misled_by_its_own_starts() {
+    let model = dense(
+        ObjectiveSense::Minimize,
+        &[1.0, -1.0, 0.0],
+        &[(4.5, &[5.0, -2.0, 0.0], f64::INFINITY)],
+    );
+    let model = LinearModel {
+        variable_lower: vec![f64::NEG_INFINITY, 0.0, 0.0],
+        variable_upper: vec![4.0, 5.0, 1.0],
+        variable_kinds: vec![2, 1, 2],
+        ..model
+    };
+    let sweep = grid(&[(variable(ParameterKind::Objective, 2), 8.0, -1.0, 2)]);
+    let objectives: Vec<f64> = swept(&model, &sweep)
+        .iter()
+        .map(|(model, outcome)| objective(model, &outcome.values))
+        .collect();
+    assert_eq!(objectives, [-2.0, -3.0]);
+}
+
+#[test]
+fn small_costs_are_swept_as_large_ones_are() {
+    // Each with a factor of its own, and none with that of the scenario before.
+    let rates: Vec<f64> = [1e-9, 5e-6, 0.25, 500.0].into();
+    let table = ScenarioTable {
+        parameters: vec![
+            variable(ParameterKind::Objective, 0),
+            variable(ParameterKind::Objective, 1),
+        ],
+        count: Some(4),
+        values: rates.iter().flat_map(|rate| [0.6 * rate, *rate]).collect(),
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    for (rate, (_, outcome)) in rates.iter().zip(swept(&wyndor(), &sweep)) {
+        assert_eq!(outcome.reason(), Reason::Optimal);
+        let near = outcome.values.iter().zip([2.0, 6.0]).all(|(x, at)| (x - at).abs() < 1e-9);
+        assert!(near, "{rate:e}: {:?}", outcome.values);
+    }
+}
+
+/// Small models with integers or without, and values for two of their numbers.
+fn small_sweeps() -> impl Strategy<Value = (LinearModel, Sweep)> {
+    let number = |range: std::ops::Range<i32>| range.prop_map(f64::from);
+    (2..4usize, 1..4usize).prop_flat_map(move |(n, m)| {
+        let rows =
+            prop::collection::vec((prop::collection::vec(number(-4..5), n), number(-6..13)), m);
+        let costs = prop::collection::vec(number(-5..6), n);
+        let kinds = prop::collection::vec(1..3i32, n);
+        let uppers =
+            prop::collection::vec(prop_oneof![4 => number(1..9), 1 => Just(f64::INFINITY)], n);
+        let values = prop::collection::vec((number(-6..7), number(-4..9)), 2..7);
+        (rows, costs, kinds, uppers, values, 0..n, 0..m).prop_map(
+            |(rows, costs, kinds, uppers, values, column, row)| {
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|(row, side)| (f64::NEG_INFINITY, row.as_slice(), *side))
+                    .collect();
+                let model = dense(ObjectiveSense::Maximize, &costs, &rows);
+                let model = LinearModel { variable_kinds: kinds, variable_upper: uppers, ..model };
+                let index = |index: usize| i32::try_from(index).unwrap();
+                let table = ScenarioTable {
+                    parameters: vec![
+                        variable(ParameterKind::Objective, index(column)),
+                        constraint(ParameterKind::ConstraintUpper, index(row)),
+                    ],
+                    count: Some(index(values.len())),
+                    values: values.iter().flat_map(|(cost, side)| [*cost, *side]).collect(),
+                    ..ScenarioTable::default()
+                };
+                let scenarios = Some(sweep::Scenarios::Table(table));
+                (model, Sweep { scenarios, ..Sweep::default() })
+            },
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn each_scenario_of_any_sweep_agrees_with_a_solve_of_its_own((model, sweep) in small_sweeps()) {
+        agree_with_cold_solves(&model, &sweep);
+    }
+}

@@ -1,0 +1,87 @@
+//! Whole tasks, through the solvers, in this process.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod duals;
+mod limits;
+mod microlp;
+mod others;
+mod sensitivity;
+mod serving;
+mod starts;
+
+use std::{sync::atomic::AtomicBool, time::Duration};
+
+use solvemesh::{
+    solver::v1::{Outcome, SolveTask, SolverReport},
+    v1::{LinearModel, SolveOptions, Termination, TerminationReason as Reason},
+};
+
+use solvemesh_testkit::models::with_kinds;
+
+use super::{
+    direct::Direct,
+    report::{Reports, duration},
+    samples::Pipe,
+    task,
+};
+
+/// An outcome and the reports before it.
+fn solve_by(
+    direct: &mut Direct,
+    model: LinearModel,
+    options: SolveOptions,
+    interrupt: &AtomicBool,
+) -> (Outcome, Vec<SolverReport>) {
+    let pipe = Pipe::default();
+    let outcome = solve_into(&Reports::new(pipe.clone()), direct, model, options, interrupt);
+    (outcome, pipe.reports())
+}
+
+fn solve_into(
+    reports: &Reports,
+    direct: &mut Direct,
+    model: LinearModel,
+    options: SolveOptions,
+    interrupt: &AtomicBool,
+) -> Outcome {
+    let task = SolveTask { task: 7, model: Some(model), options: Some(options) };
+    let outcome = task::solve(direct, reports, task, interrupt).unwrap();
+    direct.rest();
+    outcome
+}
+
+fn solve_with(model: LinearModel, options: SolveOptions) -> Outcome {
+    solve_by(&mut Direct::default(), model, options, &AtomicBool::new(false)).0
+}
+
+pub(super) fn solve(model: LinearModel) -> Outcome {
+    solve_with(model, SolveOptions::default())
+}
+
+pub(super) fn termination(outcome: &Outcome) -> &Termination {
+    outcome.result.as_ref().unwrap().termination.as_ref().unwrap()
+}
+
+fn reason(outcome: &Outcome) -> Reason {
+    termination(outcome).reason()
+}
+
+fn time_limit(limit: Duration) -> SolveOptions {
+    SolveOptions { time_limit: duration(limit), ..SolveOptions::default() }
+}
+
+#[track_caller]
+fn assert_optimal(outcome: &Outcome, objective: f64, values: &[f64]) {
+    assert_eq!(reason(outcome), Reason::Optimal, "{:?}", termination(outcome));
+    assert_close(&[termination(outcome).objective.unwrap()], &[objective]);
+    assert_close(&outcome.values, values);
+}
+
+#[track_caller]
+fn assert_close(found: &[f64], expected: &[f64]) {
+    let close = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 1e-6;
+    let same = found.len() == expected.len() && found.iter().zip(expected).all(close);
+    assert!(same, "{found:?} instead of {expected:?}");
+}

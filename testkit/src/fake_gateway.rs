@@ -1,0 +1,400 @@
+//! A gateway that follows a script, on a runtime of its own so that it can be killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::new_without_default,
+    missing_docs,
+    reason = "the script of a test: it fails by panicking"
+)]
+
+use std::{
+    collections::VecDeque,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream, stream::BoxStream};
+use solvemesh::v1::{
+    CancelJobRequest, CancelJobResponse, Event, Finished, GetCapabilitiesRequest,
+    GetCapabilitiesResponse, GetJobRequest, GetJobResponse, Job, JobDescription, JobState, Limits,
+    ListJobsRequest, ListJobsResponse, ModelSize, Queued, ScenarioExtreme, ScenarioResult,
+    ScenarioResults, Solution, SolutionPart, SolveRequest, SolveResponse, SolveResult,
+    SolveStatistics, Solver, SolverCapabilities, SolverOption, SolverOptionType, Started,
+    SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary, Termination,
+    TerminationCount, TerminationReason, VariableKind, Verification, WatchResultsRequest,
+    WatchResultsResponse, event::Kind, watch_results_response,
+};
+use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
+use tokio::{
+    net::TcpSocket,
+    runtime::Runtime,
+    sync::{Notify, mpsc},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+
+/// What a stream of events does next.
+pub enum Step {
+    /// Sends a response.
+    Send(Box<WatchResultsResponse>),
+    /// Ends with this status.
+    Fail(Status),
+    /// Waits for a cancel.
+    AwaitCancel,
+    /// Says nothing for so long.
+    Linger(Duration),
+    /// Says nothing more, and stays open.
+    Hang,
+}
+
+/// Answers, each used once, and what was asked.
+#[derive(Default)]
+pub struct Script {
+    pub submits: Mutex<VecDeque<Status>>,
+    pub watches: Mutex<VecDeque<Vec<Step>>>,
+    pub jobs: Vec<Job>,
+    pub seen_submits: Mutex<Vec<SubmitJobRequest>>,
+    pub seen_watches: Mutex<Vec<WatchResultsRequest>>,
+    pub seen_lists: Mutex<Vec<ListJobsRequest>>,
+    pub gets: Mutex<VecDeque<Status>>,
+    pub cancelled: Notify,
+}
+
+/// A running gateway; dropping it kills it, connections and all.
+pub struct Fake {
+    pub address: SocketAddr,
+    pub script: Arc<Script>,
+    runtime: Option<Runtime>,
+    cancels: Mutex<mpsc::UnboundedReceiver<()>>,
+}
+
+impl Fake {
+    pub fn start(script: Script) -> Self {
+        Self::listen("127.0.0.1:0".parse().unwrap(), script)
+    }
+
+    /// One gateway after another can be started at a place.
+    pub fn start_at(place: &Place, script: Script) -> Self {
+        Self::listen(place.address, script)
+    }
+
+    fn listen(address: SocketAddr, script: Script) -> Self {
+        let script = Arc::new(script);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let (cancel_seen, cancels) = mpsc::unbounded_channel();
+        let service = Service { script: Arc::clone(&script), cancel_seen };
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let server = Server::builder().add_service(JobServiceServer::new(service));
+            server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
+        });
+        Self { address, script, runtime: Some(runtime), cancels: Mutex::new(cancels) }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Blocks until a cancel was asked for.
+    pub fn await_cancel(&self) {
+        self.cancels.lock().unwrap().blocking_recv().unwrap();
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        // Its sockets are closed when its tasks are gone. Tests that are asynchronous
+        // themselves may not wait for that, but another thread may.
+        let runtime = self.runtime.take();
+        std::thread::spawn(|| drop(runtime)).join().unwrap();
+    }
+}
+
+/// An address where nobody listens but who is put there: the port is taken for nobody
+/// else, because a socket that does not listen holds it.
+pub struct Place {
+    pub address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // So that a listener, which std gives the same option, can share the port.
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { address: socket.local_addr().unwrap(), _socket: socket }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+struct Service {
+    script: Arc<Script>,
+    cancel_seen: mpsc::UnboundedSender<()>,
+}
+
+impl Service {
+    fn job(&self, id: &str) -> Result<Job, Status> {
+        let job = self.script.jobs.iter().find(|job| job.job_id == id).cloned();
+        job.ok_or_else(|| Status::not_found(format!("there is no job {id}")))
+    }
+}
+
+#[tonic::async_trait]
+impl JobService for Service {
+    async fn submit_job(
+        &self,
+        request: Request<SubmitJobRequest>,
+    ) -> Result<Response<SubmitJobResponse>, Status> {
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        let report = request.sweep.as_ref().map(|sweep| sweep.report.clone());
+        self.script.seen_submits.lock().unwrap().push(request);
+        match self.script.submits.lock().unwrap().pop_front() {
+            Some(status) => Err(status),
+            None if validate_only => {
+                let size = ModelSize { variables: 2, constraints: 3, nonzeros: 4, integers: 1 };
+                let description = JobDescription {
+                    size: Some(size),
+                    warnings: vec!["odd".into()],
+                    ..JobDescription::default()
+                };
+                let job = Job { description: Some(description), ..Job::default() };
+                Ok(Response::new(SubmitJobResponse { job: Some(job) }))
+            }
+            None => {
+                let sweep = report.map(|report| SweepDescription { report, ..Default::default() });
+                let description = Some(JobDescription { sweep, ..JobDescription::default() });
+                let job = Job { job_id: "job-1".into(), description, ..Job::default() };
+                Ok(Response::new(SubmitJobResponse { job: Some(job) }))
+            }
+        }
+    }
+
+    type WatchResultsStream = BoxStream<'static, Result<WatchResultsResponse, Status>>;
+
+    async fn watch_results(
+        &self,
+        request: Request<WatchResultsRequest>,
+    ) -> Result<Response<Self::WatchResultsStream>, Status> {
+        self.script.seen_watches.lock().unwrap().push(request.into_inner());
+        let steps = self.script.watches.lock().unwrap().pop_front();
+        let steps = steps.ok_or_else(|| Status::not_found("there is no such job"))?;
+        let script = Arc::clone(&self.script);
+        let responses = stream::iter(steps).filter_map(move |step| {
+            let script = Arc::clone(&script);
+            async move {
+                match step {
+                    Step::Send(response) => Some(Ok(*response)),
+                    Step::Fail(status) => Some(Err(status)),
+                    Step::AwaitCancel => {
+                        script.cancelled.notified().await;
+                        None
+                    }
+                    Step::Linger(time) => {
+                        tokio::time::sleep(time).await;
+                        None
+                    }
+                    Step::Hang => std::future::pending().await,
+                }
+            }
+        });
+        Ok(Response::new(responses.boxed()))
+    }
+
+    async fn solve(&self, _: Request<SolveRequest>) -> Result<Response<SolveResponse>, Status> {
+        Err(Status::unimplemented("nobody asks for this"))
+    }
+
+    async fn get_job(
+        &self,
+        request: Request<GetJobRequest>,
+    ) -> Result<Response<GetJobResponse>, Status> {
+        if let Some(status) = self.script.gets.lock().unwrap().pop_front() {
+            return Err(status);
+        }
+        let job = self.job(&request.into_inner().job_id)?;
+        Ok(Response::new(GetJobResponse { job: Some(job) }))
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<ListJobsRequest>,
+    ) -> Result<Response<ListJobsResponse>, Status> {
+        let request = request.into_inner();
+        self.script.seen_lists.lock().unwrap().push(request.clone());
+        let start: usize = request.page_token.parse().unwrap_or(0);
+        let end = start + usize::try_from(request.page_size).unwrap().min(2);
+        let jobs: Vec<_> = self.script.jobs.iter().skip(start).take(end - start).cloned().collect();
+        let more = end < self.script.jobs.len();
+        let next_page_token = if more { end.to_string() } else { String::new() };
+        Ok(Response::new(ListJobsResponse { jobs, next_page_token }))
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<CancelJobRequest>,
+    ) -> Result<Response<CancelJobResponse>, Status> {
+        self.script.cancelled.notify_one();
+        let _ = self.cancel_seen.send(());
+        let job_id = request.into_inner().job_id;
+        let job = Job {
+            job_id,
+            state: JobState::Running.into(),
+            cancel_requested: true,
+            ..Job::default()
+        };
+        Ok(Response::new(CancelJobResponse { job: Some(job) }))
+    }
+
+    async fn get_capabilities(
+        &self,
+        _: Request<GetCapabilitiesRequest>,
+    ) -> Result<Response<GetCapabilitiesResponse>, Status> {
+        let limits = Limits { max_variables: 1234, ..Limits::default() };
+        let option = SolverOption { name: "gap".into(), r#type: SolverOptionType::Double.into() };
+        let highs = SolverCapabilities {
+            solver: Solver::Highs.into(),
+            variable_kinds: vec![VariableKind::Integer.into()],
+            options: vec![option],
+            lane: "highs".into(),
+            ..SolverCapabilities::default()
+        };
+        let capabilities = GetCapabilitiesResponse {
+            solvers: vec![highs],
+            version: "9.9".into(),
+            lanes: vec!["express".into(), "standard".into()],
+            limits: Some(limits),
+            ..GetCapabilitiesResponse::default()
+        };
+        Ok(Response::new(capabilities))
+    }
+}
+
+/// A response with an event of `job-1`; its token is "after N".
+pub fn event(sequence: i32, kind: Kind) -> Step {
+    event_of("job-1", sequence, kind)
+}
+
+pub fn event_of(job_id: &str, sequence: i32, kind: Kind) -> Step {
+    let attempt = i32::from(sequence > 1);
+    let event =
+        Event { job_id: job_id.into(), sequence, attempt, kind: Some(kind), ..Event::default() };
+    Step::Send(Box::new(WatchResultsResponse {
+        kind: Some(watch_results_response::Kind::Event(event)),
+        resume_token: format!("after {sequence}"),
+    }))
+}
+
+pub fn queued() -> Kind {
+    Kind::Queued(Queued::default())
+}
+
+pub fn started() -> Kind {
+    Kind::Started(Started { worker: "worker-1".into(), start_objective: None })
+}
+
+pub fn part(index: i32, count: i32, solution: Solution) -> Kind {
+    Kind::SolutionPart(SolutionPart { index, count, solution: Some(solution) })
+}
+
+/// A batch of answers: the scenarios and their objectives, or none where they are infeasible.
+pub fn answered(answers: &[(i32, Option<f64>)]) -> Kind {
+    let result = |&(index, objective): &(i32, Option<f64>)| ScenarioResult {
+        index,
+        reason: reason_of(objective).into(),
+        objective,
+        iterations: 1,
+        ..ScenarioResult::default()
+    };
+    Kind::ScenarioResults(ScenarioResults { results: answers.iter().map(result).collect() })
+}
+
+fn reason_of(objective: Option<f64>) -> TerminationReason {
+    match objective {
+        Some(_) => TerminationReason::Optimal,
+        None => TerminationReason::Infeasible,
+    }
+}
+
+/// The end of a maximising sweep of so many scenarios, with these answers.
+pub fn swept(state: JobState, scenarios: i32, answers: &[(i32, Option<f64>)]) -> Kind {
+    let count = |reason| TerminationCount {
+        reason: i32::from(reason),
+        count: answers.iter().filter(|of| reason_of(of.1) == reason).count().try_into().unwrap(),
+    };
+    let extreme = |of: Option<(i32, f64)>| {
+        of.map(|(index, objective)| ScenarioExtreme { index, objective, ..Default::default() })
+    };
+    let solved = || answers.iter().filter_map(|&(index, objective)| Some((index, objective?)));
+    let summary = SweepSummary {
+        scenarios,
+        answered: answers.len().try_into().unwrap(),
+        counts: [TerminationReason::Optimal, TerminationReason::Infeasible].map(count).to_vec(),
+        best: extreme(solved().max_by(|one, other| one.1.total_cmp(&other.1))),
+        worst: extreme(solved().min_by(|one, other| one.1.total_cmp(&other.1))),
+        iterations: answers.len().try_into().unwrap(),
+        stopped_by: None,
+    };
+    Kind::Finished(Finished { state: state.into(), sweep: Some(summary), ..Finished::default() })
+}
+
+pub fn finished(state: JobState, result: Option<SolveResult>) -> Kind {
+    Kind::Finished(Finished { state: state.into(), result, ..Finished::default() })
+}
+
+pub fn succeeded(reason: TerminationReason) -> Kind {
+    let termination = Termination { reason: reason.into(), ..Termination::default() };
+    let result = SolveResult { termination: Some(termination), ..SolveResult::default() };
+    finished(JobState::Succeeded, Some(result))
+}
+
+/// The whole script of a job that ends like this.
+pub fn job_that(end: Kind) -> Script {
+    script([vec![event(1, queued()), event(2, started()), event(3, end)]])
+}
+
+pub fn script(watches: impl IntoIterator<Item = Vec<Step>>) -> Script {
+    Script { watches: Mutex::new(watches.into_iter().collect()), ..Script::default() }
+}
+
+/// The optimum of Wyndor Glass at a windows rate of 500.
+pub fn wyndor() -> SolveResult {
+    SolveResult {
+        termination: Some(Termination {
+            reason: TerminationReason::Optimal.into(),
+            objective: Some(3600.0),
+            bound: Some(3600.0),
+            gap: Some(0.0),
+            ..Termination::default()
+        }),
+        solution: Some(Solution {
+            variable_names: vec!["Doors".into(), "Windows".into()],
+            values: vec![2.0, 6.0],
+            reduced_costs: vec![0.0, 0.0],
+            constraint_names: vec!["Plant 1".into(), "Plant 2".into(), "Plant 3".into()],
+            activities: vec![2.0, 12.0, 18.0],
+            duals: vec![0.0, 150.0, 100.0],
+            ..Solution::default()
+        }),
+        verification: Some(Verification::default()),
+        statistics: Some(SolveStatistics {
+            solve_time: Some(prost_types::Duration { seconds: 0, nanos: 250_000_000 }),
+            ..SolveStatistics::default()
+        }),
+        solver: Solver::Highs.into(),
+        solver_version: "1.15".into(),
+        ..SolveResult::default()
+    }
+}
+
+/// Long enough for anything that is going to happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);

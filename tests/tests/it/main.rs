@@ -1,0 +1,21 @@
+//! End-to-end tests on real processes and a real broker.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod agreement;
+mod amqps;
+mod answers;
+mod broker;
+mod cli;
+mod grpcurl;
+mod large;
+mod live;
+mod memory_limit;
+mod models;
+mod readers;
+mod resumption;
+mod service;
+mod solvers;
+mod stops;
+mod sweeps;
+mod watchers;
+mod web;

@@ -1,0 +1,196 @@
+//! What a worker does while the broker takes or gives nothing for a while. The solvers
+//! are shell scripts.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::harness::{Bed, Scripts, config, job, state, told, wyndor};
+use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message;
+use solvemesh::{
+    broker::v1::{BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, job_envelope},
+    v1::{JobState, TerminationReason},
+};
+use solvemesh_broker::{
+    CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
+    MeshError, Question,
+};
+use solvemesh_worker::{Worker, WorkerConfig};
+use tokio::sync::{Mutex, mpsc, watch};
+
+const NO_GRACE: Duration = Duration::ZERO;
+const LONG: f64 = 60.0;
+
+/// A mesh that appends and loads nothing while its gate is closed.
+struct Gated {
+    mesh: Arc<dyn Mesh>,
+    open: watch::Sender<bool>,
+    /// How many loads have begun.
+    loads: watch::Sender<u32>,
+    /// Those that append wait in the order in which they came.
+    turn: Mutex<()>,
+}
+
+impl Gated {
+    fn closed(bed: &Bed) -> Arc<Self> {
+        let mesh = Arc::clone(&bed.mesh);
+        Arc::new(Self {
+            mesh,
+            open: watch::Sender::new(false),
+            loads: watch::Sender::new(0),
+            turn: Mutex::new(()),
+        })
+    }
+
+    async fn opened(&self) {
+        self.open.subscribe().wait_for(|open| *open).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Mesh for Gated {
+    async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
+        self.mesh.enqueue(lane, job).await
+    }
+    async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
+        self.mesh.consume(lane, prefetch).await
+    }
+    async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
+        self.mesh.is_served(lane).await
+    }
+    async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
+        self.mesh.dead_letters().await
+    }
+    async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
+        let _turn = self.turn.lock().await;
+        self.opened().await;
+        self.mesh.append(entry).await
+    }
+    async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
+        self.mesh.follow_log(from).await
+    }
+    async fn log_start(&self) -> Result<Option<u64>, MeshError> {
+        self.mesh.log_start().await
+    }
+
+    async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
+        self.mesh.read_log(offset).await
+    }
+
+    async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
+        self.mesh.announce_cancel(job_id).await
+    }
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+        self.mesh.follow_cancels().await
+    }
+    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        self.mesh.store(parts).await
+    }
+    async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
+        self.loads.send_modify(|loads| *loads += 1);
+        self.opened().await;
+        self.mesh.load(reference).await
+    }
+    async fn ask(
+        &self,
+        request: LookupRequest,
+        patience: Duration,
+    ) -> Result<LookupAnswer, MeshError> {
+        self.mesh.ask(request, patience).await
+    }
+    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+        self.mesh.questions().await
+    }
+    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
+        self.mesh.be_present(id).await
+    }
+    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
+        self.mesh.is_present(id).await
+    }
+    fn health(&self) -> watch::Receiver<Health> {
+        self.mesh.health()
+    }
+    async fn close(&self, grace: Duration) {
+        self.mesh.close(grace).await;
+    }
+}
+
+/// Counts its tasks, solves each at once, and says so.
+fn quick(scripts: &Scripts, config: WorkerConfig) -> WorkerConfig {
+    for task in 1..=9 {
+        let right = vec![told(TerminationReason::Optimal, vec![2.0, 6.0])];
+        scripts.reports(&format!("task.{task}"), task, right);
+    }
+    let solver = scripts.solver(
+        "ready; i=1; while :; do task t.$$; cat task.$i; echo > solved.$i; i=$((i+1)); done",
+    );
+    WorkerConfig { solver, ..config }
+}
+
+#[tokio::test]
+async fn a_job_whose_end_the_log_does_not_take_yet_is_held_and_not_solved_again() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let mesh = Gated::closed(&bed);
+    let config = quick(&scripts, config(1, scripts.solver("")));
+    let worker = Worker::start(mesh.clone(), config);
+    bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
+    scripts.written("solved.1").await;
+    // As if the broker had taken it back: its attempt still waits for the log.
+    bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
+    bed.enqueue("express", &job("next", wyndor(500.0), LONG)).await;
+    scripts.written("solved.2").await;
+    mesh.open.send_replace(true);
+    bed.finished("j").await;
+    bed.finished("next").await;
+    assert_eq!(bed.story("j"), ["started", "finished"]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_drain_while_the_log_takes_nothing_is_bounded_and_loses_nothing() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let mesh = Gated::closed(&bed);
+    let settle_grace = Duration::from_millis(200);
+    let impatient = WorkerConfig { settle_grace, ..config(1, scripts.solver("")) };
+    let worker = Worker::start(mesh.clone(), quick(&scripts, impatient));
+    bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
+    scripts.written("solved.1").await;
+    let begin = Instant::now();
+    worker.drain(Duration::from_secs(30)).await;
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+
+    let again = bed.take("express", 1).await.remove(0);
+    assert_eq!((again.payload.job_id(), again.redelivered), ("j", true));
+    again.lease.requeue().await.unwrap();
+    let worker = Worker::start(bed.mesh.clone(), quick(&scripts, config(1, scripts.solver(""))));
+    assert_eq!(state(&bed.finished("j").await), (JobState::Succeeded, ""));
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn a_cancel_and_a_stop_are_heard_while_the_model_is_loaded() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let mesh = Gated::closed(&bed);
+    let stored = bed.mesh.store(vec![wyndor(500.0).encode_to_vec().into()]).await.unwrap();
+    let by_reference = |id: &str| JobEnvelope {
+        payload: Some(job_envelope::Payload::ModelReference(stored.clone())),
+        ..job(id, wyndor(500.0), LONG)
+    };
+    let worker = Worker::start(mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
+    bed.enqueue("express", &by_reference("cancelled")).await;
+    mesh.loads.subscribe().wait_for(|loads| *loads == 1).await.unwrap();
+    bed.mesh.announce_cancel("cancelled").await.unwrap();
+    // Its slot is free for the next one, although the log does not have its end yet.
+    bed.enqueue("express", &by_reference("stopped")).await;
+    mesh.loads.subscribe().wait_for(|loads| *loads == 2).await.unwrap();
+    let drain = tokio::spawn(worker.drain(Duration::from_millis(50)));
+    let again = bed.take("express", 1).await.remove(0);
+    assert_eq!((again.payload.job_id(), again.redelivered), ("stopped", true));
+    mesh.open.send_replace(true);
+    drain.await.unwrap();
+    assert_eq!(state(&bed.finished("cancelled").await), (JobState::Cancelled, ""));
+    assert_eq!(bed.story("cancelled"), ["finished"]);
+}

@@ -1,0 +1,10 @@
+//! The worker over a mesh in memory, with real and scripted solver processes.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod blocked;
+mod end_to_end;
+mod faults;
+mod harness;
+mod life;
+mod redelivery;
+mod sweeps;

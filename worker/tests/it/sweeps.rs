@@ -1,0 +1,213 @@
+//! Sweeps: shares of them, in the solver processes that the worker ships with and in shell
+//! scripts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::harness::{Bed, Scripts, config, job, state, wyndor};
+use solvemesh::{
+    broker::v1::{
+        JobEnvelope, LookupAnswer, Standing, SweepPayload, job_envelope::Payload, log_entry::Kind,
+    },
+    solver::v1::{ScenarioOutcome, ScenarioOutcomes, ScenariosDone, solver_report},
+    v1::{
+        GridAxis, JobState, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, ScenarioResult,
+        StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
+    },
+};
+use solvemesh_broker::{CancelNews, FORMAT_VERSION, Question};
+use solvemesh_worker::{SolverCommandLine, Worker};
+
+const WORKER: &str = env!("CARGO_BIN_EXE_solvemesh-worker");
+const NO_GRACE: Duration = Duration::ZERO;
+const LONG: f64 = 60.0;
+
+fn solver() -> SolverCommandLine {
+    SolverCommandLine { program: WORKER.into(), args: vec!["solver".into()] }
+}
+
+/// Wyndor at so many profit rates of windows, from 100 to 1000.
+fn rates(id: &str, points: i32, stop_on_first: Option<StopOnFirst>) -> JobEnvelope {
+    let parameter = Parameter {
+        kind: ParameterKind::Objective.into(),
+        variable_index: Some(1),
+        ..Parameter::default()
+    };
+    let axis = GridAxis {
+        parameter: Some(parameter),
+        from: Some(100.0),
+        to: Some(1000.0),
+        points,
+        values: Vec::new(),
+    };
+    let report = ScenarioReport {
+        variables: vec!["Windows".to_owned()],
+        all_constraints: true,
+        ..ScenarioReport::default()
+    };
+    let sweep = Sweep {
+        scenarios: Some(sweep::Scenarios::Grid(ScenarioGrid { axes: vec![axis] })),
+        report: Some(report.clone()),
+        stop_on_first,
+    };
+    let model = wyndor(500.0);
+    let mut job = job(id, model.clone(), LONG);
+    let description = job.description.get_or_insert_default();
+    description.sweep = Some(SweepDescription {
+        scenarios: points,
+        sense: model.sense,
+        report: Some(report),
+        stop_on_first,
+    });
+    job.payload = Some(Payload::Sweep(SweepPayload { model: Some(model), sweep: Some(sweep) }));
+    job
+}
+
+/// The profit rate of a scenario, and the best objective there.
+fn expected(index: i32, points: i32) -> f64 {
+    let share = f64::from(index) / f64::from(points - 1);
+    let rate = 100.0 * (1.0 - share) + 1000.0 * share;
+    (1200.0 + 3.0 * rate).max(600.0 + 6.0 * rate)
+}
+
+/// Reads on until so many scenarios are answered; the first answers of each, and the
+/// attempts that they are from.
+async fn answers(bed: &mut Bed, count: usize) -> (BTreeMap<i32, ScenarioResult>, BTreeSet<String>) {
+    let (mut answers, mut attempts) = (BTreeMap::new(), BTreeSet::new());
+    while answers.len() < count {
+        let entry = bed.until(|entry| matches!(entry.kind, Some(Kind::ScenarioResults(_)))).await;
+        attempts.insert(entry.attempt_id);
+        let Some(Kind::ScenarioResults(told)) = entry.kind else { continue };
+        for result in told.results {
+            answers.entry(result.index).or_insert(result);
+        }
+    }
+    (answers, attempts)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_is_shared_and_each_scenario_answered_as_it_should_be() {
+    const POINTS: i32 = 100_001;
+    let mut bed = Bed::new().await;
+    let worker = Worker::start(bed.mesh.clone(), config(2, solver()));
+    let began = Instant::now();
+    bed.enqueue("express", &rates("j", POINTS, None)).await;
+    let (answers, attempts) = answers(&mut bed, POINTS as usize).await;
+    eprintln!("{POINTS} scenarios by {} shares in {:?}", attempts.len(), began.elapsed());
+    assert!(attempts.len() > 1, "nothing was shared");
+    for (index, answer) in &answers {
+        let expected = expected(*index, POINTS);
+        assert_eq!(answer.reason(), Reason::Optimal, "{answer:?}");
+        let error = (answer.objective.unwrap() - expected).abs();
+        assert!(error <= 1e-9 * expected, "{index}: {answer:?} instead of {expected}");
+        assert!(answer.max_violation.unwrap() <= 1e-6 && answer.dual_violation.unwrap() <= 1e-6);
+        assert_eq!((answer.values.len(), answer.duals.len()), (1, 3));
+    }
+    let starts = bed.story("j").into_iter().filter(|word| *word == "started").count();
+    assert_eq!(starts, 1, "shares are parts of one attempt");
+    worker.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_has_begun_may_take_longer_than_it_might_have_waited() {
+    const POINTS: i32 = 300_000;
+    let mut bed = Bed::new().await;
+    let mut job = rates("j", POINTS, None);
+    let soon = SystemTime::now() + Duration::from_millis(300);
+    job.description.get_or_insert_default().queue_deadline = Some(soon.into());
+    bed.enqueue("express", &job).await;
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
+    let (answers, _) = answers(&mut bed, POINTS as usize).await;
+    assert!(SystemTime::now() > soon, "it was over too soon to tell");
+    assert_eq!(answers.len(), POINTS as usize);
+    assert!(!bed.story("j").contains(&"finished"), "it was ended");
+    worker.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn a_share_that_was_cancelled_stops_at_once_and_ends_the_job() {
+    let mut bed = Bed::new().await;
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
+    bed.enqueue("express", &rates("j", 100_000_000, None)).await;
+    answers(&mut bed, 1).await;
+    bed.mesh.announce_cancel("j").await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(state(&bed.finished("j").await), (JobState::Cancelled, ""));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    worker.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn who_finds_what_the_sweep_was_for_tells_the_others() {
+    let mut bed = Bed::new().await;
+    let mut cancels = bed.mesh.follow_cancels().await.unwrap();
+    // Whether the sweep has ended, the log alone knows.
+    let mut questions = bed.mesh.questions().await.unwrap();
+    let gateway = tokio::spawn(async move {
+        while let Some(Question { reply, .. }) = questions.next().await {
+            let ended = LookupAnswer {
+                version: FORMAT_VERSION,
+                standing: Standing::Ended.into(),
+                ..LookupAnswer::default()
+            };
+            reply.send(ended).await;
+        }
+    });
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
+    let stop = StopOnFirst { objective_target: Some(3600.0) };
+    bed.enqueue("express", &rates("j", 10_001, Some(stop))).await;
+    loop {
+        let news = tokio::time::timeout(Duration::from_secs(60), cancels.recv()).await.unwrap();
+        if news.unwrap() == CancelNews::Cancel("j".to_owned()) {
+            break;
+        }
+    }
+    let (answers, _) = answers(&mut bed, 1).await;
+    assert!(answers.len() < 10_001);
+    worker.drain(Duration::from_secs(10)).await;
+    gateway.abort();
+}
+
+#[tokio::test]
+async fn a_scenario_that_kills_its_solver_fails_alone() {
+    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    for task in 1..=8 {
+        for index in [0, 1, 2, 4] {
+            let outcome = ScenarioOutcome {
+                index,
+                // An optimum would take duals to be believed.
+                reason: Reason::Feasible.into(),
+                values: vec![2.0, 6.0],
+                ..ScenarioOutcome::default()
+            };
+            let outcomes = ScenarioOutcomes { outcomes: vec![outcome] };
+            let kinds = vec![
+                solver_report::Kind::Scenarios(outcomes),
+                solver_report::Kind::ScenariosDone(ScenariosDone {}),
+            ];
+            // Of a single scenario, the third byte from the end of the task is its index,
+            // and 2 where that is 0.
+            let byte = if index == 0 { 2 } else { index };
+            if index != 2 || task > 1 {
+                scripts.reports(&format!("task.{task}.{byte}"), task, kinds);
+            }
+        }
+    }
+    // It dies of the scenario 3, and of more than one at a time.
+    let solver = scripts.solver(
+        "ready; i=1; while :; do task t.$$; \
+         [ $(tail -c 1 t.$$ | od -An -tu1) -eq 1 ] || exit 3; \
+         k=$(($(tail -c 3 t.$$ | head -c 1 | od -An -tu1))); \
+         [ $k -ne 3 ] || exit 3; cat task.$i.$k; i=$((i+1)); done",
+    );
+    bed.enqueue("express", &rates("j", 5, None)).await;
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver));
+    let (answers, _) = answers(&mut bed, 5).await;
+    let reasons: Vec<_> = answers.values().map(ScenarioResult::reason).collect();
+    let [solved, failed] = [Reason::Feasible, Reason::OtherError];
+    assert_eq!(reasons, [solved, solved, solved, failed, solved]);
+    assert!(answers[&3].detail.contains("exited with code 3"), "{:?}", answers[&3]);
+    worker.drain(NO_GRACE).await;
+}
