@@ -25,8 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     prost_build::Config::new()
-        .bytes([".solvemesh.v1.ModelFile.content", ".solvemesh.broker.v1.BulkPart.content"])
+        .bytes([
+            ".solvemesh.v1.ModelFile.content",
+            ".solvemesh.broker.v1.BulkPart.content",
+            ".solvemesh.broker.v1.JobEnvelope.payload",
+            ".solvemesh.solver.v1.SolveTask.payload",
+            ".solvemesh.solver.v1.SweepTask.payload",
+        ])
         .btree_map(["."])
+        .enable_type_names()
         .compile_fds(descriptors)?;
     Ok(())
 }

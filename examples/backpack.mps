@@ -1,4 +1,4 @@
-* What to take on a hike: ten things, each at most once, at most 15 kg and 40 litres.
+* What to take on a hike: ten items, each at most once, at most 15 kg and 40 litres.
 * Of the two stoves at most one; the map only with the compass.
 * The best is worth 259: all but the wood burner, the coat and the camera.
 NAME          BACKPACK

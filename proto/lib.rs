@@ -2,9 +2,13 @@
 //! the messages, and the descriptor set that reflection and the gRPC stubs are made
 //! from. The documentation of a message is that of its `.proto`.
 
+pub mod failure_reason;
+pub mod frame;
 mod seconds;
+mod unknown_field;
 
 pub use seconds::{MAX_SECONDS, seconds, seconds_or_zero};
+pub use unknown_field::{UnknownField, unknown_field};
 
 /// The public API, package `solvemesh.v1`.
 pub mod v1 {
@@ -18,6 +22,13 @@ pub mod broker {
     pub mod v1 {
         #![allow(missing_docs, clippy::all, reason = "generated")]
         include!(concat!(env!("OUT_DIR"), "/solvemesh.broker.v1.rs"));
+
+        impl From<crate::v1::LinearModel> for JobPayload {
+            /// A model to solve once, from nothing.
+            fn from(model: crate::v1::LinearModel) -> Self {
+                Self { model: Some(model), start: None, sweep: None }
+            }
+        }
     }
 }
 
@@ -43,3 +54,42 @@ pub mod gateway {
 /// Encoded `google.protobuf.FileDescriptorSet` of all packages, imports and source
 /// comments included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    /// The fields of a message of `solvemesh.v1`: number and type by name.
+    fn fields(message: &str) -> BTreeMap<String, (i32, String)> {
+        let descriptors = FileDescriptorSet::decode(DESCRIPTORS).unwrap_or_default();
+        let messages = descriptors.file.iter().filter(|file| file.package() == "solvemesh.v1");
+        let found = messages.flat_map(|file| &file.message_type).find(|it| it.name() == message);
+        let fields = found.map(|message| message.field.as_slice()).unwrap_or_default();
+        fields
+            .iter()
+            .map(|field| {
+                let of = format!("{:?} {:?} {}", field.label(), field.r#type(), field.type_name());
+                // Each message has map entry types of its own.
+                let of = of.replace(message, "");
+                (field.name().to_owned(), (field.number(), of))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn solve_has_the_fields_of_submit_job_on_the_same_numbers() {
+        let (submit, solve) = (fields("SubmitJobRequest"), fields("SolveRequest"));
+        assert!(!solve.is_empty());
+        for (name, field) in &solve {
+            assert_eq!(submit.get(name), Some(field), "{name}");
+        }
+        let missing: Vec<&str> =
+            submit.keys().filter(|name| !solve.contains_key(*name)).map(String::as_str).collect();
+        assert_eq!(missing, ["sweep", "validate_only"]);
+    }
+}

@@ -1,5 +1,5 @@
-"""What a stack of Pyomo and GLPK does for each scenario of Wyndor: builds the model, and
-has a GLPK process solve it. Prints the seconds that so many scenarios took."""
+"""Solves scenarios of Wyndor with Pyomo and GLPK: for each, builds the model and runs a GLPK
+process. The argument is the number of scenarios; prints the seconds they took."""
 
 import sys
 import time
@@ -23,7 +23,7 @@ def optimum(rate):
 
 def main():
     scenarios = int(sys.argv[1])
-    optimum(100)  # the first one loads what all need
+    optimum(100)  # warm-up: the first solve loads what all need
     begin = time.perf_counter()
     for scenario in range(scenarios):
         rate = 100 + 900 * scenario / (scenarios - 1)

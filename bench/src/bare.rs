@@ -1,4 +1,4 @@
-//! HiGHS alone, in this process: what a loop in somebody's own program would do.
+//! HiGHS in this process, as a baseline: what a loop in a user's own program would do.
 
 use std::ffi::c_void;
 
@@ -11,22 +11,22 @@ use solvemesh::v1::{LinearModel, ObjectiveSense};
 pub(crate) struct Bare(*mut c_void);
 
 impl Bare {
-    /// Holds an LP in normal form.
+    /// Creates an instance with an LP in normal form.
     ///
     /// # Errors
     ///
-    /// When HiGHS does not take it.
+    /// When HiGHS rejects the model.
     pub(crate) fn new(model: &LinearModel) -> anyhow::Result<Self> {
         let count = |entries: usize| i32::try_from(entries);
         let sense = match model.sense() {
             ObjectiveSense::Maximize => sys::kHighsObjSenseMaximize,
             _ => sys::kHighsObjSenseMinimize,
         };
-        // SAFETY: takes nothing.
+        // SAFETY: has no arguments.
         let bare = Self(unsafe { sys::Highs_create() });
         ensure!(!bare.0.is_null(), "no memory for HiGHS");
         // SAFETY: the instance is alive, names end with a zero, and the arrays of a model in
-        // normal form have the lengths that are told.
+        // normal form have the lengths that are passed.
         let status = unsafe {
             sys::Highs_setBoolOptionValue(bare.0, c"output_flag".as_ptr(), 0);
             sys::Highs_setIntOptionValue(bare.0, c"threads".as_ptr(), 1);
@@ -48,7 +48,7 @@ impl Bare {
                 model.coefficients.as_ptr(),
             )
         };
-        ensure!(status != sys::kHighsStatusError, "HiGHS does not take the model");
+        ensure!(status != sys::kHighsStatusError, "HiGHS rejects the model");
         Ok(bare)
     }
 
@@ -64,24 +64,24 @@ impl Bare {
         unsafe { sys::Highs_changeRowBounds(self.0, row, lower, upper) };
     }
 
-    /// Forgets the basis, so that the next solve is cold.
+    /// Discards the basis and the solution, so that the next solve is cold.
     pub(crate) fn forget(&mut self) {
         // SAFETY: the instance is alive.
         unsafe { sys::Highs_clearSolver(self.0) };
     }
 
-    /// Solves; the optimum.
+    /// Solves the LP and returns the optimal objective.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// When there is no optimum.
     pub(crate) fn solve(&mut self) -> anyhow::Result<f64> {
         // SAFETY: the instance is alive.
         let status = unsafe {
             sys::Highs_run(self.0);
             sys::Highs_getModelStatus(self.0)
         };
-        ensure!(status == sys::MODEL_STATUS_OPTIMAL, "HiGHS ends with status {status}");
+        ensure!(status == sys::MODEL_STATUS_OPTIMAL, "HiGHS terminated with status {status}");
         // SAFETY: the instance is alive.
         Ok(unsafe { sys::Highs_getObjectiveValue(self.0) })
     }
@@ -89,7 +89,7 @@ impl Bare {
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        // SAFETY: the instance is alive and used no more.
+        // SAFETY: the instance is alive and not used again.
         unsafe { sys::Highs_destroy(self.0) };
     }
 }

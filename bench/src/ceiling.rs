@@ -1,6 +1,6 @@
-//! The ceiling: the same way through the broker without a gateway, a model or a
-//! solver. A job of 300 bytes is published to a quorum queue and confirmed, taken by an
-//! echo that publishes it to a stream and acks it after the confirm, and read there.
+//! The ceiling of the throughput: the same path through the broker, without gateway, model and
+//! solver. A job of 300 bytes is published to a quorum queue and confirmed; an echo consumes it,
+//! publishes it to a stream and acknowledges it after the confirm; a consumer reads the stream.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -21,10 +21,11 @@ const QUEUE: &str = "echo.jobs";
 const STREAM: &str = "echo.log";
 const BODY: [u8; 300] = [7; 300];
 
-/// How many messages of the stream are acked at once.
+/// Number of messages of the stream that are acknowledged together.
 const ACK_EVERY: u64 = 250;
 
-/// Sends so many jobs around.
+/// Measures the rate of `jobs` jobs through queue, echo and stream, with at most `in_flight`
+/// unconfirmed at a time.
 pub(crate) async fn echo(url: &str, jobs: usize, in_flight: usize) -> anyhow::Result<Rate> {
     let [publish, echo, tail] = [connect(url).await?, connect(url).await?, connect(url).await?];
     let publisher = publish.create_channel().await?;
@@ -62,11 +63,11 @@ pub(crate) async fn echo(url: &str, jobs: usize, in_flight: usize) -> anyhow::Re
     Ok(rate)
 }
 
-/// Takes jobs, writes each to the stream, and acks it once the stream has it.
+/// The echo: consumes jobs, publishes each to the stream, and acknowledges it after the confirm.
 async fn echoes(channel: Channel, jobs: usize, window: u16) -> anyhow::Result<()> {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     channel.basic_qos(window, BasicQosOptions::default()).await?;
-    let mut taken = channel
+    let mut consumer = channel
         .basic_consume(
             QUEUE.into(),
             "".into(),
@@ -76,9 +77,10 @@ async fn echoes(channel: Channel, jobs: usize, window: u16) -> anyhow::Result<()
         .await?;
     let mut waiting: VecDeque<(Delivery, PublisherConfirm)> = VecDeque::new();
     for _ in 0..jobs {
-        let delivery: Delivery = next(&mut taken).await?;
+        let delivery: Delivery = next(&mut consumer).await?;
         let confirm = send(&channel, STREAM, &delivery.data).await?;
         waiting.push_back((delivery, confirm));
+        // At half of the prefetch window, so that the broker keeps delivering meanwhile.
         if waiting.len() >= usize::from(window) / 2 {
             settle(&mut waiting, 1).await?;
         }
@@ -98,7 +100,7 @@ async fn settle(
     Ok(())
 }
 
-/// Publishes that await their confirms, so many at once.
+/// Publishes that await their confirms, `size` at most.
 struct Window {
     size: usize,
     waiting: VecDeque<PublisherConfirm>,

@@ -1,4 +1,4 @@
-//! Many jobs at once, as a fleet of clients would send them.
+//! Many concurrent jobs, as a fleet of clients would send them.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use solvemesh_tests::{
 
 use crate::rate::Rate;
 
-/// Submits so many jobs; each counts when it is confirmed.
+/// Measures the rate of submissions; each counts when the gateway has accepted it.
 pub(crate) async fn submit(
     gateway: &Gateway,
     jobs: usize,
@@ -31,7 +31,7 @@ pub(crate) async fn submit(
     .await
 }
 
-/// Solves so many jobs; each counts when its optimum is there.
+/// Measures the rate of solves; each counts when its optimum has arrived.
 pub(crate) async fn solve(
     gateway: &Gateway,
     jobs: usize,
@@ -56,7 +56,7 @@ pub(crate) async fn solve(
     .await
 }
 
-/// A job that differs from its neighbours.
+/// A model that differs from job to job.
 fn model(rate: u16) -> Model {
     wyndor(f64::from(rate))
 }

@@ -1,6 +1,6 @@
-//! `solvemesh-bench`: what a mesh does a second, beside what its broker alone could do
-//! in the same run on the same machine. A figure of one machine says little; the ratio
-//! to the ceiling says how much the mesh costs.
+//! `solvemesh-bench`: measures the throughput of a mesh, and the ceiling of its broker or solver
+//! alone in the same run on the same machine. An absolute figure depends on the machine; the
+//! ratio to the ceiling shows the overhead of the mesh.
 
 mod bare;
 mod ceiling;
@@ -16,37 +16,37 @@ use solvemesh_tests::{
 
 use crate::{rate::Rate, sweep::SweepArgs};
 
-/// Measures a mesh beside its ceilings, on a RabbitMQ of its own
+/// Measure a mesh against the limits of its parts, on a private RabbitMQ node
 #[derive(Debug, Parser)]
 struct Command {
     #[command(subcommand)]
     what: What,
 }
 
-/// What is measured.
+/// The benchmarks.
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Many small jobs, beside a broker alone
+    /// Measure many small jobs, and the broker alone
     Jobs(JobArgs),
-    /// Sweeps, beside loops over the same scenarios
+    /// Measure sweeps, and loops over the same scenarios
     Sweep(SweepArgs),
 }
 
 #[derive(Debug, Args)]
 struct JobArgs {
-    /// How many jobs each measurement takes
+    /// Run this many jobs per measurement
     #[arg(long, default_value_t = 20_000)]
     jobs: usize,
 
-    /// How many are under way at once
+    /// Keep this many jobs in flight
     #[arg(long, default_value_t = 200)]
     in_flight: usize,
 
-    /// How many worker processes there are
+    /// Start this many worker processes
     #[arg(long, default_value_t = 2)]
     workers: usize,
 
-    /// How often all is measured; the median counts
+    /// Repeat every measurement this many times and report the median
     #[arg(long, default_value_t = 3)]
     rounds: usize,
 }
@@ -60,11 +60,11 @@ async fn main() -> anyhow::Result<()> {
 }
 
 impl JobArgs {
-    /// Measures, and prints.
+    /// Runs the measurements and prints the results.
     async fn run(self) -> anyhow::Result<()> {
         let Self { jobs, in_flight, workers, rounds } = self;
         let node = RabbitNode::start().await;
-        println!("{jobs} jobs, {in_flight} under way, {workers} workers, median of {rounds}");
+        println!("{jobs} jobs, {in_flight} in flight, {workers} workers, median of {rounds}");
 
         let (mut echo, mut confirmed, mut solved) = (vec![], vec![], vec![]);
         for _ in 0..rounds {
@@ -81,7 +81,7 @@ impl JobArgs {
             let broker = vhost.url();
             let gateway = Gateway::on(broker, &[]).await;
             let _workers: Vec<_> = (0..workers).map(|_| worker(broker)).collect();
-            // The workers' solver processes are up once a job is through.
+            // Warm-up: the workers start their solver processes.
             flood::solve(&gateway, workers * 16, workers * 16).await?;
             solved.push(flood::solve(&gateway, jobs, in_flight).await?);
         }

@@ -1,5 +1,5 @@
-//! Sweeps through a mesh, beside what loops over the same scenarios do: HiGHS alone in this
-//! process, on as many threads as there are workers, and, where it is there, Pyomo with GLPK.
+//! Sweeps through a mesh, compared to loops over the same scenarios: HiGHS in this process, with
+//! as many threads as there are workers, and Pyomo with GLPK, if installed.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,9 +11,9 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use solvemesh::v1::{
-    GridAxis, JobState, LinearModel, Model, ModelFile, Parameter, ParameterKind, ScenarioGrid,
-    ScenarioResult, SubmitJobRequest, Sweep, WatchResultsRequest, event::Kind, model::Form, sweep,
-    watch_results_response,
+    GridAxis, JobState, LinearModel, Model, ModelFile, ParameterKind, ScenarioGrid,
+    ScenarioParameter, ScenarioResult, SubmitJobRequest, Sweep, WatchResultsRequest,
+    job_event::Kind, model::Form, sweep, watch_results_response,
 };
 use solvemesh_model::{Limits, read};
 use solvemesh_tests::{
@@ -24,45 +24,45 @@ use solvemesh_tests::{
 
 use crate::{bare::Bare, rate::Rate};
 
-/// The real models whose right-hand sides are swept.
+/// The real models of which a right-hand side is varied.
 const REAL: [&str; 3] = ["25fv47", "pilot4", "greenbea"];
 
-/// What is measured of sweeps.
+/// Arguments of `sweep`.
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
-    /// How many profit rates of Wyndor's windows are swept
+    /// Solve Wyndor for this many profit rates of windows
     #[arg(long, default_value_t = 100_000)]
     scenarios: i32,
 
-    /// How many right-hand sides of each real model are swept
+    /// Solve each real model for this many values of a right-hand side
     #[arg(long, default_value_t = 1000)]
     right_hand_sides: i32,
 
-    /// A folder with real models, in `lp/NAME.mps`
+    /// Read real models from lp/NAME.mps in this folder
     #[arg(long, env = "SOLVEMESH_INSTANCES")]
     instances: Option<PathBuf>,
 
-    /// A Python that has Pyomo, beside a GLPK on the path
+    /// Measure Pyomo in this Python too; GLPK must be on the PATH
     #[arg(long)]
     pyomo: Option<PathBuf>,
 
-    /// How many worker processes there are
+    /// Start this many worker processes
     #[arg(long, default_value_t = 2)]
     workers: usize,
 
-    /// How often all is measured; the median counts
+    /// Repeat every measurement this many times and report the median
     #[arg(long, default_value_t = 3)]
     rounds: usize,
 }
 
 impl SweepArgs {
-    /// Measures, and prints.
+    /// Runs the measurements and prints the results.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let node = RabbitNode::start().await;
         let vhost = node.vhost().await;
         let gateway = Gateway::on(vhost.url(), &[]).await;
         let _workers: Vec<_> = (0..self.workers).map(|_| worker(vhost.url())).collect();
-        // The workers' solver processes are up once a job is through.
+        // Warm-up: the workers start their solver processes.
         self.wyndor(&gateway, 1_000).await?;
         println!(
             "{} scenarios of Wyndor, {} workers, median of {}",
@@ -75,17 +75,17 @@ impl SweepArgs {
             mesh.push(self.wyndor(&gateway, self.scenarios).await?);
         }
         let warm = Rate::median(warm);
-        warm.print("HiGHS alone, warm, in as many threads", None);
-        Rate::median(cold).print("HiGHS alone, cold, in as many threads", Some(warm));
+        warm.print("HiGHS alone, warm start, same number of threads", None);
+        Rate::median(cold).print("HiGHS alone, cold start, same number of threads", Some(warm));
         let mesh = Rate::median(mesh);
-        mesh.print("a sweep through the mesh, each answer checked", Some(warm));
+        mesh.print("a sweep through the mesh, each result verified", Some(warm));
         match &self.pyomo {
             Some(python) => {
                 let pyomo = pyomo(python, self.workers)?;
-                pyomo.print("Pyomo and GLPK, in as many processes", Some(warm));
+                pyomo.print("Pyomo and GLPK, same number of processes", Some(warm));
                 println!("{:50} {:9.0} x Pyomo and GLPK", "the mesh", mesh.over(pyomo));
             }
-            None => println!("Pyomo and GLPK: not measured, for want of --pyomo"),
+            None => println!("Pyomo and GLPK: skipped, no --pyomo"),
         }
         match &self.instances {
             Some(folder) => {
@@ -93,17 +93,17 @@ impl SweepArgs {
                     self.real(&gateway, folder, name).await?;
                 }
             }
-            None => println!("real models: not measured, for want of --instances"),
+            None => println!("real models: skipped, no --instances"),
         }
         Ok(())
     }
 
-    /// Profit rates of windows through a mesh.
+    /// Sweeps the profit rate of Wyndor's windows through the mesh.
     async fn wyndor(&self, gateway: &Gateway, points: i32) -> anyhow::Result<Rate> {
-        let parameter = Parameter {
+        let parameter = ScenarioParameter {
             kind: ParameterKind::Objective.into(),
             variable_index: Some(1),
-            ..Parameter::default()
+            ..ScenarioParameter::default()
         };
         let begin = Instant::now();
         let answers = swept(gateway, wyndor(500.0), parameter, (100.0, 1000.0), points).await?;
@@ -116,9 +116,9 @@ impl SweepArgs {
         Ok(Rate::of(answers.len(), time))
     }
 
-    /// The same by HiGHS alone.
+    /// The same by HiGHS alone. `cold` discards the basis before each solve.
     fn bare_wyndor(&self, cold: bool) -> anyhow::Result<Rate> {
-        let model = read(&wyndor(500.0), &Limits::default())?.model;
+        let model = read(wyndor(500.0), &Limits::default())?.model;
         let begin = Instant::now();
         let points = self.scenarios;
         in_threads(self.workers, points, |indices| {
@@ -137,15 +137,18 @@ impl SweepArgs {
         Ok(Rate::of(usize::try_from(points)?, begin.elapsed()))
     }
 
-    /// Right-hand sides of a real model, through the mesh and cold, one by one.
+    /// Varies the largest right-hand side of a real model by 1 %, through the mesh and by HiGHS
+    /// alone with cold starts, and compares the objectives.
     async fn real(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
         let path = folder.join("lp").join(format!("{name}.mps"));
         let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
         let file =
             ModelFile { content: content.into(), name: path.display().to_string(), format: 0 };
         let model = Model { form: Some(Form::File(file)), ..Model::default() };
-        let arrays = read(&model, &Limits::default())?.model;
-        let Some((row, base)) = right_hand_side(&arrays) else { bail!("{name} has none") };
+        let arrays = read(model.clone(), &Limits::default())?.model;
+        let Some((row, base)) = right_hand_side(&arrays) else {
+            bail!("{name} has no constraint with a single right-hand side")
+        };
         let (from, to) = (base - 0.01 * base.abs(), base + 0.01 * base.abs());
         let points = self.right_hand_sides;
 
@@ -156,6 +159,7 @@ impl SweepArgs {
             for index in indices {
                 let value = at(index, points, from, to);
                 let index_of_row = i32::try_from(row)?;
+                // An infinite bound stays: the constraint has only one side.
                 let kept = |bound: f64| if bound.is_finite() { value } else { bound };
                 let bounds =
                     (kept(arrays.constraint_lower[row]), kept(arrays.constraint_upper[row]));
@@ -167,15 +171,16 @@ impl SweepArgs {
         })?;
         let cold_rate = Rate::of(cold.len(), begin.elapsed());
 
-        let parameter = Parameter {
+        let parameter = ScenarioParameter {
             kind: ParameterKind::RightHandSide.into(),
             constraint_index: Some(i32::try_from(row)?),
-            ..Parameter::default()
+            ..ScenarioParameter::default()
         };
         let begin = Instant::now();
         let answers = swept(gateway, model, parameter, (from, to), points).await?;
         let rate = Rate::of(answers.len(), begin.elapsed());
-        let proven = answers.iter().filter(|answer| answer.iterations == 0).count();
+        // No iterations: the basis of a neighbour was proven optimal for this scenario.
+        let proven = answers.iter().filter(|answer| answer.iteration_count == 0).count();
         let mut worst = 0.0_f64;
         for ((index, cold), answer) in cold.iter().zip(&answers) {
             let found = answer.objective.unwrap_or(f64::NAN);
@@ -188,25 +193,25 @@ impl SweepArgs {
             "{name}: {points} right-hand sides of {row}, {proven} proven by a neighbour, worst \
              difference {worst:.1e}"
         );
-        cold_rate.print("  HiGHS alone, cold, in as many threads", None);
+        cold_rate.print("  HiGHS alone, cold start, same number of threads", None);
         rate.print("  a sweep through the mesh", Some(cold_rate));
         Ok(())
     }
 }
 
-/// All answers of a sweep along one axis, in the order of their scenarios.
+/// Runs a sweep along one axis and returns its results, sorted by scenario.
 async fn swept(
     gateway: &Gateway,
     model: Model,
-    parameter: Parameter,
+    parameter: ScenarioParameter,
     (from, to): (f64, f64),
     points: i32,
 ) -> anyhow::Result<Vec<ScenarioResult>> {
     let axis = GridAxis {
         parameter: Some(parameter),
-        from: Some(from),
-        to: Some(to),
-        points,
+        first: Some(from),
+        last: Some(to),
+        point_count: points,
         values: Vec::new(),
     };
     let grid = ScenarioGrid { axes: vec![axis] };
@@ -222,7 +227,7 @@ async fn swept(
     while let Some(response) = events.message().await? {
         let Some(watch_results_response::Kind::Event(event)) = response.kind else { continue };
         match event.kind {
-            Some(Kind::ScenarioResults(told)) => answers.extend(told.results),
+            Some(Kind::ScenarioResults(batch)) => answers.extend(batch.results),
             Some(Kind::Finished(finished)) => {
                 ensure!(finished.state() == JobState::Succeeded, "{finished:?}");
             }
@@ -234,7 +239,7 @@ async fn swept(
     Ok(answers)
 }
 
-/// Has each of so many threads go through a run of scenarios; what they found, in order.
+/// Splits the scenarios into one contiguous range per thread, and returns the results in order.
 fn in_threads<T: Send>(
     threads: usize,
     scenarios: i32,
@@ -243,15 +248,15 @@ fn in_threads<T: Send>(
     let work = &work;
     let share = scenarios / i32::try_from(threads)? + 1;
     thread::scope(|scope| {
-        let begin = |first: i32| {
+        let spawn = |first: i32| {
             scope.spawn(move || work(first.min(scenarios)..(first + share).min(scenarios)))
         };
         let threads: Vec<_> =
-            (0..i32::try_from(threads)?).map(|thread| begin(thread * share)).collect();
+            (0..i32::try_from(threads)?).map(|thread| spawn(thread * share)).collect();
         let mut found = Vec::new();
         for thread in threads {
             match thread.join() {
-                Ok(worked) => found.extend(worked?),
+                Ok(results) => found.extend(results?),
                 Err(_) => bail!("a thread panicked"),
             }
         }
@@ -259,7 +264,8 @@ fn in_threads<T: Send>(
     })
 }
 
-/// What the article's stack does: a Pyomo model for each scenario, and a GLPK process.
+/// Measures a stack of Pyomo and GLPK, which builds a model and starts a GLPK process for each
+/// scenario, in this number of parallel processes.
 fn pyomo(python: &Path, processes: usize) -> anyhow::Result<Rate> {
     const SCENARIOS: usize = 100;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/pyomo/wyndor.py");
@@ -279,17 +285,19 @@ fn pyomo(python: &Path, processes: usize) -> anyhow::Result<Rate> {
     Ok(Rate::of(1, Duration::from_secs_f64(1.0 / rate)))
 }
 
-/// The profit rate of windows in a scenario.
+/// The profit rate of windows in a scenario of Wyndor.
 fn rate(index: i32, points: i32) -> f64 {
     at(index, points, 100.0, 1000.0)
 }
 
+/// Value `index` of `points` evenly spaced values, by the formula of sweeps (docs/sweeps.md).
 fn at(index: i32, points: i32, from: f64, to: f64) -> f64 {
     let share = f64::from(index) / f64::from(points - 1);
     from * (1.0 - share) + to * share
 }
 
-/// The right-hand side of a model that is largest, in a constraint with only one.
+/// The constraint with the largest absolute right-hand side, and this value. Ranged constraints,
+/// with two different bounds, are skipped.
 fn right_hand_side(model: &LinearModel) -> Option<(usize, f64)> {
     let bounds = model.constraint_lower.iter().zip(&model.constraint_upper);
     let of_row = |(lower, upper): (&f64, &f64)| match (lower.is_finite(), upper.is_finite()) {

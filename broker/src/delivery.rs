@@ -1,44 +1,44 @@
 use async_trait::async_trait;
 use bytes::Bytes;
-use solvemesh::broker::v1::{JobEnvelope, LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{JobEnvelope, LookupRequest, LookupResponse};
 
-/// A job that a consumer holds, until it settles the [`Lease`].
+/// A job that was delivered to a consumer, which holds it until it settles the [`Lease`].
 #[derive(Debug)]
 pub struct Delivery {
-    /// What came.
+    /// The job, or why it can't be decoded.
     pub payload: Payload,
-    /// Whether the broker handed it to someone before: its attempt may be dead, or
-    /// alive, or have ended.
+    /// Whether the job was delivered before. That attempt may have died, still be running, or
+    /// have finished without an ack.
     pub redelivered: bool,
-    /// The right and the duty to settle it.
+    /// The right to work on it, and the duty to settle it.
     pub lease: Lease,
 }
 
-/// What a queue's message holds.
+/// The content of a job message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
     /// A job.
     Job(Box<JobEnvelope>),
-    /// A job of a later format than this process knows.
+    /// A job in a later format than this process supports.
     Later {
         /// The format's version.
         version: u32,
-        /// The job, from the message's properties.
+        /// The id of the job, from the message's properties.
         job_id: String,
     },
-    /// Bytes that are no envelope.
+    /// A body that is not a valid envelope.
     Unreadable {
-        /// The job, from the message's properties; empty when they have none.
+        /// The id of the job, from the message's properties; empty when they have none.
         job_id: String,
         /// The payload's digest, from the message's properties.
         digest: Vec<u8>,
-        /// What is wrong with it.
+        /// Why decoding failed.
         error: String,
     },
 }
 
 impl Payload {
-    /// The job, where it is known; else empty.
+    /// The id of the job; empty when it is unknown.
     pub fn job_id(&self) -> &str {
         match self {
             Self::Job(job) => &job.job_id,
@@ -47,105 +47,106 @@ impl Payload {
     }
 }
 
-/// A message of the dead-letter queue: a job that no worker will take any more.
+/// A job that the broker moved to the dead-letter queue: no worker receives it any more.
 #[derive(Debug)]
 pub struct DeadLetter {
-    /// The job, from the message's properties; empty when they have none.
+    /// The id of the job, from the message's properties; empty when they have none.
     pub job_id: String,
     /// The payload's digest, from the message's properties.
     pub digest: Vec<u8>,
-    /// Why the broker gave it up: `rejected`, `delivery_limit`, `expired`, `maxlen`.
+    /// Why the broker moved it: `rejected`, `delivery_limit`, `expired`, `maxlen`.
     pub reason: String,
-    /// The message as it was.
+    /// The body of the original message.
     pub body: Bytes,
-    /// To be acked once the log has it.
+    /// To be acked once the end of the job is in the log.
     pub lease: Lease,
 }
 
-/// What a worker asks any gateway.
+/// A worker's lookup, as a gateway receives it.
 #[derive(Debug)]
 pub struct Question {
-    /// What it asks.
+    /// The request.
     pub request: LookupRequest,
-    /// How the answer reaches it. Dropped, it asks no further.
+    /// Sends the answer. If it is dropped instead, no other gateway is asked, and the lookup
+    /// fails: at once in memory, when its timeout has passed in RabbitMQ.
     pub reply: Reply,
 }
 
-/// The way back to one who asked.
+/// The handle by which a gateway answers a lookup.
 #[derive(Debug)]
 pub struct Reply(Box<dyn Answer>);
 
 impl Reply {
-    /// A way back that `answer` carries out.
+    /// A reply that is sent by `answer`.
     pub fn new(answer: impl Answer + 'static) -> Self {
         Self(Box::new(answer))
     }
 
-    /// Answers. Whether the answer arrives is not known: who asked may be gone.
-    pub async fn send(self, answer: LookupAnswer) {
+    /// Sends the answer, without a confirm: the worker may have stopped waiting.
+    pub async fn send(self, answer: LookupResponse) {
         self.0.send(answer).await;
     }
 }
 
-/// How an answer travels; see [`Reply`].
+/// Sends an answer over one kind of mesh; see [`Reply`].
 #[async_trait]
 pub trait Answer: Send + Sync + std::fmt::Debug {
     /// See [`Reply::send`].
-    async fn send(self: Box<Self>, answer: LookupAnswer);
+    async fn send(self: Box<Self>, answer: LookupResponse);
 }
 
-/// The right and the duty to settle one delivery. Dropped unsettled, the broker
-/// hands the delivery to another consumer once this one has closed.
+/// The right to work on one delivery, and the duty to settle it. If it is dropped unsettled,
+/// the delivery is requeued when its consumer has stopped.
 #[derive(Debug)]
 pub struct Lease(Box<dyn Settle>);
 
 impl Lease {
-    /// A lease that `settle` carries out.
+    /// A lease that is settled through `settle`.
     pub fn new(settle: impl Settle + 'static) -> Self {
         Self(Box::new(settle))
     }
 
-    /// Whether it can still be settled, as far as is known here: what waited while
-    /// its connection was lost can't, and the broker hands it out again.
+    /// Whether the delivery can still be settled, as far as this process knows. It can't once
+    /// its channel is closed: the broker then redelivers it.
     pub fn is_live(&self) -> bool {
         self.0.is_live()
     }
 
-    /// Done: the broker forgets the message.
+    /// Acknowledges the delivery: the broker deletes the message.
     ///
     /// # Errors
     ///
-    /// [`LeaseLost`] when the broker took it back before.
+    /// [`LeaseLost`] when its channel was closed before.
     pub async fn ack(self) -> Result<(), LeaseLost> {
         self.0.ack().await
     }
 
-    /// Not done: back into the queue.
+    /// Returns the message to its queue.
     ///
     /// # Errors
     ///
-    /// [`LeaseLost`] when the broker took it back before.
+    /// [`LeaseLost`] when its channel was closed before.
     pub async fn requeue(self) -> Result<(), LeaseLost> {
         self.0.requeue().await
     }
 
-    /// Never to be done: into the dead-letter queue.
+    /// Moves the message to the dead-letter queue.
     ///
     /// # Errors
     ///
-    /// [`LeaseLost`] when the broker took it back before.
+    /// [`LeaseLost`] when its channel was closed before.
     pub async fn reject(self) -> Result<(), LeaseLost> {
         self.0.reject().await
     }
 }
 
-/// The channel that the delivery came by is gone: the broker hands the message to
-/// another consumer.
+/// The channel of the delivery is closed, or its settlement timed out: the broker redelivers
+/// the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the broker took the delivery back")]
+#[error("the lease is lost: the broker redelivers the message")]
 pub struct LeaseLost;
 
-/// How a delivery is settled; see [`Lease`].
+/// Settles a delivery of one kind of mesh; see [`Lease`].
 #[async_trait]
 pub trait Settle: Send + Sync + std::fmt::Debug {
     /// See [`Lease::is_live`].

@@ -1,21 +1,21 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// A queue of jobs with workers of its own, so that a short job never waits behind
-/// a long one.
+/// The name of a queue of jobs. Each lane has its own slots in the workers, so that a short job
+/// never waits behind a long one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane(Arc<str>);
 
 impl Lane {
-    /// The lane of LPs too small to take long.
+    /// The lane of LPs that are small enough to be solved quickly.
     pub const EXPRESS: &str = "express";
-    /// The lane of everything else.
+    /// The lane of all other jobs.
     pub const STANDARD: &str = "standard";
-    /// The lane of those workers that have CBC.
+    /// The lane of jobs for CBC, served by workers that are built with it.
     pub const CBC: &str = "cbc";
-    /// The lane of those workers that have SCIP.
+    /// The lane of jobs for SCIP, served by workers that are built with it.
     pub const SCIP: &str = "scip";
 
-    /// Its name.
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,18 +27,18 @@ impl fmt::Display for Lane {
     }
 }
 
-/// A lane's name that can't be one.
+/// A text that is not a valid lane name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a lane's name has 1 to 32 of a-z, 0-9 and '-': {0:?}")]
+#[error("invalid lane name {0:?}: allowed are 1 to 32 characters of a-z, 0-9 and '-'")]
 pub struct InvalidLane(pub String);
 
 impl FromStr for Lane {
     type Err = InvalidLane;
 
     fn from_str(name: &str) -> Result<Self, InvalidLane> {
-        let fits = (1..=32).contains(&name.len())
+        let valid = (1..=32).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(name.into())) } else { Err(InvalidLane(name.to_owned())) }
+        if valid { Ok(Self(name.into())) } else { Err(InvalidLane(name.to_owned())) }
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_a_queue_can_carry_are_lanes() {
+    fn only_valid_names_are_parsed() {
         assert_eq!("express".parse::<Lane>().map(|l| l.to_string()), Ok("express".to_owned()));
         for bad in ["", "Express", "a b", "a.b", &"x".repeat(33)] {
             assert_eq!(bad.parse::<Lane>(), Err(InvalidLane(bad.to_owned())));

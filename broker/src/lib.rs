@@ -1,16 +1,18 @@
-//! The mesh between gateways and workers: lanes of jobs, the results log, and what
-//! is too large for either.
+//! The mesh between gateways and workers: lanes of jobs, the results log, and bulk storage
+//! for models and solutions that are too large for one message.
 //!
-//! [`Mesh`] is the seam. [`memory`] keeps everything in one process; [`amqp`] keeps
-//! it in RabbitMQ and is the only place that knows lapin. What lies above the seam
-//! can't tell them apart.
+//! The trait [`Mesh`] is the interface. [`memory`] implements it within one process, [`amqp`]
+//! over RabbitMQ; only [`amqp`] depends on lapin. Both pass the same tests, so code above the
+//! trait behaves the same with either.
 
 use std::time::Duration;
 
 pub mod amqp;
 mod args;
+mod backoff;
 mod bulk;
 mod delivery;
+mod entry;
 mod lane;
 pub mod memory;
 mod mesh;
@@ -19,9 +21,12 @@ pub use amqp::{
     AmqpConfig, AmqpMesh, BrokerUrl, Identity, InvalidUrl, StreamLimits, TlsFiles, Topology,
 };
 pub use args::{BrokerUrls, SegmentTooLarge, TlsArgs, TopologyArgs, parse};
+pub use backoff::Backoff;
+pub use bulk::BulkObject;
 pub use delivery::{
     Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
 };
+pub use entry::entry;
 pub use lane::{InvalidLane, Lane};
 pub use memory::{MemoryConfig, MemoryMesh};
 pub use mesh::{
@@ -29,9 +34,13 @@ pub use mesh::{
     MeshError, Stop,
 };
 
-/// How long a program that stops waits for the broker to confirm what is in its outbox.
+/// How long a program waits at shutdown for the broker to confirm the entries in its outbox.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// The version of envelopes, log batches, questions and answers that this crate
-/// writes, and the latest that it reads.
+/// The version of job envelopes that this crate writes, and the only one that it reads. Later
+/// ones stay in their queue, for workers that can read them.
+pub const ENVELOPE_VERSION: u32 = 2;
+
+/// The version of log batches, cancel notices and lookups that this crate writes, and the latest
+/// that it reads.
 pub const FORMAT_VERSION: u32 = 1;

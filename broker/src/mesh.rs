@@ -6,244 +6,246 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use solvemesh::broker::v1::{
-    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
+    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{DeadLetter, Delivery, Lane, Question};
+use crate::{BulkObject, DeadLetter, Delivery, Lane, Question};
 
-/// What gateways and workers see of each other: nothing but this.
+/// The interface between gateways and workers, which communicate through nothing else.
 ///
-/// Everything that follows something (`consume`, `follow_log`, …) goes on by itself
-/// when a connection is lost and found again, and ends when the mesh is closed.
+/// Consumers and followers (`consume`, `follow_log`, …) resume by themselves after a lost
+/// connection, and end when the mesh is closed.
 #[async_trait]
 pub trait Mesh: Send + Sync + 'static {
-    /// Puts a job into its lane's queue, and returns once it is safe there.
+    /// Enqueues a job in its lane, and returns once the queue has stored it.
     ///
     /// # Errors
     ///
-    /// Within a bounded time. Only [`MeshError::OutcomeUnknown`] leaves open whether
-    /// the job is in the queue.
+    /// Fails within a bounded time. After [`MeshError::OutcomeUnknown`] the job may be in the
+    /// queue; after any other error it is not.
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError>;
 
-    /// Takes jobs from a lane, at most `prefetch` unsettled at once. Each call has a
-    /// channel of its own, which an ack timeout closes without harm to the others.
+    /// Consumes jobs from a lane, at most `prefetch` of them unsettled at once. Each call opens
+    /// its own channel, so that a consumer timeout, which closes the channel, affects no other
+    /// consumer.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Closed`], or when the lane can't be declared.
+    /// [`MeshError::Closed`], or [`MeshError::Refused`] when the lane can't be declared.
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError>;
 
-    /// Whether someone takes jobs from a lane.
+    /// Whether a lane has a consumer.
     ///
     /// # Errors
     ///
-    /// Within a bounded time, when the broker can't tell.
+    /// Fails within a bounded time when the broker does not answer.
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError>;
 
-    /// Takes dead letters; one consumer of all gateways gets them.
+    /// Consumes dead letters. In RabbitMQ only one consumer of all gateways is active at a time.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Closed`], or when the queue can't be declared.
+    /// [`MeshError::Closed`], or [`MeshError::Refused`] when the queue can't be declared.
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError>;
 
-    /// Appends an entry to the results log, and returns once the log has it.
+    /// Appends an entry to the results log, and returns once the log has stored it.
     ///
-    /// Entries are appended in the order of the calls. They wait in a bounded outbox
-    /// as long as the broker is away: an entry is given up only when the mesh is
-    /// closed, even when its caller has stopped waiting.
+    /// Entries are appended in the order of the calls. During an outage they are buffered in a
+    /// bounded outbox and retried until the mesh is closed, even if the caller stops waiting.
+    /// Only an entry that has no room in the outbox yet is withdrawn with its caller.
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`], [`MeshError::TooLarge`].
     async fn append(&self, entry: LogEntry) -> Result<(), MeshError>;
 
-    /// Reads the log, and goes on reading as it grows. No message comes twice or out
-    /// of order.
+    /// Reads the log from `from` on, and continues as it grows. Each message is received once
+    /// and in order.
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`].
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError>;
 
-    /// The offset of the first message that the log still has; `None` for a log that
-    /// is empty.
+    /// The offset of the oldest message that the log still has; `None` if the log is empty.
     ///
     /// # Errors
     ///
-    /// Within a bounded time.
+    /// Fails within a bounded time.
     async fn log_start(&self) -> Result<Option<u64>, MeshError>;
 
-    /// Reads back the one message at `offset`, as a follower has read it. Many may be
-    /// asked for at once: they take turns.
+    /// Reads the one message at `offset`, exactly as a follower receives it. The number of
+    /// concurrent reads is bounded; further calls wait for their turn.
     ///
     /// # Errors
     ///
-    /// Within a bounded time. [`MeshError::Gone`] when the log begins later.
-    /// [`MeshError::Unavailable`] when it ends before, which a log can't tell from a
-    /// message that is slow to come.
+    /// Fails within a bounded time. [`MeshError::Gone`] when the log starts after `offset`.
+    /// [`MeshError::Unavailable`] when the log ends before `offset`: a stream does not signal
+    /// its end, so this can't be distinguished from a slow broker.
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError>;
 
-    /// Tells all workers, those that are away included, to stop a job.
+    /// Announces to all workers that a job is cancelled. Workers that are disconnected read the
+    /// announcement when they connect again.
     ///
     /// # Errors
     ///
-    /// Within a bounded time.
+    /// Fails within a bounded time.
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError>;
 
-    /// Hears which jobs to stop: first all that were announced and are remembered,
-    /// then those that come. Tells when the first ones have all been heard, and again
-    /// after each time that some may have been missed.
+    /// Follows the announcements of cancels: first all retained ones, then new ones as they
+    /// arrive. [`CancelNews::CaughtUp`] follows the retained ones, and is sent again after each
+    /// [`CancelNews::Behind`].
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`].
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError>;
 
-    /// Stores what is too large for a message, in parts of at most
-    /// [`MAX_PART_BYTES`].
+    /// Stores an object that is too large for a message, in parts of at most
+    /// [`MAX_PART_BYTES`] each.
     ///
     /// # Errors
     ///
-    /// Within a bounded time. Nothing refers to parts whose store failed.
-    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError>;
+    /// Fails within a bounded time. Parts may have been stored, but nothing refers to them.
+    async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError>;
 
-    /// Reads back what was stored: the same parts.
+    /// Loads a stored object, in the same parts.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Gone`] when they are no longer there, or not as they were.
+    /// [`MeshError::Gone`] when parts are missing or do not match the reference.
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError>;
 
-    /// Asks any gateway what the log says of a job.
+    /// Sends a lookup to any one gateway: what is the status of this job?
     ///
     /// # Errors
     ///
-    /// [`MeshError::Unavailable`] when no gateway answers within `patience`.
+    /// [`MeshError::Unavailable`] when no gateway answers within `timeout`.
     async fn ask(
         &self,
         request: LookupRequest,
-        patience: Duration,
-    ) -> Result<LookupAnswer, MeshError>;
+        timeout: Duration,
+    ) -> Result<LookupResponse, MeshError>;
 
-    /// Takes questions; each goes to one of all gateways. One that nobody answers in
-    /// time is gone.
+    /// Consumes lookups; each is delivered to one of all gateways. A lookup that is not
+    /// answered within its timeout is dropped.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Closed`], or when the queue can't be declared.
+    /// [`MeshError::Closed`], or [`MeshError::Refused`] when the queue can't be declared.
     async fn questions(&self) -> Result<Consumer<Question>, MeshError>;
 
-    /// Makes this process present under an id as long as it is connected: the broker
-    /// notices when it dies.
+    /// Registers this process as connected under an id, until the mesh is closed. The broker
+    /// removes the registration when the connection is lost, also when the process dies; it is
+    /// renewed with the next connection.
     ///
     /// # Errors
     ///
-    /// [`MeshError::Closed`].
+    /// [`MeshError::Closed`]; [`MeshError::Refused`] for an id that is too long.
     async fn be_present(&self, id: &str) -> Result<(), MeshError>;
 
-    /// Whether some process is present under an id.
+    /// Whether a process is registered as connected under an id.
     ///
     /// # Errors
     ///
-    /// Within a bounded time, when the broker can't tell.
+    /// Fails within a bounded time when the broker does not answer.
     async fn is_present(&self, id: &str) -> Result<bool, MeshError>;
 
-    /// Whether the broker can be reached and takes messages.
+    /// Whether the broker is connected and accepts messages.
     fn health(&self) -> watch::Receiver<Health>;
 
-    /// Stops everything, after the outbox is empty or `grace` has passed.
+    /// Closes the mesh and ends all its tasks, once the outbox is empty or `grace` has passed.
     async fn close(&self, grace: Duration);
 }
 
-/// The most bytes of one part of [`Mesh::store`].
+/// The maximum size of one part of [`Mesh::store`], in bytes.
 pub const MAX_PART_BYTES: usize = 1 << 20;
 
-/// The most bytes of one encoded entry of [`Mesh::append`].
+/// The maximum size of one encoded entry of [`Mesh::append`], in bytes.
 pub const MAX_ENTRY_BYTES: usize = 900 << 10;
 
-/// Whether a mesh can be used.
+/// The state of a mesh's connections to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It can.
+    /// Connected, and the broker accepts messages.
     Ready,
-    /// There is no connection; someone is at it.
+    /// A connection is missing and is being re-established.
     Disconnected {
         /// The latest error.
         error: String,
     },
-    /// The broker takes no messages: it is short of memory or disk.
+    /// The broker accepts no messages: it is short of memory or disk.
     Blocked {
         /// The broker's reason.
         reason: String,
     },
 }
 
-/// Where to begin reading the log.
+/// Where to start reading the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStart {
-    /// At its first message.
+    /// At the oldest message that is left.
     First,
-    /// At the message with this offset, or the first one after it that is left.
+    /// At the message with this offset, or at the next one that is left.
     Offset(u64),
 }
 
-/// What is heard of cancels.
+/// An item of [`Mesh::follow_cancels`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CancelNews {
-    /// The job with this id is to be stopped, wherever it runs or waits.
+    /// The job with this id is cancelled, whether it is running or queued.
     Cancel(String),
-    /// All that were announced before this one's follower was connected have been heard.
+    /// All cancels that were announced before this follower attached have been received.
     CaughtUp,
-    /// The connection was lost: what is announced from now on is heard later, before
-    /// the next `CaughtUp`.
+    /// The connection was lost. Cancels announced meanwhile are received after it is
+    /// re-established, before the next `CaughtUp`.
     Behind,
 }
 
 /// One message of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogMessage {
-    /// Its place: grows from message to message, not always by one.
+    /// Its offset: increases from message to message, not always by one.
     pub offset: u64,
     /// The size of its encoded body, in bytes.
     pub bytes: usize,
-    /// Its entries, or why they can't be read (a later format, damaged bytes).
+    /// Its entries, or why they can't be decoded (a later format, damaged bytes).
     pub batch: Result<LogBatch, String>,
 }
 
-/// What a [`Mesh`] could not do.
+/// Why an operation of a [`Mesh`] failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeshError {
-    /// There was no connection. Nothing was sent.
+    /// There was no connection, or no answer to a request. A message to publish was not stored.
     #[error("the broker can't be reached: {0}")]
     Unavailable(String),
     /// The broker is short of memory or disk. Nothing was sent.
-    #[error("the broker takes no messages: {0}")]
+    #[error("the broker accepts no messages: {0}")]
     Blocked(String),
-    /// It was sent, and no answer came: it may have arrived, or may yet.
+    /// The message was sent but not confirmed in time: it may be stored, now or later.
     #[error("the broker did not confirm in time; the message may have arrived")]
     OutcomeUnknown,
-    /// The queue refused it: it is full.
+    /// The lane's queue is full and rejected the job.
     #[error("the queue of lane {0} is full")]
     Full(Lane),
-    /// There is no such queue.
+    /// The queue does not exist.
     #[error("no queue took the message: {0}")]
     Unroutable(String),
-    /// It is larger than a message may be.
+    /// A message, part or object is larger than allowed.
     #[error("a message of {bytes} bytes is over the limit of {limit}")]
     TooLarge {
-        /// The message's size.
+        /// Its size, in bytes.
         bytes: usize,
-        /// The largest size.
+        /// The maximum size, in bytes.
         limit: usize,
     },
-    /// What was stored is no longer there.
-    #[error("what was stored is no longer there: {0}")]
+    /// Data was truncated or deleted, or does not match its reference.
+    #[error("no longer stored: {0}")]
     Gone(String),
-    /// The broker has a queue of this name with other arguments, or refused in
-    /// another way that no retry mends.
+    /// The broker refused in a way that a retry does not resolve: a queue of this name exists
+    /// with other arguments, or access is denied.
     #[error("the broker refused: {0}")]
     Refused(String),
     /// A setting is invalid: a URL, a certificate file.
@@ -254,32 +256,33 @@ pub enum MeshError {
     Closed,
 }
 
-/// Things that come from a queue, one by one.
+/// The receiving end of a queue.
 #[derive(Debug)]
 pub struct Consumer<T> {
     items: Mutex<mpsc::Receiver<T>>,
     stop: Stop,
 }
 
-/// Tells a consumer's supervisor to stop taking.
+/// Signals the task behind a [`Consumer`] to stop consuming.
 pub type Stop = CancellationToken;
 
 impl<T> Consumer<T> {
-    /// A consumer of what `items` brings; `stop` tells their source to stop.
+    /// A consumer that receives from `items`; `stop` ends the task that sends them.
     pub fn new(items: mpsc::Receiver<T>, stop: Stop) -> Self {
         Self { items: Mutex::new(items), stop }
     }
 
-    /// The next one; `None` once the consumer was stopped or the mesh closed.
+    /// Receives the next item; `None` once the consumer is stopped or the mesh is closed.
     pub async fn next(&mut self) -> Option<T> {
         self.items.get_mut().unwrap_or_else(PoisonError::into_inner).recv().await
     }
 
-    /// Takes no more: the broker gives what waits here to others. What was taken can
+    /// Stops consuming. Items that were not received are requeued; those that were received can
     /// still be settled.
     pub fn stop(&self) {
         self.stop.cancel();
-        // What waits in the channel goes with it, and what is about to be sent too.
+        // Replacing the receiver drops the buffered items, and fails a send that is pending, so
+        // that their leases are released.
         *self.items.lock().unwrap_or_else(PoisonError::into_inner) = mpsc::channel(1).1;
     }
 }

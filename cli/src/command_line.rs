@@ -1,4 +1,4 @@
-//! The command line as a whole: the global flags and the commands.
+//! The command line as a whole: the global flags and the subcommands.
 
 use std::env;
 
@@ -15,12 +15,12 @@ use crate::{
 
 /// Solve optimisation models on a mesh of workers
 ///
-/// Data goes to standard output, everything else to standard error. Each flag can
-/// also be given as the environment variable that its help names.
+/// Results go to standard output, progress and messages to standard error. Every flag can
+/// also be set by the environment variable that its help names; the flag takes precedence.
 #[derive(Debug, Parser)]
 #[command(name = "solvemesh", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// A gateway of the mesh
+    /// Connect to the gateway at this URL
     #[arg(
         long,
         env = "SOLVEMESH_GATEWAY",
@@ -35,14 +35,16 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line and the environment, where an empty variable counts as
-    /// none. Ends the program when they ask for what can't be, or for help.
+    /// Parses the command line and the environment, in which an empty variable counts as not
+    /// set. Exits the process if they are invalid or ask for help.
     pub(crate) fn read() -> Self {
         let matches = without_empty_variables(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
 
+/// Detaches flags from environment variables that are empty, since clap would parse the empty
+/// string as their value.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty =
         |arg: &Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
@@ -51,25 +53,35 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Submit a model, wait for its job to end, print the solution
+    /// Submit a model, wait for the job to finish and print its result
+    ///
+    /// The first Ctrl-C cancels the job and waits for the best solution so far; the second exits
+    /// without waiting.
     Solve(SolveArgs),
-    /// Solve a model once for each of many scenarios, print the answers as they come
+    /// Solve a model for many scenarios and print their results as they arrive
+    ///
+    /// The first Ctrl-C cancels the job and waits for the results so far; the second exits without
+    /// waiting.
     Sweep(SweepArgs),
-    /// Submit a model and print the id of its job
+    /// Submit a model and print the id of its job, without waiting
     Submit(SubmitArgs),
-    /// Wait for jobs to end and print their solutions
+    /// Wait for jobs to finish and print their results
+    ///
+    /// Works before, during and after the solve. Ctrl-C leaves the jobs running.
     Watch(WatchArgs),
-    /// Print what is known of jobs now
+    /// Print the current state of jobs, without waiting
     Get(GetArgs),
-    /// List jobs, the latest first
+    /// List jobs, newest first
     List(ListArgs),
-    /// End a queued job; stop a running one with the best solution it has
+    /// Cancel a job; a running one stops with its best solution so far
     Cancel(CancelArgs),
-    /// Print what the mesh can do: solvers, options, limits
+    /// Print the solvers, options and limits of the mesh
     Capabilities(CapabilitiesArgs),
-    /// Solve the Wyndor Glass product mix and show the events as they come
+    /// Solve a small example and print its events as they arrive
+    ///
+    /// The example is the Wyndor Glass product mix: two products, three plants.
     Demo(DemoArgs),
 }

@@ -10,23 +10,24 @@ use solvemesh_client::{
 
 use crate::output::text::printable;
 
-/// What `--help` says about exit codes.
+/// The section on exit codes at the end of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  done; of a job: solved, the answer is optimal; of a sweep: all answers are proven,
-       and not all are that there is no solution
+    0  success: the solution is optimal; for a sweep: every result is proven, and at least one
+       scenario has a solution
     1  internal or unexpected error
-    2  the command line is wrong, or a file it names can't be read
-    3  the model was refused
-    4  solved, and there is no solution (infeasible, unbounded)
+    2  invalid command line, or a file that it names cannot be read
+    3  the model was rejected
+    4  the model has no solution: infeasible or unbounded
     5  stopped by a limit; the best solution so far, if any, was printed
-    6  the job failed or expired, or its answer can't be trusted
+    6  the job failed or expired, or its result cannot be trusted
     7  the job was cancelled; the best solution so far, if any, was printed
     8  no gateway can be reached, or the mesh is not available
-    9  no such job, or the request was refused for another reason
-  130  left by Ctrl-C; the job goes on";
+    9  no such job, or the request was rejected for another reason
+  130  interrupted by Ctrl-C; the job was left as it is";
 
-/// How the program ends.
+/// The exit codes of the program. Their order matters: where several results are combined, the
+/// highest code is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -44,7 +45,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// What a script should know of how a job ended.
+    /// The exit code for a finished job.
     pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
         match outcome.state {
             JobState::Succeeded => match &outcome.sweep {
@@ -70,8 +71,9 @@ impl Exit {
         }
     }
 
-    /// An infeasible scenario is an answer like another, as long as some scenario has a
-    /// solution; one that failed or hit a limit is told as a job that does.
+    /// The exit code for a sweep that succeeded: the highest code of its scenarios. Infeasible
+    /// and unbounded scenarios do not count as long as some scenario is optimal, since a sweep
+    /// is expected to have some. A sweep that was stopped by its first good scenario is done.
     fn of_sweep(sweep: &SweepSummary) -> Self {
         if sweep.stopped_by.is_some() {
             return Self::Done;
@@ -99,33 +101,36 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not be carried out.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The command line asks for what can't be.
+    /// The command line is invalid, or a file that it names cannot be read.
     #[error("{0}")]
     Usage(String),
-    /// The gateway found the model in this file at fault.
+    /// The gateway rejected the model in this file.
     #[error("{}", refusal(file, rejection))]
     ModelRefused { file: String, rejection: Box<Rejection> },
-    /// It is open whether a submission arrived.
-    #[error("{}\nrepeat it with --request-id {request_id}: that makes no second job", told(error))]
+    /// The gateway did not respond to a submission, so the job may or may not exist.
+    #[error(
+        "{}\nretry with --request-id {request_id}: this cannot create a second job",
+        with_violations(error)
+    )]
     SubmissionUnknown { error: Error, request_id: String },
     /// Another error of the client.
-    #[error("{}", told(.0))]
+    #[error("{}", with_violations(.0))]
     Client(#[from] Error),
-    /// Standard output takes nothing more.
-    #[error("can't write: {0}")]
+    /// Writing to standard output or the output file failed.
+    #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
 
 impl Failure {
-    /// Tells it on standard error, unless whoever read the output just stopped
-    /// reading, and says how to end.
+    /// Prints the failure to standard error and returns the exit code. A broken pipe is no
+    /// failure: the reader of the output, such as `head`, has read enough.
     pub(crate) fn tell(self) -> Exit {
         let (text, exit) = match &self {
             Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => return Exit::Done,
-            // The places in a file stand alone, as those of a compiler.
+            // No prefix, so that each line is `FILE: line N, column M: …`, as a compiler prints it.
             Self::ModelRefused { .. } => (self.to_string(), Exit::ModelRefused),
             Self::Usage(_) => (format!("solvemesh: {self}"), Exit::Usage),
             Self::SubmissionUnknown { error, .. } | Self::Client(error) => {
@@ -134,19 +139,20 @@ impl Failure {
             Self::Output(_) => (format!("solvemesh: {self}"), Exit::Unexpected),
         };
         for line in text.lines() {
-            // There is nobody left to tell when this fails.
+            // If standard error is closed, there is no place left to report that.
             let _ = writeln!(io::stderr(), "{}", printable(line));
         }
         exit
     }
 }
 
-/// Whether a field of a request is the model, or in it.
+/// Whether the path of a field of a request is the model or in the model.
 pub(crate) fn is_in_model(field: &str) -> bool {
     field == "model" || field.starts_with("model.")
 }
 
-/// A line for each fault: those of the model with the name of its file.
+/// Formats a rejection, one line per violation. Those in the model begin with the name of its
+/// file, others with the path of their field.
 fn refusal(file: &str, rejection: &Rejection) -> String {
     let lines = rejection.violations.iter().map(|violation| {
         let place = if is_in_model(&violation.field) { file } else { &violation.field };
@@ -155,12 +161,12 @@ fn refusal(file: &str, rejection: &Rejection) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The error, and the fields at fault.
-fn told(error: &Error) -> String {
+/// Formats an error, followed by one indented line per violation.
+fn with_violations(error: &Error) -> String {
     let mut text = printable(&error.to_string()).into_owned();
     for violation in error.rejection().map(|r| r.violations.as_slice()).unwrap_or_default() {
-        let fault = format!("{}: {}", violation.field, violation.description);
-        text.push_str(&format!("\n  {}", printable(&fault)));
+        let line = format!("{}: {}", violation.field, violation.description);
+        text.push_str(&format!("\n  {}", printable(&line)));
     }
     text
 }
@@ -184,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_optimum_ends_with_zero() {
+    fn only_an_optimum_exits_with_zero() {
         use TerminationReason as Reason;
         let exit = |reason| Exit::of_outcome(&outcome(JobState::Succeeded, reason));
         assert_eq!(exit(Reason::Optimal), Exit::Done);
@@ -199,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_ends_with_zero_where_all_is_proven_and_some_scenario_has_a_solution() {
+    fn a_sweep_exits_with_zero_if_all_is_proven_and_some_scenario_has_a_solution() {
         use TerminationReason as Reason;
         let exit = |reasons: &[Reason], stopped_by| {
             let count = |&reason: &Reason| TerminationCount { reason: reason.into(), count: 1 };
@@ -216,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_job_goes_before_what_its_solve_found() {
+    fn the_state_of_a_job_takes_precedence_over_its_result() {
         let optimal = TerminationReason::Optimal;
         assert_eq!(Exit::of_outcome(&outcome(JobState::Cancelled, optimal)), Exit::Cancelled);
         assert_eq!(Exit::of_outcome(&outcome(JobState::Failed, optimal)), Exit::JobFailed);

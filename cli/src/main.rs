@@ -1,4 +1,4 @@
-//! `solvemesh`: the command line of a mesh.
+//! `solvemesh`: the command-line client of a mesh.
 
 mod args;
 mod command_line;

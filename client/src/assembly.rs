@@ -1,45 +1,48 @@
 use std::collections::BTreeMap;
 
-use solvemesh::v1::{Event, Finished, Ranges, Solution, SolutionPart, event::Kind};
+use solvemesh::v1::{
+    JobEvent, JobFinished, SensitivityRanges, Solution, SolutionPart, job_event::Kind,
+};
 
 use crate::Outcome;
 
-/// Collects the parts of solutions from the events of any number of jobs.
+/// Joins solutions that arrive in parts, from the events of any number of jobs.
 ///
-/// It must see the events of a job in order and from its first part on.
+/// The events of a job must be added in order, from the first part of its solution on.
 #[derive(Debug, Default)]
 pub struct Assembly {
     parts: BTreeMap<String, Joined>,
 }
 
-/// The parts so far.
+/// The parts of one solution, joined so far.
 #[derive(Debug, Default)]
 struct Joined {
     solution: Solution,
     parts: i32,
 }
 
-/// The parts of a solution do not make a whole.
+/// The parts of a solution are incomplete or inconsistent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the solution of job {job_id} is incomplete: {what}")]
 pub struct BadParts {
     /// The job.
     pub job_id: String,
-    /// What does not fit.
+    /// What is wrong with the parts.
     pub what: String,
 }
 
 impl Assembly {
-    /// Takes the next event; returns the outcome when it ends a job.
+    /// Adds the next event. Returns the outcome if the event finishes a job.
     ///
     /// # Errors
     ///
-    /// When the solution's parts do not make a whole.
-    pub fn add(&mut self, event: Event) -> Result<Option<Outcome>, BadParts> {
-        let Event { job_id, attempt, kind, .. } = event;
+    /// When parts of the solution are missing, out of order or inconsistent.
+    pub fn add(&mut self, event: JobEvent) -> Result<Option<Outcome>, BadParts> {
+        let JobEvent { job_id, attempt, kind, .. } = event;
         match kind {
             Some(Kind::SolutionPart(part)) => {
                 let bad = |what| BadParts { job_id: job_id.clone(), what };
+                // The first part starts the solution again: parts before it are stale.
                 if part.index == 0 {
                     self.parts.remove(&job_id);
                 }
@@ -57,12 +60,16 @@ impl Assembly {
     }
 }
 
-/// Puts the joined solution in its place, and checks whatever solution there is.
-fn complete(finished: &mut Finished, joined: Joined) -> Result<(), String> {
+/// Inserts the joined solution into the result, if the result came in parts, and checks the
+/// solution.
+fn complete(finished: &mut JobFinished, joined: Joined) -> Result<(), String> {
     let Some(result) = &mut finished.result else { return Ok(()) };
-    if result.solution_parts != 0 {
-        if joined.parts != result.solution_parts {
-            return Err(format!("{} of {} parts came", joined.parts, result.solution_parts));
+    if result.solution_part_count != 0 {
+        if joined.parts != result.solution_part_count {
+            return Err(format!(
+                "received {} of {} parts",
+                joined.parts, result.solution_part_count
+            ));
         }
         result.solution = Some(joined.solution);
     }
@@ -70,16 +77,17 @@ fn complete(finished: &mut Finished, joined: Joined) -> Result<(), String> {
 }
 
 impl Joined {
+    /// Appends the next part.
     fn join(&mut self, part: SolutionPart) -> Result<(), String> {
         if part.index != self.parts {
-            return Err(format!("part {} came where part {} was due", part.index, self.parts));
+            return Err(format!("received part {} instead of part {}", part.index, self.parts));
         }
         let run = part.solution.ok_or_else(|| format!("part {} is empty", part.index))?;
         let whole = &mut self.solution;
         if !follows(run.variable_offset, variables(&run), variables(whole))
             || !follows(run.constraint_offset, constraints(&run), constraints(whole))
         {
-            return Err(format!("part {} leaves a gap", part.index));
+            return Err(format!("part {} does not continue the part before", part.index));
         }
         whole.variable_names.extend(run.variable_names);
         whole.values.extend(run.values);
@@ -95,7 +103,7 @@ impl Joined {
     }
 }
 
-fn join_ranges(whole: &mut Option<Ranges>, run: Option<Ranges>) {
+fn join_ranges(whole: &mut Option<SensitivityRanges>, run: Option<SensitivityRanges>) {
     let Some(run) = run else { return };
     let whole = whole.get_or_insert_default();
     whole.lower.extend(run.lower);
@@ -104,24 +112,25 @@ fn join_ranges(whole: &mut Option<Ranges>, run: Option<Ranges>) {
     whole.objective_at_upper.extend(run.objective_at_upper);
 }
 
-/// How many variables a solution tells of.
+/// The number of variables in a solution.
 fn variables(solution: &Solution) -> usize {
     let Solution { variable_names, values, reduced_costs, .. } = solution;
     variable_names.len().max(values.len()).max(reduced_costs.len())
 }
 
-/// How many constraints a solution tells of.
+/// The number of constraints in a solution.
 fn constraints(solution: &Solution) -> usize {
     let Solution { constraint_names, activities, duals, .. } = solution;
     constraint_names.len().max(activities.len()).max(duals.len())
 }
 
-/// Whether a run begins where the part before ended. An empty one does anywhere.
+/// Whether a part of an array starts where the part before ended. An empty part may have any
+/// offset.
 fn follows(offset: i32, length: usize, end: usize) -> bool {
     length == 0 || usize::try_from(offset) == Ok(end)
 }
 
-/// Every array has its full length or none.
+/// Checks that every array has its full length or is empty.
 fn check(solution: &Solution) -> Result<(), String> {
     let (n, m) = (variables(solution), constraints(solution));
     let arrays = [
@@ -146,7 +155,7 @@ fn check(solution: &Solution) -> Result<(), String> {
     match arrays.into_iter().chain(ranges).find(|&(_, length, full)| length != 0 && length != full)
     {
         None => Ok(()),
-        Some((name, length, full)) => Err(format!("{length} of {full} {name} came")),
+        Some((name, length, full)) => Err(format!("received {length} of {full} {name}")),
     }
 }
 
@@ -159,20 +168,20 @@ mod tests {
 
     use super::*;
 
-    fn event(kind: Kind) -> Event {
-        Event { job_id: "j".into(), attempt: 1, kind: Some(kind), ..Event::default() }
+    fn event(kind: Kind) -> JobEvent {
+        JobEvent { job_id: "j".into(), attempt: 1, kind: Some(kind), ..JobEvent::default() }
     }
 
-    fn part(index: i32, count: i32, solution: Solution) -> Event {
+    fn part(index: i32, count: i32, solution: Solution) -> JobEvent {
         event(Kind::SolutionPart(SolutionPart { index, count, solution: Some(solution) }))
     }
 
-    fn finished(solution_parts: i32) -> Event {
-        let result = SolveResult { solution_parts, ..SolveResult::default() };
-        event(Kind::Finished(Finished {
+    fn finished(solution_parts: i32) -> JobEvent {
+        let result = SolveResult { solution_part_count: solution_parts, ..SolveResult::default() };
+        event(Kind::Finished(JobFinished {
             state: JobState::Succeeded.into(),
             result: Some(result),
-            ..Finished::default()
+            ..JobFinished::default()
         }))
     }
 
@@ -181,36 +190,36 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_missing_is_told() {
+    fn a_missing_part_is_an_error() {
         let mut assembly = Assembly::default();
         assembly.add(part(0, 2, values(0, &[1.0]))).unwrap();
         let bad = assembly.add(finished(2)).unwrap_err();
-        assert_eq!(bad.what, "1 of 2 parts came");
+        assert_eq!(bad.what, "received 1 of 2 parts");
     }
 
     #[test]
-    fn a_part_out_of_turn_is_told() {
+    fn a_part_out_of_order_is_an_error() {
         let bad = Assembly::default().add(part(1, 2, values(1, &[1.0]))).unwrap_err();
-        assert_eq!(bad.what, "part 1 came where part 0 was due");
+        assert_eq!(bad.what, "received part 1 instead of part 0");
     }
 
     #[test]
-    fn a_gap_between_parts_is_told() {
+    fn a_gap_between_parts_is_an_error() {
         let mut assembly = Assembly::default();
         assembly.add(part(0, 2, values(0, &[1.0]))).unwrap();
         let bad = assembly.add(part(1, 2, values(2, &[1.0]))).unwrap_err();
-        assert_eq!(bad.what, "part 1 leaves a gap");
+        assert_eq!(bad.what, "part 1 does not continue the part before");
     }
 
     #[test]
-    fn an_array_that_is_too_short_is_told() {
+    fn an_array_that_is_too_short_is_an_error() {
         let mut short = values(0, &[1.0, 2.0]);
         short.variable_names = vec!["x".into()];
         let bad = Assembly::default().add(part(0, 1, short)).unwrap_err();
-        assert_eq!(bad.what, "1 of 2 variable_names came");
+        assert_eq!(bad.what, "received 1 of 2 variable_names");
     }
 
-    /// Cuts a list at the given points, sorted.
+    /// Splits a list at the given points, taken modulo its length and sorted.
     fn cut<T: Clone>(list: &[T], cuts: &[usize]) -> Vec<(usize, Vec<T>)> {
         let mut points: Vec<_> = cuts.iter().map(|cut| cut % (list.len() + 1)).collect();
         points.extend([0, list.len()]);
@@ -220,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_solution_in_any_parts_is_joined_as_it_was(
+        fn a_solution_in_any_parts_is_joined_unchanged(
             columns in prop::collection::vec(any::<i32>(), 0..40),
             rows in prop::collection::vec(any::<i32>(), 0..40),
             cuts in prop::collection::vec((any::<usize>(), any::<usize>()), 0..6),
@@ -229,7 +238,7 @@ mod tests {
             let column_cuts: Vec<_> = cuts.iter().map(|cut| cut.0).collect();
             let row_cuts: Vec<_> = cuts.iter().map(|cut| cut.1).collect();
             let float = |list: Vec<i32>| list.into_iter().map(f64::from).collect::<Vec<_>>();
-            let ranges = |list: Vec<f64>| Ranges {
+            let ranges = |list: Vec<f64>| SensitivityRanges {
                 lower: list.clone(),
                 upper: list.clone(),
                 objective_at_lower: list.clone(),

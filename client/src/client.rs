@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryStreamExt, stream};
 use solvemesh::v1::{
-    CancelJobRequest, GetCapabilitiesRequest, GetCapabilitiesResponse, GetJobRequest, Job, JobView,
-    ListJobsRequest, ListJobsResponse, SubmitJobRequest,
+    CancelJobRequest, GetCapabilitiesRequest, GetCapabilitiesResponse, GetJobRequest, Job,
+    JobEventKind, JobView, ListJobsRequest, ListJobsResponse, SubmitJobRequest,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tonic::{
@@ -16,26 +16,26 @@ use crate::{
     Answers, Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries, sweep::Collected,
 };
 
-/// The largest message that is read. A gateway sends none over 1 MiB; one behind
-/// another configuration may.
+/// Maximum size of a received message, in bytes. Gateways send at most 1 MiB; the margin is for
+/// gateways that are configured differently.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// How long a connection may take to come about.
+/// Timeout of connecting to a gateway.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a connection in use is asked whether it still lives, and how long its
-/// answer may take.
+/// Interval of HTTP/2 keepalive pings on a connection in use, and the timeout of their replies.
+/// They detect a connection that is broken without being closed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a submission may take, whatever is left of the budget for retries: a large
-/// model is slow to send and to read.
+/// Minimum timeout of each try of a submission, however little is left of the retry budget: a
+/// large model takes long to send and to parse.
 const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Hears of the first failure of a call: the cause, and for how long it will be tried.
+/// Callback for the first failure of a call: the cause, and how long the call will be retried.
 type OnSetback = dyn Fn(&Rejection, Duration) + Send + Sync;
 
-/// A client of one mesh. Cheap to clone: clones share a connection.
+/// A client of one mesh. Cheap to clone: clones share the connection.
 #[derive(Clone)]
 pub struct Client {
     stub: JobServiceClient<Channel>,
@@ -52,35 +52,36 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the gateway at `url`, such as `http://127.0.0.1:50051`. The first
-    /// call connects; a connection that is lost is made anew by the next call. Needs
-    /// a tokio runtime around it.
+    /// Creates a client of the gateway at `url`, such as `http://127.0.0.1:50051`. Connects
+    /// lazily, at the first call; a lost connection is reopened by the next call. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] when `url` is not `http://HOST:PORT`: what else a URL may have
-    /// would have no effect.
+    /// [`Error::Address`] when `url` is not `http://HOST:PORT`. Other parts of a URL are rejected
+    /// because they would have no effect.
     pub fn connect(url: &str) -> Result<Self, Error> {
         let bad = |reason: String| Error::Address { url: url.to_owned(), reason };
         let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
         if uri.scheme_str() != Some("http") {
-            return Err(bad("it does not begin with http://".into()));
+            return Err(bad("must begin with http://".into()));
         }
         if url.contains('#') {
-            return Err(bad("it has a fragment, behind the #".into()));
+            return Err(bad("must not have a fragment (after #)".into()));
         }
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            // Which may have a password behind it.
+            // The user may be followed by a password, which must not get into the message.
             let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
-            let (url, reason) = (format!("http://***@{url}"), "it has a user, before the @".into());
+            let (url, reason) =
+                (format!("http://***@{url}"), "must not have a user (before @)".into());
             return Err(Error::Address { url, reason });
         }
         if uri.query().is_some() {
-            return Err(bad("it has a query, behind the ?".into()));
+            return Err(bad("must not have a query (after ?)".into()));
         }
         if !matches!(uri.path(), "" | "/") {
             let path = uri.path();
-            return Err(bad(format!("it has a path, {path}: gRPC has paths of its own")));
+            return Err(bad(format!("must not have a path ({path}): gRPC defines the paths")));
         }
         let channel = Endpoint::from(uri)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -91,35 +92,33 @@ impl Client {
         Ok(Self { stub, url: url.into(), retry: Retry::CALL, on_setback: Arc::new(|_, _| {}) })
     }
 
-    /// The same client, with another way to retry calls and the opening of a watch.
-    /// [`Retry::CALL`] is the default; a watch that was served goes by
-    /// [`Retry::STREAM`].
+    /// Sets how calls, and the opening of a watch, are retried. [`Retry::CALL`] is the default. A
+    /// watch that has received a response is retried by [`Retry::STREAM`] instead.
     pub fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
     }
 
-    /// The same client, which tells when a call fails for the first time and is tried
-    /// again: the cause, and for how long it will be tried. A [`Watch`] tells by itself,
-    /// in its [updates](Watch::update).
+    /// Sets a callback that is called when a call fails for the first time and is retried, with
+    /// the cause and how long the call will be retried. A [`Watch`] does not call it, but reports
+    /// the loss of its stream in its [updates](Watch::update).
     pub fn on_setback(self, tell: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
         Self { on_setback: Arc::new(tell), ..self }
     }
 
-    /// The address of its gateway, as given.
+    /// The URL of the gateway, as given to [`connect`](Self::connect).
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Submits a model; returns once its job is safe with the mesh.
+    /// Submits a model. Returns once the mesh has stored the job durably.
     ///
-    /// A request without a `request_id` gets one, so that a submission whose outcome
-    /// stays unknown can be repeated, and is, without making a second job.
+    /// A request without a `request_id` gets one, so that the submission can be retried without
+    /// creating a second job.
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] with [violations](crate::Rejection::violations) when the
-    /// model or an option is at fault; [`Error::Unavailable`] leaves open whether the
-    /// job exists.
+    /// [`Error::Rejected`] with [violations](crate::Rejection::violations) when the model or an
+    /// option is invalid. After [`Error::Unavailable`] the job may or may not exist.
     pub async fn submit(&self, mut request: SubmitJobRequest) -> Result<Job, Error> {
         if request.request_id.is_empty() {
             request.request_id = Uuid::new_v4().to_string();
@@ -130,8 +129,8 @@ impl Client {
         present(answer.await?.job)
     }
 
-    /// Watches jobs: their events from the beginning, or those after `resume_token`.
-    /// The stream is opened by the first [`Watch::next`].
+    /// Watches jobs: all their events, or those after `resume_token` if it is not empty. The
+    /// stream is opened by the first [`Watch::next`].
     pub fn watch(
         &self,
         job_ids: impl IntoIterator<Item = impl Into<String>>,
@@ -141,25 +140,26 @@ impl Client {
         Watch::new(self.stub.clone(), self.tries(), job_ids, resume_token.into())
     }
 
-    /// Waits for a job to end, however long that takes, and collects its result.
+    /// Waits for a job to finish, without a timeout, and returns its outcome.
     ///
     /// # Errors
     ///
-    /// Those of [`Watch::next`], and [`Error::Malformed`] when the solution does not
-    /// come whole.
+    /// Those of [`Watch::next`], and [`Error::Malformed`] when parts of the solution are missing.
     pub async fn result(&self, job_id: &str) -> Result<Outcome, Error> {
-        let mut watch = self.watch([job_id], "").skip_progress().skip_incumbents().skip_log();
+        let mut watch = self.watch([job_id], "").kinds([JobEventKind::SolutionPart]);
         let mut assembly = Assembly::default();
         while let Some(event) = watch.next().await {
             if let Some(outcome) = assembly.add(event?)? {
                 return Ok(outcome);
             }
         }
-        Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))
+        Err(Error::Malformed(format!(
+            "the event stream of job {job_id} ended before the job finished"
+        )))
     }
 
-    /// Waits for a sweep to end, however long that takes, and collects its answers. To see
-    /// them as they come, [`watch`](Self::watch) it.
+    /// Waits for a sweep to finish, without a timeout, and collects its results. To receive them
+    /// as they arrive, use [`watch`](Self::watch).
     ///
     /// ```no_run
     /// use solvemesh_client::{Client, v1::{self, ParameterKind}};
@@ -187,19 +187,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario is answered twice.
+    /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario has two results.
     pub async fn answers(&self, job_id: &str) -> Result<Answers, Error> {
-        let mut watch = self.watch([job_id], "").skip_progress().skip_incumbents().skip_log();
+        let mut watch = self.watch([job_id], "").kinds([JobEventKind::ScenarioResults]);
         let mut collected = Collected::default();
         while let Some(event) = watch.next().await {
             if let Some(answers) = collected.add(event?)? {
                 return Ok(answers);
             }
         }
-        Err(Error::Malformed(format!("the events of job {job_id} ended before it did")))
+        Err(Error::Malformed(format!(
+            "the event stream of job {job_id} ended before the job finished"
+        )))
     }
 
-    /// Tells about a job, with its solution where that fits into one message.
+    /// Returns the current state of a job, with its solution if that fits into one message.
     ///
     /// # Errors
     ///
@@ -211,8 +213,8 @@ impl Client {
         present(answer.await?.job)
     }
 
-    /// Lists jobs, the latest first, page by page as the stream is read, from the page
-    /// that `request` asks for to the last one.
+    /// Lists jobs, newest first, from the page that `request` asks for to the last one. Pages are
+    /// requested as the stream is read.
     pub fn list(&self, request: ListJobsRequest) -> impl Stream<Item = Result<Job, Error>> + use<> {
         let client = self.clone();
         stream::try_unfold(Some(request), move |request| {
@@ -220,8 +222,9 @@ impl Client {
             async move {
                 let Some(mut request) = request else { return Ok(None) };
                 let page = client.page(request.clone()).await?;
+                // Would be an endless loop.
                 if !page.next_page_token.is_empty() && page.next_page_token == request.page_token {
-                    return Err(Error::Malformed("a page of jobs follows itself".into()));
+                    return Err(Error::Malformed("the next page of jobs is the same page".into()));
                 }
                 let more = !page.next_page_token.is_empty();
                 request.page_token = page.next_page_token;
@@ -235,8 +238,9 @@ impl Client {
         self.ask(request, |mut stub, request| async move { stub.list_jobs(request).await }).await
     }
 
-    /// Ends a queued job; asks a running one to stop with the best solution it has.
-    /// Returns the job once the mesh knows of the cancel; watch it for the end.
+    /// Cancels a job: a queued job is cancelled at once, a running one is asked to stop with its
+    /// best solution so far. Returns the job once the request is stored; watch the job to wait
+    /// until it has finished.
     ///
     /// # Errors
     ///
@@ -248,7 +252,7 @@ impl Client {
         present(answer.await?.job)
     }
 
-    /// Tells what the mesh can do.
+    /// Returns the solvers, options and limits of the mesh.
     ///
     /// # Errors
     ///
@@ -263,7 +267,7 @@ impl Client {
         Tries::new(self.retry.clone(), Arc::clone(&self.url))
     }
 
-    /// Sends a small call until it is answered or the budget for retries is used up.
+    /// Sends a small request, with retries until the budget is used up.
     async fn ask<Q: Clone, A, F>(
         &self,
         request: Q,
@@ -275,7 +279,8 @@ impl Client {
         self.call(Duration::ZERO, request, send).await
     }
 
-    /// Sends a call until it is answered or given up; `least` is what each try is given.
+    /// Sends a request, with retries until the budget is used up. `least` is the minimum timeout
+    /// of each try.
     async fn call<Q: Clone, A, F>(
         &self,
         least: Duration,
@@ -291,7 +296,7 @@ impl Client {
     }
 }
 
-/// The job that an answer must have.
+/// The job of a response, which must have one.
 fn present(job: Option<Job>) -> Result<Job, Error> {
-    job.ok_or_else(|| Error::Malformed("it tells of no job".into()))
+    job.ok_or_else(|| Error::Malformed("no job".into()))
 }

@@ -5,31 +5,31 @@ use tonic_types::StatusExt;
 
 use crate::BadParts;
 
-/// What a [`Client`](crate::Client) could not do.
+/// An error of a [`Client`](crate::Client).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of the gateway can't be used. Nothing was sent.
-    #[error("{url:?} is not the address of a gateway: {reason}")]
+    /// The URL of the gateway is invalid. Nothing was sent.
+    #[error("invalid gateway address {url:?}: {reason}")]
     Address {
-        /// The address, as given.
+        /// The URL, as given, but without a user and password.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// No gateway answered, or the one that did asked to come again, until the time for
-    /// retries was over. Whether one of the requests arrived is open.
+    /// No gateway responded, or it asked to retry later, until the retry budget was used up. The
+    /// request may nevertheless have been executed.
     #[error("{}{}", if .0.gateway.is_some() { "" } else { "the mesh is not available: " }, .0)]
     Unavailable(#[source] Box<Rejection>),
-    /// The gateway said no, and would say so again.
+    /// The gateway rejected the request; a retry would be rejected too.
     #[error("{0}")]
     Rejected(#[source] Box<Rejection>),
-    /// The gateway's answer does not keep to the contract.
-    #[error("the gateway's answer makes no sense: {0}")]
+    /// The response of the gateway violates the API.
+    #[error("malformed response from the gateway: {0}")]
     Malformed(String),
 }
 
 impl Error {
-    /// The status that the gateway, or the way to it, ended the call with.
+    /// The status of the failed call, from the gateway or from the transport.
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
             Self::Unavailable(rejection) | Self::Rejected(rejection) => Some(rejection),
@@ -44,40 +44,42 @@ impl From<BadParts> for Error {
     }
 }
 
-/// A status other than OK, with the details that came with it.
+/// A gRPC status other than OK, with its details.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {
     /// The gRPC code.
     pub code: Code,
-    /// What went wrong, for people.
+    /// The message, for display only.
     pub message: String,
     /// The stable name of the cause, in `UPPER_SNAKE_CASE` (`google.rpc.ErrorInfo`).
     pub reason: Option<String>,
-    /// More about the cause, for programs; `job_id` where a job is concerned.
+    /// Details of the cause for programs, such as `job_id` if the error is about a job.
     pub metadata: BTreeMap<String, String>,
-    /// The fields of the request that are at fault (`google.rpc.BadRequest`).
+    /// The invalid fields of the request (`google.rpc.BadRequest`).
     pub violations: Vec<Violation>,
     /// How long to wait before a retry (`google.rpc.RetryInfo`).
     pub retry_after: Option<Duration>,
+    /// Whether the transport failed, and not the gateway.
     transport: bool,
-    /// No connection came about.
+    /// Whether no connection could be opened.
     unconnected: bool,
-    /// The address where there is no gateway.
+    /// The URL of the gateway, if no connection to it could be opened.
     gateway: Option<String>,
 }
 
-/// One field of a request that is at fault.
+/// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The path of the field: "model.file", "options.time_limit".
     pub field: String,
-    /// What is wrong with it. In a text it begins with the place: "line 3, column 7: …".
+    /// What is wrong with it. For a model as text, it begins with the position: "line 3, column
+    /// 7: …".
     pub description: String,
 }
 
 impl Rejection {
-    /// Whether the same request, sent again, may fare better: the transport failed, the
-    /// gateway was not there, or it asked to come again.
+    /// Whether a retry may succeed: the transport failed, the gateway was unavailable, or it asked
+    /// to retry later.
     pub fn is_transient(&self) -> bool {
         self.transport
             || self.retry_after.is_some()
@@ -91,12 +93,12 @@ impl Rejection {
             )
     }
 
-    /// Names the gateway that was asked, where no connection to it came about.
+    /// Adds the URL of the gateway, if no connection to it could be opened.
     pub(crate) fn at(self, gateway: &str) -> Self {
         Self { gateway: self.unconnected.then(|| gateway.to_owned()), ..self }
     }
 
-    /// What the client itself finds: the gateway has fallen silent.
+    /// A rejection that the client itself reports, because the gateway stopped responding.
     pub(crate) fn silent(message: &str) -> Self {
         Status::unavailable(message).into()
     }
@@ -131,15 +133,15 @@ impl From<Status> for Rejection {
     }
 }
 
-/// The status's message; of a transport error its innermost cause, which alone tells
-/// ("Connection refused").
+/// The message of a status. For a transport error this is the innermost cause, since the outer
+/// ones say nothing specific ("Connection refused" instead of "transport error").
 fn message(status: &Status) -> String {
     let innermost = causes(status).last().map(ToString::to_string);
     let message = innermost.unwrap_or_else(|| status.message().to_owned());
     if message.is_empty() { status.code().description().to_owned() } else { message }
 }
 
-/// What lies behind a status of the transport's, the innermost cause last.
+/// The causes of a status that the transport reports, the innermost last.
 fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(status.source(), |&error| error.source())
 }
@@ -166,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rejection_carries_the_details_of_its_status() {
+    fn a_rejection_has_the_details_of_its_status() {
         let mut details = ErrorDetails::new();
         details
             .set_error_info("INVALID_MODEL", "solvemesh.dev", [("job_id".into(), "j".into())])
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_by_itself_is_transient() {
+    fn only_temporary_failures_are_transient() {
         assert!(Rejection::from(Status::unavailable("")).is_transient());
         assert!(Rejection::from(Status::unknown("")).is_transient());
         assert!(!Rejection::from(Status::invalid_argument("")).is_transient());

@@ -1,4 +1,4 @@
-//! The Rust client of solvemesh: submits models, watches jobs, collects results.
+//! The Rust client library of solvemesh: submits models, watches jobs, collects results.
 //!
 //! ```no_run
 //! use solvemesh_client::{Client, v1::{Model, SubmitJobRequest, model::Form}};
@@ -15,11 +15,11 @@
 //! ```
 //!
 //! With a [`sweep`](v1::SubmitJobRequest::sweep) in the request, the model is the base of many
-//! scenarios: [`Client::watch`] tells their answers as they are found, in
+//! scenarios: [`Client::watch`] streams their results in
 //! [`ScenarioResults`](v1::ScenarioResults) events, and [`Client::answers`] collects them.
 //!
-//! Every call is safe to repeat, and is repeated for a bounded time while no gateway
-//! answers or one asks to come again later.
+//! Every call is idempotent, and is retried for a bounded time while no gateway responds or the
+//! gateway asks to retry later.
 
 mod assembly;
 mod client;

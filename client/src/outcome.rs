@@ -1,44 +1,44 @@
 use solvemesh::v1::{
-    Failure, Finished, JobState, Solution, SolveResult, SweepSummary, Termination,
+    Failure, JobFinished, JobState, Solution, SolveResult, SweepSummary, Termination,
     TerminationReason,
 };
 
-/// How a job ended.
+/// The outcome of a finished job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The job.
     pub job_id: String,
-    /// SUCCEEDED, FAILED, CANCELLED or EXPIRED; unspecified when the gateway is newer
-    /// than this client and tells another.
+    /// SUCCEEDED, FAILED, CANCELLED or EXPIRED; unspecified for a state that this client does not
+    /// know, from a newer gateway.
     pub state: JobState,
-    /// The attempt that ended it, from 1; 0 when none had started.
+    /// The number of the attempt that finished the job, from 1; 0 if none had started.
     pub attempt: i32,
-    /// What came out, with the whole solution, however many parts it came in.
+    /// The result of the solve, with the whole solution, even if it arrived in parts.
     pub result: Option<SolveResult>,
-    /// Why it failed. Only of FAILED and EXPIRED jobs.
+    /// The cause of a failure. Only for FAILED and EXPIRED jobs.
     pub failure: Option<Failure>,
-    /// Of a sweep, which has no `result`: what its answers add up to.
+    /// The summary of a sweep, which has no `result`.
     pub sweep: Option<SweepSummary>,
 }
 
 impl Outcome {
-    pub(crate) fn new(job_id: String, attempt: i32, finished: Finished) -> Self {
+    pub(crate) fn new(job_id: String, attempt: i32, finished: JobFinished) -> Self {
         Self {
             job_id,
             state: finished.state(),
             attempt,
             result: finished.result,
             failure: finished.failure,
-            sweep: finished.sweep,
+            sweep: finished.sweep_summary,
         }
     }
 
-    /// How the solve ended, if there was one.
+    /// How the solve terminated, if there was one.
     pub fn termination(&self) -> Option<&Termination> {
         self.result.as_ref()?.termination.as_ref()
     }
 
-    /// What was found out about the model; unspecified without a solve.
+    /// The termination reason; unspecified without a solve.
     pub fn reason(&self) -> TerminationReason {
         self.termination().map(Termination::reason).unwrap_or_default()
     }

@@ -1,20 +1,20 @@
 use std::collections::BTreeMap;
 
-use solvemesh::v1::{Event, ScenarioResult, event::Kind};
+use solvemesh::v1::{JobEvent, ScenarioResult, job_event::Kind};
 
 use crate::{Assembly, Error, Outcome};
 
-/// How a sweep ended, and what came out of its scenarios.
+/// The outcome of a sweep and the results of its scenarios.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answers {
-    /// How it ended, with the summary of its answers in `sweep`.
+    /// The outcome, with the summary in `sweep`.
     pub outcome: Outcome,
-    /// The answers, in the order of the scenarios. Not all of them, where the sweep ended
-    /// before: by `stop_on_first`, cancelled, failed or expired.
+    /// The results, in the order of the scenarios. Some are missing if the sweep ended early: by
+    /// `stop_on_first`, cancelled, failed or expired.
     pub results: Vec<ScenarioResult>,
 }
 
-/// The answers of a sweep so far.
+/// The results of a sweep so far.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     results: BTreeMap<i32, ScenarioResult>,
@@ -22,13 +22,13 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    /// Takes the next event of the sweep; returns all of them when it ends.
-    pub(crate) fn add(&mut self, event: Event) -> Result<Option<Answers>, Error> {
+    /// Adds the next event of the sweep. Returns all results if the event finishes the sweep.
+    pub(crate) fn add(&mut self, event: JobEvent) -> Result<Option<Answers>, Error> {
         if let Some(Kind::ScenarioResults(answers)) = event.kind {
             for result in answers.results {
                 let index = result.index;
                 if self.results.insert(index, result).is_some() {
-                    return Err(Error::Malformed(format!("scenario {index} is answered twice")));
+                    return Err(Error::Malformed(format!("two results of scenario {index}")));
                 }
             }
             return Ok(None);
@@ -44,36 +44,41 @@ impl Collected {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh::v1::{Finished, JobState, ScenarioResults, SweepSummary};
+    use solvemesh::v1::{JobFinished, JobState, ScenarioResults, SweepSummary};
 
     use super::*;
 
-    fn event(kind: Kind) -> Event {
-        Event { job_id: "j".into(), kind: Some(kind), ..Event::default() }
+    fn event(kind: Kind) -> JobEvent {
+        JobEvent { job_id: "j".into(), kind: Some(kind), ..JobEvent::default() }
     }
 
-    fn answers(indices: &[i32]) -> Event {
+    fn answers(indices: &[i32]) -> JobEvent {
         let result = |&index| ScenarioResult { index, ..ScenarioResult::default() };
         let results = indices.iter().map(result).collect();
         event(Kind::ScenarioResults(ScenarioResults { results }))
     }
 
     #[test]
-    fn answers_are_put_in_the_order_of_their_scenarios() {
+    fn results_are_sorted_by_scenario() {
         let mut collected = Collected::default();
         assert_eq!(collected.add(answers(&[3, 0])).unwrap(), None);
         assert_eq!(collected.add(answers(&[2])).unwrap(), None);
-        let sweep = Some(SweepSummary { scenarios: 5, answered: 3, ..SweepSummary::default() });
+        let sweep =
+            Some(SweepSummary { scenario_count: 5, answered_count: 3, ..SweepSummary::default() });
         let state = JobState::Cancelled.into();
-        let end = event(Kind::Finished(Finished { state, sweep, ..Finished::default() }));
+        let end = event(Kind::Finished(JobFinished {
+            state,
+            sweep_summary: sweep,
+            ..JobFinished::default()
+        }));
         let whole = collected.add(end).unwrap().unwrap();
         let indices: Vec<_> = whole.results.iter().map(|result| result.index).collect();
         assert_eq!(indices, [0, 2, 3]);
-        assert_eq!(whole.outcome.sweep.map(|sweep| sweep.answered), Some(3));
+        assert_eq!(whole.outcome.sweep.map(|sweep| sweep.answered_count), Some(3));
     }
 
     #[test]
-    fn a_scenario_that_is_answered_twice_makes_no_sense() {
+    fn two_results_of_a_scenario_are_malformed() {
         let mut collected = Collected::default();
         collected.add(answers(&[1])).unwrap();
         assert!(matches!(collected.add(answers(&[1])), Err(Error::Malformed(_))));

@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use futures::{FutureExt, Stream, future::BoxFuture, stream};
 use solvemesh::v1::{
-    Event, WatchResultsRequest, WatchResultsResponse, event, watch_results_response::Kind,
+    JobEvent, JobEventKind, WatchResultsRequest, WatchResultsResponse, job_event,
+    watch_results_response::Kind,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -10,55 +11,56 @@ use tonic::{Streaming, transport::Channel};
 
 use crate::{Error, Rejection, Retry, retry::Tries};
 
-/// Gateways send heartbeats where nothing happens; a stream without even those is
-/// given up for a new one.
-const SILENCE: Duration = Duration::from_secs(120);
+/// Timeout of an open stream: without a response for this long, it is replaced by a new one.
+/// Gateways send heartbeats while there are no events, so such a stream is broken.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What a [`Watch`] has to tell.
+/// An update of a [`Watch`].
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every update is an event")]
 pub enum Update {
-    /// Something happened to a job.
-    Event(Event),
-    /// The stream broke, or could not be opened, and is tried again. Told once, however
-    /// often that fails.
+    /// An event of a job.
+    Event(JobEvent),
+    /// The stream broke, or could not be opened, and is retried. Reported once, however often the
+    /// retries fail.
     Lost {
-        /// Why.
+        /// The cause.
         cause: Rejection,
-        /// For how long it will be tried.
+        /// How long the stream will be retried.
         patience: Duration,
     },
-    /// The stream that was lost is there, and goes on where it stopped.
+    /// The lost stream is open again, and continues where it stopped.
     Restored,
 }
 
 /// The events of jobs, each once and in order.
 ///
-/// A stream that breaks, or that a gateway ends early because it shuts down, is opened
-/// anew where it stopped, until that gets nowhere for too long.
+/// If the stream breaks, or a gateway closes it early because it shuts down, it is opened again
+/// where it stopped, until the retry budget is used up without progress.
 pub struct Watch {
     stub: JobServiceClient<Channel>,
-    /// Always as it must be sent to go on.
+    /// The request that continues the stream: its resume token is updated by every response.
     request: WatchResultsRequest,
-    /// Jobs whose end was not seen.
+    /// The jobs that have not finished.
     pending: BTreeSet<String>,
-    /// Whether it began after a token of the caller's, so that ends may lie before it.
+    /// Whether the caller passed a resume token, so that jobs may have finished before it.
     resumed: bool,
     link: Link,
     tries: Tries,
+    /// The time of the next try, after a failure.
     pause: Option<Instant>,
-    /// Whether its loss was told, and its return was not.
+    /// Whether `Update::Lost` was returned, and not yet followed by `Update::Restored`.
     lost: bool,
-    /// An event that came with the return.
-    held: Option<Event>,
+    /// The event in the response that restored the stream, returned after `Update::Restored`.
+    held: Option<JobEvent>,
     ended: bool,
 }
 
-/// The way to the gateway. It is kept while it opens, so that a caller who drops
-/// [`Watch::next`] now and then gets there too.
+/// The state of the stream. The future that opens it is kept here, so that it makes progress even
+/// if the caller drops [`Watch::next`] again and again.
 enum Link {
     Closed,
-    /// `None` when there was no answer in time.
+    /// The error is `None` after a timeout.
     Opening(BoxFuture<'static, Result<Open, Option<Rejection>>>),
     Open(Box<Open>),
 }
@@ -67,9 +69,11 @@ enum Link {
 struct Open {
     responses: Streaming<WatchResultsResponse>,
     since: Instant,
-    /// When its silence becomes too long.
+    /// The time at which the silence timeout expires.
     deadline: Instant,
+    /// Whether any response, heartbeats included, was received on this stream.
     any_response: bool,
+    /// Whether any event was received on this stream.
     any_event: bool,
 }
 
@@ -94,46 +98,34 @@ impl Watch {
         }
     }
 
-    /// Leaves progress events out. To be said before the first [`next`](Self::next).
-    pub fn skip_progress(mut self) -> Self {
-        self.request.skip_progress = true;
+    /// Only events of these kinds; `queued`, `started` and `finished` always arrive. Must be called
+    /// before the first [`next`](Self::next).
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = JobEventKind>) -> Self {
+        self.request.kinds = kinds.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Leaves incumbents out. To be said before the first [`next`](Self::next).
-    pub fn skip_incumbents(mut self) -> Self {
-        self.request.skip_incumbents = true;
-        self
-    }
-
-    /// Leaves the solver's log out. To be said before the first [`next`](Self::next).
-    pub fn skip_log(mut self) -> Self {
-        self.request.skip_log = true;
-        self
-    }
-
-    /// Looks at how the solves go once in this time, of at most an hour: each time the latest
-    /// progress and the latest incumbent of each job are told, and what else happens at once.
-    /// To be said before the first [`next`](Self::next).
+    /// Throttles progress and incumbents: of those within this interval, at most an hour, only the
+    /// latest of each job arrives. Other events arrive at once. Must be called before the first
+    /// [`next`](Self::next).
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.request.interval = interval.try_into().ok();
+        self.request.min_interval = interval.try_into().ok();
         self
     }
 
-    /// The position after the last event: another watch goes on from here.
+    /// The position after the last event, from which another watch can continue.
     pub fn resume_token(&self) -> &str {
         &self.request.resume_token
     }
 
-    /// The next event; `None` once every job has ended, or after an error. Nothing is
-    /// lost when the future is dropped before it is ready.
+    /// Waits for the next event; `None` when every job has finished, and after an error. Cancel
+    /// safe: no event is lost when the future is dropped before it is ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] when there is no such job, or the token is from before the
-    /// beginning of the log; [`Error::Unavailable`] when no gateway can be reached for
-    /// too long.
-    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+    /// [`Error::Rejected`] when there is no such job, or the token is from before the start of the
+    /// log; [`Error::Unavailable`] when the retry budget is used up.
+    pub async fn next(&mut self) -> Option<Result<JobEvent, Error>> {
         loop {
             match self.update().await? {
                 Ok(Update::Event(event)) => return Some(Ok(event)),
@@ -143,8 +135,7 @@ impl Watch {
         }
     }
 
-    /// As [`next`](Self::next), and tells besides when the stream is lost and when it is
-    /// there again.
+    /// As [`next`](Self::next), but also reports when the stream is lost and restored.
     ///
     /// # Errors
     ///
@@ -166,13 +157,13 @@ impl Watch {
         None
     }
 
-    /// The same events as a [`Stream`].
-    pub fn into_stream(self) -> impl Stream<Item = Result<Event, Error>> {
+    /// Converts the watch into a [`Stream`] of its events.
+    pub fn into_stream(self) -> impl Stream<Item = Result<JobEvent, Error>> {
         stream::unfold(self, async |mut watch| Some((watch.next().await?, watch)))
     }
 
-    /// Waits for one thing to happen. Every state it leaves behind is one to go on
-    /// from, so it may be dropped at any await.
+    /// Waits for one state transition. Every await leaves a state that the next call can continue
+    /// from, so the future may be dropped at any of them.
     async fn step(&mut self) -> Result<Option<Update>, Error> {
         if let Some(pause) = self.pause {
             sleep_until(pause).await;
@@ -200,13 +191,13 @@ impl Watch {
                 Ok(Ok(Some(response))) => Ok(self.received(response)),
                 Ok(Ok(None)) => self.closed(),
                 Ok(Err(status)) => self.failed(status),
-                Err(_) => self.failed(Rejection::silent("the gateway fell silent")),
+                Err(_) => self.failed(Rejection::silent("the gateway sent no heartbeat")),
             },
         }
     }
 
     fn received(&mut self, response: WatchResultsResponse) -> Option<Update> {
-        // Whoever was served once waits for a gateway to come back.
+        // This mesh works, so an outage is likely the restart of a gateway: retry for longer.
         self.tries.go_by(Retry::STREAM);
         if !response.resume_token.is_empty() {
             self.request.resume_token = response.resume_token;
@@ -216,15 +207,16 @@ impl Watch {
             Some(Kind::Heartbeat(_)) | None => None,
         };
         if let Link::Open(open) = &mut self.link {
-            open.deadline = Instant::now() + SILENCE;
+            open.deadline = Instant::now() + SILENCE_TIMEOUT;
             open.any_response = true;
             open.any_event |= event.is_some();
-            // A sign of life is progress too, if it does not come with the opening.
+            // A heartbeat is progress too, unless it arrives right after the opening: a gateway
+            // that opens streams and fails at once must use up the budget.
             if event.is_some() || open.since.elapsed() > self.tries.longest_pause() {
                 self.tries.reset();
             }
         }
-        if let Some(Event { job_id, kind: Some(event::Kind::Finished(_)), .. }) = &event {
+        if let Some(JobEvent { job_id, kind: Some(job_event::Kind::Finished(_)), .. }) = &event {
             self.pending.remove(job_id);
             self.ended = self.pending.is_empty();
         }
@@ -235,19 +227,19 @@ impl Watch {
         event.map(Update::Event)
     }
 
-    /// The gateway ended the stream although a job's end was not seen: either that lies
-    /// before the caller's token, or the gateway shuts down.
+    /// Handles the end of the stream before all jobs have finished: either they finished before
+    /// the caller's resume token, or the gateway is shutting down.
     fn closed(&mut self) -> Result<Option<Update>, Error> {
         let any_event = matches!(&self.link, Link::Open(open) if open.any_event);
         if self.resumed && !any_event {
             self.ended = true;
             return Ok(None);
         }
-        self.failed(Rejection::silent("the gateway ended the stream early"))
+        self.failed(Rejection::silent("the gateway closed the stream early"))
     }
 
     fn failed(&mut self, rejection: impl Into<Rejection>) -> Result<Option<Update>, Error> {
-        // The time for tries runs from the loss, not from the last that was heard.
+        // The budget runs from the loss of the stream, not from its last response.
         if matches!(&self.link, Link::Open(open) if open.any_response && self.tries.failures() == 0)
         {
             self.tries.reset();
@@ -283,7 +275,7 @@ async fn open(
             Ok(Open {
                 responses,
                 since,
-                deadline: since + SILENCE,
+                deadline: since + SILENCE_TIMEOUT,
                 any_response: false,
                 any_event: false,
             })

@@ -1,4 +1,4 @@
-//! The command line: every flag is an environment variable too.
+//! The command line. Every flag can also be set by an environment variable.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,34 +9,34 @@ use solvemesh_daemon::LogArgs;
 
 use crate::{api::server::Origins, policy::Policy, table::Kept};
 
-/// The gateway of solvemesh: gRPC and gRPC-Web in front, RabbitMQ and workers behind
+/// Serve the gRPC and gRPC-Web API of solvemesh over RabbitMQ and its workers
 #[derive(Clone, Debug, Parser)]
 #[command(name = "solvemesh-gateway", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Where to listen for gRPC and gRPC-Web
+    /// Listen for gRPC and gRPC-Web on this address
     #[arg(long, env = "SOLVEMESH_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// The RabbitMQ to use, amqp://user:password@host:port/vhost, or amqps://… with TLS; of
-    /// a cluster, several nodes with commas between them. Without one the gateway solves in
-    /// its own process, and jobs end with it
+    /// Use this broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://… with TLS; for a
+    /// cluster, several nodes separated by commas. Without it, solve jobs in this process, and
+    /// lose them when it ends
     #[arg(long, env = "SOLVEMESH_AMQP", hide_env_values = true, value_name = "URL,…")]
     pub amqp: Option<BrokerUrls>,
 
-    /// The certificates and keys for amqps://
+    /// Certificates and keys for amqps://
     #[command(flatten)]
     pub tls: TlsArgs,
 
-    /// What queues and streams are declared with, with --amqp
+    /// Arguments of queues and streams, with --amqp
     #[command(flatten)]
     pub topology: TopologyArgs,
 
-    /// Embedded only: how many jobs of each lane are solved at once
-    /// [default: express=1, standard=as many as there are cores]
+    /// Without --amqp: solve this number of jobs of each lane at once [default:
+    /// express=1,standard=CORES]
     #[arg(long, env = "SOLVEMESH_SLOTS", value_name = "LANE=N,…")]
     pub slots: Option<String>,
 
-    /// The lanes that a job can wait in
+    /// Accept jobs for these lanes
     #[arg(
         long,
         env = "SOLVEMESH_LANES",
@@ -46,139 +46,138 @@ pub struct Args {
     )]
     pub lanes: Vec<Lane>,
 
-    /// The largest request, in bytes
+    /// Refuse requests that are larger than this, in bytes
     #[arg(long, env = "SOLVEMESH_MAX_MESSAGE_BYTES", default_value_t = 64 << 20)]
     pub max_message_bytes: usize,
 
-    /// The largest model after decompression, in bytes
+    /// Refuse models that are larger than this after decompression, in bytes
     #[arg(long, env = "SOLVEMESH_MAX_MODEL_BYTES", default_value_t = 512 << 20)]
     pub max_model_bytes: usize,
 
-    /// The most variables of a model
+    /// Refuse models with more variables
     #[arg(long, env = "SOLVEMESH_MAX_VARIABLES", default_value_t = 5_000_000)]
     pub max_variables: usize,
 
-    /// The most constraints of a model
+    /// Refuse models with more constraints
     #[arg(long, env = "SOLVEMESH_MAX_CONSTRAINTS", default_value_t = 5_000_000)]
     pub max_constraints: usize,
 
-    /// The most non-zero coefficients of a model
+    /// Refuse models with more non-zero coefficients
     #[arg(long, env = "SOLVEMESH_MAX_NONZEROS", default_value_t = 50_000_000)]
     pub max_nonzeros: usize,
 
-    /// The time limit of a job that names none, in seconds
+    /// Set this time limit for jobs without one, in seconds
     #[arg(long, env = "SOLVEMESH_DEFAULT_TIME_LIMIT", default_value = "600", value_parser = seconds)]
     pub default_time_limit: Duration,
 
-    /// The longest time limit, in seconds
+    /// Refuse jobs with a longer time limit, in seconds
     #[arg(long, env = "SOLVEMESH_MAX_TIME_LIMIT", default_value = "43200", value_parser = seconds)]
     pub max_time_limit: Duration,
 
-    /// The longest deadline, and that of a job that names none, in seconds
-    #[arg(long, env = "SOLVEMESH_MAX_DEADLINE", default_value = "86400", value_parser = seconds)]
-    pub max_deadline: Duration,
+    /// Refuse jobs with a longer total time limit, in seconds; also that of jobs without one
+    #[arg(long, env = "SOLVEMESH_MAX_TOTAL_TIME_LIMIT", default_value = "86400", value_parser = seconds)]
+    pub max_total_time_limit: Duration,
 
-    /// The most jobs that are queued or running
+    /// Refuse jobs while this number of jobs is queued or running
     #[arg(long, env = "SOLVEMESH_MAX_LIVE_JOBS", default_value_t = 100_000)]
     pub max_live_jobs: usize,
 
-    /// The most open streams of WatchResults
+    /// Refuse further watch streams while this number is open
     #[arg(long, env = "SOLVEMESH_MAX_WATCHERS", default_value_t = 10_000)]
     pub max_watchers: usize,
 
-    /// The most jobs in one WatchResults
+    /// Refuse watch streams for more jobs
     #[arg(long, env = "SOLVEMESH_MAX_JOBS_PER_WATCH", default_value_t = 1_000)]
     pub max_jobs_per_watch: usize,
 
-    /// The most scenarios of a sweep
+    /// Refuse sweeps with more scenarios
     #[arg(long, env = "SOLVEMESH_MAX_SCENARIOS", default_value_t = 200_000)]
     pub max_scenarios: usize,
 
-    /// The most requests under way, streams not counted
+    /// Refuse further requests while this number is in progress, watch streams not counted
     #[arg(long, env = "SOLVEMESH_MAX_REQUESTS", default_value_t = 4_096)]
     pub max_requests: usize,
 
-    /// The most bytes of memory of jobs that are queued or running, about
+    /// Refuse jobs while queued and running jobs take about this memory, in bytes
     #[arg(long, env = "SOLVEMESH_MAX_LIVE_BYTES", default_value_t = 1 << 30)]
     pub max_live_bytes: usize,
 
-    /// How many ended jobs are remembered
+    /// Keep at most this number of finished jobs
     #[arg(long, env = "SOLVEMESH_KEEP_JOBS", default_value_t = 250_000)]
     pub keep_jobs: usize,
 
-    /// How many bytes of ended jobs are kept in memory, about
+    /// Keep at most about this memory of finished jobs, in bytes
     #[arg(long, env = "SOLVEMESH_KEEP_BYTES", default_value_t = 1 << 30)]
     pub keep_bytes: usize,
 
-    /// For how many seconds after its end a job is remembered
+    /// Forget jobs this number of seconds after they finished
     #[arg(long, env = "SOLVEMESH_KEEP_AGE", default_value = "604800", value_parser = seconds)]
     pub keep_age: Duration,
 
-    /// Of how many ended jobs the results are kept in memory; others are read again from
-    /// the log when they are asked for
+    /// Keep the results of at most this number of finished jobs in memory; others are read back
+    /// from the log on request
     #[arg(long, env = "SOLVEMESH_KEEP_RESULTS", default_value_t = 25_000)]
     pub keep_results: usize,
 
-    /// How many bytes of ended jobs with their results are kept in memory, about
+    /// Keep at most about this memory of finished jobs with results, in bytes
     #[arg(long, env = "SOLVEMESH_KEEP_RESULT_BYTES", default_value_t = 256 << 20)]
     pub keep_result_bytes: usize,
 
-    /// For how many seconds after its end a job's result is kept in memory
+    /// Evict results from memory this number of seconds after their jobs finished
     #[arg(long, env = "SOLVEMESH_KEEP_RESULT_AGE", default_value = "3600", value_parser = seconds)]
     pub keep_result_age: Duration,
 
-    /// Where to keep snapshots of the job table, so that a restart reads only what came
-    /// after; without one it reads the whole log
+    /// Keep snapshots of the job table in this folder, so that a restart reads only the log after
+    /// the last one; without it, a restart reads the whole log
     #[arg(long, env = "SOLVEMESH_STATE_DIR", value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 
-    /// After how many seconds a silent stream carries a heartbeat
+    /// Send a heartbeat on watch streams without events for this number of seconds
     #[arg(long, env = "SOLVEMESH_HEARTBEAT", default_value = "15", value_parser = seconds)]
     pub heartbeat: Duration,
 
-    /// After how many seconds in which its client takes nothing a WatchResults is cut
+    /// Close a watch stream whose client has read nothing for this number of seconds
     #[arg(
         long,
-        env = "SOLVEMESH_WATCHER_PATIENCE",
+        env = "SOLVEMESH_WATCH_IDLE_TIMEOUT",
         default_value = "120",
         value_parser = seconds,
         value_name = "SECONDS"
     )]
-    pub watcher_patience: Duration,
+    pub watch_idle_timeout: Duration,
 
-    /// How many seconds a request waits for the broker
-    #[arg(long, env = "SOLVEMESH_PATIENCE", default_value = "10", value_parser = seconds)]
-    pub patience: Duration,
+    /// Fail a request once it has waited this number of seconds for the broker
+    #[arg(long, env = "SOLVEMESH_BROKER_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub broker_timeout: Duration,
 
-    /// How many seconds requests have to finish after SIGTERM
+    /// On SIGTERM, abort the requests that are still in progress after this number of seconds
     #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value = "20",
           value_parser = seconds_or_zero)]
     pub drain_grace: Duration,
 
-    /// Origins of web pages that may call: scheme, host and port; without any, all
-    /// may
+    /// Let only web pages of these origins (scheme, host and port) call; by default all may
     #[arg(long, env = "SOLVEMESH_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN,…")]
     pub allow_origin: Vec<http::HeaderValue>,
 
-    /// How to log
+    /// Logging
     #[command(flatten)]
     pub logs: LogArgs,
 
-    /// What to do instead of serving
+    /// The command to run instead of the server
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What else this binary does.
+/// The other functions of this binary.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
 pub enum Command {
-    /// Be a solver process of the embedded mesh
+    /// Run a solver process of the embedded mesh
     #[command(hide = true)]
     Solver,
 }
 
 impl Args {
-    /// What the gateway allows.
+    /// The limits and timeouts of the gateway.
     pub fn policy(&self) -> Policy {
         Policy {
             max_message_bytes: self.max_message_bytes,
@@ -188,9 +187,10 @@ impl Args {
                 max_constraints: self.max_constraints,
                 max_nonzeros: self.max_nonzeros,
             },
+            // A lower maximum also lowers the default.
             default_time_limit: self.default_time_limit.min(self.max_time_limit),
             max_time_limit: self.max_time_limit,
-            max_deadline: self.max_deadline,
+            max_total_time_limit: self.max_total_time_limit,
             max_live_jobs: self.max_live_jobs,
             max_watchers: self.max_watchers,
             max_jobs_per_watch: self.max_jobs_per_watch,
@@ -208,13 +208,13 @@ impl Args {
             },
             lanes: self.lanes.clone(),
             heartbeat: self.heartbeat,
-            watcher_patience: self.watcher_patience,
-            patience: self.patience,
+            watch_idle_timeout: self.watch_idle_timeout,
+            broker_timeout: self.broker_timeout,
             ephemeral: self.amqp.is_none(),
         }
     }
 
-    /// How many bytes the log keeps.
+    /// The size at which the log is truncated, in bytes.
     fn log_bytes(&self) -> u64 {
         match self.amqp {
             Some(_) => self.topology.log_max_bytes,
@@ -222,7 +222,7 @@ impl Args {
         }
     }
 
-    /// Which web pages may call.
+    /// The origins of web pages that may call.
     pub fn origins(&self) -> Origins {
         match self.allow_origin.as_slice() {
             [] => Origins::Any,
@@ -244,12 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_hold_together() {
+    fn the_command_line_is_valid() {
         Args::command().debug_assert();
     }
 
     #[test]
-    fn the_password_is_not_printed() {
+    fn password_is_not_printed() {
         let url = "amqps://user:sesame@host/%2f";
         let args = Args::try_parse_from(["g", "--amqp", url]).unwrap();
         assert!(!format!("{args:?}").contains("sesame"));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_is_an_environment_variable_too() {
+    fn every_flag_has_an_environment_variable() {
         for arg in Args::command().get_arguments() {
             let Some(flag) = arg.get_long().filter(|flag| !matches!(*flag, "help" | "version"))
             else {

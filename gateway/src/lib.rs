@@ -1,9 +1,9 @@
-//! The gateway: gRPC and gRPC-Web in front, the mesh behind.
+//! The gateway: serves the gRPC and gRPC-Web API over a mesh of workers.
 //!
-//! A request is decided about without I/O (`submission`), carried out (`jobs`,
-//! `watch`, `listing`) over the job table (`table`, a fold over the results log), and
-//! translated from and to the wire in one place (`service`). Nothing here knows a
-//! solver, and nothing but the composition in `main.rs` knows RabbitMQ.
+//! `api` converts between wire types and the rest. `submission` validates a request without I/O,
+//! and `jobs` carries it out over the job table (`table`, a fold over the results log). `tasks`
+//! has the background tasks. Nothing here depends on a solver, and only `main.rs`, which composes
+//! the parts, depends on RabbitMQ.
 
 pub mod api;
 mod clock;

@@ -1,4 +1,5 @@
-//! `solvemesh-gateway`: configuration, mesh, table, server, signals, drain.
+//! The program `solvemesh-gateway`: composes configuration, mesh, table and server, and handles
+//! signals.
 
 mod embedded;
 
@@ -37,18 +38,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let policy = args.policy();
 
-    // They end with the mesh alone.
-    let mut chores = JoinSet::new();
+    // Background tasks, which run until the mesh is closed.
+    let mut tasks = JoinSet::new();
     let (mesh, solving): (Arc<dyn Mesh>, _) = match &args.amqp {
         Some(urls) => {
-            // A job may be as old as its deadline before it ends, and then be asked for.
+            // A job may be as old as its deadline when it finishes, and clients must then have as
+            // long again to fetch its result before log and bulk store drop it.
             let kept = args.topology.log_max_age.min(args.topology.bulk_max_age);
             anyhow::ensure!(
-                args.max_deadline.as_secs() <= kept / 2,
-                "--max-deadline is more than half of what --log-max-age and --bulk-max-age keep"
+                args.max_total_time_limit.as_secs() <= kept / 2,
+                "--max-total-time-limit must be at most half of --log-max-age and of --bulk-max-age"
             );
             let mesh = Arc::new(AmqpMesh::open(broker(urls, &args)?).context("--amqp")?);
-            chores.spawn(refusal(mesh.clone()));
+            tasks.spawn(broker_refusal(mesh.clone()));
             (mesh, None)
         }
         None => {
@@ -61,10 +63,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let table = Table::follow(mesh.clone(), policy.kept, snapshots);
     let jobs = Jobs::new(mesh.clone(), table.clone(), policy);
 
-    chores.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("the dead letters")));
-    chores.spawn(lookups::run(jobs.clone()).map(|end| end.context("the workers' questions")));
-    chores.spawn(expiry::run(jobs.clone()).map(Ok));
-    chores.spawn(watch::keep_pace(jobs.clone()).map(Ok));
+    tasks.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("dead letter task")));
+    tasks.spawn(lookups::run(jobs.clone()).map(|end| end.context("lookup task")));
+    tasks.spawn(expiry::run(jobs.clone()).map(Ok));
+    tasks.spawn(watch::keep_pace(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
@@ -75,7 +77,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 
     tokio::select! {
         outcome = &mut server => return Ok(outcome?),
-        Some(ended) = chores.join_next() => {
+        Some(ended) = tasks.join_next() => {
             ended??;
             anyhow::bail!("the mesh was closed");
         }
@@ -87,7 +89,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
             solving.stop().await;
         }
         table.save().await;
-        // Nothing has been accepted before the log was read.
+        // Before the log was read nothing has been accepted, so there is nothing to publish.
         let ready = *table.ready().borrow();
         mesh.close(if ready { CLOSE_GRACE } else { Duration::ZERO }).await;
         served
@@ -95,7 +97,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tokio::select! {
         served = drain => served?,
         () = signals.next() => {
-            warn!("stopped at once by a second signal");
+            warn!("stopped immediately by a second signal");
             return Ok(());
         }
     }
@@ -103,7 +105,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How to reach the broker.
+/// The connection to the broker, and what to declare there.
+///
+/// # Errors
+///
+/// If the topology flags are invalid.
 fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
     Ok(AmqpConfig {
         name: format!("solvemesh-gateway {}", std::process::id()),
@@ -114,8 +120,9 @@ fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
     })
 }
 
-/// Ends only if the broker, once it is there, refuses what this gateway needs of it.
-async fn refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
+/// Fails if the broker refuses this gateway: its login, or its declarations of queues and streams.
+/// Otherwise runs forever.
+async fn broker_refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
     mesh.connected().await.context("--amqp")?;
     future::pending().await
 }

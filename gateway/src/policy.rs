@@ -1,4 +1,4 @@
-//! What this gateway allows.
+//! The limits of this gateway.
 
 use std::time::Duration;
 
@@ -7,50 +7,51 @@ use solvemesh_broker::Lane;
 
 use crate::table::Kept;
 
-/// What this gateway allows. A limit that is hit is named in the error.
+/// The limits and timeouts of this gateway. An error that hits a limit contains its name.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The largest request, in bytes.
+    /// Maximum size of a request, in bytes.
     pub max_message_bytes: usize,
-    /// The largest model: bytes after decompression, variables, constraints,
+    /// Maximum size of a model: bytes after decompression, variables, constraints, non-zero
     /// coefficients.
     pub model: solvemesh_model::Limits,
-    /// The time limit of a job that names none.
+    /// The time limit of jobs that request none.
     pub default_time_limit: Duration,
-    /// The longest time limit.
+    /// Maximum time limit.
     pub max_time_limit: Duration,
-    /// The longest deadline, and the deadline of a job that names none.
-    pub max_deadline: Duration,
-    /// The most jobs that are queued or running.
+    /// Maximum total time limit, and that of jobs that request none.
+    pub max_total_time_limit: Duration,
+    /// Maximum number of queued and running jobs.
     pub max_live_jobs: usize,
-    /// The most open `WatchResults`.
+    /// Maximum number of open watch streams.
     pub max_watchers: usize,
-    /// The most jobs in one `WatchResults`.
+    /// Maximum number of jobs in one watch stream.
     pub max_jobs_per_watch: usize,
-    /// The most scenarios of a sweep.
+    /// Maximum number of scenarios of a sweep.
     pub max_scenarios: usize,
-    /// The most requests under way, `WatchResults` not counted.
+    /// Maximum number of requests in progress, watch streams not counted.
     pub max_requests: usize,
-    /// About the most bytes of memory that jobs may take that are queued or running.
+    /// Maximum memory of queued and running jobs, approximately, in bytes.
     pub max_live_bytes: usize,
-    /// How many bytes of the log the broker keeps. Live jobs may reach back half as far.
+    /// Size at which the broker truncates the log, in bytes. No jobs are accepted while the
+    /// oldest live one reaches back half as far.
     pub log_bytes: u64,
-    /// How much of the past is kept in memory.
+    /// The limits within which finished jobs stay in memory.
     pub kept: Kept,
-    /// The lanes that a job can wait in.
+    /// The lanes that jobs can be queued in.
     pub lanes: Vec<Lane>,
-    /// How long a silent stream stays silent.
+    /// Time without an event after which a watch stream sends a heartbeat.
     pub heartbeat: Duration,
-    /// How long a watcher may take nothing before its watch is cut.
-    pub watcher_patience: Duration,
-    /// How long a request waits for the broker.
-    pub patience: Duration,
-    /// Whether jobs end with this process.
+    /// Idle timeout: how long a client may read nothing before its watch stream is closed.
+    pub watch_idle_timeout: Duration,
+    /// Broker timeout: how long a request waits for the broker.
+    pub broker_timeout: Duration,
+    /// Whether jobs are lost when this process ends: there is no broker.
     pub ephemeral: bool,
 }
 
 impl Policy {
-    /// As the API tells it.
+    /// The limits as the API reports them.
     pub fn limits(&self) -> v1::Limits {
         v1::Limits {
             max_message_bytes: clamp(self.max_message_bytes),
@@ -60,7 +61,7 @@ impl Policy {
             max_nonzeros: clamp(self.model.max_nonzeros),
             max_time_limit: self.max_time_limit.try_into().ok(),
             default_time_limit: self.default_time_limit.try_into().ok(),
-            max_deadline: self.max_deadline.try_into().ok(),
+            max_total_time_limit: self.max_total_time_limit.try_into().ok(),
             max_live_jobs: clamp(self.max_live_jobs),
             max_watchers: clamp(self.max_watchers),
             max_jobs_per_watch: clamp(self.max_jobs_per_watch),
@@ -69,12 +70,13 @@ impl Policy {
     }
 }
 
+/// Converts a limit for the API; one that is too large for its type becomes `i32::MAX`.
 fn clamp<N: TryFrom<usize> + TryFrom<i32>>(limit: usize) -> N
 where
     <N as TryFrom<i32>>::Error: std::fmt::Debug,
 {
     match N::try_from(limit) {
         Ok(limit) => limit,
-        Err(_) => N::try_from(i32::MAX).expect("a number of the API holds any i32"),
+        Err(_) => N::try_from(i32::MAX).expect("the API's integers hold any i32"),
     }
 }

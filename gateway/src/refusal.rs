@@ -1,44 +1,78 @@
-//! Why a request is not carried out.
+//! The errors of requests.
 
 use std::time::Duration;
 
+use solvemesh::UnknownField;
 use solvemesh_broker::MeshError;
-use solvemesh_model::{FaultKind, Faults};
+use solvemesh_model::{FaultKind, Faults, Place};
 
 use crate::table::Behind;
 
-/// One thing that is wrong with a request.
+/// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
     /// The path of the field: `options.time_limit`, `model.linear.row_starts[3]`.
     pub field: String,
-    /// What is wrong with it, for people. A fault of a text begins with its place,
+    /// What is wrong with it, as text for people. Errors in a model file begin with their place:
     /// "line 3, column 5: ".
     pub description: String,
+    /// The line and column of an error in a text, from 1.
+    pub place: Option<Place>,
 }
 
-/// Why a request is not carried out. How each becomes a gRPC status is told in one
-/// place, `service::status`.
+impl FieldFault {
+    /// An error without a place.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into(), place: None }
+    }
+}
+
+/// The reasons of an invalid request. Like all reasons, they are part of the API: docs/errors.md.
+pub mod reason {
+    /// A field has a value that is not allowed.
+    pub const INVALID_FIELD: &str = "INVALID_FIELD";
+    /// A required field is empty.
+    pub const MISSING_FIELD: &str = "MISSING_FIELD";
+    /// The text of a model does not follow its format.
+    pub const SYNTAX_ERROR: &str = "SYNTAX_ERROR";
+    /// The text of a model has a feature of its format that is not supported.
+    pub const UNSUPPORTED_FEATURE: &str = "UNSUPPORTED_FEATURE";
+    /// The model exceeds a limit.
+    pub const MODEL_TOO_LARGE: &str = "MODEL_TOO_LARGE";
+    /// The model is not a valid one.
+    pub const INVALID_MODEL: &str = "INVALID_MODEL";
+}
+
+/// Why a request is not carried out. `api::status` maps each variant to a gRPC status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The request can never be carried out.
+    /// The request is invalid, and a retry would be too.
     #[error("{}", faults.iter().map(|f| format!("{}: {}", f.field, f.description)).collect::<Vec<_>>().join("; "))]
     Invalid {
-        /// A stable name of the kind of fault.
+        /// A stable name of the kind of error.
         reason: &'static str,
-        /// All that is wrong.
+        /// All invalid fields.
         faults: Vec<FieldFault>,
     },
     /// There is no such job.
     #[error("there is no job {job_id:?}")]
     NotFound {
-        /// The job that was asked for.
+        /// The requested job.
         job_id: String,
     },
-    /// The job ended so long ago that this gateway has forgotten it.
-    #[error("job {job_id} ended long ago, and is no longer remembered")]
+    /// The job, or its result, is too old: this gateway has forgotten it, or the log has.
+    #[error("job {job_id} finished long ago and is no longer stored")]
     Forgotten {
-        /// The job that was asked for.
+        /// The requested job.
+        job_id: String,
+    },
+    /// The request id belongs to a job that is too old, so that its payload can't be compared any
+    /// more.
+    #[error("request id {request_id:?} was used for a job that is no longer stored")]
+    RequestIdExpired {
+        /// The request id.
+        request_id: String,
+        /// The job it belonged to.
         job_id: String,
     },
     /// The request id belongs to a submission with another payload.
@@ -49,7 +83,7 @@ pub enum Refusal {
         /// The job it belongs to.
         job_id: String,
     },
-    /// A limit is hit that goes away by itself.
+    /// A limit is reached. A retry may succeed once there is room again.
     #[error("{limit} is at its limit of {value}")]
     Exhausted {
         /// The limit's name, as in `GetCapabilities` and the configuration.
@@ -57,13 +91,14 @@ pub enum Refusal {
         /// Its value.
         value: usize,
     },
-    /// The log has grown so far since the oldest live job that it might lose that.
+    /// The log has grown so far since the oldest live job that the broker might soon truncate the
+    /// entries of that.
     #[error(
         "the log has grown by half of log_max_bytes, {half} bytes, since the oldest job that has \
-         not ended"
+         not finished"
     )]
-    LogHeldUp {
-        /// Half of the log's size.
+    LogTooLong {
+        /// Half of the size at which the log is truncated, in bytes.
         half: u64,
     },
     /// The queue of a lane is full.
@@ -72,77 +107,88 @@ pub enum Refusal {
         /// The lane.
         lane: String,
     },
-    /// No worker is connected that has the solver.
-    #[error("no worker is connected that has {solver}; it would consume lane {lane}")]
+    /// No connected worker has the solver.
+    #[error("no connected worker has {solver}: lane {lane} has no consumer")]
     NoWorker {
         /// The solver's name in the API.
         solver: &'static str,
-        /// The lane that is the solver's own.
+        /// The lane of the solver's jobs.
         lane: String,
     },
-    /// The mesh can't do it now. Nothing was done.
+    /// The gateway or the broker can't serve the request now. It had no effect.
     #[error("{message}")]
     Unavailable {
-        /// Why, for people.
+        /// Why, as text for people.
         message: String,
     },
-    /// The broker gave no answer in time: the job may have been accepted.
-    #[error("the broker did not answer in time: job {job_id} may have been accepted or not")]
+    /// The broker did not confirm in time, so the job may or may not have been accepted.
+    #[error("the broker did not confirm in time: job {job_id} may have been accepted or not")]
     OutcomeUnknown {
-        /// The job that there may be.
+        /// The job that may exist.
         job_id: String,
     },
-    /// The resume token can't be honoured.
+    /// The watch can't continue from the resume token.
     #[error("{message}")]
     StaleToken {
         /// A stable name of the reason.
         reason: &'static str,
-        /// Why, for people.
+        /// Why, as text for people.
         message: String,
     },
     /// This gateway is shutting down.
-    #[error("this gateway is shutting down; go on at another")]
+    #[error("this gateway is shutting down; retry at another")]
     ShuttingDown {
-        /// The job that was accepted before; empty if there is none.
+        /// The job that was accepted before the shutdown; empty if there is none.
         job_id: String,
     },
-    /// The client took nothing of a watch for so long that the watch was cut.
+    /// The client read nothing from a watch stream for so long that the stream was closed.
     #[error(
-        "nothing of this watch was taken for {} s; go on with the last resume token",
-        patience.as_secs_f64()
+        "the client read nothing from this watch for {} s; continue with the last resume token",
+        idle_timeout.as_secs_f64()
     )]
     WatcherTooSlow {
-        /// How long nothing may be taken.
-        patience: Duration,
+        /// The idle timeout.
+        idle_timeout: Duration,
     },
-    /// The request is larger than a message may be.
+    /// The request is too large.
     #[error(
-        "the request is over max_message_bytes, {limit} bytes; a file may be packed with gzip or \
-         zstd"
+        "the request is larger than max_message_bytes, {limit} bytes; a model file can be \
+         compressed with gzip or zstd"
     )]
     MessageTooLarge {
-        /// The limit.
+        /// Maximum size of a request, in bytes.
         limit: usize,
     },
-    /// The request is no message of this API.
+    /// The request has a field that this version of the API does not have.
+    #[error(
+        "{}unknown field {} of {}: this gateway would ignore it",
+        if field.path.is_empty() { String::new() } else { format!("{}: ", field.path) },
+        field.number,
+        field.message
+    )]
+    UnknownField {
+        /// The field.
+        field: UnknownField,
+    },
+    /// The request is not a valid message of this API.
     #[error("the request can't be decoded: {cause}")]
     Undecodable {
-        /// Why, for people.
+        /// Why, as text for people.
         cause: String,
     },
-    /// The request took too long to arrive or to be dealt with.
-    #[error("the request was not dealt with within {} s", limit.as_secs())]
+    /// The request took too long to arrive or to be processed.
+    #[error("the request took longer than {} s", limit.as_secs())]
     TookTooLong {
-        /// How long it may take.
+        /// The timeout.
         limit: Duration,
     },
 }
 
 impl Refusal {
-    /// How long to wait before a retry, where one helps.
+    /// How long to wait before a retry; `None` where a retry would not help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Exhausted { .. } | Self::LogHeldUp { .. } | Self::QueueFull { .. } => {
+            Self::Exhausted { .. } | Self::LogTooLong { .. } | Self::QueueFull { .. } => {
                 Some(Duration::from_secs(2))
             }
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
@@ -151,23 +197,32 @@ impl Refusal {
         }
     }
 
-    /// One field is wrong.
+    /// An [`Invalid`](Self::Invalid) with one field.
     pub fn field(
         reason: &'static str,
         field: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        let fault = FieldFault { field: field.into(), description: description.into() };
-        Self::Invalid { reason, faults: vec![fault] }
+        Self::Invalid { reason, faults: vec![FieldFault::new(field, description)] }
     }
 
-    /// What became of a job that the mesh did not take.
+    /// The refusal of an empty required field.
+    pub fn missing(field: &str) -> Self {
+        Self::field(reason::MISSING_FIELD, field, "is required")
+    }
+
+    /// The refusal of a field with a value that is not allowed.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::field(reason::INVALID_FIELD, field, description)
+    }
+
+    /// The refusal of a job for which the broker returned an error.
     pub fn of_mesh(error: MeshError, job_id: &str) -> Self {
         match error {
             MeshError::Full(lane) => Self::QueueFull { lane: lane.to_string() },
             MeshError::OutcomeUnknown => Self::OutcomeUnknown { job_id: job_id.to_owned() },
             error @ MeshError::TooLarge { .. } => {
-                Self::field("REQUEST_TOO_LARGE", "model", error.to_string())
+                Self::field(reason::MODEL_TOO_LARGE, "model", error.to_string())
             }
             error => Self::Unavailable { message: error.to_string() },
         }
@@ -183,14 +238,15 @@ impl From<Behind> for Refusal {
 impl From<Faults> for Refusal {
     fn from(Faults(faults): Faults) -> Self {
         let reason = match faults.first().map(|fault| fault.kind) {
-            Some(FaultKind::Syntax) => "SYNTAX_ERROR",
-            Some(FaultKind::Unsupported) => "UNSUPPORTED_FEATURE",
-            Some(FaultKind::TooLarge) => "MODEL_TOO_LARGE",
-            Some(FaultKind::Invalid) | None => "INVALID_MODEL",
+            Some(FaultKind::Syntax) => reason::SYNTAX_ERROR,
+            Some(FaultKind::Unsupported) => reason::UNSUPPORTED_FEATURE,
+            Some(FaultKind::TooLarge) => reason::MODEL_TOO_LARGE,
+            Some(FaultKind::Invalid) | None => reason::INVALID_MODEL,
         };
         let described = |fault: &solvemesh_model::Fault| FieldFault {
             field: format!("model.{}", fault.field).trim_end_matches('.').to_owned(),
             description: fault.to_string(),
+            place: fault.place,
         };
         Self::Invalid { reason, faults: faults.iter().map(described).collect() }
     }

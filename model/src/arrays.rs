@@ -7,8 +7,8 @@ use crate::{
     limits::{Counts, Limits},
 };
 
-/// Checks that the arrays of a model fit together, and gives every absent one its
-/// full length of defaults. What the entries mean is not looked at.
+/// Checks that the lengths of a model's arrays agree, and fills absent arrays with
+/// defaults. The entries themselves are validated later, in `normal`.
 pub(crate) fn fill(
     form: Form,
     mut model: LinearModel,
@@ -38,10 +38,12 @@ pub(crate) fn fill(
             ("constraint_names", model.constraint_names.len()),
         ],
     )
+    // Rows without bounds and names: only `row_starts` gives their number.
     .or(model.row_starts.len().checked_sub(1))
     .unwrap_or(0);
     let n = n.unwrap_or(0);
     let k = model.coefficients.len();
+    // Before anything of this size is allocated: a count needs no arrays to be huge.
     limits.check_counts(root, Counts { variables: n, constraints: m, nonzeros: k })?;
     check_rows(&mut findings, root, &model, m);
     findings.finish()?;
@@ -66,13 +68,14 @@ pub(crate) fn fill(
     Ok(model)
 }
 
-/// The upper bound of a variable that was given none.
+/// The default upper bound of a variable of this kind: 1 for binary, else infinity.
 pub(crate) fn default_upper(kind: i32) -> f64 {
     if kind == VariableKind::Binary as i32 { 1.0 } else { f64::INFINITY }
 }
 
-/// How many variables or constraints there are, by the count if it is given, else by
-/// the first array that is there. Everything that disagrees is a fault.
+/// The number of variables or constraints: the explicit count if it is valid, else the
+/// length of the first array that is not empty; `None` without either. Reports a negative
+/// count and every array of another length.
 fn count(
     findings: &mut Findings,
     root: &str,
@@ -98,7 +101,7 @@ fn count(
     Some(expected)
 }
 
-/// Checks that `row_starts` cuts the entries into `m` rows.
+/// Checks that `row_starts` divides the entries into `m` rows.
 fn check_rows(findings: &mut Findings, root: &str, model: &LinearModel, m: usize) {
     let k = model.coefficients.len();
     let starts = &model.row_starts;

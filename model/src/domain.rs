@@ -1,19 +1,20 @@
 use solvemesh::v1::{LinearModel, VariableKind};
 
-/// How far beyond a bound an integer may lie and still be admitted: bounds come from
-/// arithmetic that rounds, and solvers allow as much.
+/// Tolerance when bounds of integer variables are rounded to integers: bounds that were
+/// computed have rounding errors, and solvers allow as much.
 const ROUNDING: f64 = 1e-6;
 
-/// The values that a variable may take, in the fewest words: its kind with the special
-/// cases of semi-continuous and semi-integer variables resolved, and the bounds that go
-/// with it, which are whole numbers where the values are.
+/// The values that a variable can take, in the simplest form: semi-continuous and
+/// semi-integer variables only where 0 is separate from their other values, and bounds of
+/// integers as integers.
 ///
-/// Solvers err on those cases: HiGHS calls crossed semi-continuous bounds infeasible, and
-/// misses optima where an integer variable has a bound like 1.75. So no solver sees them.
+/// Solvers are given this form, because they get the other cases wrong: HiGHS reports
+/// crossed semi-continuous bounds as infeasible, and misses optima where an integer
+/// variable has a bound like 1.75.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Domain {
     /// Continuous, integer, semi-continuous or semi-integer; the last two only with
-    /// `0 < lower <= upper`, so that 0 really lies apart from the rest.
+    /// `0 < lower <= upper`, so that 0 is separate from the other values.
     pub kind: VariableKind,
     /// The lower bound.
     pub lower: f64,
@@ -23,15 +24,16 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// The domain of a variable of a model in normal form.
+    /// Computes the domain of a variable. The model must be in normal form.
     ///
     /// A semi-continuous variable is 0 or within its bounds: with crossed bounds it is 0,
-    /// and with 0 within its bounds it is an ordinary variable. For a semi-integer variable
-    /// the bounds are those of the integers between them, and with 1 for the lower one it
-    /// is an ordinary integer from 0.
+    /// and with 0 within its bounds it is an ordinary variable. The bounds of a semi-integer
+    /// variable are rounded to integers first, and with a lower bound of 1 it is an ordinary
+    /// integer variable with a lower bound of 0.
     pub fn of(model: &LinearModel, column: usize) -> Self {
         let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
         let kind = kind(model, column);
+        // `+ 0.0` turns -0.0 into 0.0.
         let whole = || ((lower - ROUNDING).ceil() + 0.0, (upper + ROUNDING).floor() + 0.0);
         match kind {
             VariableKind::SemiContinuous => Self::semi(VariableKind::Continuous, lower, upper),
@@ -52,12 +54,12 @@ impl Domain {
         }
     }
 
-    /// 0 or a value of `kind` within the bounds.
+    /// The domain of a variable that is 0, or a value of `kind` within the bounds.
     fn semi(kind: VariableKind, lower: f64, upper: f64) -> Self {
         if lower > upper {
             return Self { kind: VariableKind::Continuous, lower: 0.0, upper: 0.0 };
         }
-        // `+ 0.0` turns -0.0 into 0.0.
+        // Not -0.0, see above.
         let (lower, upper) = (lower + 0.0, upper + 0.0);
         if lower <= 0.0 && upper >= 0.0 {
             return Self { kind, lower, upper };
@@ -69,17 +71,17 @@ impl Domain {
         Self { kind, lower, upper }
     }
 
-    /// Whether the variable takes every value between its bounds.
+    /// Whether the variable can take every value between its bounds.
     pub fn is_continuous(&self) -> bool {
         self.kind == VariableKind::Continuous
     }
 
-    /// Whether the variable takes the value 0 apart from those between its bounds.
+    /// Whether the variable can take the value 0, which is not between its bounds.
     pub fn is_semi(&self) -> bool {
         matches!(self.kind, VariableKind::SemiContinuous | VariableKind::SemiInteger)
     }
 
-    /// The smallest interval that has all its values.
+    /// The smallest interval that contains all of its values.
     pub fn hull(&self) -> (f64, f64) {
         if self.is_semi() {
             (self.lower.min(0.0), self.upper.max(0.0))
@@ -89,20 +91,20 @@ impl Domain {
     }
 }
 
-/// The kind of a variable as submitted.
+/// The declared kind of a variable.
 pub(crate) fn kind(model: &LinearModel, column: usize) -> VariableKind {
     let kind = model.variable_kinds.get(column).copied().unwrap_or_default();
     VariableKind::try_from(kind).unwrap_or_default()
 }
 
 /// Whether a model in normal form was submitted as a linear program: every variable is
-/// called continuous.
+/// declared continuous.
 pub fn is_submitted_as_lp(model: &LinearModel) -> bool {
     model.variable_kinds.iter().all(|&kind| kind == VariableKind::Continuous as i32)
 }
 
-/// Whether a model in normal form is a linear program: every variable takes every value
-/// between its bounds, whatever its kind is called.
+/// Whether a model in normal form is a linear program: every variable can take every value
+/// between its bounds, whatever its declared kind.
 pub fn is_linear_program(model: &LinearModel) -> bool {
     (0..model.variable_lower.len()).all(|column| Domain::of(model, column).is_continuous())
 }

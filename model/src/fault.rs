@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Where in a text something stands. Both count from 1; columns count characters.
+/// A position in a text. Lines and columns count from 1; columns count characters, not
+/// bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The line.
@@ -15,30 +16,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// What kind of fault a model has.
+/// The class of an error in a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A text that can't be read.
+    /// The text cannot be parsed.
     Syntax,
-    /// It can be read, and makes no sense.
+    /// The model can be parsed, but its content is invalid.
     Invalid,
-    /// It makes sense, and we don't solve it.
+    /// The model is valid, but uses a feature that is not supported.
     Unsupported,
-    /// It is over a limit.
+    /// The model exceeds a limit.
     TooLarge,
 }
 
-/// One fault of a model.
+/// One error in a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The field at fault, from the request's `model` on: `lp`, `file`,
+    /// The path of the invalid field, below the request's `model`: `lp`, `file`,
     /// `linear.variable_lower[3]`, `named.constraints[2].terms[0].variable`.
     pub field: String,
-    /// Where in the text, if it is one.
+    /// The position of the error, if the model is a text.
     pub place: Option<Place>,
-    /// What kind of fault.
+    /// The class of the error.
     pub kind: FaultKind,
-    /// What is wrong, for people; without the field and the place.
+    /// Human-readable description, without the field and the position.
     pub message: String,
 }
 
@@ -51,8 +52,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A model that can't be accepted: everything that was found wrong with it, up to a
-/// bound.
+/// Why a model is rejected: the errors that were found in it, up to a bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Faults(pub Vec<Fault>);

@@ -8,8 +8,8 @@ use crate::{
     unpack::{UnpackError, unpack},
 };
 
-/// The text of a model file and its format: told by the request, else by the file's
-/// name, else by the content.
+/// Unpacks and decodes a model file. Its format is the one in the request, else that of the
+/// file name's ending, else it is detected from the content.
 pub(crate) fn open<'a>(
     file: &'a ModelFile,
     limits: &Limits,
@@ -22,6 +22,7 @@ pub(crate) fn open<'a>(
                 FaultKind::Invalid
             }
         };
+        // Errors of a text have a position; an empty one has only its beginning.
         let empty = matches!(error, UnpackError::Empty | UnpackError::EmptyInside);
         let place = empty.then_some(Place { line: 1, column: 1 });
         Fault { place, ..fault("file", kind, error.to_string()) }
@@ -31,22 +32,22 @@ pub(crate) fn open<'a>(
         Ok(FileFormat::Lp) => Format::Lp,
         Ok(FileFormat::Mps) => Format::Mps,
         Ok(FileFormat::Unspecified) => {
-            named(&file.name).or_else(|| sniff(&bytes)).ok_or_else(|| {
+            format_of_name(&file.name).or_else(|| sniff(&bytes)).ok_or_else(|| {
                 let message = "looks like neither LP nor MPS; set `format`, or give the file a \
                                name ending in .lp or .mps";
                 fault("file.format", FaultKind::Invalid, message.to_owned())
             })?
         }
         Err(_) => {
-            let message = format!("{} is no format we know", file.format);
+            let message = format!("unknown file format {}", file.format);
             return Err(fault("file.format", FaultKind::Invalid, message));
         }
     };
     Ok((format, decode(bytes, format)?))
 }
 
-/// The format that a file's name tells, packed or not.
-fn named(name: &str) -> Option<Format> {
+/// The format that the ending of a file name stands for, packed or not.
+fn format_of_name(name: &str) -> Option<Format> {
     let name = name.to_ascii_lowercase();
     let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     if name.ends_with(".lp") {
@@ -67,16 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_the_format_packed_or_not() {
-        assert_eq!(named("models/Afiro.MPS"), Some(Format::Mps));
-        assert_eq!(named("a.mps.gz"), Some(Format::Mps));
-        assert_eq!(named("a.lp.zst"), Some(Format::Lp));
-        assert_eq!(named("a.gz"), None);
-        assert_eq!(named("lp"), None);
+    fn file_names_determine_the_format_packed_or_not() {
+        assert_eq!(format_of_name("models/Afiro.MPS"), Some(Format::Mps));
+        assert_eq!(format_of_name("a.mps.gz"), Some(Format::Mps));
+        assert_eq!(format_of_name("a.lp.zst"), Some(Format::Lp));
+        assert_eq!(format_of_name("a.gz"), None);
+        assert_eq!(format_of_name("lp"), None);
     }
 
     #[test]
-    fn the_format_of_the_request_wins_over_the_name() {
+    fn the_format_of_the_request_takes_precedence_over_the_name() {
         let file = ModelFile {
             content: "min x".into(),
             name: "a.mps".into(),
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_nothing_tells_is_a_fault() {
+    fn an_unknown_format_is_an_error() {
         let file = ModelFile { content: "\u{1}\u{2}".into(), ..ModelFile::default() };
         assert_eq!(open(&file, &Limits::default()).unwrap_err().field, "file.format");
         let file = ModelFile { content: "NAME".into(), format: 9, ..ModelFile::default() };

@@ -1,25 +1,26 @@
 use crate::{Fault, FaultKind, Faults};
 
-/// Faults reported of one model; what is found after them is not told.
-const MOST_FAULTS: usize = 100;
+/// Maximum number of errors reported for one model; further ones are dropped.
+const MAX_FAULTS: usize = 100;
 
-/// Warnings reported of one model; those after them are counted.
-const MOST_WARNINGS: usize = 100;
+/// Maximum number of warnings reported for one model; further ones are only counted.
+const MAX_WARNINGS: usize = 100;
 
-/// Characters of one message; names and lines of a model may be of any length.
-const LONGEST_MESSAGE: usize = 500;
+/// Maximum length of a message, in characters. Messages quote names and lines of the
+/// model, which may be of any length.
+const MAX_MESSAGE_CHARS: usize = 500;
 
-/// A message short enough to be sent, whatever it quotes.
+/// Truncates a message to the maximum length.
 pub(crate) fn clip(mut message: String) -> String {
-    if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
         message.truncate(end);
         message.push('…');
     }
     message
 }
 
-/// What the checks of a model have found so far, in bounded memory: a message beyond
-/// the bound is not even made.
+/// The errors and warnings found so far in a model, in bounded memory. Messages are
+/// closures, so that those beyond the bounds are not even formatted.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     faults: Vec<Fault>,
@@ -36,34 +37,34 @@ impl Findings {
         findings
     }
 
-    /// Something that makes no sense.
+    /// Records an error.
     pub(crate) fn fault(
         &mut self,
         field: impl FnOnce() -> String,
         message: impl FnOnce() -> String,
     ) {
-        if self.faults.len() < MOST_FAULTS {
+        if self.faults.len() < MAX_FAULTS {
             let (field, message) = (field(), clip(message()));
             self.faults.push(Fault { field, place: None, kind: FaultKind::Invalid, message });
         }
     }
 
-    /// Something the submitter should know.
+    /// Records a warning for the submitter.
     pub(crate) fn warn(&mut self, message: impl FnOnce() -> String) {
-        if self.warnings.len() < MOST_WARNINGS {
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(clip(message()));
         } else {
             self.more_warnings += 1;
         }
     }
 
-    /// The warnings, if no fault was found.
+    /// Returns the warnings, or the errors if there are any.
     pub(crate) fn finish(mut self) -> Result<Vec<String>, Faults> {
         if !self.faults.is_empty() {
             return Err(Faults(self.faults));
         }
         if self.more_warnings > 0 {
-            self.warnings.push(format!("and {} warnings more", self.more_warnings));
+            self.warnings.push(format!("and {} more warnings", self.more_warnings));
         }
         Ok(self.warnings)
     }
@@ -74,33 +75,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_told_up_to_a_bound() {
+    fn errors_are_reported_up_to_a_bound() {
         let mut findings = Findings::default();
         for i in 0..1000 {
             findings.fault(|| format!("f[{i}]"), || "is wrong".to_owned());
         }
         let Faults(faults) = findings.finish().unwrap_err();
-        assert_eq!(faults.len(), MOST_FAULTS);
+        assert_eq!(faults.len(), MAX_FAULTS);
         assert_eq!(faults[0].field, "f[0]");
     }
 
     #[test]
-    fn a_message_that_quotes_something_endless_is_clipped() {
+    fn long_messages_are_truncated() {
         let mut findings = Findings::default();
         findings.fault(|| "f".to_owned(), || "ä".repeat(100_000));
         let Faults(faults) = findings.finish().unwrap_err();
-        assert_eq!(faults[0].message.chars().count(), LONGEST_MESSAGE + 1);
+        assert_eq!(faults[0].message.chars().count(), MAX_MESSAGE_CHARS + 1);
         assert_eq!(clip("short".to_owned()), "short");
     }
 
     #[test]
     fn warnings_past_the_bound_are_counted() {
         let mut findings = Findings::default();
-        for _ in 0..MOST_WARNINGS + 7 {
+        for _ in 0..MAX_WARNINGS + 7 {
             findings.warn(|| "careful".to_owned());
         }
         let warnings = findings.finish().expect("no fault");
-        assert_eq!(warnings.len(), MOST_WARNINGS + 1);
-        assert_eq!(warnings[MOST_WARNINGS], "and 7 warnings more");
+        assert_eq!(warnings.len(), MAX_WARNINGS + 1);
+        assert_eq!(warnings[MAX_WARNINGS], "and 7 more warnings");
     }
 }

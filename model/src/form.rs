@@ -1,16 +1,16 @@
-/// The form a model was sent in, which decides how its parts are called when one of
-/// them is at fault.
+/// The form a model was sent in. It determines the field paths in errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `Model.linear`.
     Linear,
     /// `Model.named`.
     Named,
-    /// A text in this field; its parts have no fields of their own.
+    /// A text in this field. Its parts have no fields of their own, so errors name the
+    /// whole field.
     Text(&'static str),
 }
 
-/// A part of a model that may be at fault.
+/// A part of a model that an error can refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Sense,
@@ -23,14 +23,14 @@ pub(crate) enum Part {
     ConstraintLower(usize),
     ConstraintUpper(usize),
     ConstraintName(usize),
-    /// Which variable an entry is of.
+    /// The variable of a coefficient.
     EntryVariable(Entry),
-    /// The value of an entry.
+    /// The value of a coefficient.
     EntryValue(Entry),
 }
 
-/// Where a coefficient stands: its row, its position in the row, and its position
-/// among all.
+/// The position of a coefficient: its row, its index in the row, and its index among all
+/// coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) row: usize,

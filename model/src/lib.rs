@@ -1,15 +1,15 @@
-//! What a model means.
+//! Reads and validates optimisation models, and checks solutions against them.
 //!
-//! Every form of `solvemesh.v1.Model` is read into one, the *normal form*: a
-//! `LinearModel` in which every array has its full length, every name is there and
-//! unique, every kind is one of continuous, integer, semi-continuous or semi-integer
-//! (binary is integer with bounds), infinite bounds are IEEE infinities, and no
-//! coefficient is zero.
+//! Every form of `solvemesh.v1.Model` is converted into one, the *normal form*: a
+//! `LinearModel` in which every array has its full length, every variable and every
+//! constraint has a unique name, every kind is one of continuous, integer,
+//! semi-continuous or semi-integer (binary is integer with bounds), infinite bounds are
+//! IEEE infinities, and no coefficient is zero.
 //!
-//! [`read()`] goes there in three steps: a reader of the form (`named`, `lp`, `mps`,
-//! behind `file` for files) writes arrays, `arrays` makes them fit together, and
-//! `normal` (with `names` and `matrix`) checks what their entries mean. The decisions
-//! are told to users in `docs/models.md`.
+//! [`read()`] does this in three steps: a reader of the form (`named`, `lp`, `mps`;
+//! `file` unpacks files for the last two) produces arrays, `arrays` checks their lengths
+//! and fills in defaults, and `normal` (with `names` and `matrix`) validates the entries.
+//! The rules are documented for users in `docs/models.md`.
 
 mod arrays;
 mod domain;
@@ -17,6 +17,7 @@ mod fault;
 mod file;
 mod findings;
 mod form;
+mod gap;
 mod limits;
 mod lp;
 mod matrix;
@@ -24,6 +25,7 @@ mod mps;
 mod named;
 mod names;
 mod normal;
+mod normal_model;
 mod read;
 mod reading;
 mod row;
@@ -35,24 +37,29 @@ mod text;
 mod unpack;
 pub mod verify;
 
-use solvemesh::v1::{LinearModel, ModelSize};
+use solvemesh::v1::ModelSize;
 
 pub use domain::{Domain, is_linear_program, is_submitted_as_lp};
 pub use fault::{Fault, FaultKind, Faults, Place};
+pub use gap::{finite, relative_gap};
 pub use limits::Limits;
 pub use matrix::{NEGLIGIBLE, dropped_entry};
+pub use normal::{LARGE_SEMI_UPPER, normalise_infinity};
+pub use normal_model::{NormalModel, ShapeError, check_shape};
 pub use read::read;
 pub use row::entries;
+pub use start::normalise_start;
 
-/// A model in normal form.
+/// A model that was read, with its name, size and warnings.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Normal {
-    /// The model's name; may be empty. That of the request wins over the file's.
+pub struct ReadModel {
+    /// The model's name; may be empty. The name in the request takes precedence over the
+    /// one in the file.
     pub name: String,
-    /// Every array has its full length.
-    pub model: LinearModel,
-    /// Its size.
+    /// The model.
+    pub model: NormalModel,
+    /// The numbers of variables, constraints, coefficients and integer variables.
     pub size: ModelSize,
-    /// What the submitter should know.
+    /// Warnings for the submitter, about a model that may not mean what was intended.
     pub warnings: Vec<String>,
 }

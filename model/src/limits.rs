@@ -1,18 +1,19 @@
 use crate::{Fault, FaultKind, Faults};
 
-/// How large a model may be. A model over a limit is refused with an error that names
-/// the limit.
+/// Limits on the size of a model. A model over a limit is rejected with an error that
+/// names the limit.
 ///
-/// Whatever a limit says, no count passes `i32::MAX`: an index is an int32.
+/// Whatever the limits are, no count exceeds `i32::MAX`: an index is an int32 in the
+/// protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a model's text, after unpacking.
+    /// Maximum length of a model's text, in bytes after unpacking.
     pub max_model_bytes: usize,
-    /// Variables.
+    /// Maximum number of variables.
     pub max_variables: usize,
-    /// Constraints.
+    /// Maximum number of constraints.
     pub max_constraints: usize,
-    /// Coefficients of the matrix, as sent (zeros count).
+    /// Maximum number of coefficients of the matrix, as sent (zeros count).
     pub max_nonzeros: usize,
 }
 
@@ -29,7 +30,7 @@ impl Default for Limits {
     }
 }
 
-/// How many of each a model has, before anything else is known about it.
+/// The size of a model, or of the part that has been read so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counts {
     pub(crate) variables: usize,
@@ -37,34 +38,35 @@ pub(crate) struct Counts {
     pub(crate) nonzeros: usize,
 }
 
-/// A count and the limit it is over.
+/// A count that exceeds its limit.
 struct Excess {
     what: &'static str,
     count: usize,
     limit: &'static str,
-    most: usize,
+    max: usize,
 }
 
 impl Limits {
-    /// Refuses counts over the limits, at `field`.
+    /// Returns an error at `field` for each count over its limit.
     pub(crate) fn check_counts(&self, field: &str, counts: Counts) -> Result<(), Faults> {
         let faults: Vec<Fault> = self
             .excesses(counts)
-            .map(|Excess { count, what, limit, most }| Fault {
+            .map(|Excess { count, what, limit, max }| Fault {
                 field: field.to_owned(),
                 place: None,
                 kind: FaultKind::TooLarge,
-                message: format!("has {count} {what}; the limit {limit} is {most}"),
+                message: format!("has {count} {what}; the limit {limit} is {max}"),
             })
             .collect();
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 
-    /// Says why a reader that has found this much must stop, if it must: what a text
-    /// tells in a few bytes takes a hundred in memory.
+    /// Returns the message with which a text reader must stop, if what it has read so far
+    /// exceeds a limit. Readers check this while they read, because the text is bounded in
+    /// bytes, and a few bytes of it can take a hundred in memory.
     pub(crate) fn stop(&self, found: Counts) -> Option<String> {
-        self.excesses(found).next().map(|Excess { what, limit, most, .. }| {
-            format!("here it has more {what} than it may; the limit {limit} is {most}")
+        self.excesses(found).next().map(|Excess { what, limit, max, .. }| {
+            format!("the model has too many {what}; the limit {limit} is {max}")
         })
     }
 
@@ -75,14 +77,14 @@ impl Limits {
             ("coefficients", counts.nonzeros, "max_nonzeros", self.max_nonzeros),
         ]
         .into_iter()
-        .map(|(what, count, limit, most)| {
-            let most = most.min(i32::MAX as usize);
-            Excess { what, count, limit, most }
+        .map(|(what, count, limit, max)| {
+            let max = max.min(i32::MAX as usize);
+            Excess { what, count, limit, max }
         })
-        .filter(|excess| excess.count > excess.most)
+        .filter(|excess| excess.count > excess.max)
     }
 
-    /// Refuses a text over the limit, at `field`.
+    /// Returns an error at `field` for a text longer than the limit.
     pub(crate) fn check_bytes(&self, field: &str, bytes: usize) -> Result<(), Fault> {
         if bytes <= self.max_model_bytes {
             return Ok(());

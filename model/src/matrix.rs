@@ -7,18 +7,19 @@ use crate::{
     row::entries,
 };
 
-/// A coefficient of this absolute value or more is refused, as HiGHS refuses it.
+/// Coefficients of this absolute value or more are rejected, as HiGHS rejects them.
 pub(crate) const TOO_LARGE: f64 = 1e15;
 
-/// A coefficient other than 0 of this absolute value or less is dropped by HiGHS, whose
-/// `small_matrix_value` can't be set below.
+/// HiGHS drops coefficients of this absolute value or less: it is the smallest value of its
+/// option `small_matrix_value`.
 pub const NEGLIGIBLE: f64 = 1e-12;
 
-/// Checks every coefficient: its variable exists and comes once in its row, its value
-/// is one that can be solved with. The rows are cut already (see `arrays::fill`).
+/// Validates every coefficient: its variable exists and occurs once in its row, and a
+/// solver can use its value. `row_starts` must be valid already (see `arrays::fill`).
 pub(crate) fn check(form: Form, model: &LinearModel, findings: &mut Findings) {
     let n = model.variable_lower.len();
-    // The row, counted from 1, in which each variable was last seen.
+    // For each variable, the last row that contains it, counted from 1; 0 for none. It finds
+    // duplicates without a set for each row.
     let mut last_seen = vec![0; n];
     for (row, ends) in model.row_starts.windows(2).enumerate() {
         let (start, end) = (ends[0] as usize, ends[1] as usize);
@@ -51,27 +52,28 @@ pub(crate) fn check(form: Form, model: &LinearModel, findings: &mut Findings) {
                 );
             } else if value != 0.0 && value.abs() <= NEGLIGIBLE {
                 findings.warn(|| {
-                    format!("{} is {value:e}; a solver drops what is 1e-12 or less", names())
+                    format!("{} is {value:e}; solvers drop coefficients of 1e-12 or less", names())
                 });
             }
         }
     }
 }
 
-/// What a dropped coefficient may contribute to its row without being missed: a thousandth
-/// of the tolerance of a solver.
-const UNNOTICED: f64 = 1e-9;
+/// A dropped coefficient is harmless if it contributes no more than this to its row: a
+/// thousandth of the tolerance of a solver.
+const HARMLESS_CONTRIBUTION: f64 = 1e-9;
 
-/// The row and column of an entry that a solver which drops coefficients up to `threshold`
-/// would leave out, and whose row it could change by more than rounding. The model must be
-/// in normal form.
+/// Finds an entry that a solver which drops coefficients up to `threshold` would drop,
+/// although it can change the value of its row by more than rounding. Returns its row and
+/// column. The model must be in normal form.
 pub fn dropped_entry(model: &LinearModel, threshold: f64) -> Option<(usize, usize)> {
     let matters = |row: usize, column: usize, value: f64| {
+        // A free row constrains nothing, with or without the entry.
         let free =
             model.constraint_lower[row].is_infinite() && model.constraint_upper[row].is_infinite();
         let (lower, upper) = Domain::of(model, column).hull();
-        let most = lower.abs().max(upper.abs());
-        !free && most > 0.0 && value.abs() * most > UNNOTICED
+        let largest = lower.abs().max(upper.abs());
+        !free && largest > 0.0 && value.abs() * largest > HARMLESS_CONTRIBUTION
     };
     (0..model.constraint_lower.len()).find_map(|row| {
         let small = |&(column, value): &(usize, f64)| {
@@ -81,7 +83,7 @@ pub fn dropped_entry(model: &LinearModel, threshold: f64) -> Option<(usize, usiz
     })
 }
 
-/// What makes a coefficient one that can't be solved with, if anything does.
+/// Describes why a solver cannot use a coefficient; `None` if it can.
 pub(crate) fn unsolvable(value: f64) -> Option<String> {
     if value.is_nan() {
         Some("not a number".to_owned())
@@ -94,7 +96,7 @@ pub(crate) fn unsolvable(value: f64) -> Option<String> {
     }
 }
 
-/// Removes the coefficients that are 0, in place.
+/// Removes zero coefficients, in place.
 pub(crate) fn drop_zeros(model: &mut LinearModel) {
     if model.coefficients.iter().all(|&value| value != 0.0) {
         return;
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zeros_go_and_the_rows_close_up() {
+    fn zeros_are_removed_and_row_starts_adjusted() {
         let mut model = LinearModel {
             row_starts: vec![0, 2, 2, 5],
             column_indices: vec![0, 1, 0, 1, 2],

@@ -10,7 +10,7 @@ use crate::{
     limits::{Counts, Limits},
 };
 
-/// Writes a model with names as arrays, its terms in their order.
+/// Converts a model with named terms to arrays. Terms keep their order.
 pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel, Faults> {
     let nonzeros = named.constraints.iter().map(|constraint| constraint.terms.len()).sum();
     let (variables, constraints) = (named.variables.len(), named.constraints.len());
@@ -25,6 +25,7 @@ pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel,
                 || "is missing; a variable needs one".to_owned(),
             );
         }
+        // Duplicate names are reported by `names::complete`; terms refer to the first one.
         index.entry(&variable.name).or_insert(j as i32);
     }
 
@@ -44,7 +45,7 @@ pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel,
             } else if !index.contains_key(name) {
                 findings.fault(
                     || Form::Named.field(Part::EntryVariable(entry)),
-                    || format!("no variable is called `{name}`"),
+                    || format!("there is no variable `{name}`"),
                 );
             }
             if written.coefficient.is_none() {
@@ -81,6 +82,5 @@ pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel,
         row_starts,
         column_indices,
         coefficients,
-        start: None,
     })
 }

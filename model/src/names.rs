@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use crate::findings::Findings;
 
-/// The longest name, in bytes: a name comes back with every solution.
+/// Maximum length of a name, in bytes. Limited because every solution repeats the names.
 pub(crate) const MAX_NAME_BYTES: usize = 1024;
 
-/// Finds names that are too long or given twice, and gives a name to what has none: `letter` and
-/// its index, with underscores behind it as long as that is taken.
+/// Reports names that are too long or duplicate, and generates the missing ones: `letter`
+/// and the index, with underscores appended while that name is taken.
 pub(crate) fn complete(
     names: &mut [String],
     letter: char,
@@ -15,7 +15,7 @@ pub(crate) fn complete(
 ) {
     let given = names.iter().filter(|name| !name.is_empty()).count();
     let mut owners: HashMap<&str, usize> = HashMap::with_capacity(given);
-    let mut made: Vec<(usize, String)> = Vec::with_capacity(names.len() - given);
+    let mut generated: Vec<(usize, String)> = Vec::with_capacity(names.len() - given);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         if name.len() > MAX_NAME_BYTES {
             findings.fault(
@@ -25,26 +25,27 @@ pub(crate) fn complete(
         } else if let Some(&owner) = owners.get(name.as_str()) {
             findings.fault(
                 || field(i),
-                || format!("`{name}` is the name of number {owner} too (counting from 0)"),
+                || format!("duplicate name `{name}`, already used at index {owner}"),
             );
         } else {
             owners.insert(name, i);
         }
     }
+    // After all given names are known. Generated names differ from each other in the index.
     for i in (0..names.len()).filter(|&i| names[i].is_empty()) {
         let mut name = format!("{letter}{i}");
         while owners.contains_key(name.as_str()) {
             name.push('_');
         }
-        made.push((i, name));
+        generated.push((i, name));
     }
-    for (i, name) in made {
+    for (i, name) in generated {
         names[i] = name;
     }
-    // Such a model is refused. What else is wrong with it may quote the name often.
+    // The model is rejected already. Its names are truncated, because the messages of the
+    // checks that follow may quote them many times.
     for name in names.iter_mut().filter(|name| name.len() > MAX_NAME_BYTES) {
-        let end = (0..=MAX_NAME_BYTES).rfind(|&at| name.is_char_boundary(at));
-        name.truncate(end.unwrap_or_default());
+        name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
     }
 }
 
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_name_is_made_of_the_index() {
+    fn missing_names_are_generated_from_the_index() {
         assert_eq!(
             completed(&["a", "", ""]).as_deref(),
             Ok(&["a", "x1", "x2"].map(String::from)[..])
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_name_never_collides_with_a_given_one() {
+    fn generated_names_never_collide_with_given_ones() {
         assert_eq!(
             completed(&["", "x0", "x0_", "x3", ""]).as_deref(),
             Ok(&["x0__", "x0", "x0_", "x3", "x4"].map(String::from)[..])
@@ -79,19 +80,23 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_a_fault() {
+    fn a_name_that_is_too_long_is_an_error() {
         let (longest, longer) = ("n".repeat(MAX_NAME_BYTES), "n".repeat(MAX_NAME_BYTES + 1));
         assert!(completed(&[&longest]).is_ok());
         let message = completed(&["a", &longer]).unwrap_err();
         assert_eq!(message, "names[1] a name has at most 1024 bytes, not 1025");
         let mut names = ["ä".repeat(MAX_NAME_BYTES)];
         complete(&mut names, 'x', |_| String::new(), &mut Findings::default());
-        assert_eq!(names[0].len(), MAX_NAME_BYTES, "its beginning stands for it from here on");
+        assert_eq!(
+            names[0].len(),
+            MAX_NAME_BYTES,
+            "truncated, because other messages may quote it"
+        );
     }
 
     #[test]
-    fn a_name_given_twice_is_a_fault() {
+    fn a_duplicate_name_is_an_error() {
         let message = completed(&["a", "b", "a"]).unwrap_err();
-        assert_eq!(message, "names[2] `a` is the name of number 0 too (counting from 0)");
+        assert_eq!(message, "names[2] duplicate name `a`, already used at index 0");
     }
 }

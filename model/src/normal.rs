@@ -7,20 +7,22 @@ use crate::{
     matrix, names,
 };
 
-/// A bound, or an objective coefficient, of this absolute value or more is infinite.
+/// Bounds of this absolute value or more are infinite. Objective coefficients and constants
+/// of this size are rejected.
 pub(crate) const INFINITE: f64 = 1e20;
 
-/// A semi-continuous upper bound above this loses precision in solvers.
-const LARGE_SEMI_UPPER: f64 = 1e5;
+/// Semi-continuous upper bounds above this get a warning: solvers may tighten them.
+pub const LARGE_SEMI_UPPER: f64 = 1e5;
 
-/// Makes the normal form of a model whose arrays have their full length, whatever the
-/// form it came in. `warnings` are those of its reader.
+/// Converts a model whose arrays have their full length to normal form, and returns it with
+/// its size and all warnings. `warnings` are those of the reader.
 pub(crate) fn normalise(
     form: Form,
     mut model: LinearModel,
     warnings: Vec<String>,
 ) -> Result<(LinearModel, ModelSize, Vec<String>), Faults> {
     let mut findings = Findings::with_warnings(warnings);
+    // Names first: the messages of the other checks contain them.
     let name = |j| form.field(Part::VariableName(j));
     names::complete(&mut model.variable_names, 'x', name, &mut findings);
     let name = |i| form.field(Part::ConstraintName(i));
@@ -31,14 +33,15 @@ pub(crate) fn normalise(
     constraints(form, &mut model, &mut findings);
     matrix::check(form, &model, &mut findings);
     let warnings = findings.finish()?;
+    // Only now: errors refer to coefficients by their index as sent.
     matrix::drop_zeros(&mut model);
 
     let integers = model.variable_kinds.iter().filter(|&&kind| is_integer(kind)).count();
     let size = ModelSize {
-        variables: model.variable_lower.len() as i32,
-        constraints: model.constraint_lower.len() as i32,
-        nonzeros: model.coefficients.len() as i32,
-        integers: integers as i32,
+        variable_count: model.variable_lower.len() as i32,
+        constraint_count: model.constraint_lower.len() as i32,
+        nonzero_count: model.coefficients.len() as i32,
+        integer_count: integers as i32,
     };
     Ok((model, size, warnings))
 }
@@ -53,7 +56,8 @@ fn objective(form: Form, model: &mut LinearModel, findings: &mut Findings) {
         Ok(ObjectiveSense::Minimize | ObjectiveSense::Maximize) => {}
         Err(_) => {
             let sense = model.sense;
-            findings.fault(|| form.field(Part::Sense), || format!("{sense} is no sense we know"));
+            findings
+                .fault(|| form.field(Part::Sense), || format!("unknown objective sense {sense}"));
         }
     }
     if let Some(wrong) = not_finite(model.objective_offset) {
@@ -73,7 +77,7 @@ fn objective(form: Form, model: &mut LinearModel, findings: &mut Findings) {
     }
 }
 
-/// What to call a value that ought to be finite and is not.
+/// Describes why a value does not count as finite; `None` if it does.
 fn not_finite(value: f64) -> Option<&'static str> {
     if value.is_nan() {
         Some("not a number")
@@ -89,7 +93,7 @@ fn variables(form: Form, model: &mut LinearModel, findings: &mut Findings) {
         let name = &model.variable_names[j];
         let ends = [Part::VariableLower(j), Part::VariableUpper(j)];
         let (lower, upper) = (&mut model.variable_lower[j], &mut model.variable_upper[j]);
-        let whole = bounds(form, "variable", name, ends, (lower, upper), findings);
+        let valid = bounds(form, "variable", name, ends, (lower, upper), findings);
         let (lower, upper) = (*lower, *upper);
         let kind = match VariableKind::try_from(model.variable_kinds[j]) {
             Ok(VariableKind::Unspecified) => VariableKind::Continuous,
@@ -98,13 +102,13 @@ fn variables(form: Form, model: &mut LinearModel, findings: &mut Findings) {
                 let kind = model.variable_kinds[j];
                 findings.fault(
                     || form.field(Part::Kind(j)),
-                    || format!("{kind} is no kind of variable we know"),
+                    || format!("unknown variable kind {kind}"),
                 );
                 continue;
             }
         };
         let semi = matches!(kind, VariableKind::SemiContinuous | VariableKind::SemiInteger);
-        if whole && kind == VariableKind::Binary {
+        if valid && kind == VariableKind::Binary {
             for (bound, part) in [lower, upper].into_iter().zip(ends) {
                 if !(0.0..=1.0).contains(&bound) {
                     findings.fault(
@@ -114,15 +118,16 @@ fn variables(form: Form, model: &mut LinearModel, findings: &mut Findings) {
                 }
             }
         }
-        if whole && semi {
+        if valid && semi {
             semi_bounds(form, name, ends, (lower, upper), findings);
         }
-        if whole && lower > upper {
+        if valid && lower > upper {
             findings.warn(|| {
                 let meaning = if semi { "it can only be 0" } else { "the model is infeasible" };
                 format!("the bounds of variable `{name}` cross ({lower} above {upper}): {meaning}")
             });
         }
+        // In normal form, binary is integer with bounds.
         model.variable_kinds[j] = match kind {
             VariableKind::Binary => VariableKind::Integer,
             kind => kind,
@@ -152,7 +157,7 @@ fn semi_bounds(
         findings.warn(|| {
             format!(
                 "variable `{name}` is semi-continuous with the upper bound {upper}; \
-                 a solver may not keep one above 1e5"
+                 a solver may tighten one above 1e5"
             )
         });
     }
@@ -163,9 +168,9 @@ fn constraints(form: Form, model: &mut LinearModel, findings: &mut Findings) {
         let name = &model.constraint_names[i];
         let ends = [Part::ConstraintLower(i), Part::ConstraintUpper(i)];
         let (lower, upper) = (&mut model.constraint_lower[i], &mut model.constraint_upper[i]);
-        let whole = bounds(form, "constraint", name, ends, (lower, upper), findings);
+        let valid = bounds(form, "constraint", name, ends, (lower, upper), findings);
         let (lower, upper) = (*lower, *upper);
-        if whole && lower > upper {
+        if valid && lower > upper {
             findings.warn(|| {
                 format!(
                     "the bounds of constraint `{name}` cross ({lower} above {upper}): \
@@ -176,8 +181,8 @@ fn constraints(form: Form, model: &mut LinearModel, findings: &mut Findings) {
     }
 }
 
-/// Makes infinite bounds IEEE infinities, and refuses what is no bound at all. Says
-/// whether both ends are bounds.
+/// Converts infinite bounds to IEEE infinities, and reports NaN and bounds that exclude
+/// every value. Returns whether both bounds are valid.
 fn bounds(
     form: Form,
     what: &str,
@@ -186,26 +191,27 @@ fn bounds(
     (lower, upper): (&mut f64, &mut f64),
     findings: &mut Findings,
 ) -> bool {
-    let mut whole = true;
+    let mut valid = true;
     for (end, value, part, impossible) in [
         ("lower", lower, lower_part, f64::INFINITY),
         ("upper", upper, upper_part, f64::NEG_INFINITY),
     ] {
-        *value = snap(*value);
+        *value = normalise_infinity(*value);
         let value = *value;
         if value.is_nan() || value == impossible {
-            whole = false;
+            valid = false;
             findings.fault(
                 || form.field(part),
                 || format!("the {end} bound of {what} `{name}` is {value}"),
             );
         }
     }
-    whole
+    valid
 }
 
-/// An infinite bound as the IEEE infinity of its sign; others as they are.
-pub(crate) fn snap(bound: f64) -> f64 {
+/// Converts a bound of absolute value 1e20 or more to the IEEE infinity of its sign;
+/// returns others unchanged.
+pub fn normalise_infinity(bound: f64) -> f64 {
     if bound >= INFINITE {
         f64::INFINITY
     } else if bound <= -INFINITE {

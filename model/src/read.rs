@@ -1,24 +1,24 @@
 use solvemesh::v1::{Model, model};
 
 use crate::{
-    Fault, FaultKind, Faults, Limits, Normal, arrays, file,
+    Fault, FaultKind, Faults, Limits, NormalModel, ReadModel, arrays, file,
     findings::clip,
     form::Form,
     lp, mps, named, normal,
     reading::{ReadError, Reading},
-    start,
     text::{Format, without_mark},
 };
 
-/// Reads a model, whatever its form, into the normal form: the one entry to this
-/// crate for what comes from outside.
+/// Reads a model of any form into the normal form. Every submitted model goes through this
+/// function.
 ///
 /// # Errors
 ///
-/// All that is wrong with arrays and named terms, up to a hundred faults; of a text
-/// the first fault, with its place. A model without a form is at fault in `form`.
-pub fn read(model: &Model, limits: &Limits) -> Result<Normal, Faults> {
-    let (form, reading) = match &model.form {
+/// For arrays and named terms, returns all errors (at most 100) of the first step that
+/// fails: array lengths come before entries. For a text, returns the first error, with its
+/// position. A model without a form is an error in `form`.
+pub fn read(model: Model, limits: &Limits) -> Result<ReadModel, Faults> {
+    let (form, reading) = match model.form {
         None => {
             return Err(Faults(vec![Fault {
                 field: "form".to_owned(),
@@ -27,35 +27,24 @@ pub fn read(model: &Model, limits: &Limits) -> Result<Normal, Faults> {
                 message: "no model is given: set one of linear, named, lp, mps and file".to_owned(),
             }]));
         }
-        Some(model::Form::Linear(linear)) if linear.start.is_some() => {
-            return Err(Faults(vec![Fault {
-                field: "linear.start".to_owned(),
-                place: None,
-                kind: FaultKind::Invalid,
-                message: "is for the mesh's own use: set start beside linear".to_owned(),
-            }]));
-        }
         Some(model::Form::Linear(linear)) => {
-            (Form::Linear, Reading { model: linear.clone(), ..Reading::default() })
+            (Form::Linear, Reading { model: linear, ..Reading::default() })
         }
         Some(model::Form::Named(named)) => {
-            let model = named::arrays(named, limits)?;
+            let model = named::arrays(&named, limits)?;
             (Form::Named, Reading { model, ..Reading::default() })
         }
-        Some(model::Form::Lp(text)) => parse("lp", Format::Lp, text, limits)?,
-        Some(model::Form::Mps(text)) => parse("mps", Format::Mps, text, limits)?,
+        Some(model::Form::Lp(text)) => parse("lp", Format::Lp, &text, limits)?,
+        Some(model::Form::Mps(text)) => parse("mps", Format::Mps, &text, limits)?,
         Some(model::Form::File(file)) => {
-            let (format, text) = file::open(file, limits).map_err(|fault| Faults(vec![fault]))?;
+            let (format, text) = file::open(&file, limits).map_err(|fault| Faults(vec![fault]))?;
             parse("file", format, &text, limits)?
         }
     };
-    let name = if model.name.is_empty() { reading.name } else { model.name.clone() };
+    let name = if model.name.is_empty() { reading.name } else { model.name };
     let full = arrays::fill(form, reading.model, limits)?;
-    let (mut normal, size, warnings) = normal::normalise(form, full, reading.warnings)?;
-    if let Some(start) = &model.start {
-        normal.start = start::settle(start, &normal)?;
-    }
-    Ok(Normal { name, model: normal, size, warnings })
+    let (model, size, warnings) = normal::normalise(form, full, reading.warnings)?;
+    Ok(ReadModel { name, model: NormalModel::trusted(model), size, warnings })
 }
 
 fn parse(

@@ -2,28 +2,29 @@ use solvemesh::v1::LinearModel;
 
 use crate::{FaultKind, Place};
 
-/// What a reader of a text format made of a file.
+/// The result of reading a model from a text.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     /// The model's name, if the file has one.
     pub(crate) name: String,
-    /// Full arrays; the normal form is made of it afterwards, for every source alike.
+    /// The arrays as the text has them. They are converted to normal form afterwards, in the
+    /// same way for every form of a model.
     pub(crate) model: LinearModel,
-    /// What the submitter should know.
+    /// Warnings for the submitter.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Why a reader stopped.
+/// The error at which a reader stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReadError {
     pub(crate) place: Place,
-    /// What kind of fault.
+    /// The class of the error.
     pub(crate) kind: FaultKind,
     pub(crate) message: String,
 }
 
-/// Refuses a text in which something could not be counted: every count of a model is
-/// below the text's length, and an int32 in the contract.
+/// Rejects a text of 2 GiB or more. Every count of a model is below the length of its text,
+/// so that after this check none can overflow the int32 of the protocol.
 pub(crate) fn countable(text: &str) -> Result<(), ReadError> {
     if i32::try_from(text.len()).is_ok() {
         return Ok(());

@@ -1,6 +1,7 @@
 use solvemesh::v1::LinearModel;
 
-/// The entries of a row of a model in normal form: variable and coefficient.
+/// Iterates over the entries of a row as pairs of variable index and coefficient. The
+/// model must be in normal form.
 pub fn entries(model: &LinearModel, row: usize) -> impl Iterator<Item = (usize, f64)> {
     let range = match model.row_starts.get(row..row + 2) {
         Some(&[start, end]) => start as usize..end as usize,

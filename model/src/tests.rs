@@ -8,28 +8,28 @@ use solvemesh::v1::{
     NamedVariable, ObjectiveSense, VariableKind, model::Form,
 };
 
-use crate::{FaultKind, Faults, Limits, Normal, Place, read};
+use crate::{FaultKind, Faults, Limits, Place, ReadModel, read};
 
 const INF: f64 = f64::INFINITY;
 
 fn model(form: Form) -> Model {
-    Model { name: String::new(), form: Some(form), ..Model::default() }
+    Model { name: String::new(), form: Some(form) }
 }
 
-fn linear(linear: LinearModel) -> Result<Normal, Faults> {
-    read(&model(Form::Linear(linear)), &Limits::default())
+fn linear(linear: LinearModel) -> Result<ReadModel, Faults> {
+    read(model(Form::Linear(linear)), &Limits::default())
 }
 
-fn named(named: NamedModel) -> Result<Normal, Faults> {
-    read(&model(Form::Named(named)), &Limits::default())
+fn named(named: NamedModel) -> Result<ReadModel, Faults> {
+    read(model(Form::Named(named)), &Limits::default())
 }
 
-/// The fields at fault.
-fn fields(result: Result<Normal, Faults>) -> Vec<String> {
+/// The fields of the errors.
+fn fields(result: Result<ReadModel, Faults>) -> Vec<String> {
     result.unwrap_err().0.into_iter().map(|fault| fault.field).collect()
 }
 
-fn one_fault(result: Result<Normal, Faults>) -> (String, String) {
+fn one_fault(result: Result<ReadModel, Faults>) -> (String, String) {
     let Faults(mut faults) = result.unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
     let fault = faults.remove(0);
@@ -56,13 +56,13 @@ const WYNDOR: &str = "NAME wyndor\nOBJSENSE MAX\nROWS\n N profit\n L p1\n L p2\n
                       2\nRHS\n R p1 4 p2 12\n R p3 18\nENDATA\n";
 
 #[test]
-fn a_model_without_a_form_is_a_fault() {
-    let (field, _) = one_fault(read(&Model::default(), &Limits::default()));
+fn a_model_without_a_form_is_an_error() {
+    let (field, _) = one_fault(read(Model::default(), &Limits::default()));
     assert_eq!(field, "form");
 }
 
 #[test]
-fn absent_arrays_stand_for_their_defaults() {
+fn absent_arrays_get_defaults() {
     let normal = linear(LinearModel {
         variable_count: Some(2),
         constraint_count: Some(1),
@@ -85,21 +85,23 @@ fn absent_arrays_stand_for_their_defaults() {
         row_starts: vec![0, 0],
         column_indices: vec![],
         coefficients: vec![],
-        start: None,
     };
-    assert_eq!(normal.model, expected);
-    assert_eq!((normal.size.variables, normal.size.constraints, normal.size.nonzeros), (2, 1, 0));
+    assert_eq!(*normal.model, expected);
+    assert_eq!(
+        (normal.size.variable_count, normal.size.constraint_count, normal.size.nonzero_count),
+        (2, 1, 0)
+    );
 }
 
 #[test]
-fn the_empty_model_is_a_model() {
+fn the_empty_model_is_valid() {
     let normal = linear(LinearModel { objective_offset: 3.0, ..Default::default() }).unwrap();
     assert_eq!(normal.size, Default::default());
     assert_eq!(normal.model.row_starts, [0]);
 }
 
 #[test]
-fn every_array_of_a_wrong_length_is_named_with_both_lengths() {
+fn every_array_of_a_wrong_length_is_reported_with_both_lengths() {
     let faults = linear(LinearModel {
         objective: vec![1.0; 3],
         variable_names: vec!["a".into()],
@@ -109,10 +111,10 @@ fn every_array_of_a_wrong_length_is_named_with_both_lengths() {
     })
     .unwrap_err()
     .0;
-    let told: Vec<String> =
+    let messages: Vec<String> =
         faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
     assert_eq!(
-        told,
+        messages,
         [
             "linear.objective has 3 entries, but variable_lower has 2",
             "linear.variable_names has 1 entries, but variable_lower has 2",
@@ -137,7 +139,7 @@ fn counts_must_agree_with_the_arrays_and_not_be_negative() {
 }
 
 #[test]
-fn rows_must_cut_the_entries() {
+fn row_starts_must_divide_the_entries() {
     let with = |row_starts: &[i32]| {
         fields(linear(LinearModel { row_starts: row_starts.to_vec(), ..small() }))
     };
@@ -150,7 +152,7 @@ fn rows_must_cut_the_entries() {
 }
 
 #[test]
-fn every_entry_at_fault_is_named() {
+fn every_invalid_entry_is_reported() {
     let faults = linear(LinearModel {
         sense: 7,
         objective_offset: f64::NAN,
@@ -184,7 +186,7 @@ fn every_entry_at_fault_is_named() {
 }
 
 #[test]
-fn a_coefficient_that_cannot_be_solved_with_is_refused_by_its_names() {
+fn an_unusable_coefficient_is_rejected_by_its_names() {
     for (value, wrong) in [
         (f64::NAN, "not a number"),
         (-INF, "infinite"),
@@ -204,8 +206,8 @@ fn a_negligible_coefficient_is_kept_with_a_warning() {
     assert_eq!(normal.model.coefficients[1], -1e-12);
     assert_eq!(
         normal.warnings,
-        ["the coefficient of variable `b` in constraint `r` is -1e-12; a solver drops what is \
-             1e-12 or less"]
+        ["the coefficient of variable `b` in constraint `r` is -1e-12; solvers drop \
+             coefficients of 1e-12 or less"]
     );
 }
 
@@ -213,12 +215,12 @@ fn a_negligible_coefficient_is_kept_with_a_warning() {
 fn zeros_are_removed_without_a_warning() {
     let normal = linear(LinearModel { coefficients: vec![0.0, 2.0, -0.0], ..small() }).unwrap();
     assert_eq!(normal.model.row_starts, [0, 1, 1]);
-    assert_eq!(normal.size.nonzeros, 1);
+    assert_eq!(normal.size.nonzero_count, 1);
     assert!(normal.warnings.is_empty());
 }
 
 #[test]
-fn a_variable_twice_in_a_row_is_refused() {
+fn a_variable_twice_in_a_row_is_rejected() {
     let (field, message) =
         one_fault(linear(LinearModel { column_indices: vec![1, 1, 1], ..small() }));
     assert_eq!(field, "linear.column_indices[1]");
@@ -258,12 +260,12 @@ fn crossed_bounds_are_a_warning() {
 }
 
 #[test]
-fn binary_is_integer_from_0_to_1_unless_given_bounds_within() {
+fn binary_is_integer_in_0_to_1_and_may_have_bounds_within() {
     let variable_kinds = vec![VariableKind::Binary as i32, VariableKind::Integer as i32];
     let normal = linear(LinearModel { variable_kinds: variable_kinds.clone(), ..small() }).unwrap();
     assert_eq!(normal.model.variable_kinds, [VariableKind::Integer as i32; 2]);
     assert_eq!(normal.model.variable_upper, [1.0, INF]);
-    assert_eq!(normal.size.integers, 2);
+    assert_eq!(normal.size.integer_count, 2);
     let outside = LinearModel {
         variable_lower: vec![-1.0, 0.0],
         variable_upper: vec![2.0, 2.0],
@@ -274,7 +276,7 @@ fn binary_is_integer_from_0_to_1_unless_given_bounds_within() {
 }
 
 #[test]
-fn semi_continuous_variables_need_bounds_from_0_to_something_finite() {
+fn semi_continuous_variables_need_a_finite_upper_bound_and_no_negative_lower_bound() {
     let kinds = vec![VariableKind::SemiContinuous as i32, VariableKind::SemiInteger as i32];
     let of = |lower: f64, upper: f64| {
         linear(LinearModel {
@@ -285,7 +287,7 @@ fn semi_continuous_variables_need_bounds_from_0_to_something_finite() {
         })
     };
     assert_eq!(of(1.0, 3.0).unwrap().model.variable_kinds, kinds);
-    assert_eq!(of(1.0, 3.0).unwrap().size.integers, 1);
+    assert_eq!(of(1.0, 3.0).unwrap().size.integer_count, 1);
     assert_eq!(fields(of(0.0, 1e20)), ["linear.variable_upper[0]", "linear.variable_upper[1]"]);
     assert_eq!(fields(of(-1.0, 1.0)), ["linear.variable_lower[0]", "linear.variable_lower[1]"]);
     assert!(of(3.0, 2.0).unwrap().warnings[0].contains("it can only be 0"));
@@ -295,7 +297,7 @@ fn semi_continuous_variables_need_bounds_from_0_to_something_finite() {
 #[test]
 fn names_must_be_unique_within_variables_and_within_constraints() {
     let normal = linear(LinearModel { constraint_names: vec!["a".into(), "b".into()], ..small() });
-    assert!(normal.is_ok(), "a constraint may be called like a variable");
+    assert!(normal.is_ok(), "a constraint may have the name of a variable");
     let twice = LinearModel { variable_names: vec!["a".into(); 2], ..small() };
     assert_eq!(fields(linear(twice)), ["linear.variable_names[1]"]);
 }
@@ -330,20 +332,20 @@ fn wyndor() -> NamedModel {
 #[test]
 fn named_terms_mps_and_files_mean_the_same() {
     let by_hand = named(wyndor()).unwrap();
-    let text = read(&model(Form::Mps(format!("\u{feff}{WYNDOR}"))), &Limits::default()).unwrap();
+    let text = read(model(Form::Mps(format!("\u{feff}{WYNDOR}"))), &Limits::default()).unwrap();
     assert_eq!(text.model, by_hand.model);
     assert_eq!(text.name, "wyndor");
 
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(WYNDOR.as_bytes()).unwrap();
     let file = ModelFile { content: packed.finish().unwrap().into(), ..Default::default() };
-    let request = Model { name: "mine".into(), form: Some(Form::File(file)), ..Model::default() };
-    let file = read(&request, &Limits::default()).unwrap();
+    let request = Model { name: "mine".into(), form: Some(Form::File(file)) };
+    let file = read(request, &Limits::default()).unwrap();
     assert_eq!((file.model, file.name.as_str()), (by_hand.model, "mine"));
 }
 
 #[test]
-fn every_fault_of_named_terms_has_its_path() {
+fn every_error_in_named_terms_has_its_field_path() {
     let mut wrong = wyndor();
     wrong.variables[1].name.clear();
     wrong.constraints[1].terms[0].coefficient = None;
@@ -378,13 +380,13 @@ fn every_fault_of_named_terms_has_its_path() {
 }
 
 #[test]
-fn a_fault_in_a_text_has_its_place() {
+fn an_error_in_a_text_has_its_position() {
     let text = WYNDOR.replace("p1 4", "p1 four");
     for (form, field) in [
         (Form::Mps(text.clone()), "mps"),
         (Form::File(ModelFile { content: text.into(), ..Default::default() }), "file"),
     ] {
-        let Faults(faults) = read(&model(form), &Limits::default()).unwrap_err();
+        let Faults(faults) = read(model(form), &Limits::default()).unwrap_err();
         assert_eq!(faults[0].field, field);
         assert_eq!(faults[0].place, Some(Place { line: 14, column: 7 }));
         assert_eq!(faults[0].kind, FaultKind::Syntax);
@@ -394,26 +396,26 @@ fn a_fault_in_a_text_has_its_place() {
 #[test]
 fn lp_text_is_read_by_the_lp_reader() {
     let request = model(Form::Lp("max 3 x\nst\n c: x <= 4\nend\n".into()));
-    let normal = read(&request, &Limits::default()).unwrap();
+    let normal = read(request, &Limits::default()).unwrap();
     assert_eq!(normal.model.variable_names, ["x"]);
     let file =
         ModelFile { content: "min x".into(), format: FileFormat::Mps as i32, ..Default::default() };
-    assert_eq!(read(&model(Form::File(file)), &Limits::default()).unwrap_err().0[0].field, "file");
+    assert_eq!(read(model(Form::File(file)), &Limits::default()).unwrap_err().0[0].field, "file");
 }
 
 #[test]
-fn what_is_over_a_limit_names_the_limit() {
+fn errors_of_limits_name_the_limit() {
     let limits =
         Limits { max_variables: 1, max_constraints: 1, max_nonzeros: 2, max_model_bytes: 9 };
     for form in [Form::Linear(small()), Form::Named(wyndor())] {
-        let Faults(faults) = read(&model(form), &limits).unwrap_err();
+        let Faults(faults) = read(model(form), &limits).unwrap_err();
         assert_eq!(faults.len(), 3);
         assert!(faults.iter().all(|fault| fault.kind == FaultKind::TooLarge));
         assert!(faults[0].message.contains("max_variables is 1"), "{}", faults[0].message);
     }
     let file = ModelFile { content: WYNDOR.into(), ..Default::default() };
     for form in [Form::Mps(WYNDOR.into()), Form::Lp(WYNDOR.into()), Form::File(file)] {
-        let (_, message) = one_fault(read(&model(form), &limits));
+        let (_, message) = one_fault(read(model(form), &limits));
         assert!(message.contains("max_model_bytes is 9"), "{message}");
     }
     for (limits, text) in [
@@ -431,7 +433,7 @@ fn what_is_over_a_limit_names_the_limit() {
     ] {
         let form =
             if text.starts_with("min") { Form::Lp(text.into()) } else { Form::Mps(text.into()) };
-        let Faults(faults) = read(&model(form), &limits).unwrap_err();
+        let Faults(faults) = read(model(form), &limits).unwrap_err();
         assert_eq!(faults[0].kind, FaultKind::TooLarge, "{text}: {faults:?}");
         assert!(faults[0].place.is_some(), "{text}: the reader stops there");
     }

@@ -10,7 +10,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Where the comment of a line begins; the line's length if it has none.
+    /// The byte offset at which the comment of a line begins; the length of the line if it
+    /// has none.
     fn comment(self, line: &[u8]) -> usize {
         let start = match self {
             Format::Lp => line.iter().position(|&byte| byte == b'\\'),
@@ -20,13 +21,14 @@ impl Format {
     }
 }
 
-/// Text of a file, in the encoding that its first line declares. Of UTF-8, which it is in
-/// if it declares none, other bytes are refused, except in a comment, where older files keep
-/// the names of their authors.
+/// Decodes a file from the encoding that its first line declares, UTF-8 by default.
+///
+/// Invalid UTF-8 is an error, except in a comment, where it becomes U+FFFD: older files
+/// have the names of their authors there, in other encodings.
 pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str>, Fault> {
-    match declared(&bytes, format) {
+    match declared_encoding(&bytes, format) {
         None | Some(Encoding::Utf8) => {}
-        // Each byte is the character of that number.
+        // In ISO-8859-1 each byte is the code point of its character.
         Some(Encoding::Latin1) => {
             return Ok(bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into());
         }
@@ -36,11 +38,12 @@ pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str
                 place: Some(Place { line: 1, column: 1 }),
                 kind: FaultKind::Unsupported,
                 message: format!(
-                    "the file declares the encoding {name}; UTF-8 and ISO-8859-1 are read"
+                    "the file declares the encoding {name}; only UTF-8 and ISO-8859-1 are supported"
                 ),
             });
         }
     }
+    // Valid UTF-8 is returned without a copy.
     let bytes = match bytes {
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => return Ok(Cow::Borrowed(text)),
@@ -51,7 +54,7 @@ pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str
             Err(error) => Cow::Owned(error.into_bytes()),
         },
     };
-    replace(&bytes, format).map(Cow::Owned)
+    replace_invalid(&bytes, format).map(Cow::Owned)
 }
 
 /// An encoding that a file declares.
@@ -59,15 +62,16 @@ pub(crate) fn decode(bytes: Cow<'_, [u8]>, format: Format) -> Result<Cow<'_, str
 enum Encoding {
     Utf8,
     Latin1,
-    /// One that is not read.
+    /// An encoding that is not supported.
     Other(String),
 }
 
-/// The encoding that the first line declares, as CPLEX writes it: `\ENCODING=ISO-8859-1` in
-/// a comment.
-fn declared(bytes: &[u8], format: Format) -> Option<Encoding> {
+/// The encoding that the first line declares in the way CPLEX writes it, in a comment:
+/// `\ENCODING=ISO-8859-1`.
+fn declared_encoding(bytes: &[u8], format: Format) -> Option<Encoding> {
     const KEYWORD: &[u8] = b"ENCODING=";
-    // No line that declares an encoding is longer than this.
+    // Bounds the search in a file that is one long line. No line that declares an encoding
+    // is longer.
     let head = &bytes[..bytes.len().min(200)];
     let line = head.split(|&byte| byte == b'\n').next()?.trim_ascii();
     let comment = match format {
@@ -88,9 +92,9 @@ fn declared(bytes: &[u8], format: Format) -> Option<Encoding> {
     })
 }
 
-/// The text with a sign in place of what is not UTF-8, in time linear in its length:
-/// a line may be as long as the file, and all of it foreign.
-fn replace(bytes: &[u8], format: Format) -> Result<String, Fault> {
+/// Replaces invalid UTF-8 in comments by U+FFFD; anywhere else it is an error. Linear in the
+/// length of the text, even if that is a single line of invalid bytes.
+fn replace_invalid(bytes: &[u8], format: Format) -> Result<String, Fault> {
     let mut text = String::with_capacity(bytes.len());
     for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let comment = format.comment(line);
@@ -107,7 +111,7 @@ fn replace(bytes: &[u8], format: Format) -> Result<String, Fault> {
                     field: "file".to_owned(),
                     place: Some(Place { line: number + 1, column }),
                     kind: FaultKind::Syntax,
-                    message: "this is not UTF-8 text".to_owned(),
+                    message: "invalid UTF-8".to_owned(),
                 });
             }
             text.push(char::REPLACEMENT_CHARACTER);
@@ -117,13 +121,13 @@ fn replace(bytes: &[u8], format: Format) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// The text without the byte order mark that some editors put before it.
+/// Strips the byte order mark that some editors write before a text.
 pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Tells the format by the first line that is neither blank nor a comment, or by the
-/// comment itself.
+/// Detects the format from the first line that is not blank: from its keyword, or from
+/// the comment character of the format.
 pub(crate) fn sniff(bytes: &[u8]) -> Option<Format> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
@@ -142,7 +146,7 @@ pub(crate) fn sniff(bytes: &[u8]) -> Option<Format> {
         "minimum",
         "maximum",
         "problem",
-        // lp_solve's, of which the reader of LP files says that it is another format.
+        // Keywords of lp_solve's format: the LP reader rejects it with an error that names it.
         "min:",
         "max:",
         "minimize:",
@@ -162,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latin_1_is_tolerated_in_comments_alone() {
+    fn invalid_utf8_is_tolerated_only_in_comments() {
         let decode = |bytes: &'static [u8], format| decode(Cow::Borrowed(bytes), format);
         let text = decode(b"* J\xf6rg\nNAME x\n", Format::Mps).expect("a comment");
         assert_eq!(text, "* J\u{fffd}rg\nNAME x\n");
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_encoding_is_the_one_that_is_read() {
+    fn the_declared_encoding_is_used() {
         let decode = |bytes: &'static [u8], format| decode(Cow::Borrowed(bytes), format);
         let text = decode(b"\\ENCODING=ISO-8859-1\nmin J\xf6rg\n", Format::Lp).expect("text");
         assert_eq!(text, "\\ENCODING=ISO-8859-1\nmin J\u{f6}rg\n");
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_is_told_by_the_first_line() {
+    fn the_format_is_detected_from_the_first_line() {
         assert_eq!(sniff(b"\n\\ made by hand\nmin x\n"), Some(Format::Lp));
         assert_eq!(sniff(b"Maximize\n"), Some(Format::Lp));
         assert_eq!(sniff(b"\xef\xbb\xbfNAME x\r\n"), Some(Format::Mps));

@@ -9,7 +9,7 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 
-/// The zstd window that every decoder is asked to have room for (RFC 8878).
+/// The zstd window size, in bytes, that RFC 8878 recommends every decoder to support.
 const USUAL_WINDOW: u64 = 8 << 20;
 
 /// Why a file could not be unpacked.
@@ -19,18 +19,19 @@ pub(crate) enum UnpackError {
     Damaged(&'static str, String),
     #[error("unpacks to more than {0} bytes, the limit max_model_bytes")]
     TooLarge(usize),
-    #[error("is {0}; LP and MPS files are read plain, and packed with gzip or zstd")]
+    #[error("is {0}; LP and MPS files may be plain, or packed with gzip or zstd")]
     Unread(&'static str),
-    #[error("is packed twice: there is {0} in it")]
+    #[error("is packed twice: it contains {0}")]
     Twice(&'static str),
     #[error("the file is empty")]
     Empty,
-    #[error("the file is empty, once it is unpacked")]
+    #[error("the file is empty after unpacking")]
     EmptyInside,
 }
 
-/// How the files begin that are packed in another way, and what they are.
-const OTHERS: [(&[u8], &str); 8] = [
+/// The first bytes of compression and archive formats that are not supported, with the
+/// names of the formats for messages.
+const UNSUPPORTED_FORMATS: [(&[u8], &str); 8] = [
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ\0", "an xz file"),
     (b"PK\x03\x04", "a zip archive"),
@@ -45,45 +46,46 @@ fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// A frame, or one that is to be skipped.
+/// Whether the data begins with a zstd frame, or with a skippable frame.
 fn is_zstd(bytes: &[u8]) -> bool {
     matches!(bytes, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// What a packed file is that is not read.
-fn other(bytes: &[u8]) -> Option<&'static str> {
-    OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
+/// The unsupported format that the data begins with, if any.
+fn unsupported_format(bytes: &[u8]) -> Option<&'static str> {
+    UNSUPPORTED_FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
 }
 
-/// The bytes of a file after unpacking, at most `limit` of them. gzip (any number of
-/// members) and zstd (any number of frames) are told by their first bytes, as is what else
-/// packs files, which is refused by its name; everything else is taken as it is.
+/// Unpacks a file to at most `limit` bytes. gzip (any number of members) and zstd (any
+/// number of frames) are recognised by their first bytes. Other compression formats are
+/// rejected by name; anything else is returned unchanged.
 pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, UnpackError> {
     let unpacked = if is_gzip(bytes) {
         gunzip(bytes, limit)?
     } else if is_zstd(bytes) {
         unzstd(bytes, limit)?
-    } else if let Some(what) = other(bytes) {
+    } else if let Some(what) = unsupported_format(bytes) {
         return Err(UnpackError::Unread(what));
     } else if is_blank(bytes) {
         return Err(UnpackError::Empty);
     } else {
         return Ok(Cow::Borrowed(bytes));
     };
-    let again = match unpacked.as_slice() {
+    // Only one layer is unpacked. A second one would otherwise end as a syntax error.
+    let inner = match unpacked.as_slice() {
         inside if is_gzip(inside) => Some("a gzip file"),
         inside if is_zstd(inside) => Some("a zstd file"),
-        inside => other(inside),
+        inside => unsupported_format(inside),
     };
-    match again {
+    match inner {
         Some(what) => Err(UnpackError::Twice(what)),
         None if is_blank(&unpacked) => Err(UnpackError::EmptyInside),
         None => Ok(Cow::Owned(unpacked)),
     }
 }
 
-/// Whether nothing, or nothing but blanks, is in a file; a longer run of blanks than this is
-/// left to the readers.
+/// Whether a file is empty or contains only white space. Files of 64 KiB or more are left
+/// to the readers.
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.len() < 1 << 16 && bytes.trim_ascii().is_empty()
 }
@@ -94,10 +96,11 @@ fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
     Ok(unpacked)
 }
 
-/// The decoder holds back a window's worth before it gives anything, so that the window,
-/// which the file names, must be bounded like the text.
+/// Unpacks zstd. The decoder buffers a whole window before it returns data, and the file
+/// chooses the size of the window, so that it needs a limit as the text does.
 fn unzstd(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
     let damaged = |error: &dyn ToString| UnpackError::Damaged("zstd", error.to_string());
+    // Never below what RFC 8878 recommends, even if the limit of the text is.
     let window = (limit as u64).clamp(USUAL_WINDOW, DEFAULT_MAX_WINDOW_SIZE);
     let mut unpacked = Vec::new();
     while !bytes.is_empty() {
@@ -107,23 +110,24 @@ fn unzstd(mut bytes: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
                 length,
                 ..
             })) => {
-                bytes = bytes.get(length as usize..).ok_or_else(|| damaged(&"it ends early"))?;
+                bytes = bytes.get(length as usize..).ok_or_else(|| damaged(&"unexpected end"))?;
                 continue;
             }
             Err(error) => return Err(damaged(&error)),
         };
         read_within(&mut frame, &mut unpacked, limit, "zstd")?;
         let decoder = frame.into_frame_decoder();
+        // The decoder computes the checksum; comparing it is up to the caller.
         if let Some(sum) = decoder.get_checksum_from_data()
             && decoder.get_calculated_checksum() != Some(sum)
         {
-            return Err(damaged(&"its checksum is wrong"));
+            return Err(damaged(&"checksum mismatch"));
         }
     }
     Ok(unpacked)
 }
 
-/// Appends what `source` gives, and stops one byte past the limit.
+/// Appends the data of `source`, and fails one byte past the limit.
 fn read_within(
     source: impl Read,
     unpacked: &mut Vec<u8>,
@@ -158,12 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_packed_is_left_alone() {
+    fn plain_files_are_returned_unchanged() {
         assert_eq!(*unpack(b"NAME", 4).expect("plain"), *b"NAME");
     }
 
     #[test]
-    fn what_packs_in_another_way_is_named() {
+    fn unsupported_formats_are_rejected_by_name() {
         for (bytes, name) in [
             (&b"BZh91AY&SY"[..], "bzip2"),
             (b"\xfd7zXZ\0\0\x04", "xz"),
@@ -180,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_packed_and_empty_files_are_named_as_what_they_are() {
+    fn files_packed_twice_and_empty_files_have_their_own_errors() {
         for (outer, inner) in [(gzip as fn(&[u8]) -> _, zstd as fn(&[u8]) -> Vec<u8>), (zstd, gzip)]
         {
             let error = unpack(&outer(&inner(b"NAME")), 100).unwrap_err();
@@ -218,13 +222,13 @@ mod tests {
         }
     }
 
-    /// Frames that make much of nothing: their header, then `blocks`.
+    /// A zstd frame that expands enormously: its header, then `block` `blocks` times.
     fn bomb(header: &[u8], blocks: usize, block: &[u8]) -> Vec<u8> {
         [b"\x28\xb5\x2f\xfd", header, &block.repeat(blocks)].concat()
     }
 
     #[test]
-    fn a_window_beyond_all_use_is_refused_before_it_is_filled() {
+    fn an_oversized_window_is_rejected_before_it_is_filled() {
         // 128 KiB of blanks in four bytes.
         let block = [2, 0, 0x10, b' '];
         let terabyte = [0x00, 0xf0];
@@ -237,15 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error() {
+    fn damaged_data_is_an_error() {
         for pack in [gzip, zstd] {
             let packed = pack(b"NAME afiro\nROWS\n N cost\n");
-            assert!(unpack(&packed[..packed.len() - 1], 100).is_err(), "it ends early");
+            assert!(unpack(&packed[..packed.len() - 1], 100).is_err(), "truncated");
             let mut flipped = packed.clone();
             let middle = packed.len() / 2;
             flipped[middle] ^= 0x10;
-            assert!(unpack(&flipped, 100).is_err(), "a bit is wrong");
-            assert!(unpack(&[packed, b"tail".to_vec()].concat(), 100).is_err(), "more follows");
+            assert!(unpack(&flipped, 100).is_err(), "a flipped bit");
+            assert!(unpack(&[packed, b"tail".to_vec()].concat(), 100).is_err(), "trailing data");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The check of a solution against the model as submitted, in f64, outside any solver.
+//! Checks a solution against the model as submitted, in f64, independently of any solver.
 //!
 //! With s = 1 when minimising and s = -1 when maximising, rows `L <= A x <= U`, bounds
 //! `l <= x <= u`, duals y and reduced costs r:
@@ -14,10 +14,11 @@
 //! The last two are the optimality conditions of a linear program (Karush, Kuhn, Tucker),
 //! written for y = dz/d rhs in the sense as submitted: where all five numbers are 0 the
 //! solution is optimal, and the sum of the products is the distance between the primal
-//! and the dual objective. Sums are compensated (Neumaier 1974), so that what is reported
-//! is the solver's rounding, not ours.
+//! and the dual objective. Sums are compensated (Neumaier 1974), so that the reported
+//! violations are the solver's rounding errors and not those of the check.
 //!
-//! What is reported is absolute. The verdict is relative: see [`Tolerances`].
+//! Reported violations are absolute numbers. Whether they are acceptable is decided
+//! relative to the scale of the model: see [`Tolerances`].
 //!
 //! Duals also bound the objective by themselves (weak duality): with d = c - Aᵀy, computed
 //! here, no solution is better than
@@ -53,48 +54,49 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// A solution without duals, of which duality is not checked.
+    /// A solution without duals. Duality is not checked.
     pub fn of(values: &'a [f64]) -> Self {
         Self { values, duals: &[], reduced_costs: &[] }
     }
 }
 
-/// What the check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// The objective, offset included.
     pub objective: f64,
-    /// What the duals prove: no solution is below it when minimising, above it when
-    /// maximising, up to the dual violation. Absent without duals, and where they prove
-    /// nothing.
+    /// The bound on the objective that the duals prove: no solution is below it when
+    /// minimising, or above it when maximising, up to the dual violation. `None` without
+    /// duals, and where they prove nothing.
     pub bound: Option<f64>,
     /// `[m]` A x.
     pub activities: Vec<f64>,
     /// The worst violations, absolute.
     pub verification: Verification,
-    /// Whether every violation is within the tolerances. A solution that is not must
-    /// not be called optimal.
+    /// Whether every violation is within its tolerance. Otherwise the solution must not be
+    /// reported as optimal.
     pub acceptable: bool,
 }
 
 impl Check {
-    /// The worst of all violations, those of the duals included.
+    /// The largest of all violations, including those of the duals.
     pub fn worst_violation(&self) -> f64 {
         let Verification { max_violation, dual_violation, complementarity_violation, .. } =
             &self.verification;
         let duals = dual_violation.iter().chain(complementarity_violation);
-        duals.copied().fold(*max_violation, f64::max)
+        max_violation.iter().chain(duals).copied().fold(0.0, f64::max)
     }
 }
 
-/// How much violation is acceptable, each times a scale of at least 1.
+/// The violations that are acceptable, each multiplied by a scale.
 ///
 /// The scale of a bound is its absolute value; that of a row also a thousandth of its
-/// largest term, because cancellation leaves an error in proportion to what cancels. A
-/// dual is measured against a thousandth of the largest dual, a reduced cost against its
-/// cost and a thousandth of its largest term, a product of complementarity against the
-/// objective. Where all costs are below 1, the largest of them takes the place of the 1 for
-/// the last three: otherwise any solution would pass for the optimum of an objective of 1e-7.
+/// largest term, because cancellation leaves an error in proportion to the terms that
+/// cancel. A dual is measured against a thousandth of the largest dual, a reduced cost
+/// against its cost and a thousandth of its largest term, a product of complementarity
+/// against the objective. No scale is below 1, with one exception: where all costs are below
+/// 1, the largest of them takes the place of the 1 for the last three. Otherwise any solution
+/// would pass as optimal for an objective of 1e-7.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
     /// Of bounds and rows.
@@ -108,14 +110,14 @@ pub struct Tolerances {
 }
 
 impl Default for Tolerances {
-    /// As wide as what solvers aim at on the model as they scale it, so that the way
-    /// back from that scale has room: HiGHS aims at 1e-7 for LPs and 1e-6 for MIPs.
+    /// Wide enough for solvers, which apply their own tolerances to the model as they scale
+    /// it: unscaling can enlarge a violation. HiGHS's are 1e-7 for LPs and 1e-6 for MIPs.
     fn default() -> Self {
         Tolerances { primal: 1e-6, integrality: 1e-5, dual: 1e-6, complementarity: 1e-6 }
     }
 }
 
-/// Why a solution can't be checked at all.
+/// Why a solution cannot be checked at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// An array has the wrong length.
@@ -128,7 +130,7 @@ pub enum VerifyError {
         /// The length it should have.
         want: usize,
     },
-    /// An entry, or what is computed from the entries, is NaN or infinite.
+    /// An entry, or a number computed from the entries, is NaN or infinite.
     #[error("{what}[{index}] is not a finite number")]
     NotFinite {
         /// Which array.
@@ -139,16 +141,26 @@ pub enum VerifyError {
 }
 
 /// Checks a solution with the default tolerances. The model must be in normal form.
+///
+/// # Errors
+///
+/// Fails if an array has the wrong length, or if a number in it, the objective or an activity
+/// is not finite.
 pub fn verify(model: &LinearModel, candidate: Candidate<'_>) -> Result<Check, VerifyError> {
     verify_within(model, candidate, Tolerances::default())
 }
 
-/// Whether values are a solution of a model, which must be in normal form.
+/// Whether values are a feasible solution of a model within the default tolerances. The
+/// model must be in normal form.
 pub fn is_solution(model: &LinearModel, values: &[f64]) -> bool {
     verify(model, Candidate::of(values)).is_ok_and(|check| check.acceptable)
 }
 
-/// Checks a solution with tolerances of one's own. The model must be in normal form.
+/// Checks a solution with the given tolerances. The model must be in normal form.
+///
+/// # Errors
+///
+/// As [`verify`].
 pub fn verify_within(
     model: &LinearModel,
     candidate: Candidate<'_>,
@@ -170,6 +182,7 @@ pub fn verify_within(
     let bounds = bounds(model, values, tolerances.primal);
     let rows = rows(model, &activities, &largest_terms, tolerances.primal);
     let integrality = integrality(model, values, tolerances.integrality);
+    // The smallest scale of the dual checks (see `Tolerances`); 1 for a model without costs.
     let unit = largest_cost(model).min(1.0);
     let unit = if unit == 0.0 { 1.0 } else { unit };
     let prices = with_duals.then(|| prices(model, duals));
@@ -185,10 +198,10 @@ pub fn verify_within(
     let acceptable =
         primal.into_iter().chain(&dual).chain(&complementarity).all(|worst| worst.within);
     let verification = Verification {
-        bound_violation: bounds.violation,
-        row_violation: rows.violation,
-        integrality_violation: integrality.violation,
-        max_violation: primal.iter().map(|worst| worst.violation).fold(0.0, f64::max),
+        bound_violation: Some(bounds.violation),
+        row_violation: Some(rows.violation),
+        integrality_violation: Some(integrality.violation),
+        max_violation: Some(primal.iter().map(|worst| worst.violation).fold(0.0, f64::max)),
         worst: worst::names(model, primal),
         dual_violation: dual.map(|worst| worst.violation),
         complementarity_violation: complementarity.map(|worst| worst.violation),
@@ -196,6 +209,7 @@ pub fn verify_within(
     Ok(Check { objective, bound, activities, verification, acceptable })
 }
 
+/// Checks that an array has the wanted length and only finite numbers.
 fn well_formed(what: &'static str, array: &[f64], want: usize) -> Result<(), VerifyError> {
     if array.len() != want {
         return Err(VerifyError::Length { what, got: array.len(), want });
@@ -206,7 +220,7 @@ fn well_formed(what: &'static str, array: &[f64], want: usize) -> Result<(), Ver
     }
 }
 
-/// The objective of a solution, offset included, as the check computes it.
+/// Computes the objective of a solution, offset included, as the check does.
 pub fn objective(model: &LinearModel, values: &[f64]) -> f64 {
     let mut sum = Sum::from(model.objective_offset);
     for (cost, value) in model.objective.iter().zip(values) {
@@ -215,12 +229,12 @@ pub fn objective(model: &LinearModel, values: &[f64]) -> f64 {
     sum.value()
 }
 
-/// The largest absolute value of a cost.
+/// The largest absolute value of an objective coefficient.
 pub fn largest_cost(model: &LinearModel) -> f64 {
     model.objective.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))
 }
 
-/// c - Aᵀy, for duals that have an entry for each constraint.
+/// Computes c - Aᵀy. `duals` must have an entry for each constraint.
 pub fn reduced_costs(model: &LinearModel, duals: &[f64]) -> Vec<f64> {
     let mut reduced_costs = model.objective.clone();
     for (row, &dual) in duals.iter().enumerate() {
@@ -272,7 +286,8 @@ fn rows(model: &LinearModel, activities: &[f64], largest_terms: &[f64], toleranc
     worst
 }
 
-/// How far a value is outside of [lower, upper], and the bound that says so.
+/// How far a value lies outside of [lower, upper], and the bound that it violates; zeros if
+/// it lies within. Where the bounds cross it may violate both: then the larger violation.
 fn outside(value: f64, lower: f64, upper: f64) -> (f64, f64) {
     let (below, above) = (lower - value, value - upper);
     if below <= 0.0 && above <= 0.0 {
@@ -298,15 +313,16 @@ fn integrality(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
     worst
 }
 
-/// c_j - sum_i y_i a_ij of one column.
+/// The price of a column: c_j - sum_i y_i a_ij.
 #[derive(Clone, Copy, Debug)]
 struct Price {
     sum: Sum,
     /// The largest absolute value of its terms.
     largest: f64,
-    /// What its terms may be large for this y: `max(abs(c_j), max_i abs(a_ij) Y)` with Y the
-    /// largest dual, or the largest cost where that is larger. Rounding in y is felt in
-    /// proportion to this, and not to the terms, which may be nothing but that rounding.
+    /// How large its terms could be for this y: `max(abs(c_j), max_i abs(a_ij) Y)` with Y the
+    /// largest dual, or the largest cost where that is larger. Rounding errors of y have an
+    /// effect in proportion to this, and not to the actual terms, which may consist of
+    /// nothing but such errors.
     scale: f64,
 }
 
@@ -339,32 +355,33 @@ fn dual(
     let largest = candidate.duals.iter().fold(0.0_f64, |largest, dual| largest.max(dual.abs()));
     for (row, dual) in candidate.duals.iter().enumerate() {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
-        let violation = unexplained(minimised * dual, lower, upper);
+        let violation = sign_violation(minimised * dual, lower, upper);
         worst.see(row, violation, tolerance * (1e-3 * largest).max(unit));
     }
     for (column, &Price { mut sum, largest, .. }) in prices.iter().enumerate() {
         let cost = candidate.reduced_costs[column];
         sum.add(-cost);
         let (lower, upper) = Domain::of(model, column).hull();
-        let violation = sum.value().abs().max(unexplained(minimised * cost, lower, upper));
+        let violation = sum.value().abs().max(sign_violation(minimised * cost, lower, upper));
         let scale = (1e-3 * largest).max(model.objective[column].abs()).max(unit);
         worst.see(column, violation, tolerance * scale);
     }
     worst
 }
 
-/// A price of less than this, relative to its scale, is rounding: y comes from a factorised
-/// basis and has few digits more.
+/// Prices up to this, relative to their scale, are rounding errors: y is computed with a
+/// factorised basis and has few more correct digits.
 const PRICE_ROUNDING: f64 = 1e-9;
 
-/// A price of more than this, relative to its scale, is none that a solver's absolute
-/// tolerance may forgive. Only a column of very small numbers has such a price within that
+/// Prices above this, relative to their scale, are not excused by a solver's absolute
+/// tolerance. Only in a column of very small numbers can such a price be within that
 /// tolerance.
 const GROSS_PRICE: f64 = 1e-3;
 
-/// What y proves by weak duality: see the head of this file. `None` where a price that is
-/// not small for its column has no finite bound to be weighed with: y proves nothing then.
-/// Smaller ones without such a bound are part of the dual violation, as are duals.
+/// The bound that y proves by weak duality: see the module documentation. `None` where a
+/// price that is not small for its column has no finite bound to be multiplied with: then y
+/// proves nothing. Smaller prices without such a bound are left out, as are duals; they are
+/// part of the dual violation.
 fn dual_bound(model: &LinearModel, duals: &[f64], prices: &[Price]) -> Option<f64> {
     let minimised = sense(model);
     let better = |price: f64, lower, upper| if minimised * price > 0.0 { lower } else { upper };
@@ -396,9 +413,9 @@ fn sense(model: &LinearModel) -> f64 {
     if model.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 }
 }
 
-/// What is wrong with the sign of a dual, given as if the model were minimised: a
-/// positive one needs a lower bound, a negative one an upper bound.
-fn unexplained(dual: f64, lower: f64, upper: f64) -> f64 {
+/// The violation of the sign condition of a dual, given as if the model were minimised: a
+/// positive dual needs a finite lower bound, a negative one a finite upper bound.
+fn sign_violation(dual: f64, lower: f64, upper: f64) -> f64 {
     let bound = if dual > 0.0 { lower } else { upper };
     if bound.is_finite() { 0.0 } else { dual.abs() }
 }
@@ -423,9 +440,9 @@ fn complementarity(
     worst
 }
 
-/// A dual, given as if the model were minimised, times the distance of the value from
-/// the bound that the dual's sign names. Where there is no such bound, the dual itself
-/// is the violation, and not counted again here.
+/// A dual, given as if the model were minimised, times the distance of the value from the
+/// bound that the dual's sign refers to. 0 if there is no such bound: then the dual itself is
+/// the violation (see `sign_violation`), and is not counted twice.
 fn product(dual: f64, value: f64, lower: f64, upper: f64) -> f64 {
     let bound = if dual > 0.0 { lower } else { upper };
     if bound.is_finite() { dual.abs() * (value - bound).abs() } else { 0.0 }

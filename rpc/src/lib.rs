@@ -1,9 +1,18 @@
 //! The gRPC stubs of `solvemesh.v1.JobService`. The messages are those of the
-//! package `solvemesh`, which knows nothing of gRPC.
+//! package `solvemesh`, which does not depend on gRPC.
 
-mod generated {
+mod codec;
+
+mod client {
     #![allow(missing_docs, clippy::all, unreachable_pub, reason = "generated")]
-    include!(concat!(env!("OUT_DIR"), "/solvemesh.v1.rs"));
+    include!(concat!(env!("OUT_DIR"), "/client/solvemesh.v1.rs"));
 }
 
-pub use generated::{job_service_client, job_service_server};
+mod server {
+    #![allow(missing_docs, clippy::all, unreachable_pub, reason = "generated")]
+    include!(concat!(env!("OUT_DIR"), "/server/solvemesh.v1.rs"));
+}
+
+pub use client::job_service_client;
+pub use codec::{StrictCodec, refused_field};
+pub use server::job_service_server;

@@ -1,9 +1,9 @@
-//! A solve by HiGHS, straight through its C interface.
+//! Solves by HiGHS, called directly through its C interface.
 
 use std::time::Duration;
 
 use solvemesh::v1::{
-    SolveOptions, SolveStatistics, Start, StartReport, Termination, TerminationLimit,
+    SolveOptions, SolveStatistics, StartReport, StartingPoint, Termination, TerminationLimit,
 };
 
 use super::{
@@ -20,22 +20,23 @@ use super::{
     termination::{self, Account, failed, stopped},
 };
 
-/// The largest upper bound that HiGHS honours on a semi-continuous or semi-integer
-/// variable. It silently lowers those above.
+/// The largest upper bound that HiGHS honours on a semi-continuous or semi-integer variable
+/// (`kMaxSemiVariableUpper`). It silently lowers larger ones.
 const MAX_SEMI_UPPER: f64 = 1e5;
 
-/// HiGHS, kept warm from task to task.
+/// A HiGHS instance that is reused from task to task.
 #[derive(Debug, Default)]
 pub(super) struct Direct {
-    /// `None` before the first task, and after one that left it suspect.
+    /// `None` before the first task, and after a status that makes an instance suspect.
     highs: Option<Highs>,
 }
 
 impl Direct {
-    /// Solves a model, and where what HiGHS finds does not hold, once more from nothing.
+    /// Solves a model, and if the result fails the check, solves it once more from scratch.
     pub(super) fn solve(
         &mut self,
         arrays: &Arrays<'_>,
+        start: Option<&StartingPoint>,
         options: &SolveOptions,
         monitor: &Monitor<'_>,
     ) -> Finding {
@@ -44,8 +45,7 @@ impl Direct {
             return stopped(TerminationLimit::Interrupted, before).into();
         }
         let highs = self.highs.get_or_insert_with(Highs::new);
-        let start = arrays.model().start.as_ref();
-        let found = attempt(highs, arrays, options, start, monitor);
+        let found = solve_once(highs, arrays, options, start, monitor);
         let (status, first) = match found {
             Ok(found) => found,
             Err(detail) => return failed(detail).into(),
@@ -58,7 +58,7 @@ impl Direct {
         })
     }
 
-    /// Forgets the last task.
+    /// Clears the last task and frees its memory.
     pub(super) fn rest(&mut self) {
         if let Some(highs) = &mut self.highs {
             highs.reset();
@@ -66,35 +66,35 @@ impl Direct {
     }
 }
 
-/// Solves a model in an instance of its own, without a start.
+/// Solves a model in a new instance, without a start.
 pub(super) fn from_nothing(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> Finding {
-    match attempt(&mut Highs::new(), arrays, options, None, monitor) {
+    match solve_once(&mut Highs::new(), arrays, options, None, monitor) {
         Ok((_, finding)) => finding,
         Err(detail) => failed(detail).into(),
     }
 }
 
-/// One solve, with all that was asked for beside the solution. An error is for people, and
-/// of the task: another solve would have it too.
-fn attempt(
+/// Solves a model once, with everything that was requested beside the solution. The error is a
+/// message for the user. Its cause is in the task, so a second solve would fail too.
+fn solve_once(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
-    start: Option<&Start>,
+    start: Option<&StartingPoint>,
     monitor: &Monitor<'_>,
 ) -> Result<(ModelStatus, Finding), String> {
     let time_limit = time_limit(options)?;
     let start = prepare(highs, arrays, options, time_limit, start, monitor)?;
     let status = run(highs, time_limit, monitor);
     let mut finding = Finding { start, ..finding(highs, arrays, status) };
-    if options.return_basis && ends_on_a_basis(status) && arrays.is_lp_as_submitted() {
+    if options.return_basis && has_model_basis(status) && arrays.is_lp_as_submitted() {
         finding.basis = highs.basis();
     }
-    if options.sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
+    if options.return_sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
         sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
     }
     proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
@@ -104,25 +104,25 @@ fn attempt(
     Ok((status, finding))
 }
 
-/// Sets the options, passes the model and begins at the start. An error is for people.
+/// Sets the options, passes the model and applies the start. The error is a message for the user.
 fn prepare(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     time_limit: Option<Duration>,
-    start: Option<&Start>,
+    start: Option<&StartingPoint>,
     monitor: &Monitor<'_>,
 ) -> Result<Option<StartReport>, String> {
     if let Some(variable) = semi_out_of_range(arrays) {
         let name = arrays.variable_name(variable);
         return Err(format!(
             "the upper bound of the semi-continuous or semi-integer variable {name} is above \
-             {MAX_SEMI_UPPER}, the largest that HiGHS takes"
+             {MAX_SEMI_UPPER}, the largest that HiGHS supports"
         ));
     }
     let scale = Scale::of(arrays, options);
     configure(highs, arrays, options, &scale)?;
-    if options.log && scale.objective_exponent() != 0 {
+    if options.return_log && scale.objective_exponent() != 0 {
         let exponent = scale.objective_exponent();
         let line = format!("Objective multiplied by 2^{exponent} for this solve\n");
         monitor.observe(Sight::Log(line.into()));
@@ -133,8 +133,8 @@ fn prepare(
     report.map(Some).map_err(|error| error.to_string())
 }
 
-/// Sets the options, but for the time limit, in an instance for a model. An error is for
-/// people.
+/// Sets all options except the time limit in an instance for a model. The error is a message for
+/// the user.
 pub(super) fn configure(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
@@ -144,12 +144,13 @@ pub(super) fn configure(
     set(highs, arrays, options, scale).map_err(|fault| fault.to_string())
 }
 
-/// How long a solve may take; `None` for as long as it takes. An error is for people.
+/// The time limit of a solve; `None` means no limit. The error is a message for the user.
 pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, String> {
     settings::time_limit(options).map_err(|fault| fault.to_string())
 }
 
-/// What an instance found out about a model, with its statistics.
+/// The finding of an instance's last run, which ended with `status`: termination, statistics and
+/// solution.
 pub(super) fn finding(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding {
     let threads = highs.int_option(c"threads").unwrap_or_default();
     Finding { statistics: statistics(highs, threads), ..solution(highs, arrays, status) }
@@ -167,20 +168,22 @@ fn set(
         highs.set(&name, &value)?;
     }
     highs.set_threads(settings::threads(options)?)?;
-    if options.log {
+    if options.return_log {
         highs.keep_log()?;
     }
     Ok(())
 }
 
+/// The first semi-continuous or semi-integer variable whose upper bound HiGHS would lower.
 fn semi_out_of_range(arrays: &Arrays<'_>) -> Option<usize> {
     (0..arrays.variables())
         .find(|&variable| arrays.is_semi(variable) && arrays.upper()[variable] > MAX_SEMI_UPPER)
 }
 
-/// Solves. Where HiGHS can't tell infeasible from unbounded, it is asked for any
-/// solution at all, in the time that is left: if there is one, then the model is
-/// unbounded.
+/// Solves the model.
+///
+/// If HiGHS ends with "infeasible or unbounded", it runs again without the objective, in the
+/// time that is left: if that finds a solution, the model is unbounded.
 pub(super) fn run(
     highs: &mut Highs,
     time_limit: Option<Duration>,
@@ -200,7 +203,7 @@ pub(super) fn run(
     }
 }
 
-/// Runs in what is left of the time limit; `None` when nothing is.
+/// Runs in what is left of the time limit; `None` if it has passed.
 pub(super) fn run_within(
     highs: &mut Highs,
     time_limit: Option<Duration>,
@@ -209,8 +212,8 @@ pub(super) fn run_within(
     run_observed(highs, time_limit, monitor, &|sight| monitor.observe(sight))
 }
 
-/// As [`run_within`], for a solve of another model than the submitted one: the submitter gets
-/// no reports of it.
+/// As [`run_within`], for a model other than the submitted one: sends no reports, but stops on an
+/// interrupt.
 pub(super) fn run_silently(
     highs: &mut Highs,
     time_limit: Option<Duration>,
@@ -229,13 +232,13 @@ fn run_observed(
         Some(limit) => limit.checked_sub(monitor.elapsed())?.as_secs_f64(),
         None => f64::INFINITY,
     };
-    // Not negative, so HiGHS takes it.
+    // Never negative, so HiGHS accepts it.
     highs.set("time_limit", &Value::Double(left)).ok()?;
     Some(highs.run(observer))
 }
 
-/// Whether the basis that HiGHS holds after this ending is one of the model itself.
-fn ends_on_a_basis(status: ModelStatus) -> bool {
+/// Whether the basis that HiGHS holds after this status is one of the submitted model.
+fn has_model_basis(status: ModelStatus) -> bool {
     use ModelStatus as Status;
     matches!(
         status,
@@ -243,7 +246,7 @@ fn ends_on_a_basis(status: ModelStatus) -> bool {
     )
 }
 
-/// Whether an instance that ended so is better replaced than trusted again.
+/// Whether an instance that ended with this status should be replaced instead of reused.
 pub(super) fn is_suspect(status: ModelStatus) -> bool {
     use ModelStatus as Status;
     matches!(
@@ -260,11 +263,13 @@ pub(super) fn is_suspect(status: ModelStatus) -> bool {
     )
 }
 
-fn account(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Termination {
+/// The termination of the last run, which ended with `status`.
+fn read_termination(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Termination {
     let mip = arrays.is_mip();
-    // HiGHS may hold an optimum whose violations it finds a little too large: the
-    // independent check is to say so, not we.
+    // HiGHS may call a solution optimal although its violations slightly exceed the tolerances.
+    // Keep it: the independent check decides.
     let solution = highs.has_feasible_solution() || status == ModelStatus::Optimal;
+    // HiGHS has one status for both limits: the number of nodes shows which one it was.
     let node_limit = highs.int_option(c"mip_max_nodes").map(i64::from);
     termination::of_highs(&Account {
         status,
@@ -275,10 +280,12 @@ fn account(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Terminati
     })
 }
 
-/// Duals and reduced costs are those of an LP's optimum, as it is for HiGHS: y = ∂z/∂rhs in
-/// the sense as submitted, which is what HiGHS returns for either sense.
+/// The finding of the last run, without statistics.
+///
+/// There are duals and reduced costs only for the optimum of what HiGHS solves as an LP. They
+/// are y = ∂z/∂rhs in the sense as submitted, which HiGHS returns for either sense.
 fn solution(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding {
-    let termination = account(highs, arrays, status);
+    let termination = read_termination(highs, arrays, status);
     if termination.objective.is_none() {
         return termination.into();
     }
@@ -294,10 +301,10 @@ fn solution(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> Finding 
 fn statistics(highs: &Highs, threads: i32) -> SolveStatistics {
     let count = |name| highs.int_info(name).map_or(0, |count| i64::from(count.max(0)));
     SolveStatistics {
-        simplex_iterations: count(c"simplex_iteration_count"),
-        barrier_iterations: count(c"ipm_iteration_count"),
-        nodes: nodes(highs),
-        threads,
+        simplex_iteration_count: Some(count(c"simplex_iteration_count")),
+        barrier_iteration_count: Some(count(c"ipm_iteration_count")),
+        node_count: Some(nodes(highs)),
+        thread_count: Some(threads),
         ..SolveStatistics::default()
     }
 }

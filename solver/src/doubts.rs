@@ -1,10 +1,10 @@
-//! Whether what a solver found out may be passed on, and the second solve where it may not.
+//! Checks the claims of a solver, and solves a second time if one fails.
 //!
-//! Solvers err: HiGHS has returned a start's own values as the optimum beside a bound that
-//! was better by half, and called models infeasible that have solutions. So every claim is
-//! checked here as the worker will check it once more outside of this process, and one that
-//! does not hold is given a second solve: from nothing, by another path. What does not hold
-//! then is passed on as it is, for the worker to say so.
+//! Solvers err: HiGHS has returned the values of a start as the optimum although its own bound
+//! was better by half, and has called models infeasible that have solutions. So every claim is
+//! checked here in the same way as by the worker later, outside of this process. If a claim
+//! fails, the model is solved once more: from scratch, and by another method. If that fails too,
+//! the result is passed on as it is, and the worker reports what is wrong with it.
 
 use std::time::Duration;
 
@@ -20,19 +20,21 @@ use solvemesh_model::verify::{
 use super::{
     arrays::Arrays,
     proof,
-    report::{Monitor, duration},
+    report::{Monitor, added, duration},
     settings::{self, PRIMAL_SIMPLEX},
     task::Finding,
 };
 
-/// How long the second solve may take of a model with integers that is called infeasible,
-/// as a multiple of the first, and at least. Such a claim can't be proven, and most are
-/// right: more would make every infeasible model wait for its time limit.
-const SECOND_LOOK: (u32, Duration) = (10, Duration::from_secs(10));
+/// Time limit of the second solve of a MIP that is called infeasible: a multiple of the time of
+/// the first solve, and its minimum.
+///
+/// Such a claim can't be proven, and most are right. Without this limit, every infeasible model
+/// might take its whole time limit.
+const SECOND_SOLVE: (u32, Duration) = (10, Duration::from_secs(10));
 
-/// Raw options that choose a path to the answer rather than the answer. The second solve
-/// takes its own.
-const PATHS: [&str; 12] = [
+/// Raw options that select a method and don't affect which answer is right. The second solve
+/// drops them, as it should take another path than the first.
+const METHOD_OPTIONS: [&str; 12] = [
     "solver",
     "run_crossover",
     "parallel",
@@ -47,47 +49,52 @@ const PATHS: [&str; 12] = [
     "allowed_matrix_scale_factor",
 ];
 
-/// Why a finding may not be passed on.
+/// Why a finding is not accepted.
 #[derive(Debug)]
 enum Doubt {
-    /// It is not the optimum.
+    /// Its solution is not proven to be the optimum.
     Optimum(claim::Doubt),
-    /// Its values are none of this model.
+    /// Its values can't be checked: their number is wrong, or one is not finite.
     Unverifiable,
-    /// No proof that it is infeasible, or unbounded, holds.
+    /// There is no valid proof that the model is infeasible, or unbounded.
     Unproven,
-    /// It is called infeasible before anything was branched on, and that can't be proven.
+    /// The model is a MIP, called infeasible before any branching, and there is no proof.
     AtTheRoot,
     /// The solver failed.
     Failed,
 }
 
-/// A finding of HiGHS that holds, if there is one: the first, or what `again` finds with
-/// the options of a second solve.
+/// Checks a finding of HiGHS. Returns it if it is accepted, or else the better one of it and the
+/// result of `solve_again`, which gets the options of a second solve.
 pub(super) fn settled(
     first: Finding,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
-    again: impl FnOnce(&SolveOptions) -> Finding,
+    solve_again: impl FnOnce(&SolveOptions) -> Finding,
 ) -> Finding {
     let Some(doubt) = doubt(arrays, options, &first) else { return first };
     let lp = !arrays.is_mip();
-    let Some(options_again) = from_nothing(options, &doubt, monitor.elapsed(), lp) else {
+    let Some(options_again) = second_options(options, &doubt, monitor.elapsed(), lp) else {
+        // No time is left.
         return first;
     };
     if monitor.interrupted() {
         return first;
     }
-    let (mut chosen, is_second) = choose(first, &doubt, again(&options_again), arrays, options);
+    let second = solve_again(&options_again);
+    let (mut chosen, is_second) = choose(first, &doubt, second, arrays, options);
     if is_second {
-        chosen.termination.warnings.push(format!("solved twice: {}", doubt.why()));
+        chosen.termination.warnings.push(format!("solved twice: {}", doubt.warning()));
     }
     chosen
 }
 
-/// A finding of another solver that holds, if there is one, and whether it is that
-/// solver's: as it is, with the proof that `by_highs` finds, or that of HiGHS in its place.
+/// Checks a finding of another solver than HiGHS, with the help of a solve `by_highs` if it is
+/// not accepted. Returns a finding, and whether it is the other solver's.
+///
+/// The result is the first finding as it is, the first finding with the bound and duals of HiGHS
+/// if these prove it, or the better one of the two.
 pub(super) fn seconded(
     first: Finding,
     arrays: &Arrays<'_>,
@@ -96,14 +103,18 @@ pub(super) fn seconded(
     by_highs: impl FnOnce() -> Finding,
 ) -> (Finding, bool) {
     let doubt = match doubt(arrays, options, &first) {
-        // What the solver can't do was asked of it alone.
+        // The job is for this solver: what it can't do, HiGHS doesn't do in its place.
         None | Some(Doubt::Failed) => return (first, true),
         Some(_) if monitor.interrupted() => return (first, true),
         Some(doubt) => doubt,
     };
     let second = by_highs();
+    // The bound and the duals of HiGHS prove any solution that is optimal, not only its own.
     let proven = Finding {
-        termination: Termination { bound: second.termination.bound, ..first.termination.clone() },
+        termination: Termination {
+            objective_bound: second.termination.objective_bound,
+            ..first.termination.clone()
+        },
         statistics: sum(&first.statistics, &second.statistics),
         values: first.values.clone(),
         duals: second.duals.clone(),
@@ -117,13 +128,13 @@ pub(super) fn seconded(
     }
     let (mut chosen, is_second) = choose(first, &doubt, second, arrays, options);
     if is_second {
-        chosen.termination.warnings.push(format!("solved by HiGHS too: {}", doubt.why()));
+        chosen.termination.warnings.push(format!("solved by HiGHS too: {}", doubt.warning()));
     }
     (chosen, !is_second)
 }
 
-/// The options of a second solve; `None` where no time is left for it.
-fn from_nothing(
+/// The options of a second solve; `None` if no time is left for it.
+fn second_options(
     options: &SolveOptions,
     doubt: &Doubt,
     elapsed: Duration,
@@ -132,7 +143,7 @@ fn from_nothing(
     let limit = settings::time_limit(options).ok()?;
     let end = match doubt {
         Doubt::AtTheRoot => {
-            let (times, least) = SECOND_LOOK;
+            let (times, least) = SECOND_SOLVE;
             let end = elapsed + (elapsed * times).max(least);
             Some(limit.map_or(end, |limit| limit.min(end)))
         }
@@ -142,14 +153,15 @@ fn from_nothing(
         return None;
     }
     let mut solver_options = options.solver_options.clone();
-    solver_options.retain(|name, _| !PATHS.contains(&name.as_str()));
+    solver_options.retain(|name, _| !METHOD_OPTIONS.contains(&name.as_str()));
     if lp {
-        // HiGHS begins with the dual simplex method; the primal one proves that klein1 of
-        // netlib is infeasible, where the other gives up.
+        // HiGHS uses the dual simplex method by default, which fails on klein1 of netlib; the
+        // primal one proves that this model is infeasible.
         solver_options.insert("simplex_strategy".to_owned(), PRIMAL_SIMPLEX.to_string());
     }
     Some(SolveOptions {
         time_limit: end.and_then(duration),
+        // Another seed, which is not negative if the first one is not.
         seed: Some(options.seed.unwrap_or(0) ^ 1),
         presolve: Presolve::Off.into(),
         solver_options,
@@ -157,16 +169,19 @@ fn from_nothing(
     })
 }
 
+/// Why a finding is not accepted; `None` if it is.
 fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
     match finding.termination.reason() {
-        Reason::Optimal => optimum(arrays, options, finding),
+        Reason::Optimal => check_optimum(arrays, options, finding),
         Reason::Infeasible => {
             let proof = finding.infeasibility_proof.as_ref();
             let proven = proof.and_then(|proof| proof::proven(arrays, proof)).is_some();
-            let branched = finding.statistics.nodes > 1;
+            // One node is the root.
+            let branched = finding.statistics.node_count > Some(1);
             match (proven, arrays.is_mip()) {
                 (true, _) => None,
                 (false, false) => Some(Doubt::Unproven),
+                // Once HiGHS has branched, its word is all there is.
                 (false, true) => (!branched).then_some(Doubt::AtTheRoot),
             }
         }
@@ -184,9 +199,9 @@ fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Opti
     }
 }
 
-fn optimum(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
+fn check_optimum(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
     let Some(check) = check(arrays, finding) else { return Some(Doubt::Unverifiable) };
-    let (bound, gaps) = (finding.termination.bound, Gaps::of(options));
+    let (bound, gaps) = (finding.termination.objective_bound, Gaps::of(options));
     claim::doubt(arrays.model(), &check, bound, gaps).map(Doubt::Optimum)
 }
 
@@ -195,47 +210,47 @@ fn check(arrays: &Arrays<'_>, finding: &Finding) -> Option<Check> {
     verify(arrays.model(), Candidate { values, duals, reduced_costs }).ok()
 }
 
-/// How much a finding is worth; less is better.
+/// The rank of a finding; lower is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worth {
-    /// It holds.
-    Holds,
-    /// A limit stopped it with a solution.
+enum Rank {
+    /// The claim is accepted.
+    Accepted,
+    /// A limit stopped the solve, which had a solution.
     Solution,
     /// A solution that is not proven to be the best.
     UnprovenOptimum,
-    /// No solution, as far as that can be known of a model with integers.
+    /// A MIP that is called infeasible, which can't be proven in general.
     Infeasible,
-    /// A claim without a proof.
+    /// Infeasible or unbounded, without a valid proof.
     Unproven,
-    /// A limit stopped it without a solution.
+    /// A limit stopped the solve before it had a solution.
     Nothing,
-    /// An optimum whose values are no solution.
+    /// Values that are not a solution.
     NoSolution,
-    /// No answer.
+    /// The solver failed.
     Failure,
 }
 
-fn worth(arrays: &Arrays<'_>, finding: &Finding, doubt: Option<&Doubt>) -> Worth {
-    let solves = || check(arrays, finding).is_some_and(|check| check.acceptable);
+fn rank(arrays: &Arrays<'_>, finding: &Finding, doubt: Option<&Doubt>) -> Rank {
+    let is_solution = || check(arrays, finding).is_some_and(|check| check.acceptable);
     match (finding.termination.reason(), doubt) {
-        (Reason::Feasible | Reason::Imprecise, _) if solves() => Worth::Solution,
-        (Reason::Feasible | Reason::Imprecise, _) => Worth::NoSolution,
-        (Reason::NoSolutionFound | Reason::Unspecified, _) => Worth::Nothing,
-        (Reason::Infeasible, None) if arrays.is_mip() => Worth::Infeasible,
-        (_, None) => Worth::Holds,
+        (Reason::Feasible | Reason::Imprecise, _) if is_solution() => Rank::Solution,
+        (Reason::Feasible | Reason::Imprecise, _) => Rank::NoSolution,
+        (Reason::NoSolutionFound | Reason::Unspecified, _) => Rank::Nothing,
+        (Reason::Infeasible, None) if arrays.is_mip() => Rank::Infeasible,
+        (_, None) => Rank::Accepted,
         (_, Some(Doubt::Optimum(claim::Doubt::Violation(_)) | Doubt::Unverifiable)) => {
-            Worth::NoSolution
+            Rank::NoSolution
         }
-        (_, Some(Doubt::Optimum(_))) => Worth::UnprovenOptimum,
-        (_, Some(Doubt::AtTheRoot)) => Worth::Infeasible,
-        (_, Some(Doubt::Unproven)) => Worth::Unproven,
-        (_, Some(Doubt::Failed)) => Worth::Failure,
+        (_, Some(Doubt::Optimum(_))) => Rank::UnprovenOptimum,
+        (_, Some(Doubt::AtTheRoot)) => Rank::Infeasible,
+        (_, Some(Doubt::Unproven)) => Rank::Unproven,
+        (_, Some(Doubt::Failed)) => Rank::Failure,
     }
 }
 
-/// The finding that is passed on, and whether it is the second one. Its statistics are what
-/// both of them cost. `doubted` is why the first may not be passed on.
+/// Chooses between two findings; true means the second one. The statistics are the sum of both.
+/// `doubted` is why the first one is not accepted.
 fn choose(
     mut first: Finding,
     doubted: &Doubt,
@@ -244,20 +259,23 @@ fn choose(
     options: &SolveOptions,
 ) -> (Finding, bool) {
     let statistics = sum(&first.statistics, &second.statistics);
+    // Only the first solve had a start.
     let start = first.start.take();
-    let was = worth(arrays, &first, Some(doubted));
-    let is = worth(arrays, &second, doubt(arrays, options, &second).as_ref());
+    let first_rank = rank(arrays, &first, Some(doubted));
+    let second_rank = rank(arrays, &second, doubt(arrays, options, &second).as_ref());
     let improved = better(arrays, &second, &first);
-    let (chosen, is_second) = match (was, is) {
-        (Worth::UnprovenOptimum, Worth::UnprovenOptimum) => {
-            // Neither bound is trusted more than the other.
-            let bounds = [first.termination.bound, second.termination.bound];
+    let (chosen, is_second) = match (first_rank, second_rank) {
+        (Rank::UnprovenOptimum, Rank::UnprovenOptimum) => {
+            // One of the bounds is wrong, and which one is unknown: keep the one that claims less.
+            let bounds = [first.termination.objective_bound, second.termination.objective_bound];
             let bound = weaker(bounds, arrays.maximizes());
-            (first.termination.bound, second.termination.bound) = (bound, bound);
+            (first.termination.objective_bound, second.termination.objective_bound) =
+                (bound, bound);
             if improved { (second, true) } else { (first, false) }
         }
-        (Worth::UnprovenOptimum, Worth::Solution | Worth::Nothing) => {
-            // A limit ended the second solve: so far the first solution is the best one.
+        (Rank::UnprovenOptimum, Rank::Solution | Rank::Nothing) => {
+            // A limit stopped the second solve, so nothing is proven: keep the better solution,
+            // and call it feasible.
             if !improved {
                 (second.values, second.duals, second.reduced_costs) =
                     (first.values, Vec::new(), Vec::new());
@@ -266,13 +284,13 @@ fn choose(
             second.termination.set_reason(Reason::Feasible);
             (second, true)
         }
-        _ if is < was => (second, true),
+        _ if second_rank < first_rank => (second, true),
         _ => (first, false),
     };
     (Finding { statistics, start, ..chosen }, is_second)
 }
 
-/// Whether the solution of a finding is better than that of another.
+/// Whether the objective of `finding` is better than that of `than`, or the only one.
 fn better(arrays: &Arrays<'_>, finding: &Finding, than: &Finding) -> bool {
     match (finding.termination.objective, than.termination.objective) {
         (Some(one), Some(other)) if arrays.maximizes() => one > other,
@@ -281,28 +299,29 @@ fn better(arrays: &Arrays<'_>, finding: &Finding, than: &Finding) -> bool {
     }
 }
 
-/// Of two bounds the one that claims less.
+/// The bound that claims less: when maximising, the higher one. `None` unless both are known.
 fn weaker(bounds: [Option<f64>; 2], maximizes: bool) -> Option<f64> {
     let [Some(one), Some(other)] = bounds else { return None };
     Some(if maximizes { one.max(other) } else { one.min(other) })
 }
 
+/// The first statistics, with the counts of both.
 fn sum(one: &SolveStatistics, other: &SolveStatistics) -> SolveStatistics {
     SolveStatistics {
-        simplex_iterations: one.simplex_iterations + other.simplex_iterations,
-        barrier_iterations: one.barrier_iterations + other.barrier_iterations,
-        nodes: one.nodes + other.nodes,
+        simplex_iteration_count: added(one.simplex_iteration_count, other.simplex_iteration_count),
+        barrier_iteration_count: added(one.barrier_iteration_count, other.barrier_iteration_count),
+        node_count: added(one.node_count, other.node_count),
         ..*one
     }
 }
 
 impl Doubt {
-    /// For people.
-    fn why(&self) -> String {
+    /// The reason in the warning that a result carries.
+    fn warning(&self) -> String {
         match self {
             Self::Optimum(doubt) => format!("the first answer was not accepted: {doubt}"),
-            Self::Unverifiable => "the first answer was no solution of this model".to_owned(),
-            Self::Unproven => "no proof of the first answer held".to_owned(),
+            Self::Unverifiable => "the values of the first answer can't be checked".to_owned(),
+            Self::Unproven => "the first answer could not be proven".to_owned(),
             Self::AtTheRoot => "the first solve found no solution".to_owned(),
             Self::Failed => "the first solve failed".to_owned(),
         }
@@ -324,7 +343,7 @@ mod tests {
         termination::failed,
     };
 
-    /// Wyndor Glass in whole numbers.
+    /// The Wyndor Glass model with integer variables.
     fn model() -> LinearModel {
         LinearModel { variable_kinds: vec![VariableKind::Integer as i32; 2], ..wyndor() }
     }
@@ -335,14 +354,14 @@ mod tests {
         let termination = Termination {
             reason: reason.into(),
             objective: (!values.is_empty()).then_some(objective),
-            bound: Some(bound),
+            objective_bound: Some(bound),
             ..Termination::default()
         };
-        let statistics = SolveStatistics { nodes: 1, ..SolveStatistics::default() };
+        let statistics = SolveStatistics { node_count: Some(1), ..SolveStatistics::default() };
         Finding { termination, statistics, values: values.to_vec(), ..Finding::default() }
     }
 
-    fn settle(first: Finding, second: Finding) -> Finding {
+    fn check_twice(first: Finding, second: Finding) -> Finding {
         let (model, options) = (model(), SolveOptions::default());
         let arrays = Arrays::of(&model).unwrap();
         let (reports, never) = (Reports::new(Pipe::default()), AtomicBool::new(false));
@@ -353,70 +372,70 @@ mod tests {
     const BEST: [f64; 2] = [2.0, 6.0];
 
     #[test]
-    fn what_holds_is_not_solved_again() {
+    fn accepted_finding_is_not_solved_again() {
         let best = found(Reason::Optimal, &BEST, 3600.0);
-        let settled = settle(best, failed("asked again").into());
-        assert_eq!(settled.termination.reason(), Reason::Optimal);
-        assert_eq!(settled.statistics.nodes, 1);
+        let chosen = check_twice(best, failed("solved again").into());
+        assert_eq!(chosen.termination.reason(), Reason::Optimal);
+        assert_eq!(chosen.statistics.node_count, Some(1));
     }
 
     #[test]
-    fn an_optimum_beside_a_better_bound_gives_way_to_one_that_holds() {
+    fn optimum_with_a_better_bound_is_replaced_by_an_accepted_one() {
         let poor = found(Reason::Optimal, &[0.0, 6.0], 3600.0);
-        let settled = settle(poor, found(Reason::Optimal, &BEST, 3600.0));
-        assert_eq!((settled.values.as_slice(), settled.statistics.nodes), (&BEST[..], 2));
-        let warning = &settled.termination.warnings[0];
+        let chosen = check_twice(poor, found(Reason::Optimal, &BEST, 3600.0));
+        assert_eq!((chosen.values.as_slice(), chosen.statistics.node_count), (&BEST[..], Some(2)));
+        let warning = &chosen.termination.warnings[0];
         assert!(warning.contains("3000") && warning.contains("3600"), "{warning}");
     }
 
     #[test]
-    fn of_two_optima_that_do_not_hold_the_better_goes_on_with_the_weaker_bound() {
+    fn of_two_unproven_optima_the_better_is_kept_with_the_weaker_bound() {
         let poor = || found(Reason::Optimal, &[0.0, 6.0], 3500.0);
         let poorer = || found(Reason::Optimal, &[0.0, 5.0], 3900.0);
         for (first, second) in [(poor(), poorer()), (poorer(), poor())] {
-            let settled = settle(first, second);
-            assert_eq!(settled.values, [0.0, 6.0]);
-            assert_eq!(settled.termination.bound, Some(3900.0));
+            let chosen = check_twice(first, second);
+            assert_eq!(chosen.values, [0.0, 6.0]);
+            assert_eq!(chosen.termination.objective_bound, Some(3900.0));
         }
     }
 
     #[test]
-    fn a_limit_of_the_second_solve_makes_a_solution_of_an_optimum_that_does_not_hold() {
+    fn unproven_optimum_is_feasible_if_a_limit_stops_the_second_solve() {
         let mut nothing = found(Reason::NoSolutionFound, &[], 3700.0);
         nothing.termination.set_limit(TerminationLimit::Time);
-        let settled = settle(found(Reason::Optimal, &[0.0, 6.0], 3600.0), nothing);
-        assert_eq!(settled.termination.reason(), Reason::Feasible);
-        assert_eq!(settled.termination.limit(), TerminationLimit::Time);
-        assert_eq!(settled.termination.bound, Some(3700.0));
-        assert_eq!(settled.values, [0.0, 6.0]);
+        let chosen = check_twice(found(Reason::Optimal, &[0.0, 6.0], 3600.0), nothing);
+        assert_eq!(chosen.termination.reason(), Reason::Feasible);
+        assert_eq!(chosen.termination.limit(), TerminationLimit::Time);
+        assert_eq!(chosen.termination.objective_bound, Some(3700.0));
+        assert_eq!(chosen.values, [0.0, 6.0]);
     }
 
     #[test]
-    fn a_solution_refutes_that_there_is_none() {
+    fn infeasible_claim_is_replaced_only_by_a_solution() {
         let none = || found(Reason::Infeasible, &[], 0.0);
-        let settled = settle(none(), found(Reason::Optimal, &BEST, 3600.0));
-        assert_eq!(settled.termination.reason(), Reason::Optimal);
+        let chosen = check_twice(none(), found(Reason::Optimal, &BEST, 3600.0));
+        assert_eq!(chosen.termination.reason(), Reason::Optimal);
         let limited = found(Reason::Feasible, &[0.0, 6.0], 3700.0);
-        assert_eq!(settle(none(), limited).termination.reason(), Reason::Feasible);
+        assert_eq!(check_twice(none(), limited).termination.reason(), Reason::Feasible);
         for second in [none(), found(Reason::NoSolutionFound, &[], 0.0), failed("no").into()] {
-            let settled = settle(none(), second);
-            assert_eq!(settled.termination.reason(), Reason::Infeasible);
-            assert_eq!(settled.termination.warnings, [""; 0]);
+            let chosen = check_twice(none(), second);
+            assert_eq!(chosen.termination.reason(), Reason::Infeasible);
+            assert_eq!(chosen.termination.warnings, [""; 0]);
         }
     }
 
     #[test]
-    fn an_error_gives_way_to_any_answer() {
+    fn error_is_replaced_by_any_answer() {
         let failure = || Finding::from(failed("HiGHS: solve error"));
         for reason in [Reason::Infeasible, Reason::NoSolutionFound] {
-            let settled = settle(failure(), found(reason, &[], 0.0));
-            assert_eq!(settled.termination.reason(), reason);
+            let chosen = check_twice(failure(), found(reason, &[], 0.0));
+            assert_eq!(chosen.termination.reason(), reason);
         }
-        assert_eq!(settle(failure(), failure()).termination.reason(), Reason::OtherError);
+        assert_eq!(check_twice(failure(), failure()).termination.reason(), Reason::OtherError);
     }
 
     #[test]
-    fn a_second_solve_begins_from_nothing_in_the_time_that_is_left() {
+    fn second_solve_starts_from_scratch_within_the_remaining_time() {
         let raw = [("solver", "ipm"), ("mip_heuristic_effort", "0.5")];
         let options = SolveOptions {
             time_limit: duration(Duration::from_secs(100)),
@@ -425,15 +444,15 @@ mod tests {
             ..SolveOptions::default()
         };
         let after = Duration::from_secs(2);
-        let again = from_nothing(&options, &Doubt::Unproven, after, false).unwrap();
+        let again = second_options(&options, &Doubt::Unproven, after, false).unwrap();
         assert_eq!(again.time_limit, options.time_limit);
         assert_eq!((again.seed, again.presolve()), (Some(6), Presolve::Off));
         assert_eq!(again.solver_options.keys().collect::<Vec<_>>(), ["mip_heuristic_effort"]);
-        let again = from_nothing(&options, &Doubt::AtTheRoot, after, false).unwrap();
+        let again = second_options(&options, &Doubt::AtTheRoot, after, false).unwrap();
         assert_eq!(again.time_limit, duration(Duration::from_secs(22)));
         let late = Duration::from_secs(100);
-        assert!(from_nothing(&options, &Doubt::Unproven, late, false).is_none());
-        let again = from_nothing(&options, &Doubt::Unproven, after, true).unwrap();
+        assert!(second_options(&options, &Doubt::Unproven, late, false).is_none());
+        let again = second_options(&options, &Doubt::Unproven, after, true).unwrap();
         assert_eq!(again.solver_options["simplex_strategy"], "4");
     }
 }

@@ -3,22 +3,21 @@
 //! A worker runs this in a process of its own, so that a crash or a kill costs one attempt of
 //! one job and never the worker. The process reads one task after another from standard input
 //! and writes its reports to standard output ([`serve()`]); the messages are those of
-//! `solvemesh.solver.v1`, framed as in [`frame`]. There is neither an async runtime nor a
-//! broker here.
+//! `solvemesh.solver.v1`, framed as in [`solvemesh::frame`]. The crate uses no async runtime and
+//! no broker.
 //!
 //! | solver | way | why |
 //! | --- | --- | --- |
-//! | HiGHS (and `AUTO`) | straight through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it makes has lost the options, and a model of a million columns would be held three times |
-//! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | a solver is worth having where it costs a small file. CBC and SCIP need system libraries, and are cargo features |
+//! | HiGHS (and `AUTO`) | directly through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it builds has lost the options, and a model of a million columns would be in memory three times |
+//! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | each of them costs only one small file. CBC and SCIP need system libraries, so they are cargo features |
 //!
-//! What a solver says about its own result is taken over (`termination.rs`); where it does
-//! not hold, the model is solved once more (`doubts.rs`). The last word has the worker,
-//! which checks every result outside of this process.
+//! A solver's status is translated as it is (`termination.rs`) and then checked against the
+//! model; if the check fails, the model is solved a second time (`doubts.rs`). The worker makes
+//! the final check of every result, outside of this process.
 
 mod arrays;
 mod direct;
 mod doubts;
-pub mod frame;
 mod good_lp;
 mod highs;
 mod memory;

@@ -1,6 +1,6 @@
 //! Exits the process at once when an allocation fails: solvers do not handle it reliably (an
-//! exception that is caught halfway, an abort, a crash). The exit code tells the worker the
-//! cause.
+//! exception that is caught halfway, an abort, a crash). The worker recognises the cause by
+//! the exit code.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -13,9 +13,9 @@ pub const OUT_OF_MEMORY: i32 = 4;
 /// Whether this process exits when an allocation fails.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// The system's allocator. In a solver process it exits with [`OUT_OF_MEMORY`] where an
-/// allocation fails; in any other process it changes nothing. A program that may run as a
-/// solver process declares it as its `#[global_allocator]`, in its `main.rs`, where it is seen.
+/// The system's allocator, which in a solver process exits with [`OUT_OF_MEMORY`] when an
+/// allocation fails. In any other process it changes nothing. A program that may run as a solver
+/// process declares it as its `#[global_allocator]`.
 #[derive(Debug)]
 pub struct ExitOnOom;
 
@@ -42,6 +42,7 @@ unsafe impl GlobalAlloc for ExitOnOom {
     }
 }
 
+/// Exits if the allocation of a block failed in a solver process; otherwise returns the block.
 fn checked(block: *mut u8) -> *mut u8 {
     if block.is_null() && ENABLED.load(Ordering::Relaxed) {
         exit();
@@ -51,7 +52,7 @@ fn checked(block: *mut u8) -> *mut u8 {
 
 /// Exits without running destructors: they may allocate too.
 extern "C" fn exit() {
-    // SAFETY: takes and touches nothing.
+    // SAFETY: ends the process without touching any memory of it.
     unsafe { libc::_exit(OUT_OF_MEMORY) }
 }
 
@@ -61,8 +62,8 @@ unsafe extern "C" {
     fn set_new_handler(handler: Option<extern "C" fn()>) -> Option<extern "C" fn()>;
 }
 
-/// From now on this process exits with [`OUT_OF_MEMORY`] when an allocation fails, in Rust's
-/// allocator or in C++'s `new`.
+/// Makes this process exit with [`OUT_OF_MEMORY`] when an allocation fails, in Rust's allocator or
+/// in C++'s `new`.
 pub(crate) fn exit_on_failed_allocation() {
     ENABLED.store(true, Ordering::Relaxed);
     // SAFETY: the handler is a function that never returns, and calls nothing that allocates.

@@ -1,13 +1,15 @@
-//! The standard pipes of a solver process, for the protocol alone.
+//! Standard input and output of a solver process, reserved for the protocol.
 
 use std::{fs::File, io, os::fd::AsFd};
 
-/// Takes over standard input and output. What any library prints on standard output
-/// from now on (parts of HiGHS do, whatever they are told) goes to standard error.
+/// Takes over standard input and output, and redirects standard output to standard error.
+///
+/// Some libraries print to standard output (parts of HiGHS do, whatever its options say), which
+/// would corrupt the protocol.
 ///
 /// # Errors
 ///
-/// When one of the pipes is closed.
+/// When one of the standard streams is closed.
 pub(super) fn take() -> io::Result<(File, File)> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;

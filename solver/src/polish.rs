@@ -1,8 +1,8 @@
-//! The last step of a solve of a model with integers: values that hold as well as they can.
+//! The last step of a solve of a MIP: reduces the violations of its solution.
 //!
-//! Branch and bound accepts a solution that breaks bounds by up to 1e-6, and prefers one
-//! that gains by it: 10.499999 for 10.5. With the integers rounded and held, what is left
-//! is an LP, which is solved to a thousandth of that.
+//! Branch and bound accepts a solution that violates bounds by up to 1e-6, and prefers one that
+//! gains from it: 10.499999 for 10.5. With the integers rounded and fixed, an LP remains, which is
+//! solved to a thousandth of that tolerance.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use super::{
     task::Finding,
 };
 
-/// A violation of this, absolute, is left as it is: it is as small as that of an LP.
-const SMALL: f64 = 1e-9;
+/// Absolute violation up to which no LP is solved: that of the LP would not be smaller.
+const SMALL_VIOLATION: f64 = 1e-9;
 
-/// The tolerance of the LP, absolute: the least that HiGHS allows is 1e-10.
+/// Absolute tolerance of the LP. HiGHS allows no less than 1e-10.
 const LP_TOLERANCE: f64 = 1e-9;
 
-/// Puts a better verified solution in the place of that of a finding, if it is an answer and
-/// there is one close by. The integers of both are the same.
+/// Replaces the solution of a finding with one that violates less, if there is one with the same
+/// integers, rounded.
 pub(super) fn polish(
     arrays: &Arrays<'_>,
     time_limit: Option<Duration>,
@@ -33,30 +33,35 @@ pub(super) fn polish(
 ) {
     let is_answer = matches!(finding.termination.reason(), Reason::Optimal | Reason::Feasible);
     let Some(check) = check(arrays, &finding.values).filter(|_| is_answer) else { return };
-    let violation = worst(&check);
+    let violation = max_violation(&check);
     if violation == 0.0 {
         return;
     }
     let rounded = rounded(arrays, &finding.values);
-    let left = adopt(arrays, finding, violation, rounded.clone());
+    let violation = replace_if_better(arrays, finding, violation, rounded.clone());
     let any_continuous = (0..arrays.variables()).any(|column| !arrays.is_discrete(column));
-    if left > SMALL
+    if violation > SMALL_VIOLATION
         && any_continuous
         && !monitor.interrupted()
-        && let Some(values) = held(arrays, &rounded, time_limit, monitor)
+        && let Some(values) = solve_with_fixed_integers(arrays, &rounded, time_limit, monitor)
     {
-        adopt(arrays, finding, left, values);
+        replace_if_better(arrays, finding, violation, values);
     }
 }
 
-/// Takes values over that are a solution and violate less than those of a finding. Returns
-/// the worst violation of those that it has then.
-fn adopt(arrays: &Arrays<'_>, finding: &mut Finding, violation: f64, values: Vec<f64>) -> f64 {
+/// Replaces the values of a finding, whose largest violation is given, if the new ones are a
+/// solution that violates less. Returns the largest violation of the values that it has then.
+fn replace_if_better(
+    arrays: &Arrays<'_>,
+    finding: &mut Finding,
+    violation: f64,
+    values: Vec<f64>,
+) -> f64 {
     match check(arrays, &values) {
-        Some(check) if check.acceptable && worst(&check) < violation => {
+        Some(check) if check.acceptable && max_violation(&check) < violation => {
             finding.termination.objective = Some(check.objective);
             finding.values = values;
-            worst(&check)
+            max_violation(&check)
         }
         _ => violation,
     }
@@ -66,14 +71,15 @@ fn check(arrays: &Arrays<'_>, values: &[f64]) -> Option<Check> {
     verify(arrays.model(), Candidate::of(values)).ok()
 }
 
-fn worst(check: &Check) -> f64 {
-    check.verification.max_violation
+fn max_violation(check: &Check) -> f64 {
+    check.verification.max_violation.unwrap_or(f64::INFINITY)
 }
 
-/// Integers to the next whole number, and all values between their bounds.
+/// The values with integers rounded, and all moved to within their bounds.
 fn rounded(arrays: &Arrays<'_>, values: &[f64]) -> Vec<f64> {
     let round = |(column, &value): (usize, &f64)| {
         let value = match arrays.kinds()[column] {
+            // `+ 0.0` turns -0.0 into 0.0.
             VariableKind::Integer | VariableKind::SemiInteger => value.round() + 0.0,
             _ => value,
         };
@@ -87,14 +93,15 @@ fn rounded(arrays: &Arrays<'_>, values: &[f64]) -> Vec<f64> {
     values.iter().enumerate().map(round).collect()
 }
 
-/// Whether the value of a semi-continuous variable, whose lower bound is above 0, stands
-/// for 0.
+/// Whether the value of a semi-continuous variable, whose lower bound is above 0, means 0: it is
+/// closer to 0 than to the bound.
 fn is_off(value: f64, lower: f64) -> bool {
     value < 0.5 * lower
 }
 
-/// The best solution with the integers of these values, which are rounded.
-fn held(
+/// The best solution with the integers of these values, which are rounded. A semi-continuous
+/// variable keeps to its side: it stays 0, or between its bounds.
+fn solve_with_fixed_integers(
     arrays: &Arrays<'_>,
     rounded: &[f64],
     time_limit: Option<Duration>,
@@ -104,7 +111,6 @@ fn held(
         variable_kinds: vec![VariableKind::Continuous.into(); rounded.len()],
         variable_lower: arrays.lower().to_vec(),
         variable_upper: arrays.upper().to_vec(),
-        start: None,
         ..arrays.model().clone()
     };
     for (column, &value) in rounded.iter().enumerate() {

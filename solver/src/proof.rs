@@ -1,5 +1,4 @@
-//! Why HiGHS found that a model has no solution, or none that is best. What is found here
-//! is checked once more by the worker.
+//! Proofs by HiGHS that a model is infeasible or unbounded. The worker checks them once more.
 
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ use super::{
     task::Finding,
 };
 
-/// A proof that was not asked for may take as long as the solve did, and at least so long.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A proof that was not requested may take as long as the solve did, or this long if that is more.
+const MIN_PROOF_TIME: Duration = Duration::from_secs(1);
 
-/// Adds to a finding why there is no solution, or no best one, as far as that is found out
-/// in what is left of the time limit.
+/// Adds a proof to a finding that is infeasible or unbounded, if HiGHS finds one in what is left
+/// of the time limit.
 pub(super) fn explain(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
@@ -33,27 +32,29 @@ pub(super) fn explain(
     finding: &mut Finding,
 ) {
     let left = time_limit.map(|limit| limit.saturating_sub(monitor.elapsed()));
-    let patience = monitor.elapsed().max(PATIENCE);
-    let patience = left.map_or(patience, |left| left.min(patience));
+    let budget = monitor.elapsed().max(MIN_PROOF_TIME);
+    let budget = left.map_or(budget, |left| left.min(budget));
     match finding.termination.reason() {
         Reason::Infeasible => {
-            let patience = if options.infeasible_subset { left } else { Some(patience) };
+            // A subset is requested explicitly and needs the proof: it may take all the time.
+            let budget = if options.return_infeasible_subset { left } else { Some(budget) };
             finding.infeasibility_proof = proof_at_sight(arrays);
-            if finding.infeasibility_proof.is_none() && give(highs, patience) {
+            if finding.infeasibility_proof.is_none() && set_time_limit(highs, budget) {
                 let ray = highs.dual_ray(&|sight| monitor.observe(sight));
                 finding.infeasibility_proof = ray.as_deref().and_then(sparse_proof);
             }
-            if options.infeasible_subset {
-                seek_subset(arrays, time_limit, monitor, finding);
+            if options.return_infeasible_subset {
+                find_subset(arrays, time_limit, monitor, finding);
             }
         }
         Reason::Unbounded => {
-            finding.values = some_solution(highs, arrays, patience, monitor).unwrap_or_default();
-            // What was asked in between may have taken it away.
+            finding.values = any_solution(highs, arrays, budget, monitor).unwrap_or_default();
+            // The search for a solution, here or in the solve, may have dropped the objective.
             highs.set_objective(&arrays.model().objective);
             if arrays.constraints() == 0 {
+                // HiGHS returns no ray here.
                 finding.unbounded_ray = free_direction(arrays);
-            } else if give(highs, Some(patience)) {
+            } else if set_time_limit(highs, Some(budget)) {
                 let ray = highs.primal_ray(&|sight| monitor.observe(sight));
                 finding.unbounded_ray = ray.as_deref().and_then(sparse_ray);
             }
@@ -62,36 +63,38 @@ pub(super) fn explain(
     }
 }
 
-/// A solution of an unbounded model, without which a direction that improves proves nothing:
-/// the one that HiGHS holds, or one that it finds without an objective.
-fn some_solution(
+/// A solution of an unbounded model: the one that HiGHS holds, or one that it finds without the
+/// objective. Without a solution, an improving direction proves nothing.
+fn any_solution(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
-    patience: Duration,
+    budget: Duration,
     monitor: &Monitor<'_>,
 ) -> Option<Vec<f64>> {
-    let held = |highs: &Highs| {
+    let current_solution = |highs: &Highs| {
         let values = highs.solution(arrays)?.values;
         is_solution(arrays.model(), &values).then_some(values)
     };
-    held(highs).or_else(|| {
+    current_solution(highs).or_else(|| {
         highs.drop_objective();
-        if !give(highs, Some(patience)) {
+        if !set_time_limit(highs, Some(budget)) {
             return None;
         }
         highs.run(&|_| !monitor.interrupted());
-        held(highs)
+        current_solution(highs)
     })
 }
 
-/// Limits the time of what is next; false where there is none.
-fn give(highs: &mut Highs, patience: Option<Duration>) -> bool {
-    let Some(patience) = patience else { return true };
-    !patience.is_zero() && highs.set("time_limit", &Value::Double(patience.as_secs_f64())).is_ok()
+/// Sets the time limit of the next call of HiGHS, and returns whether there is time for it.
+/// `None` keeps the limit as it is.
+fn set_time_limit(highs: &mut Highs, limit: Option<Duration>) -> bool {
+    let Some(limit) = limit else { return true };
+    !limit.is_zero() && highs.set("time_limit", &Value::Double(limit.as_secs_f64())).is_ok()
 }
 
-/// Replaces the proof by that of the subset, which takes no bound that the subset has not.
-fn seek_subset(
+/// Adds an irreducible infeasible subset, and replaces the proof by that of the subset, which uses
+/// only bounds of the subset.
+fn find_subset(
     arrays: &Arrays<'_>,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
@@ -102,28 +105,28 @@ fn seek_subset(
     let found = proof.and_then(|proof| proven(arrays, proof));
     let Some(found) = found else {
         return warn(if arrays.is_mip() {
-            "there is no infeasible subset: no proof was found that the relaxation, without \
+            "no infeasible subset was found: there is no proof that the relaxation, without \
              integers, is infeasible"
         } else {
-            "there is no infeasible subset: no proof of infeasibility was found"
+            "no infeasible subset was found: there is no proof of infeasibility"
         });
     };
     if arrays.is_mip() {
-        warn("the infeasible subset is one of the relaxation, without integers");
+        warn("the infeasible subset is that of the relaxation, without integers");
     }
     let (found, irreducible) = subset::reduce(arrays, found, time_limit, monitor);
     finding.infeasibility_proof = Some(proof_of(&found.multipliers));
     finding.infeasible_subset = Some(subset::told(arrays.model(), &found.sides, irreducible));
 }
 
-/// The subset of a model whose bounds of one constraint or variable are crossed, or which
-/// has an empty constraint that excludes 0: seen without a solver.
+/// The subset of a model that is trivially infeasible: the crossed bounds of one constraint or
+/// variable, or the bound of an empty constraint that excludes 0. Needs no solver.
 pub(super) fn subset_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibleSubset> {
     let sides = subset::at_sight(arrays)?;
     Some(subset::told(arrays.model(), &sides, true))
 }
 
-/// That an empty constraint excludes 0. HiGHS has no ray that says so.
+/// Proof that an empty constraint excludes 0, for which HiGHS has no ray.
 pub(super) fn proof_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> {
     match subset::at_sight(arrays)?.as_slice() {
         &[Side { of: Of::Constraint(row), upper }] => {
@@ -133,32 +136,35 @@ pub(super) fn proof_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> 
     }
 }
 
+/// A proof from a dense dual ray; `None` if all entries are 0.
 pub(super) fn sparse_proof(ray: &[f64]) -> Option<InfeasibilityProof> {
     let multipliers = nonzeros(ray);
     (!multipliers.is_empty()).then(|| proof_of(&multipliers))
 }
 
 fn proof_of(multipliers: &[(usize, f64)]) -> InfeasibilityProof {
-    let (constraint_indices, multipliers) = columns(multipliers);
+    let (constraint_indices, multipliers) = unzip_entries(multipliers);
     InfeasibilityProof { constraint_indices, multipliers, ..InfeasibilityProof::default() }
 }
 
+/// A ray from a dense primal ray; `None` if all entries are 0.
 pub(super) fn sparse_ray(ray: &[f64]) -> Option<UnboundedRay> {
     let steps = nonzeros(ray);
     (!steps.is_empty()).then(|| ray_of(&steps))
 }
 
 fn ray_of(steps: &[(usize, f64)]) -> UnboundedRay {
-    let (variable_indices, values) = columns(steps);
+    let (variable_indices, values) = unzip_entries(steps);
     UnboundedRay { variable_indices, values, ..UnboundedRay::default() }
 }
 
-/// A variable of a model without constraints that nothing holds. HiGHS tells none.
+/// The ray of a model without constraints: a step of any variable that is unbounded in its
+/// improving direction.
 fn free_direction(arrays: &Arrays<'_>) -> Option<UnboundedRay> {
     let model = arrays.model();
-    let worse = if arrays.maximizes() { -1.0 } else { 1.0 };
+    let sign = if arrays.maximizes() { -1.0 } else { 1.0 };
     let direction = |(column, cost): (usize, &f64)| {
-        let (step, bound) = match cost * worse {
+        let (step, bound) = match cost * sign {
             cost if cost > 0.0 => (-1.0, arrays.lower()[column]),
             cost if cost < 0.0 => (1.0, arrays.upper()[column]),
             _ => return None,
@@ -168,13 +174,13 @@ fn free_direction(arrays: &Arrays<'_>) -> Option<UnboundedRay> {
     model.objective.iter().enumerate().find_map(direction)
 }
 
-/// What a proof of infeasibility proves, if it holds.
+/// The contradiction that a proof of infeasibility leads to, if the proof holds.
 pub(super) fn proven(arrays: &Arrays<'_>, proof: &InfeasibilityProof) -> Option<Contradiction> {
     let multipliers = indexed(&proof.constraint_indices, &proof.multipliers);
     contradiction(arrays.model(), &multipliers, None)
 }
 
-/// Whether a direction improves without end.
+/// Whether the objective improves without limit along a ray.
 pub(super) fn improves(arrays: &Arrays<'_>, ray: &UnboundedRay) -> bool {
     improving_ray(arrays.model(), &indexed(&ray.variable_indices, &ray.values)).is_some()
 }
@@ -183,7 +189,8 @@ fn nonzeros(dense: &[f64]) -> Vec<(usize, f64)> {
     dense.iter().copied().enumerate().filter(|(_, value)| *value != 0.0).collect()
 }
 
-/// Indices came from arrays that an `i32` can index.
-fn columns(entries: &[(usize, f64)]) -> (Vec<i32>, Vec<f64>) {
+/// Splits entries into indices and numbers. The cast is safe: [`Arrays`] checks that an `i32` can
+/// index everything.
+fn unzip_entries(entries: &[(usize, f64)]) -> (Vec<i32>, Vec<f64>) {
     entries.iter().map(|&(index, value)| (index as i32, value)).unzip()
 }

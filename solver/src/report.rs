@@ -1,4 +1,4 @@
-//! What a solve reports while it runs: how far it has come, and better solutions.
+//! Reports of a running solve: progress, better solutions and the log, throttled.
 
 use std::{
     io::{self, Write},
@@ -10,71 +10,72 @@ use std::{
 };
 
 use solvemesh::{
+    frame,
     solver::v1::{Incumbent, LogText, Outcome, SolverReport, solver_report::Kind},
-    v1::Progress,
+    v1::{Progress, SolveStatistics},
 };
 
-use super::{
-    highs::{MipSight, Sight},
-    termination::{gap, known},
-};
-use crate::frame;
+use solvemesh_model::{finite, relative_gap};
 
-/// The shortest time between two reports of progress. A solve that is over sooner
-/// makes none.
+use super::highs::{MipSight, Sight};
+
+/// Minimum time between two progress reports. A shorter solve sends none.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The shortest time between two incumbents of a model with many variables.
+/// Minimum time between two incumbents of a model with many variables.
 const INCUMBENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// From so many variables on, incumbents are large enough to be held back.
+/// Number of variables from which incumbents are large enough to be throttled.
 const MANY_VARIABLES: usize = 10_000;
 
-/// How much of its log a solve tells, in bytes: some three thousand lines.
-const LOG_BYTES: usize = 256 << 10;
+/// Maximum size of the log that a solve sends, in bytes: some three thousand lines.
+const MAX_LOG_BYTES: usize = 256 << 10;
 
-/// The way to the worker. A full pipe blocks whoever reports, so nothing piles up.
+/// The pipe to the worker. A full pipe blocks the sender, so reports don't pile up in memory.
 pub(super) struct Reports(Mutex<Box<dyn Write + Send>>);
 
 impl Reports {
-    /// Reports go into `pipe`.
+    /// Creates a sender of reports into `pipe`.
     pub(super) fn new(pipe: impl Write + Send + 'static) -> Self {
         Self(Mutex::new(Box::new(pipe)))
     }
 
-    /// Sends a report about a task; 0 is none.
+    /// Sends a report about a task; 0 stands for no task.
     ///
     /// # Errors
     ///
     /// When the worker no longer reads.
     pub(super) fn send(&self, task: u64, kind: Kind) -> io::Result<()> {
-        frame::write(&mut *locked(&self.0), &SolverReport { task, kind: Some(kind) })
+        frame::write(&mut *lock(&self.0), &SolverReport { task, kind: Some(kind) })
     }
 }
 
-/// One solve as its worker sees it: passes on what the solver tells, as often as is
-/// good, and tells the solver when to stop.
+/// Monitors one solve: sends the solver's events to the worker, throttled, and stops the solver on
+/// an interrupt.
 pub(super) struct Monitor<'a> {
     reports: &'a Reports,
     task: u64,
     interrupt: &'a AtomicBool,
     started: Instant,
-    held_back: Mutex<HeldBack>,
+    state: Mutex<State>,
 }
 
-struct HeldBack {
-    progress: Pace,
-    incumbents: Pace,
+/// The part of a [`Monitor`] that changes. The solver may call it from several threads.
+struct State {
+    progress: Throttle,
+    incumbents: Throttle,
+    /// The latest incumbent, until it is sent.
     incumbent: Option<Incumbent>,
-    /// How many bytes of the log may still be told.
-    log_left: usize,
-    /// How many lines of it were not.
+    /// Number of bytes of the log that may still be sent.
+    log_bytes_left: usize,
+    /// Number of lines of the log that were not sent.
     log_omitted: i64,
+    /// The first error of sending, kept for [`Monitor::finish`].
     error: Option<io::Error>,
 }
 
 impl<'a> Monitor<'a> {
-    /// Watches the solve of `task`, which has begun and has so many variables.
+    /// Monitors the solve of `task`, whose clock starts now. `variables` is the size of its model.
     pub(super) fn new(
         reports: &'a Reports,
         task: u64,
@@ -83,77 +84,79 @@ impl<'a> Monitor<'a> {
     ) -> Self {
         let many = variables >= MANY_VARIABLES;
         let interval = if many { INCUMBENT_INTERVAL } else { Duration::ZERO };
-        let held_back = Mutex::new(HeldBack {
-            progress: Pace { interval: PROGRESS_INTERVAL, next: PROGRESS_INTERVAL },
-            incumbents: Pace { interval, next: Duration::ZERO },
+        let state = Mutex::new(State {
+            progress: Throttle { interval: PROGRESS_INTERVAL, next: PROGRESS_INTERVAL },
+            incumbents: Throttle { interval, next: Duration::ZERO },
             incumbent: None,
-            log_left: LOG_BYTES,
+            log_bytes_left: MAX_LOG_BYTES,
             log_omitted: 0,
             error: None,
         });
-        Self { reports, task, interrupt, started: Instant::now(), held_back }
+        Self { reports, task, interrupt, started: Instant::now(), state }
     }
 
-    /// Watches the solve of one scenario of `task`, which has begun. Of it only signs of life
-    /// are passed on.
+    /// Monitors the solve of one scenario of `task`, whose clock starts now. It sends progress as a
+    /// sign of life, but no incumbents.
     pub(super) fn of_scenario(reports: &'a Reports, task: u64, interrupt: &'a AtomicBool) -> Self {
         let monitor = Self::new(reports, task, 0, interrupt);
-        locked(&monitor.held_back).incumbents.next = Duration::MAX;
+        // Never due.
+        lock(&monitor.state).incumbents.next = Duration::MAX;
         monitor
     }
 
-    /// How long the solve has taken so far.
+    /// Time since the solve started.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Whether the solve is to stop.
+    /// Whether the solve should stop.
     pub(super) fn interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }
 
-    /// Takes in what the solver tells, and says whether it is to go on.
+    /// Handles an event of the solver; false asks the solver to stop.
     pub(super) fn observe(&self, sight: Sight<'_>) -> bool {
         let elapsed = self.elapsed();
-        let mut held_back = locked(&self.held_back);
+        let mut state = lock(&self.state);
         if let Sight::Log(text) = sight {
-            let sent = self.send_log(&mut held_back, &text);
-            held_back.error = held_back.error.take().or(sent.err());
-            return held_back.error.is_none() && !self.interrupted();
+            let sent = self.send_log(&mut state, &text);
+            state.error = state.error.take().or(sent.err());
+            return state.error.is_none() && !self.interrupted();
         }
         if let Sight::Improved(mip, values) = &sight {
-            held_back.incumbent = Some(Incumbent {
+            state.incumbent = Some(Incumbent {
                 objective: mip.objective,
-                bound: known(Some(mip.bound)),
+                bound: finite(mip.bound),
                 values: values.to_vec(),
             });
         }
         let mut sent = Ok(());
-        if held_back.incumbent.is_some() && held_back.incumbents.due(elapsed) {
-            sent = self.send_incumbent(&mut held_back);
+        if state.incumbent.is_some() && state.incumbents.due(elapsed) {
+            sent = self.send_incumbent(&mut state);
         }
-        if sent.is_ok() && held_back.progress.due(elapsed) {
+        if sent.is_ok() && state.progress.due(elapsed) {
             sent = self.reports.send(self.task, Kind::Progress(progress(&sight, elapsed)));
         }
-        // Without a worker there is no one to solve for.
-        held_back.error = held_back.error.take().or(sent.err());
-        held_back.error.is_none() && !self.interrupted()
+        // If the worker no longer reads, nobody needs the result: stop the solve.
+        state.error = state.error.take().or(sent.err());
+        state.error.is_none() && !self.interrupted()
     }
 
-    /// Sends what was held back, and the last progress of a solve that took its time.
+    /// Sends the incumbent that was held back, the number of omitted log lines, and, after a solve
+    /// that was long enough for it, the last progress.
     ///
     /// # Errors
     ///
-    /// When the worker no longer reads, or did not before.
+    /// When the worker no longer reads, now or in an earlier report.
     pub(super) fn finish(self, outcome: &Outcome) -> io::Result<()> {
         let elapsed = self.elapsed();
-        let mut held_back = locked(&self.held_back);
-        if let Some(error) = held_back.error.take() {
+        let mut state = lock(&self.state);
+        if let Some(error) = state.error.take() {
             return Err(error);
         }
-        self.send_incumbent(&mut held_back)?;
-        if held_back.log_omitted > 0 {
-            let text = LogText { text: String::new(), omitted: held_back.log_omitted };
+        self.send_incumbent(&mut state)?;
+        if state.log_omitted > 0 {
+            let text = LogText { text: String::new(), omitted: state.log_omitted };
             self.reports.send(self.task, Kind::Log(text))?;
         }
         if elapsed < PROGRESS_INTERVAL {
@@ -162,34 +165,36 @@ impl<'a> Monitor<'a> {
         self.reports.send(self.task, Kind::Progress(last_progress(outcome, elapsed)))
     }
 
-    /// Sends a piece of the log. From the first that is too much on, nothing more is sent.
-    fn send_log(&self, held_back: &mut HeldBack, text: &str) -> io::Result<()> {
-        if text.len() > held_back.log_left {
-            held_back.log_left = 0;
+    /// Sends a piece of the log. After the first piece that exceeds the limit, nothing more is
+    /// sent, so that lines are missing only at the end.
+    fn send_log(&self, state: &mut State, text: &str) -> io::Result<()> {
+        if text.len() > state.log_bytes_left {
+            state.log_bytes_left = 0;
             let lines = text.bytes().filter(|byte| *byte == b'\n').count();
-            held_back.log_omitted += i64::try_from(lines).unwrap_or(i64::MAX);
+            state.log_omitted += i64::try_from(lines).unwrap_or(i64::MAX);
             return Ok(());
         }
-        held_back.log_left -= text.len();
+        state.log_bytes_left -= text.len();
         let text = LogText { text: text.to_owned(), omitted: 0 };
         self.reports.send(self.task, Kind::Log(text))
     }
 
-    fn send_incumbent(&self, held_back: &mut HeldBack) -> io::Result<()> {
-        let Some(incumbent) = held_back.incumbent.take() else { return Ok(()) };
+    /// Sends the incumbent that was held back, if there is one.
+    fn send_incumbent(&self, state: &mut State) -> io::Result<()> {
+        let Some(incumbent) = state.incumbent.take() else { return Ok(()) };
         self.reports.send(self.task, Kind::Incumbent(incumbent))
     }
 }
 
-/// Lets something happen at most once in an interval.
+/// Allows an event at most once in an interval. Times count from the start of the solve.
 #[derive(Debug)]
-struct Pace {
+struct Throttle {
     interval: Duration,
     next: Duration,
 }
 
-impl Pace {
-    /// Whether it may happen now; if so, it does.
+impl Throttle {
+    /// Whether the event is allowed now. If so, it counts as having happened.
     fn due(&mut self, now: Duration) -> bool {
         let due = now >= self.next;
         if due {
@@ -199,40 +204,65 @@ impl Pace {
     }
 }
 
+/// The progress that an event of the solver shows.
 fn progress(sight: &Sight<'_>, elapsed: Duration) -> Progress {
     let elapsed = duration(elapsed);
     match sight {
         Sight::Log(_) => Progress { elapsed, ..Progress::default() },
-        &Sight::Lp { iterations } => Progress { iterations, elapsed, ..Progress::default() },
+        &Sight::Lp { iterations } => {
+            Progress { iteration_count: Some(iterations), elapsed, ..Progress::default() }
+        }
         Sight::Mip(mip) | Sight::Improved(mip, _) => {
             let MipSight { objective, bound, nodes, iterations } = *mip;
-            let (objective, bound) = (known(Some(objective)), known(Some(bound)));
-            let gap = gap(objective, bound);
-            Progress { objective, bound, gap, nodes, iterations, elapsed }
+            let (objective, bound) = (finite(objective), finite(bound));
+            Progress {
+                objective,
+                objective_bound: bound,
+                relative_gap: relative_gap(objective, bound),
+                node_count: Some(nodes),
+                iteration_count: Some(iterations),
+                elapsed,
+            }
         }
     }
 }
 
+/// The progress at the end of a solve.
 fn last_progress(outcome: &Outcome, elapsed: Duration) -> Progress {
     let result = outcome.result.clone().unwrap_or_default();
     let termination = result.termination.unwrap_or_default();
     let statistics = result.statistics.unwrap_or_default();
     Progress {
         objective: termination.objective,
-        bound: termination.bound,
-        gap: termination.gap,
-        nodes: statistics.nodes,
-        iterations: statistics.simplex_iterations + statistics.barrier_iterations,
+        objective_bound: termination.objective_bound,
+        relative_gap: termination.relative_gap,
+        node_count: statistics.node_count,
+        iteration_count: iteration_count(&statistics),
         elapsed: duration(elapsed),
     }
 }
 
-/// A span of time for the wire.
+/// The number of iterations of both methods that solve LPs; `None` if neither ran.
+pub(super) fn iteration_count(statistics: &SolveStatistics) -> Option<i64> {
+    let SolveStatistics { simplex_iteration_count, barrier_iteration_count, .. } = statistics;
+    added(*simplex_iteration_count, *barrier_iteration_count)
+}
+
+/// The sum of two counts; `None` if neither is known.
+pub(super) fn added(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (None, None) => None,
+        (one, other) => Some(one.unwrap_or(0) + other.unwrap_or(0)),
+    }
+}
+
+/// Converts a duration to its protobuf message; `None` if that can't hold it.
 pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex, poisoned or not.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -263,51 +293,54 @@ mod tests {
     }
 
     #[test]
-    fn every_incumbent_of_a_small_model_is_sent_at_once() {
+    fn incumbents_of_a_small_model_are_sent_at_once() {
         assert_eq!(incumbents(1), [5.0, 4.0, 3.0]);
     }
 
     #[test]
-    fn of_the_incumbents_of_a_large_model_the_first_and_the_last_are_sent() {
+    fn incumbents_of_a_large_model_are_throttled_to_the_first_and_the_last() {
         assert_eq!(incumbents(MANY_VARIABLES), [5.0, 3.0]);
     }
 
     #[test]
-    fn a_pace_lets_one_through_in_an_interval() {
+    fn throttle_allows_one_event_per_interval() {
         let interval = Duration::from_millis(10);
-        let mut pace = Pace { interval, next: Duration::ZERO };
-        let due = [0, 1, 9, 10, 11, 25, 30, 35].map(|ms| pace.due(Duration::from_millis(ms)));
+        let mut throttle = Throttle { interval, next: Duration::ZERO };
+        let due = [0, 1, 9, 10, 11, 25, 30, 35].map(|ms| throttle.due(Duration::from_millis(ms)));
         assert_eq!(due, [true, false, false, true, false, true, false, true]);
     }
 
     #[test]
-    fn a_bound_that_is_not_known_is_absent() {
+    fn unknown_bound_is_absent() {
         let progress = progress(&Sight::Mip(MIP), Duration::ZERO);
-        assert_eq!((progress.objective, progress.bound, progress.gap), (Some(3.0), None, None));
+        assert_eq!(
+            (progress.objective, progress.objective_bound, progress.relative_gap),
+            (Some(3.0), None, None)
+        );
     }
 
     #[test]
-    fn the_log_is_sent_up_to_its_limit_and_then_counted() {
+    fn log_is_sent_up_to_its_limit_and_then_counted() {
         let pipe = Pipe::default();
         let reports = Reports::new(pipe.clone());
         let interrupt = AtomicBool::new(false);
         let monitor = Monitor::new(&reports, 1, 1, &interrupt);
-        let line = format!("{}\n", "x".repeat(LOG_BYTES / 4));
+        let line = format!("{}\n", "x".repeat(MAX_LOG_BYTES / 4));
         for _ in 0..5 {
             assert!(monitor.observe(Sight::Log(line.as_str().into())));
         }
         assert!(monitor.observe(Sight::Log("short\n".into())));
         monitor.finish(&Outcome::default()).unwrap();
-        let told = pipe.reports().into_iter().filter_map(|report| match report.kind {
+        let logs = pipe.reports().into_iter().filter_map(|report| match report.kind {
             Some(Kind::Log(log)) => Some((log.text.len(), log.omitted)),
             _ => None,
         });
         let sent = (line.len(), 0);
-        assert_eq!(told.collect::<Vec<_>>(), [sent, sent, sent, (0, 3)]);
+        assert_eq!(logs.collect::<Vec<_>>(), [sent, sent, sent, (0, 3)]);
     }
 
     #[test]
-    fn an_interrupt_stops_the_solver() {
+    fn interrupt_stops_the_solver() {
         let reports = Reports::new(Pipe::default());
         let interrupt = AtomicBool::new(false);
         let monitor = Monitor::new(&reports, 1, 1, &interrupt);

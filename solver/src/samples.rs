@@ -1,4 +1,4 @@
-//! What the tests of this crate solve, and where they read the reports.
+//! Models for the tests of this crate, and a pipe that collects reports.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,18 +10,18 @@ use std::{
 use solvemesh::solver::v1::SolverReport;
 pub(super) use solvemesh_testkit::models::{dense, market_split, wyndor};
 
-use crate::frame;
+use solvemesh::frame;
 
-/// A pipe whose other end is read by the test.
+/// A pipe in memory: keeps everything that is written, for a test to read.
 #[derive(Clone, Default)]
 pub(super) struct Pipe(Arc<Mutex<Vec<u8>>>);
 
 impl Pipe {
-    /// All reports so far.
+    /// All reports that were written so far.
     pub(super) fn reports(&self) -> Vec<SolverReport> {
         let bytes = self.0.lock().unwrap().clone();
         let mut reader = bytes.as_slice();
-        std::iter::from_fn(|| frame::read(&mut reader).unwrap()).collect()
+        std::iter::from_fn(|| frame::read(&mut reader, frame::MAX_FRAME_BYTES).unwrap()).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far the numbers of an LP may move before its optimum becomes another.
+//! Sensitivity ranges: how far costs and bounds of an LP may move while its basis stays optimal.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use super::{
     task::Finding,
 };
 
-/// Adds the ranges to a finding that is an optimum, or a warning that says why there are
-/// none.
+/// Adds the ranges to a finding that is an optimum, or a warning that says why there are none.
 pub(super) fn explore(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
@@ -19,16 +18,18 @@ pub(super) fn explore(
     monitor: &Monitor<'_>,
     finding: &mut Finding,
 ) {
-    if let Err(why) = seek(highs, arrays, time_limit, monitor, finding) {
+    if let Err(why) = find_ranges(highs, arrays, time_limit, monitor, finding) {
         finding.termination.warnings.push(format!("there are no ranges: {why}"));
     }
 }
 
-/// Ranges are those of a basis of the model itself. The solve may have had none (an interior
-/// point method) or one of a presolved model; from where it ended, the simplex method has
-/// little or nothing to do. Its solution takes the place of the one before, which may be
-/// another optimum.
-fn seek(
+/// Finds the ranges, which need an optimal basis of the model itself.
+///
+/// The solve may have ended without a basis (an interior point method) or with one of a presolved
+/// model, so the simplex method runs once more. It starts where the solve ended, and has little or
+/// nothing to do. Its solution replaces the first one, which may be another optimum than the one
+/// that the ranges belong to.
+fn find_ranges(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     time_limit: Option<Duration>,
@@ -40,15 +41,15 @@ fn seek(
     }
     for (option, value) in [("presolve", "off"), ("solver", "simplex")] {
         let set = highs.set(option, &Value::Text(value.to_owned()));
-        set.map_err(|_| "the simplex method can't be chosen")?;
+        set.map_err(|_| "HiGHS can't use the simplex method")?;
     }
     match run_within(highs, time_limit, monitor) {
         Some(ModelStatus::Optimal) if highs.has_feasible_duals() => {}
-        None | Some(ModelStatus::TimeLimit) => return Err("the time limit was over before"),
-        Some(ModelStatus::Interrupted) => return Err("the solve was interrupted before"),
-        Some(_) => return Err("the simplex method does not come to an optimum"),
+        None | Some(ModelStatus::TimeLimit) => return Err("the time limit was reached first"),
+        Some(ModelStatus::Interrupted) => return Err("the solve was interrupted first"),
+        Some(_) => return Err("the simplex method found no optimum"),
     }
-    let ranges = highs.ranges().ok_or("HiGHS has none")?;
+    let ranges = highs.ranges().ok_or("HiGHS computed none")?;
     let solution = highs.solution(arrays).ok_or("HiGHS has no solution")?;
     finding.values = solution.values;
     finding.duals = solution.duals;

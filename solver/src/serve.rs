@@ -1,4 +1,4 @@
-//! The solver process: takes tasks from its worker one by one, and answers each.
+//! The main loop of the solver process: reads tasks from its worker and answers them one by one.
 
 use std::{
     io::{self, BufReader, ErrorKind, Read, Write},
@@ -17,29 +17,29 @@ use solvemesh::solver::v1::{
 };
 
 use super::{direct::Direct, report::Reports, sweep::Sweeps, task};
-use crate::frame;
+use solvemesh::frame;
 
-/// The exit code of a solver process whose worker went away during a solve.
+/// Exit code of a solver process whose command stream closed during a solve.
 pub(super) const ORPHANED: i32 = 3;
 
-/// How many tasks may wait. A worker sends the next one after the outcome of the last.
-const WAITING_TASKS: usize = 1;
+/// Capacity of the task queue. One is enough: a worker sends the next task only after the outcome
+/// of the last.
+const QUEUED_TASKS: usize = 1;
 
-/// A task, and the flag by which it alone is interrupted.
+/// A task with an interrupt flag of its own, so that an interrupt never stops a later task.
 struct Assignment {
     task: Task,
     interrupt: Arc<AtomicBool>,
 }
 
-/// What is to be solved.
+/// What to solve.
 enum Task {
     Model(Box<SolveTask>),
     Sweep(Box<SweepTask>),
 }
 
-/// Says that it is ready, then solves the tasks that come by `commands`, until that
-/// ends. Where it ends during a solve, the worker is gone and the process exits at
-/// once.
+/// Reports that it is ready, then solves the tasks that arrive on `commands` until that stream
+/// ends. If it ends during a solve, the worker has died and the process exits at once.
 ///
 /// # Errors
 ///
@@ -50,11 +50,13 @@ pub fn serve(
 ) -> io::Result<()> {
     let reports = Reports::new(reports);
     reports.send(0, Kind::Ready(Ready { pid: process::id() }))?;
+    // The number of tasks that were read and not yet answered. It lets `read_commands` distinguish
+    // a worker that stops its process from one that died during a solve.
     let busy = Arc::new(AtomicUsize::new(0));
-    let (assignments, tasks) = mpsc::sync_channel(WAITING_TASKS);
+    let (assignments, tasks) = mpsc::sync_channel(QUEUED_TASKS);
     thread::Builder::new().name("solver-commands".to_owned()).spawn({
         let busy = Arc::clone(&busy);
-        move || listen(commands, &assignments, &busy)
+        move || read_commands(commands, &assignments, &busy)
     })?;
     let mut direct = Direct::default();
     let mut sweeps = Sweeps::default();
@@ -62,11 +64,14 @@ pub fn serve(
         let Assignment { task, interrupt } = assignment?;
         match task {
             Task::Model(task) => {
+                // The next task is not of that sweep: free its model before this one is loaded.
                 sweeps.rest();
                 let number = task.task;
                 let outcome = task::solve(&mut direct, &reports, *task, &interrupt)?;
+                // Before the outcome is sent: once it is read, the worker may close the commands.
                 busy.fetch_sub(1, Ordering::AcqRel);
                 reports.send(number, Kind::Outcome(outcome))?;
+                // After the outcome is sent, so that the worker doesn't wait for it.
                 direct.rest();
             }
             Task::Sweep(task) => {
@@ -78,8 +83,9 @@ pub fn serve(
     Ok(())
 }
 
-/// Reads commands until they end or can't be read, also while a solve is under way.
-fn listen(
+/// Reads commands until the stream ends or fails. Runs on a thread of its own, so that interrupts
+/// arrive during a solve.
+fn read_commands(
     commands: impl Read,
     assignments: &mpsc::SyncSender<io::Result<Assignment>>,
     busy: &AtomicUsize,
@@ -87,27 +93,30 @@ fn listen(
     let mut commands = BufReader::new(commands);
     let mut latest = Arc::new(AtomicBool::new(false));
     loop {
-        let assignment = match frame::read::<SolverCommand>(&mut commands) {
+        let assignment = match frame::read::<SolverCommand>(&mut commands, frame::MAX_FRAME_BYTES) {
             Ok(Some(SolverCommand { kind: Some(Command::Solve(task)) })) => {
-                latest = begin(busy);
+                latest = register_task(busy);
                 Ok(Assignment { task: Task::Model(Box::new(task)), interrupt: Arc::clone(&latest) })
             }
             Ok(Some(SolverCommand { kind: Some(Command::Sweep(task)) })) => {
-                latest = begin(busy);
+                latest = register_task(busy);
                 Ok(Assignment { task: Task::Sweep(Box::new(task)), interrupt: Arc::clone(&latest) })
             }
             Ok(Some(SolverCommand { kind: Some(Command::Interrupt(_)) })) => {
+                // Between solves this is the flag of a finished task, which nobody reads any more.
                 latest.store(true, Ordering::Relaxed);
                 continue;
             }
             Ok(Some(SolverCommand { kind: None })) => {
-                Err(io::Error::new(ErrorKind::InvalidData, "a command of an unknown kind"))
+                Err(io::Error::new(ErrorKind::InvalidData, "unknown solver command"))
             }
+            // The worker died during a solve: nobody is left to read the outcome.
             Ok(None) if busy.load(Ordering::Acquire) > 0 => process::exit(ORPHANED),
             Ok(None) => return,
             Err(_) if busy.load(Ordering::Acquire) > 0 => process::exit(ORPHANED),
             Err(error) => Err(error),
         };
+        // After an undecodable command the position in the stream is unknown.
         let last = assignment.is_err();
         if assignments.send(assignment).is_err() || last {
             return;
@@ -115,8 +124,8 @@ fn listen(
     }
 }
 
-/// Notes that there is a task more; its flag.
-fn begin(busy: &AtomicUsize) -> Arc<AtomicBool> {
+/// Counts a new task as unanswered, and returns its interrupt flag.
+fn register_task(busy: &AtomicUsize) -> Arc<AtomicBool> {
     busy.fetch_add(1, Ordering::AcqRel);
     Arc::new(AtomicBool::new(false))
 }

@@ -1,5 +1,5 @@
-//! The options of a task in HiGHS's own terms. Pure but for the types of raw options,
-//! which HiGHS knows.
+//! Translates the options of a task into options of HiGHS. Pure, except for the types of raw
+//! options, which come from HiGHS.
 
 use std::{thread::available_parallelism, time::Duration};
 
@@ -11,11 +11,11 @@ use super::highs::{HighsError, OBJECTIVE_SCALE, OptionType, Scale, Value};
 /// An option that can't be set.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum Fault {
-    /// HiGHS does not know it.
-    #[error("the solver option {0:?} does not exist")]
+    /// HiGHS has no such option.
+    #[error("solver option {0:?} does not exist")]
     Unknown(String),
-    /// Its text is no value of its type.
-    #[error("the solver option {name:?} is {expected}, which {value:?} is not")]
+    /// Its text can't be parsed as a value of its type.
+    #[error("solver option {name:?} must be {expected}, not {value:?}")]
     IllTyped {
         /// The option.
         name: String,
@@ -24,13 +24,13 @@ pub(super) enum Fault {
         /// What it should be.
         expected: &'static str,
     },
-    /// It would write where only we write, or break what we promise.
-    #[error("the solver option {0:?} can't be set here")]
+    /// It is one that a job can't set.
+    #[error("solver option {0:?} is reserved")]
     Reserved(String),
-    /// Less than one thread can't solve.
-    #[error("threads: {0} is not 1 or more")]
+    /// The number of threads is less than one.
+    #[error("threads: {0} is less than 1")]
     Threads(i32),
-    /// The time limit is no time.
+    /// The time limit is negative or malformed.
     #[error("time_limit: out of range")]
     TimeLimit,
     /// The value is out of range.
@@ -41,9 +41,8 @@ pub(super) enum Fault {
 /// HiGHS's value of `simplex_strategy` for the primal simplex method.
 pub(super) const PRIMAL_SIMPLEX: i32 = 4;
 
-/// Raw options that are not for the submitter, whatever a gateway may allow: they
-/// write to standard output or to files, need more than their setting (`threads`), or
-/// change what is solved.
+/// Raw options that a job can't set, whatever a gateway allows: they write to standard output or
+/// to files, need more than the setting (`threads`), or change which model is solved.
 const RESERVED: [&str; 18] = [
     "output_flag",
     "log_to_console",
@@ -65,26 +64,25 @@ const RESERVED: [&str; 18] = [
     "solve_relaxation",
 ];
 
-/// The threads of a solve: as asked for, else one, and no more than the machine has
-/// cores for.
+/// The number of threads of a solve: as requested, or else one, and at most the number of cores.
 ///
 /// # Errors
 ///
 /// When it is less than one.
 pub(super) fn threads(options: &SolveOptions) -> Result<i32, Fault> {
-    let asked = options.threads.unwrap_or(1);
+    let requested = options.threads.unwrap_or(1);
     let cores = available_parallelism().map_or(1, |cores| cores.get());
-    match asked {
-        ..1 => Err(Fault::Threads(asked)),
-        _ => Ok(asked.min(i32::try_from(cores).unwrap_or(asked))),
+    match requested {
+        ..1 => Err(Fault::Threads(requested)),
+        _ => Ok(requested.min(i32::try_from(cores).unwrap_or(requested))),
     }
 }
 
-/// How long a solve may take; `None` for as long as it takes.
+/// The time limit of a solve; `None` means no limit.
 ///
 /// # Errors
 ///
-/// When it is negative or has more nanoseconds than a second.
+/// When it is negative, or its nanoseconds make up a second or more.
 pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, Fault> {
     let duration = |limit: &prost_types::Duration| {
         let seconds = u64::try_from(limit.seconds).ok()?;
@@ -94,16 +92,23 @@ pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, Fau
     options.time_limit.as_ref().map(|limit| duration(limit).ok_or(Fault::TimeLimit)).transpose()
 }
 
-/// What an objective must fall below, when minimising, to be at least as good as the
-/// target up to rounding; when maximising, what it must rise above.
-fn beyond_target(target: f64, maximizes: bool) -> f64 {
-    let room = 1e-9 * target.abs().max(1.0);
-    if maximizes { target - room } else { target + room }
+/// A limit in the width of HiGHS's options: one that is larger can never be reached.
+fn clamped(limit: i64) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
 }
 
-/// The settings that the options stand for, but for threads and time limit; raw ones
-/// last. `maximizes` tells the sense of the model, `scale` how HiGHS's objective differs
-/// from it, `type_of` the type of an option by its name.
+/// The target, relaxed by a tolerance for rounding. HiGHS stops once the objective is below it
+/// when minimising, above it when maximising; so it also stops at the target itself.
+fn relaxed_target(target: f64, maximizes: bool) -> f64 {
+    let tolerance = 1e-9 * target.abs().max(1.0);
+    if maximizes { target - tolerance } else { target + tolerance }
+}
+
+/// HiGHS's options for the options of a task, except threads and time limit. Raw options come
+/// last, so they take precedence.
+///
+/// `maximizes` is the sense of the model, `scale` the scaling of its objective in HiGHS, and
+/// `type_of` returns the type of an option by its name.
 ///
 /// # Errors
 ///
@@ -122,24 +127,26 @@ pub(super) fn of(
     if let Some(gap) = options.absolute_gap {
         set("mip_abs_gap", Value::Double(scale.difference(gap)));
     } else if *scale != Scale::default() {
+        // HiGHS compares the default gap with the scaled objective too.
         set("mip_abs_gap", Value::Double(scale.difference(Gaps::default().absolute)));
     }
     if let Some(seed) = options.seed {
         set("random_seed", Value::Int(seed));
     }
     if let Some(limit) = options.node_limit {
-        set("mip_max_nodes", Value::Int(limit));
+        set("mip_max_nodes", Value::Int(clamped(limit)));
     }
     if let Some(limit) = options.iteration_limit {
+        // Which method HiGHS will use is not known here.
         for method in ["simplex", "ipm", "pdlp"] {
-            set(&format!("{method}_iteration_limit"), Value::Int(limit));
+            set(&format!("{method}_iteration_limit"), Value::Int(clamped(limit)));
         }
     }
     if let Some(limit) = options.solution_limit {
         set("mip_max_improving_sols", Value::Int(limit));
     }
     if let Some(target) = options.objective_target {
-        let target = scale.running(beyond_target(target, maximizes));
+        let target = scale.running(relaxed_target(target, maximizes));
         set("objective_target", Value::Double(target));
     }
     match options.presolve() {
@@ -154,7 +161,7 @@ pub(super) fn of(
         let option_type = type_of(name).ok_or_else(|| Fault::Unknown(name.clone()))?;
         let value = parse(name, value, option_type)?;
         match (name.as_str(), value) {
-            // Part of `scale`, which HiGHS is not to repeat.
+            // Already part of `scale`: HiGHS must not apply it again.
             (OBJECTIVE_SCALE, _) => {}
             ("objective_target" | "objective_bound", Value::Double(objective)) => {
                 set(name, Value::Double(scale.running(objective)));
@@ -165,6 +172,7 @@ pub(super) fn of(
     Ok(settings)
 }
 
+/// Parses the text of a raw option as a value of its type.
 fn parse(name: &str, text: &str, option_type: OptionType) -> Result<Value, Fault> {
     let (value, expected) = match option_type {
         OptionType::Bool => (text.parse().ok().map(Value::Bool), "true or false"),
@@ -198,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_factor_of_the_objective_is_not_left_to_highs() {
+    fn objective_scale_is_not_passed_to_highs() {
         let options = raw(OBJECTIVE_SCALE, "4");
         assert_eq!(settings(&options, Some(OptionType::Int)), Ok(vec![]));
         let options = raw(OBJECTIVE_SCALE, "four");
@@ -206,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_left_to_the_solver() {
+    fn unset_options_keep_the_defaults_of_the_solver() {
         assert_eq!(settings(&SolveOptions::default(), None), Ok(vec![]));
         assert_eq!(threads(&SolveOptions::default()), Ok(1));
     }
@@ -219,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_reached_by_what_is_as_good_up_to_rounding() {
-        assert!(1_120.000_000_000_2 < beyond_target(1_120.0, false));
-        assert!(-0.000_000_000_2 > beyond_target(0.0, true));
-        assert!(1119.99 < beyond_target(1120.0, true));
+    fn target_is_reached_up_to_rounding() {
+        assert!(1_120.000_000_000_2 < relaxed_target(1_120.0, false));
+        assert!(-0.000_000_000_2 > relaxed_target(0.0, true));
+        assert!(1119.99 < relaxed_target(1120.0, true));
     }
 
     #[test]
-    fn threads_are_at_least_one_and_no_more_than_there_are_cores() {
+    fn threads_are_at_least_one_and_at_most_the_number_of_cores() {
         let options = |threads| SolveOptions { threads: Some(threads), ..Default::default() };
         assert_eq!(threads(&options(0)), Err(Fault::Threads(0)));
         let cores = available_parallelism().unwrap().get();
@@ -234,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_options_are_read_by_their_type() {
+    fn raw_options_are_parsed_by_type() {
         for (text, option_type, value) in [
             ("true", OptionType::Bool, Value::Bool(true)),
             ("-3", OptionType::Int, Value::Int(-3)),
@@ -247,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_ill_typed_and_reserved_options_are_refused_by_name() {
+    fn unknown_ill_typed_and_reserved_options_are_rejected_by_name() {
         for (name, value, option_type) in [
             ("no_such", "1", None),
             ("simplex_strategy", "dual", Some(OptionType::Int)),
@@ -261,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_that_is_no_time_is_refused() {
+    fn malformed_time_limit_is_rejected() {
         for (seconds, nanos) in [(-1, 0), (0, -1), (1, 1_000_000_000)] {
             let time_limit = Some(prost_types::Duration { seconds, nanos });
             let options = SolveOptions { time_limit, ..SolveOptions::default() };

@@ -1,8 +1,8 @@
-//! Where a solve by HiGHS begins, and what becomes of the start that was given.
+//! Passes a start to HiGHS, and reports how it was used.
 
 use std::time::Duration;
 
-use solvemesh::v1::{SolveOptions, Start, StartReport, StartStatus};
+use solvemesh::v1::{SolveOptions, StartReport, StartStatus, StartingPoint};
 use solvemesh_model::verify::{Candidate, verify};
 
 use super::{
@@ -12,26 +12,27 @@ use super::{
     report::Monitor,
 };
 
-/// The most nodes that completing a solution may take, as HiGHS itself allows.
+/// Node limit for completing a partial solution: the default of HiGHS's own limit,
+/// `mip_max_start_nodes`.
 const COMPLETION_NODES: i32 = 500;
 
-/// Has HiGHS begin from a start, which must be in the normal form of the model that was
+/// Sets the start of HiGHS's next run. `start` must be in the normal form of the model that was
 /// passed.
 ///
-/// HiGHS completes solutions by itself, but does not say whether it could. So a solution
-/// that is not one yet is completed here first, by the same means: the values of its
-/// integer and semi-continuous variables stay, the others are found.
+/// HiGHS completes partial solutions by itself, but doesn't report whether it succeeded. So values
+/// that are not a solution are completed here first, in the same way: integer and semi-continuous
+/// variables keep their values, and HiGHS solves for the others.
 ///
 /// # Errors
 ///
-/// When the start is of another shape than the model.
+/// When the start doesn't have the shape of the model.
 pub(super) fn begin(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
-    start: &Start,
+    start: &StartingPoint,
 ) -> Result<StartReport, HighsError> {
     if let Some(basis) = &start.basis {
         return Ok(match highs.begin_basis(basis)? {
@@ -39,22 +40,22 @@ pub(super) fn begin(
             false => rejected("HiGHS rejects the basis"),
         });
     }
-    let given = spread(start, arrays.variables()).ok_or(HighsError::Start("solution"))?;
+    let given = dense_values(start, arrays.variables()).ok_or(HighsError::Start("solution"))?;
     let whole: Option<Vec<f64>> = given.iter().copied().collect();
-    let wrong = match whole.map(|values| solved(arrays, values)) {
+    let reason = match whole.map(|values| check_solution(arrays, values)) {
         Some(Ok((objective, values))) => {
             highs.begin_at(&values);
             return Ok(report(StartStatus::Used, String::new(), Some(objective)));
         }
-        Some(Err(wrong)) => wrong,
-        None => "it is a part of a solution".to_owned(),
+        Some(Err(reason)) => reason,
+        None => "it is a partial solution".to_owned(),
     };
     Ok(match complete(arrays, options, time_limit, monitor, &given) {
         Ok((objective, values)) => {
             highs.begin_at(&values);
-            report(StartStatus::Completed, wrong, Some(objective))
+            report(StartStatus::Completed, reason, Some(objective))
         }
-        Err(why) => rejected(&format!("{wrong}; {why}")),
+        Err(why) => rejected(&format!("{reason}; {why}")),
     })
 }
 
@@ -66,8 +67,9 @@ fn rejected(why: &str) -> StartReport {
     report(StartStatus::Rejected, why.to_owned(), None)
 }
 
-/// A value for each variable that has one; `None` where the start names others.
-fn spread(start: &Start, variables: usize) -> Option<Vec<Option<f64>>> {
+/// The start's values as one entry for each variable, empty where it has none. `None` if the
+/// start's arrays differ in length or name variables that don't exist.
+fn dense_values(start: &StartingPoint, variables: usize) -> Option<Vec<Option<f64>>> {
     let mut given = vec![None; variables];
     if start.variable_indices.len() != start.values.len() {
         return None;
@@ -78,20 +80,20 @@ fn spread(start: &Start, variables: usize) -> Option<Vec<Option<f64>>> {
     Some(given)
 }
 
-/// A solution with its objective, or why it is none.
-fn solved(arrays: &Arrays<'_>, values: Vec<f64>) -> Result<(f64, Vec<f64>), String> {
+/// The values with their objective, or why they are not a solution.
+fn check_solution(arrays: &Arrays<'_>, values: Vec<f64>) -> Result<(f64, Vec<f64>), String> {
     let check =
         verify(arrays.model(), Candidate::of(&values)).map_err(|error| error.to_string())?;
     if check.acceptable {
         return Ok((check.objective, values));
     }
     let worst = check.verification.worst.first().map_or("a constraint", String::as_str);
-    let violation = check.verification.max_violation;
-    Err(format!("it is no solution: {worst} is violated, by {violation:e} at the worst"))
+    let violation = check.verification.max_violation.unwrap_or_default();
+    Err(format!("it is not a solution: {worst} is violated; largest violation: {violation:e}"))
 }
 
-/// A solution with the given values of integer and semi-continuous variables, or why there
-/// is none.
+/// Finds a solution that keeps the given values of integer and semi-continuous variables, or
+/// returns why there is none.
 fn complete(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -105,13 +107,15 @@ fn complete(
     };
     let discrete = (0..given.len()).filter(|column| arrays.is_discrete(*column)).count();
     if fixed().next().is_none() {
-        return Err("no integer variable has a value".to_owned());
+        return Err("no integer or semi-continuous variable has a value".to_owned());
     }
     if discrete == given.len() && fixed().count() == given.len() {
-        return Err("no variable is left to be changed".to_owned());
+        return Err("no variable is left to solve for".to_owned());
     }
+    // A new instance: the other one holds the model that the start is for. Its log is not that of
+    // the submitted solve, so it is off.
     let mut highs = Highs::new();
-    let quiet = SolveOptions { log: false, ..options.clone() };
+    let quiet = SolveOptions { return_log: false, ..options.clone() };
     let scale = Scale::of(arrays, &quiet);
     direct::configure(&mut highs, arrays, &quiet, &scale)?;
     let refused = |error: HighsError| error.to_string();
@@ -120,11 +124,11 @@ fn complete(
     for (column, value) in fixed() {
         highs.fix(column, value).map_err(refused)?;
     }
-    let none = || "no solution with its integers was found".to_owned();
+    let none = || "no solution with its integer values was found".to_owned();
     direct::run_silently(&mut highs, time_limit, monitor).ok_or_else(none)?;
     if !highs.has_feasible_solution() {
         return Err(none());
     }
     let solution = highs.solution(arrays).ok_or_else(none)?;
-    solved(arrays, solution.values)
+    check_solution(arrays, solution.values)
 }

@@ -1,8 +1,9 @@
-//! An irreducible infeasible subset: the bounds that a proof of infeasibility takes, one
-//! after the other left out for good where the others are infeasible without it
-//! (deletion filter: Chinneck and Dravnieks 1991). The support of a ray that is a vertex,
-//! as those of a simplex are, has as a rule no bound too many (Gleeson and Ryan 1990), so
-//! this is little more than the proof that there is none.
+//! Irreducible infeasible subsets, found with a deletion filter (Chinneck and Dravnieks 1991).
+//!
+//! The filter starts with the bounds that a proof of infeasibility uses, and drops each bound
+//! without which the others are still infeasible. The support of a ray that is a vertex, as those
+//! of the simplex method are, usually has no superfluous bound (Gleeson and Ryan 1990), so most
+//! of the work is to confirm that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,8 +21,8 @@ use super::{
     settings::PRIMAL_SIMPLEX,
 };
 
-/// Leaves out what can be left out of a contradiction. False where time ran out, or a
-/// solve told nothing, before every bound was known to be needed.
+/// Drops bounds from a contradiction until every bound is needed. Returns false with the result
+/// if that is not known for all of them: the time ran out, or a solve was inconclusive.
 pub(super) fn reduce(
     arrays: &Arrays<'_>,
     mut found: Contradiction,
@@ -36,12 +37,14 @@ pub(super) fn reduce(
             found.sides.iter().copied().filter(|side| *side != candidate).collect();
         let part = Part::of(arrays.model(), &rest);
         match part.solve(&mut highs, time_limit, monitor) {
+            // Feasible without the candidate.
             Some(ModelStatus::Optimal) => {
                 needed.insert(candidate);
             }
             Some(ModelStatus::Infeasible) => {
                 match part.contradiction(&mut highs, arrays.model(), &rest, monitor) {
                     Some(smaller) => found = smaller,
+                    // Infeasible without the candidate, but no proof of it holds.
                     None => {
                         irreducible = false;
                         needed.insert(candidate);
@@ -54,15 +57,17 @@ pub(super) fn reduce(
     (found, irreducible)
 }
 
-/// The bounds that contradict each other without a proof by constraints.
+/// Bounds that contradict each other without any multipliers: the crossed bounds of a variable or
+/// constraint, or the bound of an empty constraint that excludes 0.
 pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
     let model = arrays.model();
     let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
     let both = |of| vec![Side { of, upper: false }, Side { of, upper: true }];
     if let Some(column) = crossed(arrays.lower(), arrays.upper()) {
-        // Without an integer between them, bounds contradict each other by integrality alone.
-        let without_it = model.variable_lower[column] > model.variable_upper[column];
-        return without_it.then(|| both(Of::Variable(column)));
+        // Bounds that cross only after rounding to integers don't contradict each other in the
+        // relaxation.
+        let crossed_as_submitted = model.variable_lower[column] > model.variable_upper[column];
+        return crossed_as_submitted.then(|| both(Of::Variable(column)));
     }
     if let Some(row) = crossed(&model.constraint_lower, &model.constraint_upper) {
         return Some(both(Of::Constraint(row)));
@@ -75,7 +80,7 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
     })
 }
 
-/// A subset in the words of the contract; names and the check are the worker's.
+/// The message for a subset. The worker adds the names and verifies it.
 pub(super) fn told(model: &LinearModel, sides: &[Side], irreducible: bool) -> InfeasibleSubset {
     let mut subset = InfeasibleSubset { irreducible, ..InfeasibleSubset::default() };
     for &side in sides {
@@ -86,23 +91,24 @@ pub(super) fn told(model: &LinearModel, sides: &[Side], irreducible: bool) -> In
         bounds.push(SubsetBound {
             index: index as i32,
             side: if side.upper { BoundSide::Upper } else { BoundSide::Lower } as i32,
-            bound: bound(model, side),
+            bound: Some(bound(model, side)),
             ..SubsetBound::default()
         });
     }
     subset
 }
 
-/// A part of a model: the constraints of some sides, with these sides alone, and what
-/// variables they have. It has no objective.
+/// A part of a model: the constraints of some sides and the variables in them, with these sides
+/// as their only bounds. It has no objective.
 struct Part {
     model: LinearModel,
-    /// The constraint of the whole model that each row is.
+    /// For each row, the index of its constraint in the whole model.
     rows: Vec<usize>,
 }
 
 impl Part {
     fn of(whole: &LinearModel, sides: &BTreeSet<Side>) -> Self {
+        // A bound that is not among the sides is infinite.
         const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
         let mut rows = BTreeMap::new();
         let mut bounds = BTreeMap::new();
@@ -142,7 +148,7 @@ impl Part {
         part
     }
 
-    /// Whether it has a solution; `None` where there is no time to find out.
+    /// Solves the part; an optimum means that it has a solution. `None` if no time is left.
     fn solve(
         &self,
         highs: &mut Highs,
@@ -150,7 +156,7 @@ impl Part {
         monitor: &Monitor<'_>,
     ) -> Option<ModelStatus> {
         if self.model.objective.is_empty() {
-            // Rows without variables, each held against 0.
+            // All rows are empty, so their activities are 0.
             let bounds = self.model.constraint_lower.iter().zip(&self.model.constraint_upper);
             let holds = bounds.into_iter().all(|(&lower, &upper)| lower <= 0.0 && upper >= 0.0);
             return Some(if holds { ModelStatus::Optimal } else { ModelStatus::Infeasible });
@@ -159,8 +165,8 @@ impl Part {
         highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
         match run_within(highs, time_limit, monitor)? {
             ModelStatus::Unknown => {
-                // What the dual simplex method can't tell, the primal one may, without
-                // entries that make the basis ill-conditioned.
+                // The dual simplex method failed numerically: try the primal one, without small
+                // coefficients, which make the basis ill-conditioned.
                 highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
                 highs.set("small_matrix_value", &Value::Double(1e-9)).ok()?;
                 highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
@@ -170,7 +176,8 @@ impl Part {
         }
     }
 
-    /// What contradicts itself in it, once it was found infeasible.
+    /// The contradiction in this part, in terms of the whole model, after HiGHS found the part
+    /// infeasible. `None` if no ray proves it.
     fn contradiction(
         &self,
         highs: &mut Highs,
@@ -184,7 +191,7 @@ impl Part {
         };
         let observe = |sight: Sight<'_>| monitor.observe(sight);
         highs.dual_ray(&observe).and_then(proven).or_else(|| {
-            // A ray that is too inexact; the primal simplex method may find another.
+            // There is no ray, or it is too inexact: the primal simplex method may find another.
             highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
             highs.set("presolve", &Value::Text("off".to_owned())).ok()?;
             highs.forget_basis();

@@ -1,12 +1,14 @@
-//! One task: who solves it, and the outcome.
+//! Solves one task: selects the solver, runs it, and builds the outcome.
 
 use std::{io, sync::atomic::AtomicBool};
 
+use prost::Message as _;
 use solvemesh::{
+    broker::v1::JobPayload,
     solver::v1::{Outcome, RangeEnds, SolveTask, solver_report::Kind},
     v1::{
         Basis, InfeasibilityProof, InfeasibleSubset, Progress, SolveOptions, SolveResult,
-        SolveStatistics, Solver, StartReport, Termination, UnboundedRay,
+        SolveStatistics, Solver, StartReport, StartingPoint, Termination, UnboundedRay,
     },
 };
 
@@ -20,33 +22,34 @@ use super::{
     termination::{self, failed},
 };
 
-/// From so many variables on, a solver may be busy for long before it tells anything.
-const LARGE: usize = 1_000;
+/// Number of variables from which a solver may run for long before it reports anything.
+const LARGE_MODEL: usize = 1_000;
 
-/// What a solver found out about a model. An array is whole or empty.
+/// The result of a solve. Each array is complete or empty.
 #[derive(Debug, Default)]
 pub(super) struct Finding {
     /// How the solve ended.
     pub termination: Termination,
-    /// What it cost, but for the time.
+    /// Statistics, except the time.
     pub statistics: SolveStatistics,
-    /// The value of each variable. Of an unbounded model, those of some solution.
+    /// The value of each variable. For an unbounded model: those of any solution.
     pub values: Vec<f64>,
-    /// y, for each constraint, in the sense as submitted. Of what is an LP for a solver.
+    /// y, the dual of each constraint, in the sense as submitted. Only if the solver solved an LP.
     pub duals: Vec<f64>,
-    /// c - Aᵀy, for each variable, likewise.
+    /// c - Aᵀy, the reduced cost of each variable. Only together with `duals`.
     pub reduced_costs: Vec<f64>,
-    /// Why there is no solution, as for all three below without names and unchecked.
+    /// Proof that there is no solution. As in the two fields below, names are missing and nothing
+    /// is verified: the worker does both.
     pub infeasibility_proof: Option<InfeasibilityProof>,
-    /// What contradicts itself, if that was asked for.
+    /// Bounds that contradict each other, if requested.
     pub infeasible_subset: Option<InfeasibleSubset>,
-    /// Why there is no best solution.
+    /// Direction in which the objective improves without limit.
     pub unbounded_ray: Option<UnboundedRay>,
-    /// The basis of an LP, if that was asked for.
+    /// The basis of an LP, if requested.
     pub basis: Option<Basis>,
-    /// How far the numbers of an LP may move, if that was asked for.
+    /// Sensitivity ranges of an LP, if requested.
     pub ranges: Option<RangeEnds>,
-    /// What became of the start, if there was one.
+    /// How the start was used, if there was one.
     pub start: Option<StartReport>,
 }
 
@@ -56,75 +59,85 @@ impl From<Termination> for Finding {
     }
 }
 
-/// Solves a task, and sends all reports but the outcome.
+/// Solves a task, and sends all reports except the outcome.
 ///
 /// # Errors
 ///
-/// When the worker no longer reads. Whatever is wrong with the task itself is in the
-/// outcome.
+/// When the worker no longer reads. Errors of the task itself are part of the outcome.
 pub(super) fn solve(
     direct: &mut Direct,
     reports: &Reports,
     task: SolveTask,
     interrupt: &AtomicBool,
 ) -> io::Result<Outcome> {
-    let (model, options) = (task.model.unwrap_or_default(), task.options.unwrap_or_default());
-    if model.variable_lower.len() >= LARGE {
-        // A sign of life: a process that gives none is taken for hung.
-        reports.send(task.task, Kind::Progress(Progress::default()))?;
+    let SolveTask { task, payload, options, start } = task;
+    let options = options.unwrap_or_default();
+    let solver = selected_solver(&options);
+    let (model, own_start) = match JobPayload::decode(payload) {
+        Ok(payload) => (payload.model.unwrap_or_default(), payload.start),
+        Err(error) => {
+            let monitor = Monitor::new(reports, task, 0, interrupt);
+            return Ok(outcome(solver, failed(error).into(), &monitor));
+        }
+    };
+    let start = start.or(own_start);
+    if model.variable_lower.len() >= LARGE_MODEL {
+        // A sign of life: the worker counts a process that reports nothing at all as hung.
+        reports.send(task, Kind::Progress(Progress::default()))?;
     }
-    let monitor = Monitor::new(reports, task.task, model.variable_lower.len(), interrupt);
-    let solver = chosen(&options);
+    let monitor = Monitor::new(reports, task, model.variable_lower.len(), interrupt);
     let (finding, solver) = match Arrays::of(&model) {
-        Ok(arrays) => find(solver, direct, &arrays, &options, &monitor),
-        Err(misfit) => (failed(misfit).into(), solver),
+        Ok(arrays) => run_solver(solver, direct, &arrays, start.as_ref(), &options, &monitor),
+        Err(error) => (failed(error).into(), solver),
     };
     let outcome = outcome(solver, finding, &monitor);
     monitor.finish(&outcome)?;
     Ok(outcome)
 }
 
-/// Who solves: HiGHS, unless another one is asked for.
-fn chosen(options: &SolveOptions) -> Solver {
+/// The solver to use: HiGHS, unless another one is requested.
+fn selected_solver(options: &SolveOptions) -> Solver {
     match options.solver() {
         Solver::Unspecified | Solver::Auto | Solver::Highs => Solver::Highs,
         other => other,
     }
 }
 
-/// What can be found out about a model without a solver.
+/// The finding of a model that needs no solver, if it is one: see [`termination::at_sight`].
 pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Finding> {
     let termination = termination::at_sight(arrays)?;
-    // Without variables no right-hand side matters.
+    // A model that is solved here has no variables, so no right-hand side affects the objective.
     let solved = termination.objective.is_some();
     let duals = vec![0.0; if solved { arrays.constraints() } else { 0 }];
     let infeasibility_proof = proof::proof_at_sight(arrays);
     Some(Finding { duals, infeasibility_proof, ..termination.into() })
 }
 
-/// What is found, and by which solver: HiGHS stands in for one whose answer does not hold.
-fn find(
+/// Runs `solver`, or HiGHS in its place if its answer fails the check. Returns the finding and the
+/// solver that it is from.
+fn run_solver(
     solver: Solver,
     direct: &mut Direct,
     arrays: &Arrays<'_>,
+    start: Option<&StartingPoint>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> (Finding, Solver) {
     if let Some(mut finding) = at_sight(arrays) {
-        if options.infeasible_subset {
+        if options.return_infeasible_subset {
             finding.infeasible_subset = proof::subset_at_sight(arrays);
         }
         return (finding, solver);
     }
     match solver {
         Solver::Unspecified | Solver::Auto | Solver::Highs => {
-            (direct.solve(arrays, options, monitor), Solver::Highs)
+            (direct.solve(arrays, start, options, monitor), Solver::Highs)
         }
         other => {
             let first = good_lp::solve(other, arrays, options, monitor);
-            let by_highs = || direct.solve(arrays, options, monitor);
-            let (finding, own) = doubts::seconded(first, arrays, options, monitor, by_highs);
-            (finding, if own { other } else { Solver::Highs })
+            let by_highs = || direct.solve(arrays, start, options, monitor);
+            let (finding, is_own) = doubts::seconded(first, arrays, options, monitor, by_highs);
+            (finding, if is_own { other } else { Solver::Highs })
         }
     }
 }
@@ -142,7 +155,7 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
             infeasible_subset: finding.infeasible_subset,
             unbounded_ray: finding.unbounded_ray,
             basis: finding.basis,
-            start: finding.start,
+            start_report: finding.start,
             ..SolveResult::default()
         }),
         values: finding.values,

@@ -1,35 +1,39 @@
-//! What a solver says about a solve, in the words of the contract. Pure.
+//! Translates the status of a solver into a [`Termination`] of the contract. Pure.
 
 use solvemesh::v1::{Termination, TerminationLimit as Limit, TerminationReason as Reason};
 
+use solvemesh_model::{finite, relative_gap};
+
 use super::{arrays::Arrays, highs::ModelStatus};
 
-/// What HiGHS says about a solve.
+/// The state of HiGHS after a solve.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Account {
     /// Its status.
     pub status: ModelStatus,
-    /// Whether its branch and bound was at work.
+    /// Whether HiGHS solved the model as a MIP, by branch and bound.
     pub mip: bool,
-    /// The objective of the feasible solution that it holds.
+    /// The objective of the feasible solution that HiGHS holds.
     pub objective: Option<f64>,
     /// The best bound that branch and bound has proven.
     pub mip_bound: Option<f64>,
-    /// Whether the limit on nodes is reached: HiGHS calls it a limit on solutions.
+    /// Whether the node limit was reached, for which HiGHS has the status of a solution limit.
     pub node_limit: bool,
 }
 
-/// Puts HiGHS's account into the words of the contract.
+/// The termination of a solve by HiGHS.
 pub(super) fn of_highs(account: &Account) -> Termination {
     let (reason, limit) = verdict(account);
     let objective = match reason {
+        // Whatever HiGHS holds is no optimum, and may be of a run without the objective.
         Reason::Infeasible | Reason::Unbounded | Reason::InfeasibleOrUnbounded => None,
-        _ => known(account.objective),
+        _ => account.objective.and_then(finite),
     };
     let bound = match reason {
+        // HiGHS has no bound of an LP, but an optimal LP is its own bound.
         Reason::Optimal if !account.mip => objective,
         Reason::Optimal | Reason::Feasible | Reason::NoSolutionFound if account.mip => {
-            known(account.mip_bound)
+            account.mip_bound.and_then(finite)
         }
         _ => None,
     };
@@ -38,12 +42,13 @@ pub(super) fn of_highs(account: &Account) -> Termination {
         limit: limit as i32,
         detail: format!("HiGHS: {}", account.status),
         objective,
-        bound,
-        gap: gap(objective, bound),
+        objective_bound: bound,
+        relative_gap: relative_gap(objective, bound),
         warnings: Vec::new(),
     }
 }
 
+/// The reason and limit that HiGHS's status stands for.
 fn verdict(account: &Account) -> (Reason, Limit) {
     use ModelStatus as Status;
     let limit = match account.status {
@@ -71,11 +76,11 @@ fn verdict(account: &Account) -> (Reason, Limit) {
         Status::MemoryLimit => Limit::Memory,
         Status::ObjectiveBound | Status::ObjectiveTarget => Limit::Objective,
     };
-    let found = known(account.objective).is_some();
+    let found = account.objective.and_then(finite).is_some();
     (if found { Reason::Feasible } else { Reason::NoSolutionFound }, limit)
 }
 
-/// A solve that failed for a reason of its own.
+/// The termination of a solve that failed. `detail` is for the user.
 pub(super) fn failed(detail: impl ToString) -> Termination {
     Termination {
         reason: Reason::OtherError as i32,
@@ -84,7 +89,7 @@ pub(super) fn failed(detail: impl ToString) -> Termination {
     }
 }
 
-/// A solve that was stopped before it had anything.
+/// The termination of a solve that was stopped before it had a solution.
 pub(super) fn stopped(limit: Limit, detail: impl ToString) -> Termination {
     Termination {
         reason: Reason::NoSolutionFound as i32,
@@ -94,21 +99,23 @@ pub(super) fn stopped(limit: Limit, detail: impl ToString) -> Termination {
     }
 }
 
-/// An optimum whose objective is its own bound.
+/// The termination of a solve with an optimum that is its own bound.
 pub(super) fn optimal(objective: f64, detail: impl ToString) -> Termination {
-    let objective = known(Some(objective));
+    let objective = finite(objective);
     Termination {
         reason: Reason::Optimal as i32,
         detail: detail.to_string(),
         objective,
-        bound: objective,
-        gap: gap(objective, objective),
+        objective_bound: objective,
+        relative_gap: relative_gap(objective, objective),
         ..Termination::default()
     }
 }
 
-/// What can be told of a model without a solver, and is told the same for each: crossed
-/// bounds make it infeasible, and one without variables has its offset for optimum.
+/// The termination of a model that needs no solver, and so gets the same answer from each.
+///
+/// A model with crossed bounds is infeasible. A model without variables is infeasible if a row
+/// excludes 0, and otherwise has its offset as the optimum.
 pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Termination> {
     let model = arrays.model();
     let infeasible = |detail| {
@@ -118,6 +125,7 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Termination> {
     let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
     if let Some(variable) = crossed(arrays.lower(), arrays.upper()) {
         let name = arrays.variable_name(variable);
+        // Bounds that were not crossed as submitted were crossed by rounding to integers.
         return infeasible(if model.variable_lower[variable] > model.variable_upper[variable] {
             format!("the bounds of variable {name} are crossed")
         } else {
@@ -137,25 +145,13 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Termination> {
     }
 }
 
-/// |bound - objective| / |objective|; 0 when both are 0, absent when the objective
-/// alone is 0 or one is not known.
-pub(super) fn gap(objective: Option<f64>, bound: Option<f64>) -> Option<f64> {
-    let (objective, bound) = (objective?, bound?);
-    let difference = (bound - objective).abs();
-    if difference == 0.0 { Some(0.0) } else { known(Some(difference / objective.abs())) }
-}
-
-/// A number, unless it is a placeholder: infinite or NaN.
-pub(super) fn known(number: Option<f64>) -> Option<f64> {
-    number.filter(|number| number.is_finite())
-}
-
-/// What the model has and `solver` does not take, by its name.
+/// The termination of a model with variables of a kind that `solver`, a name, does not support;
+/// `None` if there are none.
 pub(super) fn unsupported(arrays: &Arrays<'_>, solver: &str) -> Option<Termination> {
     let variable = (0..arrays.variables()).find(|&variable| arrays.is_semi(variable))?;
     let name = arrays.variable_name(variable);
     Some(failed(format!(
-        "{solver} takes no semi-continuous or semi-integer variables, and {name} is one"
+        "{solver} does not support semi-continuous and semi-integer variables, and {name} is one"
     )))
 }
 
@@ -200,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_with_a_solution_is_feasible_and_without_one_it_is_not() {
+    fn limit_is_feasible_only_with_a_solution() {
         for (status, limit) in [
             (ModelStatus::TimeLimit, Limit::Time),
             (ModelStatus::IterationLimit, Limit::Iteration),
@@ -218,24 +214,24 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_on_nodes_is_told_from_one_on_solutions() {
+    fn node_limit_is_distinguished_from_solution_limit() {
         let account = Account { node_limit: true, ..account(ModelStatus::SolutionLimit) };
         assert_eq!(reason_and_limit(&account), (Reason::NoSolutionFound, Limit::Node));
     }
 
     #[test]
-    fn an_lp_optimum_is_its_own_bound() {
+    fn lp_optimum_is_its_own_bound() {
         let termination = of_highs(&Account {
             objective: Some(-3.5),
             mip_bound: Some(f64::NEG_INFINITY),
             ..account(ModelStatus::Optimal)
         });
-        assert_eq!(termination.bound, Some(-3.5));
-        assert_eq!(termination.gap, Some(0.0));
+        assert_eq!(termination.objective_bound, Some(-3.5));
+        assert_eq!(termination.relative_gap, Some(0.0));
     }
 
     #[test]
-    fn a_mip_without_a_solution_still_has_its_bound() {
+    fn mip_without_a_solution_keeps_its_bound() {
         let termination = of_highs(&Account {
             mip: true,
             objective: Some(f64::INFINITY),
@@ -243,21 +239,13 @@ mod tests {
             ..account(ModelStatus::TimeLimit)
         });
         assert_eq!(termination.reason(), Reason::NoSolutionFound);
-        assert_eq!((termination.objective, termination.bound), (None, Some(2.0)));
-        assert_eq!(termination.gap, None);
-    }
-
-    #[test]
-    fn the_gap_follows_the_formula_of_the_contract() {
-        assert_eq!(gap(Some(-4.0), Some(-5.0)), Some(0.25));
-        assert_eq!(gap(Some(0.0), Some(0.0)), Some(0.0));
-        assert_eq!(gap(Some(0.0), Some(-1.0)), None);
-        assert_eq!(gap(Some(1.0), None), None);
+        assert_eq!((termination.objective, termination.objective_bound), (None, Some(2.0)));
+        assert_eq!(termination.relative_gap, None);
     }
 
     proptest! {
         #[test]
-        fn no_number_is_ever_infinite_or_nan(
+        fn numbers_are_always_finite(
             status in prop::sample::select(EVERY_STATUS.to_vec()),
             mip in any::<bool>(),
             objective in prop::option::of(prop::num::f64::ANY),
@@ -265,7 +253,7 @@ mod tests {
         ) {
             let account = Account { status, mip, objective, mip_bound, node_limit: false };
             let termination = of_highs(&account);
-            for number in [termination.objective, termination.bound, termination.gap] {
+            for number in [termination.objective, termination.objective_bound, termination.relative_gap] {
                 prop_assert!(number.is_none_or(f64::is_finite));
             }
             prop_assert_ne!(termination.reason(), Reason::Unspecified);

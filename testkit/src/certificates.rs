@@ -1,4 +1,4 @@
-//! Certificates for tests, signed by CAs that are generated on the spot.
+//! Certificates for tests, signed by CAs that the tests generate.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 
-/// A CA with a key of its own.
+/// A generated CA.
 #[derive(Debug)]
 pub struct Authority {
     pem: String,
@@ -60,7 +60,7 @@ impl Authority {
 }
 
 impl Pair {
-    /// Writes `cert.pem` and `key.pem` into a folder, replacing those that are there.
+    /// Writes `cert.pem` and `key.pem` into a folder, and replaces existing ones.
     pub fn write(&self, folder: &Path) {
         fs::write(folder.join("cert.pem"), &self.cert).expect("a file");
         fs::write(folder.join("key.pem"), &self.key).expect("a file");

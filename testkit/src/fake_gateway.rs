@@ -1,4 +1,5 @@
-//! A gateway that follows a script, on a runtime of its own so that it can be killed.
+//! A scripted gateway for tests of clients. It has its own runtime, so that dropping it closes all
+//! connections, as if its process had been killed.
 #![allow(
     clippy::unwrap_used,
     clippy::new_without_default,
@@ -15,14 +16,14 @@ use std::{
 
 use futures::{StreamExt, stream, stream::BoxStream};
 use solvemesh::v1::{
-    CancelJobRequest, CancelJobResponse, Event, Finished, GetCapabilitiesRequest,
-    GetCapabilitiesResponse, GetJobRequest, GetJobResponse, Job, JobDescription, JobState, Limits,
-    ListJobsRequest, ListJobsResponse, ModelSize, Queued, ScenarioExtreme, ScenarioResult,
-    ScenarioResults, Solution, SolutionPart, SolveRequest, SolveResponse, SolveResult,
-    SolveStatistics, Solver, SolverCapabilities, SolverOption, SolverOptionType, Started,
-    SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary, Termination,
-    TerminationCount, TerminationReason, VariableKind, Verification, WatchResultsRequest,
-    WatchResultsResponse, event::Kind, watch_results_response,
+    CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
+    GetJobRequest, GetJobResponse, Job, JobDescription, JobEvent, JobFinished, JobQueued,
+    JobStarted, JobState, Lane, Limits, ListJobsRequest, ListJobsResponse, ModelSize,
+    ScenarioExtreme, ScenarioResult, ScenarioResults, Solution, SolutionPart, SolveRequest,
+    SolveResponse, SolveResult, SolveStatistics, Solver, SolverCapabilities, SolverOption,
+    SolverOptionType, SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary,
+    Termination, TerminationCount, TerminationReason, VariableKind, Verification,
+    WatchResultsRequest, WatchResultsResponse, job_event::Kind, watch_results_response,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::{
@@ -33,21 +34,22 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// What a stream of events does next.
+/// A step in the script of an event stream.
 pub enum Step {
     /// Sends a response.
     Send(Box<WatchResultsResponse>),
-    /// Ends with this status.
+    /// Ends the stream with this status.
     Fail(Status),
-    /// Waits for a cancel.
+    /// Waits until a client cancels a job.
     AwaitCancel,
-    /// Says nothing for so long.
+    /// Sends nothing for this duration.
     Linger(Duration),
-    /// Says nothing more, and stays open.
+    /// Sends nothing more, and keeps the stream open.
     Hang,
 }
 
-/// Answers, each used once, and what was asked.
+/// The scripted responses, and a record of the requests. `submits`, `gets` (errors) and `watches`
+/// (streams) are used up one by one.
 #[derive(Default)]
 pub struct Script {
     pub submits: Mutex<VecDeque<Status>>,
@@ -73,7 +75,7 @@ impl Fake {
         Self::listen("127.0.0.1:0".parse().unwrap(), script)
     }
 
-    /// One gateway after another can be started at a place.
+    /// Starts a gateway at a reserved address, where it can be replaced by another later.
     pub fn start_at(place: &Place, script: Script) -> Self {
         Self::listen(place.address, script)
     }
@@ -100,7 +102,7 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// Blocks until a cancel was asked for.
+    /// Blocks until a client has cancelled a job.
     pub fn await_cancel(&self) {
         self.cancels.lock().unwrap().blocking_recv().unwrap();
     }
@@ -108,15 +110,15 @@ impl Fake {
 
 impl Drop for Fake {
     fn drop(&mut self) {
-        // Its sockets are closed when its tasks are gone. Tests that are asynchronous
-        // themselves may not wait for that, but another thread may.
+        // Dropping the runtime waits for its tasks, which own the sockets. That would panic in
+        // the runtime of an async test, so another thread does it.
         let runtime = self.runtime.take();
         std::thread::spawn(|| drop(runtime)).join().unwrap();
     }
 }
 
-/// An address where nobody listens but who is put there: the port is taken for nobody
-/// else, because a socket that does not listen holds it.
+/// A reserved address, at which only [`Fake::start_at`] starts a listener. A bound socket that
+/// does not listen keeps other processes from getting the port.
 pub struct Place {
     pub address: SocketAddr,
     _socket: TcpSocket,
@@ -125,7 +127,7 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        // So that a listener, which std gives the same option, can share the port.
+        // Lets a listener share the port: std sets the same option on listeners.
         socket.set_reuseaddr(true).unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: socket.local_addr().unwrap(), _socket: socket }
@@ -161,7 +163,12 @@ impl JobService for Service {
         match self.script.submits.lock().unwrap().pop_front() {
             Some(status) => Err(status),
             None if validate_only => {
-                let size = ModelSize { variables: 2, constraints: 3, nonzeros: 4, integers: 1 };
+                let size = ModelSize {
+                    variable_count: 2,
+                    constraint_count: 3,
+                    nonzero_count: 4,
+                    integer_count: 1,
+                };
                 let description = JobDescription {
                     size: Some(size),
                     warnings: vec!["odd".into()],
@@ -211,7 +218,7 @@ impl JobService for Service {
     }
 
     async fn solve(&self, _: Request<SolveRequest>) -> Result<Response<SolveResponse>, Status> {
-        Err(Status::unimplemented("nobody asks for this"))
+        Err(Status::unimplemented("not used by any test"))
     }
 
     async fn get_job(
@@ -271,7 +278,7 @@ impl JobService for Service {
         let capabilities = GetCapabilitiesResponse {
             solvers: vec![highs],
             version: "9.9".into(),
-            lanes: vec!["express".into(), "standard".into()],
+            lanes: ["express", "standard"].map(|name| Lane { name: name.into() }).to_vec(),
             limits: Some(limits),
             ..GetCapabilitiesResponse::default()
         };
@@ -279,15 +286,20 @@ impl JobService for Service {
     }
 }
 
-/// A response with an event of `job-1`; its token is "after N".
+/// A response with an event of `job-1`. Its resume token is "after N", for sequence number N.
 pub fn event(sequence: i32, kind: Kind) -> Step {
     event_of("job-1", sequence, kind)
 }
 
 pub fn event_of(job_id: &str, sequence: i32, kind: Kind) -> Step {
     let attempt = i32::from(sequence > 1);
-    let event =
-        Event { job_id: job_id.into(), sequence, attempt, kind: Some(kind), ..Event::default() };
+    let event = JobEvent {
+        job_id: job_id.into(),
+        sequence,
+        attempt,
+        kind: Some(kind),
+        ..JobEvent::default()
+    };
     Step::Send(Box::new(WatchResultsResponse {
         kind: Some(watch_results_response::Kind::Event(event)),
         resume_token: format!("after {sequence}"),
@@ -295,24 +307,24 @@ pub fn event_of(job_id: &str, sequence: i32, kind: Kind) -> Step {
 }
 
 pub fn queued() -> Kind {
-    Kind::Queued(Queued::default())
+    Kind::Queued(JobQueued::default())
 }
 
 pub fn started() -> Kind {
-    Kind::Started(Started { worker: "worker-1".into(), start_objective: None })
+    Kind::Started(JobStarted { worker: "worker-1".into(), start_objective: None })
 }
 
 pub fn part(index: i32, count: i32, solution: Solution) -> Kind {
     Kind::SolutionPart(SolutionPart { index, count, solution: Some(solution) })
 }
 
-/// A batch of answers: the scenarios and their objectives, or none where they are infeasible.
+/// An event with scenario results: indices and objectives, `None` for infeasible scenarios.
 pub fn answered(answers: &[(i32, Option<f64>)]) -> Kind {
     let result = |&(index, objective): &(i32, Option<f64>)| ScenarioResult {
         index,
         reason: reason_of(objective).into(),
         objective,
-        iterations: 1,
+        iteration_count: 1,
         ..ScenarioResult::default()
     };
     Kind::ScenarioResults(ScenarioResults { results: answers.iter().map(result).collect() })
@@ -325,30 +337,38 @@ fn reason_of(objective: Option<f64>) -> TerminationReason {
     }
 }
 
-/// The end of a maximising sweep of so many scenarios, with these answers.
+/// The last event of a maximising sweep with this number of scenarios and these results.
 pub fn swept(state: JobState, scenarios: i32, answers: &[(i32, Option<f64>)]) -> Kind {
     let count = |reason| TerminationCount {
         reason: i32::from(reason),
         count: answers.iter().filter(|of| reason_of(of.1) == reason).count().try_into().unwrap(),
     };
     let extreme = |of: Option<(i32, f64)>| {
-        of.map(|(index, objective)| ScenarioExtreme { index, objective, ..Default::default() })
+        of.map(|(index, objective)| ScenarioExtreme {
+            index,
+            objective: Some(objective),
+            ..Default::default()
+        })
     };
     let solved = || answers.iter().filter_map(|&(index, objective)| Some((index, objective?)));
     let summary = SweepSummary {
-        scenarios,
-        answered: answers.len().try_into().unwrap(),
+        scenario_count: scenarios,
+        answered_count: answers.len().try_into().unwrap(),
         counts: [TerminationReason::Optimal, TerminationReason::Infeasible].map(count).to_vec(),
         best: extreme(solved().max_by(|one, other| one.1.total_cmp(&other.1))),
         worst: extreme(solved().min_by(|one, other| one.1.total_cmp(&other.1))),
-        iterations: answers.len().try_into().unwrap(),
+        iteration_count: answers.len().try_into().unwrap(),
         stopped_by: None,
     };
-    Kind::Finished(Finished { state: state.into(), sweep: Some(summary), ..Finished::default() })
+    Kind::Finished(JobFinished {
+        state: state.into(),
+        sweep_summary: Some(summary),
+        ..JobFinished::default()
+    })
 }
 
 pub fn finished(state: JobState, result: Option<SolveResult>) -> Kind {
-    Kind::Finished(Finished { state: state.into(), result, ..Finished::default() })
+    Kind::Finished(JobFinished { state: state.into(), result, ..JobFinished::default() })
 }
 
 pub fn succeeded(reason: TerminationReason) -> Kind {
@@ -357,7 +377,7 @@ pub fn succeeded(reason: TerminationReason) -> Kind {
     finished(JobState::Succeeded, Some(result))
 }
 
-/// The whole script of a job that ends like this.
+/// The script of a job whose last event is this one.
 pub fn job_that(end: Kind) -> Script {
     script([vec![event(1, queued()), event(2, started()), event(3, end)]])
 }
@@ -372,8 +392,8 @@ pub fn wyndor() -> SolveResult {
         termination: Some(Termination {
             reason: TerminationReason::Optimal.into(),
             objective: Some(3600.0),
-            bound: Some(3600.0),
-            gap: Some(0.0),
+            objective_bound: Some(3600.0),
+            relative_gap: Some(0.0),
             ..Termination::default()
         }),
         solution: Some(Solution {
@@ -385,7 +405,7 @@ pub fn wyndor() -> SolveResult {
             duals: vec![0.0, 150.0, 100.0],
             ..Solution::default()
         }),
-        verification: Some(Verification::default()),
+        verification: Some(Verification { max_violation: Some(0.0), ..Verification::default() }),
         statistics: Some(SolveStatistics {
             solve_time: Some(prost_types::Duration { seconds: 0, nanos: 250_000_000 }),
             ..SolveStatistics::default()
@@ -396,5 +416,5 @@ pub fn wyndor() -> SolveResult {
     }
 }
 
-/// Long enough for anything that is going to happen.
+/// Timeout of tests: long enough for anything that is expected to happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);

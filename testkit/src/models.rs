@@ -92,7 +92,7 @@ pub fn instance(file: &str) -> Option<LinearModel> {
     let content = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let file = ModelFile { content: content.into(), name: file.to_owned(), format: 0 };
     let model = Model { form: Some(Form::File(file)), ..Model::default() };
-    Some(read(&model, &Limits::default()).unwrap().model)
+    Some(read(model, &Limits::default()).unwrap().model.into_inner())
 }
 
 /// All models of the index.

@@ -1,9 +1,9 @@
-//! A network that breaks on purpose: a TCP proxy on the loopback that stands between two
-//! processes, and goes silent or tears what it carries.
+//! A TCP proxy on the loopback that injects network failures between two processes: silence, and
+//! resets of connections.
 //!
-//! Silence is what a cable that was pulled looks like: neither side is told anything, and
-//! what it sends waits, as TCP would send it again once the path has healed. A new
-//! connection is taken and hears nothing.
+//! Silence simulates a pulled cable. No side gets an error, and the bytes that it sends are
+//! buffered, as TCP would retransmit them once the network recovers. New connections are accepted
+//! but receive nothing.
 
 use std::{
     io,
@@ -21,12 +21,12 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// How much is read at once: the most that one direction holds.
+/// The buffer size of each direction of a connection, in bytes.
 const BUFFER: usize = 16 << 10;
-/// The most connections at once; others wait to be taken.
+/// The maximum number of concurrent connections; others wait to be accepted.
 const CONNECTIONS: usize = 256;
 
-/// A proxy. Dropped, it is gone with all that it carries.
+/// A proxy. Dropping it closes the listener and all connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -35,11 +35,11 @@ pub struct Proxy {
     task: JoinHandle<()>,
 }
 
-/// How the way through is.
+/// The state of the simulated network.
 #[derive(Clone, Copy, Debug, Default)]
 struct Path {
     silent: bool,
-    /// How often everything was torn.
+    /// The number of times that all connections were reset.
     resets: u64,
 }
 
@@ -54,28 +54,28 @@ impl Proxy {
         Self { address, path, carried, task }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops forwarding, both ways, without a word to anyone.
+    /// Stops forwarding in both directions, without an error to either side.
     pub fn silence(&self) {
         self.path.send_modify(|path| path.silent = true);
     }
 
-    /// Forwards again: first what has waited.
+    /// Resumes forwarding, starting with the buffered bytes.
     pub fn heal(&self) {
         self.path.send_modify(|path| path.silent = false);
     }
 
-    /// Tears all connections: both sides are told (RST), what was under way is lost. New
-    /// ones are carried.
+    /// Resets all connections (RST to both sides); buffered bytes are lost. New connections are
+    /// forwarded.
     pub fn reset(&self) {
         self.path.send_modify(|path| path.resets += 1);
     }
 
-    /// How many bytes it has forwarded, both ways together.
+    /// The number of bytes forwarded so far, both directions together.
     pub fn carried(&self) -> u64 {
         self.carried.load(Ordering::Relaxed)
     }
@@ -87,45 +87,46 @@ impl Drop for Proxy {
     }
 }
 
-/// Carries every connection that comes. They end with the set that holds them.
+/// Accepts and forwards connections. They are aborted when the set that holds them is dropped.
 async fn serve(
     listener: TcpListener,
     target: SocketAddr,
     path: watch::Sender<Path>,
     carried: Arc<AtomicU64>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("places never closed");
+        let permit = Arc::clone(&permits).acquire_owned().await.expect("never closed");
+        // Removes the connections that have ended.
         while connections.try_join_next().is_some() {}
-        // One that was torn before it was taken is none.
+        // An error means that the client reset the connection before it was accepted.
         let Ok((client, _)) = listener.accept().await else { continue };
         let (path, carried) = (path.subscribe(), Arc::clone(&carried));
         connections.spawn(async move {
-            // An error of either side ends both: that is all there is to it.
-            let _ = carry(client, target, path, &carried).await;
-            drop(place);
+            // An error of either side closes both; there is nobody to report it to.
+            let _ = forward(client, target, path, &carried).await;
+            drop(permit);
         });
     }
 }
 
-/// Carries one connection until one of its sides fails, both have ended, or it is torn.
-async fn carry(
+/// Forwards one connection until a side fails, both have finished, or it is reset.
+async fn forward(
     mut client: TcpStream,
     target: SocketAddr,
     mut path: watch::Receiver<Path>,
     carried: &AtomicU64,
 ) -> io::Result<()> {
     let before = path.borrow().resets;
-    let mut torn = path.clone();
+    let mut reset = path.clone();
     let mut server = tokio::select! {
-        server = reach(target, &mut path) => server?,
-        _ = torn.wait_for(|path| path.resets > before) => return client.set_zero_linger(),
+        server = connect(target, &mut path) => server?,
+        _ = reset.wait_for(|path| path.resets > before) => return client.set_zero_linger(),
     };
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let was_torn = {
+    let was_reset = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let there = pump(from_client, to_server, path.clone(), carried);
@@ -135,24 +136,24 @@ async fn carry(
                 ended?;
                 false
             }
-            _ = torn.wait_for(|path| path.resets > before) => true,
+            _ = reset.wait_for(|path| path.resets > before) => true,
         }
     };
-    if was_torn {
-        // Closed without lingering, they say so.
+    if was_reset {
+        // Without lingering, closing sends RST instead of FIN.
         client.set_zero_linger()?;
         server.set_zero_linger()?;
     }
     Ok(())
 }
 
-/// The other end, once there is a way to it.
-async fn reach(target: SocketAddr, path: &mut watch::Receiver<Path>) -> io::Result<TcpStream> {
+/// Connects to the target, once the path is not silent.
+async fn connect(target: SocketAddr, path: &mut watch::Receiver<Path>) -> io::Result<TcpStream> {
     passable(path).await;
     TcpStream::connect(target).await
 }
 
-/// Forwards one direction; its end too, but nothing while the path is silent.
+/// Forwards one direction, including its FIN, except while the path is silent.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -163,6 +164,7 @@ async fn pump(
     loop {
         passable(&mut path).await;
         let read = from.read(&mut buffer).await;
+        // The path may have become silent while this was waiting for bytes.
         passable(&mut path).await;
         match read? {
             0 => return to.shutdown().await,
@@ -176,7 +178,7 @@ async fn pump(
 
 /// Waits until the path is not silent.
 async fn passable(path: &mut watch::Receiver<Path>) {
-    // Without its proxy a connection is about to end anyway.
+    // An error means that the proxy was dropped, which also aborts this connection.
     let _ = path.wait_for(|path| !path.silent).await;
 }
 
@@ -186,10 +188,11 @@ mod tests {
 
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
-    const A_MOMENT: Duration = Duration::from_millis(100);
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    /// Long enough for an echo, had it been forwarded.
+    const QUIET: Duration = Duration::from_millis(100);
 
-    /// A server that sends back what it gets, and a proxy before it.
+    /// Starts an echo server, and a proxy in front of it.
     async fn echo() -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -204,61 +207,61 @@ mod tests {
         Proxy::to(address).await
     }
 
-    async fn say(stream: &mut TcpStream, word: &[u8; 4]) {
-        stream.write_all(word).await.expect("a way");
+    async fn send(stream: &mut TcpStream, word: &[u8; 4]) {
+        stream.write_all(word).await.expect("a connection");
     }
 
-    async fn hear(stream: &mut TcpStream) -> io::Result<[u8; 4]> {
+    async fn receive(stream: &mut TcpStream) -> io::Result<[u8; 4]> {
         let mut word = [0; 4];
-        let heard = tokio::time::timeout(SOON, stream.read_exact(&mut word)).await;
-        heard.expect("an echo").map(|_| word)
+        let received = tokio::time::timeout(TIMEOUT, stream.read_exact(&mut word)).await;
+        received.expect("an echo").map(|_| word)
     }
 
-    async fn hears_nothing(stream: &mut TcpStream) {
-        let heard = tokio::time::timeout(A_MOMENT, hear(stream)).await;
-        assert!(heard.is_err(), "heard {heard:?}");
+    async fn receives_nothing(stream: &mut TcpStream) {
+        let received = tokio::time::timeout(QUIET, receive(stream)).await;
+        assert!(received.is_err(), "received {received:?}");
     }
 
     #[tokio::test]
-    async fn what_it_carries_comes_through_and_is_counted() {
+    async fn bytes_are_forwarded_and_counted() {
         let proxy = echo().await;
         let mut stream = TcpStream::connect(proxy.address()).await.expect("a proxy");
-        say(&mut stream, b"here").await;
-        assert_eq!(hear(&mut stream).await.expect("an echo"), *b"here");
+        send(&mut stream, b"here").await;
+        assert_eq!(receive(&mut stream).await.expect("an echo"), *b"here");
         assert_eq!(proxy.carried(), 8);
-        stream.shutdown().await.expect("a goodbye");
-        assert_eq!(stream.read(&mut [0]).await.expect("a goodbye"), 0);
+        stream.shutdown().await.expect("a shutdown");
+        assert_eq!(stream.read(&mut [0]).await.expect("a shutdown"), 0);
     }
 
     #[tokio::test]
-    async fn silence_tells_nobody_and_loses_nothing() {
+    async fn silence_causes_no_error_and_loses_nothing() {
         let proxy = echo().await;
         let mut old = TcpStream::connect(proxy.address()).await.expect("a proxy");
-        say(&mut old, b"here").await;
-        hear(&mut old).await.expect("an echo");
+        send(&mut old, b"here").await;
+        receive(&mut old).await.expect("an echo");
         proxy.silence();
-        say(&mut old, b"lost").await;
+        send(&mut old, b"lost").await;
         let mut new = TcpStream::connect(proxy.address()).await.expect("a proxy");
-        say(&mut new, b"new?").await;
-        hears_nothing(&mut old).await;
-        hears_nothing(&mut new).await;
+        send(&mut new, b"new?").await;
+        receives_nothing(&mut old).await;
+        receives_nothing(&mut new).await;
         assert_eq!(proxy.carried(), 8);
         proxy.heal();
-        assert_eq!(hear(&mut old).await.expect("an echo"), *b"lost");
-        assert_eq!(hear(&mut new).await.expect("an echo"), *b"new?");
+        assert_eq!(receive(&mut old).await.expect("an echo"), *b"lost");
+        assert_eq!(receive(&mut new).await.expect("an echo"), *b"new?");
     }
 
     #[tokio::test]
-    async fn a_reset_tears_what_is_there_and_nothing_else() {
+    async fn a_reset_closes_open_connections_and_no_others() {
         let proxy = echo().await;
         let mut old = TcpStream::connect(proxy.address()).await.expect("a proxy");
-        say(&mut old, b"here").await;
-        hear(&mut old).await.expect("an echo");
+        send(&mut old, b"here").await;
+        receive(&mut old).await.expect("an echo");
         proxy.reset();
-        let torn = hear(&mut old).await.expect_err("no echo");
-        assert_eq!(torn.kind(), io::ErrorKind::ConnectionReset);
+        let error = receive(&mut old).await.expect_err("no echo");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         let mut new = TcpStream::connect(proxy.address()).await.expect("a proxy");
-        say(&mut new, b"new!").await;
-        assert_eq!(hear(&mut new).await.expect("an echo"), *b"new!");
+        send(&mut new, b"new!").await;
+        assert_eq!(receive(&mut new).await.expect("an echo"), *b"new!");
     }
 }

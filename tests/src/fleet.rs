@@ -1,28 +1,29 @@
-//! The gateways and workers of one mesh, to be broken and replaced one by one.
+//! The gateway and worker processes of one mesh, which a test can kill and replace one by
+//! one.
 
 use futures::future::join_all;
 
 use crate::{clients::Doors, mesh::Gateway, processes::Process};
 
-/// How a fleet is made.
+/// Configuration of a fleet.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How many gateways.
+    /// Number of gateways.
     pub gateways: usize,
-    /// How many workers.
+    /// Number of workers.
     pub workers: usize,
-    /// The flags of each gateway, beside where it listens and its broker.
+    /// Flags of each gateway, in addition to `--listen` and `--amqp`.
     pub gateway_flags: Vec<String>,
-    /// The flags of each worker, beside its broker.
+    /// Flags of each worker, in addition to `--amqp`.
     pub worker_flags: Vec<String>,
-    /// What to add to each URL of a broker: `heartbeat=2`, say.
+    /// Query string appended to each broker URL, for example `heartbeat=2`.
     pub amqp_options: String,
-    /// Where gateways reach the broker, if not where workers do.
+    /// Broker URL of the gateways, where it differs from that of the workers.
     pub gateway_broker: Option<String>,
 }
 
 impl Default for Plan {
-    /// Two gateways and two workers with a slot a lane.
+    /// Two gateways, and two workers with one slot in each of the two common lanes.
     fn default() -> Self {
         Self {
             gateways: 2,
@@ -36,7 +37,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// The URLs of a broker, separated by commas, each with the options.
+    /// Appends the options to each of the comma-separated broker URLs.
     fn with_options(&self, broker: &str) -> String {
         if self.amqp_options.is_empty() {
             return broker.to_owned();
@@ -53,7 +54,7 @@ impl Plan {
 /// The gateways and workers of one mesh.
 #[derive(Debug)]
 pub struct Fleet {
-    /// The gateways. One that was killed is brought back at its place.
+    /// The gateways. One that is started again after a kill keeps its index and address.
     pub gateways: Vec<Gateway>,
     /// The workers.
     pub workers: Vec<Process>,
@@ -63,7 +64,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts all of them on a broker, and waits until the gateways are ready.
+    /// Starts all processes on a broker, and waits until the gateways are ready.
     pub async fn start(broker: &str, plan: Plan) -> Self {
         let flags = borrowed(&plan.gateway_flags);
         let gateway_broker = plan.gateway_broker(broker);
@@ -77,7 +78,7 @@ impl Fleet {
         fleet
     }
 
-    /// The ways in for clients, one a gateway.
+    /// Client channels, one to each gateway.
     pub fn doors(&self) -> Doors {
         Doors::to(self.gateways.iter().map(|gateway| gateway.address))
     }
@@ -94,44 +95,48 @@ impl Fleet {
         self.workers[index] = self.new_worker();
     }
 
-    /// Kills a gateway (SIGKILL): nobody listens at its address until it is brought back.
+    /// Kills a gateway (SIGKILL). Nothing listens at its address until
+    /// [`Fleet::bring_back_gateway`].
     pub async fn kill_gateway(&mut self, index: usize) {
         self.gateways[index].process.kill().await;
     }
 
-    /// Stops a gateway in order (SIGTERM): nobody listens at its address until it is brought
-    /// back.
+    /// Stops a gateway gracefully (SIGTERM). Nothing listens at its address until
+    /// [`Fleet::bring_back_gateway`].
     pub async fn stop_gateway(&mut self, index: usize) {
-        let ended = self.gateways[index].process.terminate().await;
-        assert!(ended.success(), "a gateway that stopped in order: {ended}");
+        let status = self.gateways[index].process.terminate().await;
+        assert!(status.success(), "the gateway did not stop gracefully: {status}");
     }
 
-    /// A gateway as planned, which is not one of the fleet.
+    /// Starts another gateway with the plan's flags. It does not become part of the fleet.
     pub async fn new_gateway(&self) -> Gateway {
         Gateway::on(&self.gateway_broker, &borrowed(&self.plan.gateway_flags)).await
     }
 
-    /// Starts a gateway where one was that is gone, and waits until it is ready.
+    /// Starts a killed or stopped gateway again, at the same address, and waits until it is
+    /// ready.
     pub async fn bring_back_gateway(&mut self, index: usize) {
         let address = self.gateways[index].address;
         let flags = borrowed(&self.plan.gateway_flags);
         self.gateways[index] = Gateway::again(address, &self.gateway_broker, &flags).await;
     }
 
-    /// A worker as planned, which is not one of the fleet.
+    /// Starts another worker with the plan's flags. It does not become part of the fleet.
     pub fn new_worker(&self) -> Process {
         self.worker_with(&borrowed(&self.plan.worker_flags))
     }
 
-    /// A worker with flags of its own beside its broker, which is not one of the fleet.
+    /// Starts a worker with these flags and the fleet's broker. It does not become part of the
+    /// fleet.
     pub fn worker_with(&self, flags: &[&str]) -> Process {
         let flags = [&["--amqp", &self.broker][..], flags].concat();
         Process::start("solvemesh-worker", &flags).0
     }
 
-    /// The place of the worker that an attempt's start names, if it is one of the fleet.
+    /// The index of the worker with this name, as `AttemptStarted` carries it, if it is part of
+    /// the fleet.
     pub fn place(&self, worker: &str) -> Option<usize> {
-        // The name ends in the process's id.
+        // A worker's default name ends in its process id.
         let id: u32 = worker.rsplit('-').next()?.parse().ok()?;
         self.workers.iter().position(|worker| worker.id() == id)
     }

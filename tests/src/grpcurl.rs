@@ -1,4 +1,4 @@
-//! `grpcurl`, with which people call a gateway from a terminal.
+//! Runs `grpcurl`, with which people call a gateway from a terminal.
 
 use std::{
     env,
@@ -11,11 +11,11 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{mesh::Gateway, within};
 
-/// Where `scripts/setup` puts it, or where `SOLVEMESH_GRPCURL` says that it is.
+/// The path of `grpcurl`: `SOLVEMESH_GRPCURL`, or else where `scripts/setup` installs it.
 ///
 /// # Panics
 ///
-/// When it is not there: the tests that call it are not skipped.
+/// If there is no such file: the tests that need it fail instead of being skipped.
 pub fn program() -> PathBuf {
     let path = env::var_os("SOLVEMESH_GRPCURL").map_or_else(
         || {
@@ -31,7 +31,8 @@ pub fn program() -> PathBuf {
     path
 }
 
-/// Runs it on a gateway, in plain text, and with what it is to send on its input.
+/// Runs it against a gateway, without TLS. A non-empty `input` is the request, which grpcurl
+/// reads from its standard input.
 pub async fn run(gateway: &Gateway, arguments: &[&str], input: &str) -> Output {
     let address = gateway.address.to_string();
     let mut child = Command::new(program())
@@ -51,11 +52,11 @@ pub async fn run(gateway: &Gateway, arguments: &[&str], input: &str) -> Output {
     within(Duration::from_secs(60), "grpcurl", child.wait_with_output()).await.expect("an output")
 }
 
-/// Runs it, and tells what it printed.
+/// Runs it and returns its standard output.
 ///
 /// # Panics
 ///
-/// When it fails.
+/// If it exits with an error.
 pub async fn output(gateway: &Gateway, arguments: &[&str], input: &str) -> String {
     let output = run(gateway, arguments, input).await;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -63,7 +64,7 @@ pub async fn output(gateway: &Gateway, arguments: &[&str], input: &str) -> Strin
     String::from_utf8(output.stdout).expect("output in UTF-8")
 }
 
-/// Calls a method of the job service, and reads the messages that it answers.
+/// Calls a method of the job service and returns the messages of the response.
 pub async fn call(gateway: &Gateway, method: &str, request: &str) -> Vec<serde_json::Value> {
     let method = format!("solvemesh.v1.JobService/{method}");
     let text = output(gateway, &[&method], request).await;

@@ -1,5 +1,5 @@
-//! What the clients of a mesh did and saw: every submission that was tried and how it was
-//! answered, every event that a watcher was told, and when something was broken.
+//! The record of what the clients of a mesh did and saw: every submission and its answer,
+//! every event that a watcher received, and the times of injected faults.
 
 use std::{
     collections::BTreeSet,
@@ -7,44 +7,47 @@ use std::{
     time::{Duration, Instant},
 };
 
-use solvemesh::v1::Event;
+use solvemesh::v1::JobEvent;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::payload::Payload;
 
-/// The domain of what a gateway itself says; all else comes from the transport.
+/// The `ErrorInfo` domain of a gateway's own errors. A status without it comes from the
+/// transport.
 const DOMAIN: &str = "solvemesh.dev";
 
-/// All that was done and seen. Times count from its beginning.
+/// Everything that the clients did and saw. Times count from the creation of the
+/// [`Recorder`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// Every call of `SubmitJob`, in the order of asking.
+    /// Every call of `SubmitJob`, in the order of sending.
     pub calls: Vec<Call>,
-    /// Every watch, in the order of beginning.
+    /// Every watch, in the order of starting.
     pub watches: Vec<Watch>,
-    /// When something was broken.
+    /// When each fault was injected.
     pub faults: Vec<Duration>,
 }
 
 /// One call of `SubmitJob`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The same for all calls that mean the same job.
+    /// The same for all calls that submit the same job.
     pub request_id: String,
-    /// The gateway that was asked.
+    /// Index of the gateway that was called.
     pub gateway: usize,
     /// What was submitted.
     pub payload: Payload,
     /// When it was sent.
     pub asked: Duration,
-    /// When the answer came; nothing while it is awaited, or when it was given up.
+    /// When the answer arrived or the call timed out. `None` while the call is in flight, or
+    /// if it was dropped.
     pub answered: Option<Duration>,
-    /// What was answered.
+    /// The answer.
     pub answer: Answer,
 }
 
-/// How a submission was answered.
+/// The outcome of a submission, as far as its client knows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// The job was accepted: it must never be lost.
@@ -54,72 +57,73 @@ pub enum Answer {
     },
     /// Its request id belongs to another payload.
     Taken {
-        /// The job that has it.
+        /// The job that has this request id.
         job_id: String,
     },
-    /// The gateway said that the job was not accepted.
+    /// The gateway reported that it did not accept the job.
     Refused {
-        /// The status.
+        /// The status code.
         code: Code,
-        /// The stable name of the cause.
+        /// The reason of the `ErrorInfo`.
         reason: String,
     },
-    /// There may be such a job, or not.
+    /// The job may have been accepted or not.
     Unknown {
-        /// The stable name of the cause, where a gateway said so; else what the transport
-        /// said, if anything.
+        /// The reason of the `ErrorInfo`, if a gateway sent one; else the status of the
+        /// transport. Empty without a status.
         why: String,
     },
 }
 
-/// What one watcher was told, over as many streams as it took.
+/// What one watcher received, over all the streams that it opened one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
     /// The jobs that it watched.
     pub jobs: BTreeSet<String>,
-    /// The events in the order of their coming.
+    /// The events, in the order of arrival.
     pub sights: Vec<Sight>,
-    /// Why its stream was cut, each time that it was: the stable name of the gateway's
-    /// cause, or what the transport said.
+    /// Why each of its streams that was cut before the end failed: the reason of the
+    /// gateway's `ErrorInfo`, or the status of the transport.
     pub cuts: Vec<String>,
     /// How it ended.
     pub end: WatchEnd,
 }
 
-/// One event that a watcher was told.
+/// One event that a watcher received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sight {
-    /// Which gateway told it.
+    /// Index of the gateway that sent it.
     pub gateway: usize,
-    /// When.
+    /// When it arrived.
     pub at: Duration,
-    /// What.
-    pub event: Event,
+    /// The event.
+    pub event: JobEvent,
 }
 
 /// How a watch ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchEnd {
-    /// It did not: what it saw is the beginning.
+    /// It has not ended yet: more events may follow.
     Open,
-    /// The gateway ended the stream: all jobs have ended.
+    /// The gateway ended the stream, because all jobs have finished.
     Complete,
-    /// The watcher did: nothing happened for too long.
+    /// The watcher timed out: no event arrived for too long.
     GivenUp,
-    /// A gateway refused it, and no retry would help.
+    /// A gateway refused it with a permanent error.
     Refused {
-        /// The stable name of the cause.
+        /// The reason of the gateway's `ErrorInfo`.
         reason: String,
     },
 }
 
 impl Answer {
-    /// What a status says about a submission.
+    /// Classifies the status of a failed submission.
     pub fn of(status: &Status) -> Self {
         let details = status.get_error_details();
-        let told = details.error_info().filter(|info| info.domain == DOMAIN);
-        let Some(info) = told else { return Self::Unknown { why: format!("{status:?}") } };
+        let info = details.error_info().filter(|info| info.domain == DOMAIN);
+        let Some(info) = info else { return Self::Unknown { why: format!("{status:?}") } };
         match info.reason.as_str() {
+            // The gateway timed out and does not know whether the job was accepted.
             why @ ("OUTCOME_UNKNOWN" | "TOOK_TOO_LONG") => Self::Unknown { why: why.to_owned() },
             "REQUEST_ID_TAKEN" => {
                 Self::Taken { job_id: info.metadata.get("job_id").cloned().unwrap_or_default() }
@@ -128,7 +132,7 @@ impl Answer {
         }
     }
 
-    /// Whether it is worth asking again.
+    /// Whether a retry may have another outcome.
     pub fn passes(&self) -> bool {
         match self {
             Self::Acknowledged { .. } | Self::Taken { .. } => false,
@@ -140,32 +144,33 @@ impl Answer {
     }
 }
 
-/// The stable name of the cause that a gateway told; else all of the status.
+/// The reason of a gateway's `ErrorInfo`; without one, the whole status as text.
 pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();
-    let told = details.error_info().filter(|info| info.domain == DOMAIN);
-    told.map_or_else(|| format!("{status:?}"), |info| info.reason.clone())
+    let info = details.error_info().filter(|info| info.domain == DOMAIN);
+    info.map_or_else(|| format!("{status:?}"), |info| info.reason.clone())
 }
 
-/// Writes a history, from many tasks at once.
+/// Records a history. Many tasks use it concurrently.
 #[derive(Debug)]
 pub struct Recorder {
-    begun: Instant,
+    started: Instant,
     history: Mutex<History>,
 }
 
-/// A call or a watch that is being recorded.
+/// Handle of a call or a watch that is being recorded: its index in the history.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry(usize);
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { begun: Instant::now(), history: Mutex::default() }
+        Self { started: Instant::now(), history: Mutex::default() }
     }
 }
 
 impl Recorder {
-    /// A call is about to be sent: until it is answered its outcome is unknown.
+    /// Records a call that is about to be sent. Its outcome is unknown until
+    /// [`Recorder::answer`].
     pub fn ask(&self, gateway: usize, request_id: &str, payload: Payload) -> Entry {
         let call = Call {
             request_id: request_id.to_owned(),
@@ -180,14 +185,14 @@ impl Recorder {
         Entry(history.calls.len() - 1)
     }
 
-    /// A call was answered.
+    /// Records the answer to a call.
     pub fn answer(&self, call: Entry, answer: Answer) {
         let now = self.now();
         let call = &mut self.lock().calls[call.0];
         (call.answered, call.answer) = (Some(now), answer);
     }
 
-    /// A watch begins.
+    /// Records the start of a watch.
     pub fn watch(&self, jobs: &[String]) -> Entry {
         let jobs = jobs.iter().cloned().collect();
         let watch = Watch { jobs, sights: Vec::new(), cuts: Vec::new(), end: WatchEnd::Open };
@@ -196,23 +201,23 @@ impl Recorder {
         Entry(history.watches.len() - 1)
     }
 
-    /// A watcher was told an event by a gateway.
-    pub fn see(&self, watch: Entry, gateway: usize, event: Event) {
+    /// Records an event that a watcher received from a gateway.
+    pub fn see(&self, watch: Entry, gateway: usize, event: JobEvent) {
         let at = self.now();
         self.lock().watches[watch.0].sights.push(Sight { gateway, at, event });
     }
 
-    /// A watcher's stream was cut.
+    /// Records that a watcher's stream was cut before the end.
     pub fn cut(&self, watch: Entry, why: String) {
         self.lock().watches[watch.0].cuts.push(why);
     }
 
-    /// A watch ended.
+    /// Records the end of a watch.
     pub fn end(&self, watch: Entry, end: WatchEnd) {
         self.lock().watches[watch.0].end = end;
     }
 
-    /// Something is being broken now. Tells when.
+    /// Records that a fault is injected now, and returns the time.
     pub fn fault(&self) -> Duration {
         let now = self.now();
         self.lock().faults.push(now);
@@ -224,13 +229,13 @@ impl Recorder {
         self.lock().acknowledged().into_iter().map(str::to_owned).collect()
     }
 
-    /// What is recorded so far.
+    /// A copy of everything recorded so far.
     pub fn history(&self) -> History {
         self.lock().clone()
     }
 
     fn now(&self) -> Duration {
-        self.begun.elapsed()
+        self.started.elapsed()
     }
 
     fn lock(&self) -> MutexGuard<'_, History> {

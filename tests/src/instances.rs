@@ -19,13 +19,13 @@ pub struct Instance {
     pub file: String,
     /// Whether it is a mixed-integer model.
     pub integer: bool,
-    /// What is published about it.
+    /// The published answer.
     pub expected: Expected,
     /// Whether a minute is enough to solve it.
     pub finishes: bool,
 }
 
-/// What is known about a model.
+/// The published answer of a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expected {
     /// It has an optimum of this objective.
@@ -34,7 +34,7 @@ pub enum Expected {
     Infeasible,
 }
 
-/// A small file of `edge.csv` that probes a reader.
+/// A small file of `edge.csv`: an edge case for readers of model files.
 #[derive(Clone, Debug)]
 pub struct Edge {
     /// Its path in the folder.
@@ -44,7 +44,7 @@ pub struct Edge {
 }
 
 impl Instances {
-    /// The folder, if there is one.
+    /// The folder, if `SOLVEMESH_INSTANCES` names one.
     pub fn find() -> Option<Self> {
         Some(Self { folder: solvemesh_testkit::instances::folder()? })
     }
@@ -54,7 +54,7 @@ impl Instances {
         self.table("index.csv").iter().map(Instance::read).collect()
     }
 
-    /// The files that probe a reader.
+    /// The edge cases.
     pub fn edges(&self) -> Vec<Edge> {
         let read = |row: &Row| Edge { file: row["file"].clone(), class: row["class"].clone() };
         self.table("edge.csv").iter().map(read).collect()
@@ -103,7 +103,7 @@ impl Instance {
     }
 }
 
-/// The fields of a line of comma-separated values, some in double quotes.
+/// Splits a line of CSV into its fields, some of which may be in double quotes.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;

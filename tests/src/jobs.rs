@@ -1,28 +1,29 @@
-//! What a test does with jobs: submit, watch, and look at how they ended.
+//! Submits jobs, watches them, and reads their results.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use prost::Message;
 use solvemesh::v1::{
-    Event, Finished, Model, Solution, SolveOptions, SolveResult, SubmitJobRequest, Termination,
-    WatchResultsRequest, WatchResultsResponse, event::Kind, watch_results_response,
+    JobEvent, JobFinished, Model, Solution, SolveOptions, SolveResult, SubmitJobRequest,
+    Termination, WatchResultsRequest, WatchResultsResponse, job_event::Kind,
+    watch_results_response,
 };
 use tonic::{Code, Status, Streaming};
 
 use crate::{mesh::Api, within};
 
-/// The most that a gateway may put into one message.
+/// Maximum size of a message from a gateway, in bytes.
 pub const MESSAGE_LIMIT: usize = 1 << 20;
 
-/// How long a test waits for a job that should end.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Timeout for the next event of a job.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A request to solve a model with the defaults.
 pub fn request(model: Model) -> SubmitJobRequest {
     SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
 }
 
-/// A request to solve a model within so many seconds, to a gap of 0.
+/// A request to solve a model to a gap of 0, with a time limit in seconds.
 pub fn exact(model: Model, seconds: u64) -> SubmitJobRequest {
     let options = SolveOptions {
         time_limit: Some(Duration::from_secs(seconds).try_into().expect("a time limit")),
@@ -32,7 +33,7 @@ pub fn exact(model: Model, seconds: u64) -> SubmitJobRequest {
     SubmitJobRequest { options: Some(options), ..request(model) }
 }
 
-/// Submits a job, and tells its id.
+/// Submits a job and returns its id.
 pub async fn submit(api: &Api, request: SubmitJobRequest) -> String {
     let response = api.clone().submit_job(request).await.expect("an accepted job");
     let job = response.into_inner().job.expect("a job");
@@ -40,7 +41,7 @@ pub async fn submit(api: &Api, request: SubmitJobRequest) -> String {
     job.job_id
 }
 
-/// Submits what should be refused, and tells how it was.
+/// Submits a job that must be refused with `INVALID_ARGUMENT`, and returns the status.
 pub async fn refusal(api: &Api, request: SubmitJobRequest) -> Status {
     match api.clone().submit_job(request).await {
         Ok(response) => panic!("accepted: {:?}", response.into_inner()),
@@ -51,21 +52,21 @@ pub async fn refusal(api: &Api, request: SubmitJobRequest) -> Status {
     }
 }
 
-/// What one watcher sees of one job.
+/// A watch of one job.
 #[derive(Debug)]
 pub struct Watch {
     stream: Streaming<WatchResultsResponse>,
-    /// The events so far, each with the token that goes on after it.
-    pub seen: Vec<(Event, String)>,
+    /// The events so far, each with the token that resumes after it.
+    pub seen: Vec<(JobEvent, String)>,
 }
 
 impl Watch {
-    /// Begins to watch a job.
+    /// Starts to watch a job.
     pub async fn begin(api: &Api, job_id: &str) -> Self {
         Self::resume(api, job_id, "").await
     }
 
-    /// Goes on watching a job after a token.
+    /// Resumes the watch of a job after a token.
     pub async fn resume(api: &Api, job_id: &str, token: &str) -> Self {
         let request = WatchResultsRequest {
             job_ids: vec![job_id.to_owned()],
@@ -77,9 +78,9 @@ impl Watch {
     }
 
     /// The next event; `None` at the end of the stream.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<JobEvent> {
         loop {
-            let message = within(PATIENCE, "an event", self.stream.message());
+            let message = within(EVENT_TIMEOUT, "an event", self.stream.message());
             let response = message.await.expect("a stream without an error")?;
             assert!(response.encoded_len() <= MESSAGE_LIMIT, "a message over 1 MiB");
             if let Some(watch_results_response::Kind::Event(event)) = response.kind {
@@ -89,8 +90,8 @@ impl Watch {
         }
     }
 
-    /// Watches until an event of the kind that `wanted` tells.
-    pub async fn until(&mut self, wanted: impl Fn(&Kind) -> bool) -> Event {
+    /// Reads up to the first event for which `wanted` is true, and returns it.
+    pub async fn until(&mut self, wanted: impl Fn(&Kind) -> bool) -> JobEvent {
         while let Some(event) = self.next().await {
             if event.kind.as_ref().is_some_and(&wanted) {
                 return event;
@@ -99,7 +100,7 @@ impl Watch {
         panic!("the stream ended before: {:?}", self.seen);
     }
 
-    /// Watches to the end.
+    /// Reads to the end of the stream.
     pub async fn finish(mut self) -> Story {
         while self.next().await.is_some() {}
         Story::new(self.seen.into_iter().map(|(event, _)| event).collect())
@@ -109,19 +110,24 @@ impl Watch {
 /// All events of one job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Story {
-    /// In order.
-    pub events: Vec<Event>,
-    /// The last one.
-    pub finished: Finished,
+    /// The events, in order.
+    pub events: Vec<JobEvent>,
+    /// The outcome, which the last event carries.
+    pub finished: JobFinished,
 }
 
 impl Story {
-    /// Checks what every story has in common: numbers from 1 without gaps but those
-    /// that are told, first queued, and one end, at the end.
-    pub fn new(events: Vec<Event>) -> Self {
+    /// Checks what holds for the events of every job: sequence numbers count from 1, and
+    /// `skipped` accounts for each gap; `Queued` is first; there is one `Finished`, and it is
+    /// last.
+    pub fn new(events: Vec<JobEvent>) -> Self {
         let mut last = 0;
         for event in &events {
-            assert_eq!(event.sequence, last + event.skipped + 1, "sequence numbers of {events:?}");
+            assert_eq!(
+                event.sequence,
+                last + event.skipped_count + 1,
+                "sequence numbers of {events:?}"
+            );
             last = event.sequence;
         }
         assert!(matches!(events[0].kind, Some(Kind::Queued(_))), "first queued: {events:?}");
@@ -133,13 +139,13 @@ impl Story {
         }
     }
 
-    /// The attempts that started.
+    /// The numbers of the attempts that started.
     pub fn attempts(&self) -> Vec<i32> {
-        let started = |event: &&Event| matches!(event.kind, Some(Kind::Started(_)));
+        let started = |event: &&JobEvent| matches!(event.kind, Some(Kind::Started(_)));
         self.events.iter().filter(started).map(|event| event.attempt).collect()
     }
 
-    /// What came out.
+    /// The result of a job that has one.
     pub fn result(&self) -> &SolveResult {
         self.finished.result.as_ref().unwrap_or_else(|| panic!("no result: {:?}", self.finished))
     }
@@ -154,14 +160,14 @@ impl Story {
         self.termination().objective.unwrap_or_else(|| panic!("no objective: {self:?}"))
     }
 
-    /// The solution by names, put together from its parts where it came in parts.
+    /// The solution by variable name, joined from its parts where it was split.
     pub fn values(&self) -> BTreeMap<String, f64> {
         self.solutions()
             .flat_map(|part| part.variable_names.iter().cloned().zip(part.values.iter().copied()))
             .collect()
     }
 
-    /// The parts of the solution; the whole counts as one.
+    /// The parts of the solution. A solution that was not split is one part.
     pub fn solutions(&self) -> impl Iterator<Item = &Solution> {
         let parts = self.events.iter().filter_map(|event| match &event.kind {
             Some(Kind::SolutionPart(part)) => part.solution.as_ref(),
@@ -170,9 +176,9 @@ impl Story {
         parts.chain(self.result().solution.as_ref())
     }
 
-    /// The worst violation that the independent check found.
+    /// The largest violation that the verification found.
     pub fn max_violation(&self) -> f64 {
-        self.result().verification.as_ref().expect("a verification").max_violation
+        self.result().verification.as_ref().expect("a verification").max_violation()
     }
 }
 

@@ -1,8 +1,8 @@
-//! What the end-to-end tests are made of: real processes, a real broker, real
-//! models, and the clients that people use.
+//! Support for the end-to-end tests: real processes, a real broker, real models, and the
+//! clients that people use.
 //!
-//! Everything here panics when it fails: a test has nothing better to do, and a
-//! panicking test shows the logs of its processes.
+//! Everything here panics on failure, because a panicking test prints the logs of its
+//! processes (see [`processes::Process`]).
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub mod web;
 
 pub use solvemesh_testkit::{certificates, proxy, rabbit};
 
-/// What a future brings, if it brings it in time.
+/// Awaits a future with a timeout. `what` names in the panic message what was awaited.
 ///
 /// # Panics
 ///
-/// When it does not.
+/// After `limit`.
 pub async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(limit, future).await {
         Ok(value) => value,

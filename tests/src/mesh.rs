@@ -1,4 +1,4 @@
-//! A mesh of gateways and workers, with a broker between them or in one process.
+//! Gateways and workers of a mesh, with a broker between them or embedded in one process.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -27,7 +27,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with workers of its own and no broker.
+    /// Starts a gateway with embedded workers and no broker.
     pub async fn embedded(flags: &[&str]) -> Self {
         Self::start("127.0.0.1:0", flags).await
     }
@@ -37,7 +37,7 @@ impl Gateway {
         Self::start("127.0.0.1:0", &[&["--amqp", broker], flags].concat()).await
     }
 
-    /// Starts a gateway on a broker at an address where another one was.
+    /// Starts a gateway on a broker, at the address of an earlier one.
     pub async fn again(address: SocketAddr, broker: &str, flags: &[&str]) -> Self {
         Self::start(&address.to_string(), &[&["--amqp", broker], flags].concat()).await
     }
@@ -71,7 +71,7 @@ impl Gateway {
     }
 }
 
-/// Waits until a gateway has read the log.
+/// Waits until the health service reports SERVING: the gateway has then read the log.
 async fn serving(mut health: HealthClient<Channel>) {
     let request = HealthCheckRequest { service: "solvemesh.v1.JobService".to_owned() };
     let mut changes = health.watch(request).await.expect("a health service").into_inner();
@@ -83,7 +83,7 @@ async fn serving(mut health: HealthClient<Channel>) {
     panic!("the health service ended its stream");
 }
 
-/// Starts a worker on a broker, with one slot a lane.
+/// Starts a worker on a broker, with one slot in each of the two common lanes.
 pub fn worker(broker: &str) -> Process {
     let flags = ["--amqp", broker, "--slots", "express=1,standard=1"];
     Process::start("solvemesh-worker", &flags).0

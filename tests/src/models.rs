@@ -8,7 +8,7 @@ use solvemesh::v1::{
 
 /// The optimum of [`wyndor`] for a profit rate of windows: objective, doors, windows.
 ///
-/// Two vertices of the polygon compete: (2, 6) from 200 on, (4, 3) up to there.
+/// One of two vertices is optimal: (2, 6) at rates of 200 and more, (4, 3) below.
 pub fn wyndor_optimum(rate: f64) -> (f64, f64, f64) {
     let (doors, windows) = if rate >= 200.0 { (2.0, 6.0) } else { (4.0, 3.0) };
     (300.0 * doors + rate * windows, doors, windows)
@@ -29,7 +29,7 @@ pub fn wyndor(rate: f64) -> Model {
     }))
 }
 
-/// The same with named terms.
+/// [`wyndor`] with named terms.
 pub fn wyndor_named(rate: f64) -> Model {
     let variable = |name: &str, objective| NamedVariable {
         name: name.to_owned(),
@@ -90,9 +90,10 @@ pub fn file(name: &str, content: impl Into<Bytes>) -> Model {
 }
 
 /// A market split problem: choose among `columns` binaries so that each of `rows`
-/// random sums comes as close to one half of its total as can be. Feasible at once,
-/// and with 5 rows and 40 columns not proven optimal within hours.
+/// random sums comes as close to one half of its total as possible. Every choice is
+/// feasible, but with 5 rows and 40 columns optimality is not proven within hours.
 pub fn market_split(rows: usize, columns: usize) -> Model {
+    // Xorshift with a fixed seed: the same model in every run.
     let mut state = 88_172_645_463_325_252_u64;
     let mut random = || {
         state ^= state << 13;
@@ -131,9 +132,8 @@ pub fn market_split(rows: usize, columns: usize) -> Model {
     form(Form::Linear(model))
 }
 
-/// An LP whose only difficulty is its size: `groups` rows of ten variables each, at
-/// least 1 a row, at the least cost. Its optimum is the number of groups, or that
-/// of each group's cheapest variable, which costs 1.
+/// An easy LP of any size: `groups` rows of ten variables each, whose sum is at least 1, at
+/// minimum cost. The cheapest variable of each row costs 1, so the optimum is `groups`.
 pub fn wide(groups: usize) -> Model {
     let columns = groups * 10;
     form(Form::Linear(LinearModel {
@@ -146,8 +146,8 @@ pub fn wide(groups: usize) -> Model {
     }))
 }
 
-/// An LP of `columns` variables between 1 and 2 + j % 7 that cost 1, or gain 1 where j is odd.
-/// A few rows hold some of them together, and bind none.
+/// An LP of `columns` variables. Variable j is between 1 and 2 + j % 7 and costs 1, or -1
+/// where j is odd. Its few rows are never binding, so each variable is at a bound.
 pub fn separable(columns: usize) -> Model {
     const ROWS: usize = 8;
     form(Form::Linear(LinearModel {
@@ -162,7 +162,7 @@ pub fn separable(columns: usize) -> Model {
     }))
 }
 
-/// The optimum of [`separable`] at one variable.
+/// The value of one variable in the optimum of [`separable`].
 pub fn separable_optimum(column: usize) -> f64 {
     if column.is_multiple_of(2) { 1.0 } else { 2.0 + (column % 7) as f64 }
 }
@@ -172,5 +172,5 @@ fn index(value: usize) -> i32 {
 }
 
 fn form(form: Form) -> Model {
-    Model { name: String::new(), form: Some(form), ..Model::default() }
+    Model { name: String::new(), form: Some(form) }
 }

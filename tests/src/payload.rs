@@ -1,17 +1,18 @@
-//! What the fault suite submits, and what must come out of it.
+//! The jobs that the fault suite submits, and the check of their results.
 
 use std::time::Duration;
 
 use solvemesh::v1::{
-    Finished, JobState, Model, SolveOptions, SubmitJobRequest, TerminationLimit, TerminationReason,
+    JobFinished, JobState, Model, SolveOptions, SubmitJobRequest, TerminationLimit,
+    TerminationReason,
 };
 
 use crate::{jobs::agree, models};
 
-/// The worst violation of a solution that is accepted.
+/// Maximum violation of a solution that passes.
 const TOLERANCE: f64 = 1e-6;
 
-/// What a job is to solve.
+/// The model of a job, with its options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Payload {
     /// The product mix of Wyndor Glass, which takes a moment.
@@ -19,22 +20,23 @@ pub enum Payload {
         /// The profit rate of windows.
         rate: f64,
     },
-    /// A market split, which takes all of its time limit.
+    /// A market split problem, which runs until its time limit.
     Long {
-        /// Tells it from others.
+        /// Makes the name unique.
         number: usize,
         /// The time limit.
         limit: Duration,
     },
     /// A linear model whose solution is too large for one message.
     Wide {
-        /// Its rows; ten variables each.
+        /// Number of rows, of ten variables each.
         groups: usize,
     },
 }
 
 impl Payload {
-    /// The model's name, which tells it from every other one: the log has it too.
+    /// The name of the model. It is unique to the payload: the checker compares it with the
+    /// name in the log.
     pub fn name(&self) -> String {
         match self {
             Self::Wyndor { rate } => format!("wyndor at {rate}"),
@@ -43,7 +45,7 @@ impl Payload {
         }
     }
 
-    /// The submission of it.
+    /// The request that submits it.
     pub fn request(&self, request_id: &str) -> SubmitJobRequest {
         let (model, options) = match *self {
             Self::Wyndor { rate } => (models::wyndor(rate), SolveOptions::default()),
@@ -65,8 +67,9 @@ impl Payload {
         }
     }
 
-    /// What is wrong with the result of a job that SUCCEEDED, if anything.
-    pub fn fault(&self, finished: &Finished) -> Option<String> {
+    /// Checks the outcome of a job that must have SUCCEEDED. Returns what is wrong, if
+    /// anything.
+    pub fn fault(&self, finished: &JobFinished) -> Option<String> {
         if finished.state() != JobState::Succeeded {
             return Some(format!("it is {}", finished.state().as_str_name()));
         }
@@ -76,9 +79,12 @@ impl Payload {
         };
         let reason = termination.reason();
         if termination.objective.is_some()
-            && result.verification.as_ref().is_none_or(|check| check.max_violation > TOLERANCE)
+            && result
+                .verification
+                .as_ref()
+                .is_none_or(|check| check.max_violation > Some(TOLERANCE))
         {
-            return Some(format!("the solution does not hold: {:?}", result.verification));
+            return Some(format!("the solution violates the model: {:?}", result.verification));
         }
         match (*self, termination.objective) {
             (Self::Wyndor { rate }, Some(objective))
@@ -92,13 +98,14 @@ impl Payload {
             {
                 None
             }
-            // No choice falls below 0, and none is proven to come down to it.
+            // The objective is a sum of deviations, so at least 0. Optimality is not proven
+            // within the time limit.
             (Self::Long { .. }, Some(objective))
                 if reason == TerminationReason::Feasible && objective >= -TOLERANCE =>
             {
                 None
             }
-            // Stopped by force before it told of a solution.
+            // The solver process was killed before it reported a solution.
             (Self::Long { .. }, None)
                 if reason == TerminationReason::NoSolutionFound
                     && termination.limit() == TerminationLimit::Time =>

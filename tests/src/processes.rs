@@ -18,10 +18,11 @@ use tokio::{
 
 use crate::within;
 
-/// How many lines of a log's end are shown when its test failed, and how many of the
-/// warnings before.
+/// Number of lines of a log that are printed when its test fails: this many from its end,
+/// and this many warnings from before.
 const SHOWN: usize = 40;
 
+/// The peak resident memory of a process, in bytes.
 fn peak(id: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -35,7 +36,7 @@ fn peak(id: &str) -> Option<u64> {
 /// When it has not been built: `cargo build --workspace` does.
 pub fn program(name: &str) -> PathBuf {
     let this = env::current_exe().expect("the path of this program");
-    // A test lies in target/PROFILE/deps, a program in target/PROFILE.
+    // A test binary is in target/PROFILE/deps, the programs are in target/PROFILE.
     let folders = this.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| {
@@ -47,8 +48,8 @@ pub fn program(name: &str) -> PathBuf {
     })
 }
 
-/// A command that runs one of the project's programs with an environment that
-/// configures nothing.
+/// A command that runs one of the project's programs without the `SOLVEMESH_` variables of
+/// the environment, which would change its configuration.
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     for (key, _) in env::vars_os().filter(|(key, _)| is_ours(key)) {
@@ -62,7 +63,8 @@ fn is_ours(key: &OsStr) -> bool {
     key.to_string_lossy().starts_with("SOLVEMESH_")
 }
 
-/// A gateway or a worker. Dropped, it is killed; if its test failed, its log is shown.
+/// A running gateway or worker. Dropping it kills it; during a panic, that is if its test
+/// failed, it also prints its log.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -71,7 +73,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program.
+    /// Starts a program. Returns it with its standard output; its log goes to a file.
     pub fn start(program: &str, arguments: &[&str]) -> (Self, BufReader<ChildStdout>) {
         let folder = TempDir::new().expect("a temporary folder");
         let log = File::create(folder.path().join("log")).expect("a file for the log");
@@ -91,21 +93,22 @@ impl Process {
         self.child.id().expect("a process that runs")
     }
 
-    /// How long it has computed so far, without its children.
+    /// The CPU time that it has used so far, without its children.
     pub fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("its figures");
-        // The name before them may have anything in it but the last parenthesis.
+        // The figures follow the program's name, which is in parentheses and may itself
+        // contain any character.
         let figures = stat.rsplit_once(')').map_or("", |(_, figures)| figures);
-        // Clock ticks in user and in kernel mode, of which Linux tells 100 a second.
+        // Clock ticks in user and in kernel mode; Linux reports 100 a second.
         let ticks = figures.split_whitespace().skip(11).take(2);
         let ticks = ticks.map(|count| count.parse::<u64>().expect("a count of ticks"));
         Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
-    /// The most memory that it has had so far, in bytes, and so its children.
+    /// The peak resident memory of the process, and of each of its children, in bytes.
     pub fn peak_memory(&self) -> (u64, Vec<u64>) {
         let id = self.id();
-        // Linux tells the children by the thread that started each.
+        // Linux lists the children by the thread that started them.
         let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
         let children = threads.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
         let children: Vec<String> = children.collect();
@@ -119,12 +122,12 @@ impl Process {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Kills it as the kernel would (SIGKILL), and waits until it is gone.
+    /// Kills it (SIGKILL), and waits until it has exited.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("a process to kill");
     }
 
-    /// Asks it to stop (SIGTERM), and waits until it has.
+    /// Stops it (SIGTERM), and waits up to a minute until it has exited.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(libc::SIGTERM);
         self.ended(Duration::from_secs(60)).await
@@ -132,25 +135,25 @@ impl Process {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) {
-        // The child was not waited for, so the id is still its own.
+        // The child was not waited for, so its id can't have been reused.
         assert!(send(self.id(), signal), "{} can't be sent signal {signal}", self.name);
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has exited.
     ///
     /// # Panics
     ///
-    /// When it takes longer than `limit`.
+    /// After `limit`.
     pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
         within(limit, "a process to stop", self.child.wait()).await.expect("an exit status")
     }
 
-    /// Whether it still runs after some time.
+    /// Whether it is still running after this time.
     pub async fn runs_on_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.child.wait()).await.is_err()
     }
 
-    /// The ids of the processes that it has started and that live.
+    /// The ids of its child processes that are alive.
     pub fn children(&self) -> Vec<u32> {
         let processes = fs::read_dir("/proc").expect("a list of processes").flatten();
         let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -158,24 +161,24 @@ impl Process {
     }
 }
 
-/// Whether a process lives.
+/// Whether a process is alive. A zombie is not.
 pub fn lives(process: u32) -> bool {
     parent(process).is_some()
 }
 
-/// The process that started a process, if that lives.
+/// The parent of a process that is alive.
 fn parent(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // After the name, which may contain anything: the state and the parent.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let lives = fields.next().is_some_and(|state| state != "Z");
-    fields.next()?.parse().ok().filter(|_| lives)
+    let alive = fields.next().is_some_and(|state| state != "Z");
+    fields.next()?.parse().ok().filter(|_| alive)
 }
 
-/// Sends a signal to any process; tells whether there was one.
+/// Sends a signal to any process. Returns whether there is such a process.
 pub fn send(process: u32, signal: libc::c_int) -> bool {
     let id = libc::pid_t::try_from(process).expect("a process id");
-    // SAFETY: no memory is involved. Process ids are not soon given anew.
+    // SAFETY: `kill` accesses no memory. Process ids are not reused soon.
     unsafe { libc::kill(id, signal) == 0 }
 }
 
@@ -203,10 +206,10 @@ impl Drop for Process {
 ///
 /// # Panics
 ///
-/// When the process ends before, or takes too long.
+/// If the process exits first, or prints no line within a minute.
 pub async fn line(output: &mut BufReader<ChildStdout>) -> String {
     let mut line = String::new();
     let read = within(Duration::from_secs(60), "a line of output", output.read_line(&mut line));
-    assert_ne!(read.await.expect("readable output"), 0, "the process ended without a word");
+    assert_ne!(read.await.expect("readable output"), 0, "the process exited without output");
     line.trim_end().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Messages that no program of ours would send, put straight into the broker.
+//! Messages that no solvemesh program would send, published directly to the broker.
 
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
@@ -6,31 +6,32 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-/// A message for a queue, with the properties by which ours tell of themselves.
+/// A message for a queue, with the properties and headers of solvemesh's own messages.
 #[derive(Clone, Debug, Default)]
 pub struct Stray {
-    /// The id of the job that it says it is.
+    /// The job id in its properties.
     pub job_id: Option<String>,
-    /// The digest of its payload.
+    /// The payload digest in its headers.
     pub digest: Option<Vec<u8>>,
-    /// The version of its format.
+    /// The format version in its headers.
     pub version: Option<u32>,
-    /// Its content.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Stray {
-    /// Publishes it, and returns once the broker has it.
+    /// Publishes it, and returns once the broker has confirmed it.
     ///
     /// # Panics
     ///
-    /// When there is no such queue.
+    /// If there is no such queue.
     pub async fn send(&self, broker: &str, queue: &str) {
         let connection = Connection::connect(broker, ConnectionProperties::default())
             .await
             .expect("a connection to the broker");
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+        // Mandatory, so that a message without a queue is returned and not dropped.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sent = channel
             .basic_publish("".into(), queue.into(), options, &self.body, self.properties())
@@ -38,7 +39,7 @@ impl Stray {
             .expect("a publish");
         let confirmation = sent.await.expect("a confirm");
         assert!(matches!(confirmation, Confirmation::Ack(None)), "{queue}: {confirmation:?}");
-        connection.close(200, "done".into()).await.expect("a goodbye");
+        connection.close(200, "done".into()).await.expect("a closed connection");
     }
 
     fn properties(&self) -> BasicProperties {
@@ -50,6 +51,7 @@ impl Stray {
             let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             headers.insert("solvemesh-digest".into(), AMQPValue::LongString(hex.into()));
         }
+        // Delivery mode 2: persistent.
         let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
         match &self.job_id {
             Some(id) => properties.with_message_id(id.as_str().into()),

@@ -1,4 +1,5 @@
-//! A fault and its trial: a mesh of its own, its clients, the raw log, and the verdict.
+//! A fault, and the trial that injects it: a mesh of its own, clients, the raw log, and the
+//! verdict.
 
 use std::{any::Any, pin::Pin, time::Duration};
 
@@ -11,36 +12,36 @@ use crate::{
     rawlog::RawLog,
 };
 
-/// Something that is broken on purpose.
+/// A fault of the fault suite.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// What happens, in a few words.
+    /// What fails, in a few words.
     pub name: &'static str,
-    /// How long it may take, the checks included.
+    /// Timeout of the trial, including the checks.
     pub limit: Duration,
-    /// Breaks it under load, and gives the trial back for the checks.
+    /// Injects the fault under load, and returns the trial for the checks.
     pub body: fn(Scale) -> Breaking,
 }
 
-/// How long a fault may take, the checks included, where it has no reason for more: it
-/// takes a tenth of it, and the rest is for a busy machine and for what is lost.
+/// Default timeout of a trial, including the checks. A trial takes about a tenth of it; the
+/// rest is for a busy machine, and for watches that time out because a job was lost.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
-/// What breaks something.
+/// The future of a trial.
 pub type Breaking = Pin<Box<dyn Future<Output = Trial>>>;
 
-/// How long and how much: 1 is short enough for every run of the tests.
+/// Factor of the number of jobs and rounds. 1 is short enough for every run of the tests.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale(pub f64);
 
 impl Scale {
-    /// So many, by this scale; at least one.
+    /// `count` times this scale, at least 1.
     pub fn times(self, count: usize) -> usize {
         ((count as f64 * self.0).round() as usize).max(1)
     }
 }
 
-/// A mesh with its clients, while something is broken in it.
+/// A mesh with its clients, into which a fault is injected.
 pub struct Trial {
     /// Its gateways and workers.
     pub fleet: Fleet,
@@ -54,13 +55,13 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Starts a mesh on a virtual host that nobody else uses.
+    /// Starts a mesh on a virtual host, which no other mesh may use.
     pub async fn start(broker: &str, plan: Plan) -> Self {
         Self::configured(AmqpConfig::new(broker), broker, plan).await
     }
 
-    /// The same where the queues have other arguments than the usual, which the plan's flags
-    /// tell too.
+    /// Like [`Trial::start`], with other arguments of queues and streams than the defaults.
+    /// The flags of the plan must set the same ones.
     pub async fn configured(config: AmqpConfig, broker: &str, plan: Plan) -> Self {
         let fleet = Fleet::start(broker, plan).await;
         let clients = Clients::new(fleet.doors());
@@ -68,13 +69,15 @@ impl Trial {
         Self { fleet, clients, log, rules: Rules::strict(), kept: Vec::new() }
     }
 
-    /// Keeps what the mesh stands on, a node or a proxy, until all is checked.
+    /// Keeps something that the mesh needs, such as a node or a proxy, until the end of the
+    /// checks.
     pub fn kept(mut self, what: impl Any) -> Self {
         self.kept.push(Box::new(what));
         self
     }
 
-    /// Looks at all jobs again at every gateway, reads the log to its end, and checks.
+    /// Watches all jobs once more at every gateway, reads the log to its end, and checks the
+    /// history.
     pub async fn verdict(&self) -> Verdict {
         self.clients.look_again().await;
         self.log.catch_up().await;

@@ -1,5 +1,5 @@
-//! gRPC-Web over HTTP/1.1, written by hand as a browser's network stack would: one
-//! connection, one request, a chunked answer.
+//! A minimal gRPC-Web client over HTTP/1.1, which sends what a browser's network stack
+//! would: one request on each connection, with a chunked response.
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::within;
 /// The bit of a frame's first byte that marks trailers.
 const TRAILERS: u8 = 0x80;
 
-/// An answer over HTTP/1.1.
+/// A response over HTTP/1.1.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -26,7 +26,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What a gRPC-Web call brought.
+/// The decoded response of a gRPC-Web call.
 #[derive(Debug)]
 pub struct Call<M> {
     /// The messages.
@@ -35,7 +35,8 @@ pub struct Call<M> {
     pub trailers: HashMap<String, String>,
 }
 
-/// Sends a request over a connection of its own, and reads the whole answer.
+/// Sends a request over a new connection, and reads the whole response. `head` is the
+/// request line without the HTTP version.
 pub async fn exchange(
     server: SocketAddr,
     head: &str,
@@ -69,11 +70,12 @@ impl Answer {
         Self { status: status.expect("a status code"), headers, body }
     }
 
-    /// Reads the frames of a gRPC-Web answer: messages, then one of trailers.
+    /// Decodes the frames of a gRPC-Web response: messages, then one frame of trailers.
     pub fn call<M: Message + Default>(&self) -> Call<M> {
         assert_eq!(self.status, 200, "{self:?}");
         let mut body = &self.body[..];
         let mut messages = Vec::new();
+        // Each frame begins with a byte of flags and its length in four bytes.
         while body.remaining() >= 5 {
             let flags = body.get_u8();
             let length = body.get_u32() as usize;
@@ -89,7 +91,7 @@ impl Answer {
     }
 }
 
-/// A unary request as gRPC-Web frames it.
+/// Encodes the message of a unary request as a gRPC-Web frame.
 pub fn frame(message: &impl Message) -> Vec<u8> {
     let mut frame = vec![0];
     frame.put_u32(u32::try_from(message.encoded_len()).expect("a message under 4 GiB"));
@@ -97,11 +99,13 @@ pub fn frame(message: &impl Message) -> Vec<u8> {
     frame
 }
 
+/// Parses lines of `name: value`.
 fn fields(text: &str) -> HashMap<String, String> {
     let fields = text.split("\r\n").filter_map(|line| line.split_once(':'));
     fields.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect()
 }
 
+/// Decodes a body with `transfer-encoding: chunked`.
 fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {

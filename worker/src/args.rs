@@ -9,15 +9,15 @@ use solvemesh_broker::{AmqpConfig, BrokerUrls, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
 use solvemesh_worker::{Overrun, Slots, WorkerConfig};
 
-/// Takes optimisation jobs from a mesh and solves them
+/// Consume optimisation jobs from a mesh and solve them
 #[derive(Debug, Parser)]
 #[command(name = "solvemesh-worker", version, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://… with TLS; of a
-    /// cluster, several nodes with commas between them
+    /// Use this broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://… with TLS; for a
+    /// cluster, several nodes separated by commas
     #[arg(
         long,
         env = "SOLVEMESH_AMQP",
@@ -33,43 +33,41 @@ pub(crate) struct Args {
     #[command(flatten)]
     topology: TopologyArgs,
 
-    /// How many jobs of each lane are solved at once, as in express=1,standard=4; by
-    /// default express=1 and as many of the standard lane as there are cores
+    /// Solve this number of jobs of each lane at once, as in express=1,standard=4 [default:
+    /// express=1,standard=CORES]
     #[arg(long, env = "SOLVEMESH_SLOTS", value_name = "LANE=N,…")]
     slots: Option<Slots>,
 
-    /// Tells this worker from others; by default made of the host and the process
+    /// Identify this worker by this name in logs and jobs [default: HOST-PID]
     #[arg(long, env = "SOLVEMESH_NAME")]
     name: Option<String>,
 
-    /// How many attempts of a job may die in the solver before the job fails
+    /// Fail a job once this number of its attempts have died in the solver
     #[arg(long, env = "SOLVEMESH_MAX_ATTEMPTS", value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: u32,
 
-    /// The most threads of a job; slots × threads should not exceed the cores
+    /// Limit a job to this number of threads; slots × threads should not exceed the cores
     #[arg(long, env = "SOLVEMESH_THREADS_PER_JOB", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads_per_job: u32,
 
-    /// The most memory that a solver process may allocate for a job, in MiB, whatever that
-    /// asks for; no cap by default
+    /// Limit a solver process to this memory, in MiB, whatever its job requests [default: no limit]
     #[arg(long, env = "SOLVEMESH_MEMORY_PER_JOB", value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(16..=1 << 30))]
     memory_per_job: Option<u64>,
 
-    /// The time limit of a job that has none, and the most that any job gets
-    #[arg(long, env = "SOLVEMESH_LONGEST_SOLVE", value_name = "SECONDS", default_value = "86400",
+    /// Limit the solve time of a job to this number of seconds; also for jobs without a time limit
+    #[arg(long, env = "SOLVEMESH_MAX_SOLVE_TIME", value_name = "SECONDS", default_value = "86400",
           value_parser = seconds)]
-    longest_solve: Duration,
+    max_solve_time: Duration,
 
-    /// How long past its time limit, and a tenth of it, a solver may go on before it
-    /// is killed
+    /// Kill a solver this number of seconds after 110 % of its time limit
     #[arg(long, env = "SOLVEMESH_OVERRUN_GRACE", value_name = "SECONDS", default_value = "5",
           value_parser = seconds_or_zero)]
     overrun_grace: Duration,
 
-    /// How long running solves have to end on SIGTERM before their jobs are handed back
+    /// On SIGTERM, requeue the jobs that are still running after this number of seconds
     #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value = "30",
           value_parser = seconds_or_zero)]
     pub(crate) drain_grace: Duration,
@@ -80,13 +78,13 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Be a solver process: tasks on standard input, reports on standard output. A
-    /// worker starts these itself
+    /// Run a solver process: tasks on standard input, reports on standard output. Workers start
+    /// these themselves
     Solver,
 }
 
 impl Args {
-    /// How the worker is to work.
+    /// The worker's configuration. What has no flag keeps its default.
     pub(crate) fn config(&self) -> WorkerConfig {
         let defaults = WorkerConfig::default();
         WorkerConfig {
@@ -95,13 +93,17 @@ impl Args {
             max_attempts: self.max_attempts,
             threads_per_job: self.threads_per_job,
             memory_per_job: self.memory_per_job.map(|mib| mib << 20),
-            longest_solve: self.longest_solve,
+            max_solve_time: self.max_solve_time,
             overrun: Overrun { fixed: self.overrun_grace, ..defaults.overrun },
             ..WorkerConfig::default()
         }
     }
 
-    /// How to reach the broker, and what to declare there for these slots.
+    /// The connection to the broker, and the lanes to declare there: those of the worker's slots.
+    ///
+    /// # Errors
+    ///
+    /// If `--amqp` is missing or the topology flags are invalid.
     pub(crate) fn broker(&self, worker: &WorkerConfig) -> anyhow::Result<AmqpConfig> {
         let urls = self.amqp.as_ref().context("--amqp is missing")?;
         Ok(AmqpConfig {
@@ -114,7 +116,7 @@ impl Args {
     }
 }
 
-/// "host-123".
+/// The host name and the process id, as in "host-123".
 fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "worker" } else { host.trim() };
@@ -132,7 +134,7 @@ mod tests {
     const URL: &str = "amqp://guest:secret@localhost:5672/%2f";
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_is_valid() {
         Args::command().debug_assert();
     }
 
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn a_solver_process_needs_no_broker() {
         assert!(Args::try_parse_from(["w", "solver"]).is_ok());
-        // It has the environment of its worker, but not its flags.
+        // A solver process inherits environment variables of the worker, so flags may be set.
         assert!(Args::try_parse_from(["w", "--amqp-cert", "c", "solver"]).is_ok());
     }
 

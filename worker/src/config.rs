@@ -1,10 +1,11 @@
-//! What a worker is told at its start, and every bound it keeps to.
+//! The configuration of a worker: its name, slots, limits and timeouts.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
 use solvemesh_broker::{InvalidLane, Lane};
 
-/// The lanes of the solvers that not every worker has and that this program was built with.
+/// The lanes of the optional solvers that this program was built with. Such solvers have lanes of
+/// their own, because not every worker has them.
 pub const OWN_LANES: &[&str] = &[
     #[cfg(feature = "cbc")]
     Lane::CBC,
@@ -12,56 +13,52 @@ pub const OWN_LANES: &[&str] = &[
     Lane::SCIP,
 ];
 
-/// How a worker works. [`WorkerConfig::default`] has sane values for a machine that
-/// does nothing else.
+/// Configuration of a worker. [`WorkerConfig::default`] suits a machine that runs nothing else.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Tells this worker from others, in the log and to the submitters.
+    /// Name of the worker in logs and in the jobs that it solves.
     pub name: String,
-    /// How many jobs of each lane are solved at once. Slots × `threads_per_job`
+    /// Number of jobs of each lane that are solved at once. Slots × `threads_per_job`
     /// should not exceed the cores.
     pub slots: Slots,
-    /// How a solver process is started.
+    /// Command that starts a solver process.
     pub solver: SolverCommandLine,
-    /// How many attempts of a job may die in the solver before the job fails; at
-    /// least 1. Only attempts that started count.
+    /// Number of attempts that may die in the solver until the job fails; at least 1. Only
+    /// attempts that started count.
     pub max_attempts: u32,
-    /// The most threads that a job gets, whatever it asks for; at least 1.
+    /// Maximum threads of a job, whatever it requests; at least 1.
     pub threads_per_job: u32,
-    /// The most memory that a solver process may allocate for a job, in bytes, whatever
-    /// that asks for; `None` for no cap.
+    /// Maximum memory that a solver process may allocate for a job, in bytes, whatever the job
+    /// requests; `None` for no limit.
     pub memory_per_job: Option<u64>,
-    /// The time limit of a job that has none, and the most that any job gets.
-    pub longest_solve: Duration,
-    /// How long past its time limit a solver may go on before it is killed.
+    /// Maximum time limit of a job, and the time limit of jobs without one.
+    pub max_solve_time: Duration,
+    /// How long a solver may exceed its time limit before it is killed.
     pub overrun: Overrun,
-    /// How long a solver may take to end a solve that was cancelled before it is
-    /// killed.
+    /// How long a solver may take to stop a cancelled solve before it is killed.
     pub cancel_grace: Duration,
-    /// How long a solver process may take to say that it is up, and to read a task.
+    /// Timeout for a solver process to report ready, and for reading a task.
     pub start_timeout: Duration,
-    /// How many jobs of the express lane a slot holds, the one it solves included.
-    /// A slot of any other lane holds one.
+    /// Maximum number of unsettled jobs of a slot of the express lane, the one it solves included.
+    /// A slot of any other lane has one.
     pub express_prefetch: u16,
-    /// A slot that is busy with one job for longer than this gives the others that it
-    /// holds to slots that are free. Each return counts against the broker's delivery
-    /// limit.
+    /// After this time in one solve, a slot requeues its prefetched jobs, for slots that are
+    /// free. Each requeue counts against the broker's delivery limit.
     pub share_after: Duration,
-    /// How long a job that was handed out before waits for a gateway to tell where it
-    /// stands; without an answer it is solved.
-    pub ask_patience: Duration,
-    /// The least time between two progress entries of an attempt.
+    /// Timeout of a lookup: how long a redelivered job waits for a gateway to report its status.
+    /// Without an answer it is solved.
+    pub lookup_timeout: Duration,
+    /// Minimum time between two progress entries of an attempt.
     pub progress_interval: Duration,
-    /// The most time between two progress entries of an attempt, even where the
-    /// solver has nothing to say.
+    /// Maximum time between two progress entries of an attempt, even if the solver reports
+    /// nothing.
     pub heartbeat: Duration,
-    /// How long a job of a later format is held, beside those that are solved, before
-    /// it goes back into its queue. Each return counts against the broker's delivery
-    /// limit, and 200 of these pauses shall last longer than the longest deadline.
-    /// RabbitMQ before 3.12 takes back by itself what is held for 30 minutes.
+    /// How long a job of a later format is parked before it is requeued. Each requeue counts
+    /// against the broker's delivery limit of 200, so 200 of these pauses have to exceed the
+    /// longest deadline. Must be less than 30 minutes: RabbitMQ before 3.12 requeues a delivery
+    /// that is unsettled for that long.
     pub later_format_pause: Duration,
-    /// How long a drain waits, after the last solve, for the log to confirm what
-    /// was found out.
+    /// How long a drain waits, after the last solve, for the log to confirm the results.
     pub settle_grace: Duration,
 }
 
@@ -74,15 +71,15 @@ impl Default for WorkerConfig {
             max_attempts: 3,
             threads_per_job: 1,
             memory_per_job: None,
-            longest_solve: Duration::from_secs(24 * 60 * 60),
+            max_solve_time: Duration::from_secs(24 * 60 * 60),
             overrun: Overrun::default(),
             cancel_grace: Duration::from_secs(1),
             start_timeout: Duration::from_secs(30),
             express_prefetch: 32,
             share_after: Duration::from_secs(2),
-            ask_patience: Duration::from_secs(2),
+            lookup_timeout: Duration::from_secs(2),
             progress_interval: Duration::from_millis(500),
-            // The contract says once a second, and timers are late.
+            // The public API promises progress once a second; timers fire late.
             heartbeat: Duration::from_millis(900),
             later_format_pause: Duration::from_secs(10 * 60),
             settle_grace: Duration::from_secs(10),
@@ -91,19 +88,19 @@ impl Default for WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// How many unsettled jobs a slot of this lane holds at most.
+    /// Maximum number of unsettled jobs of a slot of this lane.
     pub fn prefetch(&self, lane: &Lane) -> u16 {
         if lane.as_str() == Lane::EXPRESS { self.express_prefetch.max(1) } else { 1 }
     }
 }
 
-/// How long past its time limit a solver may go on: some phases of a solver look at
-/// the clock rarely.
+/// How long a solver may exceed its time limit before it is killed: some phases of a solver
+/// rarely check the clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overrun {
-    /// In any case.
+    /// Fixed part.
     pub fixed: Duration,
-    /// On top of that, this share of the time limit; 0.1 is a tenth.
+    /// Part in proportion to the time limit, added to the fixed part; 0.1 is a tenth.
     pub share: f64,
 }
 
@@ -114,14 +111,14 @@ impl Default for Overrun {
 }
 
 impl Overrun {
-    /// The overrun of a solve with this limit.
+    /// The overrun of a solve with this time limit.
     pub fn of(&self, limit: Duration) -> Duration {
         let share = Duration::try_from_secs_f64(limit.as_secs_f64() * self.share);
         self.fixed.saturating_add(share.unwrap_or_default())
     }
 }
 
-/// The command that starts a solver process: it speaks `solvemesh.solver.v1` on its
+/// Command that starts a solver process, which speaks the protocol `solvemesh.solver.v1` on its
 /// standard input and output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SolverCommandLine {
@@ -132,8 +129,8 @@ pub struct SolverCommandLine {
 }
 
 impl SolverCommandLine {
-    /// This very program again, with other arguments: on Linux it stays the same
-    /// even when its file is replaced by a newer version meanwhile.
+    /// This program with these arguments. On Linux, `/proc/self/exe` stays the same program even
+    /// if its file is replaced by a newer version meanwhile.
     pub fn this_program(args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let program = if cfg!(target_os = "linux") {
             PathBuf::from("/proc/self/exe")
@@ -151,26 +148,26 @@ impl Default for SolverCommandLine {
     }
 }
 
-/// How many slots each lane has, as in "express=1,standard=4".
+/// Number of slots of each lane, as in "express=1,standard=4".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots(BTreeMap<Lane, usize>);
 
-/// The most slots of one lane.
+/// Maximum number of slots of one lane.
 const MAX_SLOTS: usize = 1024;
 
 impl Slots {
-    /// The lanes and their counts.
+    /// The lanes and their numbers of slots.
     pub fn iter(&self) -> impl Iterator<Item = (&Lane, usize)> {
         self.0.iter().map(|(lane, count)| (lane, *count))
     }
 
-    /// All slots together.
+    /// Total number of slots.
     pub fn total(&self) -> usize {
         self.0.values().sum()
     }
 
-    /// One slot for short jobs, one for each solver that not every worker has, and `cores`
-    /// for all others.
+    /// The default for this number of cores: one slot for the express lane, one for each lane of
+    /// [`OWN_LANES`], and `cores` for the standard lane.
     pub fn for_cores(cores: usize) -> Self {
         let lanes = [(Lane::EXPRESS, 1), (Lane::STANDARD, cores.clamp(1, MAX_SLOTS))];
         let own = OWN_LANES.iter().map(|&lane| (lane, 1));
@@ -185,23 +182,23 @@ impl Default for Slots {
     }
 }
 
-/// Text that names no slots.
+/// Why a text is not a valid list of slots.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSlots {
-    /// It is not of the form LANE=N,LANE=N.
+    /// An item is not of the form LANE=N.
     #[error("expected LANE=N, found {0:?}")]
     Form(String),
-    /// A lane's name can't be one.
+    /// A name is not a valid lane.
     #[error(transparent)]
     Lane(#[from] InvalidLane),
-    /// A lane has too many slots, or is named twice.
-    #[error("a lane is named once and has at most {MAX_SLOTS} slots: {0:?}")]
+    /// A lane has too many slots, or is listed twice.
+    #[error("expected each lane once with at most {MAX_SLOTS} slots, found {0:?}")]
     Count(String),
-    /// A lane's jobs are for a solver that is not here.
+    /// A lane is that of a solver that this program was built without.
     #[error("this program was built without the solver of lane {0}")]
     Solver(Lane),
-    /// There is no slot at all.
-    #[error("there must be at least one slot")]
+    /// No lane has a slot.
+    #[error("expected at least one slot")]
     None,
 }
 
@@ -215,9 +212,9 @@ impl FromStr for Slots {
             let (lane, count) = item.split_once('=').ok_or_else(form)?;
             let count = count.trim().parse::<usize>().map_err(|_| form())?;
             let lane: Lane = lane.trim().parse()?;
-            let elsewhere = [Lane::CBC, Lane::SCIP].contains(&lane.as_str())
+            let unsupported = [Lane::CBC, Lane::SCIP].contains(&lane.as_str())
                 && !OWN_LANES.contains(&lane.as_str());
-            if elsewhere && count > 0 {
+            if unsupported && count > 0 {
                 return Err(InvalidSlots::Solver(lane));
             }
             let repeated = slots.insert(lane, count).is_some();
@@ -235,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_read_as_they_are_written() {
+    fn slots_are_parsed() {
         let slots: Slots = "express=1, standard=4,big-lane=0".parse().unwrap_or_default();
         let read: Vec<_> = slots.iter().map(|(lane, n)| (lane.to_string(), n)).collect();
         assert_eq!(read, [("express".to_owned(), 1), ("standard".to_owned(), 4)]);
@@ -243,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_make_no_sense_are_refused() {
+    fn invalid_slots_are_rejected() {
         for bad in ["", "express", "express=x", "express=-1", "a=1,a=2", "a=2000", "A=1", "a=0"] {
             assert!(bad.parse::<Slots>().is_err(), "{bad:?}");
         }
@@ -257,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn this_program_can_be_started_again() {
+    fn this_program_starts_a_copy_of_itself() {
         let again = SolverCommandLine::this_program(["--list"]);
         let listed = std::process::Command::new(again.program).args(again.args).output();
         let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        assert!(listed.is_ok_and(|tests| tests.contains("this_program_can_be_started_again")));
+        assert!(listed.is_ok_and(|tests| tests.contains("this_program_starts_a_copy_of_itself")));
     }
 }

@@ -1,4 +1,4 @@
-//! What all slots of a worker share.
+//! State that all slots of a worker share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
     log::writer::Journal,
 };
 
-/// The most jobs that are parked at once. Each may keep a channel of the broker open,
-/// which allows some 2,000 to a connection.
-const PARKED: usize = 256;
+/// Maximum number of jobs that are parked at once. Each may keep a broker channel open, and the
+/// broker allows about 2,000 channels per connection.
+const MAX_PARKED: usize = 256;
 
-/// What all slots of a worker share.
+/// State that all slots of a worker share.
 pub(crate) struct Context {
-    /// This worker is present at the broker under this random id.
+    /// Random id under which this worker is registered at the broker as connected.
     pub(crate) id: String,
     pub(crate) mesh: Arc<dyn Mesh>,
     pub(crate) config: WorkerConfig,
@@ -30,14 +30,14 @@ pub(crate) struct Context {
     pub(crate) cancels: Cancels,
     pub(crate) running: Running,
     pub(crate) unanswered: Unanswered,
-    /// Take no more jobs.
+    /// Cancelled when the worker must accept no more jobs.
     pub(crate) stop: CancellationToken,
-    /// Solve no further: hand back what is in hand.
+    /// Cancelled when running solves must be killed and their jobs requeued.
     pub(crate) kill: CancellationToken,
-    /// What goes on after a slot has let go of a job.
-    settling: TaskTracker,
-    settling_places: Arc<Semaphore>,
-    parking_places: Arc<Semaphore>,
+    /// Tasks that continue after their slot is free: settling and parking.
+    tasks: TaskTracker,
+    settle_permits: Arc<Semaphore>,
+    park_permits: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Context {
@@ -54,11 +54,11 @@ impl Context {
         stop: CancellationToken,
         kill: CancellationToken,
     ) -> Self {
-        // As many as there may be unsettled jobs.
-        let unsettled =
+        // One permit for each delivery that this worker may hold unsettled.
+        let max_unsettled =
             config.slots.iter().map(|(lane, slots)| slots * usize::from(config.prefetch(lane)));
-        let settling_places = Arc::new(Semaphore::new(unsettled.sum()));
-        let settling = TaskTracker::new();
+        let settle_permits = Arc::new(Semaphore::new(max_unsettled.sum()));
+        let tasks = TaskTracker::new();
         Self {
             id: Uuid::new_v4().to_string(),
             mesh,
@@ -69,44 +69,45 @@ impl Context {
             unanswered: Unanswered::default(),
             stop,
             kill,
-            settling,
-            settling_places,
-            parking_places: Arc::new(Semaphore::new(PARKED)),
+            tasks,
+            settle_permits,
+            park_permits: Arc::new(Semaphore::new(MAX_PARKED)),
         }
     }
 
-    /// Lets something go on by itself, while its slot takes the next job. Waits while
-    /// too much does.
+    /// Spawns the settling of a job, so that its slot is free for the next one. Waits for a permit
+    /// while too many jobs are being settled.
     pub(crate) async fn settle(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.go_on(&self.settling_places, work).await;
+        self.spawn(&self.settle_permits, work).await;
     }
 
-    /// Lets something go on by itself that takes long, and ends once the worker stops:
-    /// it takes no place from what is settled. Waits while too much does.
+    /// Spawns work on a parked job, which may take long but has to end once the worker stops. It
+    /// has permits of its own, so that parked jobs never delay settling. Waits for a permit while
+    /// too many jobs are parked.
     pub(crate) async fn park(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.go_on(&self.parking_places, work).await;
+        self.spawn(&self.park_permits, work).await;
     }
 
-    async fn go_on(
+    async fn spawn(
         &self,
-        places: &Arc<Semaphore>,
+        permits: &Arc<Semaphore>,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
-        // The semaphores are never closed.
-        let place = Arc::clone(places).acquire_owned().await.ok();
-        self.settling.spawn(async move {
+        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
+        let permit = Arc::clone(permits).acquire_owned().await.ok();
+        self.tasks.spawn(async move {
             work.await;
-            drop(place);
+            drop(permit);
         });
     }
 
-    /// Waits until nothing goes on any more; nothing must be let go on afterwards.
+    /// Waits until all spawned tasks have finished. No more may be spawned after this call.
     pub(crate) async fn settled(&self) {
-        self.settling.close();
-        self.settling.wait().await;
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
-    /// Waits a while; tells whether there is still reason to go on.
+    /// Sleeps for `pause`. Returns early, with `false`, when the worker stops.
     pub(crate) async fn pause(&self, pause: Duration) -> bool {
         tokio::select! {
             () = self.stop.cancelled() => false,

@@ -1,8 +1,8 @@
-//! The worker of a mesh: takes jobs, has each solved in a solver process of its own,
-//! and writes what happens into the results log.
+//! The worker of a mesh: consumes jobs, has each solved in a separate solver process, and logs
+//! progress and results.
 //!
 //! A worker is a supervisor. It never calls a solver: `solvemesh_solver` runs in a process
-//! that a slot starts, watches and, where necessary, kills. A crash of the solver costs one
+//! that a slot starts, monitors and, where necessary, kills. A crash of the solver costs one
 //! attempt of one job.
 //!
 //! | module | holds |
@@ -10,14 +10,13 @@
 //! | [`Worker`] (`supervisor`) | the tasks of a worker: start, drain |
 //! | `slot` | one solver process, and one job after another for it |
 //! | `delivery` | a job from its lease to its acknowledgement: intake, duplicates, cancellation |
-//! | `attempt` | one attempt: its options, its start, the watch over the solve, its disposition |
+//! | `attempt` | one attempt: effective options, warm start, supervision, disposition |
 //! | `process` | the solver process: pipes, limits, why it exited |
 //! | `sweep` | the scenarios of a sweep, shared among workers |
 //! | `result` | a solver's answer, checked and turned into the result of a job |
 //! | `log` | entries of the results log: progress, incumbents, solver log |
 
 mod attempt;
-mod backoff;
 mod config;
 mod context;
 mod delivery;

@@ -1,4 +1,5 @@
-//! `solvemesh-worker`: configuration, mesh, worker, signals, drain.
+//! The program `solvemesh-worker`: runs a worker until a signal, then drains it; or, with the
+//! subcommand `solver`, a solver process.
 
 mod args;
 
@@ -11,7 +12,7 @@ use solvemesh_worker::Worker;
 
 use crate::args::{Args, Command};
 
-/// The solver process is this program too: it exits where an allocation fails.
+/// This program is also the solver process, which has to exit when an allocation fails.
 #[global_allocator]
 static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
 
@@ -43,7 +44,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = drain => tracing::info!("stopped"),
-        () = signals.next() => tracing::warn!(cause = "a second signal", "stopped at once"),
+        () = signals.next() => tracing::warn!(cause = "second signal", "stopped without drain"),
     }
     Ok(())
 }

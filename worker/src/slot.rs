@@ -1,13 +1,12 @@
-//! One slot: a warm solver process, and one job of one lane at a time.
+//! A slot: one warm solver process, which solves the jobs of one lane one at a time.
 
 use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
 use solvemesh::broker::v1::JobEnvelope;
-use solvemesh_broker::{Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
+use solvemesh_broker::{Backoff, Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
 
 use crate::{
     attempt::attempt,
-    backoff::Backoff,
     context::Context,
     delivery::{
         intake::Intake,
@@ -16,20 +15,20 @@ use crate::{
     process::SolverProcess,
 };
 
-/// One slot.
+/// A slot of a lane.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) context: Arc<Context>,
     pub(crate) lane: Lane,
-    /// Numbers the slots of its lane.
+    /// Index among the slots of the lane, from 0.
     pub(crate) index: usize,
 }
 
 impl Slot {
-    /// Takes jobs and has them solved, until the worker stops or the mesh is closed.
+    /// Consumes jobs and has them solved, until the worker stops or the mesh is closed.
     ///
-    /// No job is taken before there is a solver process, and what waits here goes
-    /// back to the lane when none can be started.
+    /// Consumes only while it has a solver process. If none can be started, prefetched jobs are
+    /// returned to the lane, so that another worker can solve them.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
         loop {
@@ -38,42 +37,44 @@ impl Slot {
             {
                 return;
             }
-            if !self.context.pause(backoff.pause()).await {
+            if !self.context.pause(backoff.next_delay()).await {
                 return;
             }
         }
     }
 
-    /// Takes jobs as long as there is a solver process and a lane.
+    /// Consumes jobs until the worker stops (`Break`), or until the lane cannot be consumed or no
+    /// solver process be started (`Continue`: try again after a pause).
     async fn serve(&self, mut solver: SolverProcess, backoff: &mut Backoff) -> ControlFlow<()> {
         let (context, lane, slot) = (&self.context, &self.lane, self.index);
         let mut jobs = Intake::new(Arc::clone(context), lane.clone());
         loop {
-            let alive = tokio::select! {
+            let usable = tokio::select! {
                 biased;
                 () = context.stop.cancelled() => return ControlFlow::Break(()),
                 delivery = jobs.next() => match delivery {
                     Ok(Some(delivery)) => {
-                        self.take(delivery, &mut jobs, &mut solver, backoff).await
+                        self.handle(delivery, &mut jobs, &mut solver, backoff).await
                     }
                     Ok(None) => return ControlFlow::Continue(()),
                     Err(MeshError::Closed) => return ControlFlow::Break(()),
                     Err(error) => {
-                        tracing::warn!(%lane, slot, cause = %error, "the lane can't be consumed");
+                        tracing::warn!(%lane, slot, cause = %error, "cannot consume the lane");
                         return ControlFlow::Continue(());
                     }
                 },
                 death = solver.dies_idle() => {
                     let pid = solver.pid();
-                    tracing::warn!(%lane, slot, pid, cause = %death, "an idle solver process died");
+                    tracing::warn!(%lane, slot, pid, cause = %death, "idle solver process died");
+                    // Jobs must not wait here for the backoff and the start of another process.
                     jobs.pause();
-                    if !context.pause(backoff.pause()).await {
+                    if !context.pause(backoff.next_delay()).await {
                         return ControlFlow::Break(());
                     }
                     false
                 }
             };
-            if !alive {
+            if !usable {
                 match self.start_solver().await {
                     Some(another) => solver = another,
                     None => return ControlFlow::Continue(()),
@@ -82,7 +83,7 @@ impl Slot {
         }
     }
 
-    /// A solver process, unless it can't be started or the worker stops.
+    /// Starts a solver process; `None` if that fails or the worker stops.
     async fn start_solver(&self) -> Option<SolverProcess> {
         let (lane, slot, config) = (&self.lane, self.index, &self.context.config);
         let start = SolverProcess::start(&config.solver, config.start_timeout);
@@ -92,18 +93,18 @@ impl Slot {
         };
         match started {
             Ok(solver) => {
-                tracing::debug!(%lane, slot, pid = solver.pid(), "a solver process is up");
+                tracing::debug!(%lane, slot, pid = solver.pid(), "solver process started");
                 Some(solver)
             }
             Err(error) => {
-                tracing::error!(%lane, slot, cause = %error, "there is no solver process");
+                tracing::error!(%lane, slot, cause = %error, "cannot start a solver process");
                 None
             }
         }
     }
 
-    /// Deals with one delivery; tells whether the solver process is still good.
-    async fn take(
+    /// Handles one delivery; returns whether the solver process can be used again.
+    async fn handle(
         &self,
         delivery: Delivery,
         jobs: &mut Intake,
@@ -112,13 +113,14 @@ impl Slot {
     ) -> bool {
         let (context, lane) = (&self.context, &self.lane);
         let Delivery { payload, redelivered, lease } = delivery;
-        // After a lost connection its jobs may be here before their cancels.
+        // After a reconnect, jobs may be delivered before the cancels that were missed are read.
         if context.stop.run_until_cancelled(context.cancels.caught_up()).await.is_none() {
             return true;
         }
         if !lease.is_live() {
             let job = payload.job_id();
-            tracing::info!(job, %lane, "the broker took the job back before it was begun");
+            // The connection was lost meanwhile: the broker has requeued the job for others.
+            tracing::info!(job, %lane, "lease lost before the start");
             return true;
         }
         match payload {
@@ -129,7 +131,7 @@ impl Slot {
                         let failed_attempts = past.failed_attempts;
                         job.failed_attempts = job.failed_attempts.max(failed_attempts);
                         if redelivered {
-                            tracing::info!(job = job.job_id, "a job that was handed out before");
+                            tracing::info!(job = job.job_id, "redelivered job started");
                         }
                         self.attempt((*job, past), lease, jobs, solver, backoff).await
                     }
@@ -142,31 +144,33 @@ impl Slot {
                         context.park(park(Arc::clone(context), job.job_id, lease)).await;
                         true
                     }
-                    // Unsettled, the job goes back with all that waits here.
+                    // The worker stops. The lease is dropped unsettled, so that the broker
+                    // requeues the job with the others that were prefetched.
                     None => true,
                 }
             }
             Payload::Later { version, job_id } => {
                 tracing::warn!(
                     job = job_id, %lane, version,
-                    "a job of a later format is left to later workers"
+                    "unsupported job format, left to newer workers"
                 );
                 jobs.park();
-                context.park(leave_to_later_workers(Arc::clone(context), job_id, lease)).await;
+                context.park(leave_to_newer_workers(Arc::clone(context), job_id, lease)).await;
                 true
             }
             Payload::Unreadable { job_id, error, .. } => {
-                tracing::error!(job = job_id, cause = error, "what came is no job");
+                tracing::error!(job = job_id, cause = error, "undecodable job message rejected");
                 context.settle(reject(job_id, lease)).await;
                 true
             }
         }
     }
 
-    /// Attempts a job; tells whether the solver process is still good. What waits
-    /// behind it goes to other slots if it takes long or the worker stops. A job with a
-    /// memory limit has a process to itself, so that what it may allocate depends on no
-    /// other.
+    /// Attempts a job; returns whether the solver process can be used again.
+    ///
+    /// Prefetched jobs are returned to the lane if the attempt takes longer than `share_after` or
+    /// the worker stops. A job with a memory limit gets a new process, so that the memory it may
+    /// use does not depend on earlier jobs.
     async fn attempt(
         &self,
         (job, past): (JobEnvelope, Past),
@@ -185,38 +189,39 @@ impl Slot {
             }
         }
         let mut attempt = pin!(attempt(&self.context, &self.lane, job, past, lease, solver));
-        let alive = tokio::select! {
+        let usable = tokio::select! {
             biased;
-            alive = &mut attempt => alive,
+            usable = &mut attempt => usable,
             _ = self.context.pause(self.context.config.share_after), if jobs.may_hold_others() => {
                 jobs.pause();
                 attempt.await
             }
         };
-        if alive {
+        if usable {
             backoff.reset();
         }
-        alive
+        usable
     }
 }
 
-/// A worker that knows the format shall have the job: it goes back after a pause that
-/// keeps it from going round and round between workers that don't.
-async fn leave_to_later_workers(context: Arc<Context>, job: String, lease: Lease) {
+/// Requeues a job of a later format for a worker that supports it. The pause before that keeps
+/// the job from circulating quickly among workers that do not.
+async fn leave_to_newer_workers(context: Arc<Context>, job: String, lease: Lease) {
     context.pause(context.config.later_format_pause).await;
     give_back(job, lease).await;
 }
 
-/// Whether a job has a memory limit of its own.
+/// Whether the job's options contain a memory limit.
 fn has_memory_limit(job: &JobEnvelope) -> bool {
     let options = job.description.as_ref().and_then(|description| description.options.as_ref());
     options.is_some_and(|options| options.memory_limit_bytes.is_some())
 }
 
-/// Into the dead-letter queue, where a gateway tells the job's end.
+/// Rejects a delivery. The broker moves it to the dead-letter queue, from which a gateway logs
+/// the end of the job.
 pub(crate) async fn reject(job: String, lease: Lease) {
     if let Err(LeaseLost) = lease.reject().await {
-        tracing::info!(job, cause = %LeaseLost, "the message was not rejected");
+        tracing::info!(job, cause = %LeaseLost, "cannot reject the job message");
     }
 }
 
@@ -234,15 +239,15 @@ mod tests {
         log::writer::Journal,
     };
 
-    /// A lease that tells whether it was settled.
+    /// A lease that records whether it was settled.
     #[derive(Debug)]
-    struct Told {
+    struct RecordingLease {
         live: bool,
         settled: Arc<AtomicBool>,
     }
 
     #[async_trait]
-    impl Settle for Told {
+    impl Settle for RecordingLease {
         fn is_live(&self) -> bool {
             self.live
         }
@@ -262,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_left_alone_that_the_broker_took_back_before_it_was_begun() {
+    async fn a_job_whose_lease_was_lost_before_the_start_is_not_settled() {
         let script = ["-c", "printf '\\002\\022\\000'; exec cat"];
         let solver =
             SolverCommandLine { program: "/bin/sh".into(), args: script.map(Into::into).to_vec() };
@@ -280,11 +285,11 @@ mod tests {
             let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
 
             let settled = Arc::new(AtomicBool::new(false));
-            // It has no model, so that it would be rejected at once.
+            // A job without a model is rejected, and so settled, at once.
             let job = Payload::Job(Box::default());
-            let lease = Lease::new(Told { live, settled: Arc::clone(&settled) });
+            let lease = Lease::new(RecordingLease { live, settled: Arc::clone(&settled) });
             let delivery = Delivery { payload: job, redelivered: false, lease };
-            assert!(slot.take(delivery, &mut jobs, &mut solver, &mut backoff).await);
+            assert!(slot.handle(delivery, &mut jobs, &mut solver, &mut backoff).await);
             context.settled().await;
             assert_eq!(settled.load(Ordering::Relaxed), live);
         }

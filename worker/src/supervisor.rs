@@ -1,4 +1,4 @@
-//! A worker as a whole: its tasks, their start and their end.
+//! The worker as a whole: starts its tasks, restarts panicked slots, drains.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,16 +11,16 @@ use tokio_util::{
 
 use crate::{config::WorkerConfig, context::Context, log::writer::Journal, slot::Slot};
 
-/// How long a drain waits for slots whose solvers it has killed.
+/// How long a drain waits for slots whose solvers it has killed, and for each of the last tasks.
 const KILL_GRACE: Duration = Duration::from_secs(5);
-/// The pause before a slot is started again that ended by a fault of its own.
-const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a panicked slot is restarted.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// A running worker: slots that take jobs from their lanes, each with a solver
-/// process. Dropped without [`Worker::drain`], it hands back what it has in hand.
+/// A running worker: slots that consume jobs from their lanes, each with a solver process. If it
+/// is dropped without [`Worker::drain`], solves are killed and their jobs requeued.
 ///
-/// Its tasks: one for each slot, one for each job that is being settled, one that
-/// writes into the log, one that hears of cancels, one that makes it present.
+/// Its tasks: one per slot, one per job that is being settled or parked, one that writes to the
+/// results log, one that follows cancels, one that registers the worker as connected.
 #[derive(Debug)]
 pub struct Worker {
     context: Arc<Context>,
@@ -28,7 +28,7 @@ pub struct Worker {
     journal: JoinHandle<()>,
     cancels: JoinHandle<()>,
     presence: JoinHandle<()>,
-    /// Ends what serves the slots.
+    /// Cancelled to end the tasks that the slots depend on: log writer and cancels.
     end: CancellationToken,
     _kill_on_drop: DropGuard,
     _stop_on_drop: DropGuard,
@@ -36,17 +36,21 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker on this mesh. Must be called within a Tokio runtime.
+    /// Starts a worker on this mesh.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
     pub fn start(mesh: Arc<dyn Mesh>, config: WorkerConfig) -> Self {
         let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
-        let (journal, keep_journal) = Journal::open(Arc::clone(&mesh), end.clone());
-        let journal_task = tokio::spawn(keep_journal);
+        let (journal, write_journal) = Journal::open(Arc::clone(&mesh), end.clone());
+        let journal_task = tokio::spawn(write_journal);
         let context = Arc::new(Context::new(mesh, config, journal, stop.clone(), kill.clone()));
         tracing::info!(
             worker = context.config.name,
             slots = context.config.slots.total(),
             solver = %context.config.solver.program.display(),
-            "the worker takes jobs"
+            "worker started"
         );
         let cancels = tokio::spawn({
             let (context, end) = (Arc::clone(&context), end.clone());
@@ -56,7 +60,8 @@ impl Worker {
             let context = Arc::clone(&context);
             async move {
                 if let Err(error) = context.mesh.be_present(&context.id).await {
-                    tracing::warn!(cause = %error, "other workers can't see that this one lives");
+                    // Other workers then take this one for dead and may solve its jobs again.
+                    tracing::warn!(cause = %error, "cannot register as connected");
                 }
             }
         });
@@ -64,7 +69,7 @@ impl Worker {
         for (lane, count) in context.config.slots.iter() {
             for index in 0..count {
                 let slot = Slot { context: Arc::clone(&context), lane: lane.clone(), index };
-                slots.spawn(keep(slot));
+                slots.spawn(run_restarting(slot));
             }
         }
         slots.close();
@@ -81,21 +86,25 @@ impl Worker {
         }
     }
 
-    /// Stops: takes no more jobs, finishes those that run, and hands back all that
-    /// wait. Solves that take longer than `grace` are killed and their jobs handed
-    /// back too. Returns when every task has ended.
+    /// Stops the worker: it accepts no more jobs, finishes those that run, and requeues those that
+    /// wait. Solves that take longer than `grace` are killed and their jobs requeued too. Returns
+    /// when every task has ended.
     pub async fn drain(self, grace: Duration) {
         tracing::info!(worker = self.context.config.name, "draining");
         self.context.stop.cancel();
         if timeout(grace, self.slots.wait()).await.is_err() {
-            tracing::warn!(cause = "the grace is over", "stopping the solves under way");
+            tracing::warn!(cause = "drain grace expired", "killing running solves");
         }
         self.context.kill.cancel();
         let killed = timeout(KILL_GRACE, self.slots.wait()).await.is_ok();
         let settle = timeout(self.context.config.settle_grace, self.context.settled());
         if !killed || settle.await.is_err() {
-            tracing::warn!(cause = "the log does not confirm", "leaving jobs to other workers");
+            tracing::warn!(
+                cause = "no confirm from the results log",
+                "leaving jobs to other workers"
+            );
         }
+        // Last, because settling needs the log writer.
         self.end.cancel();
         let Self { mut journal, mut cancels, mut presence, .. } = self;
         for task in [&mut journal, &mut cancels, &mut presence] {
@@ -106,13 +115,13 @@ impl Worker {
     }
 }
 
-/// Runs a slot, and again where it panicked: a worker keeps the slots it was given.
-async fn keep(slot: Slot) {
+/// Runs a slot, and restarts it when it panics, so that the worker keeps its number of slots.
+async fn run_restarting(slot: Slot) {
     let (lane, index) = (slot.lane.clone(), slot.index);
     loop {
-        let Err(fault) = tokio::spawn(slot.clone().run()).await else { return };
-        tracing::error!(%lane, slot = index, cause = %fault, "a slot ended by a fault of its own");
-        if !slot.context.pause(FAULT_PAUSE).await {
+        let Err(panic) = tokio::spawn(slot.clone().run()).await else { return };
+        tracing::error!(%lane, slot = index, cause = %panic, "slot task panicked");
+        if !slot.context.pause(RESTART_PAUSE).await {
             return;
         }
     }

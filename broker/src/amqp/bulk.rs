@@ -1,4 +1,4 @@
-//! What is stored in parts, in a stream of its own.
+//! The bulk stream: objects that are too large for one message, stored in parts.
 
 use std::{future::Future, time::Duration};
 
@@ -15,12 +15,12 @@ use super::{
     stream_consumer::{Attached, attach},
     topology::{Route, number, text},
 };
-use crate::{MeshError, bulk};
+use crate::{BulkObject, MeshError, bulk};
 
-/// How many parts the broker sends ahead.
+/// The prefetch: the number of parts that the broker sends ahead.
 const WINDOW: u16 = 8;
-/// How many parts of one thing await their confirms.
-const UNDER_WAY: usize = 8;
+/// The number of parts of one object in flight.
+const IN_FLIGHT: usize = 8;
 
 /// The bulk stream.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    /// Stores parts. A confirm does not tell an offset: so a reader attaches to the
-    /// end of the stream first, and sees where the first part comes.
-    pub(super) async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        let reference = bulk::describe(&parts)?;
+    /// Stores parts. A confirm does not contain the offset, so a reader attaches to the end of the
+    /// stream before, and learns the offset when it receives the first part.
+    pub(super) async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        let (reference, parts) = object.describe()?;
         if parts.is_empty() {
             return Ok(reference);
         }
-        self.in_time(async {
+        self.with_timeout(async {
             let session = self.link.session_within(self.publish_timeout).await?;
             let mut end = attach(&session, self.route.name(), text("next"), WINDOW).await?;
             let (first_offset, ()) = tokio::try_join!(
@@ -53,7 +53,7 @@ impl Bulk {
         .unwrap_or(Err(MeshError::OutcomeUnknown))
     }
 
-    /// Publishes parts in order.
+    /// Publishes the parts in order.
     async fn publish(&self, id: &str, parts: Vec<Bytes>) -> Result<(), MeshError> {
         let confirms = parts.into_iter().zip(0..).map(|(content, index)| {
             let part = BulkPart { id: id.to_owned(), index, content };
@@ -63,41 +63,43 @@ impl Bulk {
                 body: part.encode_to_vec().into(),
             })
         });
-        stream::iter(confirms).buffered(UNDER_WAY).map_err(record_failure).try_collect().await
+        stream::iter(confirms).buffered(IN_FLIGHT).map_err(record_failure).try_collect().await
     }
 
-    /// Reads parts back.
+    /// Loads the parts of a reference.
     pub(super) async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         let mut parts = Vec::new();
         if reference.parts > 0 {
-            let late = || MeshError::Unavailable(format!("{} took too long", reference.id));
-            let reading = self.in_time(async {
+            let timed_out =
+                || MeshError::Unavailable(format!("loading {} timed out", reference.id));
+            let reading = self.with_timeout(async {
                 let session = self.link.session_within(self.publish_timeout).await?;
                 let start = number(reference.first_offset);
                 let mut attached = attach(&session, self.route.name(), start, WINDOW).await?;
                 collect(&mut attached, reference).await
             });
-            parts = reading.await.unwrap_or_else(|| Err(late()))?;
+            parts = reading.await.unwrap_or_else(|| Err(timed_out()))?;
         }
         bulk::check(reference, &parts)?;
         Ok(parts)
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    async fn with_timeout<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         time::timeout(self.timeout, work).await.ok()
     }
 }
 
-/// A record's failure, as the mesh tells it.
+/// Converts the failure to publish to a stream.
 pub(super) fn record_failure(failure: Failure) -> MeshError {
     match failure {
         Failure::NotSent(error) => error,
         Failure::Unknown => MeshError::OutcomeUnknown,
-        Failure::Nacked => MeshError::Unavailable("the stream took no message".to_owned()),
+        Failure::Nacked => MeshError::Unavailable("the stream rejected the message".to_owned()),
         Failure::Returned(why) => MeshError::Unroutable(why),
     }
 }
 
+/// Waits for the first part of the object `id`, and returns its offset.
 async fn first_offset(end: &mut Attached, id: &str) -> Result<u64, MeshError> {
     loop {
         let (offset, part) = next(end).await?;
@@ -107,7 +109,7 @@ async fn first_offset(end: &mut Attached, id: &str) -> Result<u64, MeshError> {
     }
 }
 
-/// Reads until all parts are there. They come in order, others between them.
+/// Reads until all parts have arrived. They are in order, with parts of other objects between them.
 async fn collect(
     attached: &mut Attached,
     reference: &BulkReference,
@@ -116,6 +118,7 @@ async fn collect(
     let mut parts = Vec::new();
     while parts.len() as u64 != u64::from(reference.parts) {
         let (offset, part) = next(attached).await?;
+        // The broker starts with the whole chunk that contains the offset.
         if offset < reference.first_offset {
             continue;
         }
@@ -127,15 +130,16 @@ async fn collect(
                 }
                 parts.push(part.content);
             }
-            // At its place there is something else, or nothing any more.
-            _ if next == 0 => return Err(gone("the beginning")),
+            // The first part must be at its offset: it was truncated, or the stream was recreated.
+            _ if next == 0 => return Err(gone("the first part")),
+            // A part of another object.
             _ => {}
         }
     }
     Ok(parts)
 }
 
-/// The next message's offset, and the part in it.
+/// Receives the next message: its offset, and its part if it can be decoded.
 async fn next(attached: &mut Attached) -> Result<(u64, Option<BulkPart>), MeshError> {
     let (offset, body) = attached.next_now().await?;
     Ok((offset, BulkPart::decode(body.as_slice()).ok()))

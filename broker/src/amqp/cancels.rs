@@ -1,7 +1,7 @@
-//! Hearing of cancels, and knowing when all of them were heard.
+//! Follows the stream of cancels, and detects when all earlier ones were received.
 //!
-//! A stream gives no sign of its end. So whoever attaches to this one appends a marker
-//! of its own: once that is read, everything that was there before has been read too.
+//! A stream does not signal its end. So each follower appends a marker when it attaches: once it
+//! reads its own marker, it has read everything that was in the stream before.
 
 use futures::future::BoxFuture;
 use prost::Message as _;
@@ -10,20 +10,18 @@ use tokio::time;
 use uuid::Uuid;
 
 use super::{
-    backoff::Backoff,
     properties,
     publisher::{Message, Publisher},
     stream_consumer::Reading,
     topology::Route,
 };
-use crate::{CancelNews, FORMAT_VERSION};
+use crate::{CancelNews, FORMAT_VERSION, backoff::Backoff};
 
-/// The cancel stream as one of its followers reads it.
+/// One follower of the stream of cancels.
 pub(super) struct Cancels {
     pub(super) publisher: Publisher,
     pub(super) route: Route,
-    /// The marker that tells that all was read; none when it was, or before the stream
-    /// is attached.
+    /// The marker to wait for; `None` before the stream is attached, and once it was read.
     pub(super) awaited: Option<String>,
 }
 
@@ -34,23 +32,25 @@ impl Reading for Cancels {
         let marker = Uuid::new_v4().to_string();
         self.awaited = Some(marker.clone());
         let notice = CancelNotice { version: FORMAT_VERSION, job_id: String::new(), marker };
-        Box::pin(mark(self.publisher.clone(), message(self.route.clone(), &notice)))
+        Box::pin(append_marker(self.publisher.clone(), message(self.route.clone(), &notice)))
     }
 
     fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<CancelNews> {
         match CancelNotice::decode(body.as_slice()) {
             Ok(notice) if notice.version > FORMAT_VERSION => {
-                tracing::warn!(offset, version = notice.version, "a cancel of a later format");
+                let version = notice.version;
+                tracing::warn!(offset, version, "cancel of a later format skipped");
                 None
             }
             Ok(notice) if notice.marker.is_empty() => Some(CancelNews::Cancel(notice.job_id)),
-            // Others have markers of their own, and an earlier one of ours tells too little.
+            // Ignore the markers of other followers, and earlier ones of this follower: cancels may
+            // have been announced between an earlier marker and the reconnect.
             Ok(notice) => self
                 .awaited
                 .take_if(|awaited| *awaited == notice.marker)
                 .map(|_| CancelNews::CaughtUp),
             Err(error) => {
-                tracing::warn!(offset, %error, "a cancel that can't be read");
+                tracing::warn!(offset, %error, "undecodable cancel skipped");
                 None
             }
         }
@@ -61,17 +61,17 @@ impl Reading for Cancels {
     }
 }
 
-/// Appends a marker, however long an alarm of the broker lasts: at most as long as the
-/// stream is attached.
-async fn mark(publisher: Publisher, marker: Message) {
-    let mut backoff = Backoff::default();
+/// Appends a marker, with retries for as long as an alarm of the broker lasts. Its caller drops
+/// it when the stream is lost.
+async fn append_marker(publisher: Publisher, marker: Message) {
+    let mut backoff = Backoff::of_broker();
     while let Err(failure) = publisher.publish(marker.clone()).await {
-        tracing::warn!(?failure, "the cancels can't be marked yet");
-        time::sleep(backoff.next()).await;
+        tracing::warn!(?failure, "cancel marker not confirmed, retrying");
+        time::sleep(backoff.next_delay()).await;
     }
 }
 
-/// A notice as it travels.
+/// Encodes a notice as a message to publish.
 pub(super) fn message(route: Route, notice: &CancelNotice) -> Message {
     Message { route, properties: properties::of_record(), body: notice.encode_to_vec().into() }
 }

@@ -3,53 +3,53 @@ use std::time::Duration;
 use super::{tls::TlsFiles, url::BrokerUrl};
 use crate::Lane;
 
-/// How to reach RabbitMQ, and how long and how much to wait there.
+/// How to connect to RabbitMQ: addresses, timeouts, and bounds of what is in flight.
 #[derive(Clone, Debug)]
 pub struct AmqpConfig {
     /// The nodes of one cluster, each as `amqp://user:password@host:port/vhost`, or
-    /// `amqps://…`; at least one. A connection begins at any of them and goes to the next
-    /// one when it fails.
+    /// `amqps://…`; at least one. A connection starts at a random one and moves to the next
+    /// when it fails.
     pub urls: Vec<BrokerUrl>,
     /// The certificate and key files for `amqps://`. With any of them set, no URL may be
     /// `amqp://`.
     pub tls: TlsFiles,
-    /// What the broker's operator sees as the connections' name.
+    /// The name of the connections, shown by the broker's management tools.
     pub name: String,
-    /// The arguments of queues and streams. Every process of a mesh needs the same:
-    /// a broker refuses to declare a queue a second time with others.
+    /// The arguments of queues and streams. All processes of a mesh need the same: the broker
+    /// refuses to declare an existing queue with others.
     pub topology: Topology,
-    /// The lanes to declare at the start, so that what the broker would refuse is told
-    /// then; others are declared by their first use.
+    /// The lanes to declare at the start, so that a refusal of the broker is reported then. Other
+    /// lanes are declared at their first use.
     pub lanes: Vec<Lane>,
-    /// How often a sign of life is exchanged; twice this long without one is a lost
-    /// connection. Whole seconds; what the URL says comes first.
+    /// The heartbeat interval, in whole seconds. A connection without a heartbeat for twice this
+    /// long is lost. A `heartbeat` parameter of the URL takes precedence.
     pub heartbeat: Duration,
-    /// How long [`AmqpMesh::connect`](super::AmqpMesh::connect) waits.
+    /// The timeout of [`AmqpMesh::connect`](super::AmqpMesh::connect).
     pub connect_timeout: Duration,
-    /// How long to wait for the answer to a declaration, a new channel, a settlement.
+    /// The timeout of a single request: a declaration, a new channel, a settlement.
     pub request_timeout: Duration,
-    /// How long to wait for a publish to be confirmed.
+    /// The timeout for the confirm of a published message.
     pub publish_timeout: Duration,
-    /// How long storing or loading one thing in the bulk stream may take.
+    /// The timeout for storing or loading one object in the bulk stream.
     pub bulk_timeout: Duration,
-    /// After how long without a message a stream is attached anew: one whose leader has
-    /// moved may have forgotten who reads it.
+    /// How long a stream may bring no message before its consumer is attached again. After a
+    /// change of the stream's leader, the broker may have forgotten the consumer without closing
+    /// its channel.
     pub stream_silence: Duration,
-    /// How many publishes of jobs may await their confirms.
+    /// The maximum number of jobs in flight: published and not yet confirmed.
     pub in_flight: usize,
-    /// The most bytes of an encoded job. RabbitMQ 4 takes 16 MiB unless configured
+    /// The maximum size of an encoded job, in bytes. RabbitMQ 4 accepts 16 MiB unless configured
     /// otherwise.
     pub max_job_bytes: usize,
-    /// How many entries wait in the outbox of the log; past it, `append` waits for
-    /// room, and an entry whose caller stops waiting there is withdrawn.
+    /// The maximum number of entries in the log's outbox. Above it, `append` waits for room, and
+    /// an entry is withdrawn if its caller stops waiting.
     pub outbox_entries: usize,
-    /// How many bytes of entries wait in the outbox.
+    /// The maximum size of all entries in the outbox, in bytes.
     pub outbox_bytes: usize,
 }
 
 impl AmqpConfig {
-    /// The defaults, for the broker at a URL, or the cluster at several with commas
-    /// between them.
+    /// The defaults, for the broker at one URL or the cluster at several, separated by commas.
     pub fn new(urls: &str) -> Self {
         Self::at(BrokerUrl::list(urls))
     }
@@ -76,21 +76,22 @@ impl AmqpConfig {
     }
 }
 
-/// The limits that queues and streams are declared with.
+/// The limits with which queues and streams are declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Jobs waiting in one lane; past it the broker refuses more. What workers have
-    /// prefetched does not count.
+    /// The maximum number of jobs queued in one lane; the broker rejects more. Jobs that workers
+    /// have prefetched do not count.
     pub lane_length: u32,
-    /// How long a worker may hold a job. RabbitMQ honours it from 3.12 on.
+    /// How long a worker may hold a job before the broker redelivers it. RabbitMQ honours it from
+    /// 3.12 on.
     pub consumer_timeout: Duration,
-    /// How often a job is delivered again before it is dead.
+    /// The maximum number of redeliveries of a job before it becomes a dead letter.
     pub delivery_limit: u32,
     /// The results log.
     pub log: StreamLimits,
-    /// What is stored in parts.
+    /// The bulk stream: models and solutions that are stored in parts.
     pub bulk: StreamLimits,
-    /// The cancels: kept longer than the longest deadline of a job.
+    /// The stream of cancels. A cancel must be kept for longer than the longest deadline of a job.
     pub cancels: StreamLimits,
 }
 
@@ -116,13 +117,13 @@ impl Default for Topology {
     }
 }
 
-/// How much a stream keeps. Whole segments expire: until one is full, nothing does.
+/// The retention of a stream. Only whole segments expire: nothing does until one is full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// A number and one of `Y`, `M`, `D`, `h`, `m`, `s`.
+    /// The maximum age: a number and one of `Y`, `M`, `D`, `h`, `m`, `s`.
     pub max_age: String,
-    /// Bytes of all segments.
+    /// The maximum size of all segments together, in bytes.
     pub max_bytes: u64,
-    /// Bytes of one segment.
+    /// The size of one segment, in bytes.
     pub segment_bytes: u64,
 }

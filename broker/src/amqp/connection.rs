@@ -1,4 +1,4 @@
-//! One supervised connection: made, watched, and made again.
+//! A supervised connection: established, monitored, and re-established with backoff.
 
 use std::{
     collections::VecDeque,
@@ -16,10 +16,8 @@ use lapin::{
 use tokio::{sync::watch, task, time};
 use tokio_rustls::rustls::ClientConfig;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use super::{
-    backoff::Backoff,
     config::AmqpConfig,
     dial::{self, DialError, dial},
     nodes::Nodes,
@@ -28,67 +26,67 @@ use super::{
     topology::{self, Queue},
     url::Address,
 };
-use crate::MeshError;
+use crate::{MeshError, backoff::Backoff};
 
-/// How often a connection is looked at that should tell by itself when it is lost:
-/// lapin reports errors as events, but not every way of being closed.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long a new queue is in the memory of the broker alone: RabbitMQ writes the
-/// directory of its replicated queues half a second after it has changed. Killed
-/// before that, it comes back without the messages of the queue that it confirmed.
-const SETTLING: Duration = Duration::from_secs(1);
-/// How long the broker may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// The interval at which the state of a connection is polled. lapin reports errors as events,
+/// but not every way in which a connection can be closed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait after a queue was created before it is used. RabbitMQ writes its directory of
+/// replicated queues to disk half a second after a change. If it is killed before that, it
+/// restarts without the messages of the new queue, confirmed ones included.
+const DURABILITY_DELAY: Duration = Duration::from_secs(1);
+/// How long to wait for the broker's answer when a connection is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection in the making, in use, or lost.
+/// The state of a supervised connection.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
-    /// There is none; why.
+    /// Not connected; the latest error. The supervisor is trying to connect.
     Down(MeshError),
-    /// There is one.
+    /// Connected.
     Up(Session),
-    /// There will be none.
+    /// Closed for good, as the mesh is closed.
     Closed,
 }
 
-/// One life of a connection.
+/// One established connection. Each reconnect creates a new session.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    /// Tells it from those before it.
+    /// Increases from session to session, so that abandoning an old one can't end its successor.
     number: u64,
     connection: Arc<Connection>,
-    /// Why the broker takes no messages, if it does not.
+    /// The broker's reason for accepting no messages; `None` while it accepts them.
     blocked: Option<String>,
     request_timeout: Duration,
 }
 
 impl Session {
-    /// A new channel.
+    /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<Channel, MeshError> {
         self.within(self.connection.create_channel()).await
     }
 
-    /// Declares queues, in order, by channels of its own, as a refusal closes a
-    /// channel. A queue that was not there before gets a moment until it would
-    /// survive a crash.
+    /// Declares queues in order, over channels of its own, as a refusal closes the channel. If
+    /// any of them did not exist, waits until it would survive a crash of the broker.
     pub(super) async fn declare(&self, queues: &[Queue]) -> Result<(), MeshError> {
         let mut channel = self.channel().await?;
         let mut created = false;
         for queue in queues {
             if self.within(topology::find(&channel, queue)).await.is_err() {
                 created = true;
+                // The broker closes the channel when the queue does not exist.
                 channel = self.channel().await?;
             }
             self.within(topology::declare(&channel, queue)).await?;
         }
         if created {
-            time::sleep(SETTLING).await;
+            time::sleep(DURABILITY_DELAY).await;
         }
         self.within(channel.close(200, "done".into())).await
     }
 
-    /// The answer to a request, within the time for it: an alarm of the broker makes
-    /// any request hang.
+    /// Awaits a request with the request timeout. Without one, any request could hang while the
+    /// broker has a memory or disk alarm.
     pub(super) async fn within<T>(
         &self,
         request: impl Future<Output = lapin::Result<T>>,
@@ -96,27 +94,27 @@ impl Session {
         within(self.request_timeout, request).await
     }
 
-    /// Whether the two are the same life.
+    /// Whether the two are the same session, blocked or not.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.number == other.number
     }
 
+    /// The broker's reason for accepting no messages.
     pub(super) fn blocked(&self) -> Option<&str> {
         self.blocked.as_deref()
     }
 }
 
-/// The users' side of a supervised connection.
+/// A handle to a supervised connection.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     phase: watch::Receiver<Phase>,
-    /// The number of the last session that is known to be of no use.
-    useless: Arc<watch::Sender<u64>>,
+    /// The number of the latest session that was abandoned.
+    abandoned: Arc<watch::Sender<u64>>,
 }
 
 impl Link {
-    /// Starts the supervisor, as one of `tasks`; each session begins with declaring
-    /// `queues`.
+    /// Starts the supervisor as one of `tasks`. Each session starts by declaring `queues`.
     pub(super) fn start(
         config: &AmqpConfig,
         nodes: &Nodes,
@@ -126,12 +124,12 @@ impl Link {
         tasks: &TaskTracker,
     ) -> Self {
         let mut addresses = VecDeque::from(nodes.addresses.clone());
-        // So that processes which come up together don't all crowd on one node.
-        let first = usize::from(Uuid::new_v4().as_bytes()[0]).checked_rem(addresses.len());
-        addresses.rotate_left(first.unwrap_or_default());
-        let nothing_yet = MeshError::Unavailable("not connected yet".to_owned());
-        let (phase, phases) = watch::channel(Phase::Down(nothing_yet));
-        let useless = Arc::new(watch::Sender::new(0));
+        // Start at a random node, so that processes started together spread over the cluster.
+        let first = fastrand::usize(..addresses.len().max(1));
+        addresses.rotate_left(first);
+        let initial = MeshError::Unavailable("not connected yet".to_owned());
+        let (phase, phases) = watch::channel(Phase::Down(initial));
+        let abandoned = Arc::new(watch::Sender::new(0));
         let supervisor = Supervisor {
             addresses,
             tls: Arc::clone(&nodes.tls),
@@ -139,14 +137,14 @@ impl Link {
             queues,
             request_timeout: config.request_timeout,
             phase,
-            useless: useless.subscribe(),
+            abandoned: abandoned.subscribe(),
             closed,
         };
         tasks.spawn(supervisor.run());
-        Self { phase: phases, useless }
+        Self { phase: phases, abandoned }
     }
 
-    /// The current session, or the next one; `None` once there will be none.
+    /// The current session, or the next one while there is none; `None` once it is closed.
     pub(super) async fn session(&self) -> Option<Session> {
         let mut phase = self.phase.clone();
         let phase = phase.wait_for(|phase| !matches!(phase, Phase::Down(_))).await.ok()?;
@@ -156,7 +154,7 @@ impl Link {
         }
     }
 
-    /// The session within a time.
+    /// As [`session`](Self::session), but fails when there is none within `limit`.
     pub(super) async fn session_within(&self, limit: Duration) -> Result<Session, MeshError> {
         match time::timeout(limit, self.session()).await {
             Ok(session) => session.ok_or(MeshError::Closed),
@@ -164,7 +162,7 @@ impl Link {
         }
     }
 
-    /// Why nothing can be sent right now.
+    /// Why nothing can be published now; `None` if the connection is usable.
     pub(super) fn trouble(&self) -> Option<MeshError> {
         match &*self.phase.borrow() {
             Phase::Down(error) => Some(error.clone()),
@@ -173,30 +171,30 @@ impl Link {
         }
     }
 
-    /// Follows the phases.
+    /// Subscribes to changes of the state.
     pub(super) fn phases(&self) -> watch::Receiver<Phase> {
         self.phase.clone()
     }
 
-    /// Ends once `session` is over.
+    /// Waits until `session` has ended.
     pub(super) async fn over(&self, session: &Session) {
         let mut phase = self.phase.clone();
         let over = |phase: &Phase| !matches!(phase, Phase::Up(current) if current.is(session));
-        // The sender gone is as over as can be.
+        // An error means that the supervisor has ended, and the session with it.
         let _ = phase.wait_for(over).await;
     }
 
-    /// Gives a session up that answers no more, so that another takes its place.
+    /// Abandons a session that no longer responds: the supervisor ends it and connects again.
     pub(super) fn give_up(&self, session: &Session) {
-        self.useless.send_if_modified(|useless| {
-            let news = *useless < session.number;
-            *useless = session.number.max(*useless);
-            news
+        self.abandoned.send_if_modified(|abandoned| {
+            let changed = *abandoned < session.number;
+            *abandoned = session.number.max(*abandoned);
+            changed
         });
     }
 }
 
-/// Why there is no session.
+/// Why connecting failed.
 enum NoSession {
     /// TLS failed.
     Insecure(String),
@@ -220,14 +218,14 @@ impl From<DialError> for NoSession {
 }
 
 struct Supervisor {
-    /// The nodes; the first one is next.
+    /// The nodes of the cluster, in the order in which they are tried.
     addresses: VecDeque<Address>,
     tls: Arc<TlsFiles>,
     name: String,
     queues: Vec<Queue>,
     request_timeout: Duration,
     phase: watch::Sender<Phase>,
-    useless: watch::Receiver<u64>,
+    abandoned: watch::Receiver<u64>,
     closed: CancellationToken,
 }
 
@@ -237,14 +235,14 @@ impl Supervisor {
         closed.run_until_cancelled(self.keep_connected()).await;
         let last = self.phase.send_replace(Phase::Closed);
         if let Phase::Up(session) = last {
-            part(&session.connection).await;
+            close(&session.connection).await;
         }
     }
 
     async fn keep_connected(&mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_broker();
         for number in 1.. {
-            // The one after it comes next, whether this one fails now or later.
+            // The next attempt uses the next node, whether this one fails now or later.
             let Some(address) = self.addresses.front().cloned() else { return };
             self.addresses.rotate_left(1);
             let broker = address.host_port();
@@ -256,9 +254,10 @@ impl Supervisor {
                     backoff.reset();
                     self.phase.send_replace(Phase::Up(session.clone()));
                     let cause = self.watch(&session, events).await;
-                    tracing::warn!(connection = self.name, broker, cause, "lost the broker");
-                    // In its own time: a blocked broker hears no goodbye.
-                    tokio::spawn(async move { part(&session.connection).await });
+                    tracing::warn!(connection = self.name, broker, cause, "broker connection lost");
+                    // In the background: a blocked broker does not answer, and the reconnect must
+                    // not wait for that.
+                    tokio::spawn(async move { close(&session.connection).await });
                     MeshError::Unavailable(cause)
                 }
                 Err(NoSession::Insecure(error)) => {
@@ -277,7 +276,7 @@ impl Supervisor {
                 }
             };
             self.phase.send_replace(Phase::Down(error));
-            time::sleep(backoff.next()).await;
+            time::sleep(backoff.next_delay()).await;
         }
     }
 
@@ -291,7 +290,8 @@ impl Supervisor {
         let properties =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
         let stream = Mutex::new(Some(AsyncTcpStream::Plain(stream)));
-        // lapin may ask again on its own; reconnecting is the supervisor's task.
+        // lapin may call this again to reconnect. The second call fails, as reconnecting is the
+        // supervisor's task.
         let take = async move |_, _| {
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
             stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
@@ -321,17 +321,17 @@ impl Supervisor {
         Ok(session)
     }
 
-    /// Reads the TLS files as they are now.
+    /// Reads the TLS files, which may have changed since the last connection.
     async fn read_tls(&self) -> Result<Arc<ClientConfig>, String> {
         let tls = Arc::clone(&self.tls);
         let read = task::spawn_blocking(move || tls.read()).await;
         read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    /// Ends with the session, and says why.
+    /// Monitors a session until it ends, and returns the cause. Publishes whether it is blocked.
     async fn watch(&mut self, session: &Session, events: impl Stream<Item = Event>) -> String {
         let mut events = std::pin::pin!(events);
-        let mut look = time::interval(LOOK);
+        let mut check = time::interval(CHECK_INTERVAL);
         loop {
             tokio::select! {
                 event = events.next() => match event {
@@ -344,29 +344,31 @@ impl Supervisor {
                         tracing::info!(connection = self.name, "no longer blocked by the broker");
                         self.phase.send_replace(Phase::Up(session.clone()));
                     }
-                    // Channels report their errors here too, and to their users.
+                    // Errors of channels arrive here too, but are left to the channels' users: only
+                    // an error that closed the connection ends the session.
                     Some(Event::Error(error)) if !session.connection.status().connected() => {
                         return error.to_string();
                     }
                     Some(_) => {}
-                    None => return "lapin is gone".to_owned(),
+                    None => return "connection event stream ended".to_owned(),
                 },
-                _ = look.tick() => if !session.connection.status().connected() {
+                _ = check.tick() => if !session.connection.status().connected() {
                     return "closed by the broker".to_owned();
                 },
-                given_up = self.useless.wait_for(|useless| *useless >= session.number) => {
-                    drop(given_up);
-                    return "it answered no more".to_owned();
+                abandoned = self.abandoned.wait_for(|last| *last >= session.number) => {
+                    drop(abandoned);
+                    return "the broker no longer responds".to_owned();
                 }
             }
         }
     }
 }
 
-async fn part(connection: &Connection) {
+/// Closes a connection, unless it is already closed.
+async fn close(connection: &Connection) {
     if connection.status().connected() {
-        // Whether it hears us or not, the connection is of no more use.
-        let _ = time::timeout(GOODBYE, connection.close(200, "goodbye".into())).await;
+        // The connection is dropped whether or not the broker answers in time.
+        let _ = time::timeout(CLOSE_TIMEOUT, connection.close(200, "goodbye".into())).await;
     }
 }
 
@@ -384,7 +386,7 @@ fn no_answer(limit: Duration) -> MeshError {
     MeshError::Unavailable(format!("no answer within {limit:?}"))
 }
 
-/// What an error of an encrypted connection that lapin could not open says about TLS.
+/// Describes the error of an encrypted connection that lapin could not open, if TLS is the cause.
 fn tls_fault(error: &lapin::Error, with_identity: bool) -> Option<String> {
     match error.kind() {
         ErrorKind::IOError(error) => {
@@ -394,17 +396,19 @@ fn tls_fault(error: &lapin::Error, with_identity: bool) -> Option<String> {
     }
 }
 
-/// Whether trying again can mend it.
+/// Classifies an error: [`MeshError::Refused`] if a retry can't resolve it, else
+/// [`MeshError::Unavailable`].
 fn refusal_or_outage(error: &lapin::Error) -> MeshError {
     let message = error.to_string();
-    // Its argument is right, and its node has just joined the others or left them.
+    // A PRECONDITION_FAILED that is temporary: the node has just joined or left its cluster, and
+    // has no replica of the stream.
     if message.contains("replica on the local node") {
         return MeshError::Unavailable(message);
     }
     let refused = matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(
         error.kind(),
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::ACCESSREFUSED)
-            // There is no such virtual host, or it is not for this user.
+            // The virtual host does not exist, or the user has no access to it.
             | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
     ));
     if refused { MeshError::Refused(message) } else { MeshError::Unavailable(message) }
@@ -422,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_not_on_a_node_yet_is_no_refusal() {
+    fn a_missing_replica_of_a_stream_is_an_outage_and_not_a_refusal() {
         let away = "queue 's' in vhost '/' does not have a replica on the local node";
         assert!(matches!(precondition_failed(away), MeshError::Unavailable(_)));
         let other = "inequivalent arg 'x-max-age' for queue 's' in vhost '/'";

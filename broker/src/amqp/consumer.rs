@@ -1,8 +1,9 @@
-//! Taking from a queue, over as many channels and connections as it takes.
+//! Consumers of queues, which subscribe again after every lost channel or connection.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use lapin::{
     Acker, Channel,
@@ -23,34 +24,33 @@ use tokio_util::{
 };
 
 use super::{
-    backoff::Backoff,
     connection::{Link, Session},
     topology::Route,
 };
-use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop};
+use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop, backoff::Backoff};
 
-/// A source of deliveries: a queue and what to make of its messages.
+/// A queue to consume, and how to decode its messages.
 pub(super) struct Source<T> {
     pub(super) link: Link,
     pub(super) route: Route,
     pub(super) prefetch: u16,
     pub(super) request_timeout: Duration,
-    /// The deliveries are in the hands of the consumer's user at most until then.
+    /// Ends the consumer at once when it is cancelled, even if deliveries are still unsettled.
     pub(super) closed: CancellationToken,
     pub(super) decode: fn(Message) -> T,
 }
 
-/// A message that came, and its lease.
+/// A delivered message and its lease.
 pub(super) struct Message {
     pub(super) redelivered: bool,
     pub(super) properties: lapin::BasicProperties,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) lease: Lease,
     pub(super) way: Way,
 }
 
-/// The channel that a message came by. A consumer that is stopped leaves it open as
-/// long as this is held.
+/// The channel by which a message was delivered. It stays open while this is held, even after
+/// its consumer was stopped.
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) channel: Channel,
@@ -58,19 +58,23 @@ pub(super) struct Way {
 }
 
 impl<T: Send + 'static> Source<T> {
-    /// Starts consuming, as one of `tasks`; returns once the first attempt to
-    /// declare the queue has an answer, or is under way for the time of a request.
+    /// Starts a consumer as one of `tasks`. Returns once it has subscribed, or when it has not
+    /// within the request timeout: then it keeps trying.
+    ///
+    /// # Errors
+    ///
+    /// When the broker refuses, or the mesh is closed.
     pub(super) async fn start(self, tasks: &TaskTracker) -> Result<Consumer<T>, MeshError> {
-        let (items, taken) = mpsc::channel(usize::from(self.prefetch.max(1)));
+        let (items, receiver) = mpsc::channel(usize::from(self.prefetch.max(1)));
         let stop = self.closed.child_token();
         let (started, first) = oneshot::channel();
-        let consumer = Consumer::new(taken, stop.clone());
-        let patience = self.request_timeout;
+        let consumer = Consumer::new(receiver, stop.clone());
+        let timeout = self.request_timeout;
         tasks.spawn(self.run(items, stop, started));
-        match time::timeout(patience, first).await {
+        match time::timeout(timeout, first).await {
             Ok(Ok(Err(refused))) => Err(refused),
             Ok(Err(_)) => Err(MeshError::Closed),
-            // An outage is for the task to sit out.
+            // On an outage, the task keeps trying.
             Ok(Ok(Ok(()))) | Err(_) => Ok(consumer),
         }
     }
@@ -82,7 +86,7 @@ impl<T: Send + 'static> Source<T> {
         started: oneshot::Sender<Result<(), MeshError>>,
     ) {
         let mut started = Some(started);
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_broker();
         while let Some(Some(session)) = stop.run_until_cancelled(self.link.session()).await {
             let subscription = self.subscribe(&session).await;
             let outcome = subscription.as_ref().map(|_| ()).map_err(MeshError::clone);
@@ -90,9 +94,10 @@ impl<T: Send + 'static> Source<T> {
             if (outcome.is_ok() || refused)
                 && let Some(started) = started.take()
             {
-                // Whoever asked may wait no longer; a refusal ends only the first try.
-                let asked = started.send(outcome);
-                if refused && asked.is_ok() {
+                // A refusal ends the task only if the caller of `start` still waits and gets the
+                // error. After that it is retried like an outage.
+                let received = started.send(outcome);
+                if refused && received.is_ok() {
                     return;
                 }
             }
@@ -101,20 +106,20 @@ impl<T: Send + 'static> Source<T> {
                     backoff.reset();
                     match subscription.pump(&self, &session, &items, &stop).await {
                         Ended::Stopped => {
-                            // What was sent as the consumer went is dropped here, else
-                            // its lease would be waited for.
+                            // Drops an item that was sent while the consumer was being stopped.
+                            // Otherwise `unsubscribe` would wait for its lease.
                             drop(items);
-                            return subscription.leave(&self, &session).await;
+                            return subscription.unsubscribe(&self, &session).await;
                         }
                         Ended::Lost => {}
                     }
                 }
                 Err(error) => {
                     let queue = self.route.name();
-                    tracing::warn!(queue, %error, "can't consume yet");
+                    tracing::warn!(queue, %error, "cannot consume yet, retrying");
                 }
             }
-            stop.run_until_cancelled(time::sleep(backoff.next())).await;
+            stop.run_until_cancelled(time::sleep(backoff.next_delay())).await;
         }
     }
 
@@ -129,7 +134,7 @@ impl<T: Send + 'static> Source<T> {
     }
 }
 
-/// Begins to consume a queue by a channel.
+/// Starts to consume a queue over a channel.
 pub(super) async fn consume(
     session: &Session,
     channel: &Channel,
@@ -142,28 +147,29 @@ pub(super) async fn consume(
     session.within(channel.basic_consume(queue.into(), "".into(), options, arguments)).await
 }
 
-/// How a subscription ended.
+/// Why a subscription ended.
 enum Ended {
     /// Its consumer was stopped.
     Stopped,
-    /// Its channel was lost.
+    /// Its channel or session was lost.
     Lost,
 }
 
-/// One channel's life.
+/// A consumer on one channel, until the channel is lost or the consumer stopped.
 struct Subscription {
     channel: Channel,
     consumer: lapin::Consumer,
-    /// One token a lease that is not settled, and one a way that is held.
+    /// Has one token for each unsettled lease, and one for each [`Way`] that is held.
     leases: TaskTracker,
     abandoned: mpsc::UnboundedSender<Acker>,
-    /// The leases that were dropped unsettled: no more than the prefetch. They wait
-    /// here until the consumer is stopped, as a requeue before that would come
-    /// straight back, and count against the delivery limit.
+    /// The leases that were dropped unsettled; the prefetch bounds their number. They are requeued
+    /// when the consumer is stopped: before that, the broker would redeliver them at once to the
+    /// same consumer, which counts towards the delivery limit.
     orphans: mpsc::UnboundedReceiver<Acker>,
 }
 
 impl Subscription {
+    /// Delivers messages until the consumer is stopped or the channel is lost.
     async fn pump<T: Send + 'static>(
         &mut self,
         source: &Source<T>,
@@ -172,6 +178,7 @@ impl Subscription {
         stop: &Stop,
     ) -> Ended {
         loop {
+            // Room first, so that a message that was received can be delivered at once.
             let next = async {
                 let place = items.reserve().await.ok()?;
                 Some((place, self.consumer.next().await))
@@ -186,14 +193,11 @@ impl Subscription {
                     place.send((source.decode)(self.lease(incoming, source.request_timeout)));
                 }
                 Some((_, Some(Err(error)))) => {
-                    tracing::warn!(queue = source.route.name(), %error, "lost the consumer's channel");
+                    tracing::warn!(queue = source.route.name(), %error, "consumer channel lost");
                     return Ended::Lost;
                 }
                 Some((_, None)) => {
-                    tracing::warn!(
-                        queue = source.route.name(),
-                        "the broker cancelled the consumer"
-                    );
+                    tracing::warn!(queue = source.route.name(), "consumer cancelled by the broker");
                     return Ended::Lost;
                 }
                 None => return Ended::Stopped,
@@ -201,24 +205,24 @@ impl Subscription {
         }
     }
 
-    fn lease(&self, incoming: Incoming, patience: Duration) -> Message {
+    fn lease(&self, incoming: Incoming, timeout: Duration) -> Message {
         let lease = Lease::new(Unsettled {
             acker: Some(incoming.acker),
-            patience,
+            timeout,
             abandoned: self.abandoned.clone(),
             _token: self.leases.token(),
         });
         Message {
             redelivered: incoming.redelivered,
             properties: incoming.properties,
-            body: incoming.data,
+            body: incoming.data.into(),
             lease,
             way: Way { channel: self.channel.clone(), _token: self.leases.token() },
         }
     }
 
-    /// Winds down, as long as that is any use.
-    async fn leave<T>(self, source: &Source<T>, session: &Session) {
+    /// Cancels the consumer and waits for its leases, until the session ends or the mesh is closed.
+    async fn unsubscribe<T>(self, source: &Source<T>, session: &Session) {
         tokio::select! {
             () = self.wind_down(session) => {}
             () = source.closed.cancelled() => {}
@@ -226,59 +230,61 @@ impl Subscription {
         }
     }
 
-    /// Takes no more, gives back what no one took, and stays for what was taken.
+    /// Cancels the consumer, requeues the messages that were not delivered, and keeps the channel
+    /// open until all leases are settled.
     async fn wind_down(mut self, session: &Session) {
         let cancel = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
         if let Err(error) = session.within(cancel).await {
-            // The channel's end gives everything back.
-            tracing::warn!(%error, "could not cancel a consumer");
+            // When the channel closes, the broker requeues everything.
+            tracing::warn!(%error, "cannot cancel a consumer");
             return;
         }
         while let Some(Ok(incoming)) = self.consumer.next().await {
-            give_back(session, &incoming.acker).await;
+            requeue(session, &incoming.acker).await;
         }
         self.leases.close();
         loop {
             tokio::select! {
-                Some(orphan) = self.orphans.recv() => give_back(session, &orphan).await,
+                Some(orphan) = self.orphans.recv() => requeue(session, &orphan).await,
                 () = self.leases.wait() => break,
             }
         }
         while let Ok(orphan) = self.orphans.try_recv() {
-            give_back(session, &orphan).await;
+            requeue(session, &orphan).await;
         }
         if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "could not close a channel");
+            tracing::debug!(%error, "cannot close a channel");
         }
     }
 }
 
-async fn give_back(session: &Session, acker: &Acker) {
+/// Requeues a message. On an error its channel is lost, and the broker requeues it by itself.
+async fn requeue(session: &Session, acker: &Acker) {
     let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
     if let Err(error) = session.within(acker.nack(requeue)).await {
-        tracing::debug!(%error, "the broker took a delivery back by itself");
+        tracing::debug!(%error, "cannot requeue a delivery");
     }
 }
 
-/// A delivery that awaits its settlement.
+/// A delivery that is not settled yet.
 #[derive(Debug)]
 struct Unsettled {
-    /// Taken by the settlement.
+    /// `None` once it is settled.
     acker: Option<Acker>,
-    patience: Duration,
+    timeout: Duration,
     abandoned: mpsc::UnboundedSender<Acker>,
     _token: TaskTrackerToken,
 }
 
 impl Unsettled {
-    /// Stale ackers answer `false` or an error; a settlement that hangs has not
-    /// happened as far as we know.
+    /// Settles the delivery. An acker whose channel is closed returns `false` or an error. A
+    /// settlement that times out counts as lost too, as its outcome is unknown.
     async fn settle(
         mut self: Box<Self>,
         how: impl AsyncFnOnce(&Acker) -> lapin::Result<bool>,
     ) -> Result<(), LeaseLost> {
         let acker = self.acker.take().ok_or(LeaseLost)?;
-        match time::timeout(self.patience, how(&acker)).await {
+        match time::timeout(self.timeout, how(&acker)).await {
             Ok(Ok(true)) => Ok(()),
             _ => Err(LeaseLost),
         }
@@ -288,7 +294,7 @@ impl Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(acker) = self.acker.take() {
-            // The channel is gone otherwise.
+            // Fails when the subscription has ended: then the broker requeues the message.
             let _ = self.abandoned.send(acker);
         }
     }
@@ -297,7 +303,7 @@ impl Drop for Unsettled {
 #[async_trait]
 impl Settle for Unsettled {
     fn is_live(&self) -> bool {
-        // Nobody looks after what was abandoned once the subscription has ended.
+        // Not live once the subscription has ended, which drops the receiver of `abandoned`.
         !self.abandoned.is_closed() && self.acker.as_ref().is_some_and(Acker::usable)
     }
 

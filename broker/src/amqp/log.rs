@@ -1,4 +1,4 @@
-//! Looking into the results log: where it begins, and one message of it.
+//! Random access to the results log: its start, and single messages.
 
 use std::{future::Future, time::Duration};
 
@@ -13,90 +13,89 @@ use super::{
 };
 use crate::{FORMAT_VERSION, LogMessage, MeshError};
 
-/// How many messages the broker sends ahead: one is all that counts.
+/// The prefetch. One, as only one message is needed.
 const WINDOW: u16 = 1;
-/// How many looks are under way at once; each has a channel of its own.
-const PLACES: usize = 16;
-/// How long a log that seems to be empty may take to send what it has. It never says
-/// that there is nothing, and the broker counts a stream's messages only every few
-/// seconds.
-const EMPTY: Duration = Duration::from_secs(2);
+/// The maximum number of concurrent reads, each of which opens a channel.
+const MAX_READS: usize = 16;
+/// How long to wait for the first message of a log that the broker counts as empty. A stream does
+/// not signal that it is empty, and the broker's count may be a few seconds old.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The results log, to be looked into.
+/// Reads single messages of the results log.
 #[derive(Debug)]
 pub(super) struct Log {
     link: Link,
     queue: Queue,
-    /// How long a look may take, the wait for its place included.
+    /// The timeout of a read, including the wait for its turn.
     timeout: Duration,
-    places: Semaphore,
+    permits: Semaphore,
 }
 
 impl Log {
     pub(super) fn new(link: Link, queue: Queue, timeout: Duration) -> Self {
-        Self { link, queue, timeout, places: Semaphore::new(PLACES) }
+        Self { link, queue, timeout, permits: Semaphore::new(MAX_READS) }
     }
 
-    /// The offset of the first message, if there is any.
+    /// The offset of the first message; `None` if the log is empty.
     pub(super) async fn start(&self) -> Result<Option<u64>, MeshError> {
-        self.in_time("the log's first message", async {
+        self.with_timeout("first message of the log", async {
             let session = self.link.session_within(self.timeout).await?;
             let channel = session.channel().await?;
             let counted = session.within(topology::find(&channel, &self.queue)).await?;
             session.within(channel.close(200, "done".into())).await?;
             let mut attached = attach(&session, &self.queue.name, text("first"), WINDOW).await?;
             let first = first_from(&mut attached, 0);
-            let first =
-                match time::timeout(if counted == 0 { EMPTY } else { self.timeout }, first).await {
-                    Ok(first) => Some(first?.offset),
-                    Err(_) if counted == 0 => None,
-                    Err(_) => return Err(late("the log's first message")),
-                };
+            let timeout = if counted == 0 { EMPTY_TIMEOUT } else { self.timeout };
+            let first = match time::timeout(timeout, first).await {
+                Ok(first) => Some(first?.offset),
+                Err(_) if counted == 0 => None,
+                Err(_) => return Err(timed_out("first message of the log")),
+            };
             attached.close(&session).await;
             Ok(first)
         })
         .await
     }
 
-    /// The message at `offset`.
+    /// Reads the message at `offset`.
     pub(super) async fn read(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        let what = format!("the log's message at {offset}");
-        self.in_time(&what, async {
+        let what = format!("log message at offset {offset}");
+        self.with_timeout(&what, async {
             let session = self.link.session_within(self.timeout).await?;
             let start = number(offset);
             let mut attached = attach(&session, &self.queue.name, start, WINDOW).await?;
             let message = first_from(&mut attached, offset).await?;
             attached.close(&session).await;
-            // The broker jumps over what is no longer there.
+            // The broker skips forward if the message was truncated.
             if message.offset > offset {
-                let begins = message.offset;
-                return Err(MeshError::Gone(format!("{what}: the log goes on at {begins}")));
+                let next = message.offset;
+                return Err(MeshError::Gone(format!("{what}; the log continues at {next}")));
             }
             Ok(message)
         })
         .await
     }
 
-    async fn in_time<T>(
+    async fn with_timeout<T>(
         &self,
         what: &str,
-        look: impl Future<Output = Result<T, MeshError>>,
+        read: impl Future<Output = Result<T, MeshError>>,
     ) -> Result<T, MeshError> {
-        let look = async {
+        let read = async {
             // The semaphore is never closed.
-            let _place = self.places.acquire().await.ok();
-            look.await
+            let _permit = self.permits.acquire().await.ok();
+            read.await
         };
-        time::timeout(self.timeout, look).await.unwrap_or_else(|_| Err(late(what)))
+        time::timeout(self.timeout, read).await.unwrap_or_else(|_| Err(timed_out(what)))
     }
 }
 
-fn late(what: &str) -> MeshError {
-    MeshError::Unavailable(format!("{what} took too long"))
+fn timed_out(what: &str) -> MeshError {
+    MeshError::Unavailable(format!("reading timed out: {what}"))
 }
 
-/// The first message that comes from `offset` on: brokers begin with the whole chunk
-/// that an offset lies in.
+/// Receives the first message at or after `offset`. The broker starts with the whole chunk that
+/// contains it, so earlier messages are skipped.
 async fn first_from(attached: &mut Attached, offset: u64) -> Result<LogMessage, MeshError> {
     loop {
         let (at, body) = attached.next_now().await?;
@@ -106,7 +105,7 @@ async fn first_from(attached: &mut Attached, offset: u64) -> Result<LogMessage, 
     }
 }
 
-/// A message as it is read.
+/// Decodes a message of the log.
 pub(super) fn log_message(offset: u64, body: &[u8]) -> LogMessage {
     LogMessage { offset, bytes: body.len(), batch: log_batch(body) }
 }
@@ -114,7 +113,7 @@ pub(super) fn log_message(offset: u64, body: &[u8]) -> LogMessage {
 fn log_batch(body: &[u8]) -> Result<LogBatch, String> {
     let batch = LogBatch::decode(body).map_err(|error| error.to_string())?;
     if batch.version > FORMAT_VERSION {
-        return Err(format!("a log message of format {}, later than ours", batch.version));
+        return Err(format!("format {} is later than {FORMAT_VERSION}", batch.version));
     }
     Ok(batch)
 }

@@ -1,4 +1,4 @@
-//! Asking: questions go out by a channel, and their answers come back by it.
+//! Sends lookups, and receives their answers over the same channel (direct reply-to).
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,7 +11,7 @@ use lapin::{
     types::FieldTable,
 };
 use prost::Message as _;
-use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{self, Instant, MissedTickBehavior},
@@ -19,104 +19,108 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backoff::Backoff,
     connection::{Link, Phase, Session},
     lookup_server::readable,
     properties, topology,
 };
-use crate::MeshError;
+use crate::{MeshError, backoff::Backoff};
 
-/// Where the broker brings a channel's answers: no queue, and gone with the channel.
-const ANSWERS: &str = "amq.rabbitmq.reply-to";
-/// How many questions wait for the channel.
-const QUEUED: usize = 1024;
-/// How many questions await their answers.
-const UNDER_WAY: usize = 1024;
-/// How often to look for questions whose askers have stopped waiting.
-const SWEEP: Duration = Duration::from_secs(1);
+/// The pseudo-queue of direct reply-to: the broker delivers answers straight to the channel. It is
+/// gone when the channel closes.
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+/// The maximum number of lookups that are queued for the channel.
+const MAX_QUEUED: usize = 1024;
+/// The maximum number of lookups in flight.
+const MAX_IN_FLIGHT: usize = 1024;
+/// The interval at which lookups are dropped whose callers have stopped waiting.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The askers' side of the channel.
+/// The handle by which callers send lookups.
 #[derive(Debug)]
 pub(super) struct Asker {
-    questions: mpsc::Sender<Asked>,
+    questions: mpsc::Sender<Pending>,
     link: Link,
 }
 
-/// A question, and the one who waits for its answer.
+/// A lookup, and where to send its answer.
 #[derive(Debug)]
-struct Asked {
+struct Pending {
     body: Bytes,
     since: Instant,
-    patience: Duration,
-    answer: oneshot::Sender<LookupAnswer>,
+    timeout: Duration,
+    answer: oneshot::Sender<LookupResponse>,
 }
 
 impl Asker {
-    /// Starts the channel's task, as one of `tasks`. There is no channel before the
-    /// first question.
+    /// Starts the channel's task as one of `tasks`. The channel is opened for the first lookup.
     pub(super) fn start(link: Link, closed: CancellationToken, tasks: &TaskTracker) -> Self {
-        let (questions, queue) = mpsc::channel(QUEUED);
-        let asking =
-            Asking { link: link.clone(), questions: queue, open: HashMap::new(), asked: 0 };
-        tasks.spawn(async move { closed.run_until_cancelled(asking.run()).await });
+        let (questions, queue) = mpsc::channel(MAX_QUEUED);
+        let lookup = LookupTask {
+            link: link.clone(),
+            questions: queue,
+            pending: HashMap::new(),
+            last_number: 0,
+        };
+        tasks.spawn(async move { closed.run_until_cancelled(lookup.run()).await });
         Self { questions, link }
     }
 
-    /// Asks, over as many channels as it takes, and returns with the answer, or
-    /// without one once `patience` is over.
+    /// Sends a lookup and waits for its answer, until `timeout`. When the channel is lost, it is
+    /// sent again over the next one.
     pub(super) async fn ask(
         &self,
         request: &LookupRequest,
-        patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
+        timeout: Duration,
+    ) -> Result<LookupResponse, MeshError> {
         let (answer, answered) = oneshot::channel();
         let body = request.encode_to_vec().into();
-        let question = Asked { body, since: Instant::now(), patience, answer };
-        let asking = async {
+        let question = Pending { body, since: Instant::now(), timeout, answer };
+        let lookup = async {
             self.questions.send(question).await.map_err(|_| MeshError::Closed)?;
             answered.await.map_err(|_| MeshError::Closed)
         };
-        time::timeout(patience, asking).await.unwrap_or_else(|_| {
+        time::timeout(timeout, lookup).await.unwrap_or_else(|_| {
             Err(self.link.trouble().unwrap_or_else(|| {
-                MeshError::Unavailable(format!("no gateway answered within {patience:?}"))
+                MeshError::Unavailable(format!("no gateway answered within {timeout:?}"))
             }))
         })
     }
 }
 
-struct Asking {
+/// The channel's task.
+struct LookupTask {
     link: Link,
-    questions: mpsc::Receiver<Asked>,
-    /// The questions that await their answers, by number. They outlive the channel
-    /// that they were asked by, and are asked again by the next one.
-    open: HashMap<u64, Asked>,
-    /// How many questions there were so far.
-    asked: u64,
+    questions: mpsc::Receiver<Pending>,
+    /// The lookups that wait for their answers, by number. They outlive the channel over which
+    /// they were sent, and are sent again over the next one.
+    pending: HashMap<u64, Pending>,
+    /// The number of the latest lookup.
+    last_number: u64,
 }
 
-impl Asking {
+impl LookupTask {
     async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_broker();
         while self.has_questions().await
             && let Some(session) = self.link.session().await
         {
             match open(&session).await {
-                Ok(line) => {
+                Ok(channel) => {
                     backoff.reset();
-                    if let Err(error) = self.serve(&session, line).await {
-                        tracing::warn!(%error, "lost the channel to ask by");
+                    if let Err(error) = self.serve(&session, channel).await {
+                        tracing::warn!(%error, "lookup channel lost");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "no channel to ask by"),
+                Err(error) => tracing::warn!(%error, "cannot open the lookup channel"),
             }
-            time::sleep(backoff.next()).await;
+            time::sleep(backoff.next_delay()).await;
         }
     }
 
-    /// Waits for a question; says whether there is one.
+    /// Waits until there is a lookup to send; `false` when there will be none.
     async fn has_questions(&mut self) -> bool {
         self.sweep();
-        while self.open.is_empty() {
+        while self.pending.is_empty() {
             match self.questions.recv().await {
                 Some(question) => {
                     self.admit(question);
@@ -127,33 +131,38 @@ impl Asking {
         true
     }
 
-    /// Asks what is open and what comes, until the channel is lost.
-    async fn serve(&mut self, session: &Session, mut line: Line) -> Result<(), lapin::Error> {
+    /// Sends the pending lookups and new ones, until the channel is lost.
+    async fn serve(
+        &mut self,
+        session: &Session,
+        mut lookup: LookupChannel,
+    ) -> Result<(), lapin::Error> {
         let mut phases = self.link.phases();
-        let mut sweep = time::interval(SWEEP);
+        let mut sweep = time::interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // No need to send again those whose callers have stopped waiting.
         self.sweep();
         let mut sending = FuturesUnordered::new();
-        for (number, question) in &self.open {
-            sending.push(send(line.channel.clone(), *number, question));
+        for (number, question) in &self.pending {
+            sending.push(send(lookup.channel.clone(), *number, question));
         }
         loop {
             let blocked = match &*phases.borrow_and_update() {
                 Phase::Up(current) if current.is(session) => current.blocked().is_some(),
                 _ => return Ok(()),
             };
-            let room = !blocked && self.open.len() < UNDER_WAY;
+            let room = !blocked && self.pending.len() < MAX_IN_FLIGHT;
             tokio::select! {
-                answer = line.answers.next() => match answer {
-                    Some(answer) => self.take(&answer?),
+                answer = lookup.answers.next() => match answer {
+                    Some(answer) => self.dispatch(&answer?),
                     None => return Ok(()),
                 },
                 Some(sent) = sending.next() => sent?,
                 Some(question) = self.questions.recv(), if room => {
                     let (number, question) = self.admit(question);
-                    sending.push(send(line.channel.clone(), number, question));
+                    sending.push(send(lookup.channel.clone(), number, question));
                 }
-                _ = sweep.tick(), if !self.open.is_empty() => self.sweep(),
+                _ = sweep.tick(), if !self.pending.is_empty() => self.sweep(),
                 changed = phases.changed() => if changed.is_err() {
                     return Ok(());
                 },
@@ -161,60 +170,61 @@ impl Asking {
         }
     }
 
-    /// Makes a question one of those that are open, and gives it its number.
-    fn admit(&mut self, question: Asked) -> (u64, &Asked) {
-        self.asked += 1;
-        (self.asked, self.open.entry(self.asked).insert_entry(question).into_mut())
+    /// Adds a lookup to the pending ones, under a new number.
+    fn admit(&mut self, question: Pending) -> (u64, &Pending) {
+        self.last_number += 1;
+        let number = self.last_number;
+        (number, self.pending.entry(number).insert_entry(question).into_mut())
     }
 
-    /// Forgets the questions whose askers have stopped waiting.
+    /// Drops the lookups whose callers have stopped waiting.
     fn sweep(&mut self) {
-        self.open.retain(|_, question| !question.answer.is_closed());
+        self.pending.retain(|_, question| !question.answer.is_closed());
     }
 
-    /// Hands an answer to whom it is for. One that can't be read is none: another may
-    /// come.
-    fn take(&mut self, incoming: &Incoming) {
-        let version = |answer: &LookupAnswer| answer.version;
+    /// Sends an answer to its caller. An undecodable one is dropped, and its lookup stays pending,
+    /// as a readable answer may follow.
+    fn dispatch(&mut self, incoming: &Incoming) {
+        let version = |answer: &LookupResponse| answer.version;
         match readable(&incoming.properties, &incoming.data, version) {
             Ok(answer) => {
                 let number = properties::correlation(&incoming.properties);
-                if let Some(question) = number.and_then(|number| self.open.remove(&number)) {
-                    // Its asker may have stopped waiting just now.
+                if let Some(question) = number.and_then(|number| self.pending.remove(&number)) {
+                    // The caller may have stopped waiting just now.
                     let _ = question.answer.send(answer);
                 }
             }
-            Err(error) => tracing::warn!(error, "an answer that can't be read"),
+            Err(error) => tracing::warn!(error, "undecodable lookup answer dropped"),
         }
     }
 }
 
-/// A channel to ask by.
-struct Line {
+/// A channel to send lookups over, with the consumer of its answers.
+struct LookupChannel {
     channel: Channel,
     answers: lapin::Consumer,
 }
 
-async fn open(session: &Session) -> Result<Line, MeshError> {
+async fn open(session: &Session) -> Result<LookupChannel, MeshError> {
     let channel = session.channel().await?;
-    // The broker demands it; there are no more answers than questions under way.
+    // Direct reply-to requires `no_ack`. The number of lookups in flight bounds that of answers.
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let consuming =
-        channel.basic_consume(ANSWERS.into(), "".into(), options, FieldTable::default());
+        channel.basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default());
     let answers = session.within(consuming).await?;
-    Ok(Line { channel, answers })
+    Ok(LookupChannel { channel, answers })
 }
 
-/// Sends a question, to be forgotten when its asker will have stopped waiting. Not
-/// confirmed: only the answer counts.
+/// Sends a lookup, which expires in the queue when its caller's timeout is over. There is no
+/// confirm, as only the answer counts.
 fn send(
     channel: Channel,
     number: u64,
-    question: &Asked,
+    question: &Pending,
 ) -> impl Future<Output = Result<(), lapin::Error>> + use<> {
     let body = question.body.clone();
-    let left = question.patience.saturating_sub(question.since.elapsed());
-    let properties = properties::of_question(number, left).with_reply_to(ANSWERS.into());
+    let left = question.timeout.saturating_sub(question.since.elapsed());
+    let properties = properties::of_question(number, left).with_reply_to(REPLY_TO.into());
     async move {
         let (queue, options) = (topology::LOOKUP.into(), BasicPublishOptions::default());
         channel.basic_publish("".into(), queue, options, &body, properties).await.map(drop)

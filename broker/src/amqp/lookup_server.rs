@@ -1,10 +1,10 @@
-//! Questions, taken from their queue, and the way back to those who ask.
+//! Consumes lookups from their queue, and sends the answers back to the workers.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::{BasicProperties, options::BasicPublishOptions, types::ShortString};
-use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use tokio::{sync::mpsc, time};
 use tokio_util::task::TaskTracker;
 
@@ -15,33 +15,34 @@ use super::{
 };
 use crate::{Answer, Consumer, FORMAT_VERSION, MeshError, Question, Reply};
 
-/// Starts to take questions, as one of `tasks`. What a consumer that is stopped has
-/// not yet taken goes back to the others.
+/// Starts a consumer of lookups as one of `tasks`. Lookups that it has not received when it is
+/// stopped are requeued for other gateways.
 pub(super) async fn take(
     source: Source<Message>,
     tasks: &TaskTracker,
 ) -> Result<Consumer<Question>, MeshError> {
-    let answering = Answering { link: source.link.clone(), patience: source.request_timeout };
+    let answering = Answering { link: source.link.clone(), timeout: source.request_timeout };
     let stop = source.closed.child_token();
     let messages = source.start(tasks).await?;
-    // Those that wait here are nobody else's any more.
-    let (questions, taken) = mpsc::channel(1);
-    let consumer = Consumer::new(taken, stop.clone());
+    // As few as possible: lookups in this channel are acked, so no other gateway gets them.
+    let (questions, receiver) = mpsc::channel(1);
+    let consumer = Consumer::new(receiver, stop.clone());
     tasks.spawn(async move {
-        stop.run_until_cancelled(answering.hand_on(messages, questions)).await;
+        stop.run_until_cancelled(answering.forward(messages, questions)).await;
     });
     Ok(consumer)
 }
 
-/// What answers need to get back.
+/// What every reply needs to be sent.
 #[derive(Clone, Debug)]
 struct Answering {
     link: Link,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Answering {
-    async fn hand_on(self, mut messages: Consumer<Message>, questions: mpsc::Sender<Question>) {
+    /// Acks and decodes lookups, and sends them to the consumer.
+    async fn forward(self, mut messages: Consumer<Message>, questions: mpsc::Sender<Question>) {
         while let Ok(place) = questions.reserve().await {
             let question = loop {
                 let Some(message) = messages.next().await else { return };
@@ -53,77 +54,79 @@ impl Answering {
         }
     }
 
-    /// Takes a message out of the queue, answered or not, and reads it; nothing when
-    /// it is no question of ours.
+    /// Acks a message and decodes it; `None` if it is not a valid lookup. It is acked before it is
+    /// answered: if the answer is lost, the lookup times out at the worker.
     async fn question(&self, message: Message) -> Option<Question> {
         let Message { properties, body, lease, way, .. } = message;
         if lease.ack().await.is_err() {
-            // It comes again, to us or another.
+            // The broker redelivers it, to this consumer or another.
             return None;
         }
         let request = readable(&properties, &body, |request: &LookupRequest| request.version);
         match (request, properties.reply_to()) {
             (Ok(request), Some(to)) => {
                 let to = to.clone();
-                let back = Back { answering: self.clone(), way, to, asked: properties.clone() };
-                Some(Question { request, reply: Reply::new(back) })
+                let handle =
+                    ReplyHandle { answering: self.clone(), way, to, asked: properties.clone() };
+                Some(Question { request, reply: Reply::new(handle) })
             }
             (Ok(_), None) => {
-                tracing::warn!("a question that asks for no answer");
+                tracing::warn!("lookup without a reply address dropped");
                 None
             }
             (Err(error), _) => {
-                tracing::warn!(error, "a question that can't be read");
+                tracing::warn!(error, "undecodable lookup dropped");
                 None
             }
         }
     }
 }
 
-/// The way back to one who asked: the channel that the question came by.
+/// Sends one answer, over the channel by which its lookup was delivered.
 #[derive(Debug)]
-struct Back {
+struct ReplyHandle {
     answering: Answering,
     way: Way,
     to: ShortString,
-    /// What came with the question.
+    /// The properties of the lookup.
     asked: BasicProperties,
 }
 
 #[async_trait]
-impl Answer for Back {
-    async fn send(self: Box<Self>, answer: LookupAnswer) {
-        let Self { answering: Answering { link, patience }, way, to, asked } = *self;
-        // Whoever asked does not wait for the end of an alarm.
+impl Answer for ReplyHandle {
+    async fn send(self: Box<Self>, answer: LookupResponse) {
+        let Self { answering: Answering { link, timeout }, way, to, asked } = *self;
+        // Fail at once while the broker accepts no messages: the worker does not wait for the end
+        // of an alarm.
         let sent = match link.trouble() {
-            Some(trouble) => Err(trouble.to_string()),
+            Some(error) => Err(error.to_string()),
             None => {
                 let body = prost::Message::encode_to_vec(&answer);
                 let properties = properties::of_answer(&asked);
                 let options = BasicPublishOptions::default();
                 let sending = way.channel.basic_publish("".into(), to, options, &body, properties);
-                match time::timeout(patience, sending).await {
+                match time::timeout(timeout, sending).await {
                     Ok(sent) => sent.map(drop).map_err(|error| error.to_string()),
-                    Err(_) => Err(format!("not sent within {patience:?}")),
+                    Err(_) => Err(format!("not sent within {timeout:?}")),
                 }
             }
         };
         if let Err(error) = sent {
-            tracing::debug!(error, "an answer did not get back");
+            tracing::debug!(error, "lookup answer not sent");
         }
     }
 }
 
-/// Reads a message, of our format or an earlier one.
+/// Decodes a message of the current format or an earlier one.
 pub(super) fn readable<T: prost::Message + Default>(
     properties: &BasicProperties,
     body: &[u8],
     version: fn(&T) -> u32,
 ) -> Result<T, String> {
-    // A later format may be unreadable, or worse, look readable.
-    let later = |version: u32| format!("its format is {version}, later than ours");
+    // Checked first: a later format may fail to decode or, worse, decode to something else.
+    let later = |version: u32| format!("format {version} is later than {FORMAT_VERSION}");
     match properties::format_version(properties) {
-        Some(told) if told > FORMAT_VERSION => return Err(later(told)),
+        Some(header) if header > FORMAT_VERSION => return Err(later(header)),
         _ => {}
     }
     match T::decode(body) {
@@ -139,16 +142,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_a_later_format_by_its_header_or_its_body_is_not_read() {
-        let read = |header: u32, body: &[u8]| {
+    fn a_later_format_in_the_header_or_the_body_is_not_decoded() {
+        let decode = |header: u32, body: &[u8]| {
             let properties = properties::of_format(header);
             readable(&properties, body, |request: &LookupRequest| request.version)
         };
         let request = |version| LookupRequest { version, job_id: "j".to_owned() };
         let (ours, later) = (FORMAT_VERSION, FORMAT_VERSION + 1);
-        assert_eq!(read(ours, &request(ours).encode_to_vec()), Ok(request(ours)));
-        assert!(read(later, &request(ours).encode_to_vec()).is_err());
-        assert!(read(ours, &request(later).encode_to_vec()).is_err());
-        assert!(read(ours, &[0xff]).is_err());
+        assert_eq!(decode(ours, &request(ours).encode_to_vec()), Ok(request(ours)));
+        assert!(decode(later, &request(ours).encode_to_vec()).is_err());
+        assert!(decode(ours, &request(later).encode_to_vec()).is_err());
+        assert!(decode(ours, &[0xff]).is_err());
     }
 }

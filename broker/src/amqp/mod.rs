@@ -1,10 +1,10 @@
-//! A [`Mesh`] in RabbitMQ, 3.10 or later. Nothing outside this module knows lapin.
+//! A [`Mesh`] over RabbitMQ, 3.10 or later. Only this module depends on lapin.
 //!
-//! Two connections, as an alarm of the broker blocks the one that publishes (questions
-//! and answers too): each is made, watched and made again by a supervisor. Whatever
-//! uses them takes the current session and starts again with the next one.
+//! There are two connections, one that publishes (lookups and their answers too) and one that
+//! consumes, because an alarm of the broker blocks a connection that publishes. Each has a
+//! supervisor that establishes it, monitors it and re-establishes it. Their users run on the
+//! current session, and start again when it is replaced by the next one.
 
-mod backoff;
 mod bulk;
 mod cancels;
 mod config;
@@ -38,7 +38,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupAnswer, LookupRequest,
+    BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupRequest, LookupResponse,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -66,27 +66,27 @@ pub use self::{
     url::{BrokerUrl, InvalidUrl},
 };
 use crate::{
-    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, LogMessage, LogStart,
-    Mesh, MeshError, Payload, Question,
+    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
+    Health, Lane, LogMessage, LogStart, Mesh, MeshError, Payload, Question,
 };
 
-/// How many messages of a stream wait between its tail and its reader.
+/// The number of messages that are buffered for each follower of a stream.
 const READ_AHEAD: usize = 256;
-/// How many dead letters one consumer holds unsettled.
+/// The number of dead letters that one consumer may hold unsettled.
 const DEAD_PREFETCH: u16 = 16;
-/// How many questions the broker sends ahead.
-const QUESTIONS_PREFETCH: u16 = 64;
-/// How many parts and cancels await their confirms.
+/// The number of lookups that the broker sends ahead.
+const LOOKUP_PREFETCH: u16 = 64;
+/// The maximum number of parts and cancels in flight.
 const RECORDS_IN_FLIGHT: usize = 32;
-/// How long the tasks may take to end once the mesh is closed.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// How long to wait for the tasks to end when the mesh is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A [`Mesh`] in RabbitMQ. Its tasks end when it is closed or dropped.
+/// A [`Mesh`] over RabbitMQ. Its tasks end when it is closed or dropped.
 pub struct AmqpMesh {
     config: AmqpConfig,
     publishing: Link,
     consuming: Link,
-    /// The routes of the lanes seen so far.
+    /// The routes of the lanes used so far.
     lanes: Mutex<BTreeMap<Lane, Route>>,
     jobs: Publisher,
     records: Publisher,
@@ -95,18 +95,19 @@ pub struct AmqpMesh {
     log: Log,
     asker: Asker,
     health: watch::Receiver<Health>,
-    /// Ends everything.
+    /// Ends all tasks when it is cancelled.
     closed: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl AmqpMesh {
-    /// Connects, and declares everything but presences, which come with their first use.
+    /// Connects, and declares all queues and streams, except those of workers and of lanes that the
+    /// configuration does not name, which are declared at their first use.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open) and [`connected`](Self::connected); the latest error once
-    /// [`AmqpConfig::connect_timeout`] has passed.
+    /// As [`open`](Self::open) and [`connected`](Self::connected); after
+    /// [`AmqpConfig::connect_timeout`], the latest error.
     pub async fn connect(config: AmqpConfig) -> Result<Self, MeshError> {
         let limit = config.connect_timeout;
         let mesh = Self::open(config)?;
@@ -114,14 +115,14 @@ impl AmqpMesh {
             Ok(answer) => answer.map(|()| mesh),
             Err(_) => {
                 let links = [&mesh.publishing, &mesh.consuming];
-                let late = || MeshError::Unavailable(format!("not within {limit:?}"));
+                let late = || MeshError::Unavailable(format!("not connected within {limit:?}"));
                 Err(links.into_iter().find_map(Link::trouble).unwrap_or_else(late))
             }
         }
     }
 
-    /// Begins to connect, and goes on with it for as long as it takes: until then the mesh
-    /// is as it is in any other outage. Must be called within a Tokio runtime.
+    /// Starts to connect in the background, with retries for as long as it takes. Until it is
+    /// connected, the mesh behaves as in any other outage. Must be called within a Tokio runtime.
     ///
     /// # Errors
     ///
@@ -130,6 +131,7 @@ impl AmqpMesh {
     pub fn open(config: AmqpConfig) -> Result<Self, MeshError> {
         let nodes = Nodes::of(&config)?;
         let closed = CancellationToken::new();
+        // Ends the tasks if this function does not complete.
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
         let base = topology::base(&config.topology, &config.lanes);
@@ -143,6 +145,7 @@ impl AmqpMesh {
         };
         let jobs = publisher(config.in_flight.max(1));
         let records = publisher(RECORDS_IN_FLIGHT);
+        // One in flight, so that retries keep the order of the log.
         let entries = publisher(1);
         let outbox = Outbox::start(&config, publishing.clone(), entries, closed.clone(), &tasks);
         let bulk = Bulk {
@@ -155,9 +158,9 @@ impl AmqpMesh {
         let queue = topology::log(&config.topology);
         let log = Log::new(consuming.clone(), queue, config.request_timeout);
         let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
-        let nothing_yet = Health::Disconnected { error: "not connected yet".to_owned() };
-        let (verdict, health) = watch::channel(nothing_yet);
-        tasks.spawn(watch_health(publishing.clone(), consuming.clone(), verdict));
+        let initial = Health::Disconnected { error: "not connected yet".to_owned() };
+        let (updates, health) = watch::channel(initial);
+        tasks.spawn(watch_health(publishing.clone(), consuming.clone(), updates));
         let closed = guard.disarm();
         Ok(Self {
             config,
@@ -180,13 +183,13 @@ impl AmqpMesh {
     ///
     /// # Errors
     ///
-    /// [`MeshError::Refused`] when the broker does not let us in, or has something of our
-    /// names with other arguments: it is told then, and still tried again.
+    /// [`MeshError::Refused`] when the broker denies access, or has a queue or stream of the same
+    /// name with other arguments. The mesh still retries in the background.
     pub async fn connected(&self) -> Result<(), MeshError> {
-        tokio::try_join!(ready(&self.publishing), ready(&self.consuming)).map(drop)
+        tokio::try_join!(wait_ready(&self.publishing), wait_ready(&self.consuming)).map(drop)
     }
 
-    fn is_open(&self) -> Result<(), MeshError> {
+    fn ensure_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
@@ -250,7 +253,7 @@ impl Drop for AmqpMesh {
 #[async_trait]
 impl Mesh for AmqpMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let limit = self.config.max_job_bytes;
         let bytes = job.encoded_len();
         if bytes > limit {
@@ -268,7 +271,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let source = self.source(self.lane(lane), prefetch, |message| Delivery {
             payload: payload(&message),
             redelivered: message.redelivered,
@@ -278,17 +281,17 @@ impl Mesh for AmqpMesh {
     }
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.presence().serves(&self.lane(lane)).await
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
             job_id: properties::job_id(&message.properties),
             digest: properties::digest(&message.properties),
             reason: properties::death(&message.properties),
-            body: message.body.into(),
+            body: message.body,
             lease: message.lease,
         });
         source.start(&self.tasks).await
@@ -299,24 +302,24 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let route = [topology::log(&self.config.topology)].into();
         let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
         Ok(self.follow(route, from, reading))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.log.start().await
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let notice = CancelNotice {
             version: FORMAT_VERSION,
             job_id: job_id.to_owned(),
@@ -327,48 +330,49 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let (publisher, route) = (self.records.clone(), self.cancels());
         let reading = Cancels { publisher, route: route.clone(), awaited: None };
         Ok(self.follow(route, LogStart::First, reading))
     }
 
-    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.is_open()?;
-        self.bulk.store(parts).await
+    async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        self.ensure_open()?;
+        self.bulk.store(object).await
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.bulk.load(reference).await
     }
 
     async fn ask(
         &self,
         request: LookupRequest,
-        patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
-        self.is_open()?;
-        self.asker.ask(&request, patience).await
+        timeout: Duration,
+    ) -> Result<LookupResponse, MeshError> {
+        self.ensure_open()?;
+        self.asker.ask(&request, timeout).await
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         let source = Source {
-            // Answers are published by the channel that the questions came by.
+            // Answers are published over the channel that delivers the lookups, so this consumer
+            // uses the publishing connection.
             link: self.publishing.clone(),
-            ..self.source([topology::lookup()].into(), QUESTIONS_PREFETCH, |message| message)
+            ..self.source([topology::lookup()].into(), LOOKUP_PREFETCH, |message| message)
         };
         lookup_server::take(source, &self.tasks).await
     }
 
     async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.presence().begin(id, self.closed.clone(), &self.tasks).await
     }
 
     async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.is_open()?;
+        self.ensure_open()?;
         self.presence().sees(id).await
     }
 
@@ -378,38 +382,38 @@ impl Mesh for AmqpMesh {
 
     async fn close(&self, grace: Duration) {
         if time::timeout(grace, self.outbox.drained()).await.is_err() {
-            tracing::warn!("closing with entries that the log does not have");
+            tracing::warn!("mesh closed with unconfirmed log entries");
         }
         self.closed.cancel();
         self.tasks.close();
-        if time::timeout(GOODBYE, self.tasks.wait()).await.is_err() {
-            tracing::warn!("some of the mesh's tasks did not end in time");
+        if time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("mesh tasks still running after the close timeout");
         }
     }
 }
 
-/// Waits for a session, or for an answer that there is none to be had.
-async fn ready(link: &Link) -> Result<(), MeshError> {
+/// Waits until a connection is established, refused or closed.
+async fn wait_ready(link: &Link) -> Result<(), MeshError> {
     let mut phases = link.phases();
-    let answered = phases.wait_for(|phase| {
+    let decided = phases.wait_for(|phase| {
         matches!(phase, Phase::Up(_) | Phase::Closed | Phase::Down(MeshError::Refused(_)))
     });
-    match answered.await.as_deref() {
+    match decided.await.as_deref() {
         Ok(Phase::Up(_)) => Ok(()),
         Ok(Phase::Down(error)) => Err(error.clone()),
         Ok(Phase::Closed) | Err(_) => Err(MeshError::Closed),
     }
 }
 
-/// Tells how the two connections are, until they are closed.
-async fn watch_health(publishing: Link, consuming: Link, verdict: watch::Sender<Health>) {
+/// Publishes the health of the two connections until they are closed.
+async fn watch_health(publishing: Link, consuming: Link, updates: watch::Sender<Health>) {
     let (mut one, mut other) = (publishing.phases(), consuming.phases());
     loop {
         let health = health_of(&[&*one.borrow_and_update(), &*other.borrow_and_update()]);
-        verdict.send_if_modified(|last| {
-            let news = *last != health;
+        updates.send_if_modified(|last| {
+            let changed = *last != health;
             *last = health;
-            news
+            changed
         });
         let changed = tokio::select! {
             changed = one.changed() => changed,
@@ -421,6 +425,7 @@ async fn watch_health(publishing: Link, consuming: Link, verdict: watch::Sender<
     }
 }
 
+/// Combines the states: a lost connection takes precedence over a blocked one.
 fn health_of(phases: &[&Phase]) -> Health {
     let disconnected = phases.iter().find_map(|phase| match phase {
         Phase::Down(error) => Some(error.to_string()),
@@ -440,13 +445,15 @@ fn health_of(phases: &[&Phase]) -> Health {
 
 fn payload(message: &consumer::Message) -> Payload {
     let job_id = properties::job_id(&message.properties);
-    // A later format may be unreadable, or worse, look readable.
-    let told = properties::format_version(&message.properties).unwrap_or(0);
-    if told > FORMAT_VERSION {
-        return Payload::Later { version: told, job_id };
+    // Checked first: a later format may fail to decode or, worse, decode to something else.
+    let version = properties::format_version(&message.properties).unwrap_or(0);
+    if version > ENVELOPE_VERSION {
+        return Payload::Later { version, job_id };
     }
-    match JobEnvelope::decode(message.body.as_slice()) {
-        Ok(job) if job.version > FORMAT_VERSION => Payload::Later { version: job.version, job_id },
+    match JobEnvelope::decode(message.body.clone()) {
+        Ok(job) if job.version > ENVELOPE_VERSION => {
+            Payload::Later { version: job.version, job_id }
+        }
         Ok(job) => Payload::Job(Box::new(job)),
         Err(error) => Payload::Unreadable {
             job_id,

@@ -15,8 +15,8 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Parses the URLs, and reads the files once: a fault in them at the start is a mistake in
-    /// the configuration, which no retry mends.
+    /// Parses the URLs, and reads the TLS files once to validate them: at the start, an invalid
+    /// file is an error in the configuration, which a retry does not resolve.
     ///
     /// # Errors
     ///
@@ -27,13 +27,13 @@ impl Nodes {
         let read = urls.iter().enumerate().map(|(index, url)| {
             let address = url.parse().map_err(|error| match several {
                 true => format!("URL {} of {}: {error}", index + 1, urls.len()),
-                false => format!("the URL: {error}"),
+                false => format!("invalid broker URL: {error}"),
             })?;
             complete(address, &tls, config.heartbeat)
         });
         let addresses = read.collect::<Result<Vec<_>, _>>().map_err(MeshError::Configuration)?;
         if addresses.is_empty() {
-            return Err(MeshError::Configuration("no URL".to_owned()));
+            return Err(MeshError::Configuration("no broker URL is given".to_owned()));
         }
         if addresses.iter().any(|address| address.name.is_some()) {
             tls.read().map_err(|error| MeshError::Configuration(error.to_string()))?;

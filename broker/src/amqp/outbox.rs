@@ -1,8 +1,8 @@
-//! The entries that wait for their place in the log, in order.
+//! The outbox of the results log: entries, buffered in order until the broker has confirmed them.
 //!
-//! One message is under way at a time; what gathers meanwhile travels as the next.
-//! That keeps the order whatever is sent again, and costs no timer: the busier the
-//! log, the larger its messages.
+//! One message is in flight at a time; the entries that arrive meanwhile are batched into the
+//! next one. So retries keep the order, and batching needs no timer: the busier the log, the
+//! larger its messages.
 
 use std::{
     collections::VecDeque,
@@ -22,21 +22,20 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backoff::Backoff,
     config::AmqpConfig,
     connection::Link,
     properties,
     publisher::{Failure, Message, Publisher},
     topology::{self, Route},
 };
-use crate::{FORMAT_VERSION, MAX_ENTRY_BYTES, MeshError};
+use crate::{FORMAT_VERSION, MAX_ENTRY_BYTES, MeshError, backoff::Backoff};
 
-/// The most entries of one message.
+/// The maximum number of entries in one message.
 const BATCH_ENTRIES: usize = 1000;
-/// The most bytes of one message that has more than one entry.
+/// The maximum size of a message with more than one entry, in bytes.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// The callers' side of the outbox.
+/// The handle by which callers append to the outbox.
 #[derive(Debug)]
 pub(super) struct Outbox {
     shared: Arc<Shared>,
@@ -44,26 +43,33 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 struct Shared {
-    line: Mutex<Line>,
+    queue: Mutex<Queue>,
+    /// Wakes the sending task after a push.
     filled: Notify,
+    /// Wakes [`Outbox::drained`] when nothing is buffered or in flight.
     emptied: Notify,
 }
 
-/// All who wait, in order. Those beyond the bounds wait for room: their entries go
-/// with their callers.
+/// The buffered entries, in order.
+///
+/// Entries beyond the bounds are waiting for room: they are withdrawn when their callers stop
+/// waiting, while those within the bounds are sent in any case.
 #[derive(Debug)]
-struct Line {
+struct Queue {
     waiting: VecDeque<Waiting>,
+    /// The size of all of them.
     bytes: usize,
     max_entries: usize,
     max_bytes: usize,
     next_ticket: u64,
-    under_way: bool,
+    /// Whether a batch was taken out and is not confirmed yet.
+    in_flight: bool,
     closed: bool,
 }
 
 #[derive(Debug)]
 struct Waiting {
+    /// Identifies the entry; increases along the queue.
     ticket: u64,
     entry: LogEntry,
     bytes: usize,
@@ -71,7 +77,7 @@ struct Waiting {
 }
 
 impl Outbox {
-    /// Starts the task that empties the outbox, as one of `tasks`.
+    /// Starts the task that publishes the entries, as one of `tasks`.
     pub(super) fn start(
         config: &AmqpConfig,
         link: Link,
@@ -80,7 +86,7 @@ impl Outbox {
         tasks: &TaskTracker,
     ) -> Self {
         let shared = Arc::new(Shared {
-            line: Mutex::new(Line::new(config.outbox_entries, config.outbox_bytes)),
+            queue: Mutex::new(Queue::new(config.outbox_entries, config.outbox_bytes)),
             filled: Notify::new(),
             emptied: Notify::new(),
         });
@@ -89,7 +95,7 @@ impl Outbox {
             link,
             publisher,
             log: [topology::log(&config.topology)].into(),
-            patience: config.publish_timeout,
+            confirm_timeout: config.publish_timeout,
         };
         tasks.spawn(async move {
             closed.run_until_cancelled(sender.run()).await;
@@ -98,27 +104,27 @@ impl Outbox {
         Self { shared }
     }
 
-    /// Puts an entry into the line, at the first poll, and waits until the log has
-    /// it.
+    /// Appends an entry, at the first poll of the future, and waits until the log has stored it.
     pub(super) async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
         let bytes = entry.encoded_len();
         if bytes > MAX_ENTRY_BYTES {
             return Err(MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES });
         }
-        let (ticket, done) = self.shared.line().join(entry, bytes).ok_or(MeshError::Closed)?;
+        let (ticket, done) = self.shared.queue().push(entry, bytes).ok_or(MeshError::Closed)?;
         self.shared.filled.notify_one();
-        let place = Place { shared: &self.shared, ticket, done: AtomicBool::new(false) };
+        let guard = WithdrawGuard { shared: &self.shared, ticket, done: AtomicBool::new(false) };
         let result = done.await;
-        place.done.store(true, Ordering::Relaxed);
+        guard.done.store(true, Ordering::Relaxed);
         result.map_err(|_| MeshError::Closed)
     }
 
-    /// Waits until nothing waits.
+    /// Waits until no entry is buffered or in flight.
     pub(super) async fn drained(&self) {
         loop {
             let mut emptied = std::pin::pin!(self.shared.emptied.notified());
+            // Registered before the check, so that a notification in between is not missed.
             emptied.as_mut().enable();
-            if self.shared.line().is_drained() {
+            if self.shared.queue().is_drained() {
                 return;
             }
             emptied.await;
@@ -126,38 +132,38 @@ impl Outbox {
     }
 }
 
-/// A place in the line, left when its caller stops waiting.
-struct Place<'a> {
+/// Withdraws the entry of a caller that stops waiting: its future is dropped before the confirm.
+struct WithdrawGuard<'a> {
     shared: &'a Shared,
     ticket: u64,
     done: AtomicBool,
 }
 
-impl Drop for Place<'_> {
+impl Drop for WithdrawGuard<'_> {
     fn drop(&mut self) {
         if !self.done.load(Ordering::Relaxed) {
-            self.shared.line().leave(self.ticket);
+            self.shared.queue().withdraw(self.ticket);
         }
     }
 }
 
 impl Shared {
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
-        let mut line = self.line();
-        line.closed = true;
-        line.under_way = false;
-        line.waiting.clear();
-        line.bytes = 0;
-        drop(line);
+        let mut queue = self.queue();
+        queue.closed = true;
+        queue.in_flight = false;
+        queue.waiting.clear();
+        queue.bytes = 0;
+        drop(queue);
         self.emptied.notify_waiters();
     }
 }
 
-impl Line {
+impl Queue {
     fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -165,12 +171,12 @@ impl Line {
             max_entries,
             max_bytes,
             next_ticket: 0,
-            under_way: false,
+            in_flight: false,
             closed: false,
         }
     }
 
-    fn join(&mut self, entry: LogEntry, bytes: usize) -> Option<(u64, oneshot::Receiver<()>)> {
+    fn push(&mut self, entry: LogEntry, bytes: usize) -> Option<(u64, oneshot::Receiver<()>)> {
         if self.closed {
             return None;
         }
@@ -182,8 +188,9 @@ impl Line {
         Some((ticket, waits))
     }
 
-    /// The caller waits no longer: its entry stays if it has room, and goes if not.
-    fn leave(&mut self, ticket: u64) {
+    /// Called when the caller stops waiting: removes its entry if it is beyond the bounds. Within
+    /// them it stays, as it was accepted.
+    fn withdraw(&mut self, ticket: u64) {
         let Ok(index) = self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) else {
             return;
         };
@@ -195,38 +202,39 @@ impl Line {
         }
     }
 
-    /// The entries of the next message, which counts as under way from now on.
+    /// Removes the entries of the next message, which is in flight from now on unless it is empty.
     fn take_batch(&mut self) -> Vec<Waiting> {
         let mut bytes = 0;
         let fitting = self.waiting.iter().take(BATCH_ENTRIES).take_while(|waiting| {
             bytes += waiting.bytes;
             bytes <= BATCH_BYTES
         });
-        // An entry that is larger than a batch is one of its own.
+        // An entry that is larger than a batch is sent alone.
         let count = fitting.count().max(1).min(self.waiting.len());
         let batch: Vec<_> = self.waiting.drain(..count).collect();
         self.bytes -= batch.iter().map(|waiting| waiting.bytes).sum::<usize>();
-        self.under_way = !batch.is_empty();
+        self.in_flight = !batch.is_empty();
         batch
     }
 
     fn is_drained(&self) -> bool {
-        self.waiting.is_empty() && !self.under_way
+        self.waiting.is_empty() && !self.in_flight
     }
 }
 
+/// The task that publishes the entries.
 struct Sender {
     shared: Arc<Shared>,
     link: Link,
     publisher: Publisher,
     log: Route,
-    patience: Duration,
+    confirm_timeout: Duration,
 }
 
 impl Sender {
     async fn run(&self) {
         loop {
-            let batch = self.shared.line().take_batch();
+            let batch = self.shared.queue().take_batch();
             if batch.is_empty() {
                 self.shared.emptied.notify_waiters();
                 self.shared.filled.notified().await;
@@ -236,35 +244,37 @@ impl Sender {
                 batch.into_iter().map(|waiting| (waiting.entry, waiting.done)).unzip();
             self.send(LogBatch { version: FORMAT_VERSION, entries }).await;
             for caller in callers {
-                // It may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = caller.send(());
             }
         }
     }
 
-    /// Sends a message until the log has it.
+    /// Publishes a batch, with retries until it is confirmed.
     async fn send(&self, batch: LogBatch) {
         let message = Message {
             route: self.log.clone(),
             properties: properties::of_record(),
             body: batch.encode_to_vec().into(),
         };
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_broker();
         while let Err(failure) = self.try_once(message.clone()).await {
-            tracing::warn!(?failure, entries = batch.entries.len(), "the log has to be sent again");
-            time::sleep(backoff.next()).await;
+            let entries = batch.entries.len();
+            tracing::warn!(?failure, entries, "log batch not confirmed, retrying");
+            time::sleep(backoff.next_delay()).await;
         }
     }
 
-    /// Sends a message once. A session that does not confirm in time, though nothing
-    /// blocks it, is given up; its end is the publish's end.
+    /// Publishes a message once. If the confirm times out though the broker is connected and not
+    /// blocked, the session is abandoned, which also fails the publish. An alarm of the broker is
+    /// waited for, however long it lasts.
     async fn try_once(&self, message: Message) -> Result<(), Failure> {
         let mut publish = std::pin::pin!(self.publisher.publish_patiently(message));
         loop {
             let session = self.link.session().await;
             tokio::select! {
                 answer = &mut publish => return answer,
-                () = time::sleep(self.patience) => match session {
+                () = time::sleep(self.confirm_timeout) => match session {
                     Some(session) if self.link.trouble().is_none() => self.link.give_up(&session),
                     _ => {}
                 },
@@ -286,46 +296,46 @@ mod tests {
     }
 
     #[test]
-    fn what_gathered_travels_together_and_in_order() {
-        let mut line = Line::new(10, 100);
-        let _waits: Vec<_> = ["a", "b", "c"].map(|id| line.join(entry(id), 3)).into();
-        let batch = line.take_batch();
+    fn buffered_entries_are_batched_in_order() {
+        let mut queue = Queue::new(10, 100);
+        let _waits: Vec<_> = ["a", "b", "c"].map(|id| queue.push(entry(id), 3)).into();
+        let batch = queue.take_batch();
         assert_eq!(names(&batch), ["a", "b", "c"]);
-        assert!(!line.is_drained());
-        assert!(line.take_batch().is_empty());
-        assert!(line.is_drained());
-        assert_eq!(line.bytes, 0);
+        assert!(!queue.is_drained());
+        assert!(queue.take_batch().is_empty());
+        assert!(queue.is_drained());
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]
     fn a_message_is_bounded_in_bytes_and_entries() {
-        let mut line = Line::new(10_000, usize::MAX);
+        let mut queue = Queue::new(10_000, usize::MAX);
         let _waits: Vec<_> =
-            [BATCH_BYTES + 1, 1, BATCH_BYTES].map(|bytes| line.join(entry(""), bytes)).into();
-        let sizes: Vec<_> = (0..3).map(|_| line.take_batch().len()).collect();
+            [BATCH_BYTES + 1, 1, BATCH_BYTES].map(|bytes| queue.push(entry(""), bytes)).into();
+        let sizes: Vec<_> = (0..3).map(|_| queue.take_batch().len()).collect();
         assert_eq!(sizes, [1, 1, 1]);
-        let _waits: Vec<_> = (0..BATCH_ENTRIES + 1).map(|_| line.join(entry(""), 1)).collect();
-        let sizes: Vec<_> = (0..2).map(|_| line.take_batch().len()).collect();
+        let _waits: Vec<_> = (0..BATCH_ENTRIES + 1).map(|_| queue.push(entry(""), 1)).collect();
+        let sizes: Vec<_> = (0..2).map(|_| queue.take_batch().len()).collect();
         assert_eq!(sizes, [BATCH_ENTRIES, 1]);
     }
 
     #[test]
-    fn only_who_waits_for_room_takes_the_entry_along() {
-        let mut line = Line::new(2, 100);
+    fn only_entries_that_wait_for_room_are_withdrawn() {
+        let mut queue = Queue::new(2, 100);
         let tickets: Vec<_> = ["a", "b", "c"]
             .into_iter()
-            .filter_map(|id| line.join(entry(id), 3))
+            .filter_map(|id| queue.push(entry(id), 3))
             .map(|(ticket, _)| ticket)
             .collect();
-        tickets.iter().for_each(|ticket| line.leave(*ticket));
-        assert_eq!(names(&line.take_batch()), ["a", "b"]);
-        assert_eq!(line.bytes, 0);
+        tickets.iter().for_each(|ticket| queue.withdraw(*ticket));
+        assert_eq!(names(&queue.take_batch()), ["a", "b"]);
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]
-    fn a_closed_line_takes_no_one() {
-        let mut line = Line::new(2, 100);
-        line.closed = true;
-        assert!(line.join(entry("a"), 3).is_none());
+    fn a_closed_queue_accepts_no_entry() {
+        let mut queue = Queue::new(2, 100);
+        queue.closed = true;
+        assert!(queue.push(entry("a"), 3).is_none());
     }
 }

@@ -1,5 +1,6 @@
-//! Being present: a queue that its connection alone may use, and that the broker
-//! deletes with it. Nothing is ever in it; what counts is that it is there.
+//! Registers workers as connected, by an exclusive queue for each: only its connection may use it,
+//! and the broker deletes it when that connection is lost. The queue stays empty; only its
+//! existence counts.
 
 use std::time::Duration;
 
@@ -11,101 +12,109 @@ use tokio::{sync::oneshot, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backoff::Backoff,
     connection::{Link, Session},
     topology::{self, Queue, Route},
 };
-use crate::MeshError;
+use crate::{MeshError, backoff::Backoff};
 
-/// The connection by which this process is present, and sees others.
+/// Registers this process, and checks for others, over one connection.
 pub(super) struct Presence {
     pub(super) link: Link,
     pub(super) request_timeout: Duration,
 }
 
 impl Presence {
-    /// Makes this process present until `closed`, by one of `tasks`. Returns once it is
-    /// present, or under way to be for the time of a request.
+    /// Registers this process until `closed` is cancelled, by one of `tasks`. Returns once it is
+    /// registered, or when it is not within the request timeout: then it keeps trying.
+    ///
+    /// # Errors
+    ///
+    /// When the id is too long, or the mesh is closed.
     pub(super) async fn begin(
         self,
         id: &str,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Result<(), MeshError> {
-        let queue = topology::present(id)
-            .ok_or_else(|| MeshError::Refused(format!("an id of {} bytes", id.len())))?;
-        let (present, first) = oneshot::channel();
-        let keeping = keep(self.link, queue, present);
+        let too_long = || MeshError::Refused(format!("an id of {} bytes is too long", id.len()));
+        let queue = topology::present(id).ok_or_else(too_long)?;
+        let (registered, first) = oneshot::channel();
+        let keeping = keep_registered(self.link, queue, registered);
         tasks.spawn(async move { closed.run_until_cancelled(keeping).await });
         match time::timeout(self.request_timeout, first).await {
             Ok(Err(_)) => Err(MeshError::Closed),
-            // An outage is for the task to sit out.
+            // On an outage, the task keeps trying.
             Ok(Ok(())) | Err(_) => Ok(()),
         }
     }
 
-    /// Whether some process is present. By a channel of its own, as most answers close
-    /// it.
+    /// Whether a process is registered under an id. Opens a channel for the check, as the broker
+    /// closes it with most answers.
     pub(super) async fn sees(self, id: &str) -> Result<bool, MeshError> {
         let Some(queue) = topology::present(id) else { return Ok(false) };
         let session = self.link.session_within(self.request_timeout).await?;
         let channel = session.channel().await?;
-        let looking = async {
+        let check = async {
             let found = topology::find(&channel, &queue).await;
             match found.as_ref().map_err(refusal) {
+                // The queue exists and belongs to another connection.
                 Err(Some(AMQPSoftError::RESOURCELOCKED)) => Ok(true),
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
+                // The queue is that of this connection, or the check failed.
                 _ => found.map(|_| true),
             }
         };
-        session.within(looking).await
+        session.within(check).await
     }
 
-    /// Whether a queue has consumers; one that is not there has none.
+    /// Whether a queue has consumers; `false` if it does not exist.
     pub(super) async fn serves(self, route: &Route) -> Result<bool, MeshError> {
         let session = self.link.session_within(self.request_timeout).await?;
         let channel = session.channel().await?;
-        let looking = async {
+        let check = async {
             let found = topology::consumers(&channel, route.name()).await;
             match found.as_ref().map_err(refusal) {
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
                 _ => found.map(|consumers| consumers > 0),
             }
         };
-        session.within(looking).await
+        session.within(check).await
     }
 }
 
-/// Keeps the queue of a presence in each session of a connection. Tells `present` of
-/// the first time.
-async fn keep(link: Link, queue: Queue, present: oneshot::Sender<()>) {
-    let mut present = Some(present);
-    let mut backoff = Backoff::default();
+/// Declares the exclusive queue in each session of a connection. Signals `registered` the first
+/// time.
+async fn keep_registered(link: Link, queue: Queue, registered: oneshot::Sender<()>) {
+    let mut registered = Some(registered);
+    let mut backoff = Backoff::of_broker();
     while let Some(session) = link.session().await {
-        match hold(&session, &queue).await {
+        match declare(&session, &queue).await {
             Ok(()) => {
                 backoff.reset();
-                if let Some(present) = present.take() {
-                    // Whoever asked may wait no longer.
-                    let _ = present.send(());
+                if let Some(registered) = registered.take() {
+                    // The caller may have stopped waiting.
+                    let _ = registered.send(());
                 }
                 link.over(&session).await;
             }
             Err(error) => {
-                // Or a connection of ours that the broker has not yet seen die has it.
-                tracing::warn!(queue = queue.name, %error, "can't be present yet");
-                time::sleep(backoff.next()).await;
+                // Besides an outage: the broker may not have noticed yet that the previous
+                // connection of this process is lost, and that still owns the queue.
+                tracing::warn!(
+                    queue = queue.name, %error, "cannot register the worker yet, retrying"
+                );
+                time::sleep(backoff.next_delay()).await;
             }
         }
     }
 }
 
-async fn hold(session: &Session, queue: &Queue) -> Result<(), MeshError> {
+async fn declare(session: &Session, queue: &Queue) -> Result<(), MeshError> {
     let channel = session.channel().await?;
     session.within(topology::declare_exclusive(&channel, queue)).await
 }
 
-/// What the broker closed a channel for.
+/// The error code with which the broker closed a channel, if it did.
 fn refusal(error: &lapin::Error) -> Option<&AMQPSoftError> {
     match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {

@@ -1,4 +1,4 @@
-//! What travels beside a message's body.
+//! The properties and headers of messages.
 
 use std::time::Duration;
 
@@ -16,23 +16,23 @@ const FORMAT: &str = "solvemesh-format";
 const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
 
-/// The properties of a job's message: enough to tell of the job when the body can't
-/// be read.
+/// The properties of a job's message. They have its id and digest, so that the job can be reported
+/// as failed even if the body can't be decoded.
 pub(super) fn of_job(job: &JobEnvelope) -> BasicProperties {
     let mut headers = table([(FORMAT, number(job.version.into()))]);
-    headers.insert(DIGEST.into(), AMQPValue::LongString(hex(&job.digest).into()));
+    headers.insert(DIGEST.into(), AMQPValue::ByteArray(job.digest.clone().into()));
     of_record().with_message_id(job.job_id.as_str().into()).with_headers(headers)
 }
 
-/// The properties of a stream's message.
+/// The properties of a message of a stream.
 pub(super) fn of_record() -> BasicProperties {
     of_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
 }
 
-/// The properties of a question that whoever asks it gave a `number`, and forgets
-/// when `left` has passed.
+/// The properties of a lookup with a `number`, which expires after `left`, at most
+/// [`QUESTION_TTL`].
 pub(super) fn of_question(number: u64, left: Duration) -> BasicProperties {
-    // Brokers take no more than 32 bits.
+    // RabbitMQ accepts at most 32 bits of milliseconds.
     let left = left.clamp(Duration::from_millis(1), QUESTION_TTL).as_millis();
     of_format(FORMAT_VERSION)
         .with_delivery_mode(TRANSIENT)
@@ -40,7 +40,7 @@ pub(super) fn of_question(number: u64, left: Duration) -> BasicProperties {
         .with_correlation_id(number.to_string().into())
 }
 
-/// The properties of the answer to a question with the properties `asked`.
+/// The properties of the answer to a lookup with the properties `asked`: the same number.
 pub(super) fn of_answer(asked: &BasicProperties) -> BasicProperties {
     let answer = of_format(FORMAT_VERSION).with_delivery_mode(TRANSIENT);
     match asked.correlation_id() {
@@ -49,40 +49,44 @@ pub(super) fn of_answer(asked: &BasicProperties) -> BasicProperties {
     }
 }
 
-/// The properties of any message of ours.
+/// The properties that all messages have.
 pub(super) fn of_format(version: u32) -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/x-protobuf".into())
         .with_headers(table([(FORMAT, number(version.into()))]))
 }
 
-/// The number of the question that an answer is for, if it tells.
+/// The number of the lookup that an answer belongs to, if it has a valid one.
 pub(super) fn correlation(properties: &BasicProperties) -> Option<u64> {
     properties.correlation_id().as_ref().and_then(|number| number.as_str().parse().ok())
 }
 
-/// The job that a message is about; empty when it does not tell.
+/// The id of the job in a message; empty if it has none.
 pub(super) fn job_id(properties: &BasicProperties) -> String {
     properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The digest of its payload; empty when it does not tell.
+/// The digest of a job's payload; empty if it has none.
 pub(super) fn digest(properties: &BasicProperties) -> Vec<u8> {
-    header(properties, DIGEST).and_then(as_text).and_then(|hex| unhex(&hex)).unwrap_or_default()
+    match header(properties, DIGEST) {
+        Some(AMQPValue::ByteArray(digest)) => digest.as_slice().to_vec(),
+        _ => Vec::new(),
+    }
 }
 
-/// The version of its format, if it tells.
+/// The format version of a message, if it has one.
 pub(super) fn format_version(properties: &BasicProperties) -> Option<u32> {
     header(properties, FORMAT).and_then(as_number).and_then(|version| u32::try_from(version).ok())
 }
 
-/// The offset of a stream's message.
+/// The offset of a message of a stream.
 pub(super) fn offset(properties: &BasicProperties) -> Option<u64> {
     header(properties, "x-stream-offset").and_then(as_number)
 }
 
-/// Why a message was given up, the latest reason first; empty when it was not.
+/// The latest reason for which a message became a dead letter; empty if it did not.
 pub(super) fn death(properties: &BasicProperties) -> String {
+    // RabbitMQ puts the latest death first.
     let latest = match header(properties, "x-death") {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first(),
         _ => None,
@@ -110,7 +114,7 @@ fn as_text(value: &AMQPValue) -> Option<String> {
     }
 }
 
-/// Brokers shrink and widen integers as they like.
+/// A header as a number. The broker may change the width of integers, so all are accepted.
 fn as_number(value: &AMQPValue) -> Option<u64> {
     match *value {
         AMQPValue::LongLongInt(n) => u64::try_from(n).ok(),
@@ -125,28 +129,14 @@ fn as_number(value: &AMQPValue) -> Option<u64> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use lapin::types::FieldArray;
-    use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn a_job_can_be_told_from_its_properties_alone() {
+    fn a_job_is_identified_by_its_properties_alone() {
         let job = JobEnvelope {
             version: 7,
             job_id: "j".to_owned(),
@@ -174,24 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_tells_which_question_it_is_for() {
+    fn an_answer_has_the_number_of_its_lookup() {
         let asked = of_question(7, Duration::MAX);
         assert_eq!(correlation(&of_answer(&asked)), Some(7));
         assert_eq!(asked.expiration().as_ref().map(|left| left.as_str()), Some("10000"));
         assert_eq!(correlation(&of_answer(&BasicProperties::default())), None);
-    }
-
-    proptest! {
-        #[test]
-        fn hex_comes_back_as_it_went(bytes: Vec<u8>) {
-            prop_assert_eq!(unhex(&hex(&bytes)), Some(bytes));
-        }
-
-        #[test]
-        fn any_text_is_hex_or_none(text: String) {
-            if let Some(bytes) = unhex(&text) {
-                prop_assert_eq!(hex(&bytes), text.to_lowercase());
-            }
-        }
     }
 }

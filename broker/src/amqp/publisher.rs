@@ -1,4 +1,4 @@
-//! Confirmed publishing, pipelined: one channel, many messages under way.
+//! Publishing with confirms, pipelined: one channel with many messages in flight.
 
 use std::{
     collections::HashSet,
@@ -23,45 +23,44 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backoff::Backoff,
     connection::{Link, Phase, Session},
     ready_batch::settled,
     topology::Route,
     unroutable::{Observed, Returns, Verdict},
 };
-use crate::MeshError;
+use crate::{MeshError, backoff::Backoff};
 
-/// How many requests wait for the channel.
-const QUEUED: usize = 1024;
-/// How long the confirms of a lost session may take to fail.
-const WRECK: Duration = Duration::from_secs(1);
+/// The maximum number of requests that are queued for the channel.
+const MAX_QUEUED: usize = 1024;
+/// How long to wait for the confirms of a lost channel to fail.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A message to be published.
+/// A message to publish.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    /// Where it goes. Declared by the first message of a session, and by the next
-    /// one after it was found missing.
+    /// The queue or stream that receives it. It is declared before the first message to it in
+    /// each session, and again after a message to it was returned because it was missing.
     pub(super) route: Route,
     pub(super) properties: BasicProperties,
     pub(super) body: Bytes,
 }
 
-/// Why a message is not known to be safe.
+/// Why a publish was not confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Failure {
     /// It was not sent.
     NotSent(MeshError),
-    /// It was sent, and no answer came.
+    /// It was sent, but neither confirmed nor rejected: the outcome is unknown.
     Unknown,
-    /// The broker refused it.
+    /// The broker rejected it.
     Nacked,
-    /// No queue took it.
+    /// No queue accepted it; the broker's reason.
     Returned(String),
 }
 
 type Answer = Result<(), Failure>;
 
-/// The callers' side of a publishing channel.
+/// A handle to a publishing channel.
 #[derive(Clone, Debug)]
 pub(super) struct Publisher {
     requests: mpsc::Sender<Request>,
@@ -72,15 +71,14 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 struct Request {
     message: Message,
-    /// Set by whoever comes first: the channel that sends the message or the caller
-    /// who withdraws it.
+    /// Set once, either by the channel's task when it sends the message, or by the caller when it
+    /// withdraws the message after its timeout. So no message is sent whose caller got `NotSent`.
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Publisher {
-    /// Starts the channel's task, as one of `tasks`, with at most `in_flight`
-    /// messages awaiting their confirms.
+    /// Starts the channel's task as one of `tasks`, with at most `in_flight` unconfirmed messages.
     pub(super) fn start(
         link: Link,
         in_flight: usize,
@@ -88,14 +86,14 @@ impl Publisher {
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
-        let (requests, queue) = mpsc::channel(QUEUED);
+        let (requests, queue) = mpsc::channel(MAX_QUEUED);
         let channel = Publishing { link: link.clone(), requests: queue, in_flight };
         tasks.spawn(async move { closed.run_until_cancelled(channel.run()).await });
         Self { requests, link, timeout }
     }
 
-    /// Publishes a message, and returns once it is confirmed, or within the time for
-    /// that.
+    /// Publishes a message and waits for its confirm, until the publish timeout. Fails at once
+    /// while the broker accepts no messages.
     pub(super) async fn publish(&self, message: Message) -> Answer {
         if let Some(MeshError::Blocked(reason)) = self.link.trouble() {
             return Err(Failure::NotSent(MeshError::Blocked(reason)));
@@ -105,12 +103,13 @@ impl Publisher {
             Ok(answer) => answer,
             Err(_) if claimed.swap(true, Ordering::AcqRel) => Err(Failure::Unknown),
             Err(_) => Err(Failure::NotSent(self.link.trouble().unwrap_or_else(|| {
-                MeshError::Unavailable("too many messages wait for the broker".to_owned())
+                MeshError::Unavailable("not sent in time: too many unconfirmed messages".to_owned())
             }))),
         }
     }
 
-    /// Publishes a message, and returns once it is confirmed or can't be any more.
+    /// Publishes a message and waits for its confirm without a timeout: until it fails with the
+    /// session.
     pub(super) async fn publish_patiently(&self, message: Message) -> Answer {
         self.submit(message, Arc::default()).await
     }
@@ -132,6 +131,7 @@ impl Publisher {
     }
 }
 
+/// The channel's task.
 struct Publishing {
     link: Link,
     requests: mpsc::Receiver<Request>,
@@ -140,7 +140,7 @@ struct Publishing {
 
 impl Publishing {
     async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_broker();
         while let Some(session) = self.link.session().await {
             match open(&session).await {
                 Ok(channel) => {
@@ -148,14 +148,14 @@ impl Publishing {
                     self.serve(&session, channel).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "no channel to publish by");
-                    time::sleep(backoff.next()).await;
+                    tracing::warn!(%error, "cannot open a publishing channel");
+                    time::sleep(backoff.next_delay()).await;
                 }
             }
         }
     }
 
-    /// Publishes what is requested, until the channel is lost.
+    /// Publishes the requested messages until the channel is lost.
     async fn serve(&mut self, session: &Session, channel: Channel) {
         let mut phases = self.link.phases();
         let mut declared = HashSet::new();
@@ -168,6 +168,7 @@ impl Publishing {
                 &*phases.borrow_and_update(),
                 Phase::Up(current) if current.is(session) && current.blocked().is_none()
             );
+            // Requests wait while the broker accepts no messages.
             let room = if open { self.in_flight.saturating_sub(confirms.len()) } else { 0 };
             tokio::select! {
                 biased;
@@ -184,24 +185,24 @@ impl Publishing {
                         }
                     }
                 }
-                changed = phases.changed() => if changed.is_err() || !current(&phases, session) {
+                changed = phases.changed() => if changed.is_err() || !is_current(&phases, session) {
                     break
                 },
             }
         }
-        // What was under way fails now, or has succeeded just before. What does not
-        // even fail is answered by being dropped.
-        let wreck = async {
+        // Confirms still in flight now fail, or have just succeeded. Those that do neither within
+        // the timeout are dropped, and their callers get `Failure::Unknown`.
+        let drain = async {
             while !confirms.is_empty() {
                 let batch = settled(&mut confirms).await;
                 answer(&mut returns, &mut declared, batch, confirms.is_empty());
             }
         };
-        let _ = time::timeout(WRECK, wreck).await;
+        let _ = time::timeout(DRAIN_TIMEOUT, drain).await;
     }
 }
 
-fn current(phases: &tokio::sync::watch::Receiver<Phase>, session: &Session) -> bool {
+fn is_current(phases: &tokio::sync::watch::Receiver<Phase>, session: &Session) -> bool {
     matches!(&*phases.borrow(), Phase::Up(current) if current.is(session))
 }
 
@@ -211,7 +212,8 @@ async fn open(session: &Session) -> Result<Channel, MeshError> {
     Ok(channel)
 }
 
-/// Declares what the message needs, and claims it, unless its caller has withdrawn it.
+/// Declares the route of a message if necessary, and claims the message; `None` if its caller has
+/// withdrawn it or the route can't be declared.
 async fn prepare(
     session: &Session,
     declared: &mut HashSet<String>,
@@ -233,7 +235,7 @@ async fn prepare(
     (!withdrawn).then_some(request)
 }
 
-/// A message under way, and the caller who waits for it.
+/// A message in flight, and where to send its outcome.
 struct Sent {
     route: Route,
     answer: oneshot::Sender<Answer>,
@@ -241,7 +243,8 @@ struct Sent {
 
 type Confirm = BoxFuture<'static, (u64, Sent, Result<Confirmation, Failure>)>;
 
-/// Sends a message, marked with its `number`, and awaits its confirm.
+/// Sends a message and awaits its confirm. The `number` is set as the message's correlation id, by
+/// which a returned message is identified.
 fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
     Box::pin(async move {
         let Request { message, answer, .. } = request;
@@ -253,6 +256,7 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
         let confirmation = match sending {
             Ok(confirm) => confirm.await.map_err(|_| Failure::Unknown),
             Err(error) => Err(match error.kind() {
+                // lapin checks the channel's state before it sends anything.
                 ErrorKind::InvalidChannelState(..) => {
                     Failure::NotSent(MeshError::Unavailable(error.to_string()))
                 }
@@ -263,12 +267,12 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
     })
 }
 
-/// Answers the callers whose outcome is certain; says whether the channel is lost.
+/// Sends the outcomes that are certain to their callers. Returns whether the channel is lost.
 fn answer(
     returns: &mut Returns<Sent>,
     declared: &mut HashSet<String>,
     batch: Vec<(u64, Sent, Result<Confirmation, Failure>)>,
-    nothing_under_way: bool,
+    none_in_flight: bool,
 ) -> bool {
     let mut lost = false;
     let mut observed = Vec::with_capacity(batch.len());
@@ -289,12 +293,12 @@ fn answer(
             }
         }
     }
-    for (sent, verdict) in returns.observe(observed, nothing_under_way) {
+    for (sent, verdict) in returns.observe(observed, none_in_flight) {
         let _ = sent.answer.send(match verdict {
             Verdict::Safe => Ok(()),
             Verdict::Nacked => Err(Failure::Nacked),
             Verdict::Returned(why) => {
-                // Someone deleted the queue: the next message declares it again.
+                // The queue was deleted: the next message declares it again.
                 declared.remove(sent.route.name());
                 Err(Failure::Returned(why))
             }
@@ -303,7 +307,7 @@ fn answer(
     lost
 }
 
-/// The number of a returned message; none has 0.
+/// The number of a returned message; 0, which no message has, if it can't be read.
 fn number_of(returned: &BasicReturnMessage) -> u64 {
     let number = returned.delivery.properties.correlation_id().as_ref();
     number.and_then(|number| number.as_str().parse().ok()).unwrap_or(0)

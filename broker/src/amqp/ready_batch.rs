@@ -1,4 +1,4 @@
-//! Everything that is ready, at once.
+//! Polls a set of futures for all outputs that are ready, not just the first.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,12 +12,13 @@ use std::{
 
 use futures::{Stream, stream::FuturesUnordered};
 
-/// Waits until some of `futures` are ready, and returns *all* that are ready then.
+/// Waits until some of `futures` are ready, and returns the outputs of *all* that are ready.
 ///
-/// If one of them became ready before another on one thread, and the other is in
-/// what is returned, then the one is, or was returned before. For ever pending when
-/// there are none. Not for futures of tokio, which now and then are not ready only to
-/// let others have their turn.
+/// Never skips an earlier one: if A became ready before B on the same thread and B is returned,
+/// then A is returned with it or was returned before. Pending while `futures` is empty.
+///
+/// Do not use it with tokio's resources: their cooperative budget can make a ready future report
+/// `Pending`.
 pub(super) fn settled<F: Future + Unpin>(
     futures: &mut FuturesUnordered<F>,
 ) -> impl Future<Output = Vec<F::Output>> {
@@ -28,8 +29,8 @@ pub(super) fn settled<F: Future + Unpin>(
             let waker = Waker::from(Arc::clone(&woken));
             match Pin::new(&mut *futures).poll_next(&mut Context::from_waker(&waker)) {
                 Poll::Ready(Some(output)) => ready.push(output),
-                // Pending, but with more to do: it only let others have their turn,
-                // or something became ready just now.
+                // Woken during the poll: `FuturesUnordered` yielded before it had polled all
+                // futures, or one became ready just now. Poll again.
                 Poll::Pending if woken.flag.load(Ordering::Acquire) => {}
                 Poll::Ready(None) | Poll::Pending => break,
             }
@@ -38,6 +39,7 @@ pub(super) fn settled<F: Future + Unpin>(
     })
 }
 
+/// A waker that also records whether it was called.
 struct Woken {
     flag: AtomicBool,
     waker: Waker,
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn all_that_is_ready_comes_in_one_batch() {
+    async fn all_ready_outputs_are_returned_in_one_batch() {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..1000).map(|_| oneshot::channel::<usize>()).unzip();
         let mut futures: FuturesUnordered<_> = receivers.into_iter().collect();

@@ -1,7 +1,7 @@
 //! The runtime that lapin runs on: Tokio, with another type of stream.
 //!
-//! lapin takes the type of its stream from its runtime. The type here can hold any stream, and
-//! so one that is already encrypted.
+//! The runtime determines the type of lapin's stream. The type here can hold any stream, also one
+//! that is already encrypted.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 /// A plain or encrypted stream.
 pub(super) type Stream = Compat<Box<dyn Bytes>>;
 
-/// A stream of Tokio.
+/// Any bidirectional Tokio stream.
 pub(super) trait Bytes: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
 
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Bytes for T {}

@@ -1,4 +1,4 @@
-//! Following a stream, over as many channels and connections as it takes.
+//! Followers of streams, which resume at their position after every lost channel or connection.
 
 use std::time::Duration;
 
@@ -16,37 +16,37 @@ use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backoff::Backoff,
     connection::{Link, Session},
     consumer::consume,
     properties,
     topology::{Route, number, table, text},
 };
-use crate::{LogStart, MeshError};
+use crate::{LogStart, MeshError, backoff::Backoff};
 
-/// How many messages the broker sends ahead.
+/// The prefetch: the number of messages that the broker sends ahead.
 const WINDOW: u16 = 500;
-/// After how many messages to ask for more.
+/// The number of messages after which they are acked, so that the broker sends more.
 const ACK_EVERY: u64 = 250;
-/// After how long without a message to ack what came: on a quiet stream the broker
-/// would take its silence for a consumer that hangs.
+/// How long to wait without a message before those received are acked. Left unacked on a quiet
+/// stream, they would make the broker take the consumer for one that hangs.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// What is made of a stream.
+/// Decodes the messages of a stream for one follower.
 pub(super) trait Reading: Send + Sync {
-    /// What its reader gets.
+    /// What the follower receives.
     type Item: Send;
 
-    /// The stream was attached, once more perhaps. What this returns goes on beside the
-    /// reading, at most until the stream is lost.
+    /// Called each time the stream was attached. The returned future runs concurrently with the
+    /// reading, and is dropped when the stream is lost.
     fn begun(&mut self) -> BoxFuture<'static, ()> {
         Box::pin(future::ready(()))
     }
 
-    /// A message and its offset came; nothing for one to be skipped.
+    /// Decodes a message; `None` skips it.
     fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<Self::Item>;
 
-    /// The stream was lost, to be attached again.
+    /// Called when the stream was lost, before it is attached again. Returns an item that reports
+    /// the loss to the follower, if any.
     fn lost(&mut self) -> Option<Self::Item> {
         None
     }
@@ -60,18 +60,18 @@ impl<T: Send> Reading for fn(u64, Vec<u8>) -> T {
     }
 }
 
-/// A stream to be followed.
+/// A stream to follow.
 pub(super) struct Tail<R> {
     pub(super) link: Link,
     pub(super) route: Route,
-    /// After how long without a message to attach anew.
+    /// How long the stream may bring no message before it is attached again.
     pub(super) silence: Duration,
     pub(super) reading: R,
 }
 
 impl<R: Reading> Tail<R> {
-    /// Hands on what the stream has from `from` on, at the reader's pace, until it
-    /// hangs up or `closed`.
+    /// Sends the messages from `from` on to `reader`, waiting for it while it is slow. Ends when
+    /// the reader is dropped or `closed` is cancelled.
     pub(super) async fn follow(
         mut self,
         from: LogStart,
@@ -80,23 +80,24 @@ impl<R: Reading> Tail<R> {
     ) {
         let mut position = Position { from, last: None };
         let following = async {
-            let mut backoff = Backoff::default();
+            let mut backoff = Backoff::of_broker();
             while let Some(session) = self.link.session().await {
                 match self.attach(&session, &position).await {
                     Ok(attached) => {
                         backoff.reset();
                         let link = self.link.clone();
-                        let beside = self.reading.begun().then(|()| future::pending::<()>());
+                        // Never completes, so that its end does not end the reading.
+                        let background = self.reading.begun().then(|()| future::pending::<()>());
                         tokio::select! {
-                            over = self.read(&session, attached, &mut position, &reader) => match over {
+                            end = self.read(&session, attached, &mut position, &reader) => match end {
                                 Ok(()) => return,
                                 Err(error) => {
                                     let stream = self.route.name();
-                                    tracing::warn!(stream, %error, "lost the stream's channel");
+                                    tracing::warn!(stream, %error, "stream channel lost");
                                 }
                             },
                             () = link.over(&session) => {}
-                            () = beside => {}
+                            () = background => {}
                         }
                         if let Some(item) = self.reading.lost()
                             && reader.send(item).await.is_err()
@@ -106,10 +107,10 @@ impl<R: Reading> Tail<R> {
                     }
                     Err(error) => {
                         let stream = self.route.name();
-                        tracing::warn!(stream, %error, "can't follow yet");
+                        tracing::warn!(stream, %error, "cannot attach to the stream yet, retrying");
                     }
                 }
-                time::sleep(backoff.next()).await;
+                time::sleep(backoff.next_delay()).await;
             }
         };
         tokio::select! {
@@ -124,7 +125,7 @@ impl<R: Reading> Tail<R> {
         attach(session, self.route.name(), position.start(), WINDOW).await
     }
 
-    /// Ends well when the reader hangs up.
+    /// Reads until the channel is lost, which is an error, or the reader is dropped.
     async fn read(
         &mut self,
         session: &Session,
@@ -134,19 +135,20 @@ impl<R: Reading> Tail<R> {
     ) -> Result<(), MeshError> {
         loop {
             let incoming = match time::timeout(self.silence, attached.next()).await {
-                Ok(incoming) => incoming.map_err(lost)?,
+                Ok(incoming) => incoming.map_err(channel_lost)?,
                 Err(_) => {
+                    // Silent for too long: the broker may have forgotten this consumer.
                     attached = self.attach(session, position).await?;
                     continue;
                 }
             };
             let Some(incoming) = incoming else { continue };
             let Some(offset) = properties::offset(&incoming.properties) else { continue };
-            if !position.is_news(offset) {
+            if !position.is_new(offset) {
                 continue;
             }
             if let Some(item) = self.reading.item(offset, incoming.data)
-                && !attached.hand_on(item, reader).await.map_err(lost)?
+                && !attached.send(item, reader).await.map_err(channel_lost)?
             {
                 return Ok(());
             }
@@ -155,8 +157,8 @@ impl<R: Reading> Tail<R> {
     }
 }
 
-/// The channel of a stream was lost.
-fn lost(error: lapin::Error) -> MeshError {
+/// The error of a stream whose channel was lost.
+fn channel_lost(error: lapin::Error) -> MeshError {
     MeshError::Unavailable(error.to_string())
 }
 
@@ -164,13 +166,13 @@ fn lost(error: lapin::Error) -> MeshError {
 #[derive(Debug)]
 struct Position {
     from: LogStart,
-    /// The offset of the last message handed on.
+    /// The offset of the last message that was sent to the reader or skipped.
     last: Option<u64>,
 }
 
 impl Position {
-    /// Where to attach. Attaching *after* the last message would be beyond the end
-    /// of a stream that has not grown; so the last one comes once more.
+    /// The offset to attach at: that of the last message, which is then received again and
+    /// dropped. The offset *after* it would be beyond the end of a stream that has not grown.
     fn start(&self) -> AMQPValue {
         match (self.last, self.from) {
             (Some(offset), _) | (None, LogStart::Offset(offset)) => number(offset),
@@ -178,18 +180,18 @@ impl Position {
         }
     }
 
-    /// Whether a message is to be handed on: brokers begin with the whole chunk that
-    /// an offset lies in.
-    fn is_news(&self, offset: u64) -> bool {
-        let begun = match self.from {
+    /// Whether a message was not read before. Messages before the requested offset arrive too, as
+    /// the broker starts with the whole chunk that contains it.
+    fn is_new(&self, offset: u64) -> bool {
+        let in_range = match self.from {
             LogStart::First => true,
             LogStart::Offset(from) => offset >= from,
         };
-        begun && self.last.is_none_or(|last| offset > last)
+        in_range && self.last.is_none_or(|last| offset > last)
     }
 }
 
-/// Begins to read a stream at a start: an offset, `first`, `next`.
+/// Attaches to a stream at `start`: an offset, `first` or `next`.
 pub(super) async fn attach(
     session: &Session,
     stream: &str,
@@ -202,17 +204,19 @@ pub(super) async fn attach(
     Ok(Attached { channel, consumer, unacked: 0, latest: 0 })
 }
 
-/// A channel by which a stream comes.
+/// A channel that is attached to a stream.
 pub(super) struct Attached {
     channel: Channel,
     consumer: lapin::Consumer,
-    /// How many messages came since the last ack.
+    /// The number of messages received since the last ack.
     unacked: u64,
+    /// The tag of the latest message.
     latest: DeliveryTag,
 }
 
 impl Attached {
-    /// The next message, or nothing when none comes for a moment.
+    /// Receives the next message. Returns `None` when no message arrived for a moment and the
+    /// earlier ones were acked instead.
     pub(super) async fn next(&mut self) -> Result<Option<Incoming>, lapin::Error> {
         let ready = self.consumer.next().now_or_never();
         let incoming = match ready {
@@ -236,26 +240,26 @@ impl Attached {
         Ok(Some(incoming))
     }
 
-    /// The next message's offset and body, acked at once: to be read by a small window.
+    /// Receives the offset and body of the next message, and acks it at once, so that a small
+    /// prefetch does not stall.
     pub(super) async fn next_now(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
         loop {
-            let Some(incoming) = self.next().await.map_err(lost)? else { continue };
-            self.ack().await.map_err(lost)?;
+            let Some(incoming) = self.next().await.map_err(channel_lost)? else { continue };
+            self.ack().await.map_err(channel_lost)?;
             if let Some(offset) = properties::offset(&incoming.properties) {
                 return Ok((offset, incoming.data));
             }
         }
     }
 
-    /// Closes the channel now. Dropped, it closes in its own time.
+    /// Closes the channel and waits for it. When dropped, the channel closes in the background.
     pub(super) async fn close(self, session: &Session) {
         if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "could not close a channel");
+            tracing::debug!(%error, "cannot close a channel");
         }
     }
 
-    /// Acks all that came: what is read is never to come again, and the broker sends
-    /// more.
+    /// Acks all messages received so far, so that the broker sends more.
     pub(super) async fn ack(&mut self) -> Result<(), lapin::Error> {
         if self.unacked > 0 {
             self.unacked = 0;
@@ -264,12 +268,9 @@ impl Attached {
         Ok(())
     }
 
-    /// Hands an item on, however long the reader takes; says whether it was taken.
-    async fn hand_on<T>(
-        &mut self,
-        item: T,
-        reader: &mpsc::Sender<T>,
-    ) -> Result<bool, lapin::Error> {
+    /// Sends an item, however long the reader takes; returns `false` if the reader was dropped.
+    /// If the reader is slow, acks the received messages meanwhile, for the same reason as `IDLE`.
+    async fn send<T>(&mut self, item: T, reader: &mpsc::Sender<T>) -> Result<bool, lapin::Error> {
         let place = match time::timeout(IDLE, reader.reserve()).await {
             Ok(place) => place,
             Err(_) => {
@@ -286,14 +287,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_goes_on_at_the_last_message_and_skips_it() {
+    fn reading_resumes_at_the_last_message_and_skips_it() {
         let mut position = Position { from: LogStart::Offset(5), last: None };
         assert_eq!(position.start(), number(5));
-        assert!(!position.is_news(4));
-        assert!(position.is_news(5));
+        assert!(!position.is_new(4));
+        assert!(position.is_new(5));
         position.last = Some(7);
         assert_eq!(position.start(), number(7));
-        assert!(!position.is_news(7));
-        assert!(position.is_news(9));
+        assert!(!position.is_new(7));
+        assert!(position.is_new(9));
     }
 }

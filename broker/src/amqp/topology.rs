@@ -1,4 +1,4 @@
-//! The names and arguments of everything in the broker.
+//! The names and arguments of all queues and streams, and how they are declared.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,33 +15,33 @@ const DEAD: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
-/// The queue of questions.
+/// The queue of lookups.
 pub(super) const LOOKUP: &str = "solvemesh.lookup.v2";
 
-/// How long a question waits for someone to take it, at most.
+/// The maximum time that a lookup stays in its queue.
 pub(super) const QUESTION_TTL: Duration = Duration::from_secs(10);
-/// How long the queue of questions stays when nobody takes them.
+/// How long the queue of lookups exists without a consumer.
 const LOOKUP_EXPIRES: Duration = Duration::from_secs(600);
-/// How many questions wait; past it, the oldest go.
+/// The maximum number of queued lookups; above it, the oldest are dropped.
 const LOOKUP_LENGTH: u64 = 10_000;
-/// The most bytes of a queue's name.
+/// The maximum length of a queue's name, in bytes.
 const NAME_BYTES: usize = 255;
 
-/// A queue or stream, as it is to be declared.
+/// A queue or stream to declare.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Queue {
     pub(super) name: String,
     pub(super) arguments: FieldTable,
-    /// Whether it takes the dead letters.
+    /// Whether it is bound to the exchange for dead letters.
     dead_letters: bool,
 }
 
-/// A queue or stream, and what has to be declared before it.
+/// A queue or stream, and those that have to be declared before it.
 #[derive(Clone, Debug)]
 pub(super) struct Route(Arc<[Queue]>);
 
 impl Route {
-    /// What to declare, in order; the queue itself comes last.
+    /// The queues to declare, in order; the last one is that of the route.
     pub(super) fn queues(&self) -> &[Queue] {
         &self.0
     }
@@ -58,8 +58,8 @@ impl<const N: usize> From<[Queue; N]> for Route {
     }
 }
 
-/// The queue of a lane. The route for its dead letters has to be there before it:
-/// a letter that finds none stays where it is.
+/// The queue of a lane, after that of the dead letters. With at-least-once dead-lettering, a dead
+/// letter stays in the lane's queue until the other queue exists.
 pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
     [dead(), lane_queue(lane, topology)]
 }
@@ -70,6 +70,8 @@ fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
         arguments: table([
             ("x-queue-type", text("quorum")),
             ("x-dead-letter-exchange", text(DEAD)),
+            // At-least-once dead-lettering requires `reject-publish`, by which a full queue also
+            // rejects new jobs instead of dropping old ones.
             ("x-dead-letter-strategy", text("at-least-once")),
             ("x-overflow", text("reject-publish")),
             ("x-max-length", number(topology.lane_length.into())),
@@ -80,7 +82,7 @@ fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
     }
 }
 
-/// The queue of the dead letters.
+/// The queue of dead letters. One gateway at a time consumes it.
 pub(super) fn dead() -> Queue {
     Queue {
         name: DEAD.to_owned(),
@@ -97,7 +99,7 @@ pub(super) fn log(topology: &Topology) -> Queue {
     stream(LOG, &topology.log)
 }
 
-/// The stream of what is stored in parts.
+/// The bulk stream: objects that are stored in parts.
 pub(super) fn bulk(topology: &Topology) -> Queue {
     stream(BULK, &topology.bulk)
 }
@@ -107,8 +109,8 @@ pub(super) fn cancels(topology: &Topology) -> Queue {
     stream(CANCELS, &topology.cancels)
 }
 
-/// The queue of questions. Replicated, as a queue of one node can't even be declared
-/// while that node is down; what is in it is worth nothing after a few seconds.
+/// The queue of lookups. Its content is worthless after a few seconds; it is replicated only
+/// because a queue of one node can't even be declared while that node is down.
 pub(super) fn lookup() -> Queue {
     Queue {
         name: LOOKUP.to_owned(),
@@ -123,18 +125,18 @@ pub(super) fn lookup() -> Queue {
     }
 }
 
-/// The queue whose being there makes a process present, to be declared exclusive;
-/// nothing for an id that is too long for a queue's name.
+/// The queue that registers a process as connected by its existence, to be declared exclusive;
+/// `None` for an id that is too long for a queue's name.
 pub(super) fn present(id: &str) -> Option<Queue> {
     let name = format!("solvemesh.present.{id}.v1");
     let arguments = table([("x-queue-type", text("classic"))]);
     (name.len() <= NAME_BYTES).then_some(Queue { name, arguments, dead_letters: false })
 }
 
-/// Everything but the presences and the lanes that are not known yet.
+/// All queues and streams except those of workers and of other lanes.
 pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
     let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
-    // The dead letters' route comes before the lanes.
+    // The queue of dead letters comes before the lanes.
     let lanes = lanes.iter().map(|lane| lane_queue(lane, topology));
     [dead()].into_iter().chain(others).chain(lanes).collect()
 }
@@ -172,24 +174,26 @@ fn millis(time: Duration) -> AMQPValue {
     number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Looks whether a queue is there, and how many messages it had when the broker last
-/// counted them; an error that closes the channel if it is not.
+/// Checks that a queue exists, and returns the number of messages that it had when the broker last
+/// counted them. If it does not exist, that is an error that closes the channel.
 pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<u32> {
-    Ok(look(channel, &queue.name).await?.message_count())
+    Ok(declare_passive(channel, &queue.name).await?.message_count())
 }
 
-/// How many consumers a queue has; an error that closes the channel if it is not there.
+/// The number of consumers of a queue. If it does not exist, that is an error that closes the
+/// channel.
 pub(super) async fn consumers(channel: &Channel, name: &str) -> lapin::Result<u32> {
-    Ok(look(channel, name).await?.consumer_count())
+    Ok(declare_passive(channel, name).await?.consumer_count())
 }
 
-async fn look(channel: &Channel, name: &str) -> lapin::Result<lapin::Queue> {
+/// Reads the state of a queue, without creating it.
+async fn declare_passive(channel: &Channel, name: &str) -> lapin::Result<lapin::Queue> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(name.into(), passive, FieldTable::default()).await
 }
 
-/// Declares a queue. One that is there already stays as it is; with other arguments
-/// that is an error that closes the channel.
+/// Declares a queue. An existing one is left as it is; if it has other arguments, that is an error
+/// that closes the channel.
 pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
     let name = || queue.name.as_str().into();
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -204,8 +208,8 @@ pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<(
     Ok(())
 }
 
-/// Declares a queue that is the connection's own and gone with it. One that is
-/// another's is an error that closes the channel.
+/// Declares a queue that belongs to its connection and is deleted with it. If it belongs to another
+/// connection, that is an error that closes the channel.
 pub(super) async fn declare_exclusive(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
     let exclusive = QueueDeclareOptions {
         exclusive: true,
@@ -221,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dead_letters_route_comes_before_the_lane() {
+    fn the_queue_of_dead_letters_is_declared_before_the_lane() {
         let lane = "express".parse::<Lane>().expect("a lane");
         let [first, second] = jobs(&lane, &Topology::default());
         assert_eq!(first, dead());
@@ -232,19 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn streams_have_bounds_but_no_overflow_which_the_broker_would_refuse() {
+    fn streams_are_bounded_without_an_overflow_policy() {
         let topology = Topology::default();
         for stream in [log(&topology), bulk(&topology), cancels(&topology)] {
             let arguments = stream.arguments.inner();
             assert_eq!(arguments["x-queue-type"], text("stream"));
             assert!(arguments.contains_key("x-max-age"));
             assert!(arguments.contains_key("x-max-length-bytes"));
+            // The broker would refuse it for a stream.
             assert!(!arguments.contains_key("x-overflow"));
         }
     }
 
     #[test]
-    fn an_id_that_no_queue_can_be_named_for_has_no_presence() {
+    fn an_id_that_is_too_long_for_a_queue_name_is_not_registered() {
         let name = |id: &str| present(id).map(|queue| queue.name);
         assert_eq!(name("a").as_deref(), Some("solvemesh.present.a.v1"));
         assert!(name(&"x".repeat(234)).is_some_and(|name| name.len() == NAME_BYTES));

@@ -1,48 +1,48 @@
-//! Which of the messages under way were returned.
+//! Matches returned messages with their confirms.
 //!
-//! The broker returns a message that no queue took before it confirms it, and names
-//! it. lapin puts returned messages into a queue and hands one to each confirm that
-//! resolves, whosever it is. So every returned message does arrive, with its own
-//! confirm or another:
+//! The broker returns a message that no queue accepts, and then confirms it. The returned message
+//! contains its number. But lapin puts returned messages into a queue and attaches the next one to
+//! each confirm that resolves, no matter for which message. So every return arrives, but either
+//! with its own confirm or with another one:
 //!
-//! - with one that resolved *before* its own: it has been observed by the time its
-//!   own is, as confirms are observed in batches that leave out nothing resolved
-//!   earlier;
-//! - with one that resolves *after* its own: then its own carried another's return,
-//!   and the queue has not been empty since. It is empty once a confirm resolves
-//!   without a return, or when nothing is under way any more.
+//! - with a confirm that resolved *before* its own: then it has been observed by the time its own
+//!   confirm is, as confirms are observed in batches that leave out nothing resolved earlier;
+//! - with a confirm that resolves *after* its own: then its own confirm carried the return of
+//!   another message, and lapin's queue has not been empty since. It is empty once a confirm
+//!   resolves without a return, or when nothing is in flight.
 
 use std::collections::HashMap;
 
-/// A confirm that resolved.
+/// A resolved confirm.
 pub(super) struct Observed<T> {
     /// The message's number.
     pub(super) number: u64,
-    /// What the verdict is to be told with.
+    /// Returned together with the verdict.
     pub(super) what: T,
-    /// Whether the broker took the responsibility.
+    /// Whether the broker sent an ack, not a nack.
     pub(super) acked: bool,
-    /// The number of the returned message that came with it, and why it was returned.
+    /// The number of the returned message that lapin attached to it, and the broker's reason.
     pub(super) returned: Option<(u64, String)>,
 }
 
-/// What became of a message.
+/// The outcome of a publish.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// A queue has it.
+    /// A queue has stored it.
     Safe,
-    /// The queue refused it.
+    /// The queue rejected it.
     Nacked,
-    /// No queue took it.
+    /// No queue accepted it; the broker's reason.
     Returned(String),
 }
 
-/// The confirms whose messages' fate is still open.
+/// The returns and confirms that are not matched yet.
 #[derive(Debug)]
 pub(super) struct Returns<T> {
-    /// Returned messages whose own confirm is still to come.
+    /// Returned messages whose own confirm has not been observed, and the broker's reasons.
     returned: HashMap<u64, String>,
-    /// Confirms that carried another's return.
+    /// Confirms that carried the return of another message, so that their own return may still
+    /// follow; each with whether it was an ack.
     suspects: HashMap<u64, (T, bool)>,
 }
 
@@ -53,29 +53,30 @@ impl<T> Default for Returns<T> {
 }
 
 impl<T> Returns<T> {
-    /// Takes a batch of confirms, which leaves out none that resolved before any of
-    /// them, and tells what is certain now.
+    /// Observes a batch of confirms, and returns the verdicts that are certain now. The batch must
+    /// not leave out a confirm that resolved before any in it.
     pub(super) fn observe(
         &mut self,
         batch: Vec<Observed<T>>,
-        nothing_under_way: bool,
+        none_in_flight: bool,
     ) -> Vec<(T, Verdict)> {
         let mut verdicts = Vec::with_capacity(batch.len());
         let emptied = batch.iter().any(|confirm| confirm.returned.is_none());
         if emptied {
-            // At a moment after the batch before this one.
+            // lapin's queue was empty at some time since the last batch, so the returns of all
+            // suspects have arrived: in this batch, or they were not returned.
             for (_, (what, acked)) in self.clear(&batch) {
                 verdicts.push((what, outcome(acked)));
             }
         }
         for confirm in &batch {
-            if let Some((number, why)) = &confirm.returned {
-                self.returned.insert(*number, why.clone());
+            if let Some((number, reason)) = &confirm.returned {
+                self.returned.insert(*number, reason.clone());
             }
         }
         for Observed { number, what, acked, returned } in batch {
-            if let Some(why) = self.returned.remove(&number) {
-                verdicts.push((what, Verdict::Returned(why)));
+            if let Some(reason) = self.returned.remove(&number) {
+                verdicts.push((what, Verdict::Returned(reason)));
             } else if returned.is_none() {
                 verdicts.push((what, outcome(acked)));
             } else {
@@ -83,21 +84,21 @@ impl<T> Returns<T> {
             }
         }
         for number in self.suspects.keys().copied().collect::<Vec<_>>() {
-            if let Some(why) = self.returned.remove(&number)
+            if let Some(reason) = self.returned.remove(&number)
                 && let Some((what, _)) = self.suspects.remove(&number)
             {
-                verdicts.push((what, Verdict::Returned(why)));
+                verdicts.push((what, Verdict::Returned(reason)));
             }
         }
-        if nothing_under_way {
+        if none_in_flight {
+            // All returns have arrived, so the suspects were not returned.
             verdicts.extend(self.suspects.drain().map(|(_, (what, acked))| (what, outcome(acked))));
             self.returned.clear();
         }
         verdicts
     }
 
-    /// Takes out the suspects of earlier batches, but for those whose return is in
-    /// this one.
+    /// Removes the suspects, except for those whose return is in this batch.
     fn clear(&mut self, batch: &[Observed<T>]) -> Vec<(u64, (T, bool))> {
         let named: Vec<u64> =
             batch.iter().filter_map(|c| c.returned.as_ref().map(|(number, _)| *number)).collect();
@@ -117,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a message.
+    /// The outcome of a simulated message.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Fate {
         Safe,
@@ -125,8 +126,8 @@ mod tests {
         Returned,
     }
 
-    /// lapin and the broker: what is confirmed together is confirmed in any order, a
-    /// return may come long before its confirm, and the observer looks now and then.
+    /// Simulates lapin and the broker: confirms resolve in any order, a return may arrive long
+    /// before its confirm, and resolved confirms are observed in batches of any size.
     fn simulate(fates: &[Fate], steps: &[(u8, u8)]) -> Vec<(u64, Verdict)> {
         let mut returns = Returns::default();
         let mut waiting = VecDeque::new();

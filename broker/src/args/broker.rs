@@ -43,9 +43,9 @@ impl TypedValueParser for UrlsParser {
         arg: Option<&Arg>,
         value: &OsStr,
     ) -> Result<BrokerUrls, clap::Error> {
-        parse_urls(value).map_err(|fault| {
+        parse_urls(value).map_err(|error| {
             let flag = arg.map_or_else(|| "--amqp".to_owned(), ToString::to_string);
-            let message = format!("invalid value for '{flag}': {fault}\n");
+            let message = format!("invalid value for '{flag}': {error}\n");
             clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
         })
     }
@@ -62,16 +62,16 @@ fn parse_urls(value: &OsStr) -> Result<BrokerUrls, String> {
     Ok(BrokerUrls(urls))
 }
 
-/// The certificate and key files for `amqps://` URLs. They are read at the start and again
-/// for every connection.
+/// The certificate and key files for `amqps://` URLs. They are validated at the start, and read
+/// again for every connection.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsArgs {
-    /// For amqps://: the CA certificates to trust instead of the system's, in PEM
+    /// Trust the CA certificates in this PEM file instead of the system's (amqps:// only)
     #[arg(long, env = "SOLVEMESH_AMQP_CA", value_name = "FILE", requires = "amqp")]
     pub amqp_ca: Option<PathBuf>,
 
-    /// For amqps://: the client certificate, in PEM. If the URL has no user name, it is also
-    /// the login (SASL EXTERNAL)
+    /// Present the client certificate in this PEM file (amqps:// only). If the URL has no user
+    /// name, it is also the login (SASL EXTERNAL)
     #[arg(
         long,
         env = "SOLVEMESH_AMQP_CERT",
@@ -81,7 +81,7 @@ pub struct TlsArgs {
     )]
     pub amqp_cert: Option<PathBuf>,
 
-    /// The private key of --amqp-cert, in PEM, without a passphrase
+    /// Use the private key in this PEM file for --amqp-cert; it must have no passphrase
     #[arg(
         long,
         env = "SOLVEMESH_AMQP_KEY",

@@ -1,4 +1,4 @@
-//! The command line of programs that use a broker.
+//! Command-line flags of the programs that connect to a broker.
 
 mod broker;
 mod parse;

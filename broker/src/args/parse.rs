@@ -6,9 +6,10 @@ use clap::Parser;
 
 use crate::BrokerUrl;
 
-/// Parses the command line of this process, and on an error exits as [`Parser::parse`] does.
-/// Other than there, the message has no password in it, even if the URL of a broker is
-/// misplaced, as after a space in the list of `--amqp`.
+/// Parses the command line of this process; on an error it exits like [`Parser::parse`].
+///
+/// Unlike there, the message never contains a password, not even that of a misplaced broker
+/// URL, such as one after a space in the list of `--amqp`.
 pub fn parse<P: Parser>() -> P {
     let error = match P::try_parse() {
         Ok(arguments) => return arguments,
@@ -22,7 +23,7 @@ pub fn parse<P: Parser>() -> P {
     process::exit(error.exit_code())
 }
 
-/// Replaces the arguments that may contain a password, where the message quotes them.
+/// Replaces, in a message, every argument that may contain a password.
 fn without_passwords(message: &str, arguments: impl Iterator<Item = OsString>) -> String {
     let mut message = message.to_owned();
     for argument in arguments {

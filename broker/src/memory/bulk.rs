@@ -1,4 +1,4 @@
-//! What was stored, bounded by its bytes.
+//! Bulk storage in memory, bounded in bytes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,32 +8,33 @@ use std::{
 use bytes::Bytes;
 use solvemesh::broker::v1::BulkReference;
 
-use crate::{MeshError, bulk};
+use crate::{BulkObject, MeshError, bulk};
 
-/// Things in parts: the models of jobs, and solutions.
+/// Stores objects in parts: the models of jobs, and solutions.
 ///
-/// What a job refers to stays as long as there is the job, and goes with it. Of the
-/// rest, the oldest goes where there is no room.
+/// An object that jobs refer to is kept as long as one of them exists, and deleted with the
+/// last. Of the other objects, the oldest is evicted when a new one needs room.
 #[derive(Debug)]
 pub(super) struct Bulk {
     limit: usize,
-    things: HashMap<String, Thing>,
-    /// What no job refers to, from the oldest on.
+    objects: HashMap<String, Object>,
+    /// The ids of objects that no job refers to, by `number`, so the oldest is first.
     unclaimed: BTreeMap<u64, String>,
     bytes: usize,
     claimed_bytes: usize,
-    /// How many things were stored, ever.
+    /// The number of objects stored so far, deleted ones included.
     stored: u64,
-    /// How many parts were stored, ever.
+    /// The number of parts stored so far: the next `first_offset`.
     messages: u64,
 }
 
 #[derive(Debug)]
-struct Thing {
+struct Object {
     parts: Vec<Bytes>,
     bytes: usize,
-    /// Its place among all that were stored.
+    /// Counts objects in the order in which they were stored.
     number: u64,
+    /// The number of jobs that refer to it.
     claims: usize,
 }
 
@@ -41,7 +42,7 @@ impl Bulk {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            things: HashMap::new(),
+            objects: HashMap::new(),
             unclaimed: BTreeMap::new(),
             bytes: 0,
             claimed_bytes: 0,
@@ -50,86 +51,88 @@ impl Bulk {
         }
     }
 
-    pub(super) fn store(&mut self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        let reference = bulk::describe(&parts)?;
+    pub(super) fn store(&mut self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        let (reference, parts) = object.describe()?;
         let bytes: usize = parts.iter().map(Bytes::len).sum();
         if bytes > self.limit {
             return Err(MeshError::TooLarge { bytes, limit: self.limit });
         }
+        // Checked before anything is evicted: evicting all unclaimed objects would not help.
         if self.claimed_bytes + bytes > self.limit {
             return Err(self.blocked(bytes));
         }
         while self.bytes + bytes > self.limit
             && let Some((_, id)) = self.unclaimed.pop_first()
         {
-            self.forget(&id);
+            self.delete(&id);
         }
         let (number, first_offset) = (self.stored, self.messages);
         self.stored += 1;
         self.messages += parts.len() as u64;
         self.bytes += bytes;
         self.unclaimed.insert(number, reference.id.clone());
-        self.things.insert(reference.id.clone(), Thing { parts, bytes, number, claims: 0 });
+        self.objects.insert(reference.id.clone(), Object { parts, bytes, number, claims: 0 });
         Ok(BulkReference { first_offset, ..reference })
     }
 
     pub(super) fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         let parts = self
-            .things
+            .objects
             .get(&reference.id)
-            .map(|thing| &thing.parts)
-            .ok_or_else(|| MeshError::Gone(format!("{} is not stored", reference.id)))?;
+            .map(|object| &object.parts)
+            .ok_or_else(|| MeshError::Gone(format!("there is no object {}", reference.id)))?;
         bulk::check(reference, parts)?;
         Ok(parts.clone())
     }
 
-    /// Claims a thing for one more job, if it is there.
+    /// Adds one reference of a job to an object, if it exists.
     ///
-    /// Jobs have half of the room, so that no job waits for the room of its solution,
-    /// which is smaller than its model, while it holds that of its model.
+    /// The models of jobs may use half of the storage, so that the other half has room for
+    /// their solutions, which are smaller than the models. Otherwise models could fill the
+    /// storage, and no job that holds one could store its solution and finish.
     fn claim(&mut self, id: &str) -> Result<(), MeshError> {
-        let Some(thing) = self.things.get_mut(id) else { return Ok(()) };
-        if thing.claims == 0 {
-            let (bytes, limit) = (thing.bytes, self.limit / 2);
+        let Some(object) = self.objects.get_mut(id) else { return Ok(()) };
+        if object.claims == 0 {
+            let (bytes, limit) = (object.bytes, self.limit / 2);
             if bytes > limit {
                 return Err(MeshError::TooLarge { bytes, limit });
             }
             if self.claimed_bytes + bytes > limit {
                 return Err(self.blocked(bytes));
             }
-            self.unclaimed.remove(&thing.number);
+            self.unclaimed.remove(&object.number);
             self.claimed_bytes += bytes;
         }
-        thing.claims += 1;
+        object.claims += 1;
         Ok(())
     }
 
-    /// Gives one claim back, and with the last one the thing up.
+    /// Drops one reference of a job; the object is deleted with the last.
     fn release(&mut self, id: &str) {
-        let Some(thing) = self.things.get_mut(id) else { return };
-        thing.claims = thing.claims.saturating_sub(1);
-        if thing.claims == 0 {
-            self.claimed_bytes -= thing.bytes;
-            self.forget(id);
+        let Some(object) = self.objects.get_mut(id) else { return };
+        object.claims = object.claims.saturating_sub(1);
+        if object.claims == 0 {
+            self.claimed_bytes -= object.bytes;
+            self.delete(id);
         }
     }
 
-    fn forget(&mut self, id: &str) {
-        if let Some(thing) = self.things.remove(id) {
-            self.bytes -= thing.bytes;
+    fn delete(&mut self, id: &str) {
+        if let Some(object) = self.objects.remove(id) {
+            self.bytes -= object.bytes;
         }
     }
 
     fn blocked(&self, bytes: usize) -> MeshError {
         MeshError::Blocked(format!(
-            "the models of jobs under way take {} bytes of the {} that may be stored \
-             (bulk_bytes; half of them for models), and {bytes} more have no room now",
+            "models of unfinished jobs use {} of the {} bytes of bulk storage (bulk_bytes; at \
+             most half of it is for models), so there is no room for {bytes} bytes more",
             self.claimed_bytes, self.limit
         ))
     }
 }
 
-/// That a job refers to what is stored, until this is dropped.
+/// A job's reference to a stored object, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     bulk: Arc<Mutex<Bulk>>,
@@ -137,7 +140,8 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Claims a thing. One that is not there is for the job's worker to miss.
+    /// Adds a reference. An object that does not exist is not an error here: the worker reports it
+    /// when it loads the model.
     pub(super) fn new(bulk: &Arc<Mutex<Bulk>>, id: &str) -> Result<Self, MeshError> {
         bulk.lock().unwrap_or_else(PoisonError::into_inner).claim(id)?;
         Ok(Self { bulk: Arc::clone(bulk), id: id.to_owned() })
@@ -159,7 +163,9 @@ mod tests {
     }
 
     fn store(bulk: &Mutex<Bulk>, bytes: usize) -> Result<BulkReference, MeshError> {
-        bulk.lock().expect("no test panics with it").store(vec![Bytes::from(vec![0; bytes])])
+        bulk.lock()
+            .expect("no test panics with it")
+            .store(BulkObject::new(vec![Bytes::from(vec![0; bytes])]))
     }
 
     fn is_stored(bulk: &Mutex<Bulk>, reference: &BulkReference) -> bool {
@@ -167,18 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_refers_to_outlasts_what_is_younger() {
+    fn an_object_with_a_reference_outlives_younger_ones_without() {
         let bulk = bulk(10);
         let model = store(&bulk, 4).expect("room");
         let _job = Claim::new(&bulk, &model.id).expect("room");
         let solutions: Vec<_> = (0..3).map(|_| store(&bulk, 3).expect("room")).collect();
         assert!(is_stored(&bulk, &model));
         let left: Vec<_> = solutions.iter().map(|solution| is_stored(&bulk, solution)).collect();
-        assert_eq!(left, [false, true, true], "the oldest went");
+        assert_eq!(left, [false, true, true], "the oldest is evicted");
     }
 
     #[test]
-    fn a_model_goes_with_the_last_job_that_refers_to_it() {
+    fn a_model_is_deleted_with_the_last_job_that_refers_to_it() {
         let bulk = bulk(10);
         let model = store(&bulk, 4).expect("room");
         let job = Claim::new(&bulk, &model.id).expect("room");
@@ -192,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_beside_the_models_of_jobs_is_refused_and_nothing_goes_for_it() {
+    fn an_object_that_can_not_fit_is_refused_and_evicts_nothing() {
         let bulk = bulk(10);
         let model = store(&bulk, 4).expect("room");
         let job = Claim::new(&bulk, &model.id).expect("room");
@@ -217,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_may_refer_to_what_is_not_stored() {
+    fn a_job_may_refer_to_an_object_that_does_not_exist() {
         let bulk = bulk(10);
         drop(Claim::new(&bulk, "nowhere").expect("nothing to keep"));
         assert!(store(&bulk, 10).is_ok());

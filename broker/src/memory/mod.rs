@@ -1,5 +1,5 @@
-//! A [`Mesh`] in one process and its memory: for a laptop, a test, a first look.
-//! What it holds ends with the process.
+//! A [`Mesh`] in the memory of one process: for a laptop, a test, a first try. Nothing is
+//! persistent.
 
 mod bulk;
 mod questions;
@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupAnswer, LookupRequest,
-    job_envelope::Payload as Body,
+    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
+    job_envelope::Body,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,26 +30,27 @@ use self::{
     ring_log::Tape,
 };
 use crate::{
-    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease, LogMessage,
-    LogStart, MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
+    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
+    Health, Lane, Lease, LogMessage, LogStart, MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
 };
 
-/// How many messages wait between a tape and its reader.
+/// The number of items that are buffered for each follower.
 const READ_AHEAD: usize = 256;
 
-/// What a [`MemoryMesh`] holds at most.
+/// The limits of a [`MemoryMesh`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryConfig {
-    /// Jobs waiting in one lane; past it, [`MeshError::Full`].
+    /// Maximum number of jobs queued in one lane; above it, [`MeshError::Full`].
     pub queue_length: usize,
-    /// Bytes of the jobs waiting in one lane; past it, [`MeshError::Full`].
+    /// Maximum size of the jobs queued in one lane, in bytes; above it, [`MeshError::Full`].
     pub queue_bytes: usize,
-    /// Bytes of the log; past it, its oldest messages go.
+    /// Maximum size of the log, in bytes; above it, the oldest messages are truncated.
     pub log_bytes: usize,
-    /// Bytes of what was stored; past it, the oldest goes that no job refers to. Half of
-    /// them are for the models of jobs; past it, [`MeshError::Blocked`].
+    /// Maximum size of all stored objects, in bytes; above it, the oldest one that no job refers
+    /// to is evicted. The models of jobs may use half of it; above that,
+    /// [`MeshError::Blocked`].
     pub bulk_bytes: usize,
-    /// Cancels that are remembered.
+    /// Maximum number of cancels that are retained for late followers, markers included.
     pub cancels: usize,
 }
 
@@ -65,12 +66,13 @@ impl Default for MemoryConfig {
     }
 }
 
-/// An item of the tape of cancels.
+/// An item of the log of cancels.
 #[derive(Clone, Debug)]
 enum Notice {
-    /// Of this job.
+    /// The job with this id is cancelled.
     Cancel(String),
-    /// Whoever put it here has heard all that came before once it comes to it.
+    /// Appended by a follower when it attaches. Once it reads its own marker, it has read every
+    /// cancel that was announced before.
     Marker(Uuid),
 }
 
@@ -116,7 +118,7 @@ impl MemoryMesh {
         Arc::clone(queue)
     }
 
-    fn open(&self) -> Result<(), MeshError> {
+    fn ensure_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 }
@@ -130,19 +132,17 @@ impl Drop for MemoryMesh {
 #[async_trait]
 impl Mesh for MemoryMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.open()?;
-        let model = match &job.payload {
-            Some(Body::ModelReference(stored) | Body::SweepReference(stored)) => {
-                Some(Claim::new(&self.bulk, &stored.id)?)
-            }
-            Some(Body::Model(_) | Body::Sweep(_)) | None => None,
+        self.ensure_open()?;
+        let model = match &job.body {
+            Some(Body::PayloadReference(stored)) => Some(Claim::new(&self.bulk, &stored.id)?),
+            Some(Body::Payload(_)) | None => None,
         };
         let message = Message::new(job.clone(), model);
         self.lane(lane).push(message).map_err(|_| MeshError::Full(lane.clone()))
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.lane(lane).consume(prefetch, &self.closed, |message, settle| Delivery {
             payload: payload(message.job()),
             redelivered: message.redelivered(),
@@ -151,12 +151,12 @@ impl Mesh for MemoryMesh {
     }
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.lane(lane).has_consumers())
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.dead.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {
             job_id: message.job().job_id.clone(),
             digest: message.job().digest.clone(),
@@ -167,7 +167,7 @@ impl Mesh for MemoryMesh {
     }
 
     async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         let bytes = entry.encoded_len();
         if bytes > MAX_ENTRY_BYTES {
             return Err(MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES });
@@ -177,7 +177,7 @@ impl Mesh for MemoryMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         let from = match from {
             LogStart::First => 0,
             LogStart::Offset(offset) => offset,
@@ -189,30 +189,31 @@ impl Mesh for MemoryMesh {
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.log.start())
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         match self.log.get(offset) {
             Some((at, batch)) if at == offset => Ok(log_message(at, batch)),
             Some((at, _)) => Err(MeshError::Gone(format!(
-                "the log's message at {offset}: the log goes on at {at}"
+                "log message at offset {offset}; the log continues at {at}"
             ))),
             None => Err(MeshError::Unavailable(format!("the log ends before {offset}"))),
         }
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         self.cancels.append(Notice::Cancel(job_id.to_owned()), 1);
         Ok(())
     }
 
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         let (news, reader) = mpsc::channel(READ_AHEAD);
+        // Tells this follower's marker from those of others.
         let own = Uuid::new_v4();
         self.cancels.append(Notice::Marker(own), 1);
         let as_read = move |_, notice| match notice {
@@ -223,38 +224,38 @@ impl Mesh for MemoryMesh {
         Ok(reader)
     }
 
-    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.open()?;
-        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).store(parts)
+    async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        self.ensure_open()?;
+        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).store(object)
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         self.bulk.lock().unwrap_or_else(PoisonError::into_inner).load(reference)
     }
 
     async fn ask(
         &self,
         request: LookupRequest,
-        patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
-        let asking = self.questions.ask(request, patience);
+        timeout: Duration,
+    ) -> Result<LookupResponse, MeshError> {
+        let asking = self.questions.ask(request, timeout);
         self.closed.run_until_cancelled(asking).await.unwrap_or(Err(MeshError::Closed))
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.questions.consume(&self.closed))
     }
 
     async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
         Ok(())
     }
 
     async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.open()?;
+        self.ensure_open()?;
         Ok(self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(id))
     }
 
@@ -268,7 +269,7 @@ impl Mesh for MemoryMesh {
     }
 }
 
-/// How many dead letters one consumer holds unsettled.
+/// The number of dead letters that one consumer may hold unsettled.
 const DEAD_PREFETCH: u16 = 16;
 
 fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
@@ -276,7 +277,7 @@ fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
 }
 
 fn payload(job: &JobEnvelope) -> Payload {
-    if job.version > FORMAT_VERSION {
+    if job.version > ENVELOPE_VERSION {
         Payload::Later { version: job.version, job_id: job.job_id.clone() }
     } else {
         Payload::Job(Box::new(job.clone()))

@@ -1,4 +1,4 @@
-//! Questions, and those who wait for their answers.
+//! The queue of lookups in memory, and how their answers reach the callers.
 
 use std::{
     collections::VecDeque,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time,
@@ -16,112 +16,117 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Answer, Consumer, MeshError, Question, Reply};
 
-/// How many questions wait; past it, the oldest go.
-const LENGTH: usize = 10_000;
+/// The maximum number of queued lookups; above it, the oldest is dropped.
+const MAX_QUEUED: usize = 10_000;
 
-/// Questions in order, each of which one consumer gets.
+/// A queue of lookups, each of which is delivered to one consumer.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
-    waiting: Mutex<VecDeque<Asked>>,
+    queue: Mutex<VecDeque<Pending>>,
     filled: Notify,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct Pending {
     request: LookupRequest,
-    answer: oneshot::Sender<LookupAnswer>,
+    answer: oneshot::Sender<LookupResponse>,
 }
 
 impl Questions {
-    /// Asks, and returns once there is an answer or can't be any more.
+    /// Queues a lookup, and waits for its answer: until `timeout`, or until the gateway that
+    /// received it drops it.
     pub(super) async fn ask(
         &self,
         request: LookupRequest,
-        patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
+        timeout: Duration,
+    ) -> Result<LookupResponse, MeshError> {
         let (answer, answered) = oneshot::channel();
-        self.push(Asked { request, answer });
-        match time::timeout(patience, answered).await {
+        self.push(Pending { request, answer });
+        match time::timeout(timeout, answered).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(MeshError::Unavailable("no gateway would answer".to_owned())),
+            Ok(Err(_)) => {
+                Err(MeshError::Unavailable("the lookup was dropped without an answer".to_owned()))
+            }
             Err(_) => {
-                Err(MeshError::Unavailable(format!("no gateway answered within {patience:?}")))
+                Err(MeshError::Unavailable(format!("no gateway answered within {timeout:?}")))
             }
         }
     }
 
-    /// Hands questions out until the consumer is stopped or the mesh is `closed`.
+    /// Starts a consumer, which ends when it is stopped or the mesh is `closed`.
     pub(super) fn consume(self: &Arc<Self>, closed: &CancellationToken) -> Consumer<Question> {
-        let (items, taken) = mpsc::channel(1);
+        let (items, receiver) = mpsc::channel(1);
         let stop = closed.child_token();
-        let consumer = Consumer::new(taken, stop.clone());
+        let consumer = Consumer::new(receiver, stop.clone());
         let questions = Arc::clone(self);
         tokio::spawn(async move {
-            let hand_out = async {
+            let deliver = async {
+                // Room first, so that a lookup leaves the queue only for a consumer that is ready.
                 while let Ok(place) = items.reserve().await {
-                    let Asked { request, answer } = questions.next().await;
+                    let Pending { request, answer } = questions.next().await;
                     if stop.is_cancelled() {
-                        // It came after the stop: it is for another consumer.
-                        questions.put_back(Asked { request, answer });
+                        // Stopped meanwhile: leave it to another consumer.
+                        questions.put_back(Pending { request, answer });
                         return;
                     }
-                    place.send(Question { request, reply: Reply::new(Back(answer)) });
+                    place.send(Question { request, reply: Reply::new(ReplyHandle(answer)) });
                 }
             };
-            stop.run_until_cancelled(hand_out).await;
+            stop.run_until_cancelled(deliver).await;
         });
         consumer
     }
 
-    fn push(&self, asked: Asked) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= LENGTH {
-            waiting.pop_front();
+    fn push(&self, pending: Pending) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.len() >= MAX_QUEUED {
+            queue.pop_front();
         }
-        waiting.push_back(asked);
-        drop(waiting);
+        queue.push_back(pending);
+        drop(queue);
         self.filled.notify_one();
     }
 
-    fn put_back(&self, asked: Asked) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_front(asked);
+    fn put_back(&self, pending: Pending) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_front(pending);
         self.filled.notify_one();
     }
 
-    /// The next question whose asker still waits.
-    fn pop(&self) -> Option<Asked> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(asked) = waiting.pop_front() {
-            if !asked.answer.is_closed() {
-                if !waiting.is_empty() {
-                    // One permit stands for any number of questions.
+    /// Removes the next lookup whose caller still waits; others are dropped.
+    fn pop(&self) -> Option<Pending> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(pending) = queue.pop_front() {
+            if !pending.answer.is_closed() {
+                if !queue.is_empty() {
+                    // `Notify` holds at most one permit, however many lookups were pushed: pass
+                    // it on for those that are left.
                     self.filled.notify_one();
                 }
-                return Some(asked);
+                return Some(pending);
             }
         }
         None
     }
 
-    async fn next(&self) -> Asked {
+    async fn next(&self) -> Pending {
         loop {
             let filled = self.filled.notified();
             match self.pop() {
-                Some(asked) => return asked,
+                Some(pending) => return pending,
                 None => filled.await,
             }
         }
     }
 }
 
-/// The way back to one who asked.
+/// Sends the answer to the caller.
 #[derive(Debug)]
-struct Back(oneshot::Sender<LookupAnswer>);
+struct ReplyHandle(oneshot::Sender<LookupResponse>);
 
 #[async_trait]
-impl Answer for Back {
-    async fn send(self: Box<Self>, answer: LookupAnswer) {
-        // Whoever asked may have stopped waiting.
+impl Answer for ReplyHandle {
+    async fn send(self: Box<Self>, answer: LookupResponse) {
+        // The caller may have stopped waiting.
         let _ = self.0.send(answer);
     }
 }

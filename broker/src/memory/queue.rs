@@ -1,4 +1,4 @@
-//! A lane's queue, or that of the dead letters.
+//! A queue of jobs in memory: that of a lane, or that of the dead letters.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,8 @@ use crate::{Consumer, LeaseLost, Settle, Stop};
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     job: Arc<JobEnvelope>,
-    /// Keeps the model that the job refers to, until the last of this message is gone.
+    /// Keeps the model that the job refers to in bulk storage until the last clone of this
+    /// message is dropped.
     _model: Option<Arc<Claim>>,
     bytes: usize,
     redelivered: bool,
@@ -40,16 +41,16 @@ impl Message {
     }
 }
 
-/// Messages in order, each of which one consumer gets.
+/// A FIFO queue, each message of which is delivered to one consumer.
 #[derive(Debug)]
 pub(super) struct Queue {
     max_length: usize,
     max_bytes: usize,
-    /// Where rejected messages go.
+    /// Receives rejected messages; `None` drops them.
     dead: Option<Arc<Queue>>,
     ready: Mutex<Ready>,
     filled: Notify,
-    /// Each consumer holds it.
+    /// Cloned into the task of each consumer, so that the strong count gives their number.
     consumers: Arc<()>,
 }
 
@@ -59,7 +60,7 @@ struct Ready {
     bytes: usize,
 }
 
-/// The queue takes no more.
+/// The queue is at one of its limits.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -69,7 +70,7 @@ impl Queue {
         Self { max_length, max_bytes, dead, ready, filled, consumers }
     }
 
-    /// Whether some consumer has not stopped.
+    /// Whether the queue has a consumer that has not stopped.
     pub(super) fn has_consumers(&self) -> bool {
         Arc::strong_count(&self.consumers) > 1
     }
@@ -89,7 +90,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts a message back where it was: it had its place, full or not.
+    /// Requeues a message at the front. The limits do not apply: it was admitted before.
     fn push_front(&self, message: Message) {
         let mut ready = self.lock();
         ready.bytes += message.bytes;
@@ -105,7 +106,8 @@ impl Queue {
         let more = !ready.messages.is_empty();
         drop(ready);
         if more {
-            // One permit stands for any number of messages.
+            // `Notify` holds at most one permit, however many messages were pushed: pass it on
+            // for those that are left.
             self.filled.notify_one();
         }
         Some(message)
@@ -121,7 +123,7 @@ impl Queue {
         }
     }
 
-    /// Hands messages out, at most `prefetch` unsettled at once, until the consumer
+    /// Starts a consumer that has at most `prefetch` messages unsettled at once, and ends when it
     /// is stopped or the mesh is `closed`.
     pub(super) fn consume<T: Send + 'static>(
         self: &Arc<Self>,
@@ -130,16 +132,16 @@ impl Queue {
         as_item: impl Fn(&Message, Unsettled) -> T + Send + Sync + 'static,
     ) -> Consumer<T> {
         let prefetch = usize::from(prefetch.max(1));
-        let (items, taken) = mpsc::channel(prefetch);
+        let (items, receiver) = mpsc::channel(prefetch);
         let stop = closed.child_token();
         let orphans = Arc::new(Orphans { queue: Arc::clone(self), parked: Mutex::default() });
-        let handing_out = hand_out(orphans, prefetch, items, stop.clone(), as_item);
+        let delivering = deliver(orphans, prefetch, items, stop.clone(), as_item);
         let consumer = Arc::clone(&self.consumers);
         tokio::spawn(async move {
-            handing_out.await;
+            delivering.await;
             drop(consumer);
         });
-        Consumer::new(taken, stop)
+        Consumer::new(receiver, stop)
     }
 
     fn lock(&self) -> MutexGuard<'_, Ready> {
@@ -147,7 +149,8 @@ impl Queue {
     }
 }
 
-async fn hand_out<T>(
+/// Delivers messages until `stop`, then requeues those whose leases were dropped.
+async fn deliver<T>(
     orphans: Arc<Orphans>,
     prefetch: usize,
     items: mpsc::Sender<T>,
@@ -155,9 +158,10 @@ async fn hand_out<T>(
     as_item: impl Fn(&Message, Unsettled) -> T + Sync,
 ) {
     let unsettled = Arc::new(Semaphore::new(prefetch));
-    let deliver = async {
+    let delivering = async {
         while let Ok(permit) = Arc::clone(&unsettled).acquire_owned().await {
-            // There is room: no more items than permits.
+            // Never waits, as the channel holds `prefetch` items; fails once the consumer is
+            // dropped.
             let Ok(place) = items.reserve().await else { return };
             let message = orphans.queue.next().await;
             let lease = Unsettled {
@@ -169,19 +173,18 @@ async fn hand_out<T>(
         }
     };
     tokio::select! {
-        () = deliver => {}
+        () = delivering => {}
         () = stop.cancelled() => {}
     }
     orphans.release();
 }
 
-/// The messages whose leases were dropped unsettled: they wait until their consumer
-/// has stopped, so that a consumer which drops what it can't bear does not get it
-/// again at once.
+/// The messages whose leases were dropped unsettled. They are requeued when their consumer has
+/// stopped, not before: a consumer that fails on a message and drops it would receive it again
+/// at once, in a loop.
 #[derive(Debug)]
 struct Orphans {
     queue: Arc<Queue>,
-    /// `None` once the consumer has stopped.
     parked: Mutex<Parked>,
 }
 
@@ -192,7 +195,7 @@ struct Parked {
 }
 
 impl Orphans {
-    fn adopt(&self, message: Message) {
+    fn park(&self, message: Message) {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         if parked.stopped {
             self.queue.push_front(message);
@@ -204,13 +207,14 @@ impl Orphans {
     fn release(&self) {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         parked.stopped = true;
+        // In reverse, as each is pushed to the front: this restores their order.
         for message in mem::take(&mut parked.messages).into_iter().rev() {
             self.queue.push_front(message);
         }
     }
 }
 
-/// A message that was handed out.
+/// A delivered message that is not settled yet.
 #[derive(Debug)]
 pub(super) struct Unsettled {
     message: Option<Message>,
@@ -221,7 +225,7 @@ pub(super) struct Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
-            self.orphans.adopt(message);
+            self.orphans.park(message);
         }
     }
 }
@@ -248,7 +252,7 @@ impl Settle for Unsettled {
         if let Some(dead) = &self.orphans.queue.dead
             && dead.push(message).is_err()
         {
-            tracing::error!(job_id, "the queue of dead letters is full; one is lost");
+            tracing::error!(job_id, "dead-letter queue full, message lost");
         }
         Ok(())
     }
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_and_is_marked() {
+    fn a_requeued_message_is_first_and_marked_as_redelivered() {
         let queue = Queue::new(2, 1000, None);
         assert!(queue.push(message("a")).is_ok());
         assert!(queue.push(message("b")).is_ok());
@@ -277,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded_too() {
+    fn the_total_size_is_bounded() {
         let queue = Queue::new(10, message("ab").bytes, None);
         assert!(queue.push(message("ab")).is_ok());
         assert!(queue.push(message("ab")).is_err());

@@ -1,4 +1,4 @@
-//! What is appended and read from anywhere: the log, the cancels.
+//! A bounded in-memory log, for the results log and the cancels.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,8 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Items numbered from 0, the oldest of which go once all together weigh too much.
+/// A log of items with offsets from 0. The oldest items are truncated when the total weight
+/// exceeds the limit.
 #[derive(Debug)]
 pub(super) struct Tape<T> {
     limit: usize,
@@ -19,9 +20,9 @@ pub(super) struct Tape<T> {
 
 #[derive(Debug)]
 struct Items<T> {
-    /// With their weights.
+    /// The items, each with its weight.
     items: VecDeque<(T, usize)>,
-    /// The offset of the oldest.
+    /// The offset of the oldest item.
     first: u64,
     weight: usize,
 }
@@ -32,7 +33,7 @@ impl<T: Clone + Send> Tape<T> {
         Self { limit, items: Mutex::new(items), end: watch::Sender::new(0) }
     }
 
-    /// Adds an item. The newest stays, whatever it weighs.
+    /// Appends an item. The newest item is kept, even if it alone exceeds the limit.
     pub(super) fn append(&self, item: T, weight: usize) {
         let mut tape = self.lock();
         tape.items.push_back((item, weight));
@@ -46,13 +47,13 @@ impl<T: Clone + Send> Tape<T> {
         self.end.send_modify(|end| *end += 1);
     }
 
-    /// The offset of the oldest item that is left, if there is any.
+    /// The offset of the oldest item; `None` if there is none.
     pub(super) fn start(&self) -> Option<u64> {
         let tape = self.lock();
         (!tape.items.is_empty()).then_some(tape.first)
     }
 
-    /// The item at `offset`, or the first one after it that is left.
+    /// The item at `offset`, or the oldest one if that was truncated; with its offset.
     pub(super) fn get(&self, offset: u64) -> Option<(u64, T)> {
         let tape = self.lock();
         let offset = offset.max(tape.first);
@@ -60,8 +61,9 @@ impl<T: Clone + Send> Tape<T> {
         tape.items.get(index).map(|(item, _)| (offset, item.clone()))
     }
 
-    /// Hands all items from `offset` on to `reader`, as it is to read them, or not at
-    /// all. Goes at the reader's pace, until it hangs up or `closed`.
+    /// Sends the items from `offset` on to `reader`, each converted by `as_read`, which skips an
+    /// item by returning `None`. Waits for new items at the end, and for the reader while it is
+    /// slow. Ends when the reader is dropped or `closed` is cancelled.
     pub(super) async fn play<U: Send>(
         self: std::sync::Arc<Self>,
         mut offset: u64,
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_go_and_their_readers_jump_forward() {
+    fn the_oldest_are_truncated_and_their_readers_skip_forward() {
         let tape = Tape::new(3);
         (0..5).for_each(|n| tape.append(n, 1));
         assert_eq!(tape.get(0), Some((2, 2)));
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_over_the_limit_stays_alone() {
+    fn an_item_over_the_limit_is_kept_alone() {
         let tape = Tape::new(3);
         tape.append('a', 1);
         tape.append('b', 9);

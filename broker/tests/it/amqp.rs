@@ -1,5 +1,5 @@
-//! The mesh in RabbitMQ does what any mesh does, and keeps doing it when the broker
-//! is killed, cuts connections, or is short of memory.
+//! The mesh over RabbitMQ: the behaviour of every mesh, also when the broker is killed, closes
+//! connections, or is short of memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,18 +19,18 @@ use lapin::{
     types::FieldTable,
 };
 use prost::Message as _;
-use solvemesh::broker::v1::{LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, CancelNews, FORMAT_VERSION, Health, Lane, LogStart, MAX_PART_BYTES, Mesh,
-    MeshError,
+    AmqpConfig, AmqpMesh, BulkObject, CancelNews, ENVELOPE_VERSION, Health, Lane, LogStart,
+    MAX_PART_BYTES, Mesh, MeshError,
 };
 use solvemesh_testkit::proxy::Proxy;
 use solvemesh_testkit::rabbit::{self, RabbitNode, Vhost};
 use tokio::time;
 
 const LOOKUP: &str = "solvemesh.lookup.v2";
-/// Longer than any answer takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that is longer than any answer takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 tests_of!(async { connect(&rabbit::vhost().await).await });
 
@@ -53,7 +53,7 @@ async fn cut(vhost: &Vhost) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_the_unroutable_are_told_so() {
+async fn exactly_the_unroutable_messages_are_reported() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
     let lost: Lane = "lost".parse().unwrap();
@@ -81,7 +81,7 @@ async fn exactly_the_unroutable_are_told_so() {
     let unroutable = 1000 - safe.len();
     assert!(unroutable > 0);
 
-    // The queue is declared again by the next who needs it.
+    // The next message to the queue declares it again.
     mesh.enqueue(&lost, &job("last")).await.unwrap();
     safe.extend([(false, "first".to_owned()), (true, "last".to_owned())]);
     let mut found = BTreeSet::new();
@@ -93,13 +93,13 @@ async fn exactly_the_unroutable_are_told_so() {
             delivery.lease.ack().await.unwrap();
         }
         let empty = tokio::time::timeout(Duration::from_millis(200), jobs.next()).await;
-        assert!(empty.is_err(), "a job that was told to be unroutable");
+        assert!(empty.is_err(), "a job that was reported as unroutable");
     }
     assert_eq!(found, safe);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_lane_refuses_and_keeps_what_it_has() {
+async fn a_full_lane_refuses_jobs_and_drops_none() {
     let vhost = rabbit::vhost().await;
     let mut config = config(vhost.url());
     config.topology.lane_length = 5;
@@ -122,14 +122,14 @@ async fn a_full_lane_refuses_and_keeps_what_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_arguments_are_refused() {
+async fn queues_with_other_arguments_are_refused() {
     let vhost = rabbit::vhost().await;
     let _mesh = connect(&vhost).await;
     let mut other = config(vhost.url());
     other.topology.log.max_age = "1D".to_owned();
     let refused = within("an answer", AmqpMesh::connect(other)).await;
     assert!(matches!(refused, Err(MeshError::Refused(_))), "{refused:?}");
-    assert!(refused.unwrap_err().to_string().contains("x-max-age"), "it says what differs");
+    assert!(refused.unwrap_err().to_string().contains("x-max-age"), "it names the argument");
 
     let mut other = config(vhost.url());
     other.topology.lane_length = 7;
@@ -153,9 +153,9 @@ async fn other_arguments_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_down_is_passed_over() {
+async fn a_node_that_is_down_is_skipped() {
     let vhost = rabbit::vhost().await;
-    // No one listens there: the port is held, and not for taking connections.
+    // Bound but not listening, so connections are refused and no one else gets the port.
     let held = tokio::net::TcpSocket::new_v4().unwrap();
     held.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let down = format!("amqp://guest:guest@{}/%2f", held.local_addr().unwrap());
@@ -168,7 +168,7 @@ async fn a_node_that_is_down_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_truncated_is_gone() {
+async fn truncated_parts_and_entries_are_gone() {
     let vhost = rabbit::vhost().await;
     let mut config = config(vhost.url());
     config.topology.log.max_bytes = 2 << 20;
@@ -177,13 +177,13 @@ async fn what_is_truncated_is_gone() {
     config.topology.bulk.segment_bytes = 1 << 20;
     let mesh = AmqpMesh::connect(config).await.unwrap();
     let parts = |n| vec![Bytes::from(vec![n; MAX_PART_BYTES])];
-    let first = mesh.store(parts(0)).await.unwrap();
+    let first = mesh.store(BulkObject::new(parts(0))).await.unwrap();
     let mut last = first.clone();
     for n in 1..12 {
-        last = mesh.store(parts(n)).await.unwrap();
+        last = mesh.store(BulkObject::new(parts(n))).await.unwrap();
     }
     assert_eq!(mesh.load(&last).await, Ok(parts(11)));
-    // The broker truncates in its own time, and tells nobody.
+    // The broker truncates asynchronously, so poll for it.
     let truncated = async {
         loop {
             match mesh.load(&first).await {
@@ -213,7 +213,7 @@ async fn what_is_truncated_is_gone() {
         }
     };
     let begins = within("truncation", truncated).await;
-    // The last segment stays, which may hold the last message alone.
+    // The last segment is kept, which may contain only the last message.
     assert!(begins <= last.offset);
     assert_eq!(mesh.read_log(begins).await.unwrap().bytes, first.bytes);
     assert_eq!(mesh.read_log(last.offset).await, Ok(last));
@@ -222,7 +222,7 @@ async fn what_is_truncated_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn consumers_and_followers_survive_cut_connections() {
+async fn consumers_and_followers_survive_closed_connections() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
@@ -242,15 +242,15 @@ async fn consumers_and_followers_survive_cut_connections() {
 
     cut(&vhost).await;
 
-    // All three come again; what was held is no longer ours.
-    let mut again = BTreeMap::new();
-    while again.len() < 3 || !again.values().all(|redelivered| *redelivered) {
+    // All three are redelivered; the old lease is lost.
+    let mut redelivered_of = BTreeMap::new();
+    while redelivered_of.len() < 3 || !redelivered_of.values().all(|redelivered| *redelivered) {
         let delivery = next(&mut jobs).await;
         let (id, redelivered) = (job_id(&delivery), delivery.redelivered);
         let live = delivery.lease.is_live();
         if delivery.lease.ack().await.is_ok() {
             assert!(live);
-            again.insert(id, redelivered);
+            redelivered_of.insert(id, redelivered);
         }
     }
     assert!(!held.lease.is_live());
@@ -265,12 +265,12 @@ async fn consumers_and_followers_survive_cut_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_that_goes_silent_is_noticed_and_used_again_once_it_is_whole() {
+async fn a_silent_connection_is_detected_and_re_established_once_the_network_recovers() {
     let vhost = rabbit::vhost().await;
     let (host, name) = vhost.url().split_once('@').unwrap().1.split_once('/').unwrap();
     let path = Proxy::to(host.parse().unwrap()).await;
     let url = format!("amqp://guest:guest@{}/{name}?heartbeat=2", path.address());
-    // Connects anew often, so that it is soon back.
+    // A short timeout of attempts to connect, so that it reconnects soon.
     let request_timeout = Duration::from_secs(5);
     let mesh = AmqpMesh::connect(AmqpConfig { request_timeout, ..config(&url) }).await.unwrap();
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
@@ -288,35 +288,35 @@ async fn a_path_that_goes_silent_is_noticed_and_used_again_once_it_is_whole() {
         assert_eq!(outcome, Err(MeshError::OutcomeUnknown));
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     };
-    let noticed = async {
+    let detected = async {
         let lost = |health: &Health| matches!(health, Health::Disconnected { .. });
         within("the loss", health.wait_for(lost)).await.unwrap();
         assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
     };
-    tokio::join!(unknown, noticed);
-    // The other connection too, by which it consumes.
+    tokio::join!(unknown, detected);
+    // The consuming connection is lost too.
     assert_eq!(news(&mut cancels).await, CancelNews::Behind);
     assert!(!held.lease.is_live());
     let appending = mesh.append(entry("during"));
-    let healing = async {
+    let recovery = async {
         path.heal();
-        within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+        within("the reconnect", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
     };
-    let (appended, ()) = tokio::join!(within("a place in the log", appending), healing);
+    let (appended, ()) = tokio::join!(within("appending", appending), recovery);
     appended.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["during"]);
     assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     mesh.enqueue(&lane(), &job("after")).await.unwrap();
-    let mut came = BTreeSet::new();
-    while !came.contains("held") || !came.contains("after") {
+    let mut received = BTreeSet::new();
+    while !received.contains("held") || !received.contains("after") {
         let delivery = next(&mut jobs).await;
-        came.insert(job_id(&delivery));
+        received.insert(job_id(&delivery));
         let _ = delivery.lease.ack().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_that_are_attached_anew_for_their_silence_bring_each_message_once() {
+async fn a_stream_that_is_attached_again_after_silence_brings_each_message_once() {
     let vhost = rabbit::vhost().await;
     let stream_silence = Duration::from_millis(50);
     let mesh =
@@ -326,7 +326,7 @@ async fn streams_that_are_attached_anew_for_their_silence_bring_each_message_onc
     assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
     for number in 0..20 {
         let id = number.to_string();
-        // Sometimes before it is attached anew, and sometimes after.
+        // Sometimes before it is attached again, and sometimes after.
         time::sleep(Duration::from_millis(13 * number)).await;
         mesh.append(entry(&id)).await.unwrap();
         mesh.announce_cancel(&id).await.unwrap();
@@ -336,13 +336,13 @@ async fn streams_that_are_attached_anew_for_their_silence_bring_each_message_onc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions_are_answered_across_cut_connections() {
+async fn lookups_are_answered_again_after_closed_connections() {
     let vhost = rabbit::vhost().await;
     let (worker, gateway) = tokio::join!(connect(&vhost), connect(&vhost));
     let answering = answer_all(gateway.questions().await.unwrap());
-    assert_eq!(worker.ask(question("before"), PATIENCE).await, Ok(answer("before")));
+    assert_eq!(worker.ask(question("before"), TIMEOUT).await, Ok(answer("before")));
 
-    // One of these may be lost: the gateway took it just before its connection was cut.
+    // One of these may be lost: the gateway acked it just before its connection was closed.
     let mut cutting = std::pin::pin!(cut(&vhost));
     let mut asked = 0;
     loop {
@@ -367,17 +367,17 @@ async fn questions_are_answered_across_cut_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_is_asked_again_by_the_next_connection() {
+async fn a_lookup_is_sent_again_over_the_next_connection() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
     let mut questions = mesh.questions().await.unwrap();
-    let asking = mesh.ask(question("a"), PATIENCE);
+    let asking = mesh.ask(question("a"), TIMEOUT);
     let answering = async {
         let lost = next_question(&mut questions).await;
         cut(&vhost).await;
         let again = next_question(&mut questions).await;
         assert_eq!(again.request, lost.request);
-        // Its channel is gone.
+        // Over a channel that is closed.
         lost.reply.send(answer("lost")).await;
         again.reply.send(answer("a")).await;
     };
@@ -386,7 +386,7 @@ async fn a_question_is_asked_again_by_the_next_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions_and_answers_that_can_not_be_read_are_passed_over() {
+async fn undecodable_lookups_and_answers_are_skipped() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
     let other = Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
@@ -395,20 +395,20 @@ async fn questions_and_answers_that_can_not_be_read_are_passed_over() {
         let options = BasicPublishOptions::default();
         channel.basic_publish("".into(), queue.into(), options, &body, properties).await.unwrap();
     };
-    let back = || BasicProperties::default().with_reply_to("nowhere".into());
-    let version = FORMAT_VERSION + 1;
+    let to_nowhere = || BasicProperties::default().with_reply_to("nowhere".into());
+    let version = ENVELOPE_VERSION + 1;
     let later = LookupRequest { version, ..question("later") };
-    publish(LOOKUP, back(), vec![0xff]).await;
-    publish(LOOKUP, back(), later.encode_to_vec()).await;
-    publish(LOOKUP, BasicProperties::default(), question("no way back").encode_to_vec()).await;
-    publish(LOOKUP, back(), question("readable").encode_to_vec()).await;
+    publish(LOOKUP, to_nowhere(), vec![0xff]).await;
+    publish(LOOKUP, to_nowhere(), later.encode_to_vec()).await;
+    publish(LOOKUP, BasicProperties::default(), question("no reply address").encode_to_vec()).await;
+    publish(LOOKUP, to_nowhere(), question("readable").encode_to_vec()).await;
     let mut questions = mesh.questions().await.unwrap();
     let first = next_question(&mut questions).await;
     assert_eq!(first.request, question("readable"));
     first.reply.send(answer("to nowhere")).await;
     drop(questions);
 
-    // The other one is a gateway now.
+    // Now the other connection acts as a gateway.
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let mut asked = channel
         .basic_consume(LOOKUP.into(), "".into(), options, FieldTable::default())
@@ -419,7 +419,7 @@ async fn questions_and_answers_that_can_not_be_read_are_passed_over() {
         let to = asked.properties.reply_to().clone().unwrap();
         let number = asked.properties.correlation_id().clone().unwrap();
         let of = |number| BasicProperties::default().with_correlation_id(number);
-        let later = LookupAnswer { version, ..answer("later") };
+        let later = LookupResponse { version, ..answer("later") };
         let ours = answer("a").encode_to_vec();
         publish(to.as_str(), of(number.clone()), vec![0xff]).await;
         publish(to.as_str(), of(number.clone()), later.encode_to_vec()).await;
@@ -427,12 +427,12 @@ async fn questions_and_answers_that_can_not_be_read_are_passed_over() {
         publish(to.as_str(), of("0".into()), answer("to another").encode_to_vec()).await;
         publish(to.as_str(), of(number), ours).await;
     };
-    let (answered, ()) = tokio::join!(mesh.ask(question("a"), PATIENCE), answering);
+    let (answered, ()) = tokio::join!(mesh.ask(question("a"), TIMEOUT), answering);
     assert_eq!(answered, Ok(answer("a")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_is_present_as_long_as_it_is_connected() {
+async fn a_worker_is_registered_as_long_as_it_is_connected() {
     let vhost = rabbit::vhost().await;
     let (worker, other) = tokio::join!(connect(&vhost), connect(&vhost));
     assert_eq!(other.is_present("w").await, Ok(false));
@@ -440,7 +440,7 @@ async fn a_worker_is_present_as_long_as_it_is_connected() {
     assert_eq!(other.is_present("w").await, Ok(true));
     assert_eq!(worker.is_present("w").await, Ok(true));
 
-    // A new queue has a new process in the broker.
+    // A queue that was declared again has another process id in the broker.
     let queue = || ctl(&vhost, &["list_queues", "--no-table-headers", "name", "pid"]);
     let presence = |queues: String| {
         queues.lines().find(|line| line.starts_with("solvemesh.present.w.v1")).map(str::to_owned)
@@ -448,9 +448,9 @@ async fn a_worker_is_present_as_long_as_it_is_connected() {
     let before = presence(queue().await).unwrap();
     cut(&vhost).await;
     let again = async { while presence(queue().await).is_none_or(|now| now == before) {} };
-    within("its return", again).await;
+    within("the new registration", again).await;
     let seen = async { while other.is_present("w").await != Ok(true) {} };
-    within("the other's return", seen).await;
+    within("the reconnect of the other mesh", seen).await;
 
     worker.close(Duration::from_secs(5)).await;
     let gone = async { while other.is_present("w").await != Ok(false) {} };
@@ -458,7 +458,7 @@ async fn a_worker_is_present_as_long_as_it_is_connected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mesh_that_is_opened_before_its_broker_is_there_finds_it() {
+async fn a_mesh_that_is_opened_while_its_broker_is_down_connects_later() {
     let node = RabbitNode::start().await;
     node.kill9();
     let mesh = AmqpMesh::open(config(&node.amqp_url("/"))).unwrap();
@@ -478,7 +478,7 @@ async fn a_mesh_that_is_opened_before_its_broker_is_there_finds_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
+async fn a_killed_broker_loses_no_confirmed_entry_and_no_job() {
     let node = RabbitNode::start().await;
     let mesh = Arc::new(AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap());
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
@@ -501,30 +501,30 @@ async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
     within("the loss", health.wait_for(lost)).await.unwrap();
     let start = Instant::now();
     let refused = mesh.enqueue(&lane(), &job("refused")).await;
-    // The connection that publishes may be the last to notice.
+    // The publishing connection may notice the loss last.
     assert!(
         matches!(refused, Err(MeshError::Unavailable(_) | MeshError::OutcomeUnknown)),
         "{refused:?}"
     );
     assert!(start.elapsed() < Duration::from_secs(10));
-    // This one gives its caller up, not its entry.
-    let impatient = tokio::time::timeout(Duration::ZERO, mesh.append(entry("abandoned"))).await;
-    assert!(impatient.is_err());
+    // The caller stops waiting, but its entry stays in the outbox.
+    let abandoned = tokio::time::timeout(Duration::ZERO, mesh.append(entry("abandoned"))).await;
+    assert!(abandoned.is_err());
     node.restart().await;
     for writer in writers {
         within("a writer", writer).await.unwrap();
     }
-    within("the return", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+    within("the reconnect", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
 
-    // A batch may come twice, but in order: each writer's entries never go back
-    // further than what was under way, and all are there.
+    // A batch may be in the log twice, but in order: the entries of each writer repeat only earlier
+    // ones, and all are there.
     mesh.append(entry("end")).await.unwrap();
     while read.last().is_none_or(|last| last != "end") {
         read.extend(entries(&mut log, 1).await);
     }
     assert!(read.contains(&"abandoned".to_owned()));
     let mut again = mesh.follow_log(LogStart::First).await.unwrap();
-    assert_eq!(entries(&mut again, read.len()).await, read, "the same from the beginning");
+    assert_eq!(entries(&mut again, read.len()).await, read, "the same when read from the start");
     let mut next_of = [0; 20];
     for id in &read {
         if let Some((writer, n)) = id.split_once(' ') {
@@ -541,14 +541,14 @@ async fn a_killed_broker_loses_no_acknowledged_entry_and_no_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_short_of_memory_refuses_in_time_and_recovers() {
+async fn a_broker_short_of_memory_refuses_within_the_timeout_and_recovers() {
     let node = RabbitNode::start().await;
     let mesh = AmqpMesh::connect(config(&node.amqp_url("/"))).await.unwrap();
     let mut health = mesh.health();
     mesh.enqueue(&lane(), &job("before")).await.unwrap();
     node.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
 
-    // The broker says that it is blocked only to who publishes.
+    // The broker reports the alarm only to a connection that publishes.
     let start = Instant::now();
     let unknown = mesh.enqueue(&lane(), &job("unknown")).await;
     assert!(
@@ -560,21 +560,21 @@ async fn a_broker_short_of_memory_refuses_in_time_and_recovers() {
     let refused = mesh.enqueue(&lane(), &job("refused")).await;
     assert!(matches!(refused, Err(MeshError::Blocked(_))), "{refused:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
-    let patience = Duration::from_millis(200);
-    let unasked = mesh.ask(question("refused"), patience).await;
+    let timeout = Duration::from_millis(200);
+    let unasked = mesh.ask(question("refused"), timeout).await;
     assert!(matches!(unasked, Err(MeshError::Blocked(_))), "{unasked:?}");
     assert_eq!(mesh.is_present("w").await, Ok(false));
-    // Taking goes on.
+    // Consuming still works.
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
     let delivery = next(&mut jobs).await;
     assert_eq!(job_id(&delivery), "before");
     delivery.lease.ack().await.unwrap();
-    // An entry waits.
+    // An entry waits in the outbox.
     let waiting = tokio::time::timeout(Duration::from_secs(4), mesh.append(entry("waiting"))).await;
     assert!(waiting.is_err());
 
     node.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).await;
-    within("the end of it", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
+    within("the alarm's end", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
     mesh.enqueue(&lane(), &job("after")).await.unwrap();
     mesh.append(entry("after")).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
@@ -588,10 +588,11 @@ async fn a_broker_short_of_memory_refuses_in_time_and_recovers() {
     assert!(!arrived.contains(&"refused".to_owned()));
 }
 
-/// `cargo test -p solvemesh-broker --test amqp -- --ignored --nocapture`
+/// Measures throughput: `cargo test -p solvemesh-broker --test it throughput -- --ignored
+/// --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
-async fn how_fast() {
+async fn throughput() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
     mesh.enqueue(&lane(), &job("warm")).await.unwrap();

@@ -1,45 +1,45 @@
-//! What any mesh does, whatever it is made of.
+//! The behaviour of every mesh: tests that run against each implementation.
 
 use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
 use prost::Message as _;
-use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupAnswer, LookupRequest};
+use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupRequest, LookupResponse};
 use solvemesh_broker::{
-    CancelNews, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Lane, LogMessage, LogStart,
-    MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
+    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION, Lane,
+    LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that is longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The tests of this module as tests of the mesh that an expression makes.
+/// Declares the tests of this module for the mesh that an expression creates.
 macro_rules! tests_of {
     ($mesh:expr) => {
         tests_of! { $mesh;
-            jobs_arrive_in_order_and_are_gone_once_acked
-            what_is_put_back_comes_again
-            what_is_rejected_is_a_dead_letter
-            a_job_of_a_later_format_is_told_by_its_id
-            no_more_than_the_prefetch_is_out_at_once
-            a_stopped_consumer_gives_back_what_was_not_taken
-            a_consumer_that_is_dropped_at_any_moment_gives_everything_back
+            jobs_are_delivered_in_order_and_deleted_once_acked
+            a_requeued_job_is_redelivered
+            a_rejected_job_becomes_a_dead_letter
+            a_job_of_a_later_format_is_identified_by_its_id
+            a_consumer_holds_at_most_its_prefetch_unsettled
+            a_stopped_consumer_requeues_what_was_not_received
+            a_consumer_dropped_at_any_moment_requeues_everything
             entries_are_read_in_the_order_of_the_calls
             entries_of_many_callers_keep_each_callers_order
             reading_starts_at_any_offset
-            any_message_of_the_log_is_read_back
+            any_message_of_the_log_can_be_read_again
             an_entry_that_is_too_large_is_refused
-            what_is_stored_is_loaded_as_it_was
-            a_reference_to_something_else_is_gone
-            cancels_are_heard_by_those_who_come_late
-            each_of_many_questions_gets_its_own_answer
-            a_question_without_an_answer_fails_in_time_and_is_gone
-            a_question_goes_to_one_who_still_takes_questions
-            who_is_present_is_seen
-            a_lane_is_served_as_long_as_someone_takes_its_jobs
-            a_closed_mesh_ends_its_consumers_and_takes_no_more
+            stored_parts_are_loaded_unchanged
+            a_reference_that_does_not_match_is_gone
+            a_late_follower_receives_earlier_cancels
+            concurrent_lookups_get_their_own_answers
+            an_unanswered_lookup_times_out_and_is_dropped
+            a_lookup_goes_to_a_consumer_that_has_not_stopped
+            a_registered_worker_is_connected
+            a_lane_is_served_while_it_has_a_consumer
+            a_closed_mesh_ends_its_consumers_and_refuses_calls
         }
     };
     ($mesh:expr; $($name:ident)*) => {
@@ -53,7 +53,7 @@ macro_rules! tests_of {
 }
 pub(crate) use tests_of;
 
-pub(crate) async fn jobs_arrive_in_order_and_are_gone_once_acked(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn jobs_are_delivered_in_order_and_deleted_once_acked(mesh: Arc<dyn Mesh>) {
     let mut jobs = mesh.consume(&lane(), 2).await.unwrap();
     for id in ["a", "b", "c"] {
         mesh.enqueue(&lane(), &job(id)).await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn jobs_arrive_in_order_and_are_gone_once_acked(mesh: Arc<dyn M
     assert_eq!(job_id(&next(&mut others).await), "d");
 }
 
-pub(crate) async fn what_is_put_back_comes_again(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_requeued_job_is_redelivered(mesh: Arc<dyn Mesh>) {
     mesh.enqueue(&lane(), &job("a")).await.unwrap();
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     next(&mut jobs).await.lease.requeue().await.unwrap();
@@ -80,7 +80,7 @@ pub(crate) async fn what_is_put_back_comes_again(mesh: Arc<dyn Mesh>) {
     again.lease.ack().await.unwrap();
 }
 
-pub(crate) async fn what_is_rejected_is_a_dead_letter(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_rejected_job_becomes_a_dead_letter(mesh: Arc<dyn Mesh>) {
     let mut dead = mesh.dead_letters().await.unwrap();
     mesh.enqueue(&lane(), &job("a")).await.unwrap();
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
@@ -93,50 +93,48 @@ pub(crate) async fn what_is_rejected_is_a_dead_letter(mesh: Arc<dyn Mesh>) {
     lease.ack().await.unwrap();
 }
 
-pub(crate) async fn a_job_of_a_later_format_is_told_by_its_id(mesh: Arc<dyn Mesh>) {
-    let version = FORMAT_VERSION + 1;
+pub(crate) async fn a_job_of_a_later_format_is_identified_by_its_id(mesh: Arc<dyn Mesh>) {
+    let version = ENVELOPE_VERSION + 1;
     mesh.enqueue(&lane(), &JobEnvelope { version, ..job("a") }).await.unwrap();
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     let delivery = next(&mut jobs).await;
     assert_eq!(delivery.payload, Payload::Later { version, job_id: "a".to_owned() });
 }
 
-pub(crate) async fn no_more_than_the_prefetch_is_out_at_once(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_consumer_holds_at_most_its_prefetch_unsettled(mesh: Arc<dyn Mesh>) {
     for id in ["a", "b", "c"] {
         mesh.enqueue(&lane(), &job(id)).await.unwrap();
     }
-    let mut greedy = mesh.consume(&lane(), 2).await.unwrap();
-    let held = [next(&mut greedy).await, next(&mut greedy).await];
+    let mut first = mesh.consume(&lane(), 2).await.unwrap();
+    let held = [next(&mut first).await, next(&mut first).await];
     let mut other = mesh.consume(&lane(), 1).await.unwrap();
     assert_eq!(job_id(&next(&mut other).await), "c");
-    assert!(time::timeout(Duration::from_millis(100), greedy.next()).await.is_err());
+    assert!(time::timeout(Duration::from_millis(100), first.next()).await.is_err());
     drop(held);
 }
 
-pub(crate) async fn a_stopped_consumer_gives_back_what_was_not_taken(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_stopped_consumer_requeues_what_was_not_received(mesh: Arc<dyn Mesh>) {
     for id in ["a", "b", "c", "d"] {
         mesh.enqueue(&lane(), &job(id)).await.unwrap();
     }
     let mut stopped = mesh.consume(&lane(), 4).await.unwrap();
-    let (taken, dropped) = (next(&mut stopped).await, next(&mut stopped).await);
+    let (held, dropped) = (next(&mut stopped).await, next(&mut stopped).await);
     drop(dropped);
     stopped.stop();
     assert!(within("the end", stopped.next()).await.is_none());
     let mut other = mesh.consume(&lane(), 4).await.unwrap();
-    let mut given = BTreeSet::new();
-    while given.len() < 3 {
+    let mut redelivered = BTreeSet::new();
+    while redelivered.len() < 3 {
         let delivery = next(&mut other).await;
-        given.insert(job_id(&delivery));
+        redelivered.insert(job_id(&delivery));
         delivery.lease.ack().await.unwrap();
     }
-    assert_eq!(given, ["b", "c", "d"].map(str::to_owned).into());
-    assert!(taken.lease.is_live());
-    taken.lease.ack().await.unwrap();
+    assert_eq!(redelivered, ["b", "c", "d"].map(str::to_owned).into());
+    assert!(held.lease.is_live());
+    held.lease.ack().await.unwrap();
 }
 
-pub(crate) async fn a_consumer_that_is_dropped_at_any_moment_gives_everything_back(
-    mesh: Arc<dyn Mesh>,
-) {
+pub(crate) async fn a_consumer_dropped_at_any_moment_requeues_everything(mesh: Arc<dyn Mesh>) {
     let mut all: BTreeSet<_> = (0..20).map(|n| n.to_string()).collect();
     for id in &all {
         mesh.enqueue(&lane(), &job(id)).await.unwrap();
@@ -201,7 +199,7 @@ pub(crate) async fn reading_starts_at_any_offset(mesh: Arc<dyn Mesh>) {
     assert_eq!(entries(&mut end, 1).await, ["5"]);
 }
 
-pub(crate) async fn any_message_of_the_log_is_read_back(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn any_message_of_the_log_can_be_read_again(mesh: Arc<dyn Mesh>) {
     assert_eq!(within("an answer", mesh.log_start()).await, Ok(None), "it is empty");
     let ids: Vec<_> = (0..100).map(|n| n.to_string()).collect();
     join_all(ids.iter().map(|id| mesh.append(entry(id)))).await;
@@ -234,27 +232,28 @@ pub(crate) async fn an_entry_that_is_too_large_is_refused(mesh: Arc<dyn Mesh>) {
     mesh.append(entry(&"x".repeat(MAX_ENTRY_BYTES - 100))).await.unwrap();
 }
 
-pub(crate) async fn what_is_stored_is_loaded_as_it_was(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn stored_parts_are_loaded_unchanged(mesh: Arc<dyn Mesh>) {
     let parts: Vec<_> = (0..5).map(|n| Bytes::from(vec![n; MAX_PART_BYTES])).collect();
     let small = vec![Bytes::from_static(b"small")];
-    // Their messages lie mixed.
+    // Stored at the same time, so that their messages are interleaved in the stream.
     let (large, others) = tokio::join!(
-        mesh.store(parts.clone()),
-        join_all((0..5).map(|_| mesh.store(small.clone()))),
+        mesh.store(BulkObject::new(parts.clone())),
+        join_all((0..5).map(|_| mesh.store(BulkObject::new(small.clone())))),
     );
     assert_eq!(within("loading", mesh.load(&large.unwrap())).await, Ok(parts));
     for other in others {
         assert_eq!(within("loading", mesh.load(&other.unwrap())).await, Ok(small.clone()));
     }
-    let too_large = mesh.store(vec![Bytes::from(vec![0; MAX_PART_BYTES + 1])]).await;
+    let too_large =
+        mesh.store(BulkObject::new(vec![Bytes::from(vec![0; MAX_PART_BYTES + 1])])).await;
     assert!(matches!(too_large, Err(MeshError::TooLarge { .. })));
-    let nothing = mesh.store(Vec::new()).await.unwrap();
+    let nothing = mesh.store(BulkObject::new(Vec::new())).await.unwrap();
     assert_eq!(mesh.load(&nothing).await, Ok(Vec::new()));
 }
 
-pub(crate) async fn a_reference_to_something_else_is_gone(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_reference_that_does_not_match_is_gone(mesh: Arc<dyn Mesh>) {
     let parts = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
-    let stored = mesh.store(parts).await.unwrap();
+    let stored = mesh.store(BulkObject::new(parts)).await.unwrap();
     let mut other = stored.clone();
     other.id = "another".to_owned();
     assert!(matches!(within("loading", mesh.load(&other)).await, Err(MeshError::Gone(_))));
@@ -263,7 +262,7 @@ pub(crate) async fn a_reference_to_something_else_is_gone(mesh: Arc<dyn Mesh>) {
     assert!(matches!(within("loading", mesh.load(&changed)).await, Err(MeshError::Gone(_))));
 }
 
-pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_late_follower_receives_earlier_cancels(mesh: Arc<dyn Mesh>) {
     let mut early = mesh.follow_cancels().await.unwrap();
     assert_eq!(news(&mut early).await, CancelNews::CaughtUp);
     for job in ["a", "b"] {
@@ -281,35 +280,36 @@ pub(crate) async fn cancels_are_heard_by_those_who_come_late(mesh: Arc<dyn Mesh>
     }
 }
 
-/// What is heard of cancels next.
+/// The next item of a follower of cancels.
 pub(crate) async fn news(cancels: &mut mpsc::Receiver<CancelNews>) -> CancelNews {
-    within("news", cancels.recv()).await.expect("they go on")
+    within("an item", cancels.recv()).await.expect("the stream continues")
 }
 
-pub(crate) async fn each_of_many_questions_gets_its_own_answer(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn concurrent_lookups_get_their_own_answers(mesh: Arc<dyn Mesh>) {
     let mut gateways = Vec::new();
     for _ in 0..2 {
         gateways.push(answer_all(mesh.questions().await.unwrap()));
     }
     let ids: Vec<_> = (0..200).map(|n| n.to_string()).collect();
-    let answers = join_all(ids.iter().map(|id| mesh.ask(question(id), PATIENCE))).await;
+    let answers = join_all(ids.iter().map(|id| mesh.ask(question(id), TIMEOUT))).await;
     for (id, answered) in ids.iter().zip(answers) {
         assert_eq!(answered, Ok(answer(id)));
     }
     gateways.iter().for_each(AbortHandle::abort);
 }
 
-pub(crate) async fn a_question_without_an_answer_fails_in_time_and_is_gone(mesh: Arc<dyn Mesh>) {
-    let patience = Duration::from_secs(1);
+pub(crate) async fn an_unanswered_lookup_times_out_and_is_dropped(mesh: Arc<dyn Mesh>) {
+    let timeout = Duration::from_secs(1);
     let ask = async |id| {
         let start = time::Instant::now();
-        let refused = mesh.ask(question(id), patience).await;
+        let refused = mesh.ask(question(id), timeout).await;
         assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
-        assert!(start.elapsed() < patience + Duration::from_secs(5));
+        assert!(start.elapsed() < timeout + Duration::from_secs(5));
     };
     ask("to nobody").await;
-    // The broker's clock is not ours: whoever takes questions at once may still get this one.
-    time::sleep(patience).await;
+    // The broker starts its clock later than the caller, so a consumer that starts at once may
+    // still receive the first lookup.
+    time::sleep(timeout).await;
     let mut questions = mesh.questions().await.unwrap();
     let ignored = async {
         let Question { request, reply } = next_question(&mut questions).await;
@@ -317,34 +317,34 @@ pub(crate) async fn a_question_without_an_answer_fails_in_time_and_is_gone(mesh:
         drop(reply);
     };
     tokio::join!(ask("ignored"), ignored);
-    // An answer to one who has gone harms nobody.
+    // An answer after the timeout is ignored.
     let (_, late) = tokio::join!(ask("late"), next_question(&mut questions));
     late.reply.send(answer("late")).await;
-    let (answered, ()) = tokio::join!(mesh.ask(question("heard"), PATIENCE), async {
-        let heard = next_question(&mut questions).await;
-        heard.reply.send(answer(&heard.request.job_id)).await;
+    let (answered, ()) = tokio::join!(mesh.ask(question("answered"), TIMEOUT), async {
+        let received = next_question(&mut questions).await;
+        received.reply.send(answer(&received.request.job_id)).await;
     });
-    assert_eq!(answered, Ok(answer("heard")));
+    assert_eq!(answered, Ok(answer("answered")));
 }
 
-pub(crate) async fn a_question_goes_to_one_who_still_takes_questions(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_lookup_goes_to_a_consumer_that_has_not_stopped(mesh: Arc<dyn Mesh>) {
     let mut stopped = mesh.questions().await.unwrap();
-    let (answered, ()) = tokio::join!(mesh.ask(question("taken"), PATIENCE), async {
-        let taken = next_question(&mut stopped).await;
+    let (answered, ()) = tokio::join!(mesh.ask(question("received"), TIMEOUT), async {
+        let received = next_question(&mut stopped).await;
         stopped.stop();
         assert!(within("the end", stopped.next()).await.is_none());
-        taken.reply.send(answer("taken")).await;
+        received.reply.send(answer("received")).await;
     });
-    assert_eq!(answered, Ok(answer("taken")), "it was taken before");
-    // Nobody takes this one at first.
-    let (answered, gateway) = tokio::join!(mesh.ask(question("waiting"), PATIENCE), async {
+    assert_eq!(answered, Ok(answer("received")), "it was received before the stop");
+    // There is no consumer for this one at first.
+    let (answered, gateway) = tokio::join!(mesh.ask(question("waiting"), TIMEOUT), async {
         answer_all(mesh.questions().await.unwrap())
     });
     assert_eq!(answered, Ok(answer("waiting")));
     gateway.abort();
 }
 
-pub(crate) async fn a_lane_is_served_as_long_as_someone_takes_its_jobs(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_lane_is_served_while_it_has_a_consumer(mesh: Arc<dyn Mesh>) {
     let other: Lane = "other".parse().unwrap();
     assert_eq!(mesh.is_served(&lane()).await, Ok(false));
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
@@ -353,18 +353,18 @@ pub(crate) async fn a_lane_is_served_as_long_as_someone_takes_its_jobs(mesh: Arc
             tokio::task::yield_now().await;
         }
     };
-    within("someone to be seen", served(true)).await;
+    within("the consumer to be seen", served(true)).await;
     assert_eq!(mesh.is_served(&other).await, Ok(false));
-    // One that is busy still serves.
+    // A consumer that is busy still counts.
     mesh.enqueue(&lane(), &job("a")).await.unwrap();
     let busy = next(&mut jobs).await;
     assert_eq!(mesh.is_served(&lane()).await, Ok(true));
     busy.lease.ack().await.unwrap();
     drop(jobs);
-    within("nobody to be seen", served(false)).await;
+    within("the end of the consumer to be seen", served(false)).await;
 }
 
-pub(crate) async fn who_is_present_is_seen(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_registered_worker_is_connected(mesh: Arc<dyn Mesh>) {
     assert_eq!(mesh.is_present("a").await, Ok(false));
     mesh.be_present("a").await.unwrap();
     mesh.be_present("a").await.unwrap();
@@ -373,17 +373,17 @@ pub(crate) async fn who_is_present_is_seen(mesh: Arc<dyn Mesh>) {
     assert_eq!(mesh.is_present(&"x".repeat(1000)).await, Ok(false));
 }
 
-pub(crate) async fn a_closed_mesh_ends_its_consumers_and_takes_no_more(mesh: Arc<dyn Mesh>) {
+pub(crate) async fn a_closed_mesh_ends_its_consumers_and_refuses_calls(mesh: Arc<dyn Mesh>) {
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     let mut questions = mesh.questions().await.unwrap();
     let closing = async {
-        // The one who asks it gets no answer.
+        // Received but never answered.
         let held = next_question(&mut questions).await;
         within("closing", mesh.close(Duration::from_secs(5))).await;
         held
     };
-    let (unanswered, held) = tokio::join!(mesh.ask(question("held"), PATIENCE), closing);
+    let (unanswered, held) = tokio::join!(mesh.ask(question("held"), TIMEOUT), closing);
     assert_eq!(unanswered, Err(MeshError::Closed));
     drop(held);
     assert!(within("the end", questions.next()).await.is_none());
@@ -392,7 +392,7 @@ pub(crate) async fn a_closed_mesh_ends_its_consumers_and_takes_no_more(mesh: Arc
     assert_eq!(mesh.enqueue(&lane(), &job("a")).await, Err(MeshError::Closed));
     assert_eq!(mesh.append(entry("a")).await, Err(MeshError::Closed));
     assert!(mesh.consume(&lane(), 1).await.is_err());
-    assert_eq!(mesh.ask(question("a"), PATIENCE).await, Err(MeshError::Closed));
+    assert_eq!(mesh.ask(question("a"), TIMEOUT).await, Err(MeshError::Closed));
     assert!(matches!(mesh.questions().await, Err(MeshError::Closed)));
     assert_eq!(mesh.be_present("a").await, Err(MeshError::Closed));
     assert_eq!(mesh.is_present("a").await, Err(MeshError::Closed));
@@ -404,7 +404,7 @@ pub(crate) fn lane() -> Lane {
 
 pub(crate) fn job(id: &str) -> JobEnvelope {
     JobEnvelope {
-        version: FORMAT_VERSION,
+        version: ENVELOPE_VERSION,
         job_id: id.to_owned(),
         digest: vec![7; 32],
         ..JobEnvelope::default()
@@ -426,16 +426,16 @@ pub(crate) fn question(job_id: &str) -> LookupRequest {
     LookupRequest { version: FORMAT_VERSION, job_id: job_id.to_owned() }
 }
 
-/// The answer to the question about a job.
-pub(crate) fn answer(job_id: &str) -> LookupAnswer {
-    LookupAnswer {
+/// The answer to the lookup of a job.
+pub(crate) fn answer(job_id: &str) -> LookupResponse {
+    LookupResponse {
         version: FORMAT_VERSION,
         attempt_id: format!("the attempt at {job_id}"),
-        ..LookupAnswer::default()
+        ..LookupResponse::default()
     }
 }
 
-/// Answers what comes, until it is aborted.
+/// Answers all lookups until it is aborted.
 pub(crate) fn answer_all(mut questions: Consumer<Question>) -> AbortHandle {
     let answering = async move {
         while let Some(Question { request, reply }) = questions.next().await {
@@ -446,23 +446,24 @@ pub(crate) fn answer_all(mut questions: Consumer<Question>) -> AbortHandle {
 }
 
 pub(crate) async fn next_question(questions: &mut Consumer<Question>) -> Question {
-    within("a question", questions.next()).await.expect("the consumer goes on")
+    within("a question", questions.next()).await.expect("the consumer has not ended")
 }
 
 pub(crate) async fn next(jobs: &mut Consumer<Delivery>) -> Delivery {
-    within("a job", jobs.next()).await.expect("the consumer goes on")
+    within("a job", jobs.next()).await.expect("the consumer has not ended")
 }
 
-/// The jobs of the next entries.
+/// The job ids of the next `count` entries.
 pub(crate) async fn entries(log: &mut mpsc::Receiver<LogMessage>, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
-        let message = within("a message", log.recv()).await.expect("the log goes on");
+        let message = within("a message", log.recv()).await.expect("the log continues");
         ids.extend(message.batch.unwrap().entries.into_iter().map(|entry| entry.job_id));
     }
     ids
 }
 
+/// Awaits a future; a timeout fails the test.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    time::timeout(TIMEOUT, future).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }

@@ -1,4 +1,4 @@
-//! The mesh, in memory and in RabbitMQ.
+//! Tests of the mesh: in memory, and over RabbitMQ.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod amqp;

@@ -1,21 +1,21 @@
-//! The mesh in memory does what any mesh does, within its bounds.
+//! The mesh in memory: the behaviour of every mesh, and its own bounds.
 
 use crate::behaviour::{entries, entry, job, lane, tests_of};
 use bytes::Bytes;
 use solvemesh::broker::v1::{BulkReference, JobEnvelope, job_envelope};
-use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh, Mesh, MeshError};
+use solvemesh_broker::{BulkObject, LogStart, MemoryConfig, MemoryMesh, Mesh, MeshError};
 
 tests_of!(async { MemoryMesh::new(MemoryConfig::default()) });
 
 #[tokio::test]
-async fn a_full_lane_says_so() {
+async fn a_full_lane_refuses_jobs() {
     let mesh = MemoryMesh::new(MemoryConfig { queue_length: 1, ..MemoryConfig::default() });
     mesh.enqueue(&lane(), &job("a")).await.unwrap();
     assert_eq!(mesh.enqueue(&lane(), &job("b")).await, Err(MeshError::Full(lane())));
 }
 
 #[tokio::test]
-async fn the_oldest_is_forgotten_first() {
+async fn the_oldest_entries_and_objects_are_dropped_first() {
     let mesh =
         MemoryMesh::new(MemoryConfig { log_bytes: 10, bulk_bytes: 10, ..MemoryConfig::default() });
     for id in ["first", "second"] {
@@ -27,21 +27,21 @@ async fn the_oldest_is_forgotten_first() {
     assert!(matches!(mesh.read_log(0).await, Err(MeshError::Gone(_))));
 
     let parts = vec![Bytes::from_static(b"123456")];
-    let first = mesh.store(parts.clone()).await.unwrap();
-    let second = mesh.store(parts.clone()).await.unwrap();
+    let first = mesh.store(BulkObject::new(parts.clone())).await.unwrap();
+    let second = mesh.store(BulkObject::new(parts.clone())).await.unwrap();
     assert!(matches!(mesh.load(&first).await, Err(MeshError::Gone(_))));
     assert_eq!(mesh.load(&second).await, Ok(parts));
 }
 
 /// A job whose model was stored, and the reference to it.
 async fn job_by_reference(mesh: &MemoryMesh, id: &str) -> (JobEnvelope, BulkReference) {
-    let model = mesh.store(vec![Bytes::from_static(b"1234")]).await.unwrap();
-    let payload = Some(job_envelope::Payload::ModelReference(model.clone()));
-    (JobEnvelope { payload, ..job(id) }, model)
+    let model = mesh.store(BulkObject::new(vec![Bytes::from_static(b"1234")])).await.unwrap();
+    let body = Some(job_envelope::Body::PayloadReference(model.clone()));
+    (JobEnvelope { body, ..job(id) }, model)
 }
 
 #[tokio::test]
-async fn the_model_of_a_job_stays_until_the_job_is_done() {
+async fn the_model_of_a_job_is_kept_until_the_job_is_acked() {
     let mesh = MemoryMesh::new(MemoryConfig { bulk_bytes: 10, ..MemoryConfig::default() });
     let (job, model) = job_by_reference(&mesh, "a").await;
     mesh.enqueue(&lane(), &job).await.unwrap();
@@ -54,15 +54,15 @@ async fn the_model_of_a_job_stays_until_the_job_is_done() {
     mesh.enqueue(&lane(), &job).await.unwrap();
     again.lease.ack().await.unwrap();
     for _ in 0..3 {
-        mesh.store(vec![Bytes::from_static(b"solved")]).await.unwrap();
+        mesh.store(BulkObject::new(vec![Bytes::from_static(b"solved")])).await.unwrap();
     }
-    assert!(mesh.load(&model).await.is_ok(), "it was tried again");
+    assert!(mesh.load(&model).await.is_ok(), "the job is queued once more");
     jobs.next().await.unwrap().lease.ack().await.unwrap();
     assert!(matches!(mesh.load(&model).await, Err(MeshError::Gone(_))));
 }
 
 #[tokio::test]
-async fn the_model_of_a_dead_letter_stays_until_someone_has_heard_of_it() {
+async fn the_model_of_a_dead_letter_is_kept_until_it_is_acked() {
     let mesh = MemoryMesh::new(MemoryConfig::default());
     let (job, model) = job_by_reference(&mesh, "a").await;
     mesh.enqueue(&lane(), &job).await.unwrap();

@@ -1,4 +1,4 @@
-//! Connections by `amqps://`: encrypted, with a verified broker, or not made at all.
+//! Connections to `amqps://` URLs are encrypted and the broker verified, or they fail.
 
 use std::{
     fs,
@@ -20,14 +20,14 @@ use tokio::{
     time,
 };
 
-/// Longer than any answer takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that is longer than any answer takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "sesame-open";
 /// A `connection.start` frame that offers PLAIN.
 const START: &[u8] =
     b"\x01\0\0\0\0\0\x1c\0\x0a\0\x0a\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\x05en_US\xce";
 
-/// A folder with the files of one side.
+/// A folder with the certificate files of the server or the client.
 struct Folder(TempDir);
 
 impl Folder {
@@ -86,19 +86,19 @@ fn config(url: &str, tls: TlsFiles) -> AmqpConfig {
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+    time::timeout(TIMEOUT, future).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }
 
 /// Opens a mesh and returns the first error of its connections.
 async fn refused(url: &str, tls: TlsFiles) -> String {
     let mesh = AmqpMesh::open(config(url, tls)).unwrap();
-    let error = trouble(&mesh, "").await;
+    let error = connection_error(&mesh, "").await;
     assert!(!error.contains(PASSWORD), "{error}");
     error
 }
 
 /// Waits until the connections of a mesh fail with an error that contains `text`.
-async fn trouble(mesh: &AmqpMesh, text: &str) -> String {
+async fn connection_error(mesh: &AmqpMesh, text: &str) -> String {
     let mut health = mesh.health();
     let failed = |health: &Health| match health {
         Health::Disconnected { error } => {
@@ -107,7 +107,7 @@ async fn trouble(mesh: &AmqpMesh, text: &str) -> String {
         Health::Ready => panic!("it is connected"),
         Health::Blocked { .. } => false,
     };
-    let health = within("a reason", health.wait_for(failed)).await.unwrap().clone();
+    let health = within("an error", health.wait_for(failed)).await.unwrap().clone();
     match health {
         Health::Disconnected { error } => error,
         other => panic!("{other:?}"),
@@ -115,10 +115,10 @@ async fn trouble(mesh: &AmqpMesh, text: &str) -> String {
 }
 
 /// Sends a job through the mesh.
-async fn is_of_use(mesh: &AmqpMesh) {
+async fn assert_usable(mesh: &AmqpMesh) {
     let lane: Lane = Lane::STANDARD.parse().unwrap();
     let job = JobEnvelope { job_id: "a".to_owned(), ..JobEnvelope::default() };
-    within("a place in the queue", mesh.enqueue(&lane, &job)).await.unwrap();
+    within("enqueueing", mesh.enqueue(&lane, &job)).await.unwrap();
     let mut jobs = mesh.consume(&lane, 1).await.unwrap();
     let delivery = within("a job", jobs.next()).await.unwrap();
     delivery.lease.ack().await.unwrap();
@@ -129,7 +129,7 @@ async fn a_certificate_of_the_given_ca_is_accepted() {
     let (shared, files) = (shared().await, Folder::new());
     files.trust(&shared.authority);
     let mesh = AmqpMesh::connect(config(&shared.url(), files.ca())).await.unwrap();
-    is_of_use(&mesh).await;
+    assert_usable(&mesh).await;
     let logins = shared.node.logins().await;
     assert!(logins.iter().any(|login| login == "alice PLAIN true"), "{logins:?}");
     assert!(logins.iter().all(|login| login.ends_with(" true")), "{logins:?}");
@@ -200,7 +200,7 @@ async fn a_plain_listener_behind_amqps_never_receives_the_credentials() {
     let (address, received) = plain_listener().await;
     let url = format!("amqps://{user}:{PASSWORD}@{address}/%2f");
     let mesh = AmqpMesh::open(config(&url, files.ca())).unwrap();
-    let error = trouble(&mesh, "").await;
+    let error = connection_error(&mesh, "").await;
     assert!(error.contains("does not speak TLS") && !error.contains(PASSWORD), "{error}");
     // The retries fail in the same way.
     for _ in 0..3 {
@@ -214,7 +214,7 @@ async fn a_plain_listener_behind_amqps_never_receives_the_credentials() {
     }
     drop(mesh);
     assert!(!has(&received, user) && !has(&received, PASSWORD));
-    assert!(!has(&received, "AMQP"), "not even which protocol");
+    assert!(!has(&received, "AMQP"), "not even the AMQP header");
 
     // Control: with amqp://, the same listener does receive them.
     let mesh = AmqpMesh::open(config(&url.replace("amqps", "amqp"), TlsFiles::default())).unwrap();
@@ -239,14 +239,14 @@ async fn the_plain_port_of_a_broker_is_refused_behind_amqps() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_untrusted_node_of_a_cluster_is_passed_over() {
+async fn an_untrusted_node_of_a_cluster_is_skipped() {
     let (shared, files) = (shared().await, Folder::new());
     files.trust(&shared.authority);
     let (stranger, received) = plain_listener().await;
     let stranger = format!("amqps://alice:{PASSWORD}@{stranger}/%2f");
     for urls in [[&stranger, &shared.url()], [&shared.url(), &stranger]] {
         let urls = urls.map(String::as_str).join(",");
-        is_of_use(&AmqpMesh::connect(config(&urls, files.ca())).await.unwrap()).await;
+        assert_usable(&AmqpMesh::connect(config(&urls, files.ca())).await.unwrap()).await;
     }
     assert!(!has(&received, PASSWORD));
 }
@@ -270,9 +270,9 @@ async fn with_mutual_tls_the_certificate_is_the_login() {
     let (node, authority, [_server, client]) = mutual().await;
     let mesh = AmqpMesh::connect(config(&node.amqps_url("", "/"), client.ca_and_identity()));
     let mesh = mesh.await.unwrap();
-    is_of_use(&mesh).await;
+    assert_usable(&mesh).await;
     assert_eq!(node.logins().await, ["solver EXTERNAL true"; 2]);
-    mesh.close(PATIENCE).await;
+    mesh.close(TIMEOUT).await;
 
     // A user name or a mechanism in the URL takes precedence.
     let url = node.amqps_url("guest:guest@", "/");
@@ -310,16 +310,16 @@ async fn rotated_files_are_used_by_the_next_connection() {
     server.trust(&next);
     next.server(&["localhost"]).write(server.0.path());
     node.restart().await;
-    trouble(&mesh, "UnknownIssuer").await;
+    connection_error(&mesh, "UnknownIssuer").await;
     client.trust(&next);
-    trouble(&mesh, "rejected the certificate of --amqp-cert").await;
-    // A fault in a file at a reconnect is reported and retried.
+    connection_error(&mesh, "rejected the certificate of --amqp-cert").await;
+    // An invalid file is reported at a reconnect, and read again at the next.
     fs::remove_file(client.path("key.pem")).unwrap();
-    let error = trouble(&mesh, "--amqp-key").await;
+    let error = connection_error(&mesh, "--amqp-key").await;
     assert!(error.contains("No such file"), "{error}");
     next.client("solver").write(client.0.path());
     let mut health = mesh.health();
     within("a connection", health.wait_for(|health| *health == Health::Ready)).await.unwrap();
-    is_of_use(&mesh).await;
+    assert_usable(&mesh).await;
     assert_eq!(node.logins().await, ["solver EXTERNAL true"; 2]);
 }

@@ -1,34 +1,35 @@
-//! Large models travel packed.
+//! Compresses large models before they are sent.
 
 use std::io::{self, Write};
 
 use flate2::{Compression, write::GzEncoder};
 
-/// What is plain and larger than this is packed.
+/// Uncompressed content above this many bytes is compressed.
 const LARGE: usize = 1 << 20;
 
-/// A model's content and file name as they are sent: with gzip, which adds `.gz` to the
-/// name, where the content is large and plain.
+/// Compresses a model file with gzip if it is large and not yet compressed. Returns the
+/// content and the file name to send; the name of compressed content ends in `.gz`.
 pub(crate) fn packed(content: Vec<u8>, name: String) -> io::Result<(Vec<u8>, String)> {
-    if content.len() <= LARGE || is_packed(&content) {
+    if content.len() <= LARGE || is_compressed(&content) {
         return Ok((content, name));
     }
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&content)?;
-    Ok((gzip.finish()?, packed_name(name)))
+    Ok((gzip.finish()?, compressed_name(name)))
 }
 
-/// Whether it begins like gzip or zstd.
-fn is_packed(content: &[u8]) -> bool {
+/// Whether the content starts with the magic bytes of gzip (RFC 1952) or zstd (RFC 8878:
+/// a frame, or a skippable frame).
+fn is_compressed(content: &[u8]) -> bool {
     matches!(
         content,
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
     )
 }
 
-/// The name keeps telling the format. One that says it is packed stays, and so does the
-/// name that standard input lacks.
-fn packed_name(name: String) -> String {
+/// Appends `.gz` to a file name, from which the gateway detects the format. A name that
+/// already ends in `.gz` or `.zst` stays, and so does the empty name of standard input.
+fn compressed_name(name: String) -> String {
     let lower = name.to_ascii_lowercase();
     let as_is = name.is_empty() || lower.ends_with(".gz") || lower.ends_with(".zst");
     if as_is { name } else { name + ".gz" }
@@ -45,18 +46,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_large_and_plain_is_packed_and_says_so_in_its_name() {
+    fn large_plain_content_is_compressed_and_its_name_gets_gz() {
         let text = b"x1 + x2 <= 4\n".repeat(LARGE / 8);
         let (content, name) = packed(text.clone(), "a.lp".into()).unwrap();
         assert_eq!(name, "a.lp.gz");
         assert!(content.len() < text.len() / 10);
-        let mut unpacked = Vec::new();
-        GzDecoder::new(content.as_slice()).read_to_end(&mut unpacked).unwrap();
-        assert_eq!(unpacked, text);
+        let mut decompressed = Vec::new();
+        GzDecoder::new(content.as_slice()).read_to_end(&mut decompressed).unwrap();
+        assert_eq!(decompressed, text);
     }
 
     #[test]
-    fn what_is_small_or_packed_already_is_sent_as_it_is() {
+    fn small_or_compressed_content_is_sent_unchanged() {
         let small = vec![b' '; LARGE];
         let large = |magic: &[u8]| [magic, &small].concat();
         let (gzip, zstd) = (large(&[0x1f, 0x8b]), large(&[0x28, 0xb5, 0x2f, 0xfd]));
@@ -67,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_never_says_twice_that_it_is_packed_nor_is_one_made_up() {
-        assert_eq!(packed_name("a.LP.GZ".into()), "a.LP.GZ");
-        assert_eq!(packed_name("a.mps.zst".into()), "a.mps.zst");
-        assert_eq!(packed_name(String::new()), "");
+    fn a_compressed_or_empty_name_stays_unchanged() {
+        assert_eq!(compressed_name("a.LP.GZ".into()), "a.LP.GZ");
+        assert_eq!(compressed_name("a.mps.zst".into()), "a.mps.zst");
+        assert_eq!(compressed_name(String::new()), "");
     }
 }

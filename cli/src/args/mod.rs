@@ -1,4 +1,4 @@
-//! Flags that several commands share, and the files that they name.
+//! Flags that several commands share, and the readers of the files that they name.
 
 pub(crate) mod compress;
 pub(crate) mod output;

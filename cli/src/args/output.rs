@@ -1,37 +1,39 @@
 use clap::{Args, builder::BoolishValueParser};
 
-/// How the end of a job is told.
+/// Flags for the output of a finished job.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct ReportArgs {
-    /// Print one JSON object a job, on a line of its own
+    /// Print results as JSON, one object per line
     #[arg(long, env = "SOLVEMESH_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 
-    /// Show variables and duals that are zero too
+    /// Include variables and constraints at zero in tables
     #[arg(long, env = "SOLVEMESH_ALL", value_parser = BoolishValueParser::new())]
     pub(crate) all: bool,
 
-    /// Print every event as a line on standard error
+    /// Print every event to standard error
     #[arg(short, long, env = "SOLVEMESH_VERBOSE", value_parser = BoolishValueParser::new())]
     pub(crate) verbose: bool,
 }
 
-/// What is told of how a solve goes.
+/// Flags for the output of a running solve.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct LiveArgs {
-    /// Print every better solution as a line on standard error
+    /// Print every improved solution to standard error
     #[arg(long, env = "SOLVEMESH_INCUMBENTS", value_parser = BoolishValueParser::new())]
     pub(crate) incumbents: bool,
 
-    /// Print the solver's log on standard error, where the job keeps one
+    /// Print the solver's log to standard error
+    ///
+    /// `watch` has a log to print only if the job was submitted with --log.
     #[arg(long, env = "SOLVEMESH_SOLVER_LOG", value_parser = BoolishValueParser::new())]
     pub(crate) log: bool,
 }
 
-/// Whether to print JSON.
+/// The flag `--json` of commands that have no other output flags.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct JsonArgs {
-    /// Print one JSON object a job, on a line of its own
+    /// Print JSON, one object per line
     #[arg(long, env = "SOLVEMESH_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 }

@@ -1,33 +1,37 @@
 use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
-use solvemesh_client::v1::{IncumbentOptions, Start, SubmitJobRequest};
+use solvemesh_client::v1::{IncumbentOptions, StartingPoint, SubmitJobRequest};
 
 use crate::{args::start_solution, exit::Failure};
 
-/// What only a model that is solved once can be asked for.
+/// Options of a single solve, which sweeps do not support.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AloneArgs {
-    /// Begin where an earlier solve ended: the JSON that it printed, of which the basis is
-    /// taken, or else the values
+    /// Start from the basis or the solution in the JSON output of an earlier solve
+    ///
+    /// The basis (for LPs) is used if the file has one, otherwise the values of the variables
+    /// (for models with integers).
     #[arg(long, env = "SOLVEMESH_START", value_name = "FILE")]
     start: Option<PathBuf>,
 
-    /// Tell the basis that an LP ends with, in JSON
+    /// Include the final basis of an LP in the JSON output
     #[arg(long, env = "SOLVEMESH_RETURN_BASIS", value_parser = BoolishValueParser::new())]
     return_basis: bool,
 
-    /// Tell how far each cost, right-hand side and bound of an LP may move before its
-    /// optimal basis is another
+    /// Report the ranges in which the optimal basis of an LP does not change
+    ///
+    /// There is a range for each cost, right-hand side and bound.
     #[arg(long, env = "SOLVEMESH_SENSITIVITY", value_parser = BoolishValueParser::new())]
     sensitivity: bool,
 
-    /// If the model is infeasible, find bounds that contradict each other, none too many
+    /// If the model is infeasible, find a minimal set of conflicting bounds
     #[arg(long, env = "SOLVEMESH_INFEASIBLE_SUBSET", value_parser = BoolishValueParser::new())]
     infeasible_subset: bool,
 
-    /// Variables whose values incumbents tell, by name (default: all); may be repeated (in
-    /// the environment: one a line)
+    /// Include only this variable in incumbents [default: all]; may be repeated
+    ///
+    /// In the environment variable, write one name per line.
     #[arg(
         long = "incumbent-variable",
         env = "SOLVEMESH_INCUMBENT_VARIABLE",
@@ -36,26 +40,28 @@ pub(crate) struct AloneArgs {
     )]
     incumbent_variables: Vec<String>,
 
-    /// Leave values of 0 out of incumbents
+    /// Omit values of 0 from incumbents
     #[arg(long, env = "SOLVEMESH_INCUMBENT_NONZEROS", value_parser = BoolishValueParser::new())]
     incumbent_nonzeros: bool,
 }
 
 impl AloneArgs {
-    /// Adds what was asked for to a request.
+    /// Adds these options to a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when the file of `--start` cannot be read.
     pub(crate) fn add_to(&self, request: &mut SubmitJobRequest) -> Result<(), Failure> {
-        if let Some(model) = &mut request.model {
-            model.start = self.start()?;
-        }
+        request.starts.extend(self.start()?);
         let options = request.options.get_or_insert_default();
         options.incumbents = self.incumbents();
-        options.infeasible_subset = self.infeasible_subset;
+        options.return_infeasible_subset = self.infeasible_subset;
         options.return_basis = self.return_basis;
-        options.sensitivity = self.sensitivity;
+        options.return_sensitivity = self.sensitivity;
         Ok(())
     }
 
-    fn start(&self) -> Result<Option<Start>, Failure> {
+    fn start(&self) -> Result<Option<StartingPoint>, Failure> {
         let read = |file: &PathBuf| {
             start_solution::read(file)
                 .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
@@ -63,7 +69,8 @@ impl AloneArgs {
         self.start.as_ref().map(read).transpose()
     }
 
-    /// A failure that reports the faults of the start by its file and their entries there.
+    /// Rewrites violations in `starts` so that they name the file of `--start` and the
+    /// entry in it, instead of the field of the request. Other failures stay unchanged.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         let (file, model, mut rejection) = match (&self.start, failure) {
             (Some(file), Failure::ModelRefused { file: model, rejection }) => {
@@ -71,7 +78,7 @@ impl AloneArgs {
             }
             (_, failure) => return failure,
         };
-        // What was sent is not kept for the case that it is refused.
+        // The submitted request is no longer there, so the names are read again.
         let names =
             start_solution::read(file).map(|start| start.variable_names).unwrap_or_default();
         for violation in &mut rejection.violations {
@@ -82,13 +89,13 @@ impl AloneArgs {
         Failure::ModelRefused { file: model, rejection }
     }
 
-    /// What incumbents are to tell, where that is not the default.
+    /// The options for incumbents; `None` if all are at their defaults.
     fn incumbents(&self) -> Option<IncumbentOptions> {
-        let asked = IncumbentOptions {
+        let options = IncumbentOptions {
             nonzeros_only: self.incumbent_nonzeros,
             variables: self.incumbent_variables.clone(),
         };
-        (asked != IncumbentOptions::default()).then_some(asked)
+        (options != IncumbentOptions::default()).then_some(options)
     }
 }
 
@@ -113,9 +120,9 @@ mod tests {
         let mut request = SubmitJobRequest::default();
         args.add_to(&mut request).unwrap();
         let options = request.options.unwrap();
-        let told = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
-        assert_eq!(options.incumbents, Some(told));
-        assert_eq!((options.return_basis, options.infeasible_subset), (true, false));
-        assert!(options.sensitivity);
+        let expected = IncumbentOptions { nonzeros_only: false, variables: vec!["x".into()] };
+        assert_eq!(options.incumbents, Some(expected));
+        assert_eq!((options.return_basis, options.return_infeasible_subset), (true, false));
+        assert!(options.return_sensitivity);
     }
 }

@@ -21,52 +21,55 @@ use crate::{
     exit::{Failure, is_in_model},
 };
 
-/// A larger file is not read: no gateway would take it.
+/// Maximum size of a file that is read, in bytes: twice the size of a model that a gateway accepts
+/// by default. A larger file is rejected before it fills the memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What to solve, and how, alone or with many scenarios.
+/// The model to submit and its options, for a single solve or a sweep.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SubmissionArgs {
-    /// The model: an LP or MPS file, plain, gzip or zstd; - reads standard input. What is
-    /// plain and larger than 1 MiB is sent with gzip
+    /// An LP or MPS file with the model, or - for standard input
+    ///
+    /// The file may be compressed with gzip or zstd. An uncompressed file of more than 1 MiB is
+    /// compressed with gzip before it is sent.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The file's format, where neither its name nor its content tells
+    /// Read the file in this format, if its name and content do not show it
     #[arg(long, env = "SOLVEMESH_FORMAT", value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Stop the solver after so many seconds; time in the queue does not count
+    /// Stop the solver after this many seconds; time in the queue does not count
     #[arg(
         long,
         env = "SOLVEMESH_TIME_LIMIT",
         value_name = "SECONDS",
         allow_negative_numbers = true,
-        value_parser = positive_seconds
+        value_parser = solvemesh::seconds
     )]
     time_limit: Option<Duration>,
 
-    /// Give the job up after so many seconds, queue and solve together
+    /// Give up the job after this many seconds, queueing and solving together
     #[arg(
         long,
-        env = "SOLVEMESH_DEADLINE",
+        env = "SOLVEMESH_TOTAL_TIME_LIMIT",
         value_name = "SECONDS",
         allow_negative_numbers = true,
-        value_parser = positive_seconds
+        value_parser = solvemesh::seconds
     )]
-    deadline: Option<Duration>,
+    total_time_limit: Option<Duration>,
 
-    /// Give the job up when no worker has taken it after so many seconds
+    /// Give up the job if no worker has started it after this many seconds
     #[arg(
         long,
         env = "SOLVEMESH_QUEUE_TIME_LIMIT",
         value_name = "SECONDS",
         allow_negative_numbers = true,
-        value_parser = positive_seconds
+        value_parser = solvemesh::seconds
     )]
     queue_time_limit: Option<Duration>,
 
-    /// Stop at this relative gap: |bound - objective| / |objective|
+    /// Stop at this relative gap, |bound - objective| / |objective|
     #[arg(
         long,
         env = "SOLVEMESH_GAP",
@@ -76,7 +79,7 @@ pub(crate) struct SubmissionArgs {
     )]
     gap: Option<f64>,
 
-    /// Stop at this absolute gap: |bound - objective|
+    /// Stop at this absolute gap, |bound - objective|
     #[arg(
         long,
         env = "SOLVEMESH_ABS_GAP",
@@ -86,12 +89,14 @@ pub(crate) struct SubmissionArgs {
     )]
     abs_gap: Option<f64>,
 
-    /// Stop when the solver needs more memory than this: bytes, or with K, M, G for KiB,
-    /// MiB, GiB, as in 512M; a worker may allow less
+    /// Stop when the solver needs more than this many bytes; 512M means 512 MiB
+    ///
+    /// The suffixes K, M and G stand for KiB, MiB and GiB. The minimum is 16M. A worker may allow
+    /// less.
     #[arg(long, env = "SOLVEMESH_MEMORY_LIMIT", value_name = "SIZE", value_parser = size)]
     memory_limit: Option<u64>,
 
-    /// Threads of the solver; a worker may allow fewer
+    /// Let the solver use this many threads; a worker may allow fewer
     #[arg(
         long,
         env = "SOLVEMESH_THREADS",
@@ -101,7 +106,7 @@ pub(crate) struct SubmissionArgs {
     )]
     threads: Option<i32>,
 
-    /// Seed of the solver's random numbers
+    /// Seed the solver's random number generator with this number
     #[arg(
         long,
         env = "SOLVEMESH_SEED",
@@ -111,15 +116,15 @@ pub(crate) struct SubmissionArgs {
     )]
     seed: Option<i32>,
 
-    /// Whether to simplify the model first
+    /// Choose whether the solver simplifies the model first
     #[arg(long, env = "SOLVEMESH_PRESOLVE", value_name = "WHEN")]
     presolve: Option<PresolveArg>,
 
-    /// Who is to solve
+    /// Use this solver
     #[arg(long, env = "SOLVEMESH_SOLVER", value_name = "SOLVER")]
     solver: Option<SolverArg>,
 
-    /// Stop after so many branch-and-bound nodes
+    /// Stop after this many branch-and-bound nodes (models with integers)
     #[arg(
         long,
         env = "SOLVEMESH_NODE_LIMIT",
@@ -127,9 +132,9 @@ pub(crate) struct SubmissionArgs {
         allow_negative_numbers = true,
         value_parser = clap::value_parser!(i32).range(1..)
     )]
-    node_limit: Option<i32>,
+    node_limit: Option<i64>,
 
-    /// Stop after so many iterations of an LP's method
+    /// Stop after this many iterations (LPs)
     #[arg(
         long,
         env = "SOLVEMESH_ITERATION_LIMIT",
@@ -137,9 +142,9 @@ pub(crate) struct SubmissionArgs {
         allow_negative_numbers = true,
         value_parser = clap::value_parser!(i32).range(0..)
     )]
-    iteration_limit: Option<i32>,
+    iteration_limit: Option<i64>,
 
-    /// Stop after so many solutions, each better than the one before
+    /// Stop after this many improved solutions (models with integers)
     #[arg(
         long,
         env = "SOLVEMESH_SOLUTION_LIMIT",
@@ -149,7 +154,7 @@ pub(crate) struct SubmissionArgs {
     )]
     solution_limit: Option<i32>,
 
-    /// Stop at the first solution at least as good as this
+    /// Stop at the first solution with an objective at least this good (models with integers)
     #[arg(
         long,
         env = "SOLVEMESH_OBJECTIVE_TARGET",
@@ -158,7 +163,9 @@ pub(crate) struct SubmissionArgs {
     )]
     objective_target: Option<f64>,
 
-    /// An option by the solver's own name; may be repeated (in the environment: one a line)
+    /// Set an option by the solver's own name for it; may be repeated
+    ///
+    /// In the environment variable, write one option per line.
     #[arg(
         long = "option",
         env = "SOLVEMESH_OPTION",
@@ -168,7 +175,9 @@ pub(crate) struct SubmissionArgs {
     )]
     options: Vec<(String, String)>,
 
-    /// A label to find the job by; may be repeated (in the environment: one a line)
+    /// Attach a label to the job, to find it by; may be repeated
+    ///
+    /// In the environment variable, write one label per line.
     #[arg(
         long = "label",
         env = "SOLVEMESH_LABEL",
@@ -178,7 +187,7 @@ pub(crate) struct SubmissionArgs {
     )]
     labels: Vec<(String, String)>,
 
-    /// Makes the submission idempotent: the same id and model are the same job
+    /// Make the submission idempotent: the same id and model are the same job
     #[arg(
         long,
         env = "SOLVEMESH_REQUEST_ID",
@@ -187,11 +196,11 @@ pub(crate) struct SubmissionArgs {
     )]
     request_id: Option<String>,
 
-    /// The lane to wait in; default: by the size of the model
+    /// Queue the job in this lane [default: chosen by the size of the model]
     #[arg(long, env = "SOLVEMESH_LANE", value_name = "LANE")]
     lane: Option<String>,
 
-    /// The model's name in listings; default: the one in the file
+    /// Show this model name in listings [default: the name in the file]
     #[arg(long, env = "SOLVEMESH_MODEL_NAME", value_name = "NAME")]
     model_name: Option<String>,
 }
@@ -220,7 +229,12 @@ enum SolverArg {
 }
 
 impl SubmissionArgs {
-    /// Submits what was asked for.
+    /// Submits a request that was built by [`request`](Self::request).
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::ModelRefused`] if any violation is in the model; [`Failure::SubmissionUnknown`]
+    /// if the mesh is unavailable and the job may nevertheless be queued.
     pub(crate) async fn submit(
         &self,
         client: &Client,
@@ -243,12 +257,17 @@ impl SubmissionArgs {
         is_stdin(&self.file)
     }
 
-    /// The file, as it was named.
+    /// The name of the file, as given on the command line.
     pub(crate) fn file(&self) -> String {
         self.file.display().to_string()
     }
 
-    /// Reads the file into the request that was asked for.
+    /// Reads the file and builds the request.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] when the file cannot be read, an option or label has two values, or a
+    /// duration does not fit into the request.
     pub(crate) fn request(&self) -> Result<SubmitJobRequest, Failure> {
         let read = read(&self.file).and_then(|content| packed(content, name(&self.file)));
         let (content, name) =
@@ -265,7 +284,6 @@ impl SubmissionArgs {
         let model = Model {
             name: self.model_name.clone().unwrap_or_default(),
             form: Some(Form::File(file)),
-            start: None,
         };
         Ok(SubmitJobRequest {
             model: Some(model),
@@ -274,9 +292,10 @@ impl SubmissionArgs {
             request_id: self.request_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
             validate_only: false,
             lane: self.lane.clone().unwrap_or_default(),
-            deadline: to_wire("--deadline", self.deadline)?,
+            total_time_limit: to_wire("--total-time-limit", self.total_time_limit)?,
             queue_time_limit: to_wire("--queue-time-limit", self.queue_time_limit)?,
             sweep: None,
+            starts: Vec::new(),
         })
     }
 
@@ -290,16 +309,18 @@ impl SubmissionArgs {
             presolve: self.presolve.map_or(Presolve::Unspecified, PresolveArg::to_wire).into(),
             solver: self.solver.map_or(Solver::Unspecified, SolverArg::to_wire).into(),
             solver_options: unique("--option", &self.options)?,
-            log: false,
+            return_log: false,
             incumbents: None,
-            infeasible_subset: false,
+            return_infeasible_subset: false,
             return_basis: false,
             node_limit: self.node_limit,
             iteration_limit: self.iteration_limit,
             solution_limit: self.solution_limit,
             objective_target: self.objective_target,
-            memory_limit_bytes: self.memory_limit,
-            sensitivity: false,
+            memory_limit_bytes: self
+                .memory_limit
+                .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            return_sensitivity: false,
         })
     }
 }
@@ -338,15 +359,16 @@ impl SolverArg {
 
 fn to_wire(flag: &str, time: Option<Duration>) -> Result<Option<prost_types::Duration>, Failure> {
     let time = time.map(prost_types::Duration::try_from).transpose();
-    time.map_err(|_| Failure::Usage(format!("{flag} is too long")))
+    time.map_err(|_| Failure::Usage(format!("{flag}: the duration is too long")))
 }
 
-/// Whether it stands for standard input.
+/// Whether a file name stands for standard input.
 pub(crate) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// The name that is sent: without the folders, which are nobody's business.
+/// The file name to send: without its folders, which are private to this machine, and empty
+/// for standard input.
 fn name(file: &Path) -> String {
     if is_stdin(file) {
         return String::new();
@@ -354,7 +376,11 @@ fn name(file: &Path) -> String {
     file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Reads a file, or standard input where it is `-`.
+/// Reads a file, or standard input if its name is `-`.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::FileTooLarge`] above 1 GiB, and the errors of reading.
 pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
     if is_stdin(file) {
         read_bounded(io::stdin().lock())
@@ -369,18 +395,18 @@ fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
     if content.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("larger than {MAX_FILE_BYTES} bytes, which no gateway takes"),
+            format!("larger than the maximum of {MAX_FILE_BYTES} bytes"),
         ));
     }
     Ok(content)
 }
 
-/// `KEY=VALUE`, cut at the first `=`.
+/// Parses `KEY=VALUE`, split at the first `=`.
 pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     pair(text, "KEY=VALUE")
 }
 
-/// `NAME=VALUE`, cut at the first `=`.
+/// Parses `NAME=VALUE`, split at the first `=`.
 fn option(text: &str) -> Result<(String, String), String> {
     pair(text, "NAME=VALUE")
 }
@@ -388,11 +414,12 @@ fn option(text: &str) -> Result<(String, String), String> {
 fn pair(text: &str, form: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("it must be {form}")),
+        _ => Err(format!("must be {form}")),
     }
 }
 
-/// A name that is given twice is a mistake, not a choice.
+/// Collects pairs into a map. A name that is given twice is an error: taking the last one would
+/// hide a mistake.
 pub(crate) fn unique(
     flag: &str,
     pairs: &[(String, String)],
@@ -409,11 +436,11 @@ pub(crate) fn unique(
 fn not_negative(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if (0.0..f64::INFINITY).contains(&number) => Ok(number),
-        _ => Err("it must be a number, 0 or more".into()),
+        _ => Err("must be a number, 0 or more".into()),
     }
 }
 
-/// `N`, or `N` with a unit of 1024, 1024² or 1024³ bytes.
+/// Parses a number of bytes: `N`, or `N` with the unit K (1024), M (1024²) or G (1024³).
 fn size(text: &str) -> Result<u64, String> {
     let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1_u64 << 30)];
     let unit = units
@@ -424,21 +451,7 @@ fn size(text: &str) -> Result<u64, String> {
         None => (text, 1),
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    bytes.ok_or_else(|| "it must be a number of bytes, or one with K, M or G".into())
-}
-
-/// The longest time that the contract can carry (`google.protobuf.Duration`), in seconds:
-/// ten thousand years.
-const MAX_SECONDS: f64 = 315_576_000_000.0;
-
-fn positive_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
-    let seconds = seconds.ok_or("it must be a number of seconds above 0")?;
-    if seconds > MAX_SECONDS {
-        return Err(format!("it is too large: at most {MAX_SECONDS} seconds can be asked for"));
-    }
-    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| "it is too small: less than a nanosecond".into())
+    bytes.ok_or_else(|| "must be a number of bytes, or a number with K, M or G".into())
 }
 
 #[cfg(test)]
@@ -472,7 +485,7 @@ mod tests {
             "2",
             "--seed",
             "0",
-            "--deadline",
+            "--total-time-limit",
             "60",
             "--queue-time-limit",
             "0.25",
@@ -491,7 +504,7 @@ mod tests {
         let options = request.options.as_ref().unwrap();
         let limit = prost_types::Duration { seconds: 1, nanos: 500_000_000 };
         assert_eq!(options.time_limit, Some(limit));
-        assert_eq!(request.deadline.map(|time| (time.seconds, time.nanos)), Some((60, 0)));
+        assert_eq!(request.total_time_limit.map(|time| (time.seconds, time.nanos)), Some((60, 0)));
         let waiting = request.queue_time_limit.map(|time| (time.seconds, time.nanos));
         assert_eq!(waiting, Some((0, 250_000_000)));
         assert_eq!(options.relative_gap, Some(0.0));
@@ -511,16 +524,16 @@ mod tests {
     }
 
     #[test]
-    fn an_option_given_twice_is_refused() {
+    fn a_duplicate_option_is_rejected() {
         let args = parsed(&["--option", "a=1", "--option", "a=2"]);
         assert!(matches!(args.request_of(vec![], String::new()), Err(Failure::Usage(_))));
     }
 
     #[test]
-    fn negative_numbers_are_told_their_range() {
+    fn errors_for_negative_numbers_name_the_range() {
         for (flag, range) in [
             ("--time-limit", "seconds above 0"),
-            ("--deadline", "above 0"),
+            ("--total-time-limit", "above 0"),
             ("--queue-time-limit", "above 0"),
             ("--gap", "0 or more"),
             ("--abs-gap", "0 or more"),
@@ -533,22 +546,19 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_request_id_is_refused() {
+    fn an_empty_request_id_is_rejected() {
         assert!(CommandLine::try_parse_from(["solve", "a.lp", "--request-id", ""]).is_err());
     }
 
     #[test]
-    fn numbers_out_of_range_are_refused() {
-        for bad in ["0", "-1", "nan", "inf", "x"] {
-            assert!(positive_seconds(bad).is_err(), "{bad}");
-        }
+    fn numbers_out_of_range_are_rejected() {
         for bad in ["-1", "nan", "inf", ""] {
             assert!(not_negative(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_time_that_is_too_large_or_too_small_is_told_as_that() {
+    fn errors_for_times_say_too_large_or_too_small() {
         for (text, why) in [
             ("1e300", "too large"),
             ("inf", "too large"),
@@ -559,11 +569,10 @@ mod tests {
             let error = error.unwrap_err().to_string();
             assert!(error.contains(why) && error.contains(text), "{error}");
         }
-        assert!(positive_seconds("315576000000").is_ok());
     }
 
     #[test]
-    fn what_is_no_pair_is_told_what_the_flag_takes() {
+    fn errors_for_malformed_pairs_name_the_expected_form() {
         for (flag, form) in [("--label", "KEY=VALUE"), ("--option", "NAME=VALUE")] {
             for bad in ["x", "", "=v"] {
                 let error = CommandLine::try_parse_from(["solve", "a.lp", flag, bad]).unwrap_err();
@@ -583,7 +592,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_pair_is_cut_at_its_first_equals_sign(name in "[^=]{1,9}", value in ".*") {
+        fn a_pair_is_split_at_its_first_equals_sign(name in "[^=]{1,9}", value in ".*") {
             prop_assert_eq!(label(&format!("{name}={value}")), Ok((name, value)));
         }
     }

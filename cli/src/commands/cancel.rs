@@ -11,12 +11,13 @@ use crate::{
 /// Arguments of `cancel`.
 #[derive(Args, Debug)]
 pub(crate) struct CancelArgs {
-    /// The job
+    /// Id of the job
     #[arg(value_name = "JOB")]
     job: String,
 }
 
-/// Asks to end a job, and prints the state it is in then.
+/// Requests the cancellation of a job and prints its state after that: CANCELLED if it was
+/// queued, RUNNING if a worker has to stop it first.
 pub(crate) async fn cancel(client: &Client, args: &CancelArgs) -> Result<Exit, Failure> {
     let job = client.cancel(&args.job).await?;
     writeln!(io::stdout(), "{}", names::state(job.state()).unwrap_or("unknown"))?;

@@ -21,7 +21,7 @@ pub(crate) struct CapabilitiesArgs {
     json: JsonArgs,
 }
 
-/// Tells what the mesh can do.
+/// Prints the solvers, options and limits of the mesh.
 pub(crate) async fn capabilities(
     client: &Client,
     args: &CapabilitiesArgs,
@@ -43,32 +43,32 @@ pub(crate) async fn capabilities(
 fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("version", capabilities.version.clone()),
-        ("lanes", capabilities.lanes.join(", ")),
-        ("jobs end with the gateway", if capabilities.ephemeral { "yes" } else { "no" }.into()),
+        ("lanes", lanes(capabilities).join(", ")),
+        ("ephemeral jobs", if capabilities.ephemeral { "yes" } else { "no" }.into()),
     ];
     let Some(limits) = &capabilities.limits else { return facts };
     let time = |time: &Option<Duration>| {
         time.as_ref().map_or_else(String::new, |time| format!("{} s", number(seconds(time))))
     };
     facts.extend([
-        ("largest request", format!("{} bytes", limits.max_message_bytes)),
-        ("largest model", format!("{} bytes", limits.max_model_bytes)),
-        ("most variables", limits.max_variables.to_string()),
-        ("most constraints", limits.max_constraints.to_string()),
-        ("most nonzeros", limits.max_nonzeros.to_string()),
-        ("longest time limit", time(&limits.max_time_limit)),
+        ("max request", format!("{} bytes", limits.max_message_bytes)),
+        ("max model", format!("{} bytes", limits.max_model_bytes)),
+        ("max variables", limits.max_variables.to_string()),
+        ("max constraints", limits.max_constraints.to_string()),
+        ("max nonzeros", limits.max_nonzeros.to_string()),
+        ("max time limit", time(&limits.max_time_limit)),
         ("default time limit", time(&limits.default_time_limit)),
-        ("longest deadline", time(&limits.max_deadline)),
-        ("most live jobs", limits.max_live_jobs.to_string()),
-        ("most watchers", limits.max_watchers.to_string()),
-        ("most jobs in one watch", limits.max_jobs_per_watch.to_string()),
-        ("most scenarios of a sweep", limits.max_scenarios.to_string()),
+        ("max deadline", time(&limits.max_total_time_limit)),
+        ("max live jobs", limits.max_live_jobs.to_string()),
+        ("max watchers", limits.max_watchers.to_string()),
+        ("max jobs per watch", limits.max_jobs_per_watch.to_string()),
+        ("max scenarios per sweep", limits.max_scenarios.to_string()),
     ]);
     facts
 }
 
 fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result<()> {
-    let absent = if solver.available { "" } else { " (no worker has it)" };
+    let absent = if solver.available { "" } else { " (unavailable: no worker has it)" };
     writeln!(out, "\nsolver {}{absent}", names::solver(solver.solver()).unwrap_or("unknown"))?;
     let kinds = solver.variable_kinds().filter_map(names::variable_kind);
     writeln!(out, "  variables  {}", kinds.collect::<Vec<_>>().join(", "))?;
@@ -88,7 +88,7 @@ fn write_solver(out: &mut impl Write, solver: &SolverCapabilities) -> io::Result
 fn object(capabilities: &GetCapabilitiesResponse) -> Value {
     json!({
         "version": capabilities.version,
-        "lanes": capabilities.lanes,
+        "lanes": lanes(capabilities),
         "ephemeral": capabilities.ephemeral,
         "limits": capabilities.limits.as_ref().map(limits_object),
         "solvers": capabilities.solvers.iter().map(solver_object).collect::<Vec<_>>(),
@@ -105,7 +105,7 @@ fn limits_object(limits: &Limits) -> Value {
         "maxNonzeros": limits.max_nonzeros,
         "maxTimeLimitSeconds": time(&limits.max_time_limit),
         "defaultTimeLimitSeconds": time(&limits.default_time_limit),
-        "maxDeadlineSeconds": time(&limits.max_deadline),
+        "maxDeadlineSeconds": time(&limits.max_total_time_limit),
         "maxLiveJobs": limits.max_live_jobs,
         "maxWatchers": limits.max_watchers,
         "maxJobsPerWatch": limits.max_jobs_per_watch,
@@ -120,8 +120,11 @@ fn solver_object(solver: &SolverCapabilities) -> Value {
         "variableKinds":
             solver.variable_kinds().filter_map(names::variable_kind).collect::<Vec<_>>(),
         "options": solver.options.iter().map(option).collect::<Vec<_>>(),
-        "fields": solver.fields,
+        "fields": solver.supported_options,
         "lane": solver.lane,
         "available": solver.available,
     })
+}
+fn lanes(capabilities: &GetCapabilitiesResponse) -> Vec<&str> {
+    capabilities.lanes.iter().map(|lane| lane.name.as_str()).collect()
 }

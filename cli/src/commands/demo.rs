@@ -17,7 +17,7 @@ use crate::{
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// The profit of a batch of windows; that of doors is 300
+    /// Set the profit of a batch of windows; a batch of doors earns 300
     #[arg(
         long,
         env = "SOLVEMESH_WINDOWS_RATE",
@@ -29,20 +29,20 @@ pub(crate) struct DemoArgs {
     windows_rate: f64,
 }
 
-/// Solves Wyndor Glass and prints its events as they come.
+/// Solves the Wyndor Glass model and prints its events as they arrive, then its result.
 pub(crate) async fn demo(client: &Client, args: &DemoArgs) -> Result<Exit, Failure> {
     let model = wyndor(args.windows_rate);
     let request = SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() };
     let job = client.submit(request).await?;
     let mut follow = Follow::new(client, &[job.job_id], Screen::of_data());
     let outcome = follow.next().await?;
-    let missing = || Error::Malformed("the events ended before the job did".into());
+    let missing = || Error::Malformed("the event stream ended before the job finished".into());
     let all = ReportArgs { all: true, ..ReportArgs::default() };
     Ok(report(&outcome.ok_or_else(missing)?, all, &mut follow.screen)?)
 }
 
-/// Two products, three plants: how many batches of each a week earn the most, within
-/// the hours that the plants have left.
+/// The Wyndor Glass product mix: the number of batches of two products per week that maximises
+/// the profit within the hours that three plants have left.
 fn wyndor(windows_rate: f64) -> Model {
     let named = NamedModel {
         sense: ObjectiveSense::Maximize.into(),
@@ -54,7 +54,7 @@ fn wyndor(windows_rate: f64) -> Model {
             plant("Plant 3", &[("Doors", 3.0), ("Windows", 2.0)], 18.0),
         ],
     };
-    Model { name: "Wyndor Glass".into(), form: Some(Form::Named(named)), ..Model::default() }
+    Model { name: "Wyndor Glass".into(), form: Some(Form::Named(named)) }
 }
 
 fn product(name: &str, rate: f64) -> NamedVariable {
@@ -76,5 +76,5 @@ fn plant(name: &str, terms: &[(&str, f64)], hours: f64) -> NamedConstraint {
 
 fn finite(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite());
-    rate.ok_or_else(|| "it must be a number".into())
+    rate.ok_or_else(|| "must be a finite number".into())
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use solvemesh_client::{
     Assembly, Client, Error, Outcome, Update, Watch,
-    v1::{Event, JobDescription, ScenarioResult, event::Kind},
+    v1::{JobDescription, JobEvent, JobEventKind, ScenarioResult, job_event::Kind},
 };
 use tokio::{
     select,
@@ -14,50 +14,57 @@ use crate::{
     output::{progress_line::Board, setback, terminal::Screen},
 };
 
-/// How often the line of progress is drawn.
-const DRAWING: Duration = Duration::from_millis(200);
+/// The interval at which the progress line is redrawn.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What is told of jobs as data.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+/// An update of a job that goes to standard output.
+#[expect(clippy::large_enum_variant, reason = "every value is matched at once, none is stored")]
 pub(crate) enum News {
-    /// A job was accepted.
+    /// The job is queued, with this description.
     Queued { job_id: String, description: JobDescription },
-    /// Scenarios of a sweep were answered.
+    /// Results of scenarios of a sweep.
     Answers { job_id: String, results: Vec<ScenarioResult> },
-    /// A job ended.
+    /// The job finished.
     Ended(Outcome),
 }
 
-/// Follows jobs to their ends, and tells on the way.
+/// Watches jobs until they finish, and prints progress and events on the way.
 pub(crate) struct Follow {
-    /// Where to tell.
+    /// Where progress, events and messages are printed.
     pub(crate) screen: Screen,
     watch: Watch,
     assembly: Assembly,
     board: Board,
     since: Instant,
     ticks: Interval,
-    /// The address of the gateway.
+    /// The URL of the gateway.
     url: String,
-    /// The jobs whose ends were not seen.
+    /// The jobs that have not finished.
     pending: Vec<String>,
-    /// Whether an event was seen.
+    /// Whether any event was received, so that a lost stream is reported as lost and not as a
+    /// mesh that does not respond.
     served: bool,
 }
 
 impl Follow {
     pub(crate) fn new(client: &Client, job_ids: &[String], screen: Screen) -> Self {
-        let mut ticks = interval(DRAWING);
+        let mut ticks = interval(REDRAW_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut watch = client.watch(job_ids, "");
-        if !screen.shows_incumbents() {
-            watch = watch.skip_incumbents();
+        let mut kinds = vec![
+            JobEventKind::Progress,
+            JobEventKind::CancelRequested,
+            JobEventKind::SolutionPart,
+            JobEventKind::AttemptFailed,
+            JobEventKind::ScenarioResults,
+        ];
+        if screen.shows_incumbents() {
+            kinds.push(JobEventKind::Incumbent);
         }
-        if !screen.shows_log() {
-            watch = watch.skip_log();
+        if screen.shows_log() {
+            kinds.push(JobEventKind::Log);
         }
         Self {
-            watch,
+            watch: client.watch(job_ids, "").kinds(kinds),
             assembly: Assembly::default(),
             board: Board::new(job_ids),
             since: Instant::now(),
@@ -69,8 +76,8 @@ impl Follow {
         }
     }
 
-    /// The next job to end; `None` once all have. Nothing is lost when the future is
-    /// dropped before it is ready.
+    /// Waits for the next job to finish; `None` when all have. Cancel safe: no event is lost
+    /// when the future is dropped before it is ready.
     pub(crate) async fn next(&mut self) -> Result<Option<Outcome>, Failure> {
         loop {
             match self.news().await? {
@@ -81,10 +88,10 @@ impl Follow {
         }
     }
 
-    /// The next to be told; `None` once all jobs have ended. Nothing is lost when the future
-    /// is dropped before it is ready.
+    /// Waits for the next update; `None` when all jobs have finished. Cancel safe, as
+    /// [`next`](Self::next).
     pub(crate) async fn news(&mut self) -> Result<Option<News>, Failure> {
-        // The line stands there from the first moment on, however fast the jobs end.
+        // Before the first event, so that the progress line appears even for the fastest job.
         self.draw();
         loop {
             select! {
@@ -94,6 +101,7 @@ impl Follow {
                         return Ok(Some(news));
                     },
                     Some(Err(error)) => {
+                        // A rejected watch would be rejected again.
                         if !matches!(error, Error::Rejected(_)) {
                             self.screen.say(&self.again());
                         }
@@ -111,7 +119,7 @@ impl Follow {
         }
     }
 
-    /// How to follow the jobs that have not ended once more.
+    /// A hint with the command that watches the unfinished jobs again.
     pub(crate) fn again(&self) -> String {
         format!("to watch again: solvemesh --gateway {} watch {}", self.url, self.pending.join(" "))
     }
@@ -125,16 +133,16 @@ impl Follow {
             Update::Lost { cause, patience } => {
                 self.screen.say(&setback::unanswered(&cause, patience));
             }
-            Update::Restored => self.screen.say("the stream of events is back"),
+            Update::Restored => self.screen.say("event stream restored"),
         }
         Ok(None)
     }
 
-    fn event(&mut self, event: Event) -> Result<Option<News>, Failure> {
+    fn event(&mut self, event: JobEvent) -> Result<Option<News>, Failure> {
         self.served = true;
         self.screen.event(&event)?;
         self.board.add(&event);
-        let Event { job_id, kind, .. } = event;
+        let JobEvent { job_id, kind, .. } = event;
         match kind {
             Some(Kind::Queued(queued)) => {
                 let description = queued.description.unwrap_or_default();
@@ -145,7 +153,7 @@ impl Follow {
                 Ok(Some(News::Answers { job_id, results: answers.results }))
             }
             kind => {
-                let event = Event { job_id, kind, ..event };
+                let event = JobEvent { job_id, kind, ..event };
                 let outcome = self.assembly.add(event).map_err(Error::from)?;
                 if let Some(outcome) = &outcome {
                     self.pending.retain(|job| *job != outcome.job_id);

@@ -21,18 +21,19 @@ use crate::{
 /// Arguments of `get`.
 #[derive(Args, Debug)]
 pub(crate) struct GetArgs {
-    /// The jobs; with several, the highest of their exit codes is returned
+    /// Ids of the jobs; with several, the exit code is the highest of theirs
     #[arg(value_name = "JOB", required = true)]
     jobs: Vec<String>,
     #[command(flatten)]
     json: JsonArgs,
 
-    /// Show variables and duals that are zero too
+    /// Include variables and constraints at zero in tables
     #[arg(long, env = "SOLVEMESH_ALL", value_parser = BoolishValueParser::new())]
     all: bool,
 }
 
-/// Tells what is known of jobs now; of one that is not there, that.
+/// Prints the current state of jobs. A job that does not exist is reported on standard error
+/// without keeping the others from being printed.
 pub(crate) async fn get(client: &Client, args: &GetArgs) -> Result<Exit, Failure> {
     let (mut exit, mut further) = (Exit::Done, false);
     for id in &args.jobs {
@@ -67,16 +68,16 @@ fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
     }
     out.flush()?;
     if job.solution_omitted {
-        let watch = format!("the solution is too large for one answer: use watch {}", job.job_id);
-        Screen::new(false).say(&watch);
+        let hint = format!("the solution is too large for one response: use watch {}", job.job_id);
+        Screen::new(false).say(&hint);
     }
     Ok(())
 }
 
-/// The size of a model, for people.
+/// The size of a model, as text.
 pub(crate) fn size(size: &ModelSize) -> String {
-    let (n, m, k) = (size.variables, size.constraints, size.nonzeros);
-    format!("{n} variables ({} integer), {m} constraints, {k} nonzeros", size.integers)
+    let (n, m, k) = (size.variable_count, size.constraint_count, size.nonzero_count);
+    format!("{n} variables ({} integer), {m} constraints, {k} nonzeros", size.integer_count)
 }
 
 fn facts(job: &Job) -> Vec<(&'static str, String)> {
@@ -85,7 +86,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         if job.cancel_requested { format!("{state}, cancel requested") } else { state.into() };
     let mut facts = vec![("job", job.job_id.clone()), ("state", state)];
     if let Some(description) = &job.description {
-        facts.push(("name", description.name.clone()));
+        facts.push(("name", description.model_name.clone()));
         let labels = description.labels.iter().map(|(key, value)| format!("{key}={value}"));
         facts.push(("labels", labels.collect::<Vec<_>>().join(" ")));
         facts.push(("request id", description.request_id.clone()));
@@ -93,9 +94,11 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         facts.extend(description.size.as_ref().map(|counts| ("size", size(counts))));
         facts.extend(description.warnings.iter().map(|warning| ("warning", warning.clone())));
     }
-    for (name, time) in
-        [("submitted", &job.submit_time), ("started", &job.start_time), ("ended", &job.finish_time)]
-    {
+    for (name, time) in [
+        ("submitted", &job.submit_time),
+        ("started", &job.start_time),
+        ("finished", &job.finish_time),
+    ] {
         facts.extend(time.as_ref().map(|time| (name, to_the_second(time))));
     }
     if job.attempt > 0 {
@@ -107,7 +110,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         (None, Some(progress)) => facts.push(("progress", measures(progress))),
         (None, None) => {}
     }
-    facts.extend(job.sweep.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
+    facts.extend(job.sweep_summary.iter().flat_map(|sweep| summary::facts(sweep, |_| None)));
     facts.extend(job.failure.as_ref().map(|f| ("failure", format!("{}: {}", f.reason, f.message))));
     facts.retain(|(_, value)| !value.is_empty());
     facts
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_known_is_told() {
+    fn unknown_facts_are_omitted() {
         let description = JobDescription {
             labels: [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())].into(),
             ..JobDescription::default()
@@ -130,7 +133,7 @@ mod tests {
             state: JobState::Running.into(),
             cancel_requested: true,
             description: Some(description),
-            progress: Some(Progress { bound: Some(2.0), ..Progress::default() }),
+            progress: Some(Progress { objective_bound: Some(2.0), ..Progress::default() }),
             ..Job::default()
         };
         let expected = [

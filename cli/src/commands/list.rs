@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use futures::TryStreamExt;
 use solvemesh_client::{
     Client,
-    v1::{Job, JobDescription, JobState, JobView, ListJobsRequest},
+    v1::{Job, JobDescription, JobFilter, JobState, JobView, ListJobsRequest},
 };
 
 use crate::{
@@ -22,17 +22,19 @@ use crate::{
     },
 };
 
-/// How many jobs a page has.
+/// Maximum number of jobs per page.
 const PAGE: u32 = 200;
 
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// Only jobs in this state; may be repeated
+    /// List only jobs in this state; may be repeated, or separated by commas
     #[arg(long, env = "SOLVEMESH_STATE", value_name = "STATE", value_delimiter = ',')]
     state: Vec<State>,
 
-    /// Only jobs with this label; may be repeated (in the environment: one a line)
+    /// List only jobs with this label; may be repeated
+    ///
+    /// In the environment variable, write one label per line.
     #[arg(
         long = "label",
         env = "SOLVEMESH_LABEL",
@@ -42,7 +44,7 @@ pub(crate) struct ListArgs {
     )]
     labels: Vec<(String, String)>,
 
-    /// At most so many jobs
+    /// List at most this many jobs
     #[arg(
         long,
         env = "SOLVEMESH_LIMIT",
@@ -80,12 +82,16 @@ impl State {
     }
 }
 
-/// Lists jobs, the latest first: as they come in JSON, page by page in a table.
+/// Lists jobs, newest first. JSON is printed as the pages arrive; a table is printed at the end,
+/// since the widths of its columns depend on all rows.
 pub(crate) async fn list(client: &Client, args: &ListArgs) -> Result<Exit, Failure> {
     let request = ListJobsRequest {
+        // One more than the limit, to see whether there are more.
         page_size: i32::try_from(args.limit.saturating_add(1).min(PAGE)).unwrap_or(i32::MAX),
-        states: args.state.iter().map(|state| state.to_wire().into()).collect(),
-        labels: unique("--label", &args.labels)?,
+        filter: Some(JobFilter {
+            states: args.state.iter().map(|state| state.to_wire().into()).collect(),
+            labels: unique("--label", &args.labels)?,
+        }),
         view: JobView::Basic.into(),
         ..ListJobsRequest::default()
     };
@@ -110,7 +116,7 @@ pub(crate) async fn list(client: &Client, args: &ListArgs) -> Result<Exit, Failu
     }
     out.flush()?;
     if more {
-        Screen::new(false).say(&format!("there are more than {count}: see --limit"));
+        Screen::new(false).say(&format!("more than {count} jobs match; list more with --limit"));
     }
     Ok(Exit::Done)
 }
@@ -126,7 +132,7 @@ fn write_table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
             "submitted",
             text(|job| job.submit_time.as_ref().map(to_the_second).unwrap_or_default()),
         ),
-        Column::texts("name", text(|job| description(job, |d| d.name.clone()))),
+        Column::texts("name", text(|job| description(job, |d| d.model_name.clone()))),
     ];
     write_columns(out, &columns, &(0..jobs.len()).collect::<Vec<_>>())
 }
@@ -135,21 +141,21 @@ fn description(job: &Job, of: impl Fn(&JobDescription) -> String) -> String {
     job.description.as_ref().map(of).unwrap_or_default()
 }
 
-/// What the solve found out, or why there was none; of a sweep, how far it has come.
+/// The reason of a failure, the progress of a sweep, or the termination reason of a solve.
 fn reason(job: &Job) -> Option<String> {
     if let Some(failure) = &job.failure {
         return Some(failure.reason.clone());
     }
-    if let Some(sweep) = &job.sweep {
-        return Some(format!("{}/{} scenarios", sweep.answered, sweep.scenarios));
+    if let Some(sweep) = &job.sweep_summary {
+        return Some(format!("{}/{} scenarios", sweep.answered_count, sweep.scenario_count));
     }
     Some(names::reason(job.result.as_ref()?.termination.as_ref()?.reason())?.to_owned())
 }
 
-/// The best so far; of a sweep, that of the best scenario.
+/// The objective of the best solution so far or, for a sweep, of its best scenario.
 fn objective(job: &Job) -> Option<f64> {
-    if let Some(sweep) = &job.sweep {
-        return Some(sweep.best.as_ref()?.objective);
+    if let Some(sweep) = &job.sweep_summary {
+        return sweep.best.as_ref()?.objective;
     }
     match &job.result {
         Some(result) => result.termination.as_ref()?.objective,
@@ -176,9 +182,10 @@ mod tests {
             ..Job::default()
         };
         let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
-        let best = Some(ScenarioExtreme { objective: 5.0, ..ScenarioExtreme::default() });
-        let summary = SweepSummary { scenarios: 9, answered: 3, best, ..SweepSummary::default() };
-        let sweep = Job { job_id: "s".into(), sweep: Some(summary), ..running.clone() };
+        let best = Some(ScenarioExtreme { objective: Some(5.0), ..ScenarioExtreme::default() });
+        let summary =
+            SweepSummary { scenario_count: 9, answered_count: 3, best, ..SweepSummary::default() };
+        let sweep = Job { job_id: "s".into(), sweep_summary: Some(summary), ..running.clone() };
         let mut out = Vec::new();
         write_table(&mut out, &[running, queued, sweep]).unwrap();
         let expected = "job      state    reason         objective  submitted             name\n\

@@ -1,5 +1,5 @@
-//! The commands, one file each, and what they share: a job is submitted and watched
-//! (`run_job`), its events are printed (`follow`).
+//! The subcommands, one file each. `run_job` (submit a job and wait for its result) and `follow`
+//! (watch jobs and print their events) are shared by several.
 
 pub(crate) mod cancel;
 pub(crate) mod capabilities;

@@ -17,19 +17,20 @@ use crate::{
     output::{report::warn, terminal::Screen},
 };
 
-/// Tells data as it comes.
+/// Receives the data of a job while it runs.
 pub(crate) trait Teller {
-    /// The job was accepted.
+    /// Called once, when the mesh has accepted the job.
     fn accepted(&mut self, _job: &Job) -> io::Result<()> {
         Ok(())
     }
 
-    /// Scenarios were answered.
+    /// Called for each batch of scenario results.
     fn answers(&mut self, results: &[ScenarioResult]) -> io::Result<()>;
 }
 
-/// Submits a job and follows it to its end; `None` where that was not waited for. The first
-/// interrupt cancels the job and waits for what it has so far; the second leaves it alone.
+/// Submits a job and watches it until it finishes. The first interrupt (Ctrl-C) cancels the job
+/// and waits for what it has so far; the second stops waiting. Returns `None` if the job had not
+/// finished by then.
 pub(crate) async fn attend(
     client: &Client,
     submission: &SubmissionArgs,
@@ -41,7 +42,7 @@ pub(crate) async fn attend(
     let job = select! {
         job = submission.submit(client, request) => job?,
         _ = &mut interrupt => {
-            screen.say("left before the mesh answered; the model may have been submitted");
+            screen.say("interrupted before the mesh responded; the job may have been submitted");
             return Ok(None);
         }
     };
@@ -60,24 +61,24 @@ pub(crate) async fn attend(
                 Some(News::Answers { results, .. }) => teller.answers(&results)?,
                 Some(News::Ended(outcome)) => return Ok(Some((outcome, follow.screen))),
                 None => {
-                    let early = "the events ended before the job did";
+                    let early = "the event stream ended before the job finished";
                     return Err(Error::Malformed(early.into()).into());
                 }
             },
             _ = &mut interrupt, if !asked => {
-                follow.screen.say("cancelling; Ctrl-C again leaves without waiting");
+                follow.screen.say("cancelling the job; Ctrl-C again exits without waiting");
                 again.set(Some(ctrl_c()).into());
                 cancel.set(Some(client.cancel(&job.job_id)).into());
                 (asked, cancelling) = (true, true);
             }
             _ = &mut again, if asked => {
-                follow.screen.say(&format!("left; {}", follow.again()));
+                follow.screen.say(&format!("interrupted; {}", follow.again()));
                 return Ok(None);
             }
             answer = &mut cancel, if cancelling => {
                 cancelling = false;
                 if let Some(Err(error)) = answer {
-                    follow.screen.say(&format!("could not cancel: {error}"));
+                    follow.screen.say(&format!("cannot cancel the job: {error}"));
                 }
             }
         }

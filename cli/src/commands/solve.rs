@@ -25,25 +25,25 @@ pub(crate) struct SolveArgs {
     live: LiveArgs,
 }
 
-/// A solve has no data but its end.
-struct Untold;
+/// Discards the data of a running job: a single solve has no output before its result.
+struct Discard;
 
-impl Teller for Untold {
+impl Teller for Discard {
     fn answers(&mut self, _: &[ScenarioResult]) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Submits a model and follows its job to the end. The first Ctrl-C cancels the job and
-/// waits for the best solution so far; the second leaves it alone.
+/// Submits a model, waits for its job and prints the result. The first Ctrl-C cancels the job
+/// and waits for the best solution so far; the second exits without waiting.
 pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Failure> {
     let screen = Screen::new(args.report.verbose).telling(args.live);
-    // Until it is read, Ctrl-C ends the program.
+    // Ctrl-C is handled only after this, so that it still ends a process that waits for input.
     let mut request = args.submission.request()?;
     args.alone.add_to(&mut request)?;
-    request.options.get_or_insert_default().log = args.live.log;
+    request.options.get_or_insert_default().return_log = args.live.log;
     let interrupt = pin!(ctrl_c());
-    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Untold).await;
+    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Discard).await;
     match ended.map_err(|failure| args.alone.explain(failure))? {
         Some((outcome, mut screen)) => Ok(report(&outcome, args.report, &mut screen)?),
         None => Ok(Exit::Left),

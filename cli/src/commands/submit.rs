@@ -18,11 +18,13 @@ pub(crate) struct SubmitArgs {
     #[command(flatten)]
     alone: AloneArgs,
 
-    /// Only check the model and the options; nothing is queued, and no id printed
+    /// Check the model and the options without submitting a job
+    ///
+    /// No id is printed; the size of the model is printed to standard error.
     #[arg(long, env = "SOLVEMESH_VALIDATE_ONLY", value_parser = BoolishValueParser::new())]
     validate_only: bool,
 
-    /// Keep the solver's log, for `watch --log`
+    /// Keep the solver's log with the job, for `watch --log`
     #[arg(long, env = "SOLVEMESH_SOLVER_LOG", value_parser = BoolishValueParser::new())]
     log: bool,
 }
@@ -32,7 +34,7 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, F
     let mut request = args.submission.request()?;
     args.alone.add_to(&mut request)?;
     request.validate_only = args.validate_only;
-    request.options.get_or_insert_default().log = args.log;
+    request.options.get_or_insert_default().return_log = args.log;
     let submitted = args.submission.submit(client, request).await;
     let job = submitted.map_err(|failure| args.alone.explain(failure))?;
     let mut screen = Screen::new(false);

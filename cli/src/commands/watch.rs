@@ -22,7 +22,7 @@ use crate::{
 /// Arguments of `watch`.
 #[derive(Args, Debug)]
 pub(crate) struct WatchArgs {
-    /// The jobs; with several, the highest of their exit codes is returned
+    /// Ids of the jobs; with several, the exit code is the highest of theirs
     #[arg(value_name = "JOB", required = true)]
     jobs: Vec<String>,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub(crate) struct WatchArgs {
     live: LiveArgs,
 }
 
-/// Follows jobs to their ends and tells each as it comes. Ctrl-C leaves them alone.
+/// Waits for jobs and prints each result as it arrives. Ctrl-C exits and leaves the jobs running.
 pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Failure> {
     let screen = Screen::new(args.report.verbose).telling(args.live);
     let mut follow = Follow::new(client, &args.jobs, screen);
@@ -50,19 +50,20 @@ pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Fai
                 None => return Ok(exit),
             },
             _ = &mut interrupt => {
-                follow.screen.say(&format!("left; {}", follow.again()));
+                follow.screen.say(&format!("interrupted; {}", follow.again()));
                 return Ok(Exit::Left);
             }
         }
     }
 }
 
-/// The answers of the sweeps among the jobs.
+/// Prints the scenario results of the sweeps among the jobs.
 struct Sweeps {
     format: Format,
     several: bool,
     rows: BTreeMap<String, Rows<'static>>,
-    /// The job whose answers stand above, in a table.
+    /// The job whose rows were printed last in a table, until a job finishes. Rows of another
+    /// job need a new header.
     last: Option<String>,
 }
 
@@ -95,7 +96,7 @@ impl Sweeps {
         out.flush()
     }
 
-    /// The end of a job is parted from answers above it.
+    /// Separates the result of a job from the rows above it by an empty line.
     fn ended(&mut self) -> io::Result<()> {
         self.last.take().map_or(Ok(()), |_| writeln!(io::stdout()))
     }

@@ -1,9 +1,10 @@
 use solvemesh_client::v1::{
-    Event, Failure, Finished, Incumbent, JobDescription, Progress, Started, event::Kind,
+    Failure, Incumbent, JobDescription, JobEvent, JobFinished, JobStarted, Progress,
+    job_event::Kind,
 };
 
-/// The most values of an incumbent on its line.
-const VALUES: usize = 20;
+/// Maximum number of values of an incumbent that are printed.
+const MAX_VALUES: usize = 20;
 
 use crate::output::{
     json::seconds,
@@ -12,9 +13,10 @@ use crate::output::{
     text::{percent, printable, short_number, supported},
 };
 
-/// An event as a line: the job, its number, what happened.
-pub(crate) fn line(event: &Event) -> String {
-    let what = event.kind.as_ref().map_or_else(|| "something happened".into(), what);
+/// Formats an event as a line: job id, sequence number, what happened, and the attempt from the
+/// second on.
+pub(crate) fn line(event: &JobEvent) -> String {
+    let what = event.kind.as_ref().map_or_else(|| "unknown event".into(), what);
     let attempt = match event.attempt {
         0 | 1 => String::new(),
         later => format!(" (attempt {later})"),
@@ -23,15 +25,17 @@ pub(crate) fn line(event: &Event) -> String {
     printable(&line).into_owned()
 }
 
-/// What happened, for people.
+/// Describes an event, without its job.
 pub(crate) fn what(kind: &Kind) -> String {
     match kind {
         Kind::Queued(queued) => match &queued.description {
             Some(description) => format!("queued{}", described(description)),
             None => "queued".into(),
         },
-        Kind::Started(Started { worker, start_objective: None }) => format!("started by {worker}"),
-        Kind::Started(Started { worker, start_objective: Some(objective) }) => {
+        Kind::Started(JobStarted { worker, start_objective: None }) => {
+            format!("started by {worker}")
+        }
+        Kind::Started(JobStarted { worker, start_objective: Some(objective) }) => {
             format!("started by {worker}, from objective {}", short_number(*objective))
         }
         Kind::Progress(progress) => format!("progress: {}", measures(progress)),
@@ -39,8 +43,8 @@ pub(crate) fn what(kind: &Kind) -> String {
         Kind::SolutionPart(part) => {
             format!("solution part {} of {}", i64::from(part.index) + 1, part.count)
         }
-        Kind::Incumbent(incumbent) => format!("incumbent: {}", better(incumbent)),
-        Kind::Log(log) => format!("{} lines of the solver's log", log.lines.len()),
+        Kind::Incumbent(incumbent) => format!("incumbent: {}", incumbent_text(incumbent)),
+        Kind::Log(log) => format!("{} lines of solver log", log.lines.len()),
         Kind::ScenarioResults(answers) => format!("{} scenarios answered", answers.results.len()),
         Kind::AttemptFailed(lost) => format!("attempt failed{}", because(lost.failure.as_ref())),
         Kind::Finished(finished) => finish(finished),
@@ -53,50 +57,52 @@ fn described(description: &JobDescription) -> String {
         lane => format!(" in lane {lane}"),
     };
     let size = description.size.as_ref().map_or_else(String::new, |size| {
-        format!(": {} variables, {} constraints", size.variables, size.constraints)
+        format!(": {} variables, {} constraints", size.variable_count, size.constraint_count)
     });
     let sweep = description.sweep.as_ref();
-    lane + &size + &sweep.map_or_else(String::new, |it| format!(", {} scenarios", it.scenarios))
+    lane + &size
+        + &sweep.map_or_else(String::new, |it| format!(", {} scenarios", it.scenario_count))
 }
 
-/// The numbers of a progress that are known.
+/// Formats the numbers of a progress report that are known. Nodes are preferred to iterations.
 pub(crate) fn measures(progress: &Progress) -> String {
     let mut parts = Vec::new();
     parts.extend(progress.objective.map(|x| format!("objective {}", short_number(x))));
-    parts.extend(progress.bound.map(|x| format!("bound {}", short_number(x))));
-    parts.extend(progress.gap.map(|gap| format!("gap {}", percent(gap))));
-    if progress.nodes > 0 {
-        parts.push(format!("{} nodes", progress.nodes));
-    } else if progress.iterations > 0 {
-        parts.push(format!("{} iterations", progress.iterations));
+    parts.extend(progress.objective_bound.map(|x| format!("bound {}", short_number(x))));
+    parts.extend(progress.relative_gap.map(|gap| format!("gap {}", percent(gap))));
+    match (progress.node_count(), progress.iteration_count()) {
+        (0, 0) => {}
+        (0, iterations) => parts.push(format!("{iterations} iterations")),
+        (nodes, _) => parts.push(format!("{nodes} nodes")),
     }
     parts.extend(progress.elapsed.as_ref().map(|time| format!("{:.1} s", seconds(time))));
     parts.join("  ")
 }
 
-/// An incumbent's numbers, and its values where some variables were asked for.
-fn better(incumbent: &Incumbent) -> String {
+/// Formats the numbers of an incumbent and, if particular variables were requested, their
+/// values. A complete incumbent has no indices, and its values are not printed.
+fn incumbent_text(incumbent: &Incumbent) -> String {
     let progress = Progress {
-        objective: Some(incumbent.objective),
-        bound: incumbent.bound,
-        gap: incumbent.gap,
+        objective: incumbent.objective,
+        objective_bound: incumbent.objective_bound,
+        relative_gap: incumbent.relative_gap,
         elapsed: incumbent.elapsed,
         ..Progress::default()
     };
     let mut text = measures(&progress);
     if !incumbent.variable_indices.is_empty() {
         let values = incumbent.variable_names.iter().zip(&incumbent.values);
-        for (name, value) in values.take(VALUES) {
+        for (name, value) in values.take(MAX_VALUES) {
             text += &format!("  {name} = {}", short_number(*value));
         }
-        if incumbent.values.len() > VALUES {
+        if incumbent.values.len() > MAX_VALUES {
             text += "  …";
         }
     }
     text
 }
 
-fn finish(finished: &Finished) -> String {
+fn finish(finished: &JobFinished) -> String {
     let mut text = format!("finished: {}", names::state(finished.state()).unwrap_or("unknown"));
     let termination = finished.result.as_ref().and_then(|result| result.termination.as_ref());
     if let Some(termination) = termination {
@@ -107,7 +113,7 @@ fn finish(finished: &Finished) -> String {
         let objective = |x| format!("  objective {}", supported(x, violation));
         text.extend(termination.objective.map(objective));
     }
-    text.extend(finished.sweep.as_ref().map(|sweep| format!("  {}", summary::line(sweep))));
+    text.extend(finished.sweep_summary.as_ref().map(|sweep| format!("  {}", summary::line(sweep))));
     text + &because(finished.failure.as_ref())
 }
 
@@ -117,35 +123,45 @@ fn because(failure: Option<&Failure>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{AttemptFailed, JobState};
+    use solvemesh_client::v1::{JobAttemptFailed, JobState};
 
     use super::*;
 
-    fn event(attempt: i32, kind: Kind) -> Event {
-        Event { job_id: "j".into(), sequence: 3, attempt, kind: Some(kind), ..Event::default() }
+    fn event(attempt: i32, kind: Kind) -> JobEvent {
+        JobEvent {
+            job_id: "j".into(),
+            sequence: 3,
+            attempt,
+            kind: Some(kind),
+            ..JobEvent::default()
+        }
     }
 
     #[test]
     fn a_line_names_job_sequence_and_event() {
-        let started = Started { worker: "w\u{7}".into(), start_objective: None };
+        let started = JobStarted { worker: "w\u{7}".into(), start_objective: None };
         assert_eq!(line(&event(1, Kind::Started(started.clone()))), "j #3 started by w\\u{7}");
-        let again = Kind::Started(Started { start_objective: Some(7.0), ..started });
+        let again = Kind::Started(JobStarted { start_objective: Some(7.0), ..started });
         let expected = "j #3 started by w\\u{7}, from objective 7 (attempt 2)";
         assert_eq!(line(&event(2, again)), expected);
     }
 
     #[test]
-    fn progress_tells_what_is_known() {
-        let progress =
-            Progress { objective: Some(12.0), gap: Some(0.125), nodes: 7, ..Progress::default() };
+    fn unknown_numbers_of_progress_are_omitted() {
+        let progress = Progress {
+            objective: Some(12.0),
+            relative_gap: Some(0.125),
+            node_count: Some(7),
+            ..Progress::default()
+        };
         assert_eq!(measures(&progress), "objective 12  gap 12.5%  7 nodes");
     }
 
     #[test]
-    fn an_incumbent_shows_the_variables_that_were_asked_for() {
+    fn an_incumbent_shows_the_requested_variables() {
         let whole = Incumbent {
-            objective: 12.0,
-            bound: Some(16.0),
+            objective: Some(12.0),
+            objective_bound: Some(16.0),
             values: vec![1.0, 2.0],
             variable_names: vec!["x".into(), "y".into()],
             ..Incumbent::default()
@@ -157,11 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn failures_say_why() {
+    fn failures_have_reason_and_message() {
         let failure = Some(Failure { reason: "SOLVER_HUNG".into(), message: "killed".into() });
-        let lost = Kind::AttemptFailed(AttemptFailed { failure: failure.clone() });
+        let lost = Kind::AttemptFailed(JobAttemptFailed { failure: failure.clone() });
         assert_eq!(line(&event(1, lost)), "j #3 attempt failed: SOLVER_HUNG: killed");
-        let finished = Finished { state: JobState::Failed.into(), failure, ..Finished::default() };
+        let finished =
+            JobFinished { state: JobState::Failed.into(), failure, ..JobFinished::default() };
         let expected = "j #3 finished: FAILED: SOLVER_HUNG: killed";
         assert_eq!(line(&event(1, Kind::Finished(finished))), expected);
     }

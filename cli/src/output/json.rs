@@ -6,13 +6,13 @@ use std::{
 use prost_types::Duration;
 use solvemesh_client::{
     Outcome,
-    v1::{Failure, Job, Ranges, SolveResult, SweepSummary},
+    v1::{Failure, Job, SensitivityRanges, SolveResult, SweepSummary},
 };
 
 use crate::output::{names, proofs, summary};
 
-/// Writes the end of a job as one flat object on a line of its own, value by value, so
-/// that a large solution takes no second copy. What is unknown is null.
+/// Writes the outcome of a job as one flat object on a line. It is written value by value, since
+/// building a `Value` would copy a large solution. Unknown values are null.
 pub(crate) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     let mut object = Object::begin(out)?;
     object.text("jobId", Some(&outcome.job_id))?;
@@ -29,23 +29,23 @@ pub(crate) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Resu
     object.end()
 }
 
-/// Writes what is known of a job as one flat object on a line of its own, with the
-/// solution if `full`. Of a running job, objective, bound and gap are the latest.
+/// Writes the current state of a job as one flat object on a line, with the solution if `full`.
+/// Objective, bound and gap of a running job are those of its latest progress.
 pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Result<()> {
     let mut object = Object::begin(out)?;
     object.text("jobId", Some(&job.job_id))?;
     object.text("state", names::state(job.state()))?;
     let description = job.description.as_ref();
-    object.text("name", description.map(|d| d.name.as_str()))?;
+    object.text("name", description.map(|d| d.model_name.as_str()))?;
     object.pairs("labels", description.into_iter().flat_map(|d| &d.labels))?;
     object.text("requestId", description.map(|d| d.request_id.as_str()))?;
     object.text("lane", description.map(|d| d.lane.as_str()))?;
     let size = description.and_then(|d| d.size.as_ref());
     for (name, count) in [
-        ("variables", size.map(|size| size.variables)),
-        ("constraints", size.map(|size| size.constraints)),
-        ("nonzeros", size.map(|size| size.nonzeros)),
-        ("integers", size.map(|size| size.integers)),
+        ("variables", size.map(|size| size.variable_count)),
+        ("constraints", size.map(|size| size.constraint_count)),
+        ("nonzeros", size.map(|size| size.nonzero_count)),
+        ("integers", size.map(|size| size.integer_count)),
     ] {
         object.maybe_integer(name, count.map(i64::from))?;
     }
@@ -65,8 +65,8 @@ pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
             object.text("reason", None)?;
             object.text("limit", None)?;
             object.number("objective", progress.objective)?;
-            object.number("bound", progress.bound)?;
-            object.number("gap", progress.gap)?;
+            object.number("bound", progress.objective_bound)?;
+            object.number("gap", progress.relative_gap)?;
         }
         _ => termination(&mut object, result)?,
     }
@@ -74,7 +74,7 @@ pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
         solution(&mut object, result)?;
         proof(&mut object, result)?;
     }
-    sweep(&mut object, job.sweep.as_ref())?;
+    sweep(&mut object, job.sweep_summary.as_ref())?;
     object.number("maxViolation", max_violation(result))?;
     solver(&mut object, result)?;
     failure(&mut object, job.failure.as_ref())?;
@@ -86,8 +86,8 @@ fn termination<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) ->
     object.text("reason", termination.and_then(|t| names::reason(t.reason())))?;
     object.text("limit", termination.and_then(|t| names::limit(t.limit())))?;
     object.number("objective", termination.and_then(|t| t.objective))?;
-    object.number("bound", termination.and_then(|t| t.bound))?;
-    object.number("gap", termination.and_then(|t| t.gap))
+    object.number("bound", termination.and_then(|t| t.objective_bound))?;
+    object.number("gap", termination.and_then(|t| t.relative_gap))
 }
 
 fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
@@ -98,7 +98,8 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     };
     let (variables, constraints) = (&solution.variable_names, &solution.constraint_names);
     object.numbers("values", variables, Some(&solution.values))?;
-    // An LP without rows has duals, just none to tell; a MIP has neither array.
+    // A MIP has neither array. An LP without constraints has an empty array of duals, to be
+    // written as `{}`, and is recognised by its reduced costs.
     let is_lp = !solution.duals.is_empty() || !solution.reduced_costs.is_empty();
     object.numbers("duals", constraints, is_lp.then_some(solution.duals.as_slice()))?;
     object.numbers(
@@ -118,13 +119,13 @@ fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io
     Ok(())
 }
 
-/// Only of models without a solution, or without a best one, and a basis that was asked for.
+/// Writes the keys that only some results have, such as the proof of an infeasible model.
 fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
     let keys = r.map(proofs::keys).unwrap_or_default();
     keys.iter().try_for_each(|(key, value)| object.value(key, value))
 }
 
-/// Only of sweeps.
+/// Writes the key `sweep`, which only sweeps have.
 fn sweep<W: Write>(object: &mut Object<'_, W>, sweep: Option<&SweepSummary>) -> io::Result<()> {
     sweep.map_or(Ok(()), |sweep| object.value("sweep", &summary::object(sweep)))
 }
@@ -136,7 +137,7 @@ fn solver<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::
     object.number("solveSeconds", time.map(seconds))
 }
 
-/// Only of jobs that failed.
+/// Writes the keys that only failed and expired jobs have.
 fn failure<W: Write>(object: &mut Object<'_, W>, failure: Option<&Failure>) -> io::Result<()> {
     let Some(failure) = failure else { return Ok(()) };
     object.text("failureReason", Some(&failure.reason))?;
@@ -144,19 +145,21 @@ fn failure<W: Write>(object: &mut Object<'_, W>, failure: Option<&Failure>) -> i
 }
 
 fn max_violation(result: Option<&SolveResult>) -> Option<f64> {
-    Some(result?.verification.as_ref()?.max_violation)
+    result?.verification.as_ref()?.max_violation
 }
 
+/// A protobuf duration, in seconds.
 pub(crate) fn seconds(duration: &Duration) -> f64 {
     duration.seconds as f64 + f64::from(duration.nanos) / 1e9
 }
 
-/// The name of a variable or constraint; its index where names were left out.
+/// The name of a variable or constraint, or `#` and its index if the result has no names.
 pub(crate) fn name(names: &[String], index: usize) -> Cow<'_, str> {
     names.get(index).map_or_else(|| format!("#{index}").into(), |name| name.as_str().into())
 }
 
-/// A JSON object while it is written, on a line of its own where it is no other's value.
+/// A streaming writer of a JSON object. [`end`](Self::end) closes a top-level object and its
+/// line; an inner object is closed by writing `}` instead.
 pub(crate) struct Object<'a, W> {
     out: &'a mut W,
     first: bool,
@@ -205,12 +208,13 @@ impl<'a, W: Write> Object<'a, W> {
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
-    /// A number that is not finite is null, which is how `serde_json` writes it.
+    /// Writes a number; `serde_json` writes one that is not finite as null.
     pub(crate) fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
         self.key(key)?;
         Ok(serde_json::to_writer(&mut *self.out, &value)?)
     }
 
+    /// Writes an object of numbers by name, or null.
     pub(crate) fn numbers(
         &mut self,
         key: &str,
@@ -226,8 +230,13 @@ impl<'a, W: Write> Object<'a, W> {
         self.out.write_all(b"}")
     }
 
-    /// An end that is infinite is null.
-    fn ranges(&mut self, key: &str, names: &[String], ranges: &Ranges) -> io::Result<()> {
+    /// Writes an object of ranges by name. Infinite ends are null.
+    fn ranges(
+        &mut self,
+        key: &str,
+        names: &[String],
+        ranges: &SensitivityRanges,
+    ) -> io::Result<()> {
         self.key(key)?;
         let mut inner = Object::begin(&mut *self.out)?;
         let end = |ends: &[f64], index: usize| ends.get(index).copied();
@@ -282,14 +291,17 @@ mod tests {
         let termination = Termination {
             reason: TerminationReason::Optimal.into(),
             objective: Some(3600.0),
-            bound: Some(3600.0),
-            gap: Some(0.0),
+            objective_bound: Some(3600.0),
+            relative_gap: Some(0.0),
             ..Termination::default()
         };
         let result = SolveResult {
             termination: Some(termination),
             solution: Some(solution),
-            verification: Some(Verification::default()),
+            verification: Some(Verification {
+                max_violation: Some(0.0),
+                ..Verification::default()
+            }),
             statistics: Some(SolveStatistics {
                 solve_time: Some(Duration { seconds: 1, nanos: 500_000_000 }),
                 ..SolveStatistics::default()
@@ -301,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solved_job_is_one_flat_object_in_the_order_of_its_model() {
+    fn a_solved_job_is_one_flat_object_in_the_order_of_the_model() {
         let outcome = solved(Solution {
             variable_names: vec!["Windows".into(), "Doors".into()],
             values: vec![6.0, 2.0],
@@ -335,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_null() {
+    fn unknown_values_are_null() {
         let json = line(&ended(JobState::Cancelled));
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["state"], "CANCELLED");
@@ -346,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_job_says_why() {
+    fn a_failed_job_has_reason_and_message() {
         let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
         let json = line(&Outcome { failure: Some(failure), ..ended(JobState::Failed) });
         let end = r#","failureReason":"SOLVER_CRASHED","failureMessage":"signal 11"}"#;
@@ -354,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_runs_tells_its_latest_progress() {
+    fn a_running_job_has_its_latest_progress() {
         let mut out = Vec::new();
         let progress =
             solvemesh_client::v1::Progress { objective: Some(7.0), ..Default::default() };

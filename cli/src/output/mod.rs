@@ -1,5 +1,4 @@
-//! What is printed: results as text or JSON on standard output, progress and warnings on
-//! standard error.
+//! Output: results as text or JSON on standard output, progress and warnings on standard error.
 
 pub(crate) mod event_text;
 pub(crate) mod json;

@@ -1,36 +1,36 @@
-//! The short names of what the contract enumerates: SUCCEEDED for
-//! `JOB_STATE_SUCCEEDED`, nothing for what is unspecified.
+//! Short names of the values of protobuf enums: SUCCEEDED for `JOB_STATE_SUCCEEDED`, `None` for
+//! UNSPECIFIED.
 
 use solvemesh_client::v1::{
     JobState, Solver, SolverOptionType, TerminationLimit, TerminationReason, VariableKind,
 };
 
-/// The state's name.
+/// The name of a job state.
 pub(crate) fn state(state: JobState) -> Option<&'static str> {
     short(state.as_str_name(), "JOB_STATE_")
 }
 
-/// The reason's name.
+/// The name of a termination reason.
 pub(crate) fn reason(reason: TerminationReason) -> Option<&'static str> {
     short(reason.as_str_name(), "TERMINATION_REASON_")
 }
 
-/// The limit's name.
+/// The name of a limit.
 pub(crate) fn limit(limit: TerminationLimit) -> Option<&'static str> {
     short(limit.as_str_name(), "TERMINATION_LIMIT_")
 }
 
-/// The solver's name.
+/// The name of a solver.
 pub(crate) fn solver(solver: Solver) -> Option<&'static str> {
     short(solver.as_str_name(), "SOLVER_")
 }
 
-/// The kind's name.
+/// The name of a kind of variables.
 pub(crate) fn variable_kind(kind: VariableKind) -> Option<&'static str> {
     short(kind.as_str_name(), "VARIABLE_KIND_")
 }
 
-/// The name of a type of options.
+/// The name of an option type.
 pub(crate) fn option_type(kind: SolverOptionType) -> Option<&'static str> {
     short(kind.as_str_name(), "SOLVER_OPTION_TYPE_")
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_short_and_the_unspecified_has_none() {
+    fn names_have_no_prefix_and_unspecified_has_no_name() {
         assert_eq!(state(JobState::Succeeded), Some("SUCCEEDED"));
         assert_eq!(reason(TerminationReason::Unspecified), None);
         assert_eq!(limit(TerminationLimit::Time), Some("TIME"));

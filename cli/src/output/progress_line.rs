@@ -1,10 +1,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use solvemesh_client::v1::{Event, JobState, Progress, event::Kind};
+use solvemesh_client::v1::{JobEvent, JobState, Progress, job_event::Kind};
 
 use crate::output::{event_text::measures, names, text::brief};
 
-/// How far the jobs of a watch have come, for the line of progress.
+/// The state of the progress line: the latest states and numbers of the watched jobs.
 #[derive(Debug)]
 pub(crate) struct Board {
     jobs: BTreeMap<String, JobState>,
@@ -12,28 +12,29 @@ pub(crate) struct Board {
     scenarios: Scenarios,
 }
 
-/// How many scenarios there are, where that is known, and how many are answered.
+/// Numbers of scenarios of a sweep.
 #[derive(Debug, Default)]
 struct Scenarios {
+    /// All scenarios; `None` until the job's description has arrived, and for a single solve.
     all: Option<i32>,
     answered: usize,
 }
 
 impl Board {
-    /// Nothing is known of these jobs yet.
+    /// Starts with all jobs queued and no numbers.
     pub(crate) fn new<'a>(job_ids: impl IntoIterator<Item = &'a String>) -> Self {
         let jobs = job_ids.into_iter().map(|id| (id.clone(), JobState::Queued)).collect();
         Self { jobs, progress: None, scenarios: Scenarios::default() }
     }
 
-    /// Takes note of an event.
-    pub(crate) fn add(&mut self, event: &Event) {
+    /// Updates the state from an event.
+    pub(crate) fn add(&mut self, event: &JobEvent) {
         let Some(state) = self.jobs.get_mut(&event.job_id) else { return };
         match &event.kind {
             Some(Kind::Queued(queued)) => {
                 *state = JobState::Queued;
                 let sweep = queued.description.as_ref().and_then(|it| it.sweep.as_ref());
-                self.scenarios.all = sweep.map(|sweep| sweep.scenarios);
+                self.scenarios.all = sweep.map(|sweep| sweep.scenario_count);
             }
             Some(Kind::AttemptFailed(_)) => *state = JobState::Queued,
             Some(Kind::ScenarioResults(answers)) => {
@@ -43,22 +44,22 @@ impl Board {
             Some(Kind::Started(_)) => *state = JobState::Running,
             Some(Kind::Progress(progress)) => {
                 *state = JobState::Running;
-                // How long it takes, the line says itself.
+                // The line has a clock of its own, which also runs between events.
                 self.progress = Some(Progress { elapsed: None, ..*progress });
             }
             Some(Kind::Incumbent(incumbent)) => {
                 *state = JobState::Running;
                 let progress = self.progress.get_or_insert_default();
-                progress.objective = Some(incumbent.objective);
-                progress.bound = incumbent.bound.or(progress.bound);
-                progress.gap = incumbent.gap;
+                progress.objective = incumbent.objective;
+                progress.objective_bound = incumbent.objective_bound.or(progress.objective_bound);
+                progress.relative_gap = incumbent.relative_gap;
             }
             Some(Kind::Finished(finished)) => *state = finished.state(),
             Some(Kind::CancelRequested(_) | Kind::SolutionPart(_) | Kind::Log(_)) | None => {}
         }
     }
 
-    /// The line: state and numbers of a single job, counts of several.
+    /// Formats the line: state and numbers of a single job, or counts of several jobs.
     pub(crate) fn line(&self, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs();
         let clock = format!("{}:{:02}", seconds / 60, seconds % 60);
@@ -77,15 +78,15 @@ impl Board {
             _ => {
                 let count = |state| self.jobs.values().filter(|&&is| is == state).count();
                 let (queued, running) = (count(JobState::Queued), count(JobState::Running));
-                let ended = self.jobs.len() - queued - running;
-                format!("{queued} queued  {running} running  {ended} ended  {clock}")
+                let finished = self.jobs.len() - queued - running;
+                format!("{queued} queued  {running} running  {finished} finished  {clock}")
             }
         }
     }
 }
 
 impl Scenarios {
-    /// Those of a sweep, and how many are answered in a second.
+    /// Formats the number of finished scenarios and their rate; `None` if this is no sweep.
     fn line(&self, elapsed: Duration) -> Option<String> {
         let answered = self.answered;
         let of = match self.all {
@@ -102,42 +103,45 @@ impl Scenarios {
 #[cfg(test)]
 mod tests {
     use solvemesh_client::v1::{
-        Finished, Incumbent, JobDescription, Queued, ScenarioResult, ScenarioResults, Started,
-        SweepDescription,
+        Incumbent, JobDescription, JobFinished, JobQueued, JobStarted, ScenarioResult,
+        ScenarioResults, SweepDescription,
     };
 
     use super::*;
 
-    fn event(job_id: &str, kind: Kind) -> Event {
-        Event { job_id: job_id.into(), kind: Some(kind), ..Event::default() }
+    fn event(job_id: &str, kind: Kind) -> JobEvent {
+        JobEvent { job_id: job_id.into(), kind: Some(kind), ..JobEvent::default() }
     }
 
     #[test]
     fn a_single_job_shows_its_numbers() {
         let mut board = Board::new(&["a".to_owned()]);
         assert_eq!(board.line(Duration::ZERO), "QUEUED  0:00");
-        let progress = Progress { objective: Some(5.0), nodes: 2, ..Progress::default() };
+        let progress =
+            Progress { objective: Some(5.0), node_count: Some(2), ..Progress::default() };
         board.add(&event("a", Kind::Progress(progress)));
         assert_eq!(board.line(Duration::from_secs(61)), "RUNNING  objective 5  2 nodes  1:01");
     }
 
     #[test]
-    fn a_better_solution_moves_the_numbers() {
+    fn an_incumbent_updates_the_numbers() {
         let mut board = Board::new(&["a".to_owned()]);
-        let progress = Progress { bound: Some(4.0), nodes: 2, ..Progress::default() };
+        let progress =
+            Progress { objective_bound: Some(4.0), node_count: Some(2), ..Progress::default() };
         board.add(&event("a", Kind::Progress(progress)));
-        let incumbent = Incumbent { objective: 5.0, gap: Some(0.2), ..Incumbent::default() };
+        let incumbent =
+            Incumbent { objective: Some(5.0), relative_gap: Some(0.2), ..Incumbent::default() };
         board.add(&event("a", Kind::Incumbent(incumbent)));
         let line = board.line(Duration::ZERO);
         assert_eq!(line, "RUNNING  objective 5  bound 4  gap 20%  2 nodes  0:00");
     }
 
     #[test]
-    fn a_sweep_shows_how_many_scenarios_are_answered_and_how_fast() {
+    fn a_sweep_shows_the_number_and_rate_of_finished_scenarios() {
         let mut board = Board::new(&["a".to_owned()]);
-        let sweep = Some(SweepDescription { scenarios: 1000, ..SweepDescription::default() });
+        let sweep = Some(SweepDescription { scenario_count: 1000, ..SweepDescription::default() });
         let description = Some(JobDescription { sweep, ..JobDescription::default() });
-        board.add(&event("a", Kind::Queued(Queued { description })));
+        board.add(&event("a", Kind::Queued(JobQueued { description })));
         assert_eq!(board.line(Duration::ZERO), "QUEUED  0/1000 scenarios  0:00");
         let results = vec![ScenarioResult::default(); 250];
         board.add(&event("a", Kind::ScenarioResults(ScenarioResults { results })));
@@ -148,9 +152,9 @@ mod tests {
     #[test]
     fn several_jobs_are_counted() {
         let mut board = Board::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
-        board.add(&event("a", Kind::Started(Started::default())));
-        let finished = Finished { state: JobState::Succeeded.into(), ..Finished::default() };
+        board.add(&event("a", Kind::Started(JobStarted::default())));
+        let finished = JobFinished { state: JobState::Succeeded.into(), ..JobFinished::default() };
         board.add(&event("b", Kind::Finished(finished)));
-        assert_eq!(board.line(Duration::ZERO), "1 queued  1 running  1 ended  0:00");
+        assert_eq!(board.line(Duration::ZERO), "1 queued  1 running  1 finished  0:00");
     }
 }

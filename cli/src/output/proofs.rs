@@ -1,26 +1,27 @@
-//! Why there is no solution, or none that is best, for people and as JSON; and in JSON the
-//! basis.
+//! Proofs that a model has no solution (infeasible) or no optimum (unbounded), as text and as
+//! JSON. The JSON also has the report on the start, and the basis.
 
 use serde_json::{Map, Value, json};
 use solvemesh_client::v1::{BoundSide, SolveResult, SubsetBound};
 
 use crate::{args::start_solution, output::text::number};
 
-/// What is known of it, as facts in a line each.
+/// Summaries of the proofs, as names and values.
 pub(crate) fn facts(result: &SolveResult) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(proof) = &result.infeasibility_proof {
         let of = match (proof.multipliers.len(), proof.verified) {
-            (0, false) => "none, that is the solver's word alone".to_owned(),
-            (0, true) => "plain to see, verified".to_owned(),
+            (0, false) => "none: the solver's claim is not proven".to_owned(),
+            // Bounds contradict each other without multipliers, as in 3 <= x <= 2.
+            (0, true) => "trivial, verified".to_owned(),
             (count, verified) => format!("of {count} constraints, {}", checked(verified)),
         };
         facts.push(("proof", of));
     }
     if let Some(subset) = &result.infeasible_subset {
         let count = subset.constraints.len() + subset.variables.len();
-        let least = if subset.irreducible { "irreducible" } else { "perhaps not the least" };
-        facts.push(("subset", format!("{count} bounds, {least}, {}", checked(subset.verified))));
+        let minimal = if subset.irreducible { "irreducible" } else { "maybe not irreducible" };
+        facts.push(("subset", format!("{count} bounds, {minimal}, {}", checked(subset.verified))));
     }
     if let Some(ray) = &result.unbounded_ray {
         let count = ray.values.len();
@@ -33,18 +34,18 @@ fn checked(verified: bool) -> &'static str {
     if verified { "verified" } else { "not verified" }
 }
 
-/// The bounds that contradict each other, one a line.
+/// The conflicting bounds of an infeasible subset, one per line.
 pub(crate) fn lines(result: &SolveResult) -> Vec<String> {
     let Some(subset) = &result.infeasible_subset else { return Vec::new() };
     let line = |what: &str, of: &SubsetBound| {
         let relation = if of.side() == BoundSide::Upper { "<=" } else { ">=" };
-        format!("{what} {} {relation} {}", of.name, number(of.bound))
+        format!("{what} {} {relation} {}", of.name, number(of.bound()))
     };
     let constraints = subset.constraints.iter().map(|of| line("constraint", of));
     constraints.chain(subset.variables.iter().map(|of| line("variable", of))).collect()
 }
 
-/// The keys of the JSON object that only such results have.
+/// The JSON keys that only some results have, with their values.
 pub(crate) fn keys(result: &SolveResult) -> Vec<(&'static str, Value)> {
     let mut keys = Vec::new();
     if let Some(proof) = &result.infeasibility_proof {
@@ -68,7 +69,7 @@ pub(crate) fn keys(result: &SolveResult) -> Vec<(&'static str, Value)> {
         let ray = json!({"steps": steps, "rate": ray.rate, "verified": ray.verified});
         keys.push(("unboundedRay", ray));
     }
-    if let Some(start) = &result.start {
+    if let Some(start) = &result.start_report {
         let status = start.status().as_str_name();
         let status = status.trim_start_matches("START_STATUS_");
         let (detail, objective) = (&start.detail, start.objective);
@@ -117,8 +118,8 @@ mod tests {
                 verified: true,
             }),
             infeasible_subset: Some(InfeasibleSubset {
-                constraints: vec![bound("demand", BoundSide::Lower, 3.0)],
-                variables: vec![bound("x", BoundSide::Upper, 2.0)],
+                constraints: vec![bound("demand", BoundSide::Lower, Some(3.0))],
+                variables: vec![bound("x", BoundSide::Upper, Some(2.0))],
                 irreducible: true,
                 verified: true,
             }),
@@ -127,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_subset_is_told_bound_by_bound() {
+    fn a_subset_is_listed_bound_by_bound() {
         let facts: Vec<_> = facts(&infeasible()).into_iter().map(|(_, fact)| fact).collect();
         assert_eq!(facts, ["of 1 constraints, verified", "2 bounds, irreducible, verified"]);
         assert_eq!(lines(&infeasible()), ["constraint demand >= 3", "variable x <= 2"]);
     }
 
     #[test]
-    fn json_has_keys_for_what_there_is() {
+    fn json_has_keys_only_for_proofs_that_exist() {
         let keys_of =
             |result: &SolveResult| keys(result).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         assert_eq!(keys_of(&infeasible()), ["infeasibilityProof", "infeasibleSubset"]);

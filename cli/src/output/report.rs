@@ -8,7 +8,8 @@ use crate::{
     output::{json, table, terminal::Screen, text::printable},
 };
 
-/// Tells how a job ended: data on standard output, warnings on standard error.
+/// Prints the outcome of a job to standard output and its warnings to standard error. Returns
+/// the exit code for it.
 pub(crate) fn report(outcome: &Outcome, args: ReportArgs, screen: &mut Screen) -> io::Result<Exit> {
     if let Some(termination) = outcome.termination() {
         warn(&termination.warnings, screen);
@@ -23,7 +24,7 @@ pub(crate) fn report(outcome: &Outcome, args: ReportArgs, screen: &mut Screen) -
     Ok(Exit::of_outcome(outcome))
 }
 
-/// Tells warnings.
+/// Prints warnings to standard error.
 pub(crate) fn warn(warnings: &[String], screen: &mut Screen) {
     for warning in warnings {
         screen.say(&format!("warning: {}", printable(warning)));

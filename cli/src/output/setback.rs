@@ -1,4 +1,4 @@
-//! What is said while the mesh does not answer.
+//! Messages for retries, while the mesh does not respond.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use solvemesh_client::Rejection;
 
 use crate::output::{terminal::Screen, text::printable};
 
-/// Tells, on standard error, that a call failed and is tried again.
+/// Reports on standard error that a call failed and is retried for `patience`.
 pub(crate) fn tell_setback(cause: &Rejection, patience: Duration) {
     Screen::aside(&unanswered(cause, patience));
 }
 
-/// The mesh did not answer.
+/// The message for a call or a new stream that failed.
 pub(crate) fn unanswered(cause: &Rejection, patience: Duration) -> String {
-    trying_again("the mesh does not answer", cause, patience)
+    retrying("the mesh does not respond", cause, patience)
 }
 
-/// The stream of events, which was there, is lost.
+/// The message for an open event stream that broke.
 pub(crate) fn lost(cause: &Rejection, patience: Duration) -> String {
-    trying_again("the stream of events is lost", cause, patience)
+    retrying("event stream lost", cause, patience)
 }
 
-fn trying_again(what: &str, cause: &Rejection, patience: Duration) -> String {
+fn retrying(what: &str, cause: &Rejection, patience: Duration) -> String {
     let (cause, seconds) = (cause.to_string(), patience.as_secs_f64().ceil());
-    format!("{what} ({}); trying again for {seconds} s", printable(&cause))
+    format!("{what} ({}); retrying for {seconds} s", printable(&cause))
 }

@@ -1,4 +1,4 @@
-//! What the answers of a sweep add up to, for people and as JSON.
+//! The summary of a sweep, as text and as JSON.
 
 use serde_json::{Map, Value, json};
 use solvemesh_client::v1::{ScenarioExtreme, SweepSummary};
@@ -8,16 +8,17 @@ use crate::output::{
     text::{number, printable},
 };
 
-/// How many scenarios ended in which way, on a line.
+/// Formats the number of finished scenarios and, for each termination reason, its count.
 pub(crate) fn line(summary: &SweepSummary) -> String {
-    let SweepSummary { scenarios, answered, counts, .. } = summary;
+    let SweepSummary { scenario_count, answered_count, counts, .. } = summary;
     let counts = counts
         .iter()
         .map(|it| format!("  {} {}", it.count, names::reason(it.reason()).unwrap_or("unknown")));
-    format!("{answered} of {scenarios} scenarios{}", counts.collect::<String>())
+    format!("{answered_count} of {scenario_count} scenarios{}", counts.collect::<String>())
 }
 
-/// What is known, a fact each. `parameters` tells what a scenario changes, if that is known.
+/// The summary as names and values. `parameters` formats the parameter values of a scenario, or
+/// returns `None` if they are unknown.
 pub(crate) fn facts(
     summary: &SweepSummary,
     parameters: impl Fn(i32) -> Option<String>,
@@ -28,17 +29,17 @@ pub(crate) fn facts(
         printable(&format!("scenario {index}{label}{parameters}")).into_owned()
     };
     let extreme = |of: &ScenarioExtreme| {
-        format!("{} in {}", number(of.objective), scenario(of.index, &of.label))
+        format!("{} in {}", number(of.objective()), scenario(of.index, &of.label))
     };
     let mut facts = vec![("answered", line(summary))];
     facts.extend(summary.best.as_ref().map(|best| ("best", extreme(best))));
     facts.extend(summary.worst.as_ref().map(|worst| ("worst", extreme(worst))));
-    facts.push(("iterations", summary.iterations.to_string()));
+    facts.push(("iterations", summary.iteration_count.to_string()));
     facts.extend(summary.stopped_by.map(|index| ("stopped by", scenario(index, ""))));
     facts
 }
 
-/// The value of the key `sweep`.
+/// The value of the JSON key `sweep`.
 pub(crate) fn object(summary: &SweepSummary) -> Value {
     let named = summary.counts.iter().filter_map(|it| Some((names::reason(it.reason())?, it)));
     let counts: Map<String, Value> =
@@ -50,12 +51,12 @@ pub(crate) fn object(summary: &SweepSummary) -> Value {
         })
     };
     json!({
-        "scenarios": summary.scenarios,
-        "answered": summary.answered,
+        "scenarios": summary.scenario_count,
+        "answered": summary.answered_count,
         "counts": counts,
         "best": extreme(&summary.best),
         "worst": extreme(&summary.worst),
-        "iterations": summary.iterations,
+        "iterations": summary.iteration_count,
         "stoppedBy": summary.stopped_by,
     })
 }
@@ -75,21 +76,21 @@ mod tests {
             objective,
         };
         SweepSummary {
-            scenarios: 10,
-            answered: 4,
+            scenario_count: 10,
+            answered_count: 4,
             counts: vec![
                 count(TerminationReason::Optimal, 3),
                 count(TerminationReason::Infeasible, 1),
             ],
-            best: Some(extreme(7, "high", 3600.0)),
-            worst: Some(extreme(0, "", 1200.0)),
-            iterations: 5,
+            best: Some(extreme(7, "high", Some(3600.0))),
+            worst: Some(extreme(0, "", Some(1200.0))),
+            iteration_count: 5,
             stopped_by: Some(7),
         }
     }
 
     #[test]
-    fn a_summary_tells_what_its_extremes_change() {
+    fn a_summary_has_the_parameters_of_its_extremes() {
         let parameters = |index| (index == 7).then(|| "obj:Windows=500".to_owned());
         let expected = [
             ("answered", "4 of 10 scenarios  3 OPTIMAL  1 INFEASIBLE"),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn in_json_what_is_unknown_is_null() {
+    fn unknown_values_are_null_in_json() {
         let expected = json!({
             "scenarios": 10,
             "answered": 4,

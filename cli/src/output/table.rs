@@ -5,7 +5,7 @@ use std::{
 
 use solvemesh_client::{
     Outcome,
-    v1::{Ranges, Solution, SolveResult, StartReport, StartStatus, Verification},
+    v1::{SensitivityRanges, Solution, SolveResult, StartReport, StartStatus, Verification},
 };
 
 use crate::output::{
@@ -14,8 +14,8 @@ use crate::output::{
     text::{number, percent, printable, short_number, supported, time},
 };
 
-/// Writes the end of a job for people. Variables at zero, and constraints whose activity
-/// and dual are zero, are left out unless `all`.
+/// Writes the outcome of a job as text. Variables at zero, and constraints whose activity and
+/// dual are both zero, are hidden unless `all`.
 pub(crate) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) -> io::Result<()> {
     write_facts(out, &facts(outcome))?;
     outcome.result.as_ref().map_or(Ok(()), |result| write_contradiction(out, result))?;
@@ -23,22 +23,23 @@ pub(crate) fn write_outcome(out: &mut impl Write, outcome: &Outcome, all: bool) 
     outcome.solution().map_or(Ok(()), |solution| write_solution(out, solution, violation, all))
 }
 
-/// The worst violation that the check of a solution found, that of its duals aside.
+/// The worst violation of the model that the check of the solution found, duals excluded.
 pub(crate) fn violation(result: &SolveResult) -> f64 {
-    result.verification.as_ref().map_or(0.0, |verification| verification.max_violation)
+    result.verification.as_ref().map_or(0.0, |verification| verification.max_violation())
 }
 
-/// Writes the bounds that contradict each other, with an empty line before them.
+/// Writes the conflicting bounds of an infeasible subset, with an empty line before them.
 pub(crate) fn write_contradiction(out: &mut impl Write, result: &SolveResult) -> io::Result<()> {
     let lines = proofs::lines(result);
     if lines.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nthese contradict each other")?;
+    writeln!(out, "\nconflicting bounds")?;
     lines.iter().try_for_each(|line| writeln!(out, "{}", printable(line)))
 }
 
-/// Writes the variables, then the constraints, of a solution of this violation.
+/// Writes the variables of a solution, then its constraints, then its sensitivity ranges.
+/// `violation` is the worst violation of the solution, which limits the digits that are printed.
 pub(crate) fn write_solution(
     out: &mut impl Write,
     solution: &Solution,
@@ -64,12 +65,12 @@ pub(crate) fn write_solution(
     Ok(())
 }
 
-/// Writes all ranges: an end may be anything whatever the value is.
+/// Writes all ranges: unlike values, none is hidden, since a range at zero is informative too.
 fn write_ranges<'a>(
     out: &mut impl Write,
     names: Column<'a>,
     head: &'a str,
-    ranges: &'a Ranges,
+    ranges: &'a SensitivityRanges,
 ) -> io::Result<()> {
     let columns = [
         names,
@@ -81,7 +82,7 @@ fn write_ranges<'a>(
     write_grid(out, &columns, &(0..ranges.lower.len()).collect::<Vec<_>>())
 }
 
-/// Writes one fact a line: its name, then its value.
+/// Writes one fact per line: its name, then its value, in two columns.
 pub(crate) fn write_facts(out: &mut impl Write, facts: &[(&str, String)]) -> io::Result<()> {
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     facts.iter().try_for_each(|(name, value)| writeln!(out, "{name:width$}  {}", printable(value)))
@@ -102,7 +103,7 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What is known of a solve, its solution aside.
+/// The facts of a solve, without its solution.
 pub(crate) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(termination) = &result.termination {
@@ -112,14 +113,14 @@ pub(crate) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> 
         facts.extend(limit.map(|limit| ("limit", limit.to_owned())));
         let violation = violation(result);
         facts.extend(termination.objective.map(|x| ("objective", supported(x, violation))));
-        facts.extend(termination.bound.map(|x| ("bound", supported(x, violation))));
-        facts.extend(termination.gap.map(|x| ("gap", percent(x))));
+        facts.extend(termination.objective_bound.map(|x| ("bound", supported(x, violation))));
+        facts.extend(termination.relative_gap.map(|x| ("gap", percent(x))));
         facts.extend(termination.warnings.iter().map(|warning| ("warning", warning.clone())));
     }
-    let violation = |v: &Verification| ("violation", short_number(v.max_violation));
+    let violation = |v: &Verification| ("violation", short_number(v.max_violation()));
     facts.extend(result.verification.as_ref().map(violation));
     facts.extend(proofs::facts(result));
-    facts.extend(result.start.as_ref().map(|start| ("start", begun(start))));
+    facts.extend(result.start_report.as_ref().map(|start| ("start", start_text(start))));
     facts.extend(names::solver(result.solver()).map(|name| ("solver", solver(name, result))));
     let statistics = result.statistics.as_ref();
     let solve_time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
@@ -127,8 +128,8 @@ pub(crate) fn result_facts(result: &SolveResult) -> Vec<(&'static str, String)> 
     facts
 }
 
-/// What became of a start.
-fn begun(start: &StartReport) -> String {
+/// Formats how the starting point of a solve was used.
+fn start_text(start: &StartReport) -> String {
     let status = match start.status() {
         StartStatus::Unspecified => "unknown",
         StartStatus::Used => "used",
@@ -146,7 +147,7 @@ fn begun(start: &StartReport) -> String {
     text
 }
 
-/// The solver's name and version; most versions name their solver themselves.
+/// The name and version of the solver. Most version strings begin with the name already.
 fn solver(name: &str, result: &SolveResult) -> String {
     let version = &result.solver_version;
     if version.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()) {
@@ -194,16 +195,16 @@ fn write_constraints(
     write_hidden(out, "constraint", count - shown.len())
 }
 
-/// Tells how many rows were left out.
+/// Writes the number of hidden rows, if any.
 fn write_hidden(out: &mut impl Write, what: &str, hidden: usize) -> io::Result<()> {
     match hidden {
         0 => Ok(()),
-        1 => writeln!(out, "(1 {what} at 0 is left out; --all shows it)"),
-        _ => writeln!(out, "({hidden} {what}s at 0 are left out; --all shows them)"),
+        1 => writeln!(out, "(1 {what} at 0 is hidden; use --all to show it)"),
+        _ => writeln!(out, "({hidden} {what}s at 0 are hidden; use --all to show them)"),
     }
 }
 
-/// The rows to show: those that are not zero in every column, or all.
+/// The indices of the rows to show: all, or those that are not zero in every column.
 fn rows(count: usize, all: bool, columns: &[&[f64]]) -> Vec<usize> {
     let is_zero = |row| columns.iter().all(|column| column.get(row).is_none_or(|&x| x == 0.0));
     (0..count).filter(|&row| all || !is_zero(row)).collect()
@@ -220,12 +221,12 @@ impl<'a> Column<'a> {
     fn names(head: &'a str, names: &'a [String]) -> Self {
         let cell = move |row| match name(names, row) {
             Cow::Borrowed(name) => printable(name),
-            made => made,
+            owned => owned,
         };
         Self { head, cell: Box::new(cell), numeric: false }
     }
 
-    /// Numbers that are exact up to a violation.
+    /// A column of numbers, rounded to the digits that `violation` supports.
     fn numbers(head: &'a str, numbers: &'a [f64], violation: f64) -> Self {
         let cell = move |row: usize| {
             numbers.get(row).map(|&x| supported(x, violation)).unwrap_or_default().into()
@@ -233,15 +234,14 @@ impl<'a> Column<'a> {
         Self { head, cell: Box::new(cell), numeric: true }
     }
 
-    /// A column of texts that are made row by row.
+    /// A column of texts that are built row by row.
     pub(crate) fn texts(head: &'a str, cell: impl Fn(usize) -> String + 'a) -> Self {
         let cell = move |row| printable(&cell(row)).into_owned().into();
         Self { head, cell: Box::new(cell), numeric: false }
     }
 }
 
-/// Writes a table with an empty line before it, and nothing where there are no rows.
-/// Cells are made twice rather than kept, because tables can be long.
+/// Writes a table with an empty line before it, or nothing if there are no rows.
 fn write_grid(out: &mut impl Write, columns: &[Column<'_>], rows: &[usize]) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -250,7 +250,8 @@ fn write_grid(out: &mut impl Write, columns: &[Column<'_>], rows: &[usize]) -> i
     write_columns(out, columns, rows)
 }
 
-/// Writes a table: a head, and these rows.
+/// Writes a table: a header and these rows. Each cell is formatted twice, for the width of its
+/// column and for the output, because buffering the cells of a long table takes much memory.
 pub(crate) fn write_columns(
     out: &mut impl Write,
     columns: &[Column<'_>],
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_left_out_and_counted() {
+    fn zeros_are_hidden_and_counted() {
         let expected = [
             "job        j",
             "state      SUCCEEDED",
@@ -338,29 +339,29 @@ mod tests {
             "variable  value  reduced cost",
             "Doors         2             0",
             "Windows       6             0",
-            "(1 variable at 0 is left out; --all shows it)",
+            "(1 variable at 0 is hidden; use --all to show it)",
             "",
             "constraint  activity  dual",
             "plant 1            2     0",
             "plant 3           18   100",
-            "(1 constraint at 0 is left out; --all shows it)",
+            "(1 constraint at 0 is hidden; use --all to show it)",
         ];
         assert_eq!(lines(&wyndor(), false), expected);
     }
 
     #[test]
-    fn all_shows_zeros_too() {
+    fn all_shows_zeros() {
         let lines = lines(&wyndor(), true);
         assert!(lines.contains(&"Gates         0         -12.5".to_owned()));
         assert!(lines.contains(&"gates              0     0".to_owned()));
-        assert!(!lines.iter().any(|line| line.contains("left out")));
+        assert!(!lines.iter().any(|line| line.contains("hidden")));
     }
 
     #[test]
     fn ranges_have_tables_of_their_own() {
         let mut outcome = wyndor();
         let solution = outcome.result.as_mut().unwrap().solution.as_mut().unwrap();
-        solution.cost_ranges = Some(Ranges {
+        solution.cost_ranges = Some(SensitivityRanges {
             lower: vec![0.0, 200.0, f64::NEG_INFINITY],
             upper: vec![750.0, f64::INFINITY, 12.5],
             objective_at_lower: vec![3000.0, 1800.0, 3600.0],
@@ -386,10 +387,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_solve_is_short() {
+    fn facts_of_a_solve_are_rounded() {
         let termination = Termination {
             objective: Some(0.1 + 0.2),
-            gap: Some(0.001_234_5),
+            relative_gap: Some(0.001_234_5),
             ..Termination::default()
         };
         let solve_time = prost_types::Duration { seconds: 0, nanos: 12_345_678 };
@@ -417,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_without_a_table() {
+    fn a_failed_job_has_no_table() {
         let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
         let expected = ["job      j", "state    FAILED", "failure  SOLVER_CRASHED: signal 11"];
         assert_eq!(lines(&outcome(None, Some(failure)), false), expected);

@@ -1,6 +1,6 @@
 use std::io::{self, IsTerminal, Write};
 
-use solvemesh_client::v1::{Event, event::Kind};
+use solvemesh_client::v1::{JobEvent, job_event::Kind};
 
 use crate::{
     args::output::LiveArgs,
@@ -10,97 +10,104 @@ use crate::{
     },
 };
 
-/// What is told on the way.
+/// The terminal output of a command while it waits: a progress line or events, and messages.
 #[derive(Debug)]
 pub(crate) struct Screen {
-    telling: Telling,
+    events: EventOutput,
     live: LiveArgs,
-    /// Whether a line of progress stands where the cursor is.
+    /// Whether the cursor is on a progress line, which must be erased before other output.
     drawn: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Telling {
-    Nothing,
-    Progress,
-    EventsOnStderr,
-    EventsOnStdout,
+enum EventOutput {
+    None,
+    ProgressLine,
+    Stderr,
+    Stdout,
 }
 
 impl Screen {
-    /// Every event if `verbose`; else a line of progress if there is a terminal.
+    /// Prints every event to standard error if `verbose`, else draws a progress line if standard
+    /// error is a terminal.
     pub(crate) fn new(verbose: bool) -> Self {
-        let telling = match (verbose, io::stderr().is_terminal()) {
-            (true, _) => Telling::EventsOnStderr,
-            (false, true) => Telling::Progress,
-            (false, false) => Telling::Nothing,
+        let events = match (verbose, io::stderr().is_terminal()) {
+            (true, _) => EventOutput::Stderr,
+            (false, true) => EventOutput::ProgressLine,
+            (false, false) => EventOutput::None,
         };
-        Self { telling, live: LiveArgs::default(), drawn: false }
+        Self { events, live: LiveArgs::default(), drawn: false }
     }
 
-    /// Every event, as data.
+    /// Prints every event to standard output.
     pub(crate) fn of_data() -> Self {
-        Self { telling: Telling::EventsOnStdout, live: LiveArgs::default(), drawn: false }
+        Self { events: EventOutput::Stdout, live: LiveArgs::default(), drawn: false }
     }
 
-    /// Tells incumbents and the solver's log too.
+    /// Prints incumbents and the solver's log as well, if these flags ask for them.
     pub(crate) fn telling(self, live: LiveArgs) -> Self {
         Self { live, ..self }
     }
 
-    /// Whether incumbents are told.
+    /// Whether incumbents are printed; if not, the watch need not receive them.
     pub(crate) fn shows_incumbents(&self) -> bool {
-        self.live.incumbents || self.tells_events()
+        self.live.incumbents || self.prints_events()
     }
 
-    /// Whether the solver's log is told.
+    /// Whether the solver's log is printed; if not, the watch need not receive it.
     pub(crate) fn shows_log(&self) -> bool {
         self.live.log
     }
 
-    fn tells_events(&self) -> bool {
-        matches!(self.telling, Telling::EventsOnStderr | Telling::EventsOnStdout)
+    fn prints_events(&self) -> bool {
+        matches!(self.events, EventOutput::Stderr | EventOutput::Stdout)
     }
 
-    /// Tells an event, where events are told.
-    pub(crate) fn event(&mut self, event: &Event) -> io::Result<()> {
+    /// Prints an event, if this output prints events of its kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing to standard output; errors of standard error are ignored.
+    pub(crate) fn event(&mut self, event: &JobEvent) -> io::Result<()> {
         match &event.kind {
             Some(Kind::Log(log)) if self.live.log => {
                 log.lines.iter().for_each(|line| self.say(&printable(line)));
-                if log.omitted > 0 {
-                    self.say(&format!("({} more lines of the log are left out)", log.omitted));
+                if log.omitted_count > 0 {
+                    self.say(&format!("({} more log lines omitted)", log.omitted_count));
                 }
                 return Ok(());
             }
-            Some(kind @ Kind::Incumbent(_)) if self.live.incumbents && !self.tells_events() => {
+            Some(kind @ Kind::Incumbent(_)) if self.live.incumbents && !self.prints_events() => {
                 self.say(&printable(&what(kind)));
                 return Ok(());
             }
             _ => {}
         }
-        match self.telling {
-            Telling::Nothing | Telling::Progress => Ok(()),
-            Telling::EventsOnStderr => {
-                // A solve goes on though nobody listens to how it goes.
+        match self.events {
+            EventOutput::None | EventOutput::ProgressLine => Ok(()),
+            EventOutput::Stderr => {
+                // A closed standard error does not end the command.
                 let _ = writeln!(io::stderr(), "{}", line(event));
                 Ok(())
             }
-            Telling::EventsOnStdout => writeln!(io::stdout(), "{}", line(event)),
+            EventOutput::Stdout => writeln!(io::stdout(), "{}", line(event)),
         }
     }
 
-    /// Whether there is a line of progress to be drawn now and then.
+    /// Whether a progress line is drawn.
     pub(crate) fn shows_progress(&self) -> bool {
-        self.telling == Telling::Progress
+        self.events == EventOutput::ProgressLine
     }
 
-    /// Draws the line of progress, cut off at the edge of the terminal.
+    /// Draws the progress line.
     pub(crate) fn draw(&mut self, progress: &str) {
+        // `?7l` and `?7h` turn line wrapping off and on, so that a long line is cut off at the
+        // edge: of a wrapped one, `\r` and `2K` would erase only the last row.
         let _ = write!(io::stderr(), "\x1b[?7l\r\x1b[2K{progress}\x1b[?7h");
         self.drawn = true;
     }
 
-    /// Takes the line of progress away.
+    /// Erases the progress line.
     pub(crate) fn clear(&mut self) {
         if self.drawn {
             let _ = write!(io::stderr(), "\r\x1b[2K");
@@ -108,7 +115,7 @@ impl Screen {
         }
     }
 
-    /// Says something to whoever sits before the terminal.
+    /// Prints a message to standard error.
     pub(crate) fn say(&mut self, text: &str) {
         self.clear();
         for line in text.lines() {
@@ -116,15 +123,15 @@ impl Screen {
         }
     }
 
-    /// Says something while another screen may have drawn its line of progress.
+    /// Prints a message where the screen that may have drawn a progress line is out of reach.
     pub(crate) fn aside(text: &str) {
         let drawn = io::stderr().is_terminal();
-        Self { telling: Telling::Nothing, live: LiveArgs::default(), drawn }.say(text);
+        Self { events: EventOutput::None, live: LiveArgs::default(), drawn }.say(text);
     }
 
-    /// Says something that scripts do without.
+    /// Prints a message for people; nothing if there is no terminal and no `--verbose`.
     pub(crate) fn hint(&mut self, text: &str) {
-        if matches!(self.telling, Telling::Progress | Telling::EventsOnStderr) {
+        if matches!(self.events, EventOutput::ProgressLine | EventOutput::Stderr) {
             self.say(text);
         }
     }

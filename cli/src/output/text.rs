@@ -1,57 +1,59 @@
-//! Numbers and foreign text, as people read them on a terminal.
+//! Formats numbers and untrusted text for a terminal.
 
 use std::borrow::Cow;
 
 use prost_types::Timestamp;
 
-/// The most digits of a number: what is behind them is rounding.
-const DIGITS: usize = 12;
+/// Maximum number of significant digits. Further digits of an `f64` are mostly rounding errors.
+const MAX_DIGITS: usize = 12;
 
-/// The fewest digits of a number whose accuracy is known.
-const FEWEST_DIGITS: usize = 6;
+/// Minimum number of significant digits for a number whose accuracy is known.
+const MIN_DIGITS: usize = 6;
 
-/// A number with up to twelve digits, which leaves rounding errors out.
+/// Formats a number with up to twelve significant digits, which hides rounding errors.
 pub(crate) fn number(x: f64) -> String {
-    significant(x, DIGITS)
+    significant(x, MAX_DIGITS)
 }
 
-/// A number of a solution that was found to violate something by `violation`, absolute, with
-/// the digits that this supports and one more, six at least: 3359.99999987 where 1e-6 is
-/// violated is 3360, where nothing is it stays.
+/// Formats a number of a solution whose worst absolute violation is `violation`, with the digits
+/// that this supports plus one, at least six: 3359.99999987 is 3360 at a violation of 1e-6, and
+/// stays at a violation of 0.
 pub(crate) fn supported(x: f64, violation: f64) -> String {
     if x == 0.0 || violation <= 0.0 || !x.is_finite() || !violation.is_finite() {
         return number(x);
     }
     let digits = x.abs().log10().floor() - violation.log10().floor() + 1.0;
-    significant(x, (digits.max(FEWEST_DIGITS as f64) as usize).min(DIGITS))
+    significant(x, (digits.max(MIN_DIGITS as f64) as usize).min(MAX_DIGITS))
 }
 
-/// A number with six digits.
+/// Formats a number with up to six significant digits.
 pub(crate) fn short_number(x: f64) -> String {
     significant(x, 6)
 }
 
-/// A ratio as a percentage, with three digits.
+/// Formats a ratio as a percentage, with three significant digits.
 pub(crate) fn percent(ratio: f64) -> String {
     format!("{}%", significant(ratio * 100.0, 3))
 }
 
-/// A time in seconds, with three digits, or as many as whole seconds take.
+/// Formats a time in seconds, as [`brief`] formats numbers.
 pub(crate) fn time(seconds: f64) -> String {
     brief(seconds) + " s"
 }
 
-/// A number, not negative, with three digits, or as many as whole ones take.
+/// Formats a number that is not negative with three significant digits, or, from 100 on, as an
+/// integer.
 pub(crate) fn brief(x: f64) -> String {
     if x < 100.0 { significant(x, 3) } else { format!("{x:.0}") }
 }
 
-/// A moment in UTC, to the second.
+/// Formats a point in time in UTC, to the second.
 pub(crate) fn to_the_second(moment: &Timestamp) -> String {
     Timestamp { nanos: 0, ..*moment }.to_string()
 }
 
-/// A number rounded to so many digits, with an exponent where it would be long without.
+/// Formats a number with this many significant digits at most, in scientific notation if it
+/// would be long otherwise.
 fn significant(x: f64, digits: usize) -> String {
     let x = format!("{x:.*e}", digits - 1).parse().unwrap_or(x);
     let size = x.abs();
@@ -64,13 +66,15 @@ fn significant(x: f64, digits: usize) -> String {
     }
 }
 
-/// Whether a character would move the cursor, break the line or turn the text around.
+/// Whether a character would move the cursor, break the line or reverse the direction of text
+/// (Unicode's bidirectional controls).
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text without what would move the cursor.
+/// Escapes harmful characters. Names and messages come from model files and other machines, and
+/// could otherwise send control sequences to the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return text.into();
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_errors_are_left_out() {
+    fn rounding_errors_are_hidden() {
         assert_eq!(number(0.1 + 0.2), "0.3");
         assert_eq!(number(1100.0 * 1.1), "1210");
         assert_eq!(number(1.0 / 3.0), "0.333333333333");
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_not_obeyed() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("Doors"), "Doors");
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("Türen"), "Türen");

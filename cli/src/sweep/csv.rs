@@ -1,30 +1,30 @@
-//! Comma-separated values, as RFC 4180 has them. The reader is strict, and tells the place
-//! of each cell; that is why it is our own.
+//! Reads and writes CSV (RFC 4180). Written by hand because errors in values need the line and
+//! column of each cell, and because the reader is strict about quotes.
 
 use std::io::{self, Write};
 
-/// A record: its line, from 1, and its cells.
+/// A record: the number of its first line, from 1, and its cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) line: usize,
     pub(super) cells: Vec<Cell>,
 }
 
-/// A cell: the column where it begins, in characters from 1, and its text.
+/// A cell: the column where it starts, in characters from 1, and its text without quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cell {
     pub(super) column: usize,
     pub(super) text: String,
 }
 
-/// The records of a text. Empty lines are left out.
+/// An iterator over the records of a text. Skips empty lines; ends at the end of the text.
 pub(super) struct Records<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     line: usize,
     column: usize,
 }
 
-/// The records of a text, which may begin with a byte order mark.
+/// Reads the records of a text, which may begin with a byte order mark.
 pub(super) fn records(text: &str) -> Records<'_> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Records { rest: text.chars().peekable(), line: 1, column: 1 }
@@ -34,7 +34,7 @@ impl Iterator for Records<'_> {
     type Item = Result<Record, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ends_line() {}
+        while self.take_line_end() {}
         self.rest.peek()?;
         Some(self.record())
     }
@@ -47,10 +47,10 @@ impl Records<'_> {
             record.cells.push(self.cell()?);
             if self.rest.peek() == Some(&',') {
                 self.step();
-            } else if self.rest.peek().is_none() || self.ends_line() {
+            } else if self.rest.peek().is_none() || self.take_line_end() {
                 return Ok(record);
             } else {
-                return Err(self.wrong("a quoted cell goes on after its last `\"`"));
+                return Err(self.error("unexpected text after the closing `\"`"));
             }
         }
     }
@@ -58,10 +58,11 @@ impl Records<'_> {
     fn cell(&mut self) -> Result<Cell, String> {
         let mut cell = Cell { column: self.column, text: String::new() };
         if self.rest.peek() == Some(&'"') {
-            let begin = self.wrong("a quoted cell has no end");
+            // Reported at the opening quote: the end of the text says nothing.
+            let unterminated = self.error("unterminated quoted cell");
             self.step();
             loop {
-                match self.step().ok_or_else(|| begin.clone())? {
+                match self.step().ok_or_else(|| unterminated.clone())? {
                     '"' if self.rest.peek() == Some(&'"') => {
                         self.step();
                         cell.text.push('"');
@@ -74,7 +75,7 @@ impl Records<'_> {
         while let Some(&c) = self.rest.peek() {
             match c {
                 ',' | '\n' | '\r' => break,
-                '"' => return Err(self.wrong("a `\"` in a cell that does not begin with one")),
+                '"' => return Err(self.error("unexpected `\"` in an unquoted cell")),
                 c => cell.text.push(c),
             }
             self.step();
@@ -82,8 +83,8 @@ impl Records<'_> {
         Ok(cell)
     }
 
-    /// Takes the end of a line, if that is next.
-    fn ends_line(&mut self) -> bool {
+    /// Consumes a line end (LF, CR or CRLF), if one is next. Returns whether it did.
+    fn take_line_end(&mut self) -> bool {
         let ends = matches!(self.rest.peek(), Some('\n' | '\r'));
         if ends && self.step() == Some('\r') && self.rest.peek() == Some(&'\n') {
             self.step();
@@ -91,6 +92,7 @@ impl Records<'_> {
         ends
     }
 
+    /// Consumes a character and advances the line and column. CRLF counts as one line end.
     fn step(&mut self) -> Option<char> {
         let c = self.rest.next()?;
         let is_end = c == '\n' || c == '\r' && self.rest.peek() != Some(&'\n');
@@ -99,12 +101,13 @@ impl Records<'_> {
         Some(c)
     }
 
-    fn wrong(&self, what: &str) -> String {
-        format!("line {}, column {}: {what}", self.line, self.column)
+    /// An error message with the current line and column.
+    fn error(&self, message: &str) -> String {
+        format!("line {}, column {}: {message}", self.line, self.column)
     }
 }
 
-/// Writes a record, with quotes where a cell needs them.
+/// Writes a record. Cells are quoted only where they must be.
 pub(super) fn write_record<'a>(
     out: &mut impl Write,
     cells: impl IntoIterator<Item = &'a str>,
@@ -133,12 +136,12 @@ mod tests {
         records(text).map(|record| texts(record.unwrap())).collect()
     }
 
-    fn fault(text: &str) -> String {
+    fn error(text: &str) -> String {
         records(text).find_map(Result::err).unwrap()
     }
 
     #[test]
-    fn cells_may_be_quoted_and_lines_end_as_they_like() {
+    fn cells_may_be_quoted_and_lines_may_end_in_lf_or_crlf() {
         let text = "\u{feff}a,\"b,\"\"c\"\"\"\r\n\n,2\n\"x\ny\",3";
         let expected = [vec!["a", "b,\"c\""], vec!["", "2"], vec!["x\ny", "3"]];
         assert_eq!(cells(text), expected);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn records_and_cells_know_their_places() {
+    fn records_and_cells_have_their_positions() {
         let records: Vec<_> = records("ä,\"b\"\r\n\r\nc,d\n").map(Result::unwrap).collect();
         let places: Vec<_> = records
             .iter()
@@ -156,18 +159,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_half_quoted_is_told_with_its_place() {
-        assert_eq!(
-            fault("a,b\n1,2\"\n"),
-            "line 2, column 4: a `\"` in a cell that does not begin with one"
-        );
-        assert_eq!(fault("a\n\"1\n2"), "line 2, column 1: a quoted cell has no end");
-        assert_eq!(fault("\"a\"b"), "line 1, column 4: a quoted cell goes on after its last `\"`");
+    fn quoting_errors_have_line_and_column() {
+        assert_eq!(error("a,b\n1,2\"\n"), "line 2, column 4: unexpected `\"` in an unquoted cell");
+        assert_eq!(error("a\n\"1\n2"), "line 2, column 1: unterminated quoted cell");
+        assert_eq!(error("\"a\"b"), "line 1, column 4: unexpected text after the closing `\"`");
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn written_records_are_read_back(
             table in prop::collection::vec(prop::collection::vec("[a-z,\"\\n\\r é]{1,6}", 1..5), 0..8),
         ) {
             let mut out = Vec::new();

@@ -1,5 +1,5 @@
-//! `sweep`: one model, many scenarios. What is asked for (`spec`, `csv`, `plan`), and how the
-//! answers are told (`rows`, `plot`).
+//! The subcommand `sweep`: solves one model for many scenarios. `spec`, `csv` and `plan` parse
+//! the scenarios; `rows` and `plot` print the results.
 
 mod csv;
 mod plan;
@@ -37,8 +37,8 @@ use spec::Axis;
 
 pub(super) use rows::{Format, Rows};
 
-/// How wide a plot is where there is no terminal.
-const WIDTH: usize = 80;
+/// The width of a plot, in characters, if standard output is not a terminal.
+const DEFAULT_WIDTH: usize = 80;
 
 /// Arguments of `sweep`.
 #[derive(Args, Debug)]
@@ -46,10 +46,14 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     submission: SubmissionArgs,
 
-    /// What changes, and its values: PARAMETER=FROM..TO/POINTS or PARAMETER=VALUE,VALUE,…,
-    /// where PARAMETER is obj:VAR, offset, lower:VAR, upper:VAR, fix:VAR, rhs:ROW,
-    /// row-lower:ROW, row-upper:ROW or coef:ROW,VAR. If repeated, all combinations, the last
-    /// one fastest (in the environment: one a line)
+    /// Vary a parameter of the model, as in obj:Windows=100..1000/10; may be repeated
+    ///
+    /// SPEC is PARAMETER=FROM..TO/POINTS, for this number of evenly spaced values, or
+    /// PARAMETER=VALUE,VALUE,… PARAMETER is one of obj:VAR, offset, lower:VAR, upper:VAR, fix:VAR,
+    /// rhs:ROW, row-lower:ROW, row-upper:ROW and coef:ROW,VAR.
+    ///
+    /// If repeated, the scenarios are all combinations, in which the last parameter changes
+    /// fastest. In the environment variable, write one SPEC per line.
     #[arg(
         long,
         env = "SOLVEMESH_VARY",
@@ -59,32 +63,38 @@ pub(crate) struct SweepArgs {
     )]
     vary: Vec<Axis>,
 
-    /// The scenarios one by one, in place of --vary: a CSV file with a column for each
-    /// PARAMETER, and one for labels, `label`, if there are some; - reads standard input
+    /// Read the scenarios from a CSV file, or - for standard input, instead of using --vary
+    ///
+    /// The header names a PARAMETER (see --vary) for each column; every further line is a
+    /// scenario. The optional column `label` holds the labels of the scenarios.
     #[arg(long, env = "SOLVEMESH_SCENARIOS", value_name = "FILE")]
     scenarios: Option<PathBuf>,
 
-    /// Tell the value of this variable; may be repeated (in the environment: one a line)
+    /// Report the value of this variable in each scenario; may be repeated
+    ///
+    /// In the environment variable, write one name per line.
     #[arg(long, env = "SOLVEMESH_VALUES", value_name = "NAME", value_delimiter = '\n')]
     values: Vec<String>,
 
-    /// Tell the values of all variables, by their numbers in the model, from 0
+    /// Report the values of all variables, named by their indices in the model, from #0
     #[arg(long, env = "SOLVEMESH_ALL_VALUES", value_parser = BoolishValueParser::new())]
     all_values: bool,
 
-    /// Tell the dual of this constraint; may be repeated (in the environment: one a line)
+    /// Report the dual of this constraint in each scenario (LPs); may be repeated
+    ///
+    /// In the environment variable, write one name per line.
     #[arg(long, env = "SOLVEMESH_DUALS", value_name = "NAME", value_delimiter = '\n')]
     duals: Vec<String>,
 
-    /// Tell the duals of all constraints, by their numbers in the model, from 0
+    /// Report the duals of all constraints, named by their indices in the model, from #0 (LPs)
     #[arg(long, env = "SOLVEMESH_ALL_DUALS", value_parser = BoolishValueParser::new())]
     all_duals: bool,
 
-    /// End at the first scenario that has a solution
+    /// Stop at the first scenario that has a solution
     #[arg(long, env = "SOLVEMESH_STOP_ON_FIRST", value_parser = BoolishValueParser::new())]
     stop_on_first: bool,
 
-    /// End at the first scenario whose objective is at least as good as this
+    /// Stop at the first scenario with an objective at least this good
     #[arg(
         long,
         env = "SOLVEMESH_STOP_AT",
@@ -93,31 +103,34 @@ pub(crate) struct SweepArgs {
     )]
     stop_at: Option<f64>,
 
-    /// Print comma-separated values with a header
+    /// Print results as CSV, with a header
     #[arg(long, env = "SOLVEMESH_CSV", value_parser = BoolishValueParser::new())]
     csv: bool,
 
-    /// Print one JSON object a scenario, on a line of its own
+    /// Print results as JSON, one object per line
     #[arg(long, env = "SOLVEMESH_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 
-    /// Write the answers to this file: as CSV if it ends in .csv, as JSON if in .json or
-    /// .jsonl, unless told otherwise
+    /// Write the results to this file instead of standard output
+    ///
+    /// The format is CSV for .csv, JSON for .json and .jsonl, and a table for other names, unless
+    /// --csv or --json is given.
     #[arg(long, env = "SOLVEMESH_OUTPUT", value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Draw the objective over the values of the last --vary, with a curve for each
-    /// combination of the others
+    /// Plot the objective over the values of the last --vary
+    ///
+    /// There is one curve for each combination of the other parameters, and at most six.
     #[arg(long, env = "SOLVEMESH_PLOT", value_parser = BoolishValueParser::new())]
     plot: bool,
 
-    /// Print every event as a line on standard error
+    /// Print every event to standard error
     #[arg(short, long, env = "SOLVEMESH_VERBOSE", value_parser = BoolishValueParser::new())]
     verbose: bool,
 }
 
-/// Submits a sweep, prints its answers as they come, and at the end, on standard error, what
-/// they add up to. The first Ctrl-C cancels it; the second leaves it alone.
+/// Submits a sweep, prints its results as they arrive and, at the end, a summary on standard
+/// error. The first Ctrl-C cancels the job; the second exits without waiting.
 pub(crate) async fn sweep(client: &Client, args: &SweepArgs) -> Result<Exit, Failure> {
     let plan = args.plan()?;
     let format = args.format()?;
@@ -128,7 +141,7 @@ pub(crate) async fn sweep(client: &Client, args: &SweepArgs) -> Result<Exit, Fai
         Some(file) => Box::new(File::create(file).map_err(|error| usage(file, &error))?),
         None => Box::new(io::stdout()),
     };
-    let mut told = Told {
+    let mut output = SweepOutput {
         out: BufWriter::new(out),
         plan: &plan,
         format,
@@ -139,16 +152,17 @@ pub(crate) async fn sweep(client: &Client, args: &SweepArgs) -> Result<Exit, Fai
     let since = Instant::now();
     let interrupt = pin!(ctrl_c());
     let screen = Screen::new(args.verbose);
-    let ended = attend(client, &args.submission, request, screen, interrupt, &mut told).await;
-    let Some((outcome, mut screen)) = ended.map_err(|failure| args.placed(failure, &plan))? else {
+    let ended = attend(client, &args.submission, request, screen, interrupt, &mut output).await;
+    let Some((outcome, mut screen)) = ended.map_err(|failure| args.explain(failure, &plan))? else {
         return Ok(Exit::Left);
     };
-    let objectives = told.objectives.take();
-    drop(told);
+    let objectives = output.objectives.take();
+    // Closes the output before the plot and the summary are printed.
+    drop(output);
     if let Some(objectives) = objectives {
         draw(&plan, &objectives, args.output.is_none())?;
     }
-    let text = told_end(&outcome, &plan, since.elapsed().as_secs_f64())?;
+    let text = summary_text(&outcome, &plan, since.elapsed().as_secs_f64())?;
     screen.say(text.trim_end());
     Ok(args.exit(&outcome))
 }
@@ -156,22 +170,20 @@ pub(crate) async fn sweep(client: &Client, args: &SweepArgs) -> Result<Exit, Fai
 impl SweepArgs {
     fn plan(&self) -> Result<Plan, Failure> {
         match (&self.scenarios, self.vary.as_slice()) {
-            (None, []) => {
-                Err(Failure::Usage("--vary or --scenarios must say what changes".to_owned()))
-            }
+            (None, []) => Err(Failure::Usage("--vary or --scenarios is required".to_owned())),
             (Some(_), [_, ..]) => {
-                Err(Failure::Usage("--vary and --scenarios exclude each other".to_owned()))
+                Err(Failure::Usage("--vary cannot be used with --scenarios".to_owned()))
             }
             (None, axes) => Plan::grid(axes.to_vec())
-                .map_err(|wrong| Failure::Usage(format!("--vary: {wrong}"))),
+                .map_err(|error| Failure::Usage(format!("--vary: {error}"))),
             (Some(file), []) => {
                 if is_stdin(file) && self.submission.reads_stdin() {
-                    let wrong = "standard input can't be both the model and the scenarios";
-                    return Err(Failure::Usage(wrong.to_owned()));
+                    let error = "standard input cannot be both the model and the scenarios";
+                    return Err(Failure::Usage(error.to_owned()));
                 }
                 let content = read(file).map_err(|error| usage(file, &error))?;
                 let text = String::from_utf8(content).map_err(|_| usage(file, &"is not UTF-8"))?;
-                Plan::table(&text).map_err(|wrong| usage(file, &printable(&wrong)))
+                Plan::table(&text).map_err(|error| usage(file, &printable(&error)))
             }
         }
     }
@@ -179,35 +191,31 @@ impl SweepArgs {
     fn format(&self) -> Result<Format, Failure> {
         let extension = self.output.as_ref().and_then(|file| file.extension()?.to_str());
         match (self.csv, self.json, extension) {
-            (true, true, _) => {
-                Err(Failure::Usage("--csv and --json exclude each other".to_owned()))
-            }
+            (true, true, _) => Err(Failure::Usage("--csv cannot be used with --json".to_owned())),
             (true, ..) | (false, false, Some("csv")) => Ok(Format::Csv),
             (_, true, _) | (false, false, Some("json" | "jsonl")) => Ok(Format::Json),
             (false, false, _) => Ok(Format::Table),
         }
     }
 
-    /// Refuses what can't be drawn before it is solved.
+    /// Rejects a plot that cannot be drawn, before anything is submitted.
     fn check_plot(&self, plan: &Plan) -> Result<(), Failure> {
         if !self.plot {
             return Ok(());
         }
-        let wrong = if (self.csv || self.json) && self.output.is_none() {
-            "--plot prints no --csv and no --json: these need --output".to_owned()
+        let error = if (self.csv || self.json) && self.output.is_none() {
+            // A plot among the data would break its format.
+            "--plot cannot be used with --csv or --json unless --output is given".to_owned()
         } else {
             match plan.curves() {
-                None => "--plot needs --vary".to_owned(),
+                None => "--plot requires --vary".to_owned(),
                 Some(curves) if curves > plot::MOST_CURVES => {
-                    format!(
-                        "--plot: {curves} curves can't be told apart: {} can",
-                        plot::MOST_CURVES
-                    )
+                    format!("--plot: {curves} curves, the maximum is {}", plot::MOST_CURVES)
                 }
                 Some(_) => return Ok(()),
             }
         };
-        Err(Failure::Usage(wrong))
+        Err(Failure::Usage(error))
     }
 
     fn sweep(&self, plan: &Plan) -> Sweep {
@@ -225,7 +233,8 @@ impl SweepArgs {
         self.stop_on_first || self.stop_at.is_some()
     }
 
-    /// A search that found nothing is like a model that has no solution.
+    /// The exit code. A sweep that should stop at the first good scenario and found none is like
+    /// a model without a solution.
     fn exit(&self, outcome: &Outcome) -> Exit {
         let found = outcome.sweep.as_ref().is_some_and(|sweep| sweep.stopped_by.is_some());
         match Exit::of_outcome(outcome) {
@@ -234,8 +243,9 @@ impl SweepArgs {
         }
     }
 
-    /// With the places of the command line in place of the request's fields.
-    fn placed(&self, failure: Failure, plan: &Plan) -> Failure {
+    /// Rewrites violations so that they name the option, or the file and line, that a field of
+    /// the request was built from.
+    fn explain(&self, failure: Failure, plan: &Plan) -> Failure {
         let Failure::Client(Error::Rejected(mut rejection)) = failure else { return failure };
         let file = self.scenarios.as_ref().map(|it| it.display().to_string()).unwrap_or_default();
         for violation in &mut rejection.violations {
@@ -259,20 +269,20 @@ impl SweepArgs {
     }
 }
 
-/// What is told while the sweep goes on.
-struct Told<'a> {
+/// Prints the results of a sweep and collects its objectives for the plot.
+struct SweepOutput<'a> {
     out: BufWriter<Box<dyn Write>>,
     plan: &'a Plan,
     format: Format,
     rows: Option<Rows<'a>>,
-    /// Those of all scenarios, where they are to be drawn.
+    /// The objectives by scenario, if there is a plot.
     objectives: Option<Vec<Option<f64>>>,
 }
 
-impl Teller for Told<'_> {
+impl Teller for SweepOutput<'_> {
     fn accepted(&mut self, job: &Job) -> io::Result<()> {
         let mut description = job.description.clone().unwrap_or_default();
-        let scenarios = &mut description.sweep.get_or_insert_default().scenarios;
+        let scenarios = &mut description.sweep.get_or_insert_default().scenario_count;
         *scenarios = i32::try_from(self.plan.count()).unwrap_or(i32::MAX);
         self.rows = Some(Rows::new(self.format, &job.job_id, &description, Some(self.plan)));
         if let Some(objectives) = &mut self.objectives {
@@ -298,10 +308,11 @@ impl Teller for Told<'_> {
     }
 }
 
-/// Draws the objectives on standard output, below rows if these are there.
+/// Draws the plot on standard output. `below` says that the rows are printed there too, so that
+/// an empty line separates the two.
 fn draw(plan: &Plan, objectives: &[Option<f64>], below: bool) -> io::Result<()> {
     let width = terminal_size::terminal_size_of(io::stdout());
-    let width = width.map_or(WIDTH, |(width, _)| width.0.into());
+    let width = width.map_or(DEFAULT_WIDTH, |(width, _)| width.0.into());
     let (x, curves) = plan.drawn(objectives);
     let mut out = BufWriter::new(io::stdout().lock());
     let lines = plot::draw(&curves, x, "objective", width);
@@ -312,8 +323,8 @@ fn draw(plan: &Plan, objectives: &[Option<f64>], below: bool) -> io::Result<()> 
     out.flush()
 }
 
-/// How it ended, and how long that took.
-fn told_end(outcome: &Outcome, plan: &Plan, seconds: f64) -> io::Result<String> {
+/// Formats the summary of a finished sweep. `seconds` is the time since its submission.
+fn summary_text(outcome: &Outcome, plan: &Plan, seconds: f64) -> io::Result<String> {
     let none = SweepSummary::default();
     let summary = outcome.sweep.as_ref().unwrap_or(&none);
     let mut facts = vec![("state", names::state(outcome.state).unwrap_or("unknown").to_owned())];
@@ -324,18 +335,19 @@ fn told_end(outcome: &Outcome, plan: &Plan, seconds: f64) -> io::Result<String> 
         let changes = plan.told(usize::try_from(index).ok()?);
         (!changes.is_empty()).then_some(changes)
     }));
-    let mut took = time(seconds);
-    if summary.answered > 0 && seconds > 0.0 {
-        took += &format!(", {} scenarios/s", brief(f64::from(summary.answered) / seconds));
+    let mut duration = time(seconds);
+    if summary.answered_count > 0 && seconds > 0.0 {
+        duration +=
+            &format!(", {} scenarios/s", brief(f64::from(summary.answered_count) / seconds));
     }
-    facts.push(("time", took));
+    facts.push(("time", duration));
     let mut text = Vec::new();
     write_facts(&mut text, &facts)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn vary(text: &str) -> Result<Axis, String> {
-    spec::axis(text).map_err(|fault| fault.told(text))
+    spec::axis(text).map_err(|error| error.told(text))
 }
 
 fn usage(file: &Path, error: &dyn std::fmt::Display) -> Failure {

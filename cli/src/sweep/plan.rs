@@ -1,61 +1,67 @@
-//! The scenarios that are asked for, and what each changes.
+//! The scenarios of a sweep, from `--vary` or a file, and the parameter values of each.
 
 use solvemesh_client::v1::{
-    GridAxis, Parameter, ScenarioGrid, ScenarioTable, sweep::Scenarios as Wire,
+    ScenarioGrid, ScenarioParameter, ScenarioTable, sweep::Scenarios as Wire,
 };
+use solvemesh_model::sweep::{grid_points, grid_value};
 
 use super::{csv, plot::Curve, spec, spec::Axis};
 use crate::output::text::number;
 
-/// More scenarios than any mesh takes.
+/// Maximum number of scenarios: far above the limit of any gateway, and small enough to be
+/// counted without overflow.
 const MAX_SCENARIOS: usize = 100_000_000;
 
 /// The scenarios of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Plan {
-    /// All combinations, the last axis fastest.
+    /// All combinations of the values of some axes; the last axis changes fastest.
     Grid(Vec<Axis>),
-    /// One by one.
+    /// A list of scenarios.
     Table(Table),
 }
 
-/// Scenarios one by one.
+/// A list of scenarios, each with its values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
-    /// What changes: as it was typed, and what it means.
-    parameters: Vec<(String, Parameter)>,
-    /// The values, scenario by scenario; nothing where it is the base's.
+    /// The parameters: as typed, and parsed.
+    parameters: Vec<(String, ScenarioParameter)>,
+    /// The values, scenario by scenario; `None` keeps the value of the base model.
     values: Vec<Option<f64>>,
-    /// None, or one each.
+    /// Empty, or one label per scenario.
     labels: Vec<String>,
-    /// The lines of the scenarios in their file.
+    /// The line of each scenario in the file, from 1.
     lines: Vec<usize>,
 }
 
 impl Plan {
-    /// A grid of these axes.
-    pub(super) fn grid(axes: Vec<Axis>) -> Result<Self, String> {
-        let count = axes.iter().try_fold(1_usize, |count, axis| {
-            count.checked_mul(points(&axis.grid)).filter(|&count| count <= MAX_SCENARIOS)
-        });
-        match count {
-            Some(_) => Ok(Self::Grid(axes)),
-            None => Err(format!("more than {MAX_SCENARIOS} scenarios, which no mesh takes")),
-        }
-    }
-
-    /// The scenarios of a table in a file, a line each, below a header of parameters; a
-    /// column `label` has their labels.
+    /// Builds a grid of these axes.
     ///
     /// # Errors
     ///
-    /// What is wrong, with line and column.
+    /// When there are too many scenarios.
+    pub(super) fn grid(axes: Vec<Axis>) -> Result<Self, String> {
+        let count = axes.iter().try_fold(1_usize, |count, axis| {
+            count.checked_mul(grid_points(&axis.grid)).filter(|&count| count <= MAX_SCENARIOS)
+        });
+        match count {
+            Some(_) => Ok(Self::Grid(axes)),
+            None => Err(format!("too many scenarios, the maximum is {MAX_SCENARIOS}")),
+        }
+    }
+
+    /// Parses a CSV file: a header of parameters, then one scenario per line. A column `label`
+    /// holds the labels of the scenarios.
+    ///
+    /// # Errors
+    ///
+    /// A message with line and column.
     pub(super) fn table(text: &str) -> Result<Self, String> {
         let mut records = csv::records(text);
         let Some(header) = records.next().transpose()? else {
             return Err("has no header".to_owned());
         };
-        let (mut parameters, mut label) = (Vec::<(String, Parameter)>::new(), None);
+        let (mut parameters, mut label) = (Vec::<(String, ScenarioParameter)>::new(), None);
         for (index, cell) in header.cells.iter().enumerate() {
             let name = cell.text.trim();
             let place = format!("line {}, column {}", header.line, cell.column);
@@ -63,26 +69,26 @@ impl Plan {
                 continue;
             }
             if name == "label" || parameters.iter().any(|(other, _)| other == name) {
-                return Err(format!("{place}: a second column `{name}`"));
+                return Err(format!("{place}: duplicate column `{name}`"));
             }
             let parameter =
-                spec::parameter(name).map_err(|fault| format!("{place}: {}", fault.wrong))?;
+                spec::parameter(name).map_err(|error| format!("{place}: {}", error.wrong))?;
             parameters.push((name.to_owned(), parameter));
         }
         if parameters.is_empty() {
-            return Err("line 1, column 1: there is no parameter but labels".to_owned());
+            return Err("line 1, column 1: there is no column with a parameter".to_owned());
         }
         let mut table = Table { parameters, ..Table::default() };
         for record in records {
             table.add(record?, header.cells.len(), label)?;
         }
         if table.lines.is_empty() {
-            return Err("has a header, and no scenario below it".to_owned());
+            return Err("has a header but no scenarios".to_owned());
         }
         Ok(Self::Table(table))
     }
 
-    /// As it is submitted.
+    /// The scenarios as protobuf messages.
     pub(super) fn to_wire(&self) -> Wire {
         match self {
             Self::Grid(axes) => {
@@ -93,15 +99,15 @@ impl Plan {
         }
     }
 
-    /// How many there are.
+    /// The number of scenarios.
     pub(super) fn count(&self) -> usize {
         match self {
-            Self::Grid(axes) => axes.iter().map(|axis| points(&axis.grid)).product(),
+            Self::Grid(axes) => axes.iter().map(|axis| grid_points(&axis.grid)).product(),
             Self::Table(table) => table.lines.len(),
         }
     }
 
-    /// The parameters, as they were typed.
+    /// The parameters, as typed.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
             Self::Grid(axes) => axes.iter().map(|axis| axis.name.as_str()).collect(),
@@ -109,15 +115,15 @@ impl Plan {
         }
     }
 
-    /// The parameters' values in a scenario; nothing where it is the base's, or where there
-    /// is no such scenario.
+    /// The values of the parameters in a scenario; `None` for the value of the base model, and if
+    /// there is no such scenario.
     pub(super) fn values(&self, scenario: usize) -> Vec<Option<f64>> {
         match self {
             Self::Grid(axes) => {
                 let known = scenario < self.count();
                 let places = places(axes, scenario);
                 let values = axes.iter().zip(places);
-                values.map(|(axis, place)| known.then(|| value(&axis.grid, place))).collect()
+                values.map(|(axis, place)| known.then(|| grid_value(&axis.grid, place))).collect()
             }
             Self::Table(table) => {
                 let width = table.parameters.len();
@@ -127,22 +133,22 @@ impl Plan {
         }
     }
 
-    /// What a scenario changes, for people.
+    /// Formats the values that a scenario changes, as `name=value` pairs.
     pub(super) fn told(&self, scenario: usize) -> String {
         let values = self.names().into_iter().zip(self.values(scenario));
-        let told = values.filter_map(|(name, x)| Some(format!("{name}={}", number(x?))));
-        told.collect::<Vec<_>>().join(" ")
+        let pairs = values.filter_map(|(name, x)| Some(format!("{name}={}", number(x?))));
+        pairs.collect::<Vec<_>>().join(" ")
     }
 
-    /// How wide the values of each parameter are, as people read them.
+    /// The width of the widest value of each parameter, in characters.
     pub(super) fn widths(&self) -> Vec<usize> {
         let width = |x: f64| number(x).chars().count();
         match self {
             Self::Grid(axes) => axes
                 .iter()
                 .map(|axis| {
-                    let places = 0..points(&axis.grid);
-                    places.map(|place| width(value(&axis.grid, place))).max().unwrap_or(0)
+                    let places = 0..grid_points(&axis.grid);
+                    places.map(|place| width(grid_value(&axis.grid, place))).max().unwrap_or(0)
                 })
                 .collect(),
             Self::Table(table) => {
@@ -156,7 +162,7 @@ impl Plan {
         }
     }
 
-    /// The labels: none, or one each.
+    /// The labels: none, or one per scenario.
     pub(super) fn labels(&self) -> &[String] {
         match self {
             Self::Grid(_) => &[],
@@ -164,34 +170,37 @@ impl Plan {
         }
     }
 
-    /// How many curves a picture of its answers has, one for each combination of all axes but
-    /// the last; `None` for a table.
+    /// The number of curves of a plot: one for each combination of all axes but the last. `None`
+    /// for a table, which cannot be plotted.
     pub(super) fn curves(&self) -> Option<usize> {
         match self {
-            Self::Grid(axes) => Some(self.count() / axes.last().map_or(1, |it| points(&it.grid))),
+            Self::Grid(axes) => {
+                Some(self.count() / axes.last().map_or(1, |it| grid_points(&it.grid)))
+            }
             Self::Table(_) => None,
         }
     }
 
-    /// The last parameter, and over it a curve for each combination of the others. The numbers
-    /// are those of all scenarios.
+    /// The name of the last parameter, and the curves over it, one for each combination of the
+    /// other parameters. `numbers` has the value to plot for each scenario.
     pub(super) fn drawn(&self, numbers: &[Option<f64>]) -> (&str, Vec<Curve>) {
         let Self::Grid(axes) = self else { return ("", Vec::new()) };
         let Some((last, others)) = axes.split_last() else { return ("", Vec::new()) };
-        let points = points(&last.grid);
+        let points = grid_points(&last.grid);
         let curve = |(index, numbers): (usize, &[Option<f64>])| {
             let given = others.iter().zip(self.values(index * points));
             let name = given.map(|(axis, x)| format!("{}={}", axis.name, number(x.unwrap_or(0.0))));
             let points = numbers.iter().enumerate();
             Curve {
                 name: name.collect::<Vec<_>>().join(" "),
-                points: points.map(|(place, &y)| (value(&last.grid, place), y)).collect(),
+                points: points.map(|(place, &y)| (grid_value(&last.grid, place), y)).collect(),
             }
         };
         (&last.name, numbers.chunks(points).enumerate().map(curve).collect())
     }
 
-    /// Where that is which a field of the request names: an option, or a place in `file`.
+    /// Maps a field of the request to the option, or the position in `file`, that it was built
+    /// from. `None` for fields of other parts of the request.
     pub(super) fn place(&self, field: &str, file: &str) -> Option<String> {
         let index = |prefix: &str| -> Option<usize> {
             field.strip_prefix(prefix)?.split_once(']')?.0.parse().ok()
@@ -216,7 +225,7 @@ impl Table {
     fn add(&mut self, r: csv::Record, width: usize, label: Option<usize>) -> Result<(), String> {
         if r.cells.len() != width {
             let (line, found) = (r.line, r.cells.len());
-            return Err(format!("line {line}: {found} of {width} cells"));
+            return Err(format!("line {line}: expected {width} cells, found {found}"));
         }
         for (index, cell) in r.cells.into_iter().enumerate() {
             if label == Some(index) {
@@ -233,7 +242,7 @@ impl Table {
         Ok(())
     }
 
-    /// Dense where every scenario has all values, sparse otherwise.
+    /// Builds the message: dense if every scenario has all values, otherwise sparse.
     fn to_wire(&self) -> ScenarioTable {
         let parameters = self.parameters.iter().map(|(_, parameter)| parameter.clone()).collect();
         let mut table =
@@ -242,17 +251,18 @@ impl Table {
         if table.values.len() == self.values.len() {
             return table;
         }
-        table.starts.push(0);
+        table.scenario_starts.push(0);
         for values in self.values.chunks(self.parameters.len()) {
             let given = (0..).zip(values).filter(|(_, value)| value.is_some());
             table.parameter_indices.extend(given.map(|(index, _)| index));
             let end = i32::try_from(table.parameter_indices.len()).unwrap_or(i32::MAX);
-            table.starts.push(end);
+            table.scenario_starts.push(end);
         }
         table
     }
 
-    /// The line and the parameter of a value that was submitted.
+    /// The line and the parameter of the value at this index of the submitted values, which lack
+    /// those of the base.
     fn at(&self, submitted: usize) -> Option<(usize, &str)> {
         let mut given = self.values.iter().enumerate().filter(|(_, value)| value.is_some());
         let (at, _) = given.nth(submitted)?;
@@ -261,40 +271,15 @@ impl Table {
     }
 }
 
-/// How many values an axis has.
-pub(super) fn points(axis: &GridAxis) -> usize {
-    if axis.values.is_empty() {
-        usize::try_from(axis.points).unwrap_or(0)
-    } else {
-        axis.values.len()
-    }
-}
-
-/// The value of an axis at a place, by the formula by which workers find it: each end is met
-/// exactly.
-fn value(axis: &GridAxis, place: usize) -> f64 {
-    if let Some(value) = axis.values.get(place) {
-        return *value;
-    }
-    let (from, to, last) = (axis.from(), axis.to(), points(axis).saturating_sub(1));
-    match place {
-        0 => from,
-        place if place >= last => to,
-        place => {
-            let share = place as f64 / last as f64;
-            from * (1.0 - share) + to * share
-        }
-    }
-}
-
-/// The place of a scenario on each axis.
+/// The index of a scenario on each axis. The last axis changes fastest, so the indices are the
+/// digits of the scenario's number in a mixed radix, computed from the last.
 fn places(axes: &[Axis], scenario: usize) -> Vec<usize> {
     let mut rest = scenario;
     let mut places: Vec<_> = axes
         .iter()
         .rev()
         .map(|axis| {
-            let points = points(&axis.grid).max(1);
+            let points = grid_points(&axis.grid).max(1);
             let place = rest % points;
             rest /= points;
             place
@@ -310,6 +295,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use solvemesh_client::v1::GridAxis;
+
     use super::*;
 
     fn grid(specs: &[&str]) -> Plan {
@@ -317,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_has_all_combinations_and_the_last_axis_is_the_fastest() {
+    fn a_grid_has_all_combinations_and_the_last_axis_changes_fastest() {
         let plan = grid(&["obj:x=1..3/3", "rhs:c=5,7"]);
         assert_eq!(plan.count(), 6);
         assert_eq!(plan.names(), ["obj:x", "rhs:c"]);
@@ -343,20 +330,20 @@ mod tests {
     }
 
     #[test]
-    fn too_many_scenarios_are_refused_before_they_are_counted_out() {
+    fn too_many_scenarios_are_rejected_without_overflow() {
         let axis = spec::axis("obj:x=1..3/2000000000").unwrap();
-        assert!(Plan::grid(vec![axis.clone()]).unwrap_err().contains("no mesh takes"));
+        assert!(Plan::grid(vec![axis.clone()]).unwrap_err().contains("too many scenarios"));
         assert!(Plan::grid(vec![axis; 40]).is_err());
     }
 
     #[test]
-    fn a_table_is_dense_where_every_cell_is_given() {
+    fn a_table_is_dense_if_every_cell_has_a_value() {
         let plan = Plan::table("label,obj:x,\"coef:c,x\"\nlow,1,2\nhigh, 3 ,inf\n").unwrap();
         assert_eq!((plan.count(), plan.names()), (2, vec!["obj:x", "coef:c,x"]));
         assert_eq!(plan.labels(), ["low", "high"]);
         let Wire::Table(table) = plan.to_wire() else { panic!("a table") };
         assert_eq!(table.values, [1.0, 2.0, 3.0, f64::INFINITY]);
-        assert!(table.starts.is_empty() && table.parameter_indices.is_empty());
+        assert!(table.scenario_starts.is_empty() && table.parameter_indices.is_empty());
         assert_eq!(table.parameters[1].constraint, "c");
     }
 
@@ -364,7 +351,7 @@ mod tests {
     fn an_empty_cell_is_the_value_of_the_base() {
         let plan = Plan::table("obj:x,rhs:c\n,2\n,\n3,4\n").unwrap();
         let Wire::Table(table) = plan.to_wire() else { panic!("a table") };
-        assert_eq!(table.starts, [0, 1, 1, 3]);
+        assert_eq!(table.scenario_starts, [0, 1, 1, 3]);
         assert_eq!(table.parameter_indices, [1, 0, 1]);
         assert_eq!(table.values, [2.0, 3.0, 4.0]);
         assert_eq!(plan.values(0), [None, Some(2.0)]);
@@ -378,49 +365,49 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_a_table_tell_their_places() {
+    fn errors_in_a_table_have_their_positions() {
         for (text, expected) in [
             ("", "has no header"),
-            ("obj:x\n", "has a header, and no scenario"),
-            ("label\na\n", "line 1, column 1: there is no parameter"),
-            ("label,obj:x,label\n", "line 1, column 13: a second column `label`"),
-            ("obj:x,obj:x\n1,2\n", "line 1, column 7: a second column `obj:x`"),
-            ("obj:x,cost:y\n1,2\n", "line 1, column 7: `cost` is none of obj"),
+            ("obj:x\n", "has a header but no scenarios"),
+            ("label\na\n", "line 1, column 1: there is no column with a parameter"),
+            ("label,obj:x,label\n", "line 1, column 13: duplicate column `label`"),
+            ("obj:x,obj:x\n1,2\n", "line 1, column 7: duplicate column `obj:x`"),
+            ("obj:x,cost:y\n1,2\n", "line 1, column 7: unknown parameter `cost`"),
             ("obj:x,coef:c,x\n1,2\n", "line 1, column 7: `,` and the name of a variable"),
-            ("obj:x,rhs:c\n1\n", "line 2: 1 of 2 cells"),
-            ("obj:x\n1\nten\n", "line 3, column 1: `ten` is no number"),
+            ("obj:x,rhs:c\n1\n", "line 2: expected 2 cells, found 1"),
+            ("obj:x\n1\nten\n", "line 3, column 1: `ten` is not a number"),
         ] {
-            let told = Plan::table(text).unwrap_err();
-            assert!(told.starts_with(expected), "{text:?}: {told}");
+            let error = Plan::table(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_table_of_any_text_is_read_or_told_what_is_wrong(text in "(label,)?obj:x,rhs:c\n[0-9,.\"\n\r a]{0,40}") {
+        fn any_text_is_read_as_a_table_or_rejected_with_a_message(text in "(label,)?obj:x,rhs:c\n[0-9,.\"\n\r a]{0,40}") {
             match Plan::table(&text) {
-                Err(wrong) => prop_assert!(!wrong.is_empty()),
+                Err(error) => prop_assert!(!error.is_empty()),
                 Ok(plan) => {
                     let given = (0..plan.count()).map(|at| plan.values(at).iter().flatten().count());
                     let Wire::Table(table) = plan.to_wire() else { panic!("a table") };
                     prop_assert_eq!(given.sum::<usize>(), table.values.len());
-                    prop_assert!(table.starts.is_empty() || table.starts.len() == plan.count() + 1);
+                    prop_assert!(table.scenario_starts.is_empty() || table.scenario_starts.len() == plan.count() + 1);
                     prop_assert!(table.labels.is_empty() || table.labels.len() == plan.count());
                 }
             }
         }
 
         #[test]
-        fn the_ends_of_an_axis_are_met_and_its_values_ascend(
+        fn the_ends_of_an_axis_are_exact_and_its_values_ascend(
             from in -1e6..1e6_f64, step in 1e-3..1e6_f64, points in 2..200_i32,
         ) {
             let to = from + step;
             let axis =
-                GridAxis { from: Some(from), to: Some(to), points, ..GridAxis::default() };
-            let count = super::points(&axis);
-            prop_assert_eq!((value(&axis, 0), value(&axis, count - 1)), (from, to));
+                GridAxis { first: Some(from), last: Some(to), point_count: points, ..GridAxis::default() };
+            let count = super::grid_points(&axis);
+            prop_assert_eq!((grid_value(&axis, 0), grid_value(&axis, count - 1)), (from, to));
             for place in 1..count {
-                prop_assert!(value(&axis, place - 1) < value(&axis, place));
+                prop_assert!(grid_value(&axis, place - 1) < grid_value(&axis, place));
             }
         }
     }

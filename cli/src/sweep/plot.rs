@@ -1,30 +1,30 @@
-//! Curves in a terminal. One is drawn in dots of braille, eight a character; of several,
-//! each has a mark of its own.
+//! Draws curves as text. A single curve is drawn in Braille dots, eight per character; of several
+//! curves each is drawn with its own mark, since dots could not be distinguished.
 
 use crate::output::text::{printable, short_number};
 
-/// The most curves that are still told apart.
+/// Maximum number of curves that can be distinguished; one per mark.
 pub(super) const MOST_CURVES: usize = 6;
 
 const MARKS: [char; MOST_CURVES] = ['*', 'o', '+', 'x', '#', '@'];
 
-/// How many lines the area of the curves has.
+/// The height of the area of the curves, in lines.
 const HEIGHT: usize = 15;
 
-/// A terminal is taken to be no narrower than this, and no wider.
+/// Minimum and maximum width of a plot, in characters.
 const WIDTHS: (usize, usize) = (44, 160);
 
-/// Points that a line connects.
+/// A curve: points connected by lines.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Curve {
-    /// What makes it another one than the rest.
+    /// The name in the legend.
     pub(super) name: String,
-    /// In any order; where one is missing, the line has a gap.
+    /// Points (x, y) in any order. Without y, the curve has a gap at x.
     pub(super) points: Vec<(f64, Option<f64>)>,
 }
 
-/// Draws curves, `width` characters wide at most: the lines of the picture. There are none
-/// where there is no point. `x` and `y` tell what the axes are.
+/// Draws curves and returns the lines of the plot, at most `width` characters wide (clamped to
+/// [`WIDTHS`]). No lines if there are no finite points. `x` and `y` label the axes.
 pub(super) fn draw(curves: &[Curve], x: &str, y: &str, width: usize) -> Vec<String> {
     let finite = curves.iter().flat_map(|curve| &curve.points).filter(|(x, _)| x.is_finite());
     let points: Vec<_> =
@@ -62,7 +62,8 @@ pub(super) fn draw(curves: &[Curve], x: &str, y: &str, width: usize) -> Vec<Stri
     lines
 }
 
-/// The ends of the axis below, and between them what it is, cut off where it is too long.
+/// The line below the horizontal axis: its ends and, between them, its name, truncated if too
+/// long.
 fn foot(xs: Range, name: &str, width: usize) -> String {
     let (low, high) = (label(xs.low), label(xs.high));
     let room = width.saturating_sub(low.len() + high.len() + 2);
@@ -70,7 +71,7 @@ fn foot(xs: Range, name: &str, width: usize) -> String {
     format!("{low} {name:^room$} {high}")
 }
 
-/// A number of an axis, in 13 characters at most.
+/// Formats a number of an axis, in 13 characters at most.
 fn label(x: f64) -> String {
     let short = short_number(x);
     match short.parse::<f64>() {
@@ -79,7 +80,7 @@ fn label(x: f64) -> String {
     }
 }
 
-/// From the least to the greatest.
+/// A range of numbers, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Range {
     low: f64,
@@ -87,21 +88,22 @@ struct Range {
 }
 
 impl Range {
+    /// The smallest range with all numbers; `None` if there are none.
     fn of(numbers: impl Iterator<Item = f64>) -> Option<Self> {
         let range = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
         let (low, high) = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), range);
         (low <= high).then_some(Self { low, high })
     }
 
-    /// The place of a number in it, from 0 to `last`; the middle where all are the same.
+    /// Scales a number of the range to 0..=`last`; the middle if the range is a single number.
     fn place(self, x: f64, last: usize) -> usize {
-        // Halved, so that the widest range is no infinity.
+        // Halved, so that the difference of the ends does not overflow to infinity.
         let (height, whole) = (x / 2.0 - self.low / 2.0, self.high / 2.0 - self.low / 2.0);
         if whole > 0.0 { (height / whole * last as f64).round() as usize } else { last / 2 }
     }
 }
 
-/// Where dots are set, line by line from above.
+/// The area of the curves: a grid of characters, from the top row.
 struct Canvas {
     cells: Vec<Vec<char>>,
     braille: bool,
@@ -112,12 +114,13 @@ impl Canvas {
         Self { cells: vec![vec![' '; width]; HEIGHT], braille }
     }
 
-    /// How many dots there are across and down.
+    /// The numbers of dots across and down: 2 × 4 per character in Braille, otherwise 1 × 1.
     fn size(&self) -> (usize, usize) {
         let (across, down) = if self.braille { (2, 4) } else { (1, 1) };
         (self.cells[0].len() * across, HEIGHT * down)
     }
 
+    /// Draws a curve through its finite points, in the order of x.
     fn curve(&mut self, curve: &Curve, xs: Range, ys: Range, mark: char) {
         let mut points: Vec<_> = curve.points.iter().filter(|(x, _)| x.is_finite()).collect();
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -134,10 +137,11 @@ impl Canvas {
         }
     }
 
-    /// Sets the dots from one to another.
+    /// Sets the dots of a straight line, both ends included.
     fn line(&mut self, from: (usize, usize), to: (usize, usize), mark: char) {
         let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).max(1);
         for step in 0..=steps {
+            // Interpolates from `a` to `b`, rounded to the nearest dot.
             let between = |a: usize, b: usize| (a * (steps - step) + b * step + steps / 2) / steps;
             self.set(between(from.0, to.0), between(from.1, to.1), mark);
         }
@@ -148,7 +152,8 @@ impl Canvas {
             self.cells[y][x] = mark;
             return;
         }
-        /// The bits of the eight dots, column by column.
+        /// The bits of the eight dots, column by column: a Braille pattern is U+2800 plus the
+        /// bits of its dots.
         const DOTS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
         let cell = &mut self.cells[y / 4][x / 2];
         let before = u32::from(*cell).saturating_sub(0x2800) & 0xff;
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_rises_from_corner_to_corner() {
+    fn a_rising_line_is_drawn_from_corner_to_corner() {
         let lines = draw(&[curve("", &[(0.0, 0.0), (1.0, 100.0)])], "obj:x", "objective", 44);
         assert_eq!(lines[0], "objective");
         assert!(lines[1].starts_with("100 ┤ ") && lines[1].ends_with('⠊'), "{lines:#?}");
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_point_there_is_no_picture() {
+    fn without_finite_points_there_is_no_plot() {
         let nowhere =
             Curve { points: vec![(1.0, None), (f64::INFINITY, Some(2.0))], ..Curve::default() };
         assert!(draw(&[nowhere], "x", "y", 80).is_empty());

@@ -1,4 +1,4 @@
-//! The answers of scenarios, a row each, as they come.
+//! Writes the results of scenarios as they arrive, one row each.
 
 use std::io::{self, Write};
 
@@ -11,35 +11,36 @@ use crate::output::{
     text::{printable, supported},
 };
 
-/// The least width of a column of numbers that come later.
-const NUMBER: usize = 10;
+/// Minimum width of a column of results. The header is written before most of the results are
+/// known, so it cannot be fitted to them.
+const NUMBER_WIDTH: usize = 10;
 
-/// The width of most reasons.
-const REASON: usize = 10;
+/// Minimum width of the column of reasons: that of INFEASIBLE.
+const REASON_WIDTH: usize = 10;
 
-/// How rows are written.
+/// The output format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Columns for people.
+    /// Aligned columns, with numbers rounded.
     Table,
-    /// Comma-separated values.
+    /// Comma-separated values, with exact numbers.
     Csv,
-    /// A JSON object a line.
+    /// A JSON object per line, with exact numbers.
     Json,
 }
 
-/// Writes the answers of one sweep.
+/// Writes the results of one sweep.
 pub(crate) struct Rows<'a> {
     format: Format,
     job_id: String,
-    /// What the scenarios change, where that is known.
+    /// The parameter values of the scenarios, which only the submitter knows.
     plan: Option<&'a Plan>,
     scenarios: i32,
-    /// The variables and the constraints that are told of, by name; by `#0` and so on where
-    /// only the gateway has read the model.
+    /// The names of the reported variables and constraints. If all are reported, the names are
+    /// `#0` and so on, since only the gateway has parsed the model.
     variables: Vec<String>,
     constraints: Vec<String>,
-    /// The columns of a table, or of CSV, once their heads are written.
+    /// The columns of a table or of CSV; empty until the header is written.
     columns: Vec<Column>,
 }
 
@@ -49,7 +50,7 @@ struct Column {
     cell: Cell,
 }
 
-/// What a column tells of an answer.
+/// The content of a column.
 #[derive(Clone, Copy)]
 enum Cell {
     Scenario,
@@ -67,7 +68,7 @@ enum Cell {
 }
 
 impl<'a> Rows<'a> {
-    /// Of a job of which this is known.
+    /// Prepares the output of a job. `plan` is `None` if the scenarios are unknown.
     pub(crate) fn new(
         format: Format,
         job_id: &str,
@@ -85,14 +86,14 @@ impl<'a> Rows<'a> {
             format,
             job_id: job_id.to_owned(),
             plan,
-            scenarios: sweep.scenarios,
-            variables: names(variables, all_variables, size.variables),
-            constraints: names(constraints, all_constraints, size.constraints),
+            scenarios: sweep.scenario_count,
+            variables: names(variables, all_variables, size.variable_count),
+            constraints: names(constraints, all_constraints, size.constraint_count),
             columns: Vec::new(),
         }
     }
 
-    /// Writes answers, after the heads of the columns if these are the first.
+    /// Writes results, after a header if there is none yet.
     pub(crate) fn write(
         &mut self,
         out: &mut impl Write,
@@ -111,12 +112,13 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Writes the heads once more, before the next answers.
+    /// Writes the header again before the next results.
     pub(crate) fn head_again(&mut self) {
         self.columns.clear();
     }
 
-    /// The columns; a table has those that most ask for.
+    /// The columns: all for CSV; for a table a selection, in which labels appear only if the plan
+    /// or the first results have any.
     fn columns(&self, results: &[ScenarioResult]) -> Vec<Column> {
         let labels = self.plan.map_or(&[][..], Plan::labels);
         let labelled =
@@ -139,22 +141,22 @@ impl<'a> Rows<'a> {
             add(Cell::Reason, "reason", 0);
             add(Cell::Limit, "limit", 0);
         }
-        add(Cell::Objective, "objective", NUMBER);
+        add(Cell::Objective, "objective", NUMBER_WIDTH);
         if is_csv {
             add(Cell::Bound, "bound", 0);
         }
         for (index, name) in self.variables.iter().enumerate() {
-            add(Cell::Value(index), &format!("value:{name}"), NUMBER);
+            add(Cell::Value(index), &format!("value:{name}"), NUMBER_WIDTH);
         }
         for (index, name) in self.constraints.iter().enumerate() {
-            add(Cell::Dual(index), &format!("dual:{name}"), NUMBER);
+            add(Cell::Dual(index), &format!("dual:{name}"), NUMBER_WIDTH);
         }
         add(Cell::Iterations, "iterations", 0);
         if is_csv {
             add(Cell::MaxViolation, "max_violation", 0);
             add(Cell::Detail, "detail", 0);
         } else {
-            add(Cell::Reason, "reason", REASON);
+            add(Cell::Reason, "reason", REASON_WIDTH);
             if labelled {
                 add(Cell::Label, "label", 0);
             }
@@ -164,7 +166,7 @@ impl<'a> Rows<'a> {
     }
 
     fn cell(&self, cell: Cell, of: &ScenarioResult, values: &[Option<f64>]) -> String {
-        let told = |x: Option<f64>| match (x, self.format) {
+        let formatted = |x: Option<f64>| match (x, self.format) {
             (None, _) => String::new(),
             (Some(x), Format::Table) => supported(x, of.max_violation.unwrap_or(0.0)),
             (Some(x), _) => x.to_string(),
@@ -173,7 +175,7 @@ impl<'a> Rows<'a> {
         match cell {
             Cell::Scenario => of.index.to_string(),
             Cell::Label => of.label.clone(),
-            Cell::Parameter(index) => told(values.get(index).copied().flatten()),
+            Cell::Parameter(index) => formatted(values.get(index).copied().flatten()),
             Cell::Reason => {
                 let mut reason = names::reason(of.reason()).unwrap_or("unknown").to_owned();
                 if self.format == Format::Table {
@@ -185,12 +187,12 @@ impl<'a> Rows<'a> {
                 reason
             }
             Cell::Limit => limit.unwrap_or_default().to_owned(),
-            Cell::Objective => told(of.objective),
-            Cell::Bound => told(of.bound),
-            Cell::Value(index) => told(of.values.get(index).copied()),
-            Cell::Dual(index) => told(of.duals.get(index).copied()),
-            Cell::Iterations => of.iterations.to_string(),
-            Cell::MaxViolation => told(of.max_violation),
+            Cell::Objective => formatted(of.objective),
+            Cell::Bound => formatted(of.objective_bound),
+            Cell::Value(index) => formatted(of.values.get(index).copied()),
+            Cell::Dual(index) => formatted(of.duals.get(index).copied()),
+            Cell::Iterations => of.iteration_count.to_string(),
+            Cell::MaxViolation => formatted(of.max_violation),
             Cell::Detail => of.detail.clone(),
         }
     }
@@ -236,17 +238,18 @@ impl<'a> Rows<'a> {
         object.text("reason", names::reason(of.reason()))?;
         object.text("limit", names::limit(of.limit()))?;
         object.number("objective", of.objective)?;
-        object.number("bound", of.bound)?;
-        fn told(numbers: &[f64]) -> Option<&[f64]> {
+        object.number("bound", of.objective_bound)?;
+        /// Scenarios without a solution have no numbers: null instead of an empty object.
+        fn nonempty(numbers: &[f64]) -> Option<&[f64]> {
             (!numbers.is_empty()).then_some(numbers)
         }
-        object.numbers("values", &self.variables, told(&of.values))?;
-        object.numbers("duals", &self.constraints, told(&of.duals))?;
+        object.numbers("values", &self.variables, nonempty(&of.values))?;
+        object.numbers("duals", &self.constraints, nonempty(&of.duals))?;
         object.number("maxViolation", of.max_violation)?;
         if let Some(verified) = of.verified {
             object.boolean("verified", verified)?;
         }
-        object.integer("iterations", of.iterations)?;
+        object.integer("iterations", of.iteration_count)?;
         if !of.detail.is_empty() {
             object.text("detail", Some(&of.detail))?;
         }
@@ -270,9 +273,12 @@ mod tests {
     }
 
     fn description(report: ScenarioReport) -> JobDescription {
-        let sweep =
-            SweepDescription { scenarios: 2, report: Some(report), ..SweepDescription::default() };
-        let size = ModelSize { variables: 2, constraints: 1, ..ModelSize::default() };
+        let sweep = SweepDescription {
+            scenario_count: 2,
+            report: Some(report),
+            ..SweepDescription::default()
+        };
+        let size = ModelSize { variable_count: 2, constraint_count: 1, ..ModelSize::default() };
         JobDescription { sweep: Some(sweep), size: Some(size), ..JobDescription::default() }
     }
 
@@ -289,7 +295,7 @@ mod tests {
             values: vec![4.0],
             duals: vec![-1.5],
             max_violation: Some(0.0),
-            iterations: 3,
+            iteration_count: 3,
             ..ScenarioResult::default()
         };
         let failed = ScenarioResult {
@@ -305,7 +311,7 @@ mod tests {
     fn written(format: Format, plan: Option<&Plan>, report: ScenarioReport) -> Vec<String> {
         let mut rows = Rows::new(format, "j", &description(report), plan);
         let mut out = Vec::new();
-        // In two batches: the heads come once.
+        // In two batches, to see that there is only one header.
         answers().iter().for_each(|answer| {
             rows.write(&mut out, std::slice::from_ref(answer)).unwrap();
         });
@@ -313,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_columns_for_what_was_asked_for() {
+    fn a_table_has_columns_for_the_requested_values() {
         let expected = [
             "scenario  obj:Windows   objective  value:Doors     dual:#0  iterations  reason",
             "       1          200         0.3            4        -1.5           3  OPTIMAL",
@@ -323,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_have_a_column_where_there_are_some() {
+    fn labels_have_a_column_if_there_are_any() {
         let plan = Plan::table("label,rhs:c\nlow,\nhigh,2\n").unwrap();
         let lines = written(Format::Table, Some(&plan), ScenarioReport::default());
         assert_eq!(lines[0], "scenario  rhs:c   objective  iterations  reason      label");
@@ -331,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_every_number_exactly() {
+    fn csv_has_exact_numbers() {
         let expected = [
             "scenario,label,obj:Windows,reason,limit,objective,bound,value:Doors,dual:#0,iterations,max_violation,detail",
             "1,,200,OPTIMAL,,0.30000000000000004,,4,-1.5,3,0,",
@@ -341,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_an_object_a_line() {
+    fn json_has_an_object_per_line() {
         let expected = [
             concat!(
                 r#"{"jobId":"j","scenario":1,"label":null,"parameters":{"obj:Windows":200.0},"#,

@@ -8,8 +8,8 @@ use std::{
 
 use crate::program::{command, file, interrupt, run, running, text};
 use solvemesh_client::v1::{
-    Failure, Finished, Incumbent, Job, JobState, LogLines, SolveResult, TerminationReason,
-    event::Kind, model::Form,
+    Failure, Incumbent, Job, JobEventKind, JobFinished, JobState, LogLines, SolveResult,
+    TerminationReason, WatchResultsRequest, job_event::Kind, model::Form,
 };
 use solvemesh_testkit::fake_gateway::{
     Fake, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, queued, script,
@@ -103,7 +103,7 @@ fn an_empty_environment_variable_counts_as_none() {
 }
 
 #[test]
-fn a_large_file_is_sent_packed_and_told_by_its_own_name() {
+fn a_large_file_is_sent_compressed_and_errors_name_the_original() {
     let mut details = ErrorDetails::new();
     details.add_bad_request_violation("model.file", "line 1, column 1: nonsense");
     let fake = refusing(details);
@@ -146,7 +146,7 @@ fn submit_prints_the_id_alone_and_reads_standard_input() {
 }
 
 #[test]
-fn a_refused_file_is_told_with_its_places_and_nothing_else() {
+fn a_rejected_file_prints_only_its_errors_with_positions() {
     let mut details = ErrorDetails::new();
     details
         .add_bad_request_violation("model.file", "line 3, column 7: unknown section")
@@ -163,7 +163,7 @@ fn a_refused_file_is_told_with_its_places_and_nothing_else() {
 }
 
 #[test]
-fn a_refused_option_is_told_with_its_field() {
+fn a_rejected_option_is_named_by_its_field() {
     let mut details = ErrorDetails::new();
     details.add_bad_request_violation("options.threads", "at most 64");
     let output = solve(&refusing(details), &[]);
@@ -172,12 +172,12 @@ fn a_refused_option_is_told_with_its_field() {
 }
 
 #[test]
-fn exit_codes_tell_how_a_job_ended() {
+fn exit_codes_match_the_outcomes_of_jobs() {
     use TerminationReason as Reason;
     let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
     let failed = |state: JobState| {
         let failure = Some(failure.clone());
-        Kind::Finished(Finished { state: state.into(), failure, ..Finished::default() })
+        Kind::Finished(JobFinished { state: state.into(), failure, ..JobFinished::default() })
     };
     for (end, code) in [
         (succeeded(Reason::Optimal), 0),
@@ -199,7 +199,7 @@ fn exit_codes_tell_how_a_job_ended() {
 }
 
 #[test]
-fn a_gateway_that_is_not_there_is_named_and_a_watch_tells_how_to_resume() {
+fn an_unreachable_gateway_is_named_and_watch_prints_how_to_resume() {
     let place = Place::new();
     let started = std::time::Instant::now();
     let [get, watch] = [vec!["get", "j"], vec!["watch", "a", "b"]]
@@ -210,8 +210,8 @@ fn a_gateway_that_is_not_there_is_named_and_a_watch_tells_how_to_resume() {
     for output in [&get, &watch] {
         let stderr = text(&output.stderr);
         let lines: Vec<_> = stderr.lines().collect();
-        assert!(lines[0].starts_with(&format!("the mesh does not answer ({nowhere}")), "{stderr}");
-        assert!(lines[0].contains("); trying again for 1"), "{stderr}");
+        assert!(lines[0].starts_with(&format!("the mesh does not respond ({nowhere}")), "{stderr}");
+        assert!(lines[0].contains("); retrying for 1"), "{stderr}");
         assert!(lines.last().unwrap().starts_with(&format!("solvemesh: {nowhere}")), "{stderr}");
         assert_eq!(output.status.code(), Some(8));
     }
@@ -221,7 +221,7 @@ fn a_gateway_that_is_not_there_is_named_and_a_watch_tells_how_to_resume() {
 }
 
 #[test]
-fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
+fn a_submission_of_unknown_outcome_prints_how_to_retry_it() {
     let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(99).collect();
     let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
     let output = solve(&fake, &["--request-id", "mine"]);
@@ -230,7 +230,7 @@ fn a_submission_of_unknown_outcome_tells_how_to_repeat_it() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_two() {
+fn an_invalid_command_line_exits_with_two() {
     let fake = Fake::start(Script::default());
     let words: [&[&str]; 10] = [
         &["solve"],
@@ -252,7 +252,7 @@ fn a_wrong_command_line_ends_with_two() {
 }
 
 #[test]
-fn a_job_that_is_not_there_ends_with_nine() {
+fn a_job_that_does_not_exist_exits_with_nine() {
     let fake = Fake::start(Script::default());
     for words in [["get", "nobody"], ["watch", "nobody"]] {
         let output = run(&fake, &words);
@@ -262,7 +262,7 @@ fn a_job_that_is_not_there_ends_with_nine() {
 }
 
 #[test]
-fn watch_prints_a_line_a_job_and_returns_the_highest_code() {
+fn watch_prints_a_line_per_job_and_returns_the_highest_code() {
     let fake = Fake::start(script([
         vec![
             event_of("b", 1, succeeded(TerminationReason::Infeasible)),
@@ -275,13 +275,13 @@ fn watch_prints_a_line_a_job_and_returns_the_highest_code() {
     assert_eq!(ids, [r#"{"jobId":"b""#, r#"{"jobId":"a""#]);
     assert_eq!(output.status.code(), Some(4));
     let (lost, back) = text(&output.stderr).split_once('\n').unwrap();
-    assert!(lost.starts_with("the stream of events is lost (going away); trying again"), "{lost}");
-    assert_eq!(back, "the stream of events is back\n");
+    assert!(lost.starts_with("event stream lost (going away); retrying"), "{lost}");
+    assert_eq!(back, "event stream restored\n");
     assert_eq!(fake.script.seen_watches.lock().unwrap()[1].resume_token, "after 1");
 }
 
 #[test]
-fn demo_prints_the_events_and_the_answer() {
+fn demo_prints_the_events_and_the_result() {
     let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let output = run(&fake, &["demo", "--windows-rate", "500"]);
     let stdout = text(&output.stdout);
@@ -297,7 +297,7 @@ fn demo_prints_the_events_and_the_answer() {
 }
 
 #[test]
-fn get_and_list_tell_jobs() {
+fn get_and_list_print_jobs() {
     let job = |n: i32| Job {
         job_id: format!("job-{n}"),
         state: JobState::Succeeded.into(),
@@ -313,8 +313,8 @@ fn get_and_list_tell_jobs() {
 
     let output = run(&fake, &["list", "--json", "--limit", "3", "--state", "queued,failed"]);
     assert_eq!(text(&output.stdout).lines().count(), 3);
-    assert!(text(&output.stderr).contains("there are more than 3"));
-    let states = fake.script.seen_lists.lock().unwrap()[0].states.clone();
+    assert!(text(&output.stderr).contains("more than 3 jobs match"));
+    let states = fake.script.seen_lists.lock().unwrap()[0].filter.clone().unwrap().states;
     assert_eq!(states, [i32::from(JobState::Queued), i32::from(JobState::Failed)]);
     let output = run(&fake, &["list", "--limit", "5"]);
     assert_eq!(text(&output.stdout).lines().count(), 6);
@@ -322,7 +322,7 @@ fn get_and_list_tell_jobs() {
 }
 
 #[test]
-fn get_tells_of_all_jobs_that_are_there() {
+fn get_prints_all_jobs_that_exist() {
     let job = |id: &str| Job { job_id: id.into(), ..Job::default() };
     let fake = Fake::start(Script { jobs: vec![job("a"), job("b")], ..Script::default() });
     let output = run(&fake, &["get", "a", "nobody", "b", "--json"]);
@@ -338,30 +338,30 @@ fn get_tells_of_all_jobs_that_are_there() {
 fn capabilities_are_one_object_in_json() {
     let output = run(&Fake::start(Script::default()), &["capabilities", "--json"]);
     assert_eq!(text(&output.stdout).lines().count(), 1);
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["version"], "9.9");
-    assert_eq!(told["lanes"][0], "express");
-    assert_eq!(told["limits"]["maxVariables"], 1234);
-    assert!(told["limits"]["maxDeadlineSeconds"].is_null());
-    assert_eq!(told["solvers"][0]["solver"], "HIGHS");
-    assert_eq!(told["solvers"][0]["variableKinds"][0], "INTEGER");
-    assert_eq!(told["solvers"][0]["options"][0]["type"], "DOUBLE");
-    assert_eq!(told["solvers"][0]["lane"], "highs");
-    assert_eq!(told["solvers"][0]["available"], false);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["version"], "9.9");
+    assert_eq!(object["lanes"][0], "express");
+    assert_eq!(object["limits"]["maxVariables"], 1234);
+    assert!(object["limits"]["maxDeadlineSeconds"].is_null());
+    assert_eq!(object["solvers"][0]["solver"], "HIGHS");
+    assert_eq!(object["solvers"][0]["variableKinds"][0], "INTEGER");
+    assert_eq!(object["solvers"][0]["options"][0]["type"], "DOUBLE");
+    assert_eq!(object["solvers"][0]["lane"], "highs");
+    assert_eq!(object["solvers"][0]["available"], false);
 }
 
 #[test]
-fn cancel_and_capabilities_print_their_answers() {
+fn cancel_prints_the_state_and_capabilities_the_limits_and_solvers() {
     let fake = Fake::start(Script::default());
     assert_eq!(text(&run(&fake, &["cancel", "job-1"]).stdout), "RUNNING\n");
     let output = run(&fake, &["capabilities"]);
     let stdout = text(&output.stdout);
     assert!(stdout.contains("9.9") && stdout.contains("1234"), "{stdout}");
-    assert!(stdout.contains("solver HIGHS (no worker has it)"), "{stdout}");
+    assert!(stdout.contains("solver HIGHS (unavailable: no worker has it)"), "{stdout}");
 }
 
 #[test]
-fn nobody_reading_is_no_error() {
+fn a_closed_standard_output_is_not_an_error() {
     let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
     let fake = Fake::start(Script { jobs: (0..400).map(job).collect(), ..Script::default() });
     let mut child = command(&fake.url(), &["list", "--json", "--limit", "400"]).spawn().unwrap();
@@ -371,7 +371,7 @@ fn nobody_reading_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// A terminal: what is written to the second end is read from the first.
+/// A pseudo-terminal. Output written to the second file is read from the first.
 #[cfg(target_os = "linux")]
 fn terminal() -> (std::fs::File, std::fs::File) {
     use std::{os::fd::FromRawFd, ptr::null_mut};
@@ -386,12 +386,13 @@ fn terminal() -> (std::fs::File, std::fs::File) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn on_a_terminal_a_line_of_progress_comes_and_goes() {
+fn on_a_terminal_a_progress_line_is_drawn_and_erased() {
     use std::io::Read;
     let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let file = file("text");
     let (mut screen, terminal) = terminal();
-    // The command's own ends of the terminal are closed with it, at the end of this line.
+    // The `Command`, which owns handles of the terminal, is dropped at the end of this statement:
+    // otherwise the read below would never end.
     let mut child = Command::new(env!("CARGO_BIN_EXE_solvemesh"))
         .args(["--gateway", &fake.url(), "solve", file.path().to_str().unwrap(), "--json"])
         .stdin(Stdio::null())
@@ -400,7 +401,7 @@ fn on_a_terminal_a_line_of_progress_comes_and_goes() {
         .spawn()
         .unwrap();
     let mut output = Vec::new();
-    // A terminal that all have closed ends with an error.
+    // When all writers have closed the terminal, reading fails instead of ending.
     let _ = screen.read_to_end(&mut output);
     assert!(child.wait().unwrap().success());
     let (progress, data) = text(&output).rsplit_once("\r\x1b[2K").unwrap();
@@ -409,9 +410,13 @@ fn on_a_terminal_a_line_of_progress_comes_and_goes() {
 }
 
 #[test]
-fn incumbents_and_the_solvers_log_are_told_on_request() {
-    let better = Incumbent { objective: 2700.0, bound: Some(3600.0), ..Incumbent::default() };
-    let log = LogLines { lines: vec!["Presolving\u{7} model".into()], omitted: 3 };
+fn incumbents_and_the_solvers_log_are_printed_on_request() {
+    let better = Incumbent {
+        objective: Some(2700.0),
+        objective_bound: Some(3600.0),
+        ..Incumbent::default()
+    };
+    let log = LogLines { lines: vec!["Presolving\u{7} model".into()], omitted_count: 3 };
     let watch = || {
         let end = finished(JobState::Succeeded, Some(wyndor()));
         vec![
@@ -424,23 +429,27 @@ fn incumbents_and_the_solvers_log_are_told_on_request() {
     };
     let fake = Fake::start(script([watch(), watch(), watch()]));
     let output = solve(&fake, &["--json", "--incumbents", "--log"]);
-    let expected = "Presolving\\u{7} model\n(3 more lines of the log are left out)\n\
+    let expected = "Presolving\\u{7} model\n(3 more log lines omitted)\n\
                     incumbent: objective 2700  bound 3600\n";
     assert_eq!(text(&output.stderr), expected);
     assert_eq!(output.status.code(), Some(0));
-    assert!(fake.script.seen_submits.lock().unwrap()[0].options.as_ref().unwrap().log);
+    assert!(fake.script.seen_submits.lock().unwrap()[0].options.as_ref().unwrap().return_log);
 
     let output = run(&fake, &["watch", "--json", "--incumbents", "job-1"]);
     assert_eq!(text(&output.stderr), "incumbent: objective 2700  bound 3600\n");
     let output = solve(&fake, &["--json"]);
     assert_eq!(text(&output.stderr), "");
-    assert!(!fake.script.seen_submits.lock().unwrap()[1].options.as_ref().unwrap().log);
+    assert!(!fake.script.seen_submits.lock().unwrap()[1].options.as_ref().unwrap().return_log);
     let seen = fake.script.seen_watches.lock().unwrap();
-    let skipped: Vec<_> = seen.iter().map(|it| (it.skip_incumbents, it.skip_log)).collect();
+    let omits = |it: &WatchResultsRequest, kind: JobEventKind| !it.kinds.contains(&kind.into());
+    let skipped: Vec<_> = seen
+        .iter()
+        .map(|it| (omits(it, JobEventKind::Incumbent), omits(it, JobEventKind::Log)))
+        .collect();
     assert_eq!(skipped, [(false, false), (false, true), (true, true)]);
 }
 
-/// Starts `solve -v`, and returns once its job is running.
+/// Starts `solve -v` and waits until its job is running.
 #[cfg(unix)]
 fn solving(fake: &Fake) -> Child {
     let file = file("text");
@@ -449,7 +458,7 @@ fn solving(fake: &Fake) -> Child {
 
 #[cfg(unix)]
 #[test]
-fn the_first_interrupt_cancels_and_waits_for_the_best_answer() {
+fn the_first_interrupt_cancels_and_waits_for_the_best_solution() {
     let best = finished(JobState::Cancelled, Some(wyndor()));
     let steps = vec![event(1, queued()), event(2, started()), Step::AwaitCancel, event(3, best)];
     let fake = Fake::start(script([steps]));
@@ -463,7 +472,7 @@ fn the_first_interrupt_cancels_and_waits_for_the_best_answer() {
 
 #[cfg(unix)]
 #[test]
-fn the_second_interrupt_leaves_and_tells_how_to_come_back() {
+fn the_second_interrupt_exits_and_prints_how_to_watch_again() {
     let steps = vec![event(1, queued()), event(2, started()), Step::Hang];
     let fake = Fake::start(script([steps]));
     let child = solving(&fake);
@@ -479,13 +488,14 @@ fn the_second_interrupt_leaves_and_tells_how_to_come_back() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_watch_leaves_the_job_alone_and_tells_how_to_watch_it_again() {
+fn an_interrupted_watch_does_not_cancel_and_prints_how_to_watch_again() {
     let end = event_of("job-2", 3, finished(JobState::Succeeded, None));
     let fake = Fake::start(script([vec![end, event(2, started()), Step::Hang]]));
     let child = running(&fake, &["watch", "-v", "--json", "job-1", "job-2"]);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    let again = format!("left; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
+    let again =
+        format!("interrupted; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
     assert_eq!(text(&output.stderr), again);
     assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-2""#), "{output:?}");
     assert_eq!(output.status.code(), Some(130));

@@ -1,4 +1,4 @@
-//! The command line as a process.
+//! Runs the command line as a process.
 
 use std::{
     io::Write,
@@ -39,7 +39,7 @@ pub(crate) fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
 }
 
-/// Starts a command that tells events, and returns once its job is running.
+/// Starts a command that prints events to standard error, and waits until its job is running.
 #[cfg(unix)]
 pub(crate) fn running(fake: &Fake, words: &[&str]) -> Child {
     use std::io::Read;

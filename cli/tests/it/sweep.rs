@@ -11,9 +11,9 @@ use crate::program::{command, file, interrupt, run, running, text};
 use solvemesh_client::{
     Client,
     v1::{
-        Finished, Job, JobDescription, JobState, Queued, ScenarioReport, ScenarioResult,
+        Job, JobDescription, JobFinished, JobQueued, JobState, ScenarioReport, ScenarioResult,
         ScenarioResults, SweepDescription, SweepSummary, TerminationCount,
-        TerminationReason as Reason, event::Kind, sweep::Scenarios,
+        TerminationReason as Reason, job_event::Kind, sweep::Scenarios,
     },
 };
 use solvemesh_testkit::fake_gateway::{
@@ -24,7 +24,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 const ANSWERS: [(i32, Option<f64>); 3] = [(2, Some(3600.0)), (0, Some(1500.5)), (1, None)];
 
-/// Three scenarios, answered out of order and in two batches.
+/// Three scenarios, with results out of order and in two batches.
 fn three() -> Vec<Step> {
     vec![
         event(1, queued()),
@@ -41,7 +41,7 @@ fn sweep(fake: &Fake, flags: &[&str]) -> Output {
 }
 
 #[test]
-fn a_sweep_prints_a_row_for_each_answer_as_it_comes_and_what_they_add_up_to() {
+fn a_sweep_prints_a_row_per_result_and_a_summary() {
     let fake = Fake::start(script([three()]));
     let output = sweep(&fake, &["--vary", "obj:Windows=100..500/3", "--time-limit", "5"]);
     let expected = "\
@@ -73,17 +73,17 @@ iterations  3
     );
     let Some(Scenarios::Grid(grid)) = &sweep.scenarios else { panic!("a grid") };
     let axis = &grid.axes[0];
-    assert_eq!((axis.from, axis.to, axis.points), (Some(100.0), Some(500.0), 3));
+    assert_eq!((axis.first, axis.last, axis.point_count), (Some(100.0), Some(500.0), 3));
     assert_eq!(axis.parameter.as_ref().unwrap().variable, "Windows");
 }
 
 #[test]
-fn what_is_asked_for_goes_into_the_request() {
+fn flags_of_sweep_are_put_into_the_request() {
     let fake = Fake::start(script([three()]));
     let vary = ["--vary", "obj:x=1,2", "--vary", "coef:c,x=3..4/2"];
     let asked = ["--values", "x", "--values", "y", "--all-duals", "--stop-at", "-5"];
     let output = sweep(&fake, &[&vary[..], &asked].concat());
-    // None was as good as that.
+    // No scenario reached the target.
     assert_eq!(output.status.code(), Some(4));
     let seen = fake.script.seen_submits.lock().unwrap();
     let sweep = seen[0].sweep.as_ref().unwrap();
@@ -97,7 +97,7 @@ fn what_is_asked_for_goes_into_the_request() {
 }
 
 #[test]
-fn csv_and_json_have_a_line_for_each_answer_and_a_file_tells_by_its_name() {
+fn csv_and_json_have_a_line_per_result_and_the_extension_selects_the_format() {
     let folder = tempfile::tempdir().unwrap();
     for (name, flags, first, lines) in [
         ("a.csv", &[][..], "scenario,label,obj:x,reason", 4),
@@ -127,7 +127,7 @@ fn csv_and_json_have_a_line_for_each_answer_and_a_file_tells_by_its_name() {
 }
 
 #[test]
-fn scenarios_are_read_from_a_file_and_told_with_their_labels() {
+fn scenarios_are_read_from_a_file_and_printed_with_their_labels() {
     let table = file("label,obj:x,\"coef:c,x\"\nlow,1,\nbase,,\nhigh,3,4\n");
     let path = table.path().to_str().unwrap();
     let label = |(index, label): (i32, &str)| ScenarioResult {
@@ -149,11 +149,11 @@ fn scenarios_are_read_from_a_file_and_told_with_their_labels() {
         panic!("a table")
     };
     assert_eq!(table.labels, ["low", "base", "high"]);
-    assert_eq!(table.starts, [0, 1, 1, 3]);
+    assert_eq!(table.scenario_starts, [0, 1, 1, 3]);
 }
 
 #[test]
-fn a_plot_is_drawn_below_the_rows_or_in_their_place() {
+fn a_plot_is_drawn_below_the_rows_or_instead_of_them() {
     let answers: Vec<_> = (0..5).map(|n| (n, Some(f64::from(n)))).collect();
     let steps = || {
         let end = swept(JobState::Succeeded, 5, &answers);
@@ -180,7 +180,7 @@ fn a_plot_is_drawn_below_the_rows_or_in_their_place() {
 }
 
 #[test]
-fn a_hundred_thousand_answers_are_printed_once_each_and_drawn() {
+fn a_hundred_thousand_results_are_printed_once_each_and_plotted() {
     let batch = |first: i32| {
         let answers: Vec<_> = (first..first + 1000).map(|n| (n, Some(f64::from(n)))).collect();
         answered(&answers)
@@ -206,21 +206,21 @@ fn a_hundred_thousand_answers_are_printed_once_each_and_drawn() {
 }
 
 #[test]
-fn a_wrong_sweep_ends_with_two_and_is_told_with_its_place() {
+fn an_invalid_sweep_exits_with_two_and_a_position() {
     let fake = Fake::start(Script::default());
     let table = file("obj:x\n1\nten\n");
     let path = table.path().to_str().unwrap();
     let words: [(&[&str], &str); 9] = [
-        (&[], "--vary or --scenarios must say what changes"),
+        (&[], "--vary or --scenarios is required"),
         (&["--vary", "obj:x"], "column 6: `=` and the values are missing"),
-        (&["--vary", "obj:x=1..2/x"], "column 12: `x` is no number of values"),
-        (&["--vary", "obj:x=1", "--scenarios", path], "exclude each other"),
-        (&["--scenarios", path], "line 3, column 1: `ten` is no number"),
+        (&["--vary", "obj:x=1..2/x"], "column 12: `x` is not a number of values"),
+        (&["--vary", "obj:x=1", "--scenarios", path], "cannot be used with"),
+        (&["--scenarios", path], "line 3, column 1: `ten` is not a number"),
         (&["--scenarios", "/no/such.csv"], "/no/such.csv: "),
-        (&["--vary", "obj:x=1", "--csv", "--json"], "exclude each other"),
+        (&["--vary", "obj:x=1", "--csv", "--json"], "cannot be used with"),
         (
             &["--vary", "obj:x=1..9/9", "--vary", "obj:y=1,2", "--plot"],
-            "9 curves can't be told apart",
+            "9 curves, the maximum is 6",
         ),
         (&["--vary", "obj:x=1,2", "--plot", "--csv"], "--output"),
     ];
@@ -231,12 +231,12 @@ fn a_wrong_sweep_ends_with_two_and_is_told_with_its_place() {
         assert_eq!(text(&output.stdout), "");
     }
     let output = run(&fake, &["sweep", "-", "--scenarios", "-"]);
-    assert!(text(&output.stderr).contains("can't be both"), "{output:?}");
+    assert!(text(&output.stderr).contains("cannot be both"), "{output:?}");
     assert!(fake.script.seen_submits.lock().unwrap().is_empty());
 }
 
 #[test]
-fn what_a_gateway_finds_wrong_is_told_in_the_words_of_the_command_line() {
+fn violations_are_reported_by_their_options() {
     for (field, flags, expected) in [
         (
             "sweep.grid.axes[1].parameter.variable",
@@ -258,14 +258,18 @@ fn what_a_gateway_finds_wrong_is_told_in_the_words_of_the_command_line() {
 }
 
 #[test]
-fn exit_codes_tell_how_a_sweep_ended() {
+fn exit_codes_match_the_outcomes_of_sweeps() {
     let ended = |reasons: &[Reason], stopped_by| {
         let counts =
             reasons.iter().map(|&reason| TerminationCount { reason: reason.into(), count: 1 });
         let summary =
             SweepSummary { counts: counts.collect(), stopped_by, ..SweepSummary::default() };
         let state = JobState::Succeeded.into();
-        Kind::Finished(Finished { state, sweep: Some(summary), ..Finished::default() })
+        Kind::Finished(JobFinished {
+            state,
+            sweep_summary: Some(summary),
+            ..JobFinished::default()
+        })
     };
     for (end, flags, code) in [
         (ended(&[Reason::Optimal, Reason::Infeasible], None), &[][..], 0),
@@ -285,22 +289,23 @@ fn exit_codes_tell_how_a_sweep_ended() {
 }
 
 #[test]
-fn watch_get_and_list_tell_of_sweeps() {
+fn watch_get_and_list_print_sweeps() {
     let report = Some(ScenarioReport { variables: vec!["x".into()], ..ScenarioReport::default() });
-    let sweep = Some(SweepDescription { scenarios: 3, report, ..SweepDescription::default() });
+    let sweep = Some(SweepDescription { scenario_count: 3, report, ..SweepDescription::default() });
     let description = Some(JobDescription { sweep, ..JobDescription::default() });
-    let accepted = || Kind::Queued(Queued { description: description.clone() });
-    let told = || {
+    let accepted = || Kind::Queued(JobQueued { description: description.clone() });
+    let watched = || {
         let mut steps = three();
         steps[0] = event(1, accepted());
         steps
     };
-    let Kind::Finished(Finished { sweep: summary, .. }) = swept(JobState::Succeeded, 3, &ANSWERS)
+    let Kind::Finished(JobFinished { sweep_summary: summary, .. }) =
+        swept(JobState::Succeeded, 3, &ANSWERS)
     else {
         panic!("an end")
     };
-    let job = Job { job_id: "job-1".into(), sweep: summary, ..Job::default() };
-    let fake = Fake::start(Script { jobs: vec![job], ..script([told(), told()]) });
+    let job = Job { job_id: "job-1".into(), sweep_summary: summary, ..Job::default() };
+    let fake = Fake::start(Script { jobs: vec![job], ..script([watched(), watched()]) });
 
     let output = run(&fake, &["watch", "job-1"]);
     let stdout = text(&output.stdout);
@@ -326,7 +331,7 @@ fn watch_get_and_list_tell_of_sweeps() {
 }
 
 #[test]
-fn answers_of_several_jobs_are_told_apart() {
+fn results_of_several_jobs_are_labelled_with_their_jobs() {
     let answers = |job, sequence| event_of(job, sequence, answered(&[(sequence, Some(1.0))]));
     let end = |job| event_of(job, 9, swept(JobState::Succeeded, 2, &[]));
     let steps = vec![answers("a", 0), answers("b", 0), answers("a", 1), end("a"), end("b")];
@@ -337,7 +342,7 @@ fn answers_of_several_jobs_are_told_apart() {
 }
 
 #[test]
-fn a_sweep_goes_on_where_its_stream_broke() {
+fn a_sweep_continues_where_its_stream_broke() {
     let mut steps = three();
     let rest = steps.split_off(3);
     steps.push(Step::Fail(Status::unavailable("going away")));
@@ -350,7 +355,7 @@ fn a_sweep_goes_on_where_its_stream_broke() {
 
 #[cfg(unix)]
 #[test]
-fn the_first_interrupt_cancels_a_sweep_and_the_second_leaves_it() {
+fn the_first_interrupt_cancels_a_sweep_and_the_second_exits() {
     let model = file("text");
     let words = ["sweep", model.path().to_str().unwrap(), "-v", "--csv", "--vary", "obj:x=1,2,3"];
     let begin = || vec![event(1, queued()), event(2, started())];
@@ -373,13 +378,14 @@ fn the_first_interrupt_cancels_a_sweep_and_the_second_leaves_it() {
     fake.await_cancel();
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    let again = format!("left; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
+    let again =
+        format!("interrupted; to watch again: solvemesh --gateway {} watch job-1\n", fake.url());
     assert!(text(&output.stderr).ends_with(&again), "{output:?}");
     assert_eq!(output.status.code(), Some(130));
 }
 
 #[test]
-fn the_model_or_the_scenarios_may_come_from_standard_input() {
+fn the_scenarios_can_be_read_from_standard_input() {
     let fake = Fake::start(script([three()]));
     let model = file("text");
     let words = ["sweep", model.path().to_str().unwrap(), "--scenarios", "-"];
@@ -389,12 +395,12 @@ fn the_model_or_the_scenarios_may_come_from_standard_input() {
 }
 
 #[tokio::test]
-async fn the_library_collects_the_answers_in_the_order_of_their_scenarios() {
+async fn the_library_returns_results_sorted_by_scenario() {
     let fake = Fake::start(script([three()]));
     let client = Client::connect(&fake.url()).unwrap();
     let answers = client.answers("job-1").await.unwrap();
     let indices: Vec<_> = answers.results.iter().map(|result| result.index).collect();
     assert_eq!(indices, [0, 1, 2]);
     assert_eq!(answers.outcome.state, JobState::Succeeded);
-    assert_eq!(answers.outcome.sweep.unwrap().answered, 3);
+    assert_eq!(answers.outcome.sweep.unwrap().answered_count, 3);
 }

@@ -6,8 +6,8 @@ use futures::{FutureExt, TryStreamExt};
 use solvemesh_client::{
     Client, Code, Error, Retry, Update, Watch,
     v1::{
-        Heartbeat, Job, JobState, ListJobsRequest, Solution, SolveResult, SubmitJobRequest,
-        WatchResultsResponse, watch_results_response,
+        Heartbeat, Job, JobEventKind, JobState, ListJobsRequest, Solution, SolveResult,
+        SubmitJobRequest, WatchResultsResponse, watch_results_response,
     },
 };
 use solvemesh_testkit::fake_gateway::{
@@ -36,7 +36,7 @@ fn tokens(fake: &Fake) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_submission_is_repeated_with_the_same_request_id() {
+async fn a_submission_is_retried_with_the_same_request_id() {
     let mut again = ErrorDetails::new();
     again.set_retry_info(Some(Duration::from_millis(1)));
     let full = Status::with_error_details(Code::ResourceExhausted, "the queue is full", again);
@@ -53,7 +53,7 @@ async fn a_submission_is_repeated_with_the_same_request_id() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_repeated_and_carries_its_details() {
+async fn a_rejection_is_not_retried_and_has_its_details() {
     let mut details = ErrorDetails::new();
     details
         .set_error_info("SYNTAX", "solvemesh.dev", [])
@@ -70,14 +70,14 @@ async fn a_refusal_is_not_repeated_and_carries_its_details() {
     assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 1);
 }
 
-/// Little time, and short pauses.
+/// A policy with a small budget and short pauses.
 fn brief() -> Retry {
     let millis = Duration::from_millis;
     Retry { budget: millis(2000), first_pause: millis(1), longest_pause: millis(100) }
 }
 
 #[tokio::test]
-async fn retries_are_bounded_and_the_last_cause_is_told_with_the_gateway() {
+async fn retries_are_bounded_and_the_error_names_the_gateway_and_the_last_cause() {
     let place = Place::new();
     let client = Client::connect(&place.url()).unwrap().with_retry(brief());
     let error = timeout(PATIENCE, client.get("job-1")).await.unwrap().unwrap_err();
@@ -87,7 +87,7 @@ async fn retries_are_bounded_and_the_last_cause_is_told_with_the_gateway() {
 }
 
 #[tokio::test]
-async fn what_the_gateway_itself_finds_is_told_without_its_address() {
+async fn an_error_of_the_gateway_itself_does_not_name_its_address() {
     let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(999).collect();
     let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
     let submission = client(&fake).with_retry(brief());
@@ -96,32 +96,32 @@ async fn what_the_gateway_itself_finds_is_told_without_its_address() {
 }
 
 #[tokio::test]
-async fn the_first_setback_of_a_call_is_told() {
+async fn the_first_failure_of_a_call_is_reported_once() {
     let away = || Status::unavailable("no broker");
     let gets = Mutex::new([away(), away()].into());
     let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
     let fake = Fake::start(Script { gets, jobs, ..Script::default() });
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut reported) = tokio::sync::mpsc::unbounded_channel();
     let client = client(&fake).on_setback(move |cause, patience| {
-        tell.send((cause.message.clone(), patience)).unwrap();
+        sender.send((cause.message.clone(), patience)).unwrap();
     });
     client.get("job-1").await.unwrap();
     drop(client);
-    let (cause, patience) = told.recv().await.unwrap();
+    let (cause, patience) = reported.recv().await.unwrap();
     assert_eq!(cause, "no broker");
     assert!(patience <= Retry::CALL.budget && patience > Duration::ZERO);
-    assert!(told.recv().await.is_none());
+    assert!(reported.recv().await.is_none());
 }
 
 #[tokio::test]
-async fn an_address_without_http_is_refused() {
+async fn an_address_without_http_is_rejected() {
     for url in ["127.0.0.1:50051", "https://mesh", "", "http://"] {
         assert!(matches!(Client::connect(url), Err(Error::Address { .. })), "{url}");
     }
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_from_its_token_after_an_error_and_after_an_early_end() {
+async fn a_watch_resumes_from_its_token_after_an_error_and_after_an_early_end() {
     let fake = Fake::start(script([
         vec![event(1, queued()), Step::Fail(Status::unavailable("going away"))],
         vec![event(2, started())],
@@ -143,14 +143,14 @@ async fn a_watch_survives_the_death_of_its_gateway() {
     drop(fake);
 
     let end = vec![event(2, finished(JobState::Failed, None))];
-    let reborn = Fake::start_at(&place, script([end]));
+    let restarted = Fake::start_at(&place, script([end]));
 
     assert_eq!(rest.await.unwrap().unwrap(), [2]);
-    assert_eq!(tokens(&reborn), ["after 1"]);
+    assert_eq!(tokens(&restarted), ["after 1"]);
 }
 
 #[tokio::test]
-async fn a_watch_tells_once_that_its_stream_is_lost_and_that_it_is_back() {
+async fn a_watch_reports_once_that_its_stream_is_lost_and_restored() {
     let cut = |cause: &str| Step::Fail(Status::unavailable(cause));
     let fake = Fake::start(script([
         vec![cut("not yet")],
@@ -159,23 +159,23 @@ async fn a_watch_tells_once_that_its_stream_is_lost_and_that_it_is_back() {
         vec![event(2, finished(JobState::Succeeded, None))],
     ]));
     let mut watch = client(&fake).watch(["job-1"], "");
-    let mut told = Vec::new();
+    let mut updates = Vec::new();
     while let Some(update) = timeout(PATIENCE, watch.update()).await.unwrap() {
-        told.push(match update.unwrap() {
+        updates.push(match update.unwrap() {
             Update::Event(event) => event.sequence.to_string(),
             Update::Lost { cause, patience } if patience > Retry::CALL.budget => {
-                format!("{cause}, for long")
+                format!("{cause}, long budget")
             }
             Update::Lost { cause, .. } => cause.to_string(),
-            Update::Restored => "back".into(),
+            Update::Restored => "restored".into(),
         });
     }
-    let expected = ["not yet", "back", "1", "going away, for long", "back", "2"];
-    assert_eq!(told, expected);
+    let expected = ["not yet", "restored", "1", "going away, long budget", "restored", "2"];
+    assert_eq!(updates, expected);
 }
 
 #[tokio::test]
-async fn heartbeats_move_the_token_and_are_no_events() {
+async fn heartbeats_advance_the_token_and_are_not_events() {
     let heartbeat = Step::Send(Box::new(WatchResultsResponse {
         kind: Some(watch_results_response::Kind::Heartbeat(Heartbeat {})),
         resume_token: "further".into(),
@@ -189,7 +189,7 @@ async fn heartbeats_move_the_token_and_are_no_events() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_with_the_last_of_its_jobs_though_the_stream_stays_open() {
+async fn a_watch_ends_with_its_last_job_even_if_the_stream_stays_open() {
     let end = || finished(JobState::Succeeded, None);
     let steps = vec![event_of("a", 1, end()), event_of("b", 2, end()), Step::Hang];
     let fake = Fake::start(script([steps]));
@@ -205,7 +205,7 @@ async fn a_watch_resumed_after_the_end_of_its_job_ends() {
 }
 
 #[tokio::test]
-async fn a_watch_gets_there_though_its_caller_waits_in_slices() {
+async fn a_watch_makes_progress_if_its_future_is_dropped_repeatedly() {
     let fake = Fake::start(job_that(finished(JobState::Succeeded, None)));
     let mut watch = client(&fake).watch(["job-1"], "");
     let all = async {
@@ -223,7 +223,7 @@ async fn a_watch_gets_there_though_its_caller_waits_in_slices() {
 }
 
 #[tokio::test]
-async fn a_watch_of_no_job_says_so_and_ends() {
+async fn a_watch_of_a_missing_job_returns_not_found_and_ends() {
     let fake = Fake::start(script([]));
     let mut watch = client(&fake).watch(["nobody"], "");
     let error = sequences(&mut watch).await.unwrap_err();
@@ -232,7 +232,7 @@ async fn a_watch_of_no_job_says_so_and_ends() {
 }
 
 #[tokio::test]
-async fn a_watch_that_gets_nowhere_gives_up() {
+async fn a_watch_without_progress_ends_with_unavailable() {
     let cut = || vec![Step::Fail(Status::unavailable("never"))];
     let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
     let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
@@ -241,7 +241,7 @@ async fn a_watch_that_gets_nowhere_gives_up() {
 }
 
 #[tokio::test]
-async fn a_watch_whose_streams_open_but_tell_nothing_gives_up() {
+async fn a_watch_whose_streams_open_but_send_nothing_ends_with_unavailable() {
     let slow = 2 * brief().longest_pause;
     let cut = || vec![Step::Linger(slow), Step::Fail(Status::unavailable("no broker"))];
     let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
@@ -250,14 +250,14 @@ async fn a_watch_whose_streams_open_but_tell_nothing_gives_up() {
 }
 
 #[tokio::test]
-async fn a_result_in_parts_is_joined_across_a_cut() {
+async fn a_result_in_parts_is_joined_across_a_reconnect() {
     let run = |offset: i32, names: &[&str], values: &[f64]| Solution {
         variable_offset: offset,
         variable_names: names.iter().map(ToString::to_string).collect(),
         values: values.to_vec(),
         ..Solution::default()
     };
-    let result = SolveResult { solution: None, solution_parts: 2, ..wyndor() };
+    let result = SolveResult { solution: None, solution_part_count: 2, ..wyndor() };
     let fake = Fake::start(script([
         vec![
             event(1, queued()),
@@ -273,11 +273,18 @@ async fn a_result_in_parts_is_joined_across_a_cut() {
     let solution = outcome.solution().unwrap();
     assert_eq!(solution.variable_names, ["a", "b", "c"]);
     assert_eq!(solution.values, [1.0, 2.0, 3.0]);
-    assert!(fake.script.seen_watches.lock().unwrap().iter().all(|watch| watch.skip_progress));
+    assert!(
+        fake.script
+            .seen_watches
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|watch| watch.kinds == [JobEventKind::SolutionPart as i32])
+    );
 }
 
 #[tokio::test]
-async fn a_list_goes_through_all_pages() {
+async fn a_list_reads_all_pages() {
     let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
     let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
     let request = ListJobsRequest { page_size: 2, ..ListJobsRequest::default() };

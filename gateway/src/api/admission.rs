@@ -1,5 +1,5 @@
-//! A bound on the requests under way, and on the time each may take to arrive. One that
-//! is over a bound gets its answer at once, before its body is read.
+//! Limits the number of requests in progress, and the time that each may take to arrive. A request
+//! over the limit is refused at once, before its body is read.
 
 use std::{
     future::Future,
@@ -10,57 +10,59 @@ use std::{
 };
 
 use http::{Request, Response};
+use solvemesh_rpc::refused_field;
 use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::refusal::Refusal;
 
-/// The longest that a request may take, its arrival included; `Solve` waits longer, and
-/// a stream may go on for ever once it has begun.
-const LONGEST: Duration = Duration::from_secs(120);
+/// Timeout of a request, arrival of its body included. `Solve` is exempt, as it waits for a job,
+/// and a stream may continue without limit once its response headers are sent.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The limits of [`Admission`].
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The most requests under way.
+    /// Maximum number of requests in progress, `Solve` not counted.
     pub max_requests: usize,
-    /// The most `Solve`s under way: they wait, so they have a bound of their own.
+    /// Maximum number of `Solve` requests in progress. They wait for jobs, so they must not use up
+    /// the limit of the short requests.
     pub max_watchers: usize,
-    /// The largest request, in bytes; told when the server refuses a larger one.
+    /// Maximum size of a request, in bytes, for the error message: tonic enforces it.
     pub max_message_bytes: usize,
 }
 
-/// Lets at most so many requests through at once, and refuses the others with
-/// RESOURCE_EXHAUSTED. A stream counts until its response headers are sent. Whether the
-/// gateway is healthy is told in any case.
+/// A tower layer that admits a limited number of requests at the same time, and refuses others
+/// with RESOURCE_EXHAUSTED. A stream counts until its response headers are sent. Health checks are
+/// always admitted.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    brief: Arc<Semaphore>,
+    short: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     bounds: Bounds,
 }
 
 impl Admission {
-    /// Admission within bounds.
+    /// A layer with these limits.
     pub fn new(bounds: Bounds) -> Self {
         Self {
-            brief: Arc::new(Semaphore::new(bounds.max_requests)),
+            short: Arc::new(Semaphore::new(bounds.max_requests)),
             waiting: Arc::new(Semaphore::new(bounds.max_watchers)),
             bounds,
         }
     }
 }
 
-/// How long a call lasts by its nature.
+/// The kind of a call, by how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// Asked by those who watch over the gateway: never refused.
+    /// A health check: never refused.
     Health,
-    /// Answered when a solve has ended.
+    /// Answered when a job has finished.
     Waiting,
     /// Answered at once.
-    Brief,
+    Short,
 }
 
 fn class(path: &str) -> Class {
@@ -69,12 +71,16 @@ fn class(path: &str) -> Class {
     } else if path == "/solvemesh.v1.JobService/Solve" {
         Class::Waiting
     } else {
-        Class::Brief
+        Class::Short
     }
 }
 
-/// A status that the transport made, in this API's terms.
-fn told_by_us(status: &Status, max_message_bytes: usize) -> Option<Status> {
+/// Replaces a status that tonic created by one with this API's codes and details; `None` for any
+/// other status. tonic offers only the message text to recognise them by.
+fn translate_transport_status(status: &Status, max_message_bytes: usize) -> Option<Status> {
+    if let Some(field) = refused_field(status) {
+        return Some(Refusal::UnknownField { field }.into());
+    }
     let refusal = match status.code() {
         Code::OutOfRange if status.message().contains("decoded message length too large") => {
             Refusal::MessageTooLarge { limit: max_message_bytes }
@@ -117,12 +123,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Admission { brief, waiting, bounds } = &self.admission;
+        let Admission { short, waiting, bounds } = &self.admission;
         let class = class(request.uri().path());
         let (permits, limit, value) = match class {
             Class::Health => return Box::pin(self.inner.call(request)),
             Class::Waiting => (waiting, "max_watchers", bounds.max_watchers),
-            Class::Brief => (brief, "max_requests", bounds.max_requests),
+            Class::Short => (short, "max_requests", bounds.max_requests),
         };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             let refusal = Refusal::Exhausted { limit, value };
@@ -133,17 +139,18 @@ where
         Box::pin(async move {
             let _permit = permit;
             let response = match class {
-                Class::Brief => match timeout(LONGEST, response).await {
+                Class::Short => match timeout(TIMEOUT, response).await {
                     Ok(response) => response?,
                     Err(_) => {
-                        let refusal = Refusal::TookTooLong { limit: LONGEST };
+                        let refusal = Refusal::TookTooLong { limit: TIMEOUT };
                         return Ok(Status::from(refusal).into_http());
                     }
                 },
                 Class::Waiting | Class::Health => response.await?,
             };
             let status = Status::from_header_map(response.headers());
-            match status.and_then(|status| told_by_us(&status, max_message_bytes)) {
+            let translate = |status| translate_transport_status(&status, max_message_bytes);
+            match status.and_then(translate) {
                 Some(status) => Ok(status.into_http()),
                 None => Ok(response),
             }
@@ -163,7 +170,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_request_too_many_is_refused_and_room_again_is_service_again() {
+    async fn request_over_the_limit_is_refused_until_another_completes() {
         let (release, held) = oneshot::channel::<()>();
         let mut held = Some(held);
         let bounds = Bounds { max_requests: 1, max_watchers: 1, max_message_bytes: 7 };
@@ -183,10 +190,10 @@ mod tests {
         let second = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
         let health = Request::builder().uri("/grpc.health.v1.Health/Check").body(()).unwrap();
         let health = service.ready().await.unwrap().call(health).await.unwrap();
-        assert_eq!(code(health), None, "health is told in any case");
+        assert_eq!(code(health), None, "health checks are always admitted");
         let solve = Request::builder().uri("/solvemesh.v1.JobService/Solve").body(()).unwrap();
         let solve = service.ready().await.unwrap().call(solve).await.unwrap();
-        assert_eq!(code(solve), None, "those who wait have a bound of their own");
+        assert_eq!(code(solve), None, "Solve has a limit of its own");
         assert_eq!(code(second), Some(Code::ResourceExhausted));
         release.send(()).unwrap();
         assert_eq!(code(first.await.unwrap()), None);
@@ -195,15 +202,16 @@ mod tests {
     }
 
     #[test]
-    fn what_the_transport_refuses_is_told_in_this_apis_terms() {
+    fn transport_errors_are_translated() {
         let large = Status::out_of_range(
             "Error, decoded message length too large: found 9 bytes, the limit is: 7 bytes",
         );
-        let told = told_by_us(&large, 7).unwrap();
-        assert_eq!(told.code(), Code::ResourceExhausted);
-        assert!(told.message().contains("max_message_bytes, 7 bytes"), "{}", told.message());
+        let status = translate_transport_status(&large, 7).unwrap();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.message().contains("max_message_bytes, 7 bytes"), "{}", status.message());
         let garbled = Status::internal("failed to decode Protobuf message: invalid wire type");
-        assert_eq!(told_by_us(&garbled, 7).unwrap().code(), Code::InvalidArgument);
-        assert!(told_by_us(&Status::internal("a bug"), 7).is_none());
+        let status = translate_transport_status(&garbled, 7).unwrap();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(translate_transport_status(&Status::internal("a bug"), 7).is_none());
     }
 }

@@ -1,25 +1,26 @@
 use std::time::Duration;
 
-/// How the time that is left of a call is spent.
+/// How the remaining time of a call is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget {
-    /// The longest the solver may run.
+    /// How long the solver may run.
     pub(super) solve: Duration,
-    /// When to answer, whatever is known then.
+    /// When to respond, finished or not; measured from the call's arrival.
     pub(super) answer: Duration,
 }
 
-/// Splits what remains of a call's deadline: the solver stops early enough for its
-/// answer to travel, and the gateway answers before the caller's own timer fires.
+/// Divides the remaining time of a call: the solver stops early enough for its result to reach
+/// the gateway, and the gateway responds before the caller's own timer fires.
 pub(super) fn budget(remaining: Duration) -> Budget {
+    // A tenth for the way from the solver to the gateway, half of that for the way to the caller.
     let travel = (remaining / 10).clamp(Duration::from_millis(20), Duration::from_secs(2));
     let answer = remaining.saturating_sub(travel / 2);
     let solve = remaining.saturating_sub(travel).saturating_sub(travel / 2);
     Budget { solve: solve.max(Duration::from_millis(10)), answer }
 }
 
-/// What remains of a call's deadline at its arrival: the header `grpc-timeout`, up to
-/// eight digits and a unit.
+/// Parses the header `grpc-timeout`, the remaining time of a call at its arrival: up to eight
+/// digits and a unit. `None` if it is malformed.
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 pub(super) fn grpc_timeout(value: &str) -> Option<Duration> {
     let (at, unit) = value.char_indices().last()?;
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_solver_stops_before_the_gateway_answers_before_the_caller_gives_up() {
+    fn solver_stops_before_the_response_and_that_is_before_the_deadline() {
         for millis in [100, 1_000, 10_000, 600_000] {
             let remaining = Duration::from_millis(millis);
             let Budget { solve, answer } = budget(remaining);
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_header_is_read_in_every_unit() {
+    fn timeout_header_is_parsed_in_every_unit() {
         assert_eq!(grpc_timeout("2H"), Some(Duration::from_secs(7200)));
         assert_eq!(grpc_timeout("3M"), Some(Duration::from_secs(180)));
         assert_eq!(grpc_timeout("4S"), Some(Duration::from_secs(4)));

@@ -1,4 +1,4 @@
-//! The gRPC service: everything that knows tonic.
+//! The gRPC service: everything that depends on tonic.
 
 pub mod admission;
 mod deadline;

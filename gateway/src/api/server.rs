@@ -1,4 +1,4 @@
-//! The server: one port for gRPC and gRPC-Web, health, reflection.
+//! The server: gRPC and gRPC-Web on one port, with health checks and reflection.
 
 use std::{io, time::Duration};
 
@@ -24,21 +24,21 @@ use crate::{
     jobs::Jobs,
 };
 
-/// The name under which the health service tells about the jobs' service; `""` tells
-/// the same.
+/// The service name for health checks of the job service. The name `""`, for the server as a
+/// whole, has the same status.
 pub const HEALTH_SERVICE: &str = "solvemesh.v1.JobService";
 
-/// How often the server asks a silent connection whether it is alive.
+/// How often the server pings a silent connection to check that it is alive.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
-/// No message over 1 MiB leaves a gateway, so that a generated client with its default
-/// limit reads all of them. What is larger travels in parts; this is the fence.
+/// Maximum size of a response, in bytes, so that a generated client with its default limit
+/// accepts every response. Larger content is sent in parts; this limit only catches mistakes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// What may go wrong with the server as a whole.
+/// Why the server as a whole failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The descriptors of the API can't be read.
+    /// The descriptors of the API can't be decoded.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The transport failed.
@@ -49,12 +49,12 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves gRPC and gRPC-Web on one port until `stop`; then the watchers and those who wait
-/// for a job are ended, and requests that are under way have `grace` to finish.
+/// Serves gRPC and gRPC-Web on one port until `stop`. Then watch streams, and requests that wait
+/// for a job, are ended with an error, and other requests in progress have `grace` to finish.
 ///
 /// # Errors
 ///
-/// When the server can't begin, or its transport fails.
+/// If the server can't start or its transport fails.
 pub async fn serve(
     listener: TcpListener,
     jobs: Jobs,
@@ -63,7 +63,7 @@ pub async fn serve(
     grace: Duration,
 ) -> Result<(), ServeError> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    let max_message = jobs.policy.max_message_bytes;
+    let max_message = jobs.policy().max_message_bytes;
     let service = JobServiceServer::new(Service::new(jobs.clone()))
         .max_decoding_message_size(max_message)
         .max_encoding_message_size(MAX_ANSWER_BYTES);
@@ -72,12 +72,12 @@ pub async fn serve(
     reflect(&mut routes)?;
     let routes: Routes = routes.routes();
 
-    // Before anyone can ask: a watch on a service that was never told of fails.
-    tell(&reporter, ServingStatus::NotServing).await;
-    let telling = tokio::spawn(tell_health(reporter, jobs.clone(), stop.clone()));
+    // Before the first request: a health watch fails for a service without a status.
+    set_health(&reporter, ServingStatus::NotServing).await;
+    let health_task = tokio::spawn(report_health(reporter, jobs.clone(), stop.clone()));
     let bounds = Bounds {
-        max_requests: jobs.policy.max_requests,
-        max_watchers: jobs.policy.max_watchers,
+        max_requests: jobs.policy().max_requests,
+        max_watchers: jobs.policy().max_watchers,
         max_message_bytes: max_message,
     };
     let server = Server::builder()
@@ -95,19 +95,20 @@ pub async fn serve(
     tokio::select! {
         outcome = &mut server => outcome?,
         () = stop.cancelled() => {
-            info!("stopping: no new requests, {} s for those under way", grace.as_secs());
-            jobs.stopping.cancel();
+            info!(grace_seconds = grace.as_secs(), "stopping, draining requests");
+            // Ends what would otherwise not finish within the grace.
+            jobs.shut_down();
             match timeout(grace, server).await {
                 Ok(outcome) => outcome?,
-                Err(_) => warn!("requests were cut off at the end of the grace"),
+                Err(_) => warn!("requests aborted after the drain grace"),
             }
         }
     }
-    telling.abort();
+    health_task.abort();
     Ok(())
 }
 
-/// Reflection in both versions: older clients know the older one only.
+/// Adds reflection in both versions, as older clients support only `v1alpha`.
 fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::Error> {
     let builder = || {
         tonic_reflection::server::Builder::configure()
@@ -119,19 +120,19 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
-async fn tell(reporter: &HealthReporter, status: ServingStatus) {
+async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
     for service in ["", HEALTH_SERVICE] {
         reporter.set_service_status(service, status).await;
     }
 }
 
-/// Which web pages may call.
+/// The origins of web pages that may call.
 #[derive(Clone, Debug, Default)]
 pub enum Origins {
-    /// Those of any site: there are no cookies or other credentials to steal.
+    /// Any origin. Safe, as there are no cookies or other credentials that a page could misuse.
     #[default]
     Any,
-    /// Those of these origins.
+    /// Only these origins.
     These(Vec<http::HeaderValue>),
 }
 
@@ -149,23 +150,24 @@ fn cors(origins: Origins) -> CorsLayer {
         .max_age(Duration::from_secs(24 * 3600))
 }
 
-/// Tells through the health service whether this gateway can do its work: the broker
-/// can be reached and the log was read.
-async fn tell_health(mut reporter: HealthReporter, jobs: Jobs, stop: CancellationToken) {
-    let mut mesh: watch::Receiver<Health> = jobs.mesh.health();
-    let mut ready = jobs.table.ready();
+/// Keeps the health service up to date: SERVING while the broker is connected and the log has been
+/// read to its end.
+async fn report_health(mut reporter: HealthReporter, jobs: Jobs, stop: CancellationToken) {
+    let mut mesh: watch::Receiver<Health> = jobs.health();
+    let mut ready = jobs.ready();
     loop {
         let serving = !stop.is_cancelled()
             && *ready.borrow_and_update()
             && !matches!(*mesh.borrow_and_update(), Health::Disconnected { .. });
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        tell(&reporter, status).await;
+        set_health(&reporter, status).await;
         if stop.is_cancelled() {
-            // Whoever watches the health has heard it, and shall not hold up the end.
+            // Open health watches would delay the shutdown. They have received NOT_SERVING, and
+            // clearing the status ends them; then it is set again for later checks.
             for service in ["", HEALTH_SERVICE] {
                 reporter.clear_service_status(service).await;
             }
-            tell(&reporter, status).await;
+            set_health(&reporter, status).await;
             return;
         }
         tokio::select! {

@@ -1,13 +1,13 @@
-//! `solvemesh.v1.JobService`: wire types come in and go out here, and nowhere else.
+//! The gRPC service `solvemesh.v1.JobService`: the only place that converts requests and responses.
 
 use std::{pin::Pin, time::Duration};
 
 use futures::{Stream, StreamExt};
 use solvemesh::v1::{
     CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
-    GetJobRequest, GetJobResponse, Job, JobState, JobView, ListJobsRequest, ListJobsResponse,
-    SolveRequest, SolveResponse, SubmitJobRequest, SubmitJobResponse, WatchResultsRequest,
-    WatchResultsResponse,
+    GetJobRequest, GetJobResponse, Job, JobEventKind, JobFilter, JobState, JobView, Lane,
+    ListJobsRequest, ListJobsResponse, SolveRequest, SolveResponse, SubmitJobRequest,
+    SubmitJobResponse, WatchResultsRequest, WatchResultsResponse,
 };
 use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
@@ -15,15 +15,15 @@ use tonic::{Request, Response, Status};
 
 use super::deadline::{Budget, budget, grpc_timeout};
 use crate::{
-    jobs::{Jobs, listing, listing::Filter, watch::Wants},
+    jobs::{Jobs, listing::Filter, watch::Wants},
     refusal::Refusal,
     submission::{Submission, catalog},
 };
 
-/// The longest interval between two looks of a watcher.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Maximum interval of a watch stream.
+const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// The service, over what the gateway does with jobs.
+/// The gRPC service over [`Jobs`].
 #[derive(Clone)]
 pub struct Service {
     jobs: Jobs,
@@ -44,17 +44,7 @@ impl JobService for Service {
     ) -> Result<Response<SubmitJobResponse>, Status> {
         let request = request.into_inner();
         let validate_only = request.validate_only;
-        let submission = Submission {
-            model: request.model,
-            options: request.options.unwrap_or_default(),
-            labels: request.labels,
-            request_id: request.request_id,
-            lane: request.lane,
-            deadline: request.deadline,
-            queue_time_limit: request.queue_time_limit,
-            sweep: request.sweep,
-            time_left: None,
-        };
+        let submission = Submission { request, ..Submission::default() };
         let job = if validate_only {
             let plan = self.jobs.validate(submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.job() }
@@ -74,13 +64,13 @@ impl JobService for Service {
         let request = request.into_inner();
         let wants = wants(&request)?;
         let WatchResultsRequest { job_ids, resume_token, .. } = request;
-        let limit = self.jobs.policy.max_jobs_per_watch;
+        let limit = self.jobs.policy().max_jobs_per_watch;
         if job_ids.is_empty() {
-            return Err(required("job_ids").into());
+            return Err(Refusal::missing("job_ids").into());
         }
         if job_ids.len() > limit {
-            let wrong = format!("{} jobs are over max_jobs_per_watch, {limit}", job_ids.len());
-            return Err(Refusal::field("INVALID_ARGUMENT", "job_ids", wrong).into());
+            let wrong = format!("{} jobs exceed max_jobs_per_watch, {limit}", job_ids.len());
+            return Err(Refusal::invalid("job_ids", wrong).into());
         }
         let events = self.jobs.watch(job_ids, &resume_token, wants).await?;
         Ok(Response::new(events.map(|event| event.map_err(Status::from)).boxed()))
@@ -91,21 +81,14 @@ impl JobService for Service {
         request: Request<SolveRequest>,
     ) -> Result<Response<SolveResponse>, Status> {
         let arrival = Instant::now();
-        let spent = remaining(&request).map(budget);
-        let SolveRequest { model, options, labels, request_id, lane } = request.into_inner();
+        let budget = remaining(&request).map(budget);
         let submission = Submission {
-            model,
-            options: options.unwrap_or_default(),
-            labels,
-            request_id,
-            lane,
-            deadline: None,
-            queue_time_limit: None,
-            sweep: None,
-            time_left: spent.map(|Budget { solve, .. }| solve),
+            request: submission_of(request.into_inner()),
+            time_left: budget.map(|Budget { solve, .. }| solve),
+            ..Submission::default()
         };
         let submitted = self.jobs.submit(submission).await?;
-        let end = spent.map(|Budget { answer, .. }| arrival + answer);
+        let end = budget.map(|Budget { answer, .. }| arrival + answer);
         let job = self.jobs.wait(&submitted.job_id, end).await?;
         Ok(Response::new(SolveResponse { job: Some(job) }))
     }
@@ -117,7 +100,7 @@ impl JobService for Service {
         let request = request.into_inner();
         let full = view(request.view, JobView::Full)? == JobView::Full;
         if request.job_id.is_empty() {
-            return Err(required("job_id").into());
+            return Err(Refusal::missing("job_id").into());
         }
         let job = self.jobs.get(&request.job_id, full).await?;
         Ok(Response::new(GetJobResponse { job: Some(job) }))
@@ -127,26 +110,11 @@ impl JobService for Service {
         &self,
         request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsResponse>, Status> {
-        let ListJobsRequest { page_size, page_token, states, labels, view: asked } =
+        let ListJobsRequest { page_size, page_token, filter, view: requested } =
             request.into_inner();
-        let full = view(asked, JobView::Basic)? == JobView::Full;
-        let states = states.into_iter().enumerate().map(|(index, state)| {
-            JobState::try_from(state).map_err(|_| {
-                let field = format!("states[{index}]");
-                Refusal::field("INVALID_ARGUMENT", field, format!("{state} is no state"))
-            })
-        });
-        let states: Vec<JobState> = states.collect::<Result<_, _>>()?;
-        let any = states.contains(&JobState::Unspecified);
-        let filter = Filter { states: if any { Vec::new() } else { states }, labels };
-        // What another gateway accepted a moment ago is listed too.
-        if page_token.is_empty() {
-            self.jobs.table.catch_up(self.jobs.patience()).await.map_err(Refusal::from)?;
-        }
-        let page = self
-            .jobs
-            .table
-            .read(|fold| listing::page(fold, &filter, page_size, &page_token, full))?;
+        let full = view(requested, JobView::Basic)? == JobView::Full;
+        let filter = job_filter(filter.unwrap_or_default())?;
+        let page = self.jobs.list(&filter, page_size, &page_token, full).await?;
         Ok(Response::new(ListJobsResponse { jobs: page.jobs, next_page_token: page.next }))
     }
 
@@ -156,7 +124,7 @@ impl JobService for Service {
     ) -> Result<Response<CancelJobResponse>, Status> {
         let job_id = request.into_inner().job_id;
         if job_id.is_empty() {
-            return Err(required("job_id").into());
+            return Err(Refusal::missing("job_id").into());
         }
         let job = self.jobs.cancel(&job_id).await?;
         Ok(Response::new(CancelJobResponse { job: Some(job) }))
@@ -166,51 +134,91 @@ impl JobService for Service {
         &self,
         _: Request<GetCapabilitiesRequest>,
     ) -> Result<Response<GetCapabilitiesResponse>, Status> {
-        let policy = &self.jobs.policy;
+        let policy = self.jobs.policy();
         let mut solvers = catalog::solvers();
-        for told in solvers.iter_mut().filter(|told| !told.available) {
-            told.available = self.jobs.is_available(told.solver()).await.unwrap_or(false);
+        for entry in solvers.iter_mut().filter(|entry| !entry.available) {
+            entry.available = self.jobs.is_available(entry.solver()).await.unwrap_or(false);
         }
         Ok(Response::new(GetCapabilitiesResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             solvers,
             limits: Some(policy.limits()),
-            lanes: policy.lanes.iter().map(ToString::to_string).collect(),
+            lanes: policy.lanes.iter().map(|lane| Lane { name: lane.to_string() }).collect(),
             ephemeral: policy.ephemeral,
         }))
     }
 }
 
-/// What remains of a call's own deadline.
+/// The remaining time until a call's own deadline; `None` if it has none.
 fn remaining<T>(request: &Request<T>) -> Option<Duration> {
     grpc_timeout(request.metadata().get("grpc-timeout")?.to_str().ok()?)
 }
 
-/// What a watcher leaves out.
+/// The event filter of a watch request.
 fn wants(request: &WatchResultsRequest) -> Result<Wants, Refusal> {
-    let interval = request.interval.map(Duration::try_from).transpose();
-    let interval =
-        interval.ok().filter(|interval| interval.is_none_or(|it| it <= LONGEST_INTERVAL));
+    let interval = request.min_interval.map(Duration::try_from).transpose();
+    let interval = interval.ok().filter(|interval| interval.is_none_or(|it| it <= MAX_INTERVAL));
     let Some(interval) = interval else {
-        let wrong = format!("must be 0 or more, and at most {} s", LONGEST_INTERVAL.as_secs());
-        return Err(Refusal::field("INVALID_ARGUMENT", "interval", wrong));
+        let wrong = format!("must be 0 or more, and at most {} s", MAX_INTERVAL.as_secs());
+        return Err(Refusal::invalid("min_interval", wrong));
     };
-    Ok(Wants {
-        skip_progress: request.skip_progress,
-        skip_incumbents: request.skip_incumbents,
-        skip_log: request.skip_log,
-        interval: interval.filter(|interval| !interval.is_zero()),
-    })
+    let kinds =
+        request.kinds.iter().enumerate().map(|(index, kind)| match JobEventKind::try_from(*kind) {
+            Ok(JobEventKind::Unspecified) | Err(_) => {
+                Err(Refusal::invalid(format!("kinds[{index}]"), format!("unknown kind {kind}")))
+            }
+            Ok(kind) => Ok(kind),
+        });
+    let kinds: Vec<JobEventKind> = kinds.collect::<Result<_, _>>()?;
+    Ok(Wants::new(&kinds, interval.filter(|interval| !interval.is_zero())))
 }
 
-fn required(field: &str) -> Refusal {
-    Refusal::field("INVALID_ARGUMENT", field, "is required")
+/// The filter of a list of jobs.
+fn job_filter(filter: JobFilter) -> Result<Filter, Refusal> {
+    let JobFilter { states, labels } = filter;
+    let states = states.into_iter().enumerate().map(|(index, state)| {
+        match JobState::try_from(state) {
+            // A client that sends it has most likely failed to set a state.
+            Ok(JobState::Unspecified) | Err(_) => {
+                let field = format!("filter.states[{index}]");
+                Err(Refusal::invalid(field, format!("unknown state {state}")))
+            }
+            Ok(state) => Ok(state),
+        }
+    });
+    Ok(Filter { states: states.collect::<Result<_, _>>()?, labels })
 }
 
-fn view(asked: i32, default: JobView) -> Result<JobView, Refusal> {
-    match JobView::try_from(asked) {
+/// The submission of a `Solve`: its fields are a part of those of `SubmitJob`.
+fn submission_of(request: SolveRequest) -> SubmitJobRequest {
+    let SolveRequest {
+        model,
+        options,
+        labels,
+        request_id,
+        lane,
+        total_time_limit,
+        queue_time_limit,
+        starts,
+    } = request;
+    SubmitJobRequest {
+        model,
+        options,
+        labels,
+        request_id,
+        lane,
+        total_time_limit,
+        queue_time_limit,
+        starts,
+        validate_only: false,
+        sweep: None,
+    }
+}
+
+fn view(requested: i32, default: JobView) -> Result<JobView, Refusal> {
+    match JobView::try_from(requested) {
         Ok(JobView::Unspecified) => Ok(default),
         Ok(view) => Ok(view),
-        Err(_) => Err(Refusal::field("INVALID_ARGUMENT", "view", format!("{asked} is no view"))),
+        Err(_) => Err(Refusal::invalid("view", format!("unknown view {requested}"))),
     }
 }

@@ -1,20 +1,22 @@
-//! The one place that maps causes to gRPC statuses.
+//! Maps refusals to gRPC statuses, with `google.rpc` error details. The only place that does.
 
 use std::collections::HashMap;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use solvemesh_model::Place;
+
 use crate::refusal::{FieldFault, Refusal};
 
-/// The domain of all `google.rpc.ErrorInfo`.
+/// The domain of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "solvemesh.dev";
 
-/// Details travel in a header, and clients allow as little as 8 KiB for all headers:
-/// faults past this many bytes are counted, not told.
+/// Maximum size of the field errors in a status, in bytes; further ones are only counted. Details
+/// travel in a header, and some clients accept no more than 8 KiB of headers.
 const MAX_FAULT_BYTES: usize = 3 << 10;
 
-/// The most bytes of a status's message.
+/// Maximum length of a status message, and of each text in its details, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1 << 10;
 
 impl From<Refusal> for Status {
@@ -29,6 +31,10 @@ impl From<Refusal> for Status {
                 details.add_bad_request_violation(field, description);
             }
         }
+        if let Refusal::UnknownField { field } = &refusal {
+            details
+                .add_bad_request_violation(shortened(field.path.clone()), "has an unknown field");
+        }
         Self::with_error_details(code, shortened(refusal.to_string()), details)
     }
 }
@@ -38,9 +44,10 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::Invalid { reason, .. } => (Code::InvalidArgument, reason),
         Refusal::NotFound { .. } => (Code::NotFound, "JOB_NOT_FOUND"),
         Refusal::Forgotten { .. } => (Code::NotFound, "JOB_FORGOTTEN"),
+        Refusal::RequestIdExpired { .. } => (Code::FailedPrecondition, "REQUEST_ID_EXPIRED"),
         Refusal::Taken { .. } => (Code::AlreadyExists, "REQUEST_ID_TAKEN"),
-        Refusal::Exhausted { .. } | Refusal::LogHeldUp { .. } => {
-            (Code::ResourceExhausted, "LIMIT_REACHED")
+        Refusal::Exhausted { .. } | Refusal::LogTooLong { .. } => {
+            (Code::ResourceExhausted, "MESH_LIMIT_REACHED")
         }
         Refusal::QueueFull { .. } => (Code::ResourceExhausted, "QUEUE_FULL"),
         Refusal::NoWorker { .. } => (Code::FailedPrecondition, "NO_WORKER"),
@@ -48,9 +55,10 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::OutcomeUnknown { .. } => (Code::Unavailable, "OUTCOME_UNKNOWN"),
         Refusal::StaleToken { reason, .. } => (Code::OutOfRange, reason),
         Refusal::ShuttingDown { .. } => (Code::Unavailable, "SHUTTING_DOWN"),
-        // As after any other loss of a stream, the client goes on with its token.
+        // The client handles it like any other lost stream: it resumes with its token.
         Refusal::WatcherTooSlow { .. } => (Code::Unavailable, "WATCHER_TOO_SLOW"),
-        Refusal::MessageTooLarge { .. } => (Code::ResourceExhausted, "LIMIT_REACHED"),
+        Refusal::MessageTooLarge { .. } => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+        Refusal::UnknownField { .. } => (Code::InvalidArgument, "UNKNOWN_FIELD"),
         Refusal::Undecodable { .. } => (Code::InvalidArgument, "UNDECODABLE"),
         Refusal::TookTooLong { .. } => (Code::DeadlineExceeded, "TOOK_TOO_LONG"),
     }
@@ -67,21 +75,30 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::MessageTooLarge { limit } => {
             vec![("limit", "max_message_bytes".to_owned()), ("value", limit.to_string())]
         }
-        Refusal::Taken { request_id, job_id } => {
+        Refusal::Taken { request_id, job_id }
+        | Refusal::RequestIdExpired { request_id, job_id } => {
             vec![("job_id", job_id.clone()), ("request_id", request_id.clone())]
         }
         Refusal::Exhausted { limit, value } => {
             vec![("limit", (*limit).to_owned()), ("value", value.to_string())]
         }
-        Refusal::LogHeldUp { half } => {
+        Refusal::LogTooLong { half } => {
             vec![("limit", "log_max_bytes".to_owned()), ("value", half.to_string())]
         }
         Refusal::QueueFull { lane } => vec![("lane", lane.clone())],
         Refusal::NoWorker { solver, lane } => {
             vec![("solver", (*solver).to_owned()), ("lane", lane.clone())]
         }
-        Refusal::Invalid { .. }
-        | Refusal::Unavailable { .. }
+        Refusal::UnknownField { field } => {
+            vec![("message", field.message.clone()), ("number", field.number.to_string())]
+        }
+        Refusal::Invalid { faults, .. } => match faults.iter().find_map(|fault| fault.place) {
+            Some(Place { line, column }) => {
+                vec![("line", line.to_string()), ("column", column.to_string())]
+            }
+            None => Vec::new(),
+        },
+        Refusal::Unavailable { .. }
         | Refusal::StaleToken { .. }
         | Refusal::Undecodable { .. }
         | Refusal::TookTooLong { .. }
@@ -91,26 +108,28 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()
 }
 
+/// The field errors up to [`MAX_FAULT_BYTES`], at least one; the last one has the number of those
+/// that are omitted.
 fn bounded(faults: &[FieldFault]) -> Vec<(String, String)> {
-    let mut told = Vec::new();
+    let mut kept = Vec::new();
     let mut bytes = 0;
-    for (index, FieldFault { field, description }) in faults.iter().enumerate() {
+    for (index, FieldFault { field, description, .. }) in faults.iter().enumerate() {
         let (field, description) = (shortened(field.clone()), shortened(description.clone()));
         bytes += field.len() + description.len();
         if bytes > MAX_FAULT_BYTES && index > 0 {
             let rest = faults.len() - index;
-            told.push((field, format!("{description} (and {} more faults)", rest - 1)));
+            kept.push((field, format!("{description} (and {} more errors)", rest - 1)));
             break;
         }
-        told.push((field, description));
+        kept.push((field, description));
     }
-    told
+    kept
 }
 
+/// Truncates a text to [`MAX_MESSAGE_BYTES`] at a character boundary.
 fn shortened(mut text: String) -> String {
     if text.len() > MAX_MESSAGE_BYTES {
-        let end = (0..=MAX_MESSAGE_BYTES).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or(0));
+        text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
         text.push('…');
     }
     text
@@ -118,12 +137,137 @@ fn shortened(mut text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeSet, time::Duration};
+
+    use solvemesh::UnknownField;
 
     use super::*;
+    use crate::refusal::reason;
+
+    /// One refusal of each variant, and of each reason of those that have several.
+    fn samples() -> Vec<Refusal> {
+        let job_id = || "j".to_owned();
+        let request_id = || "r".to_owned();
+        let text = || "t".to_owned();
+        let placed = FieldFault {
+            place: Some(Place { line: 3, column: 5 }),
+            ..FieldFault::new("model.lp", "x")
+        };
+        let in_text = |reason| Refusal::Invalid { reason, faults: vec![placed.clone()] };
+        let field = UnknownField { path: "model".into(), message: "m".into(), number: 99 };
+        let stale = |reason| Refusal::StaleToken { reason, message: text() };
+        vec![
+            Refusal::invalid("lane", "x"),
+            Refusal::missing("model"),
+            in_text(reason::INVALID_MODEL),
+            in_text(reason::SYNTAX_ERROR),
+            in_text(reason::UNSUPPORTED_FEATURE),
+            in_text(reason::MODEL_TOO_LARGE),
+            Refusal::NotFound { job_id: job_id() },
+            Refusal::Forgotten { job_id: job_id() },
+            Refusal::RequestIdExpired { request_id: request_id(), job_id: job_id() },
+            Refusal::Taken { request_id: request_id(), job_id: job_id() },
+            Refusal::Exhausted { limit: "max_live_jobs", value: 1 },
+            Refusal::LogTooLong { half: 1 },
+            Refusal::QueueFull { lane: text() },
+            Refusal::NoWorker { solver: "s", lane: text() },
+            Refusal::Unavailable { message: text() },
+            Refusal::OutcomeUnknown { job_id: job_id() },
+            stale("TOKEN_OF_ANOTHER_LOG"),
+            stale("TOKEN_TOO_OLD"),
+            stale("TOKEN_BEYOND_LOG"),
+            Refusal::ShuttingDown { job_id: job_id() },
+            Refusal::WatcherTooSlow { idle_timeout: Duration::ZERO },
+            Refusal::MessageTooLarge { limit: 1 },
+            Refusal::UnknownField { field },
+            Refusal::Undecodable { cause: text() },
+            Refusal::TookTooLong { limit: Duration::ZERO },
+        ]
+    }
+
+    /// Numbers the variants. A new one does not compile until it has a number here, and then the
+    /// test below fails until it has a sample above and a row in the document.
+    fn number(refusal: &Refusal) -> usize {
+        match refusal {
+            Refusal::Invalid { .. } => 0,
+            Refusal::NotFound { .. } => 1,
+            Refusal::Forgotten { .. } => 2,
+            Refusal::RequestIdExpired { .. } => 3,
+            Refusal::Taken { .. } => 4,
+            Refusal::Exhausted { .. } => 5,
+            Refusal::LogTooLong { .. } => 6,
+            Refusal::QueueFull { .. } => 7,
+            Refusal::NoWorker { .. } => 8,
+            Refusal::Unavailable { .. } => 9,
+            Refusal::OutcomeUnknown { .. } => 10,
+            Refusal::StaleToken { .. } => 11,
+            Refusal::ShuttingDown { .. } => 12,
+            Refusal::WatcherTooSlow { .. } => 13,
+            Refusal::MessageTooLarge { .. } => 14,
+            Refusal::UnknownField { .. } => 15,
+            Refusal::Undecodable { .. } => 16,
+            Refusal::TookTooLong { .. } => 17,
+        }
+    }
+    const VARIANTS: usize = 18;
+
+    /// The first four columns of a row of docs/errors.md, for an error.
+    fn row(refusal: Refusal) -> String {
+        let status = Status::from(refusal);
+        let code = match status.code() {
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Code::NotFound => "NOT_FOUND",
+            Code::AlreadyExists => "ALREADY_EXISTS",
+            Code::FailedPrecondition => "FAILED_PRECONDITION",
+            Code::OutOfRange => "OUT_OF_RANGE",
+            Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Code::Unavailable => "UNAVAILABLE",
+            other => panic!("{other:?}"),
+        };
+        let details = status.get_error_details();
+        let info = details.error_info().expect("an ErrorInfo");
+        assert_eq!(info.domain, DOMAIN);
+        let retry = if details.retry_info().is_some() { "yes" } else { "no" };
+        let mut keys: Vec<String> = info.metadata.keys().map(|key| format!("`{key}`")).collect();
+        keys.sort();
+        format!("`{}` | {code} | {retry} | {}", info.reason, keys.join(", "))
+    }
 
     #[test]
-    fn a_fault_names_its_field() {
+    fn every_reason_is_documented_with_code_retry_and_metadata() {
+        let mut numbers: Vec<usize> = samples().iter().map(number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers, (0..VARIANTS).collect::<Vec<_>>(), "a variant without a sample");
+
+        let document = include_str!("../../../docs/errors.md");
+        let documented = document.lines().filter(|line| line.starts_with("| `")).map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let mut keys: Vec<&str> = cells[4].split(", ").filter(|key| !key.is_empty()).collect();
+            keys.sort_unstable();
+            format!("{} | {} | {} | {}", cells[1], cells[2], cells[3], keys.join(", "))
+        });
+        let documented: BTreeSet<String> = documented.collect();
+        let found: BTreeSet<String> = samples().into_iter().map(row).collect();
+        assert_eq!(found, documented);
+    }
+
+    #[test]
+    fn an_unknown_field_has_its_path_and_number() {
+        let path = "model.named".to_owned();
+        let field = UnknownField { path, message: "solvemesh.v1.NamedModel".into(), number: 7 };
+        let status = Status::from(Refusal::UnknownField { field });
+        let expected =
+            "model.named: unknown field 7 of solvemesh.v1.NamedModel: this gateway would ignore it";
+        assert_eq!(status.message(), expected);
+        let details = status.get_error_details();
+        let violations = &details.bad_request().expect("a BadRequest").field_violations;
+        assert_eq!(violations[0].field, "model.named");
+    }
+
+    #[test]
+    fn invalid_argument_has_its_field() {
         let status =
             Status::from(Refusal::field("SYNTAX_ERROR", "model.lp", "line 1, column 2: x"));
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -135,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_named_and_says_when_to_retry() {
+    fn exhausted_limit_has_its_name_and_a_retry_delay() {
         let status = Status::from(Refusal::Exhausted { limit: "max_watchers", value: 7 });
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.message(), "max_watchers is at its limit of 7");
@@ -147,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn many_faults_fit_into_a_header() {
-        let fault = FieldFault { field: "f".repeat(500), description: "é".repeat(5000) };
+    fn many_field_errors_fit_into_a_header() {
+        let fault = FieldFault::new("f".repeat(500), "é".repeat(5000));
         let faults = vec![fault; 100];
         let status = Status::from(Refusal::Invalid { reason: "INVALID_MODEL", faults });
         assert!(status.details().len() < 6 << 10, "{} bytes", status.details().len());
         assert!(status.message().len() <= MAX_MESSAGE_BYTES + '…'.len_utf8());
         let details = status.get_error_details();
-        let told = details.bad_request().map_or(0, |request| request.field_violations.len());
-        assert!((1..10).contains(&told));
+        let count = details.bad_request().map_or(0, |request| request.field_violations.len());
+        assert!((1..10).contains(&count));
     }
 }

@@ -1,11 +1,11 @@
-//! A gateway without solvers.
+//! Replaces the embedded mesh in a build without solvers.
 
 use std::sync::Arc;
 
 use solvemesh_broker::Mesh;
 use solvemesh_gateway::config::Args;
 
-/// The worker slots of this process: there are none.
+/// The worker slots of this process, of which there are none: a type without values.
 pub(crate) enum EmbeddedWorker {}
 
 impl EmbeddedWorker {
@@ -15,20 +15,20 @@ impl EmbeddedWorker {
     }
 }
 
-/// Always fails.
+/// Always fails: this build requires a broker.
 ///
 /// # Errors
 ///
-/// A broker is required.
+/// Always.
 pub(crate) fn start(_: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
     anyhow::bail!("--amqp is required: this gateway was built without solvers")
 }
 
-/// Always fails.
+/// Always fails: this build has no solver.
 ///
 /// # Errors
 ///
-/// There is no solver.
+/// Always.
 pub(crate) fn run_solver() -> anyhow::Result<()> {
     anyhow::bail!("this gateway was built without solvers")
 }

@@ -1,4 +1,4 @@
-//! A mesh in this process: jobs live in its memory and end with it.
+//! A mesh within this process: jobs exist in its memory only, and are lost when it ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use solvemesh_gateway::config::Args;
 use solvemesh_worker::{OWN_LANES, SolverCommandLine, Worker, WorkerConfig};
 use tracing::warn;
 
-/// How long running solves may continue at shutdown. Short, because their jobs end with this
+/// How long running solves may continue at shutdown. Short, because their jobs are lost with this
 /// process anyway.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -29,9 +29,10 @@ impl EmbeddedWorker {
 ///
 /// # Errors
 ///
-/// When `--slots` and `--lanes` do not name the same lanes.
+/// If `--slots` is malformed, names a lane that is not in `--lanes`, or leaves a lane of
+/// `--lanes` without a slot.
 pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
-    warn!("no --amqp: jobs are solved in this process and end with it");
+    warn!("no --amqp: jobs are solved in this process and lost when it ends");
     let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
     let mut config = WorkerConfig {
         name: "embedded".to_owned(),
@@ -43,11 +44,11 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorke
     }
     for (lane, _) in config.slots.iter() {
         let known = args.lanes.contains(lane) || OWN_LANES.contains(&lane.as_str());
-        anyhow::ensure!(known, "--slots: there is no lane {lane} in --lanes");
+        anyhow::ensure!(known, "--slots: lane {lane} is not in --lanes");
     }
     for lane in &args.lanes {
         let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);
-        anyhow::ensure!(served, "--slots: nobody would solve the jobs of lane {lane}");
+        anyhow::ensure!(served, "--slots: lane {lane} of --lanes needs a slot");
     }
     let worker = Worker::start(mesh.clone(), config);
     Ok((mesh, EmbeddedWorker(worker)))
@@ -57,7 +58,7 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorke
 ///
 /// # Errors
 ///
-/// When a pipe fails.
+/// If a pipe fails.
 pub(crate) fn run_solver() -> anyhow::Result<()> {
     Ok(solvemesh_solver::run()?)
 }

@@ -1,4 +1,4 @@
-//! Pages of jobs.
+//! Lists of jobs, page by page, the latest first.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,16 @@ use crate::{
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 1000;
 
-/// No message over 1 MiB leaves a gateway.
+/// Maximum size of a page, in bytes. Responses are limited to 1 MiB, so this leaves room for the
+/// rest of the message.
 const MAX_PAGE_BYTES: usize = 900 << 10;
 
-/// Which jobs a list has.
+/// Selects the jobs of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In one of these states; empty for any.
+    /// The job is in one of these states; empty for any.
     pub states: Vec<JobState>,
-    /// With all these labels.
+    /// The job has all these labels.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -32,7 +33,7 @@ pub struct Filter {
 pub struct Page {
     /// The jobs, the latest first.
     pub jobs: Vec<Job>,
-    /// Asks for the next page; empty on the last.
+    /// The token of the next page; empty on the last page.
     pub next: String,
 }
 
@@ -45,7 +46,8 @@ impl Filter {
                 .all(|(key, value)| record.description.labels.get(key) == Some(value))
     }
 
-    /// Tells the pages of different filters apart.
+    /// A short hash of the filter. Page tokens contain it, so that a token can't be used with
+    /// another filter.
     fn mark(&self) -> String {
         let mut hash = Sha256::new();
         for state in &self.states {
@@ -61,11 +63,13 @@ impl Filter {
     }
 }
 
-/// Takes a page of the jobs that pass a filter.
+/// A page of the jobs that pass a filter, after the one whose token is given. `full` includes
+/// results. A `size` of 0 means the default; large ones are capped.
 ///
 /// # Errors
 ///
-/// When the page's size or token can't be.
+/// [`Refusal::Invalid`] for a negative size, and for a token that is malformed or of another
+/// filter.
 pub fn page(
     fold: &Fold,
     filter: &Filter,
@@ -77,16 +81,16 @@ pub fn page(
         Ok(0) => DEFAULT_PAGE,
         Ok(size) => size.min(MAX_PAGE),
         Err(_) => {
-            let wrong = "must be 0 (the default) or more";
-            return Err(Refusal::field("INVALID_ARGUMENT", "page_size", wrong));
+            let wrong = "must be 0 (for the default) or more";
+            return Err(Refusal::invalid("page_size", wrong));
         }
     };
     let mark = filter.mark();
     let before = match token {
         "" => Position { offset: u64::MAX, entry: u32::MAX, event: u32::MAX },
         token => decode(token, &mark).ok_or_else(|| {
-            let wrong = "not a token that this filter's page before gave";
-            Refusal::field("INVALID_ARGUMENT", "page_token", wrong)
+            let wrong = "must be a next_page_token of a list with the same filter";
+            Refusal::invalid("page_token", wrong)
         })?,
     };
     let mut jobs: Vec<Job> = Vec::new();
@@ -94,7 +98,9 @@ pub fn page(
     let mut bytes = 0;
     for record in fold.latest_before(before).filter(|record| filter.passes(record)) {
         let job = record.job(full);
+        // The field's tag and length take up to 8 bytes more.
         bytes += job.encoded_len() + 8;
+        // At least one job a page, or the list would never advance.
         if jobs.len() == size || (bytes > MAX_PAGE_BYTES && !jobs.is_empty()) {
             let next = last.map(|last| encode(last, &mark)).unwrap_or_default();
             return Ok(Page { jobs, next });
@@ -105,6 +111,7 @@ pub fn page(
     Ok(Page { jobs, next: String::new() })
 }
 
+/// A page token: base64 (URL-safe) of the last job's first position and the filter's mark.
 fn encode(Position { offset, entry, event }: Position, mark: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{mark}"))
 }
@@ -112,8 +119,8 @@ fn encode(Position { offset, entry, event }: Position, mark: &str) -> String {
 fn decode(token: &str, mark: &str) -> Option<Position> {
     let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     let fields: Vec<&str> = plain.split(':').collect();
-    let &["1", offset, entry, event, of] = fields.as_slice() else { return None };
-    (of == mark).then_some(())?;
+    let &["1", offset, entry, event, token_mark] = fields.as_slice() else { return None };
+    (token_mark == mark).then_some(())?;
     Some(Position {
         offset: offset.parse().ok()?,
         entry: entry.parse().ok()?,
@@ -157,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_hold_every_job_once_the_latest_first() {
+    fn pages_contain_each_job_once_latest_first() {
         let (fold, filter) = (fold(), Filter::default());
         let mut seen = Vec::new();
         let mut token = String::new();
@@ -174,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_passes_jobs_with_its_states_and_labels() {
+    fn filter_selects_by_state_and_label() {
         let labels = BTreeMap::from([("parity".to_owned(), "1".to_owned())]);
         let odd = Filter { states: vec![JobState::Queued], labels };
         assert_eq!(page(&fold(), &odd, 100, "", false).unwrap().jobs.len(), 12);
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_filter_is_refused() {
+    fn bad_tokens_and_sizes_are_refused() {
         let next = page(&fold(), &Filter::default(), 1, "", false).unwrap().next;
         let other = Filter { states: vec![JobState::Queued], ..Filter::default() };
         assert!(page(&fold(), &other, 1, &next, false).is_err());

@@ -1,8 +1,8 @@
-//! What has left this gateway's memory, read again from the log.
+//! Reads results that were evicted from memory back from the log.
 
 use solvemesh::{
     broker::v1::log_entry,
-    v1::{Finished, Job, ScenarioResults, event},
+    v1::{Job, JobFinished, ScenarioResults, job_event},
 };
 use solvemesh_broker::MeshError;
 
@@ -13,46 +13,47 @@ use crate::{
 };
 
 impl Jobs {
-    /// A job, with its result where `full`; if it is not known, reads the log to its end
-    /// first.
+    /// A job, with its result if `full`: from memory, or read back from the log.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::Forgotten`], or what is wrong with the mesh.
+    /// Those of [`Jobs::find`]; [`Refusal::Forgotten`] also if the log no longer has the result.
     pub async fn get(&self, job_id: &str, full: bool) -> Result<Job, Refusal> {
-        let look = |record: &Record| (record.job(full), record.left_in_log());
-        let (mut job, left) = self.find(job_id, look).await?;
-        if let Some(end) = left.filter(|_| full) {
+        let query = |record: &Record| (record.job(full), record.left_in_log());
+        let (mut job, evicted) = self.find(job_id, query).await?;
+        if let Some(end) = evicted.filter(|_| full) {
             job.result = self.recall_end(job_id, end).await?.result;
             job.solution_omitted =
-                job.result.as_ref().is_some_and(|result| result.solution_parts > 0);
+                job.result.as_ref().is_some_and(|result| result.solution_part_count > 0);
         }
         Ok(job)
     }
 
-    /// What happened, with what of it was left to the log.
+    /// The content of an event whose result was evicted, read back from the log.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Forgotten`] when the log no longer has it, or what is wrong with the
-    /// mesh.
-    pub(crate) async fn recall(&self, happening: &Happening) -> Result<event::Kind, Refusal> {
+    /// [`Refusal::Forgotten`] if the log no longer has the entry; [`Refusal::Unavailable`].
+    pub(crate) async fn recall(&self, happening: &Happening) -> Result<job_event::Kind, Refusal> {
         let job_id = &happening.event.job_id;
         match &happening.event.kind {
-            Some(event::Kind::Finished(told)) => {
+            Some(job_event::Kind::Finished(kept)) => {
                 let end = self.recall_end(job_id, happening.position).await?;
-                // The log has the answers, not what they add up to.
-                Ok(event::Kind::Finished(Finished { sweep: told.sweep.clone(), ..end }))
+                // The entry has no summary of a sweep: that is computed by the fold.
+                Ok(job_event::Kind::Finished(JobFinished {
+                    sweep_summary: kept.sweep_summary.clone(),
+                    ..end
+                }))
             }
             _ => {
                 let results = self.recall_answers(job_id, happening).await?;
-                Ok(event::Kind::ScenarioResults(results))
+                Ok(job_event::Kind::ScenarioResults(results))
             }
         }
     }
 
-    /// The end of a job as the log has it at a position.
-    async fn recall_end(&self, job_id: &str, end: Position) -> Result<Finished, Refusal> {
+    /// The outcome of a job, from the terminal entry at a position.
+    async fn recall_end(&self, job_id: &str, end: Position) -> Result<JobFinished, Refusal> {
         let forgotten = || Refusal::Forgotten { job_id: job_id.to_owned() };
         match self.entry(job_id, end).await? {
             log_entry::Kind::Finished(finished) => finished.outcome.ok_or_else(forgotten),
@@ -60,13 +61,15 @@ impl Jobs {
         }
     }
 
-    /// The answers of scenarios that were told at a position.
+    /// The answers of a sweep that the entry of an event contributed: without those that had been
+    /// answered before or are out of range, as when it was folded.
     async fn recall_answers(
         &self,
         job_id: &str,
         happening: &Happening,
     ) -> Result<ScenarioResults, Refusal> {
-        let scenarios = |record: &Record| record.description.sweep.as_ref().map(|it| it.scenarios);
+        let scenarios =
+            |record: &Record| record.description.sweep.as_ref().map(|it| it.scenario_count);
         let scenarios = self.find(job_id, scenarios).await?.unwrap_or_default();
         match self.entry(job_id, happening.position).await? {
             log_entry::Kind::ScenarioResults(ScenarioResults { results }) => {
@@ -77,7 +80,12 @@ impl Jobs {
         }
     }
 
-    /// What an entry about a job says that made the event at a position.
+    /// The content of the entry at a position.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Forgotten`] if the log no longer has that entry, or another one at its place;
+    /// [`Refusal::Unavailable`] if the broker can't be asked.
     async fn entry(&self, job_id: &str, at: Position) -> Result<log_entry::Kind, Refusal> {
         let forgotten = || Refusal::Forgotten { job_id: job_id.to_owned() };
         let message = match self.mesh.read_log(at.offset).await {

@@ -1,4 +1,4 @@
-//! What the solvers of a mesh can do, for the gateway that links none of them.
+//! The capabilities of all solvers, as constants: the gateway does not link the solvers.
 
 use solvemesh::v1::{Solver, SolverCapabilities, SolverOption, SolverOptionType, VariableKind};
 use solvemesh_broker::Lane;
@@ -7,33 +7,34 @@ use solvemesh_broker::Lane;
 const SOLVERS: [Solver; 5] =
     [Solver::Highs, Solver::Clarabel, Solver::Microlp, Solver::Scip, Solver::Cbc];
 
-/// The fields of `SolveOptions` that not every solver follows, with those that do. `start`
-/// is that of the model; `threads` counts where it is above 1.
+/// The fields of `SolveOptions` that not every solver supports, with the solvers that do. `starts`
+/// is a field of the request; `threads` means more than one.
 const FIELDS: [(&str, &[Solver]); 15] = [
     ("relative_gap", &[Solver::Highs, Solver::Microlp, Solver::Scip, Solver::Cbc]),
     ("absolute_gap", &[Solver::Highs, Solver::Scip, Solver::Cbc]),
     ("threads", &[Solver::Highs]),
     ("seed", &[Solver::Highs]),
     ("presolve", &[Solver::Highs]),
-    ("start", &[Solver::Highs]),
-    ("infeasible_subset", &[Solver::Highs]),
+    ("starts", &[Solver::Highs]),
+    ("return_infeasible_subset", &[Solver::Highs]),
     ("node_limit", &[Solver::Highs]),
     ("iteration_limit", &[Solver::Highs]),
     ("solution_limit", &[Solver::Highs]),
     ("objective_target", &[Solver::Highs]),
     ("return_basis", &[Solver::Highs]),
-    ("sensitivity", &[Solver::Highs]),
-    ("log", &[Solver::Highs]),
+    ("return_sensitivity", &[Solver::Highs]),
+    ("return_log", &[Solver::Highs]),
     ("incumbents", &[Solver::Highs]),
 ];
 
-/// Whether a solver follows a field that not every solver does.
+/// Whether a solver supports a field. True for fields that are not in the table, which all
+/// solvers support.
 pub fn follows(solver: Solver, field: &str) -> bool {
     let solvers = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, solvers)| *solvers);
     solvers.is_none_or(|solvers| solvers.contains(&solver))
 }
 
-/// The lane of its own that a solver has because not every worker has the solver.
+/// The lane reserved for a solver that not every worker has; `None` for the others.
 pub fn own_lane(solver: Solver) -> Option<Lane> {
     let name = match solver {
         Solver::Cbc => Lane::CBC,
@@ -43,7 +44,7 @@ pub fn own_lane(solver: Solver) -> Option<Lane> {
     name.parse().ok()
 }
 
-/// A value that a raw option may have.
+/// The values that a raw solver option may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Domain {
     /// "true" or "false".
@@ -52,16 +53,16 @@ pub enum Domain {
     Int(i64, i64),
     /// A number in a range, both ends included.
     Double(f64, f64),
-    /// One of some words.
+    /// One of these words.
     Choice(&'static [&'static str]),
 }
 
 const INT_MAX: i64 = i32::MAX as i64;
 const INF: f64 = f64::INFINITY;
 
-/// The raw options of HiGHS that a job may set, by HiGHS's own names and ranges
-/// (its `HighsOptions.h`). What the mesh itself decides (threads, time limit, files,
-/// logs) and what changes the meaning of a model is not among them.
+/// The raw options of HiGHS that a job may set, with the names and ranges of `HighsOptions.h`.
+/// Excluded are options that the mesh sets itself (threads, time limit, files, logs), and those
+/// that change the meaning of a model.
 const HIGHS: [(&str, Domain); 38] = [
     ("solver", Domain::Choice(&["choose", "simplex", "ipm", "pdlp"])),
     ("parallel", Domain::Choice(&["choose", "on", "off"])),
@@ -72,7 +73,7 @@ const HIGHS: [(&str, Domain); 38] = [
     ("allowed_matrix_scale_factor", Domain::Int(0, 30)),
     ("allowed_cost_scale_factor", Domain::Int(0, 20)),
     ("cost_scale_factor", Domain::Int(-20, 20)),
-    // Exponents of 2, beyond which no model stays within what HiGHS takes.
+    // Exponents of 2; beyond these, any model's numbers leave the range that HiGHS accepts.
     ("user_objective_scale", Domain::Int(-100, 100)),
     ("user_bound_scale", Domain::Int(-100, 100)),
     ("small_matrix_value", Domain::Double(1e-12, INF)),
@@ -104,12 +105,12 @@ const HIGHS: [(&str, Domain); 38] = [
     ("mip_heuristic_run_rens", Domain::Bool),
 ];
 
-/// The domain of a raw option, if a job may set it.
+/// The domain of a raw option; `None` if the solver has none of that name that a job may set.
 pub fn domain(solver: Solver, option: &str) -> Option<Domain> {
     options(solver).iter().find(|(name, _)| *name == option).map(|(_, domain)| *domain)
 }
 
-/// Whether a solver takes variables of this kind.
+/// Whether a solver supports variables of this kind.
 pub fn takes(solver: Solver, kind: VariableKind) -> bool {
     match kind {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => solver == Solver::Highs,
@@ -118,7 +119,8 @@ pub fn takes(solver: Solver, kind: VariableKind) -> bool {
     }
 }
 
-/// The solvers, as the API tells them, each as if no worker had one with a lane of its own.
+/// The solvers as the API reports them. Those with a lane to themselves are marked as not
+/// available; the caller has to ask the broker.
 pub fn solvers() -> Vec<SolverCapabilities> {
     let kinds = [
         VariableKind::Continuous,
@@ -145,7 +147,7 @@ pub fn solvers() -> Vec<SolverCapabilities> {
                 .collect(),
             lane: own_lane(solver).map(|lane| lane.to_string()).unwrap_or_default(),
             available: own_lane(solver).is_none(),
-            fields: FIELDS
+            supported_options: FIELDS
                 .iter()
                 .filter(|(_, solvers)| solvers.contains(&solver))
                 .map(|(field, _)| (*field).to_owned())
@@ -168,7 +170,7 @@ fn type_of(domain: Domain) -> SolverOptionType {
 }
 
 impl Domain {
-    /// Why a value is not in the domain; `None` when it is.
+    /// The error for a value outside the domain; `None` for one inside.
     pub fn fault(self, value: &str) -> Option<String> {
         let fits = match self {
             Self::Bool => matches!(value, "true" | "false"),
@@ -198,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_outside_their_domain_are_told() {
+    fn errors_contain_the_value_outside_the_domain() {
         assert_eq!(Domain::Bool.fault("true"), None);
         assert_eq!(Domain::Int(0, 4).fault("4"), None);
         assert_eq!(Domain::Double(0.0, INF).fault("1e-3"), None);
@@ -216,17 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn semi_continuous_variables_are_for_highs_alone() {
+    fn only_highs_supports_semi_continuous_variables() {
         assert!(takes(Solver::Highs, VariableKind::SemiContinuous));
         assert!(!takes(Solver::Microlp, VariableKind::SemiInteger));
         assert!(takes(Solver::Microlp, VariableKind::Integer));
     }
 
     #[test]
-    fn clarabel_takes_lps_alone() {
+    fn clarabel_supports_continuous_variables_only() {
         let kinds = |solver: Solver| {
-            let told = solvers().into_iter().find(|told| told.solver() == solver);
-            told.map(|told| told.variable_kinds).unwrap_or_default()
+            let found = solvers().into_iter().find(|it| it.solver() == solver);
+            found.map(|it| it.variable_kinds).unwrap_or_default()
         };
         assert_eq!(kinds(Solver::Clarabel), [VariableKind::Continuous as i32]);
         assert_eq!(kinds(Solver::Cbc).len(), 3);
@@ -234,16 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_not_every_worker_has_waits_in_a_lane_of_its_own() {
-        for told in solvers() {
+    fn only_solvers_that_not_every_worker_has_have_their_own_lane() {
+        for it in solvers() {
             let everywhere =
-                matches!(told.solver(), Solver::Highs | Solver::Clarabel | Solver::Microlp);
-            assert_eq!((told.lane.is_empty(), told.available), (everywhere, everywhere));
+                matches!(it.solver(), Solver::Highs | Solver::Clarabel | Solver::Microlp);
+            assert_eq!((it.lane.is_empty(), it.available), (everywhere, everywhere));
         }
     }
 
     #[test]
-    fn highs_follows_every_field_and_the_others_some() {
+    fn highs_supports_every_field_and_others_some() {
         for (field, _) in FIELDS {
             assert!(follows(Solver::Highs, field), "{field}");
             assert!(!follows(Solver::Clarabel, field), "{field}");

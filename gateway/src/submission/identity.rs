@@ -1,66 +1,74 @@
+use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use solvemesh::v1::{LinearModel, SolveOptions, Sweep};
+use solvemesh::v1::SubmitJobRequest;
 use uuid::{Builder, Uuid};
 
-/// What makes two submissions the same.
-#[derive(Clone, Copy)]
-pub(super) struct Payload<'a> {
-    /// The model's name.
-    pub(super) name: &'a str,
-    /// In normal form: however it was written, it is the same model.
-    pub(super) model: &'a LinearModel,
-    /// As they were asked for: a default that changes makes no other submission.
-    pub(super) options: &'a SolveOptions,
-    /// The labels.
-    pub(super) labels: &'a std::collections::BTreeMap<String, String>,
-    /// The lane that was asked for.
-    pub(super) lane: &'a str,
-    /// The spans that were asked for: until the job is given up, and until it is given
-    /// up in its queue.
-    pub(super) spans: [Option<prost_types::Duration>; 2],
-    /// The scenarios of a sweep, in normal form.
-    pub(super) sweep: Option<&'a Sweep>,
+/// A payload as bytes, with their digest: both are computed once, and used for the queue, for the
+/// bulk store and for the digest of the submission.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedPayload {
+    /// An encoded `solvemesh.broker.v1.JobPayload`.
+    pub bytes: Bytes,
+    /// The SHA-256 of the bytes.
+    pub digest: [u8; 32],
 }
 
-impl Payload<'_> {
-    /// SHA-256 over the parts, each preceded by its length.
-    pub(super) fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(self.name.as_bytes());
-        part(&self.model.encode_to_vec());
-        part(&self.options.encode_to_vec());
-        for (key, value) in self.labels {
-            part(key.as_bytes());
-            part(value.as_bytes());
-        }
-        part(self.lane.as_bytes());
-        for span in self.spans {
-            part(&span.map(|span| span.encode_to_vec()).unwrap_or_default());
-        }
-        // No part at all of other jobs, whose digests are older than sweeps.
-        if let Some(sweep) = self.sweep {
-            part(&sweep.encode_to_vec());
-        }
-        hash.finalize().into()
+impl EncodedPayload {
+    /// Encodes a payload.
+    pub(super) fn new(payload: &impl Message) -> Self {
+        let bytes = Bytes::from(payload.encode_to_vec());
+        let digest = Sha256::digest(&bytes).into();
+        Self { bytes, digest }
     }
 }
 
-/// The id of a new job: derived from the request id, the same on every gateway, or
-/// random.
-pub fn job_id(request_id: &str) -> String {
+/// The digest of a submission. Two submissions with one request id must agree in it to count as
+/// the same job.
+///
+/// It covers the payload in normal form, so that the form in which a model was sent does not
+/// matter; the options and time limits as requested, without defaults, so that it survives a
+/// change of a default; and everything else of the request but its id and `validate_only`.
+/// `request` has no model, sweep and starts any more: they are the payload.
+pub(super) fn digest(
+    tenant: &str,
+    name: &str,
+    payload: &EncodedPayload,
+    request: &SubmitJobRequest,
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Each part is preceded by its length as 8 bytes, little-endian, so that different parts
+    // never concatenate to the same bytes.
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    let rest =
+        SubmitJobRequest { request_id: String::new(), validate_only: false, ..request.clone() };
+    part(tenant.as_bytes());
+    part(name.as_bytes());
+    part(&payload.digest);
+    // Maps are ordered, so that equal requests have equal encodings.
+    part(&rest.encode_to_vec());
+    hash.finalize().into()
+}
+
+/// The id of a new job: derived from tenant and request id, so that every gateway computes the
+/// same one without coordination; random where there is no request id.
+pub fn job_id(tenant: &str, request_id: &str) -> String {
     if request_id.is_empty() {
         return Uuid::new_v4().to_string();
     }
-    let hash =
-        Sha256::new().chain_update("solvemesh.v1 request id\0").chain_update(request_id).finalize();
+    let hash = Sha256::new()
+        .chain_update("solvemesh.v1 request id\0")
+        // A tenant has no NUL, so that no other pair has the same concatenation.
+        .chain_update(tenant)
+        .chain_update("\0")
+        .chain_update(request_id)
+        .finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
-    // Version 8 of RFC 9562: a vendor's own scheme.
+    // UUID version 8 of RFC 9562: custom content.
     Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
@@ -68,52 +76,58 @@ pub fn job_id(request_id: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use solvemesh::v1::StopOnFirst;
+    use solvemesh::{
+        broker::v1::JobPayload,
+        v1::{LinearModel, SolveOptions, StartingPoint, Sweep},
+    };
 
     use super::*;
 
     #[test]
-    fn a_request_id_names_one_job_everywhere() {
-        assert_eq!(job_id("r-1"), job_id("r-1"));
-        assert_ne!(job_id("r-1"), job_id("r-2"));
-        assert_ne!(job_id(""), job_id(""));
-        assert_eq!(Uuid::parse_str(&job_id("r-1")).map(|id| id.get_version_num()), Ok(8));
+    fn job_id_is_derived_from_tenant_and_request_id() {
+        assert_eq!(job_id("", "r-1"), job_id("", "r-1"));
+        assert_ne!(job_id("", "r-1"), job_id("", "r-2"));
+        assert_ne!(job_id("a", "r-1"), job_id("b", "r-1"));
+        assert_ne!(job_id("", ""), job_id("", ""));
+        assert_eq!(Uuid::parse_str(&job_id("", "r-1")).map(|id| id.get_version_num()), Ok(8));
     }
 
     #[test]
-    fn every_part_of_a_payload_counts() {
-        let (model, options) = (LinearModel::default(), SolveOptions::default());
-        let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        let base = Payload {
-            name: "name",
-            model: &model,
-            options: &options,
-            labels: &labels,
-            lane: "lane",
-            spans: [None, None],
-            sweep: None,
-        };
-        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-        let other_model = LinearModel { objective_offset: 1.0, ..LinearModel::default() };
-        let other_options = SolveOptions { seed: Some(0), ..SolveOptions::default() };
-        let other_labels = BTreeMap::from([("a".to_owned(), "c".to_owned())]);
-        let sweeps = [None, Some(StopOnFirst::default())]
-            .map(|stop_on_first| Sweep { stop_on_first, ..Sweep::default() });
-        let others = [
-            Payload { sweep: Some(&sweeps[0]), ..base },
-            Payload { sweep: Some(&sweeps[1]), ..base },
-            Payload { name: "other", ..base },
-            Payload { model: &other_model, ..base },
-            Payload { options: &other_options, ..base },
-            Payload { labels: &other_labels, ..base },
-            Payload { lane: "other", ..base },
-            Payload { spans: [second, None], ..base },
-            Payload { spans: [None, second], ..base },
+    fn digest_depends_on_every_part_but_the_request_id() {
+        let request = SubmitJobRequest::default();
+        let payload = JobPayload::from(LinearModel::default());
+        let offset = LinearModel { objective_offset: 1.0, ..LinearModel::default() };
+        let payloads = [
+            payload.clone(),
+            JobPayload { model: Some(offset), ..payload.clone() },
+            JobPayload { start: Some(StartingPoint::default()), ..payload.clone() },
+            JobPayload { sweep: Some(Sweep::default()), ..payload.clone() },
         ];
-        let mut digests: Vec<_> = others.iter().chain([&base]).map(Payload::digest).collect();
+        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+        let options = Some(SolveOptions { seed: Some(0), ..SolveOptions::default() });
+        let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let requests = [
+            SubmitJobRequest { options, ..request.clone() },
+            SubmitJobRequest { labels, ..request.clone() },
+            SubmitJobRequest { lane: "lane".to_owned(), ..request.clone() },
+            SubmitJobRequest { total_time_limit: second, ..request.clone() },
+            SubmitJobRequest { queue_time_limit: second, ..request.clone() },
+        ];
+        let encoded = EncodedPayload::new(&payload);
+        let mut digests: Vec<_> = payloads
+            .iter()
+            .map(|payload| digest("", "name", &EncodedPayload::new(payload), &request))
+            .chain(requests.iter().map(|request| digest("", "name", &encoded, request)))
+            .chain([digest("", "other", &encoded, &request)])
+            .chain([digest("tenant", "name", &encoded, &request)])
+            .collect();
+        let count = digests.len();
         digests.sort_unstable();
         digests.dedup();
-        assert_eq!(digests.len(), 10);
-        assert_eq!(base.digest(), Payload { ..base }.digest());
+        assert_eq!(digests.len(), count);
+
+        let again =
+            SubmitJobRequest { request_id: "r".to_owned(), validate_only: true, ..request.clone() };
+        assert_eq!(digest("", "n", &encoded, &again), digest("", "n", &encoded, &request));
     }
 }

@@ -1,12 +1,11 @@
-//! From a request to a job: everything that is decided before anything is queued,
-//! without I/O.
+//! Turns a request into a job: everything that is decided before the job is queued. No I/O.
 
 pub mod catalog;
 mod identity;
+mod option_support;
 mod options;
 mod plan;
-mod stops;
 mod sweep;
 
-pub use identity::job_id;
+pub use identity::{EncodedPayload, job_id};
 pub use plan::{Plan, Submission, plan};

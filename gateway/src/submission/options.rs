@@ -1,154 +1,182 @@
 use std::{collections::HashSet, time::Duration};
 
-use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver};
+use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
 
-use solvemesh_model::{Domain, is_submitted_as_lp};
+use solvemesh_model::{Domain, LARGE_SEMI_UPPER, is_submitted_as_lp};
 
-use super::{catalog, stops};
+use super::{catalog, option_support};
 use crate::{policy::Policy, refusal::FieldFault};
 
-/// The longest value of a raw option, in bytes.
+/// Maximum length of the value of a raw option, in bytes.
 const MAX_VALUE_BYTES: usize = 64;
 
-/// The least memory limit, in bytes: a solver process that has a small model needs about half.
-const LEAST_MEMORY: u64 = 16 << 20;
+/// Minimum memory limit, in bytes: a solver process with a small model needs about half of it.
+const MIN_MEMORY: i64 = 16 << 20;
 
-/// The most variables and constraints, together, of a model whose ranges are told: each of
-/// them takes a solve with the basis, which nothing interrupts.
+/// Maximum number of variables and constraints, together, of a model with sensitivity analysis:
+/// each of them takes a solve with the basis, which can't be interrupted.
 const MAX_RANGED: usize = 100_000;
 
-/// The most variables that incumbents tell by name.
+/// Maximum number of variables whose values incumbents may report by name.
 const MAX_INCUMBENT_VARIABLES: usize = 1000;
 
-/// The largest upper bound of a semi-continuous variable that HiGHS does not tighten
-/// silently.
-const LARGEST_SEMI_UPPER: f64 = 1e5;
-
-/// The options in effect: those asked for, checked against the model and the policy,
-/// with the defaults filled in.
+/// Validates the requested options against the model and the policy, and returns them with the
+/// defaults filled in.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them, by field.
-pub(super) fn settle(
-    asked: &SolveOptions,
+/// Every invalid field.
+pub(super) fn resolve(
+    requested: &SolveOptions,
     model: &LinearModel,
     policy: &Policy,
 ) -> Result<SolveOptions, Vec<FieldFault>> {
-    let mut faults = Vec::new();
-    let mut fault = |field: &str, description: String| {
-        faults.push(FieldFault { field: format!("options.{field}"), description });
-    };
+    let mut faults = Faults::default();
+    let time_limit = time_limit(requested, policy, &mut faults);
+    check_ranges(requested, &mut faults);
+    let solver = solver(requested, &mut faults);
+    check_model(solver, model, &mut faults);
+    if let Some((field, wrong)) =
+        requested.incumbents.as_ref().and_then(|it| invalid_incumbents(it, model))
+    {
+        faults.add(&field, wrong);
+    }
+    let size = model.variable_lower.len() + model.constraint_lower.len();
+    if requested.return_sensitivity && size > MAX_RANGED {
+        let wrong = format!(
+            "is limited to models with {MAX_RANGED} variables and constraints together, and this \
+             one has {size}"
+        );
+        faults.add("return_sensitivity", wrong);
+    }
+    for (field, wrong) in option_support::faults(requested, solver, is_discrete(model)) {
+        faults.add(field, wrong);
+    }
+    check_raw_options(solver, requested, &mut faults);
+    if !faults.0.is_empty() {
+        return Err(faults.0);
+    }
+    Ok(SolveOptions {
+        time_limit: time_limit.try_into().ok(),
+        threads: Some(requested.threads.unwrap_or(1)),
+        solver: solver.into(),
+        ..requested.clone()
+    })
+}
 
-    let time_limit = match asked.time_limit.map(Duration::try_from) {
-        None => policy.default_time_limit,
-        Some(Ok(limit)) if limit.is_zero() => {
-            fault("time_limit", "must be above 0".to_owned());
-            policy.default_time_limit
-        }
+/// The errors so far.
+#[derive(Default)]
+struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    /// Adds the error of a field of the options.
+    fn add(&mut self, field: &str, description: impl Into<String>) {
+        self.0.push(FieldFault::new(format!("options.{field}"), description));
+    }
+}
+
+/// The requested time limit, or the default.
+fn time_limit(requested: &SolveOptions, policy: &Policy, faults: &mut Faults) -> Duration {
+    match requested.time_limit.map(Duration::try_from) {
+        None => return policy.default_time_limit,
         Some(Ok(limit)) if limit > policy.max_time_limit => {
             let (limit, max) = (limit.as_secs_f64(), policy.max_time_limit.as_secs_f64());
-            fault("time_limit", format!("{limit} s is over max_time_limit, {max} s"));
-            policy.default_time_limit
+            let wrong = format!("must be at most max_time_limit, {max} s, not {limit} s");
+            faults.add("time_limit", wrong);
         }
-        Some(Ok(limit)) => limit,
-        Some(Err(_)) => {
-            fault("time_limit", "must be above 0".to_owned());
-            policy.default_time_limit
-        }
-    };
-    for (field, gap) in [("relative_gap", asked.relative_gap), ("absolute_gap", asked.absolute_gap)]
+        Some(Ok(limit)) if !limit.is_zero() => return limit,
+        Some(Ok(_) | Err(_)) => faults.add("time_limit", "must be above 0"),
+    }
+    policy.default_time_limit
+}
+
+/// Checks the numbers that do not depend on model or solver.
+fn check_ranges(requested: &SolveOptions, faults: &mut Faults) {
+    // The range excludes NaN and infinity.
+    for (field, gap) in
+        [("relative_gap", requested.relative_gap), ("absolute_gap", requested.absolute_gap)]
     {
         if let Some(gap) = gap.filter(|gap| !(0.0..f64::INFINITY).contains(gap)) {
-            fault(field, format!("must be a number of 0 or more, not {gap}"));
+            faults.add(field, format!("must be a number of 0 or more, not {gap}"));
         }
     }
-    if let Some(threads) = asked.threads.filter(|threads| *threads < 1) {
-        fault("threads", format!("must be 1 or more, not {threads}"));
+    if let Some(threads) = requested.threads.filter(|threads| *threads < 1) {
+        faults.add("threads", format!("must be 1 or more, not {threads}"));
     }
-    if let Some(seed) = asked.seed.filter(|seed| *seed < 0) {
-        fault("seed", format!("must be 0 or more, not {seed}"));
+    if let Some(seed) = requested.seed.filter(|seed| *seed < 0) {
+        faults.add("seed", format!("must be 0 or more, not {seed}"));
     }
-    if let Some(bytes) = asked.memory_limit_bytes.filter(|bytes| *bytes < LEAST_MEMORY) {
-        fault("memory_limit_bytes", format!("must be {LEAST_MEMORY} or more, not {bytes}"));
+    if let Some(bytes) = requested.memory_limit_bytes.filter(|bytes| *bytes < MIN_MEMORY) {
+        faults.add("memory_limit_bytes", format!("must be {MIN_MEMORY} or more, not {bytes}"));
     }
-    if Presolve::try_from(asked.presolve).is_err() {
-        fault("presolve", format!("{} is no presolve", asked.presolve));
+    if Presolve::try_from(requested.presolve).is_err() {
+        faults.add("presolve", format!("unknown value {}", requested.presolve));
     }
-    let solver = match Solver::try_from(asked.solver) {
+}
+
+/// The requested solver; HiGHS if the mesh chooses.
+fn solver(requested: &SolveOptions, faults: &mut Faults) -> Solver {
+    match Solver::try_from(requested.solver) {
         Ok(Solver::Unspecified | Solver::Auto) => Solver::Highs,
         Ok(solver) => solver,
         Err(_) => {
-            fault("solver", format!("{} is no solver of this mesh", asked.solver));
+            faults.add("solver", format!("unknown value {}", requested.solver));
             Solver::Highs
         }
-    };
-    for (variable, kind) in model.variable_kinds().enumerate() {
-        if !catalog::takes(solver, kind) {
-            let name = model.variable_names.get(variable).map_or("", String::as_str);
-            let kind = kind.as_str_name();
-            let solver = solver.as_str_name();
-            fault("solver", format!("{solver} takes no {kind}, and variable {name:?} is one"));
-            break;
-        }
+    }
+}
+
+/// Checks that the solver supports the variables of the model.
+fn check_model(solver: Solver, model: &LinearModel, faults: &mut Faults) {
+    // One variable is enough; there can be millions.
+    let unsupported = |(_, kind): &(usize, VariableKind)| !catalog::takes(solver, *kind);
+    if let Some((variable, kind)) = model.variable_kinds().enumerate().find(unsupported) {
+        let name = model.variable_names.get(variable).map_or("", String::as_str);
+        let (kind, solver) = (kind.as_str_name(), solver.as_str_name());
+        let wrong = format!("{solver} does not support {kind}, as variable {name:?} is");
+        faults.add("solver", wrong);
     }
     if solver == Solver::Highs
         && let Some((name, upper)) = too_wide(model)
     {
         let wrong = format!(
-            "SOLVER_HIGHS takes semi-continuous variables up to {LARGEST_SEMI_UPPER}, and the \
+            "SOLVER_HIGHS supports semi-continuous variables up to {LARGE_SEMI_UPPER}, but the \
              upper bound of {name:?} is {upper}"
         );
-        fault("solver", wrong);
+        faults.add("solver", wrong);
     }
-    if model.start.is_some() && !catalog::follows(solver, "start") {
-        fault("solver", stops::lacks(solver, "start"));
-    }
-    if let Some((field, wrong)) = asked.incumbents.as_ref().and_then(|it| untellable(it, model)) {
-        fault(&field, wrong);
-    }
-    let size = model.variable_lower.len() + model.constraint_lower.len();
-    if asked.sensitivity && size > MAX_RANGED {
-        let wrong = format!("{size} variables and constraints are over {MAX_RANGED}");
-        fault("sensitivity", wrong);
-    }
-    for (field, wrong) in stops::faults(asked, solver, is_discrete(model)) {
-        fault(field, wrong);
-    }
-    for (name, value) in &asked.solver_options {
+}
+
+/// Checks the options by the solver's own names.
+fn check_raw_options(solver: Solver, requested: &SolveOptions, faults: &mut Faults) {
+    for (name, value) in &requested.solver_options {
         let field = format!("solver_options[{name:?}]");
         match catalog::domain(solver, name) {
             _ if value.len() > MAX_VALUE_BYTES => {
-                fault(&field, format!("a value has at most {MAX_VALUE_BYTES} bytes"));
+                faults.add(&field, format!("may have at most {MAX_VALUE_BYTES} bytes"));
             }
             None => {
                 let solver = solver.as_str_name();
-                fault(&field, format!("{name:?} is no option that {solver} may be given"));
+                faults.add(&field, format!("{solver} has no option {name:?} that a job may set"));
             }
             Some(domain) => {
                 if let Some(wrong) = domain.fault(value) {
-                    fault(&field, wrong);
+                    faults.add(&field, wrong);
                 }
             }
         }
     }
-
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    Ok(SolveOptions {
-        time_limit: time_limit.try_into().ok(),
-        threads: Some(asked.threads.unwrap_or(1)),
-        solver: solver.into(),
-        ..asked.clone()
-    })
 }
 
-/// What is wrong with what incumbents are to tell, and where.
-fn untellable(asked: &IncumbentOptions, model: &LinearModel) -> Option<(String, String)> {
-    let variables = &asked.variables;
+/// The field and the error of invalid options for incumbents; `None` for valid ones.
+fn invalid_incumbents(
+    requested: &IncumbentOptions,
+    model: &LinearModel,
+) -> Option<(String, String)> {
+    let variables = &requested.variables;
     if variables.len() > MAX_INCUMBENT_VARIABLES {
-        let wrong = format!("{} names are over {MAX_INCUMBENT_VARIABLES}", variables.len());
+        let count = variables.len();
+        let wrong = format!("may have at most {MAX_INCUMBENT_VARIABLES} names, not {count}");
         return Some(("incumbents.variables".to_owned(), wrong));
     }
     if variables.is_empty() {
@@ -166,38 +194,38 @@ pub(super) fn is_discrete(model: &LinearModel) -> bool {
     !is_submitted_as_lp(model)
 }
 
-/// A semi-continuous or semi-integer variable whose upper bound HiGHS would tighten. One
-/// that is an ordinary variable, as [`Domain`] has it, is none to HiGHS.
+/// A semi-continuous or semi-integer variable whose upper bound HiGHS would tighten, with that
+/// bound. One that [`Domain`] reduces to an ordinary variable is passed to HiGHS as such.
 fn too_wide(model: &LinearModel) -> Option<(&str, f64)> {
     model.variable_names.iter().enumerate().find_map(|(column, name)| {
         let domain = Domain::of(model, column);
-        let wide = domain.is_semi() && domain.upper > LARGEST_SEMI_UPPER;
+        let wide = domain.is_semi() && domain.upper > LARGE_SEMI_UPPER;
         wide.then_some((name.as_str(), domain.upper))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use solvemesh::v1::VariableKind;
-
     use super::*;
 
     #[test]
-    fn incumbents_tell_of_variables_that_the_model_has() {
+    fn incumbents_report_only_variables_of_the_model() {
         let model = LinearModel { variable_names: vec!["x".to_owned()], ..Default::default() };
-        let asked = |names: &[&str]| IncumbentOptions {
+        let requested = |names: &[&str]| IncumbentOptions {
             variables: names.iter().map(|&name| name.to_owned()).collect(),
             nonzeros_only: false,
         };
-        assert_eq!(untellable(&asked(&["x", "x"]), &model), None);
-        let (field, wrong) = untellable(&asked(&["x", "y"]), &model).expect("a fault");
+        assert_eq!(invalid_incumbents(&requested(&["x", "x"]), &model), None);
+        let (field, wrong) = invalid_incumbents(&requested(&["x", "y"]), &model).expect("a fault");
         assert_eq!(field, "incumbents.variables[1]");
         assert!(wrong.contains("\"y\""), "{wrong}");
-        assert!(untellable(&asked(&["x"; MAX_INCUMBENT_VARIABLES + 1]), &model).is_some());
+        assert!(
+            invalid_incumbents(&requested(&["x"; MAX_INCUMBENT_VARIABLES + 1]), &model).is_some()
+        );
     }
 
     #[test]
-    fn a_semi_continuous_variable_that_highs_would_tighten_is_found() {
+    fn semi_continuous_variable_that_highs_would_tighten_is_found() {
         let model = |lower, upper, kind: VariableKind| LinearModel {
             variable_lower: vec![0.0, lower],
             variable_upper: vec![1.0, upper],

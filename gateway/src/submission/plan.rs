@@ -1,26 +1,27 @@
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use prost::Message;
 use solvemesh::{
-    broker::v1::{BulkReference, JobEnvelope, SweepPayload, job_envelope},
+    broker::v1::{BulkReference, JobEnvelope, JobPayload, job_envelope::Body},
     v1::{
-        Job, JobDescription, JobState, Model, ModelSize, SolveOptions, Sweep, SweepDescription,
-        SweepSummary,
+        Job, JobDescription, JobState, ModelSize, SolveOptions, StartingPoint, SubmitJobRequest,
+        Sweep, SweepDescription, SweepSummary,
     },
 };
-use solvemesh_broker::{FORMAT_VERSION, Lane};
-use solvemesh_model::sweep::Scenarios;
+use solvemesh_broker::{ENVELOPE_VERSION, Lane};
+use solvemesh_model::{NormalModel, ReadModel, normalise_start, sweep::Scenarios};
 
-use super::{catalog, identity::Payload, job_id, options, sweep};
+use super::{
+    catalog,
+    identity::{self, EncodedPayload},
+    job_id, option_support, options, sweep,
+};
 use crate::{
     policy::Policy,
-    refusal::{FieldFault, Refusal},
+    refusal::{FieldFault, Refusal, reason},
 };
 
-/// The largest LP of the express lane: these take milliseconds.
+/// The largest LP that goes into the express lane by default: LPs up to this size are solved
+/// within milliseconds, and must not wait behind long solves.
 const EXPRESS_VARIABLES: i32 = 2_000;
 const EXPRESS_CONSTRAINTS: i32 = 2_000;
 const EXPRESS_NONZEROS: i32 = 10_000;
@@ -31,149 +32,184 @@ const MAX_LABEL_VALUE: usize = 255;
 const MAX_REQUEST_ID: usize = 128;
 const MAX_MODEL_NAME: usize = 255;
 
-/// The most bytes of warnings that a job carries: it is told with every listing.
+/// Maximum total size of a job's warnings, in bytes. They are part of the job's description,
+/// which every page of `ListJobs` contains.
 const MAX_WARNING_BYTES: usize = 16 << 10;
 
-/// What a client asks for, whichever RPC it uses.
+/// A job as a client requests it, independent of the RPC.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
-    /// The model.
-    pub model: Option<Model>,
-    /// How to solve it.
-    pub options: SolveOptions,
-    /// Labels to find the job by.
-    pub labels: BTreeMap<String, String>,
-    /// Makes it idempotent; empty for none.
-    pub request_id: String,
-    /// The lane; empty to have one chosen.
-    pub lane: String,
-    /// When to give up, from now.
-    pub deadline: Option<prost_types::Duration>,
-    /// When to give up if it still waits in its queue, from now.
-    pub queue_time_limit: Option<prost_types::Duration>,
-    /// Makes it a sweep.
-    pub sweep: Option<Sweep>,
-    /// What remains for the solve of the caller's own deadline. No part of the
-    /// payload: a retry with less time left is the same submission.
+    /// The request. `Solve` has the same fields.
+    pub request: SubmitJobRequest,
+    /// The tenant of the caller's credential; empty as long as there are no credentials. It is
+    /// never taken from the request.
+    pub tenant: String,
+    /// The time that the caller's own (gRPC) deadline leaves for the solve; caps the time
+    /// limit. Not part of the digest: a retry with less time left is the same submission.
     pub time_left: Option<Duration>,
 }
 
-/// A job that could be queued.
+/// A valid job, with everything decided, that is ready to be queued.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Its id.
+    /// The job's id.
     pub job_id: String,
-    /// The digest of its payload.
+    /// The digest of the submission, by which a repeated request id is checked.
     pub digest: [u8; 32],
-    /// Where it is to wait.
+    /// The queue in which it waits.
     pub lane: Lane,
-    /// What is to be solved, in normal form: a model, or a sweep with its base.
-    pub payload: Option<job_envelope::Payload>,
-    /// What is known of it from now on.
+    /// The model in normal form, with its start or its scenarios.
+    pub payload: EncodedPayload,
+    /// The part that is kept in the log and shown by the API: all but the payload.
     pub description: JobDescription,
-    /// Now.
+    /// When it was submitted.
     pub submit_time: SystemTime,
 }
 
-/// Decides about a submission: reads the model, checks everything, fills in defaults.
+/// Validates a submission and turns it into a plan: reads the model into normal form, fills in
+/// the defaults, chooses the lane, encodes the payload and computes the digest. No I/O.
 ///
 /// # Errors
 ///
-/// [`Refusal::Invalid`] with all that is wrong.
+/// [`Refusal::Invalid`] with every invalid field. Errors in the model itself are reported alone,
+/// because most other checks need the model.
 pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<Plan, Refusal> {
-    let mut faults = identity_faults(&submission);
-    let Some(model) = &submission.model else {
-        faults.push(fault("model", "is required"));
-        return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults });
-    };
-    let mut span = |field, asked| {
-        span(field, asked, policy).unwrap_or_else(|wrong| {
-            faults.push(wrong);
-            policy.max_deadline
-        })
-    };
-    let deadline = span("deadline", submission.deadline);
-    let queue_time = span("queue_time_limit", submission.queue_time_limit).min(deadline);
-    let normal = solvemesh_model::read(model, &policy.model)?;
-    if normal.name.chars().count() > MAX_MODEL_NAME {
-        faults.push(fault("model.name", format!("may have {MAX_MODEL_NAME} characters")));
-    }
-    let is_small = submission.sweep.is_none()
-        && !options::is_discrete(&normal.model)
-        && is_small(&normal.size);
-    let lane = match catalog::own_lane(submission.options.solver()) {
-        Some(own) => own_lane(&submission.lane, own),
-        None => lane(&submission.lane, is_small, policy),
-    };
-    let lane = lane.unwrap_or_else(|wrong| {
-        faults.push(wrong);
-        None
-    });
-    let mut options =
-        options::settle(&submission.options, &normal.model, policy).unwrap_or_else(|wrong| {
-            faults.extend(wrong);
-            SolveOptions::default()
-        });
-    let settle = |asked| sweep::settle(asked, &submission.options, &normal.model, policy);
-    let scenarios = submission.sweep.as_ref().map(settle).transpose().unwrap_or_else(|wrong| {
-        faults.extend(wrong);
-        None
-    });
-    let lane = match lane {
-        Some(lane) if faults.is_empty() => lane,
-        _ => return Err(Refusal::Invalid { reason: "INVALID_ARGUMENT", faults }),
-    };
+    let Submission { mut request, tenant, time_left } = submission;
+    let model = request.model.take().ok_or_else(|| Refusal::missing("model"))?;
+    let times = times(&request, policy);
+    let read = solvemesh_model::read(model, &policy.model)?;
+    let Decisions { lane, mut options, start, scenarios } =
+        decide(&request, &read, times.as_ref().err(), policy)?;
+    let Times { total, queue } = times.map_err(invalid)?;
 
-    let digest = Payload {
-        name: &normal.name,
-        model: &normal.model,
-        options: &submission.options,
-        labels: &submission.labels,
-        lane: &submission.lane,
-        spans: [submission.deadline, submission.queue_time_limit],
-        sweep: scenarios.as_ref().map(Scenarios::sweep),
+    let ReadModel { name, model, size, warnings } = read;
+    // The payload has them in normal form.
+    (request.starts, request.sweep) = (Vec::new(), None);
+    let sweep = scenarios.as_ref().map(|scenarios| sweep::describe(scenarios, &model));
+    let payload = EncodedPayload::new(&JobPayload {
+        model: Some(model.into_inner()),
+        start,
+        sweep: scenarios.map(Scenarios::into_sweep),
+    });
+    // Over the options as requested, before `time_left` changes the time limit below.
+    let digest = identity::digest(&tenant, &name, &payload, &request);
+    cap_time_limit(&mut options, time_left);
+    Ok(Plan {
+        job_id: job_id(&tenant, &request.request_id),
+        digest,
+        payload,
+        description: JobDescription {
+            model_name: name,
+            labels: request.labels,
+            size: Some(size),
+            lane: lane.to_string(),
+            options: Some(options),
+            expire_time: Some((now + total).into()),
+            queue_expire_time: Some((now + queue).into()),
+            warnings: bounded(warnings),
+            request_id: request.request_id,
+            sweep,
+        },
+        lane,
+        submit_time: now,
+    })
+}
+
+/// What is decided about a job by its request and its model.
+struct Decisions {
+    lane: Lane,
+    options: SolveOptions,
+    start: Option<StartingPoint>,
+    scenarios: Option<Scenarios>,
+}
+
+/// Makes all decisions, or returns all errors, with `others` before them: each check continues
+/// after the errors of the ones before.
+fn decide(
+    request: &SubmitJobRequest,
+    read: &ReadModel,
+    others: Option<&Vec<FieldFault>>,
+    policy: &Policy,
+) -> Result<Decisions, Refusal> {
+    let mut faults = identity_faults(request);
+    faults.extend(others.into_iter().flatten().cloned());
+    if read.name.chars().count() > MAX_MODEL_NAME {
+        let wrong = format!("may have at most {MAX_MODEL_NAME} characters");
+        faults.push(FieldFault::new("model.name", wrong));
     }
-    .digest();
-    if let (Some(left), Some(limit)) = (submission.time_left, &mut options.time_limit)
+    let requested = request.options.clone().unwrap_or_default();
+    let lane = lane(request, &requested, read, policy).map_err(|wrong| faults.push(wrong));
+    let options = options::resolve(&requested, &read.model, policy);
+    let options = options.map_err(|wrong| faults.extend(wrong));
+    let start = start(request, &requested, &read.model).map_err(|wrong| faults.extend(wrong));
+    let resolve = |sweep: &Sweep| sweep::resolve(sweep, request, &requested, &read.model, policy);
+    let scenarios = request.sweep.as_ref().map(resolve).transpose();
+    let scenarios = scenarios.map_err(|wrong| faults.extend(wrong));
+    match (lane, options, start, scenarios) {
+        (Ok(lane), Ok(options), Ok(start), Ok(scenarios)) if faults.is_empty() => {
+            Ok(Decisions { lane, options, start, scenarios })
+        }
+        _ => Err(invalid(faults)),
+    }
+}
+
+fn invalid(faults: Vec<FieldFault>) -> Refusal {
+    Refusal::Invalid { reason: reason::INVALID_FIELD, faults }
+}
+
+/// The times after which a job is given up, from now.
+struct Times {
+    total: Duration,
+    /// While it is still queued; at most `total`.
+    queue: Duration,
+}
+
+fn times(request: &SubmitJobRequest, policy: &Policy) -> Result<Times, Vec<FieldFault>> {
+    let total = time("total_time_limit", request.total_time_limit, policy);
+    let queue = time("queue_time_limit", request.queue_time_limit, policy);
+    match (total, queue) {
+        (Ok(total), Ok(queue)) => Ok(Times { total, queue: queue.min(total) }),
+        (total, queue) => Err([total.err(), queue.err()].into_iter().flatten().collect()),
+    }
+}
+
+/// The start in normal form.
+fn start(
+    request: &SubmitJobRequest,
+    options: &SolveOptions,
+    model: &NormalModel,
+) -> Result<Option<StartingPoint>, Vec<FieldFault>> {
+    let [start] = request.starts.as_slice() else {
+        let wrong = || vec![FieldFault::new("starts", "may have at most one entry")];
+        return if request.starts.is_empty() { Ok(None) } else { Err(wrong()) };
+    };
+    let solver = options.solver();
+    if !catalog::follows(solver, "starts") {
+        return Err(vec![FieldFault::new("starts", option_support::lacks(solver, "starts"))]);
+    }
+    let described = |fault: &solvemesh_model::Fault| FieldFault {
+        field: fault.field.clone(),
+        description: fault.to_string(),
+        place: None,
+    };
+    normalise_start(start, model).map_err(|wrong| wrong.0.iter().map(described).collect())
+}
+
+/// Lowers the time limit to the time that the caller waits for the result.
+fn cap_time_limit(options: &mut SolveOptions, time_left: Option<Duration>) {
+    if let (Some(left), Some(limit)) = (time_left, &mut options.time_limit)
         && Duration::try_from(*limit).is_ok_and(|limit| left < limit)
         && let Ok(left) = left.try_into()
     {
         *limit = left;
     }
-    let description = JobDescription {
-        name: normal.name,
-        labels: submission.labels,
-        size: Some(normal.size),
-        lane: lane.to_string(),
-        options: Some(options),
-        deadline: Some((now + deadline).into()),
-        queue_deadline: Some((now + queue_time).into()),
-        warnings: bounded(normal.warnings),
-        request_id: submission.request_id,
-        sweep: scenarios.as_ref().map(|scenarios| sweep::describe(scenarios, &normal.model)),
-    };
-    let payload = match scenarios {
-        None => job_envelope::Payload::Model(normal.model),
-        Some(scenarios) => job_envelope::Payload::Sweep(SweepPayload {
-            model: Some(normal.model),
-            sweep: Some(scenarios.into_sweep()),
-        }),
-    };
-    Ok(Plan {
-        job_id: job_id(&description.request_id),
-        digest,
-        lane,
-        payload: Some(payload),
-        description,
-        submit_time: now,
-    })
 }
 
 impl Plan {
-    /// The job as the API tells it before the log does.
+    /// The job as the API shows it before the job table has it: queued, nothing solved.
     pub fn job(&self) -> Job {
         let unanswered = |sweep: &SweepDescription| SweepSummary {
-            scenarios: sweep.scenarios,
+            scenario_count: sweep.scenario_count,
             ..SweepSummary::default()
         };
         Job {
@@ -181,51 +217,33 @@ impl Plan {
             state: JobState::Queued.into(),
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
-            sweep: self.description.sweep.as_ref().map(unanswered),
+            sweep_summary: self.description.sweep.as_ref().map(unanswered),
             ..Job::default()
         }
     }
 
-    /// The payload as it is stored: one of over so many bytes is too large for a message.
-    pub fn payload_over(&self, bytes: usize) -> Option<Vec<u8>> {
-        fn encoded(message: &impl Message, bytes: usize) -> Option<Vec<u8>> {
-            (message.encoded_len() > bytes).then(|| message.encode_to_vec())
-        }
-        match self.payload.as_ref()? {
-            job_envelope::Payload::Model(model) => encoded(model, bytes),
-            job_envelope::Payload::Sweep(sweep) => encoded(sweep, bytes),
-            job_envelope::Payload::ModelReference(_) | job_envelope::Payload::SweepReference(_) => {
-                None
-            }
-        }
-    }
-
-    /// What travels through the queue: the payload itself, or where it lies. Takes the payload
-    /// with it.
-    pub fn envelope(&mut self, stored: Option<BulkReference>) -> JobEnvelope {
-        let payload = match (self.payload.take(), stored) {
-            (Some(job_envelope::Payload::Model(_)), Some(reference)) => {
-                Some(job_envelope::Payload::ModelReference(reference))
-            }
-            (Some(job_envelope::Payload::Sweep(_)), Some(reference)) => {
-                Some(job_envelope::Payload::SweepReference(reference))
-            }
-            (payload, _) => payload,
+    /// Builds the message for the queue, with the payload itself or, where it was `stored`, with
+    /// a reference to it.
+    pub fn envelope(&self, stored: Option<BulkReference>) -> JobEnvelope {
+        let body = match stored {
+            Some(reference) => Body::PayloadReference(reference),
+            None => Body::Payload(self.payload.bytes.clone()),
         };
         JobEnvelope {
-            version: FORMAT_VERSION,
+            version: ENVELOPE_VERSION,
             job_id: self.job_id.clone(),
             digest: self.digest.to_vec(),
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
             failed_attempts: 0,
-            payload,
+            body: Some(body),
             scenarios: Vec::new(),
         }
     }
 }
 
-/// Keeps the first warnings, and counts the others.
+/// Keeps the first warnings, up to [`MAX_WARNING_BYTES`], and replaces the others by their
+/// count.
 fn bounded(mut warnings: Vec<String>) -> Vec<String> {
     let mut bytes = 0;
     let fitting = warnings.iter().take_while(|warning| {
@@ -241,75 +259,92 @@ fn bounded(mut warnings: Vec<String>) -> Vec<String> {
     warnings
 }
 
-fn fault(field: impl Into<String>, description: impl Into<String>) -> FieldFault {
-    FieldFault { field: field.into(), description: description.into() }
-}
-
-fn identity_faults(submission: &Submission) -> Vec<FieldFault> {
+/// Validates the request id and the labels.
+fn identity_faults(request: &SubmitJobRequest) -> Vec<FieldFault> {
     let mut faults = Vec::new();
-    if submission.request_id.chars().count() > MAX_REQUEST_ID {
-        faults.push(fault("request_id", format!("may have {MAX_REQUEST_ID} characters")));
+    if request.request_id.chars().count() > MAX_REQUEST_ID {
+        faults.push(FieldFault::new(
+            "request_id",
+            format!("may have at most {MAX_REQUEST_ID} characters"),
+        ));
     }
-    if submission.labels.len() > MAX_LABELS {
-        faults.push(fault("labels", format!("there may be {MAX_LABELS} labels")));
+    if request.labels.len() > MAX_LABELS {
+        faults.push(FieldFault::new("labels", format!("at most {MAX_LABELS} labels are allowed")));
     }
-    for (key, value) in submission.labels.iter().take(MAX_LABELS) {
+    // Bounded, as each label can add an error to the response.
+    for (key, value) in request.labels.iter().take(MAX_LABELS) {
         if !(1..=MAX_LABEL_KEY).contains(&key.chars().count()) {
-            let wrong = format!("a key has 1 to {MAX_LABEL_KEY} characters");
-            faults.push(fault(format!("labels[{key:?}]"), wrong));
+            let wrong = format!("a key must have 1 to {MAX_LABEL_KEY} characters");
+            faults.push(FieldFault::new(format!("labels[{key:?}]"), wrong));
         }
         if value.chars().count() > MAX_LABEL_VALUE {
-            let wrong = format!("a value may have {MAX_LABEL_VALUE} characters");
-            faults.push(fault(format!("labels[{key:?}]"), wrong));
+            let wrong = format!("a value may have at most {MAX_LABEL_VALUE} characters");
+            faults.push(FieldFault::new(format!("labels[{key:?}]"), wrong));
         }
     }
     faults
 }
 
-/// A span of time from now; without one, the longest.
-fn span(
+/// Validates a requested time limit; the policy's maximum where none is requested.
+fn time(
     field: &str,
-    asked: Option<prost_types::Duration>,
+    requested: Option<prost_types::Duration>,
     policy: &Policy,
 ) -> Result<Duration, FieldFault> {
-    let max = policy.max_deadline;
-    match asked.map(Duration::try_from) {
+    let max = policy.max_total_time_limit;
+    match requested.map(Duration::try_from) {
         None => Ok(max),
-        Some(Ok(span)) if !span.is_zero() && span <= max => Ok(span),
+        Some(Ok(duration)) if !duration.is_zero() && duration <= max => Ok(duration),
         Some(_) => {
             let max = max.as_secs_f64();
-            Err(fault(field, format!("must be above 0 and at most max_deadline, {max} s")))
+            let wrong = format!("must be above 0 and at most max_total_time_limit, {max} s");
+            Err(FieldFault::new(field, wrong))
         }
     }
 }
 
-/// The lane of a solver that has one of its own.
-fn own_lane(asked: &str, own: Lane) -> Result<Option<Lane>, FieldFault> {
-    if asked.is_empty() || asked == own.as_str() {
-        return Ok(Some(own));
-    }
-    Err(fault("lane", format!("jobs for this solver wait in lane {own}, not in {asked:?}")))
-}
-
-/// Whether an LP of this size takes milliseconds.
-fn is_small(size: &ModelSize) -> bool {
-    size.variables <= EXPRESS_VARIABLES
-        && size.constraints <= EXPRESS_CONSTRAINTS
-        && size.nonzeros <= EXPRESS_NONZEROS
-}
-
-fn lane(asked: &str, is_small: bool, policy: &Policy) -> Result<Option<Lane>, FieldFault> {
-    let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
-    if !asked.is_empty() {
-        let known = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
-        return match find(asked) {
-            Some(lane) => Ok(Some(lane)),
-            None => Err(fault("lane", format!("{asked:?} is no lane; there are {}", known()))),
+/// The lane of a job: that of its solver, if it has one of its own; else the requested one; else
+/// express or standard by kind and size of the model.
+fn lane(
+    request: &SubmitJobRequest,
+    options: &SolveOptions,
+    read: &ReadModel,
+    policy: &Policy,
+) -> Result<Lane, FieldFault> {
+    let requested = request.lane.as_str();
+    if let Some(own) = catalog::own_lane(options.solver()) {
+        return if requested.is_empty() || requested == own.as_str() {
+            Ok(own)
+        } else {
+            let wrong = format!("must be {own} for this solver, not {requested:?}");
+            Err(FieldFault::new("lane", wrong))
         };
     }
-    let fitting = if is_small { Lane::EXPRESS } else { Lane::STANDARD };
-    match find(fitting).or_else(|| policy.lanes.first().cloned()) {
-        Some(lane) => Ok(Some(lane)),
-        None => Err(fault("lane", "this mesh has no lanes")),
+    // A sweep solves many models, and a small MIP can take hours.
+    let is_small =
+        request.sweep.is_none() && !options::is_discrete(&read.model) && is_small(&read.size);
+    choose_lane(requested, is_small, policy)
+}
+
+/// Whether an LP of this size fits the express lane.
+fn is_small(size: &ModelSize) -> bool {
+    size.variable_count <= EXPRESS_VARIABLES
+        && size.constraint_count <= EXPRESS_CONSTRAINTS
+        && size.nonzero_count <= EXPRESS_NONZEROS
+}
+
+/// The requested lane; without one, express or standard by size, or the first lane of a mesh
+/// that has neither.
+fn choose_lane(requested: &str, is_small: bool, policy: &Policy) -> Result<Lane, FieldFault> {
+    let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
+    if !requested.is_empty() {
+        let names = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
+        return find(requested).ok_or_else(|| {
+            let wrong = format!("unknown lane {requested:?}; the lanes are {}", names());
+            FieldFault::new("lane", wrong)
+        });
     }
+    let fitting = if is_small { Lane::EXPRESS } else { Lane::STANDARD };
+    let found = find(fitting).or_else(|| policy.lanes.first().cloned());
+    found.ok_or_else(|| FieldFault::new("lane", "no lanes are configured"))
 }

@@ -1,39 +1,42 @@
-//! What a sweep asks for, held against its base and against what the mesh can tell.
+//! Validates a sweep against its base model, the options and the limits on reported numbers.
 
-use solvemesh::v1::{LinearModel, SolveOptions, Solver, Sweep, SweepDescription};
+use solvemesh::v1::{LinearModel, SolveOptions, Solver, SubmitJobRequest, Sweep, SweepDescription};
 use solvemesh_model::sweep::{Scenarios, numbers_told, settle as settle_scenarios};
 
 use crate::{policy::Policy, refusal::FieldFault};
 
-/// The most bytes of names in a report: it is told with every listing of the job.
+/// Maximum size of all names in a report, in bytes. They are part of the job's description, which
+/// every page of `ListJobs` contains.
 const MAX_NAME_BYTES: usize = 64 << 10;
-/// The most bytes of values and duals that are told of one scenario: an answer travels in one
+/// Maximum size of the values and duals of one scenario, in bytes: an answer travels in one
 /// message.
 const MAX_ANSWER_BYTES: usize = 512 << 10;
-/// The most that are told of all scenarios together: gateways hold them in memory.
-const MAX_TOLD_BYTES: usize = 64 << 20;
+/// Maximum size of the values and duals of all scenarios, in bytes: gateways hold them in memory.
+const MAX_REPORT_BYTES: usize = 64 << 20;
 
-/// The scenarios in normal form.
+/// Validates a sweep and returns its scenarios in normal form.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them, and with options that a sweep can't have, by field.
-pub(super) fn settle(
-    asked: &Sweep,
+/// Every invalid field of the sweep, and every option that sweeps do not support.
+pub(super) fn resolve(
+    sweep: &Sweep,
+    request: &SubmitJobRequest,
     options: &SolveOptions,
     model: &LinearModel,
     policy: &Policy,
 ) -> Result<Scenarios, Vec<FieldFault>> {
-    let mut faults = misplaced(options, model);
-    match settle_scenarios(asked, model, policy.max_scenarios) {
+    let mut faults = misplaced(request, options);
+    match settle_scenarios(sweep, model, policy.max_scenarios) {
         Ok(scenarios) => {
-            faults.extend(too_much_told(&scenarios, model));
+            faults.extend(report_too_large(&scenarios, model));
             if faults.is_empty() { Ok(scenarios) } else { Err(faults) }
         }
         Err(wrong) => {
             let described = |fault: &solvemesh_model::Fault| FieldFault {
                 field: format!("sweep.{}", fault.field).trim_end_matches('.').to_owned(),
                 description: fault.to_string(),
+                place: None,
             };
             faults.extend(wrong.0.iter().map(described));
             Err(faults)
@@ -41,84 +44,84 @@ pub(super) fn settle(
     }
 }
 
-/// What is known of a sweep from now on.
+/// The description of a sweep, which is kept in the log and shown by the API.
 pub(super) fn describe(scenarios: &Scenarios, model: &LinearModel) -> SweepDescription {
     let sweep = scenarios.sweep();
     SweepDescription {
-        scenarios: i32::try_from(scenarios.count()).unwrap_or(i32::MAX),
+        scenario_count: i32::try_from(scenarios.count()).unwrap_or(i32::MAX),
         sense: model.sense,
         report: sweep.report.clone(),
         stop_on_first: sweep.stop_on_first,
     }
 }
 
-/// What has no meaning for a sweep, or what its solver does not do.
-fn misplaced(options: &SolveOptions, model: &LinearModel) -> Vec<FieldFault> {
+/// Options that sweeps do not support, and a solver that does not support sweeps.
+fn misplaced(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldFault> {
     let mut faults = Vec::new();
     if let Ok(solver) = Solver::try_from(options.solver)
         && !matches!(solver, Solver::Unspecified | Solver::Auto | Solver::Highs)
     {
-        let description = format!("{} solves no sweeps; SOLVER_HIGHS does", solver.as_str_name());
-        faults.push(FieldFault { field: "options.solver".to_owned(), description });
+        let description = format!("{} can't solve sweeps; use SOLVER_HIGHS", solver.as_str_name());
+        faults.push(FieldFault::new("options.solver", description));
     }
-    let told = "is not for sweeps: of a scenario its objective is told, and values and duals \
-                where sweep.report asks for them";
-    let begins = "is not for sweeps: each scenario begins at the answer of a neighbour";
-    for (field, is_asked, why) in [
-        ("options.infeasible_subset", options.infeasible_subset, told),
-        ("options.return_basis", options.return_basis, told),
-        ("options.sensitivity", options.sensitivity, told),
-        ("options.log", options.log, told),
-        ("options.incumbents", options.incumbents.is_some(), told),
-        ("model.start", model.start.is_some(), begins),
+    let reported = "is not available for sweeps: a scenario's result is its objective, and the \
+                    values and duals that sweep.report requests";
+    let warm = "is not available for sweeps: each scenario starts from a neighbour's solution";
+    for (field, is_set, why) in [
+        ("options.return_infeasible_subset", options.return_infeasible_subset, reported),
+        ("options.return_basis", options.return_basis, reported),
+        ("options.return_sensitivity", options.return_sensitivity, reported),
+        ("options.return_log", options.return_log, reported),
+        ("options.incumbents", options.incumbents.is_some(), reported),
+        ("starts", !request.starts.is_empty(), warm),
     ] {
-        if is_asked {
-            faults.push(FieldFault { field: field.to_owned(), description: why.to_owned() });
+        if is_set {
+            faults.push(FieldFault::new(field, why));
         }
     }
     faults
 }
 
-/// What is wrong with how much is to be told of the solutions.
-fn too_much_told(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldFault> {
+/// The error for a report that requests too many numbers or names; `None` if it is within limits.
+fn report_too_large(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldFault> {
     let report = scenarios.sweep().report.as_ref()?;
     let numbers = numbers_told(report, model.variable_lower.len(), model.constraint_lower.len());
     let each = numbers.saturating_mul(size_of::<f64>());
     let all = each.saturating_mul(scenarios.count());
     let names: usize = report.variables.iter().chain(&report.constraints).map(String::len).sum();
-    let instead = "ask for fewer variables and constraints, by their names";
+    let instead = "request fewer variables and constraints by name";
     let description = if names > MAX_NAME_BYTES {
         format!(
-            "has names of {names} bytes together, and the most is {MAX_NAME_BYTES}: ask for fewer \
-             variables and constraints, or for all of them"
+            "the names have {names} bytes together; the maximum is {MAX_NAME_BYTES}: request \
+             fewer variables and constraints, or all of them"
         )
     } else if each > MAX_ANSWER_BYTES {
         format!(
-            "asks for {numbers} numbers of each scenario, {each} bytes, and the most is \
+            "requests {numbers} numbers of each scenario, {each} bytes; the maximum is \
              {MAX_ANSWER_BYTES}: {instead}"
         )
-    } else if all > MAX_TOLD_BYTES {
+    } else if all > MAX_REPORT_BYTES {
         let count = scenarios.count();
         format!(
-            "asks for {numbers} numbers of each of {count} scenarios, {all} bytes together, and \
-             the most is {MAX_TOLD_BYTES}: {instead}, or for fewer scenarios"
+            "requests {numbers} numbers of each of {count} scenarios, {all} bytes together; the \
+             maximum is {MAX_REPORT_BYTES}: {instead}, or fewer scenarios"
         )
     } else {
         return None;
     };
-    Some(FieldFault { field: "sweep.report".to_owned(), description })
+    Some(FieldFault::new("sweep.report", description))
 }
 
 #[cfg(test)]
 mod tests {
     use solvemesh::v1::{
-        GridAxis, IncumbentOptions, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, Start,
-        sweep,
+        GridAxis, IncumbentOptions, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
+        StartingPoint, sweep,
     };
 
     use super::*;
 
-    /// A base of so many variables, each between 0 and 1, and none of constraints.
+    /// A base model with this number of variables, each between 0 and 1, and no constraints.
     fn base(variables: usize) -> LinearModel {
         LinearModel {
             variable_lower: vec![0.0; variables],
@@ -131,13 +134,15 @@ mod tests {
     }
 
     fn scenarios(points: i32, report: ScenarioReport, model: &LinearModel) -> Scenarios {
-        let parameter =
-            Parameter { kind: ParameterKind::ObjectiveOffset.into(), ..Parameter::default() };
+        let parameter = ScenarioParameter {
+            kind: ParameterKind::ObjectiveOffset.into(),
+            ..ScenarioParameter::default()
+        };
         let axis = GridAxis {
             parameter: Some(parameter),
-            from: Some(0.0),
-            to: Some(1.0),
-            points,
+            first: Some(0.0),
+            last: Some(1.0),
+            point_count: points,
             ..GridAxis::default()
         };
         let grid = sweep::Scenarios::Grid(ScenarioGrid { axes: vec![axis] });
@@ -146,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_has_a_bound_for_each_scenario_and_for_all() {
+    fn report_is_limited_per_scenario_and_in_total() {
         let all = || ScenarioReport { all_variables: true, ..ScenarioReport::default() };
         let wrong = |points, variables, report| {
             let model = base(variables);
-            too_much_told(&scenarios(points, report, &model), &model).map(|it| it.description)
+            report_too_large(&scenarios(points, report, &model), &model).map(|it| it.description)
         };
         assert_eq!(wrong(200_000, 100_000, ScenarioReport::default()), None);
         assert_eq!(wrong(128, 65_536, all()), None);
@@ -159,7 +164,7 @@ mod tests {
             ..ScenarioReport::default()
         };
         let model = LinearModel { variable_names: long.variables[..1].to_vec(), ..base(1) };
-        let names = too_much_told(&scenarios(2, long, &model), &model).expect("a fault");
+        let names = report_too_large(&scenarios(2, long, &model), &model).expect("a fault");
         assert!(names.description.contains("66560 bytes"), "{}", names.description);
         let each = wrong(2, 65_537, all()).expect("a fault");
         assert!(each.contains("65537 numbers of each scenario"), "{each}");
@@ -168,25 +173,32 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sweep_can_not_tell_or_begin_at_is_refused_by_field() {
+    fn options_that_sweeps_do_not_support_are_refused_by_field() {
         let options = SolveOptions {
             solver: Solver::Microlp.into(),
-            infeasible_subset: true,
+            return_infeasible_subset: true,
             return_basis: true,
-            sensitivity: true,
-            log: true,
+            return_sensitivity: true,
+            return_log: true,
             incumbents: Some(IncumbentOptions::default()),
             ..SolveOptions::default()
         };
-        let model = LinearModel { start: Some(Start::default()), ..LinearModel::default() };
-        let faults = misplaced(&options, &model);
+        let starts = vec![StartingPoint::default()];
+        let request = SubmitJobRequest { starts, ..SubmitJobRequest::default() };
+        let faults = misplaced(&request, &options);
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        let options_of =
-            ["solver", "infeasible_subset", "return_basis", "sensitivity", "log", "incumbents"]
-                .map(|field| format!("options.{field}"));
+        let options_of = [
+            "solver",
+            "return_infeasible_subset",
+            "return_basis",
+            "return_sensitivity",
+            "return_log",
+            "incumbents",
+        ]
+        .map(|field| format!("options.{field}"));
         assert_eq!(fields[..6], options_of);
-        assert_eq!(fields[6..], ["model.start"]);
+        assert_eq!(fields[6..], ["starts"]);
         let highs = SolveOptions { solver: Solver::Highs.into(), ..SolveOptions::default() };
-        assert_eq!(misplaced(&highs, &LinearModel::default()), []);
+        assert_eq!(misplaced(&SubmitJobRequest::default(), &highs), []);
     }
 }

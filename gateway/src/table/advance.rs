@@ -1,11 +1,12 @@
-//! What one entry makes of one live job. Pure.
+//! The state transition of one live job by one entry. Pure.
 
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobFinished, LogEntry, log_entry::Kind},
+    broker::v1::{AttemptStarted, JobEnd, LogEntry, log_entry::Kind},
+    failure_reason,
     v1::{
-        AttemptFailed, CancelRequested, Failure, Finished, JobDescription, JobState, Queued,
-        ScenarioResult, Started, event,
+        Failure, JobAttemptFailed, JobCancelRequested, JobDescription, JobFinished, JobQueued,
+        JobStarted, JobState, ScenarioResult, job_event,
     },
 };
 
@@ -15,72 +16,85 @@ use crate::table::{
     tally::Tally,
 };
 
-/// Moves a live job on by one entry.
+/// Applies one entry to a live job: updates its state and appends events to its history.
+///
+/// Which entries count depends on the kind. Progress, incumbents, log lines and the loss of an
+/// attempt count only for the latest attempt: after a redelivery, a superseded one may still be
+/// alive. Answers of a sweep and the end of a job count whichever attempt they are from.
 pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &Kind) {
+    // Moves on if the entry makes several events.
     let mut at = at;
-    if !entry.attempt_id.is_empty() && !numbers_on(job, entry) {
+    if !entry.attempt_id.is_empty() && !accept_number(job, entry) {
         return;
     }
-    let attempt = number_of(job, entry);
+    let attempt = attempt_number(job, entry);
     match kind {
         Kind::Submitted(submitted) => {
             describe(job, submitted.description.as_ref(), submitted.submit_time);
+            // A worker's entry may be first; then the job is queued, and perhaps running, already.
             if job.last_sequence == 0 {
-                queued(job, at, entry.time);
+                push_queued(job, at, entry.time);
             }
         }
         Kind::Started(started) => {
             describe(job, started.description.as_ref(), started.submit_time);
+            // The job's first entry: its gateway died before it logged the submission, or was
+            // slower than the worker. Every history begins with the event `JobQueued`.
             if job.last_sequence == 0 {
-                queued(job, at, started.submit_time.or(entry.time));
+                push_queued(job, at, started.submit_time.or(entry.time));
                 at = at.later(1);
             }
-            begin(job, entry, started);
+            start_attempt(job, entry, started);
             let (worker, start_objective) = (started.worker.clone(), started.start_objective);
-            let started = Started { worker, start_objective };
-            job.happen(at, entry.time, job.attempt(), event::Kind::Started(started), None);
+            let started = JobStarted { worker, start_objective };
+            job.happen(at, entry.time, job.attempt(), job_event::Kind::Started(started), None);
         }
         Kind::Progress(progress) if is_current(job, entry) => {
             job.progress = Some(*progress);
-            let kind = event::Kind::Progress(*progress);
+            let kind = job_event::Kind::Progress(*progress);
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
         Kind::Incumbent(incumbent) if is_current(job, entry) => {
-            let kind = event::Kind::Incumbent(incumbent.clone());
+            let kind = job_event::Kind::Incumbent(incumbent.clone());
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
         Kind::Log(log) if is_current(job, entry) => {
-            let kind = event::Kind::Log(log.clone());
+            let kind = job_event::Kind::Log(log.clone());
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
-        // A sweep's attempts share it: what each of them found counts.
-        Kind::ScenarioResults(answers) => answer(job, at, entry.time, attempt, &answers.results),
+        // Several attempts share a sweep, so answers of each of them count.
+        Kind::ScenarioResults(new) => add_answers(job, at, entry.time, attempt, &new.results),
         Kind::AttemptLost(lost) if is_current(job, entry) => {
             job.state = JobState::Queued;
             job.progress = None;
-            let kind = event::Kind::AttemptFailed(AttemptFailed { failure: lost.failure.clone() });
+            let kind =
+                job_event::Kind::AttemptFailed(JobAttemptFailed { failure: lost.failure.clone() });
             job.happen(at, entry.time, job.attempt(), kind, None);
+            // The attempt that the cancel was for is dead, and no other must start.
             if job.cancel_requested {
                 finish(job, at.later(1), entry.time, attempt, &cancelled());
             }
         }
         Kind::Finished(finished) => {
             describe(job, finished.description.as_ref(), finished.submit_time);
+            // Finished without an attempt, before any other entry.
             if job.last_sequence == 0 {
-                queued(job, at, finished.submit_time.or(entry.time));
+                push_queued(job, at, finished.submit_time.or(entry.time));
                 at = at.later(1);
             }
             finish(job, at, entry.time, attempt, finished);
         }
-        Kind::CancelAsked(_) if job.state == JobState::Queued => {
+        // Final while queued; for a running job a request, which its attempt answers.
+        Kind::CancelRequested(_) if job.state == JobState::Queued => {
             job.cancel_requested = true;
             finish(job, at, entry.time, attempt, &cancelled());
         }
-        Kind::CancelAsked(_) if !job.cancel_requested => {
+        Kind::CancelRequested(_) if !job.cancel_requested => {
             job.cancel_requested = true;
-            let kind = event::Kind::CancelRequested(CancelRequested {});
+            let kind = job_event::Kind::CancelRequested(JobCancelRequested {});
             job.happen(at, entry.time, job.attempt(), kind, None);
         }
+        // Means nothing once an attempt runs.
         Kind::QueueTimePassed(_) if job.state == JobState::Queued => {
             finish(job, at, entry.time, attempt, &expired());
         }
@@ -88,13 +102,13 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         | Kind::Incumbent(_)
         | Kind::Log(_)
         | Kind::AttemptLost(_)
-        | Kind::CancelAsked(_)
+        | Kind::CancelRequested(_)
         | Kind::QueueTimePassed(_)
         | Kind::Marker(_) => {}
     }
 }
 
-/// Fills in what was submitted, where that was not known yet.
+/// Sets description and submit time, if they are not known yet.
 pub(super) fn describe(
     job: &mut Record,
     description: Option<&JobDescription>,
@@ -104,7 +118,7 @@ pub(super) fn describe(
         job.submit_time = time;
         if let Some(description) = description {
             job.description = description.clone();
-            // One that has ended takes no answers.
+            // A finished job accepts no answers.
             if job.tally.is_none() && !job.ended() {
                 job.tally = description.sweep.as_ref().map(Tally::of);
             }
@@ -112,35 +126,40 @@ pub(super) fn describe(
     }
 }
 
-/// Whether the entry is new of its attempt, and notes that it was seen.
-fn numbers_on(job: &mut Record, entry: &LogEntry) -> bool {
+/// Whether an attempt's entry is new, and if so, notes its number. An entry may be in the log
+/// twice, because it is published again if its confirm was lost.
+fn accept_number(job: &mut Record, entry: &LogEntry) -> bool {
     match job.attempts.iter_mut().find(|attempt| attempt.id == entry.attempt_id) {
         Some(attempt) if entry.number <= attempt.last_number => false,
         Some(attempt) => {
             attempt.last_number = entry.number;
             true
         }
-        // Only a start makes an attempt; a terminal entry counts without one.
+        // Only a start entry adds an attempt; a terminal entry counts without one.
         None => true,
     }
 }
 
-/// The number of the attempt that writes; the latest one's where none does.
-fn number_of(job: &Record, entry: &LogEntry) -> i32 {
-    let place = job.attempts.iter().position(|attempt| attempt.id == entry.attempt_id);
-    place.map_or(job.attempt(), |place| i32::try_from(place + 1).unwrap_or(i32::MAX))
+/// The number of the attempt that wrote an entry; that of the latest one for entries of gateways
+/// and of attempts without a start entry.
+fn attempt_number(job: &Record, entry: &LogEntry) -> i32 {
+    let index = job.attempts.iter().position(|attempt| attempt.id == entry.attempt_id);
+    index.map_or(job.attempt(), |index| i32::try_from(index + 1).unwrap_or(i32::MAX))
 }
 
+/// Whether an entry is of the latest attempt.
 fn is_current(job: &Record, entry: &LogEntry) -> bool {
     job.attempts.last().is_some_and(|attempt| attempt.id == entry.attempt_id)
 }
 
-fn queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
+/// Appends the event `JobQueued`.
+fn push_queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
     let description = Some(job.description.clone());
-    job.happen(at, time, 0, event::Kind::Queued(Queued { description }), None);
+    job.happen(at, time, 0, job_event::Kind::Queued(JobQueued { description }), None);
 }
 
-fn begin(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
+/// Adds an attempt, which makes all earlier ones superseded.
+fn start_attempt(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
     job.state = JobState::Running;
     job.progress = None;
     job.attempts.push(Attempt {
@@ -152,9 +171,9 @@ fn begin(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
     });
 }
 
-/// Takes answers of scenarios in; the last one ends the job, and so does the first that is
-/// good enough.
-fn answer(
+/// Adds answers of scenarios. The job finishes with the last one, or with the first that meets
+/// the sweep's target.
+fn add_answers(
     job: &mut Record,
     at: Position,
     time: Option<Timestamp>,
@@ -169,49 +188,52 @@ fn answer(
         return;
     }
     let is_over = tally.is_over();
-    // Someone is at it, though nothing tells who.
+    // Parts of a sweep run without a start entry, so answers may arrive before any attempt.
     if job.attempts.is_empty() {
         job.state = JobState::Running;
     }
     job.answer(at, time, attempt, fresh);
     if is_over {
-        finish(job, at.later(1), time, attempt, &ended(JobState::Succeeded));
+        finish(job, at.later(1), time, attempt, &finished_as(JobState::Succeeded));
     }
 }
 
-fn cancelled() -> JobFinished {
-    ended(JobState::Cancelled)
+fn cancelled() -> JobEnd {
+    finished_as(JobState::Cancelled)
 }
 
-fn ended(state: JobState) -> JobFinished {
-    let outcome = Finished { state: state.into(), ..Finished::default() };
-    JobFinished { outcome: Some(outcome), ..JobFinished::default() }
+/// A terminal entry with a state and nothing else.
+fn finished_as(state: JobState) -> JobEnd {
+    let outcome = JobFinished { state: state.into(), ..JobFinished::default() };
+    JobEnd { outcome: Some(outcome), ..JobEnd::default() }
 }
 
-fn expired() -> JobFinished {
+fn expired() -> JobEnd {
     let failure = Failure {
-        reason: "DEADLINE_EXCEEDED".to_owned(),
+        reason: failure_reason::DEADLINE_EXCEEDED.to_owned(),
         message: "the job's time in the queue was over".to_owned(),
     };
     let state = JobState::Expired.into();
-    let outcome = Finished { state, failure: Some(failure), ..Finished::default() };
-    JobFinished { outcome: Some(outcome), ..JobFinished::default() }
+    let outcome = JobFinished { state, failure: Some(failure), ..JobFinished::default() };
+    JobEnd { outcome: Some(outcome), ..JobEnd::default() }
 }
 
+/// Finishes the job, unless the outcome is missing or its state is not a terminal one.
 fn finish(
     job: &mut Record,
     at: Position,
     time: Option<Timestamp>,
     attempt: i32,
-    finished: &JobFinished,
+    finished: &JobEnd,
 ) {
     let Some(mut outcome) = finished.outcome.clone() else { return };
     if !is_terminal(outcome.state()) {
         return;
     }
-    outcome.sweep = job.tally.take().map(|tally| tally.summary().clone());
+    // The log has the answers only; the summary is this fold's.
+    outcome.sweep_summary = job.tally.take().map(|tally| tally.summary().clone());
     job.state = outcome.state();
     job.finish_time = time;
     let solution = finished.solution.clone();
-    job.happen(at, time, attempt, event::Kind::Finished(outcome), solution);
+    job.happen(at, time, attempt, job_event::Kind::Finished(outcome), solution);
 }

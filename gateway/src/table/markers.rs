@@ -1,10 +1,10 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use solvemesh::broker::v1::{LogEntry, Marker, log_entry};
-use solvemesh_broker::{Health, Mesh};
+use solvemesh_broker::{Health, Mesh, entry};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -14,27 +14,31 @@ use uuid::Uuid;
 
 use crate::table::Position;
 
-/// The table may lack what was in the log when it was asked.
+/// The table could not catch up with the log, so it may lack recent entries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log could not be read to its end: {0}")]
 pub struct Behind(pub String);
 
-/// Answered once everything that was in the log at the time of the request is folded.
+/// A request to catch up: answered once everything that was in the log at the time of the request
+/// is folded.
 pub(super) type Request = oneshot::Sender<Result<(), Behind>>;
 
-/// The marker of this process that is under way, for the tail to look out for.
+/// The nonce of this process's marker that is in flight, and the channel to notify once the tail
+/// reads it.
 #[derive(Debug, Default)]
 pub(super) struct Awaited(Mutex<Option<(String, oneshot::Sender<()>)>>);
 
 impl Awaited {
-    /// Tells whoever waits for it that a marker was read.
+    /// Called by the tail for each marker: notifies the waiter if the marker is the awaited one.
     pub(super) fn seen(&self, nonce: &str) {
         let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Markers of other gateways have other nonces.
         if let Some((_, found)) = awaited.take_if(|(own, _)| own == nonce) {
             let _ = found.send(());
         }
     }
 
+    /// Waits for a marker, instead of for the one before.
     fn expect(&self, nonce: &str) -> oneshot::Receiver<()> {
         let (found, receiver) = oneshot::channel();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((nonce.to_owned(), found));
@@ -42,23 +46,25 @@ impl Awaited {
     }
 }
 
-/// What the markers' task sees of the table.
+/// The table as the marker task sees it.
 pub(super) trait Reading: Send + Sync {
-    /// The id of the log, once an entry told it.
+    /// The id of the log, once an entry has contained it.
     fn log_id(&self) -> Option<String>;
     /// Everything at or before it is folded.
     fn head(&self) -> Position;
-    /// All that was in the log has been read.
+    /// Called when the log has been read to its end.
     fn caught_up(&self);
-    /// What the log has is not what is being read: attach to it again.
+    /// Called when the reader is stuck: attaches it to the log again.
     fn attach_again(&self);
 }
 
-/// How long a marker that the log has may stay unread while nothing else is read.
+/// How long to wait for a confirmed marker, while no other message is read either, before the
+/// reader counts as stuck.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// A log has no end-of-stream signal. To be sure that all of it was read, a marker is
-/// appended and awaited; one serves all who wait. Ends with its requests.
+/// Serves requests to catch up, until their channel is closed. A stream has no end-of-file
+/// signal: to be sure that all of it was read, this appends a marker and waits until the tail
+/// reads it back. One marker answers all requests that were waiting before it was appended.
 pub(super) async fn run(
     mesh: Arc<dyn Mesh>,
     mut requests: mpsc::Receiver<Request>,
@@ -79,16 +85,16 @@ pub(super) async fn run(
         if outcome.is_ok() {
             reading.caught_up();
         }
-        for asker in waiting {
-            // One that stopped waiting needs no answer.
-            let _ = asker.send(outcome.clone());
+        for request in waiting {
+            // An error means that the requester no longer waits.
+            let _ = request.send(outcome.clone());
         }
     }
 }
 
-/// Waits until a marker that the log has is read. A log that was deleted and made again
-/// begins anew, below where its reader is, and a replica in a cluster may be left behind:
-/// the marker would never come.
+/// Waits until a confirmed marker is read, and re-attaches the reader whenever that is stuck. It
+/// would wait forever if the log was deleted and created again, as the new one's offsets start
+/// below the reader's, or if it reads from a replica that no longer follows its leader.
 async fn until_read(
     mesh: &dyn Mesh,
     mut found: oneshot::Receiver<()>,
@@ -97,9 +103,10 @@ async fn until_read(
     loop {
         let head = reading.head();
         match timeout(STUCK, &mut found).await {
-            Ok(read) => return read.map_err(|_| Behind("its reader has ended".to_owned())),
+            Ok(read) => return read.map_err(|_| Behind("its reader has stopped".to_owned())),
+            // A reader that makes progress, or a broker that is not available, is not stuck.
             Err(_) if reading.head() == head && *mesh.health().borrow() == Health::Ready => {
-                warn!(%head, "the log goes on elsewhere; attaching to it again");
+                warn!(%head, "log reader stuck; attaching again");
                 reading.attach_again();
             }
             Err(_) => {}
@@ -107,15 +114,12 @@ async fn until_read(
     }
 }
 
+/// A marker with the id of the log; where that is not known yet, with a proposal for it.
 fn marker(nonce: String, log_id: Option<String>) -> LogEntry {
     let proposed_log_id = match log_id {
         Some(_) => String::new(),
         None => Uuid::new_v4().to_string(),
     };
     let marker = Marker { nonce, log_id: log_id.unwrap_or_default(), proposed_log_id };
-    LogEntry {
-        time: Some(SystemTime::now().into()),
-        kind: Some(log_entry::Kind::Marker(marker)),
-        ..LogEntry::default()
-    }
+    entry("", log_entry::Kind::Marker(marker))
 }

@@ -1,5 +1,5 @@
-//! The job table: a fold over the results log, kept up to date by a task that tails
-//! it, and what watchers read.
+//! The job table: a fold over the results log, kept up to date by a task that tails the log.
+//! Watchers and all other requests read from it.
 
 mod advance;
 mod fold;

@@ -1,16 +1,16 @@
 use std::fmt;
 
-/// A place in the results log: everything at or before it, or everything after it.
+/// A place in the results log, which divides it into what is at or before the position and what
+/// is after it.
 ///
-/// Positions order all events of all jobs, and mean the same at every gateway.
+/// Positions order all events of all jobs, and are the same on every gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The message.
+    /// The offset of the message.
     pub offset: u64,
     /// The entry in the message, from 0.
     pub entry: u32,
-    /// The event that the entry made, from 1, for an entry can make several; 0 is
-    /// before them.
+    /// The event of the entry, from 1, as an entry can make several; 0 is before all of them.
     pub event: u32,
 }
 
@@ -20,7 +20,7 @@ impl Position {
         Self { offset, entry, event: 1 }
     }
 
-    /// So many events of the same entry later.
+    /// The position `events` events later in the same entry.
     pub fn later(self, events: u32) -> Self {
         Self { event: self.event.saturating_add(events), ..self }
     }

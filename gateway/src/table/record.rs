@@ -5,8 +5,8 @@ use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::BulkReference,
     v1::{
-        Event, Finished, Incumbent, Job, JobDescription, JobState, Progress, ScenarioResult,
-        ScenarioResults, event::Kind,
+        Incumbent, Job, JobDescription, JobEvent, JobFinished, JobState, Progress, ScenarioResult,
+        ScenarioResults, job_event::Kind,
     },
 };
 use solvemesh_model::sweep::numbers_told;
@@ -16,56 +16,62 @@ use crate::table::{
     tally::{Fresh, Tally},
 };
 
-/// The most progress events that a job's history keeps; the older half is thinned
-/// when there are more.
+/// Maximum number of progress events in a job's history. When there are more, every second event
+/// of the older half is dropped.
 pub const PROGRESS_KEPT: usize = 256;
-/// The most incumbents, likewise.
+/// Maximum number of incumbents in a job's history, thinned in the same way.
 pub const INCUMBENTS_KEPT: usize = 32;
-/// The most batches of log lines, likewise.
+/// Maximum number of batches of log lines in a job's history, thinned in the same way.
 pub const LOG_KEPT: usize = 1024;
 
-/// What the log says about one job.
+/// About how many bytes of memory a job takes beside its history and its description.
+const FIXED_BYTES: usize = 512;
+
+/// One job of the table: its state and its history, folded from the entries of the results log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The job's id.
     pub id: Arc<str>,
-    /// Where the log first speaks of it.
+    /// The position of its first entry in the log.
     pub first: Position,
-    /// How many bytes of the log lie before that.
+    /// About how many bytes of the log were folded before its first entry.
     pub bytes_before: u64,
-    /// Whether the log no longer has its beginning: it is forgotten once it has ended.
+    /// Whether the log has lost its first entries to truncation. Such a job is forgotten once it
+    /// has finished.
     pub beheaded: bool,
-    /// The digest of its payload, bound by the first entry that tells one.
+    /// The digest of its payload, set by the first entry that contains one. Entries with another
+    /// digest are ignored.
     pub digest: Vec<u8>,
-    /// What was submitted, as soon as an entry tells.
+    /// The description of what was submitted; empty until an entry contains it.
     pub description: JobDescription,
-    /// When it was accepted.
+    /// When a gateway accepted it.
     pub submit_time: Option<Timestamp>,
-    /// Where it is in its life.
+    /// Its current state.
     pub state: JobState,
     /// Its attempts in the order in which they appear in the log.
     pub attempts: Vec<Attempt>,
-    /// Whether someone asked to cancel it.
+    /// Whether a cancel was requested.
     pub cancel_requested: bool,
     /// The latest progress of the current attempt.
     pub progress: Option<Progress>,
-    /// Of a sweep that has not ended: its answers so far.
+    /// The answers so far, for a sweep that has not finished.
     pub tally: Option<Tally>,
-    /// When it ended.
+    /// When it finished.
     pub finish_time: Option<Timestamp>,
-    /// The sequence of its latest event.
+    /// The sequence number of its latest event.
     pub last_sequence: i32,
-    /// The weight that the fold has counted for it.
+    /// The weight with which the fold's totals currently include this job, in bytes.
     pub(super) counted: usize,
-    /// Whether its progress and its results were left to the log.
+    /// Whether its progress and its results were evicted from memory; the log still has the
+    /// results.
     pub(super) is_shed: bool,
     pub(super) history: VecDeque<Happening>,
     history_bytes: usize,
-    /// How many events of each class are kept.
+    /// Number of events in the history, by [`Class`].
     kept: [usize; Class::KEPT.len()],
 }
 
-/// What there may be very many of in a history.
+/// The kinds of events that can be numerous, and whose number in a history is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Progress,
@@ -74,7 +80,7 @@ enum Class {
 }
 
 impl Class {
-    /// The most that are kept, in the order of the classes.
+    /// The maximum of each class, in the order of the variants.
     const KEPT: [usize; 3] = [PROGRESS_KEPT, INCUMBENTS_KEPT, LOG_KEPT];
 
     fn of(kind: Option<&Kind>) -> Option<Self> {
@@ -90,11 +96,11 @@ impl Class {
 /// One attempt to solve a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
-    /// Its random id.
+    /// The attempt's random id.
     pub id: String,
-    /// The number of its latest entry.
+    /// The number of its latest entry, by which duplicates are dropped.
     pub last_number: u32,
-    /// When it began.
+    /// When it started.
     pub start_time: Option<Timestamp>,
     /// The worker's name.
     pub worker: String,
@@ -105,22 +111,23 @@ pub struct Attempt {
 /// An event in a job's history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happening {
-    /// Where: the last of the positions that it takes.
+    /// Its position. An event with a large solution occupies several, of which this is the last.
     pub position: Position,
-    /// What.
-    pub event: Arc<Event>,
-    /// Where the solution lies that belongs to it. Its parts are events of their own:
-    /// they take the sequences and positions just before this one's.
+    /// The event as the API shows it, without what is stored elsewhere.
+    pub event: Arc<JobEvent>,
+    /// Reference to its large solution in the bulk store. Each part of that is an event of its
+    /// own: the parts occupy the sequence numbers and positions directly before this event's.
     pub solution: Option<BulkReference>,
-    /// Whether the event's solution, or its answers, were left to the log, which has them at
-    /// this position.
+    /// Whether the event's solution, or its answers, were evicted from memory. The log has them
+    /// at this position.
     pub shed: bool,
-    /// Of answers: the scenarios that the entry answers too, and that were answered before.
+    /// For answers of a sweep: scenarios that the entry answers too but that earlier entries had
+    /// answered already. Needed to filter the entry when it is read back from the log.
     pub answered_before: Vec<i32>,
 }
 
 impl Record {
-    /// A job that the log speaks of for the first time.
+    /// A queued job without events, whose first entry is at `first`.
     pub fn new(id: Arc<str>, first: Position) -> Self {
         Self {
             id,
@@ -145,7 +152,7 @@ impl Record {
         }
     }
 
-    /// Whether it has ended.
+    /// Whether it has finished.
     pub fn ended(&self) -> bool {
         is_terminal(self.state)
     }
@@ -155,20 +162,20 @@ impl Record {
         i32::try_from(self.attempts.len()).unwrap_or(i32::MAX)
     }
 
-    /// How it ended, if it has.
-    pub fn outcome(&self) -> Option<&Finished> {
+    /// The outcome, if it has finished: always the last event.
+    pub fn outcome(&self) -> Option<&JobFinished> {
         match self.history.back()?.event.kind.as_ref()? {
             Kind::Finished(finished) => Some(finished),
             _ => None,
         }
     }
 
-    /// Where it ended, if it has; else where it is now.
+    /// The position of its latest event; its end, if it has finished.
     pub fn end(&self) -> Position {
         self.history.back().map_or(self.first, |last| last.position)
     }
 
-    /// The position at which the log has its result, if that was left there.
+    /// The position at which the log has its result, if that was evicted from memory.
     pub fn left_in_log(&self) -> Option<Position> {
         self.history.back().filter(|last| last.shed).map(|last| last.position)
     }
@@ -179,7 +186,7 @@ impl Record {
         self.history.range(from..)
     }
 
-    /// The sequence of the latest event at or before a position; 0 before the first.
+    /// The sequence number of the latest event at or before a position; 0 before the first.
     pub fn sequence_at(&self, cursor: Position) -> i32 {
         let after = self.history.partition_point(|happening| happening.position <= cursor);
         if let Some(next) = self.history.get(after)
@@ -188,24 +195,27 @@ impl Record {
             && cursor.event > 0
             && next.solution.is_some()
         {
-            // Between the parts of its solution.
+            // The cursor is among the parts of a large solution, which the history stores as one
+            // event. With P parts and the sequence number S of the event itself, the parts have
+            // S - P to S - 1. A solution's parts are the first events of their entry, so the
+            // cursor's `event`, counted from 1, is the number of parts at or before it.
             let before = next.event.sequence - part_count(next) - 1;
             return before + i32::try_from(cursor.event).unwrap_or(i32::MAX - before);
         }
         after.checked_sub(1).map_or(0, |last| self.history[last].event.sequence)
     }
 
-    /// About how many bytes of memory it takes, or is going to: a sweep that has not ended
-    /// weighs all of its answers from the beginning, so that no more are taken in than have
-    /// room.
+    /// About how many bytes of memory it takes, or will take: a sweep that has not finished is
+    /// charged for all of its answers from the start, so that no more sweeps are admitted than
+    /// memory can hold.
     pub fn weight(&self) -> usize {
         let tally = self.tally.as_ref().map_or(0, Tally::weight);
-        let promised = self.tally.as_ref().map_or(0, |_| promised(&self.description));
-        self.history_bytes.max(promised) + self.description.encoded_len() + tally + 512
+        let expected = self.tally.as_ref().map_or(0, |_| expected_answer_bytes(&self.description));
+        self.history_bytes.max(expected) + self.description.encoded_len() + tally + FIXED_BYTES
     }
 
-    /// Adds an event; a terminal one with its solution takes as many more sequences and
-    /// positions as that has parts.
+    /// Appends an event. A terminal one with a large solution occupies one more sequence number
+    /// and position for each part of that.
     pub(super) fn happen(
         &mut self,
         at: Position,
@@ -216,15 +226,15 @@ impl Record {
     ) {
         let parts = solution.as_ref().map_or(0, |solution| solution.parts);
         let class = Class::of(Some(&kind));
-        let taken = i32::try_from(parts).unwrap_or(i32::MAX - 1).saturating_add(1);
-        self.last_sequence = self.last_sequence.saturating_add(taken);
-        let event = Event {
+        let events = i32::try_from(parts).unwrap_or(i32::MAX - 1).saturating_add(1);
+        self.last_sequence = self.last_sequence.saturating_add(events);
+        let event = JobEvent {
             job_id: self.id.to_string(),
             sequence: self.last_sequence,
             time,
             attempt,
             kind: Some(kind),
-            skipped: 0,
+            skipped_count: 0,
         };
         let happening = Happening {
             position: at.later(parts),
@@ -243,7 +253,7 @@ impl Record {
         }
     }
 
-    /// Adds answers of scenarios.
+    /// Appends an event with answers of scenarios.
     pub(super) fn answer(
         &mut self,
         at: Position,
@@ -259,19 +269,20 @@ impl Record {
         }
     }
 
-    /// Leaves the results of an ended job, and how its solve went, to the log.
+    /// Evicts the results of a finished job, its progress, incumbents and log lines from memory.
+    /// Results can be read again from the log; the others are dropped.
     pub(super) fn shed(&mut self) {
         self.is_shed = true;
         self.progress = None;
         self.history.retain(|happening| class_of(happening).is_none());
         self.kept = Default::default();
         for happening in &mut self.history {
-            happening.shed |= leave(&mut happening.event);
+            happening.shed |= strip_results(&mut happening.event);
         }
         self.history_bytes = self.history.iter().map(bytes_of).sum();
     }
 
-    /// The record with this history, as it was kept elsewhere.
+    /// The record with a history from a snapshot; recomputes all counts.
     pub(super) fn with_history(mut self, history: impl IntoIterator<Item = Happening>) -> Self {
         self.history = history.into_iter().collect();
         self.history_bytes = self.history.iter().map(bytes_of).sum();
@@ -283,7 +294,8 @@ impl Record {
         self
     }
 
-    /// Drops every second of the older half of the events of a class.
+    /// Drops every second event of the older half of a class: keeps the recent past in full and
+    /// an ever coarser view of the time before.
     fn thin(&mut self, class: Class) {
         let older = self.kept[class as usize] / 2;
         let mut seen = 0;
@@ -303,7 +315,7 @@ impl Record {
         self.kept[class as usize] -= older.div_ceil(2);
     }
 
-    /// The best solution of the current attempt so far, unless the job has ended.
+    /// The best solution of the current attempt so far, unless the job has finished.
     fn incumbent(&self) -> Option<&Incumbent> {
         if self.ended() {
             return None;
@@ -315,15 +327,18 @@ impl Record {
         })
     }
 
-    /// The job as the API tells it; `full` with its result.
+    /// The job as the API shows it. With `full`, includes the solution, if that is in memory, and
+    /// the incumbent.
     pub fn job(&self, full: bool) -> Job {
         let outcome = self.outcome();
+        // The summary of a sweep moves from the tally into the outcome when the job finishes.
         let so_far = self.tally.as_ref().map(Tally::summary);
-        let sweep = outcome.map_or(so_far, |outcome| outcome.sweep.as_ref()).cloned();
+        let sweep = outcome.map_or(so_far, |outcome| outcome.sweep_summary.as_ref()).cloned();
         let mut result = outcome.and_then(|outcome| outcome.result.clone());
         let mut solution_omitted = false;
         if let Some(result) = &mut result {
-            solution_omitted = full && (result.solution_parts > 0 || self.left_in_log().is_some());
+            solution_omitted =
+                full && (result.solution_part_count > 0 || self.left_in_log().is_some());
             if !full {
                 result.solution = None;
             }
@@ -345,7 +360,7 @@ impl Record {
             failure: outcome.and_then(|outcome| outcome.failure.clone()),
             last_sequence: self.last_sequence,
             incumbent: self.incumbent().filter(|_| full).cloned(),
-            sweep,
+            sweep_summary: sweep,
         }
     }
 }
@@ -354,16 +369,16 @@ fn class_of(happening: &Happening) -> Option<Class> {
     Class::of(happening.event.kind.as_ref())
 }
 
-/// Takes out of an event what the log has at its position; false if it has nothing of that
-/// kind.
-fn leave(event: &mut Arc<Event>) -> bool {
+/// Removes solution or answers from an event; false if it has none. Kinds that this strips are
+/// those that `Jobs::recall` can read back from the log.
+fn strip_results(event: &mut Arc<JobEvent>) -> bool {
     match &event.kind {
         Some(Kind::ScenarioResults(_)) => {
-            let left = Kind::ScenarioResults(ScenarioResults::default());
-            Arc::make_mut(event).kind = Some(left);
+            let empty = Kind::ScenarioResults(ScenarioResults::default());
+            Arc::make_mut(event).kind = Some(empty);
             true
         }
-        Some(Kind::Finished(Finished { result: Some(result), .. }))
+        Some(Kind::Finished(JobFinished { result: Some(result), .. }))
             if result.solution.is_some() =>
         {
             if let Some(Kind::Finished(finished)) = &mut Arc::make_mut(event).kind
@@ -377,10 +392,11 @@ fn leave(event: &mut Arc<Event>) -> bool {
     }
 }
 
-/// About how many bytes of memory an event of a history takes.
+/// About how many bytes of memory an event of a history takes: its content and 128 bytes for the
+/// fixed fields.
 fn bytes_of(happening: &Happening) -> usize {
     let event = match &happening.event.kind {
-        // Most of its numbers take more room here than in a message.
+        // Larger in memory than encoded: zeros are left out, small integers take fewer bytes.
         Some(Kind::ScenarioResults(answers)) => answers.results.iter().map(bytes_of_result).sum(),
         _ => happening.event.encoded_len(),
     };
@@ -392,19 +408,20 @@ fn bytes_of_result(result: &ScenarioResult) -> usize {
     size_of::<ScenarioResult>() + numbers + result.label.len() + result.detail.len()
 }
 
-/// About how many bytes of memory all answers of a sweep are going to take.
-fn promised(description: &JobDescription) -> usize {
+/// About how many bytes of memory all answers of a sweep will take.
+fn expected_answer_bytes(description: &JobDescription) -> usize {
     let Some(sweep) = &description.sweep else { return 0 };
     let size = description.size.unwrap_or_default();
     let count = |count: i32| usize::try_from(count).unwrap_or(0);
-    let (variables, constraints) = (count(size.variables), count(size.constraints));
-    let told = |report| numbers_told(report, variables, constraints);
-    let numbers = sweep.report.as_ref().map_or(0, told);
+    let (variables, constraints) = (count(size.variable_count), count(size.constraint_count));
+    let numbers_of = |report| numbers_told(report, variables, constraints);
+    let numbers = sweep.report.as_ref().map_or(0, numbers_of);
+    // A number is an f64.
     let each = size_of::<ScenarioResult>().saturating_add(numbers.saturating_mul(8));
-    count(sweep.scenarios).saturating_mul(each)
+    count(sweep.scenario_count).saturating_mul(each)
 }
 
-/// How many events the parts of a happening's solution are.
+/// Number of parts of an event's large solution, each of which is an event too; 0 without one.
 pub fn part_count(happening: &Happening) -> i32 {
     happening
         .solution
@@ -412,7 +429,7 @@ pub fn part_count(happening: &Happening) -> i32 {
         .map_or(0, |solution| i32::try_from(solution.parts).unwrap_or(i32::MAX - 1))
 }
 
-/// Whether a job in this state has ended.
+/// Whether a job in this state has finished.
 pub fn is_terminal(state: JobState) -> bool {
     match state {
         JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Expired => true,

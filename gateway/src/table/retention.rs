@@ -1,31 +1,31 @@
-//! What of the past stays in memory. A table is a cache of the log: results leave it
-//! first, and are read again from the log when they are asked for; whole jobs leave it
-//! last, or when the log no longer has their beginning. Live jobs stay.
+//! Eviction of finished jobs. The table is a cache of the log: results are evicted first, and
+//! read again from the log on request; whole jobs are forgotten later, or once the log no longer
+//! has their first entries. Live jobs are never evicted.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::table::{Fold, Position, Record};
 
-/// How much of the past a table keeps in memory.
+/// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
-    /// The most jobs that have ended.
+    /// Maximum number of finished jobs.
     pub jobs: usize,
-    /// About the most bytes of jobs that have ended.
+    /// Maximum memory of finished jobs, approximately, in bytes.
     pub bytes: usize,
-    /// The longest since a job ended.
+    /// Maximum time since a job finished.
     pub age: Duration,
-    /// The most ended jobs with their results and all of their progress.
+    /// Maximum number of finished jobs with results and progress.
     pub results: usize,
-    /// About the most bytes of those.
+    /// Maximum memory of those, approximately, in bytes.
     pub result_bytes: usize,
-    /// The longest since such a job ended.
+    /// Maximum time since such a job finished.
     pub result_age: Duration,
 }
 
 impl Fold {
-    /// Lets go of what is over the limits at a time, in seconds since 1970. Entries about
-    /// a forgotten job change nothing.
+    /// Evicts results and forgets jobs until all limits hold at `now`, in seconds since 1970.
+    /// Later entries about a forgotten job are ignored.
     pub fn retain(&mut self, kept: &Kept, now: i64) {
         let ended_before = |age: Duration| {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
@@ -48,17 +48,18 @@ impl Fold {
         }
     }
 
-    /// The log now begins at `first`: what ended and began before is forgotten, as those
-    /// who read the log from there will never know it.
+    /// The broker has dropped all messages before `first`. Finished jobs with an earlier first
+    /// entry are forgotten, so that this gateway agrees with one that starts now and never reads
+    /// them. Live ones are marked, and forgotten when they finish.
     pub fn behead(&mut self, first: u64) {
         if self.first_offset.is_none_or(|known| known >= first) {
             return;
         }
         self.first_offset = Some(first);
         let before = Position { offset: first, ..Position::default() };
-        let beheaded: Vec<Arc<str>> =
+        let truncated: Vec<Arc<str>> =
             self.by_first.range(..before).map(|(_, id)| id.clone()).collect();
-        for id in beheaded {
+        for id in truncated {
             match self.jobs.get_mut(&id) {
                 Some(job) if !job.ended() => Arc::make_mut(job).beheaded = true,
                 _ => self.forget(&id),
@@ -66,7 +67,7 @@ impl Fold {
         }
     }
 
-    /// Forgets an ended job.
+    /// Removes a finished job from the table, and remembers that it was there.
     pub(super) fn forget(&mut self, id: &str) {
         let Some(job) = self.jobs.remove(id) else { return };
         self.by_first.remove(&job.first);
@@ -78,7 +79,7 @@ impl Fold {
         self.forgotten.insert(id);
     }
 
-    /// Leaves an ended job's result to the log.
+    /// Evicts the result of a finished job from memory.
     fn shed(&mut self, id: &str) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         self.whole.remove(&job.end());
@@ -90,11 +91,13 @@ impl Fold {
         self.ended_weight += job.counted;
     }
 
+    /// The job that finished first of those with results in memory.
     fn first_whole(&self) -> Option<Arc<str>> {
         self.whole.first_key_value().map(|(_, id)| id.clone())
     }
 
-    /// When a job ended, in seconds since 1970; never, where that is not known.
+    /// When a job finished, in seconds since 1970. `i64::MAX` if unknown, so that age never
+    /// evicts it.
     fn ended_at(&self, id: &str) -> i64 {
         let time = self.jobs.get(id).and_then(|job: &Arc<Record>| job.finish_time);
         time.map_or(i64::MAX, |time| time.seconds)

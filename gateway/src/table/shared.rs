@@ -23,43 +23,44 @@ use crate::table::{
     watchers::Hub,
 };
 
-/// The most requests that wait for one marker.
+/// Maximum number of requests that wait for the next marker.
 const MARKER_REQUESTS: usize = 4096;
-/// How often to ask where the log begins, and to let go of what has grown old.
-const LOOK_BACK: Duration = Duration::from_secs(10);
+/// How often to check where the log starts, and to evict jobs by age.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The fold of the results log, as it grows. Cheap to clone: all clones are one table.
+/// A handle to the job table, which background tasks keep up to date. Cheap to clone: all clones
+/// share one table.
 #[derive(Clone)]
 pub struct Table {
     fold: Arc<RwLock<Fold>>,
     hub: Arc<Hub>,
-    heard: Arc<Heard>,
+    last_entries: Arc<LastEntries>,
     requests: mpsc::Sender<markers::Request>,
     ready: watch::Receiver<bool>,
     saver: Option<Arc<Saver>>,
-    // Ends the tasks with the last clone.
+    // Dropping the last clone aborts the tasks.
     _tasks: Arc<JoinSet<()>>,
 }
 
 impl Table {
-    /// Begins to tail the log: after its snapshot where there is one that fits, else from
-    /// its first message. Snapshots are then written as the log grows.
+    /// Starts the tasks that tail the log: from the snapshot, if there is one of this log, else
+    /// from the first message. With `snapshots`, snapshots are written regularly.
     pub fn follow(mesh: Arc<dyn Mesh>, kept: Kept, snapshots: Option<SnapshotFile>) -> Self {
         let (caught_up, ready) = watch::channel(false);
         let (requests, asked) = mpsc::channel(MARKER_REQUESTS);
         let tail = Tail {
             fold: Arc::default(),
             hub: Arc::default(),
-            heard: Arc::default(),
+            last_entries: Arc::default(),
             awaited: Arc::default(),
-            again: Arc::default(),
+            reattach: Arc::default(),
             caught_up: Arc::new(caught_up),
             kept,
         };
         let table = Self {
             fold: tail.fold.clone(),
             hub: tail.hub.clone(),
-            heard: tail.heard.clone(),
+            last_entries: tail.last_entries.clone(),
             requests: requests.clone(),
             ready,
             saver: snapshots.clone().map(|file| Arc::new(Saver::new(tail.fold.clone(), file))),
@@ -67,59 +68,61 @@ impl Table {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(markers::run(mesh.clone(), asked, tail.awaited.clone(), tail.clone()));
-        tasks.spawn(tail.clone().look_back(mesh.clone()));
+        tasks.spawn(tail.clone().expire_periodically(mesh.clone()));
         tasks.spawn(tail.follow(mesh, snapshots));
         if let Some(saver) = table.saver.clone() {
             tasks.spawn(async move { saver.run().await });
         }
+        // Makes the table ready: sets `caught_up` once the log has been read to its end.
         tasks.spawn(async move {
             if let Err(behind) = catch_up(&requests).await {
-                error!(%behind, "the results log can't be read");
+                error!(%behind, "results log can't be read");
             }
         });
         Self { _tasks: Arc::new(tasks), ..table }
     }
 
-    /// Writes a snapshot now, where the table keeps any.
+    /// Writes a snapshot now, if snapshots are enabled.
     pub async fn save(&self) {
         if let Some(saver) = &self.saver {
             saver.save().await;
         }
     }
 
-    /// Looks at the fold. Nothing may be awaited inside.
-    pub fn read<T>(&self, look: impl FnOnce(&Fold) -> T) -> T {
-        look(&read(&self.fold))
+    /// Reads from the table under its lock, which also blocks the tail: keep `query` short.
+    pub fn read<T>(&self, query: impl FnOnce(&Fold) -> T) -> T {
+        query(&read(&self.fold))
     }
 
-    /// Whether the log was read to its end since the start.
+    /// Whether the table has caught up with the log since the start of this process. Becomes false
+    /// again if the log is replaced by another.
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.clone()
     }
 
-    /// Has the table find out by itself whether it still reads the log, because an entry
-    /// that the log has did not come.
+    /// Checks in the background whether the table still reads the log, and re-attaches its reader
+    /// if not. To be called when a confirmed entry has not arrived in time.
     pub fn doubt(&self) {
         let (answer, _) = oneshot::channel();
-        // Where too many ask, one of them does it.
+        // A full channel means that other requests trigger the same check.
         let _ = self.requests.try_send(answer);
     }
 
-    /// How long ago an entry about a running job was read.
+    /// Time since the last entry about a running job was read; `None` if the job is not running.
     pub fn silence(&self, job: &str) -> Option<Duration> {
-        self.heard.lock().get(job).map(Instant::elapsed)
+        self.last_entries.lock().get(job).map(Instant::elapsed)
     }
 
-    /// Begins to listen for some jobs, known or not.
+    /// Registers a listener for some jobs, which need not be in the table yet.
     pub fn listen(&self, jobs: &[Arc<str>]) -> Listener {
         self.hub.listen(jobs)
     }
 
-    /// Waits until everything that is in the log now is folded.
+    /// Waits until everything that is in the log at the time of the call is folded.
     ///
     /// # Errors
     ///
-    /// When that takes longer than `patience`.
+    /// [`Behind`] if that takes longer than `patience`, or if the log can't be read or written.
     pub async fn catch_up(&self, patience: Duration) -> Result<(), Behind> {
         match timeout(patience, catch_up(&self.requests)).await {
             Ok(outcome) => outcome,
@@ -128,42 +131,44 @@ impl Table {
     }
 }
 
+/// Requests a marker and waits until it has been read.
 async fn catch_up(requests: &mpsc::Sender<markers::Request>) -> Result<(), Behind> {
     let (answer, answered) = oneshot::channel();
-    let ended = || Behind("its reader has ended".to_owned());
-    requests.send(answer).await.map_err(|_| ended())?;
-    answered.await.map_err(|_| ended())?
+    let stopped = || Behind("its reader has stopped".to_owned());
+    requests.send(answer).await.map_err(|_| stopped())?;
+    answered.await.map_err(|_| stopped())?
 }
 
 fn read(fold: &RwLock<Fold>) -> std::sync::RwLockReadGuard<'_, Fold> {
     fold.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When the latest entry of each running job was read, by this process's clock. It is no
-/// part of the fold: two gateways may differ.
+/// When the latest entry about each running job was read, by this process's clock. Not part of
+/// the fold, because two gateways may differ.
 #[derive(Debug, Default)]
-struct Heard(Mutex<HashMap<Arc<str>, Instant>>);
+struct LastEntries(Mutex<HashMap<Arc<str>, Instant>>);
 
-impl Heard {
+impl LastEntries {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What keeps a table up to date.
+/// The state of the tasks that keep a table up to date.
 #[derive(Clone)]
 struct Tail {
     fold: Arc<RwLock<Fold>>,
     hub: Arc<Hub>,
-    heard: Arc<Heard>,
+    last_entries: Arc<LastEntries>,
     awaited: Arc<Awaited>,
-    again: Arc<Notify>,
+    /// Makes the reader attach to the log again.
+    reattach: Arc<Notify>,
     caught_up: Arc<watch::Sender<bool>>,
     kept: Kept,
 }
 
 impl Tail {
-    /// Folds what the log brings. Ends with it.
+    /// Reads and folds the log until the mesh is closed.
     async fn follow(self, mesh: Arc<dyn Mesh>, snapshots: Option<SnapshotFile>) {
         let mut from = LogStart::First;
         if let Some(file) = snapshots {
@@ -174,20 +179,22 @@ impl Tail {
             let last = read(&self.fold).last.clone();
             from = start::again(&*mesh, last).await;
             if from == LogStart::First {
-                warn!("the log has become another; reading it from its beginning");
+                warn!("results log was replaced; reading the new one from its start");
                 self.caught_up.send_replace(false);
                 *self.write() = Fold::default();
-                self.heard.lock().clear();
+                self.last_entries.lock().clear();
             }
         }
-        error!("the results log has ended");
+        error!("results log reader stopped");
     }
 
+    /// Folds messages until the reader has to be re-attached (`Continue`) or the mesh is closed
+    /// (`Break`).
     async fn read_from(&self, mesh: &dyn Mesh, from: LogStart) -> ControlFlow<()> {
         let mut messages = match mesh.follow_log(from).await {
             Ok(messages) => messages,
             Err(error) => {
-                error!(%error, "the results log can't be followed");
+                error!(%error, "results log can't be followed");
                 return ControlFlow::Break(());
             }
         };
@@ -197,7 +204,7 @@ impl Tail {
                     Some(message) => self.fold(message),
                     None => return ControlFlow::Break(()),
                 },
-                () = self.again.notified() => return ControlFlow::Continue(()),
+                () = self.reattach.notified() => return ControlFlow::Continue(()),
             }
         }
     }
@@ -208,30 +215,33 @@ impl Tail {
             match batch {
                 Ok(batch) => {
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
-                    self.note(&fold, &changes);
+                    // Before `retain`, which may forget a job that has just finished.
+                    self.record_changes(&fold, &changes);
                     fold.retain(&self.kept, now());
                     changes
                 }
                 Err(error) => {
-                    warn!(offset, %error, "a message of the log can't be read; passed over");
+                    warn!(offset, %error, "undecodable log message skipped");
                     fold.skip(offset, bytes);
                     return;
                 }
             }
         };
+        // After the lock is released: woken listeners read the table at once.
         self.hub.wake(&changes.jobs);
         for marker in &changes.markers {
             self.awaited.seen(marker);
         }
     }
 
-    /// Keeps the table from remembering what the log has forgotten. Ends with its tasks.
-    async fn look_back(self, mesh: Arc<dyn Mesh>) {
-        let mut look = interval(LOOK_BACK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Forgets jobs whose start the log has truncated, and evicts by age while no message
+    /// arrives. Runs until its task is aborted.
+    async fn expire_periodically(self, mesh: Arc<dyn Mesh>) {
+        let mut ticks = interval(EXPIRY_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            look.tick().await;
-            // Where the broker is away, the next look tells.
+            ticks.tick().await;
+            // If the broker is not available, the next tick tries again.
             let first = mesh.log_start().await.ok().flatten();
             let mut fold = self.write();
             if let Some(first) = first {
@@ -241,18 +251,19 @@ impl Tail {
         }
     }
 
-    /// Notes who was heard of, and tells the ends that happen now.
-    fn note(&self, fold: &Fold, changes: &Changes) {
-        let (now, live) = (Instant::now(), *self.caught_up.borrow());
-        let mut heard = self.heard.lock();
+    /// Updates the times of the last entries, and logs the jobs that have finished.
+    fn record_changes(&self, fold: &Fold, changes: &Changes) {
+        let (now, caught_up) = (Instant::now(), *self.caught_up.borrow());
+        let mut last_entries = self.last_entries.lock();
         for id in &changes.jobs {
             if fold.job(id).is_some_and(|job| job.state == JobState::Running) {
-                heard.insert(id.clone(), now);
+                last_entries.insert(id.clone(), now);
             } else {
-                heard.remove(id);
+                last_entries.remove(id);
             }
         }
-        if !live {
+        // Jobs that finished in the past are not news.
+        if !caught_up {
             return;
         }
         for job in changes.ended.iter().filter_map(|id| fold.job(id)) {
@@ -260,7 +271,7 @@ impl Tail {
             let cause = failure.map_or("", |failure| &failure.message);
             let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
             let state = job.state.as_str_name();
-            info!(job = %job.id, attempt, state, cause, "ended");
+            info!(job = %job.id, attempt, state, cause, "job finished");
         }
     }
 
@@ -279,13 +290,13 @@ impl Reading for Tail {
     }
 
     fn caught_up(&self) {
-        let news = self.caught_up.send_if_modified(|ready| !std::mem::replace(ready, true));
-        if news {
-            info!("read the results log to its end");
+        let changed = self.caught_up.send_if_modified(|ready| !std::mem::replace(ready, true));
+        if changed {
+            info!("results log read to its end");
         }
     }
 
     fn attach_again(&self) {
-        self.again.notify_one();
+        self.reattach.notify_one();
     }
 }

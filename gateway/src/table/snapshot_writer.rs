@@ -12,14 +12,15 @@ use tracing::{info, warn};
 
 use crate::table::{Fold, SnapshotFile, snapshot::Snapshot};
 
-/// How often a snapshot is written of a log that grows.
+/// How often a snapshot is written while the log grows.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Writes snapshots of a table.
+/// Writes snapshots of a table, periodically and on request.
 pub(super) struct Saver {
     fold: Arc<RwLock<Fold>>,
     file: SnapshotFile,
-    /// The offset of the last message that the latest snapshot has.
+    /// The offset of the last message in the latest snapshot. The lock also keeps two snapshots
+    /// from being written at the same time.
     saved: Mutex<Option<u64>>,
 }
 
@@ -28,11 +29,11 @@ impl Saver {
         Self { fold, file, saved: Mutex::default() }
     }
 
-    /// Writes one at times, until it is dropped.
+    /// Writes snapshots periodically, until the future is dropped.
     pub(super) async fn run(&self) {
         let mut every = interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick comes at once.
+        // The first tick completes immediately.
         every.tick().await;
         loop {
             every.tick().await;
@@ -40,25 +41,25 @@ impl Saver {
         }
     }
 
-    /// Writes one, unless the log has not grown since the one before. What can't be
-    /// written costs the next start time, and nothing else.
+    /// Writes a snapshot, unless the log has not grown since the last one. Errors are only logged:
+    /// without a snapshot the next start takes longer, nothing else.
     pub(super) async fn save(&self) {
         let mut saved = self.saved.lock().await;
         let snapshot = Snapshot::take(&self.fold.read().unwrap_or_else(PoisonError::into_inner));
         let Some(snapshot) = snapshot.filter(|new| Some(new.last_offset()) != *saved) else {
             return;
         };
-        let (offset, file, begun) = (snapshot.last_offset(), self.file.clone(), Instant::now());
+        let (offset, file, start) = (snapshot.last_offset(), self.file.clone(), Instant::now());
         match spawn_blocking(move || file.write(&snapshot)).await {
             Ok(Ok(bytes)) => {
                 *saved = Some(offset);
-                info!(offset, bytes, elapsed = ?begun.elapsed(), "wrote a snapshot of the table");
+                info!(offset, bytes, elapsed = ?start.elapsed(), "snapshot written");
             }
             Ok(Err(error)) => {
                 let path = self.file.path();
-                warn!(path = %path.display(), %error, "a snapshot can't be written");
+                warn!(path = %path.display(), %error, "can't write a snapshot");
             }
-            Err(fault) => warn!(%fault, "a snapshot was not written"),
+            Err(error) => warn!(%error, "snapshot task failed"),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Where a table begins to read: after its snapshot, if that is of this log and the log
-//! still has all that follows, else at the beginning. And where it goes on.
+//! Decides from where the log is read: at start-up from the snapshot, if that is of this log and
+//! the log still has everything after it, else from the first message; and where to re-attach a
+//! reader that is stuck.
 
 use std::sync::Arc;
 
@@ -11,43 +12,46 @@ use tracing::{info, warn};
 
 use crate::table::{Fold, SnapshotError, SnapshotFile, snapshot::Restored};
 
-/// Why a snapshot is left alone.
+/// Why a snapshot can't be used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
     File(#[from] SnapshotError),
-    #[error("the log can't be asked whether it fits: {0}")]
+    #[error("can't check whether it is of this log: {0}")]
     Mesh(#[from] MeshError),
-    #[error("it is of another log")]
+    #[error("it belongs to another log")]
     OtherLog,
     #[error("the log no longer has what follows it")]
     TooOld,
 }
 
-/// The fold to go on from, and where. Waits for a broker that is away: it alone can tell
-/// whether a snapshot fits.
+/// Returns the fold to start with, from the snapshot or empty, and where to read on. Waits until
+/// the broker is available, as only it can tell whether the snapshot is of this log.
 pub(super) async fn begin(mesh: &dyn Mesh, file: SnapshotFile) -> (Fold, LogStart) {
     let path = file.path();
-    let there = |health: &Health| !matches!(health, Health::Disconnected { .. });
-    // A mesh that was closed answers nothing below either.
-    let _ = mesh.health().wait_for(there).await;
+    let connected = |health: &Health| !matches!(health, Health::Disconnected { .. });
+    // An error means that the mesh was closed: then `restore` fails too.
+    let _ = mesh.health().wait_for(connected).await;
     match restore(mesh, file).await {
         Ok(Some(fold)) => {
             let (jobs, head) = (fold.jobs.len(), fold.head());
-            info!(jobs, %head, "read a snapshot of the table");
-            // Attaching after the last message would skip what comes meanwhile; so it
-            // comes once more, and changes nothing.
+            info!(jobs, %head, "job table restored from snapshot");
+            // Attach at the last message, not after it: the offset after it does not exist yet,
+            // and messages that arrive meanwhile would be skipped. Folding the last message a
+            // second time changes nothing.
             return (fold, LogStart::Offset(head.offset));
         }
         Ok(None) => {}
         Err(cause) => {
             let path = path.display();
-            warn!(%path, %cause, "a snapshot can't be used; reading the whole log");
+            warn!(%path, %cause, "snapshot unusable; reading the whole log");
         }
     }
     (Fold::default(), LogStart::First)
 }
 
+/// Reads the snapshot and checks it against the log: the message that the snapshot folded last
+/// must be in the log, with the same content. `None` if there is no snapshot.
 async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Unusable> {
     let read = spawn_blocking(move || file.read()).await;
     let read = read.unwrap_or(Err(SnapshotError::Damaged("it can't be read")))?;
@@ -65,37 +69,40 @@ async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Un
         return Err(Unusable::OtherLog);
     }
     fold.last = Some((last.offset, Arc::new(found)));
+    // The log may have been truncated since the snapshot was written.
     fold.behead(first);
     Ok(Some(fold))
 }
 
-/// Where to go on whose reader is stuck after this message: behind it, unless the log was
-/// deleted and made again, for then it begins anew. In a cluster it may be the replica
-/// that is read from which is behind.
+/// Where to re-attach a reader that is stuck after the message `last`: at that message, or at the
+/// start if the log was deleted and created again. On a cluster a stuck reader may only mean that
+/// the replica it reads from lags behind, so the latter must be checked.
 pub(super) async fn again(mesh: &dyn Mesh, last: Option<(u64, Arc<LogBatch>)>) -> LogStart {
     let Some((offset, batch)) = last else { return LogStart::First };
     match is_of_another(mesh, offset, &batch).await {
         Ok(true) => LogStart::First,
         Ok(false) => LogStart::Offset(offset),
         Err(cause) => {
-            warn!(%cause, "whether the log is another is not known");
+            warn!(%cause, "can't check whether the log was replaced");
             LogStart::Offset(offset)
         }
     }
 }
 
-/// Whether a log is not the one that had this message: it begins after it, or later.
+/// Whether the log is not the one that contained this message: its first offset is greater, or
+/// its first entry was written later.
 async fn is_of_another(mesh: &dyn Mesh, offset: u64, batch: &LogBatch) -> Result<bool, MeshError> {
-    let Some(begin) = mesh.log_start().await? else { return Ok(false) };
-    if begin > offset {
+    let Some(start) = mesh.log_start().await? else { return Ok(false) };
+    if start > offset {
         return Ok(true);
     }
-    let first = mesh.read_log(begin).await?;
+    let first = mesh.read_log(start).await?;
     let first = first.batch.ok().and_then(|batch| times(&batch).next());
+    // Batches without a time can't be compared: treat the log as another and read it again.
     Ok(first.zip(times(batch).last()).is_none_or(|(first, last)| first > last))
 }
 
-/// When the entries were written: seconds and nanoseconds since 1970.
+/// When the entries of a batch were written: seconds and nanoseconds since 1970.
 fn times(batch: &LogBatch) -> impl Iterator<Item = (i64, i32)> {
     let times = batch.entries.iter().filter_map(|entry| entry.time);
     times.map(|Timestamp { seconds, nanos }| (seconds, nanos))

@@ -1,38 +1,43 @@
-//! What the answers of a sweep add up to. Pure.
+//! Counts and summarises the answers of a sweep. Pure.
 
 use std::collections::HashSet;
 
-use solvemesh::v1::{
-    ObjectiveSense, ScenarioExtreme, ScenarioRange, ScenarioResult, SweepDescription, SweepSummary,
-    TerminationCount, TerminationReason,
+use solvemesh::{
+    broker::v1::ScenarioRange,
+    v1::{
+        ObjectiveSense, ScenarioExtreme, ScenarioResult, SweepDescription, SweepSummary,
+        TerminationCount, TerminationReason,
+    },
 };
 use solvemesh_model::sweep::fulfils;
 
-/// The answers of a sweep so far: whose they are, and what they add up to.
+/// The answers of a sweep so far: which scenarios are answered, and their summary.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// A bit for each scenario, the first one the lowest; none after the last that is set.
+    /// A bit for each scenario, the first one the lowest of the first byte; grows up to the last
+    /// bit that is set.
     answered: Vec<u8>,
     summary: SweepSummary,
 }
 
-/// What an entry's answers come to.
+/// The answers of one entry, split into new and repeated ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Fresh {
-    /// Those of scenarios that were not answered before.
+    /// The first answers of their scenarios.
     pub(super) results: Vec<ScenarioResult>,
-    /// The other scenarios that it answers.
+    /// The scenarios in the entry that earlier entries had answered.
     pub(super) answered_before: Vec<i32>,
 }
 
 impl Tally {
-    /// No answers.
+    /// A tally without answers.
     pub(super) fn of(sweep: &SweepDescription) -> Self {
-        let summary = SweepSummary { scenarios: sweep.scenarios, ..SweepSummary::default() };
+        let summary =
+            SweepSummary { scenario_count: sweep.scenario_count, ..SweepSummary::default() };
         Self { answered: Vec::new(), summary }
     }
 
-    /// As it was kept elsewhere: the bits of [`Tally::answered`].
+    /// A tally from a snapshot: the bits of [`Tally::answered`] and the summary.
     pub(super) fn from_parts(answered: Vec<u8>, summary: SweepSummary) -> Self {
         Self { answered, summary }
     }
@@ -42,18 +47,19 @@ impl Tally {
         &self.answered
     }
 
-    /// What the answers add up to.
+    /// The summary of the answers so far.
     pub fn summary(&self) -> &SweepSummary {
         &self.summary
     }
 
-    /// Takes an entry's answers in. The first answer of each scenario counts.
+    /// Adds an entry's answers. Only the first answer of each scenario counts; others, and those
+    /// with an index out of range, are dropped.
     pub(super) fn add(&mut self, sweep: &SweepDescription, results: &[ScenarioResult]) -> Fresh {
         let indices = results.iter().map(|result| result.index);
         let answered_before = indices.filter(|index| self.has(*index)).collect();
         let mut fresh = Vec::new();
         for result in results {
-            if in_range(result.index, sweep.scenarios) && self.mark(result.index) {
+            if in_range(result.index, sweep.scenario_count) && self.mark(result.index) {
                 self.count(sweep, result);
                 fresh.push(result.clone());
             }
@@ -61,17 +67,18 @@ impl Tally {
         Fresh { results: fresh, answered_before }
     }
 
-    /// Whether no more answers are wanted.
+    /// Whether the sweep is finished: all scenarios are answered, or one met the target.
     pub(super) fn is_over(&self) -> bool {
-        self.summary.answered >= self.summary.scenarios || self.summary.stopped_by.is_some()
+        self.summary.answered_count >= self.summary.scenario_count
+            || self.summary.stopped_by.is_some()
     }
 
-    /// The scenarios that are answered, as at most so many runs, the first ones.
-    pub fn runs(&self, most: usize) -> Vec<ScenarioRange> {
+    /// The answered scenarios as runs of consecutive indices, in order; the first `max` of them.
+    pub fn runs(&self, max: usize) -> Vec<ScenarioRange> {
         let mut runs: Vec<ScenarioRange> = Vec::new();
         let bits = i32::try_from(self.answered.len().saturating_mul(8)).unwrap_or(i32::MAX);
         for index in (0..bits).filter(|index| self.has(*index)) {
-            let full = runs.len() >= most;
+            let full = runs.len() >= max;
             match runs.last_mut() {
                 Some(run) if run.first + run.count == index => run.count += 1,
                 _ if full => break,
@@ -91,7 +98,7 @@ impl Tally {
         self.answered.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
     }
 
-    /// Notes that a scenario is answered; false if it was.
+    /// Marks a scenario as answered; false if it was already.
     fn mark(&mut self, index: i32) -> bool {
         let Ok(at) = usize::try_from(index).map(|index| index / 8) else { return false };
         if self.answered.len() <= at {
@@ -103,10 +110,13 @@ impl Tally {
         is_new
     }
 
+    /// Adds an answer to the summary.
     fn count(&mut self, sweep: &SweepDescription, result: &ScenarioResult) {
         let summary = &mut self.summary;
-        summary.answered += 1;
-        summary.iterations = summary.iterations.saturating_add(result.iterations.max(0));
+        summary.answered_count += 1;
+        summary.iteration_count =
+            summary.iteration_count.saturating_add(result.iteration_count.max(0));
+        // Sorted by reason, so that equal tallies compare equal.
         match summary.counts.binary_search_by_key(&result.reason, |count| count.reason) {
             Ok(at) => summary.counts[at].count += 1,
             Err(at) => {
@@ -114,6 +124,7 @@ impl Tally {
             }
         }
         if !matches!(result.reason(), TerminationReason::Optimal | TerminationReason::Feasible) {
+            // The other reasons have no objective to compare, or none that holds.
             return;
         }
         let is_better = |one: f64, other: f64| match sweep.sense() {
@@ -122,12 +133,15 @@ impl Tally {
         };
         let objective = result.objective.filter(|objective| objective.is_finite());
         if let Some(objective) = objective {
-            let extreme =
-                || ScenarioExtreme { index: result.index, label: result.label.clone(), objective };
-            if summary.best.as_ref().is_none_or(|best| is_better(objective, best.objective)) {
+            let extreme = || ScenarioExtreme {
+                index: result.index,
+                label: result.label.clone(),
+                objective: Some(objective),
+            };
+            if summary.best.as_ref().is_none_or(|best| is_better(objective, best.objective())) {
                 summary.best = Some(extreme());
             }
-            if summary.worst.as_ref().is_none_or(|worst| is_better(worst.objective, objective)) {
+            if summary.worst.as_ref().is_none_or(|worst| is_better(worst.objective(), objective)) {
                 summary.worst = Some(extreme());
             }
         }
@@ -140,8 +154,8 @@ impl Tally {
     }
 }
 
-/// The answers of an entry that were told, of all that it has: what `Tally::add` returned
-/// once.
+/// Filters an entry that was read back from the log: returns the answers that counted, the same
+/// that `Tally::add` returned when the entry was folded.
 pub fn told_of(
     results: Vec<ScenarioResult>,
     scenarios: i32,
@@ -165,7 +179,11 @@ mod tests {
     use super::*;
 
     fn sweep(scenarios: i32, sense: ObjectiveSense) -> SweepDescription {
-        SweepDescription { scenarios, sense: sense.into(), ..SweepDescription::default() }
+        SweepDescription {
+            scenario_count: scenarios,
+            sense: sense.into(),
+            ..SweepDescription::default()
+        }
     }
 
     fn optimal(index: i32, objective: f64) -> ScenarioResult {
@@ -174,7 +192,7 @@ mod tests {
             label: format!("scenario {index}"),
             reason: TerminationReason::Optimal.into(),
             objective: Some(objective),
-            iterations: 2,
+            iteration_count: 2,
             ..ScenarioResult::default()
         }
     }
@@ -184,11 +202,15 @@ mod tests {
     }
 
     fn extreme(index: i32, objective: f64) -> Option<ScenarioExtreme> {
-        Some(ScenarioExtreme { index, label: format!("scenario {index}"), objective })
+        Some(ScenarioExtreme {
+            index,
+            label: format!("scenario {index}"),
+            objective: Some(objective),
+        })
     }
 
     #[test]
-    fn answers_are_counted_by_reason_with_the_first_best_and_the_first_worst() {
+    fn summary_counts_reasons_and_has_the_first_best_and_first_worst() {
         for (sense, best, worst) in [
             (ObjectiveSense::Minimize, extreme(1, 1.0), extreme(0, 3.0)),
             (ObjectiveSense::Maximize, extreme(0, 3.0), extreme(1, 1.0)),
@@ -208,8 +230,8 @@ mod tests {
             tally.add(&sweep, &[optimal(5, 1.0)]);
             assert!(tally.is_over());
             let expected = SweepSummary {
-                scenarios: 6,
-                answered: 6,
+                scenario_count: 6,
+                answered_count: 6,
                 counts: vec![
                     count(TerminationReason::Optimal, 4),
                     count(TerminationReason::Infeasible, 1),
@@ -217,7 +239,7 @@ mod tests {
                 ],
                 best,
                 worst,
-                iterations: 12,
+                iteration_count: 12,
                 stopped_by: None,
             };
             assert_eq!(*tally.summary(), expected);
@@ -225,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_answered_or_is_no_scenario_is_dropped() {
+    fn repeated_and_out_of_range_answers_are_dropped() {
         let sweep = sweep(4, ObjectiveSense::Minimize);
         let mut tally = Tally::of(&sweep);
         tally.add(&sweep, &[optimal(1, 1.0)]);
@@ -236,11 +258,11 @@ mod tests {
         };
         assert_eq!((indices(&fresh.results), &fresh.answered_before), (vec![2, 3], &vec![1]));
         assert_eq!(told_of(entry.to_vec(), 4, &fresh.answered_before), fresh.results);
-        assert_eq!(tally.summary().answered, 3);
+        assert_eq!(tally.summary().answered_count, 3);
     }
 
     #[test]
-    fn a_sweep_stops_at_the_first_scenario_that_is_good_enough() {
+    fn sweep_stops_at_the_first_scenario_that_meets_the_target() {
         let stopped = |target, sense| {
             let stop_on_first = Some(StopOnFirst { objective_target: target });
             let sweep = SweepDescription { stop_on_first, ..sweep(9, sense) };
@@ -257,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_the_first_ones_where_there_are_too_many() {
+    fn runs_are_limited_to_the_first_ones() {
         let sweep = sweep(100, ObjectiveSense::Minimize);
         let mut tally = Tally::of(&sweep);
         let answered = [0, 1, 2, 7, 8, 9, 40];
@@ -269,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tally_is_the_same_however_its_answers_come_together(
+        fn tally_does_not_depend_on_how_answers_are_batched(
             answers in prop::collection::vec((-2..20_i32, 0..5_i32), 0..60),
             cuts in prop::collection::vec(1..7_usize, 60),
         ) {
@@ -281,20 +303,20 @@ mod tests {
             let mut whole = Tally::of(&sweep);
             let all = whole.add(&sweep, &answers).results;
             let mut pieces = Tally::of(&sweep);
-            let mut told = Vec::new();
+            let mut counted = Vec::new();
             let mut rest = answers.as_slice();
             for size in cuts {
                 let (entry, after) = rest.split_at(size.min(rest.len()));
                 let fresh = pieces.add(&sweep, entry);
-                let again = told_of(entry.to_vec(), sweep.scenarios, &fresh.answered_before);
-                prop_assert_eq!(&again, &fresh.results);
-                told.extend(fresh.results);
+                let replayed = told_of(entry.to_vec(), sweep.scenario_count, &fresh.answered_before);
+                prop_assert_eq!(&replayed, &fresh.results);
+                counted.extend(fresh.results);
                 rest = after;
             }
             prop_assert_eq!(&pieces, &whole);
-            prop_assert_eq!(&told, &all);
+            prop_assert_eq!(&counted, &all);
             let count: i32 = pieces.runs(99).iter().map(|run| run.count).sum();
-            prop_assert_eq!(count, pieces.summary().answered);
+            prop_assert_eq!(count, pieces.summary().answered_count);
         }
     }
 }

@@ -2,16 +2,16 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::table::Position;
 
-/// A place in the log to go on from, as clients carry it: opaque text.
+/// The position in the log from which a watcher continues. Opaque text to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResumeToken {
-    /// The log it belongs to.
+    /// The id of the log that it belongs to.
     pub log_id: String,
-    /// Everything at or before it was seen.
+    /// The watcher has seen everything at or before it.
     pub position: Position,
 }
 
-/// A text that is no resume token.
+/// The text is not a resume token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a resume token of this service")]
 pub struct InvalidToken;
@@ -23,14 +23,15 @@ impl ResumeToken {
         URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{}", self.log_id))
     }
 
-    /// Reads a token.
+    /// Parses a token.
     ///
     /// # Errors
     ///
-    /// When the text is none.
+    /// [`InvalidToken`] if the text has another format.
     pub fn decode(text: &str) -> Result<Self, InvalidToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?;
         let plain = String::from_utf8(bytes).map_err(|_| InvalidToken)?;
+        // The log id is everything after the fourth colon.
         let mut fields = plain.splitn(5, ':');
         let mut field = || fields.next().ok_or(InvalidToken);
         if field()? != "1" {
@@ -57,7 +58,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_reads_back(
+        fn token_round_trips(
             offset: u64,
             entry: u32,
             event: u32,
@@ -68,13 +69,13 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,80}") {
+        fn decoding_any_text_does_not_panic(text in ".{0,80}") {
             let _: Result<ResumeToken, InvalidToken> = ResumeToken::decode(&text);
         }
     }
 
     #[test]
-    fn a_token_of_another_format_is_refused() {
+    fn token_of_another_format_is_refused() {
         let later = URL_SAFE_NO_PAD.encode("2:1:0:0:log");
         assert_eq!(ResumeToken::decode(&later), Err(InvalidToken));
     }

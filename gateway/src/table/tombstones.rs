@@ -3,11 +3,11 @@ use std::collections::{HashSet, VecDeque};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The most jobs remembered as forgotten: 16 bytes each in two places.
+/// Maximum number of tombstones: 16 bytes each in two collections.
 const KEPT: usize = 1_000_000;
 
-/// The jobs that were forgotten last, so that a late entry does not bring one back.
-/// Remembers 128 bits of each id, not the id.
+/// The jobs that were forgotten last, so that a late entry does not bring one back and requests
+/// get the right error. Stores 128 bits of each id instead of the id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tombstones {
     set: HashSet<u128>,
@@ -19,7 +19,7 @@ impl Tombstones {
         self.insert_mark(mark(id));
     }
 
-    /// The marks of the jobs, the oldest first.
+    /// The 128-bit marks of the jobs, the oldest first.
     pub(super) fn marks(&self) -> impl Iterator<Item = u128> {
         self.order.iter().copied()
     }
@@ -40,7 +40,8 @@ impl Tombstones {
     }
 }
 
-/// The same in every version and on every machine: marks are kept in snapshots.
+/// The 128 bits that stand for an id. Must not depend on version or machine: marks are stored in
+/// snapshots.
 fn mark(id: &str) -> u128 {
     if let Ok(uuid) = Uuid::try_parse(id) {
         return uuid.as_u128();

@@ -5,14 +5,14 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Who wants to hear that a job moved.
+/// The listeners of each job, to be woken when it has new events.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     listeners: Mutex<HashMap<Arc<str>, Vec<Arc<Notify>>>>,
 }
 
 impl Hub {
-    /// Begins to listen for some jobs, known or not.
+    /// Registers a listener for some jobs, which need not be in the table yet.
     pub(super) fn listen(self: &Arc<Self>, jobs: &[Arc<str>]) -> Listener {
         let wake = Arc::new(Notify::new());
         let mut listeners = self.lock();
@@ -23,7 +23,7 @@ impl Hub {
         Listener { hub: self.clone(), jobs: jobs.to_vec(), wake }
     }
 
-    /// Wakes those who listen for a job.
+    /// Wakes the listeners of some jobs.
     pub(super) fn wake(&self, jobs: &[Arc<str>]) {
         let listeners = self.lock();
         if listeners.is_empty() {
@@ -31,7 +31,7 @@ impl Hub {
         }
         for job in jobs {
             for wake in listeners.get(job).into_iter().flatten() {
-                // Stores a permit: a listener that is not waiting yet misses nothing.
+                // `notify_one` stores a permit: a listener that is not waiting yet misses nothing.
                 wake.notify_one();
             }
         }
@@ -42,7 +42,7 @@ impl Hub {
     }
 }
 
-/// Hears that one of its jobs moved.
+/// Waits for changes of some jobs. Unregisters itself when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     hub: Arc<Hub>,
@@ -51,7 +51,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Returns once a job moved since the last call, or since the listener was made.
+    /// Returns once one of the jobs has new events since the last call, or since the listener was
+    /// registered.
     pub async fn moved(&self) {
         self.wake.notified().await;
     }
@@ -61,9 +62,9 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let mut listeners = self.hub.lock();
         for job in &self.jobs {
-            if let Some(those) = listeners.get_mut(job) {
-                those.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
-                if those.is_empty() {
+            if let Some(wakes) = listeners.get_mut(job) {
+                wakes.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+                if wakes.is_empty() {
                     listeners.remove(job);
                 }
             }

@@ -1,66 +1,67 @@
-//! What becomes of jobs that no worker will take any more.
+//! Fails the jobs whose messages the broker has dead-lettered.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use prost::Message;
 use solvemesh::{
-    broker::v1::{JobEnvelope, JobFinished, LogEntry, log_entry},
-    v1::{Failure, Finished, JobState},
+    broker::v1::{JobEnd, JobEnvelope, LogEntry, log_entry},
+    failure_reason,
+    v1::{Failure, JobFinished, JobState},
 };
-use solvemesh_broker::{DeadLetter, Mesh, MeshError};
+use solvemesh_broker::{DeadLetter, Mesh, MeshError, entry};
 use tracing::{error, warn};
 
-/// Turns dead letters into entries of the log, so that a job that no worker will take
-/// any more fails visibly. Of all gateways one does it at a time. Ends with the mesh.
+/// Turns dead letters into entries of the log, so that a job that no worker gets any more fails
+/// visibly. The broker lets one gateway at a time consume them. Runs until the mesh is closed.
+///
+/// # Errors
+///
+/// If dead letters can't be consumed, or an entry can't be appended.
 pub async fn run(mesh: Arc<dyn Mesh>) -> Result<(), MeshError> {
     let mut letters = mesh.dead_letters().await?;
     while let Some(letter) = letters.next().await {
         let DeadLetter { job_id, digest, reason, body, lease } = letter;
         if job_id.is_empty() {
-            error!(reason, bytes = body.len(), "a dead letter names no job; dropped");
+            error!(reason, bytes = body.len(), "dead letter without a job id dropped");
         } else {
-            warn!(job = job_id, cause = reason, "a job was given up by the broker");
-            mesh.append(entry(job_id, digest, &reason, &body)).await?;
+            warn!(job = job_id, cause = reason, "job was dead-lettered");
+            mesh.append(failed(job_id, digest, &reason, &body)).await?;
         }
-        // Unacked it comes again, and its second entry changes nothing.
+        // Without the ack it is delivered again, and the second entry changes nothing.
         if let Err(lost) = lease.ack().await {
-            warn!(%lost, "a dead letter will come again");
+            warn!(%lost, "dead letter not acknowledged");
         }
     }
     Ok(())
 }
 
-fn entry(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntry {
+/// The terminal entry of a dead-lettered job; `reason` is the broker's.
+fn failed(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntry {
     let failure = match reason {
         "rejected" => Failure {
-            reason: "UNREADABLE_JOB".to_owned(),
-            message: "the job's message can't be read".to_owned(),
+            reason: failure_reason::UNREADABLE_JOB.to_owned(),
+            message: "the job's message can't be decoded".to_owned(),
         },
         "delivery_limit" => Failure {
-            reason: "DELIVERY_LIMIT".to_owned(),
-            message: "the job was handed to workers too often, and none of them ended it"
+            reason: failure_reason::DELIVERY_LIMIT.to_owned(),
+            message: "the job was delivered to workers too often, and none of them finished it"
                 .to_owned(),
         },
         other => Failure {
-            reason: "GIVEN_UP".to_owned(),
-            message: format!("the broker gave the job up: {other}"),
+            reason: failure_reason::GIVEN_UP.to_owned(),
+            message: format!("the broker dropped the job: {other}"),
         },
     };
     let state = JobState::Failed.into();
-    let outcome = Finished { state, failure: Some(failure), ..Finished::default() };
-    // Makes the job known, should the log not speak of it.
+    let outcome = JobFinished { state, failure: Some(failure), ..JobFinished::default() };
+    // The description makes the job known if the log has no entry of it yet. A body that can't
+    // be decoded results in an empty one.
     let job = JobEnvelope::decode(body).unwrap_or_default();
-    let finished = JobFinished {
+    let finished = JobEnd {
         outcome: Some(outcome),
         solution: None,
         description: Some(job.description.unwrap_or_default()),
         submit_time: job.submit_time,
     };
-    LogEntry {
-        time: Some(SystemTime::now().into()),
-        job_id,
-        digest,
-        kind: Some(log_entry::Kind::Finished(finished)),
-        ..LogEntry::default()
-    }
+    LogEntry { digest, ..entry(job_id, log_entry::Kind::Finished(finished)) }
 }

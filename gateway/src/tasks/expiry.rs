@@ -1,48 +1,43 @@
-//! Ends jobs whose time in the queue is over, whether there are workers or not.
+//! Expires jobs that are still queued at their queue deadline, whether there are workers or not.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use solvemesh::broker::v1::{LogEntry, QueueTimePassed, log_entry};
-use solvemesh_broker::MeshError;
+use solvemesh::broker::v1::{QueueTimePassed, log_entry};
+use solvemesh_broker::{MeshError, entry};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::info;
 
 use crate::{clock::now, jobs::Jobs};
 
-/// How often the queue is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often to check for overdue jobs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The most jobs that are ended in one look.
-const AT_ONCE: usize = 1000;
+/// Maximum number of jobs that one check expires.
+const MAX_PER_CHECK: usize = 1000;
 
-/// Looks for overdue jobs and says so in the log, which decides: a job that a worker
-/// took before goes on. Every gateway does; a second entry changes nothing. Ends with
-/// the mesh.
+/// Appends an entry to the log for each overdue job, until the mesh is closed. The order of the
+/// log decides: the entry has no effect if a worker's start is before it. Every gateway runs this;
+/// a second entry changes nothing.
 pub async fn run(jobs: Jobs) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(CHECK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
-        let overdue = jobs.table.read(|fold| fold.overdue(now(), AT_ONCE));
+        ticks.tick().await;
+        let overdue = jobs.table().read(|fold| fold.overdue(now(), MAX_PER_CHECK));
         for job in &overdue {
-            info!(%job, "its time in the queue is over");
-            let entry = LogEntry {
-                time: Some(SystemTime::now().into()),
-                job_id: job.to_string(),
-                kind: Some(log_entry::Kind::QueueTimePassed(QueueTimePassed {})),
-                ..LogEntry::default()
-            };
-            match timeout(jobs.patience(), jobs.mesh.append(entry)).await {
+            info!(%job, "queue deadline passed");
+            let expired = log_entry::Kind::QueueTimePassed(QueueTimePassed {});
+            match timeout(jobs.broker_timeout(), jobs.mesh().append(entry(&**job, expired))).await {
                 Ok(Err(MeshError::Closed)) => return,
                 Ok(Ok(())) => {}
-                // The broker is away: the next look tries again.
+                // The broker is not available: the next check tries again.
                 Ok(Err(_)) | Err(_) => break,
             }
         }
         if !overdue.is_empty() {
-            // What was just said has to be read before it is looked for again; if it
-            // can't be, it is said twice.
-            let _ = jobs.table.catch_up(jobs.patience()).await;
+            // Read the entries back before the next check, which would find the same jobs
+            // again. If that fails, duplicate entries do no harm.
+            let _ = jobs.catch_up().await;
         }
     }
 }

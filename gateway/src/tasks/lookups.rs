@@ -1,11 +1,12 @@
-//! What workers ask about jobs that they get a second time.
+//! Answers the lookups of workers: what is the status of this job? Workers ask about deliveries
+//! that may be duplicates.
 
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use solvemesh::{
-    broker::v1::{LastIncumbent, LookupAnswer, LookupRequest, Standing},
-    v1::{JobState, event},
+    broker::v1::{JobStatus, LastIncumbent, LookupRequest, LookupResponse},
+    v1::{JobState, job_event},
 };
 use solvemesh_broker::{Consumer, FORMAT_VERSION, MeshError, Question};
 use tracing::debug;
@@ -15,28 +16,29 @@ use crate::{
     table::{Happening, Position, Record, Table},
 };
 
-/// The most questions that are answered at once.
-const AT_ONCE: usize = 64;
+/// Maximum number of lookups that are answered at the same time.
+const MAX_CONCURRENT: usize = 64;
 
-/// The most runs of scenarios that an answer tells of.
-const MOST_RUNS: usize = 10_000;
+/// Maximum number of runs of answered scenarios in a response. A worker solves the other answered
+/// scenarios again, which does no harm.
+const MAX_RUNS: usize = 10_000;
 
-/// Answers questions, once the table is ready. Ends with the mesh.
+/// Answers lookups once the table is ready, until the mesh is closed.
 ///
 /// # Errors
 ///
-/// When there can be no questions.
+/// If lookups can't be consumed.
 pub async fn run(jobs: Jobs) -> Result<(), MeshError> {
-    // A gateway that still reads the log leaves the questions to others.
-    if jobs.table.ready().wait_for(|ready| *ready).await.is_err() {
+    // While this gateway is still reading the log, others answer.
+    if jobs.ready().wait_for(|ready| *ready).await.is_err() {
         return Ok(());
     }
-    let questions: Consumer<Question> = jobs.mesh.questions().await?;
+    let questions: Consumer<Question> = jobs.mesh().questions().await?;
     let questions = stream::unfold(questions, |mut questions| async move {
         Some((questions.next().await?, questions))
     });
     questions
-        .for_each_concurrent(AT_ONCE, |Question { request, reply }| {
+        .for_each_concurrent(MAX_CONCURRENT, |Question { request, reply }| {
             let jobs = &jobs;
             async move {
                 if let Some(answer) = answer(jobs, request).await {
@@ -48,70 +50,78 @@ pub async fn run(jobs: Jobs) -> Result<(), MeshError> {
     Ok(())
 }
 
-/// What the log says, read to its end; nothing if that can't be had in time.
-async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupAnswer> {
+/// The response to a lookup, after the log has been read to its end. `None` if that fails or if
+/// the request has a later format: then the worker's lookup times out.
+async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupResponse> {
     let LookupRequest { version, job_id } = request;
     if version > FORMAT_VERSION {
         return None;
     }
-    if let Err(behind) = jobs.table.catch_up(jobs.patience()).await {
-        debug!(job = job_id, cause = %behind, "a question can't be answered");
+    if let Err(behind) = jobs.catch_up().await {
+        debug!(job = job_id, cause = %behind, "lookup can't be answered");
         return None;
     }
-    Some(standing(&jobs.table, &job_id))
+    Some(job_status(jobs.table(), &job_id))
 }
 
-fn standing(table: &Table, job_id: &str) -> LookupAnswer {
+fn job_status(table: &Table, job_id: &str) -> LookupResponse {
     let silence = table.silence(job_id).unwrap_or_default();
     table.read(|fold| match fold.job(job_id) {
-        Some(record) => of_record(record, silence),
-        None if fold.is_forgotten(job_id) => of(Standing::Ended),
-        None => of(Standing::Unknown),
+        Some(record) => status_of(record, silence),
+        None if fold.is_forgotten(job_id) => status_only(JobStatus::Finished),
+        None => status_only(JobStatus::Unknown),
     })
 }
 
-fn of(standing: Standing) -> LookupAnswer {
-    LookupAnswer { version: FORMAT_VERSION, standing: standing.into(), ..LookupAnswer::default() }
+/// A response with a status and nothing else.
+fn status_only(status: JobStatus) -> LookupResponse {
+    LookupResponse { version: FORMAT_VERSION, status: status.into(), ..LookupResponse::default() }
 }
 
-fn of_record(record: &Record, silence: Duration) -> LookupAnswer {
+fn status_of(record: &Record, silence: Duration) -> LookupResponse {
     if record.ended() {
-        return of(Standing::Ended);
+        return status_only(JobStatus::Finished);
     }
-    let failed = record.after(Position::default()).filter(|happening| died(happening)).count();
+    let failed = record.after(Position::default()).filter(|it| is_failed_attempt(it)).count();
     let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
     let incumbent = incumbent(record);
-    let answered = record.tally.as_ref().map(|tally| tally.runs(MOST_RUNS)).unwrap_or_default();
+    let answered = record.tally.as_ref().map(|tally| tally.runs(MAX_RUNS)).unwrap_or_default();
     match record.attempts.last().filter(|_| record.state == JobState::Running) {
-        None => LookupAnswer { failed_attempts, incumbent, answered, ..of(Standing::Queued) },
-        Some(attempt) => LookupAnswer {
+        None => LookupResponse {
+            failed_attempts,
+            incumbent,
+            answered,
+            ..status_only(JobStatus::Queued)
+        },
+        Some(attempt) => LookupResponse {
             failed_attempts,
             incumbent,
             answered,
             attempt_id: attempt.id.clone(),
             worker_id: attempt.worker_id.clone(),
             silent_millis: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
-            ..of(Standing::Running)
+            ..status_only(JobStatus::Running)
         },
     }
 }
 
-/// The last solution that was told whole, by whichever attempt.
+/// The last incumbent with the values of all variables, of any attempt: the next attempt can
+/// start from it. `None` if the job requested the values of some variables only.
 fn incumbent(record: &Record) -> Option<LastIncumbent> {
-    let asked = record.description.options.as_ref().and_then(|asked| asked.incumbents.as_ref());
-    if asked.is_some_and(|asked| !asked.variables.is_empty()) {
+    let options = record.description.options.as_ref().and_then(|it| it.incumbents.as_ref());
+    if options.is_some_and(|options| !options.variables.is_empty()) {
         return None;
     }
-    let told = record.after(Position::default()).filter_map(|it| match &it.event.kind {
-        Some(event::Kind::Incumbent(incumbent)) if !incumbent.values_omitted => Some(incumbent),
+    let complete = record.after(Position::default()).filter_map(|it| match &it.event.kind {
+        Some(job_event::Kind::Incumbent(incumbent)) if !incumbent.values_omitted => Some(incumbent),
         _ => None,
     });
-    told.last().map(|last| LastIncumbent {
+    complete.last().map(|last| LastIncumbent {
         variable_indices: last.variable_indices.clone(),
         values: last.values.clone(),
     })
 }
 
-fn died(happening: &Happening) -> bool {
-    matches!(happening.event.kind, Some(event::Kind::AttemptFailed(_)))
+fn is_failed_attempt(happening: &Happening) -> bool {
+    matches!(happening.event.kind, Some(job_event::Kind::AttemptFailed(_)))
 }

@@ -1,12 +1,12 @@
-//! A gateway over a mesh in memory, and a worker that does what a test says.
+//! A gateway over a mesh in memory, and helpers with which a test acts as the worker.
 
 use std::{sync::Arc, time::Duration};
 
 use solvemesh::{
-    broker::v1::{AttemptStarted, BulkReference, JobEnvelope, JobFinished, LogEntry, log_entry},
+    broker::v1::{AttemptStarted, BulkReference, JobEnd, JobEnvelope, LogEntry, log_entry},
     v1::{
-        Event, Finished, Job, JobState, Model, SolveResult, SubmitJobRequest, WatchResultsRequest,
-        WatchResultsResponse, model, watch_results_response::Kind as Response,
+        Job, JobEvent, JobFinished, JobState, Model, SolveResult, SubmitJobRequest,
+        WatchResultsRequest, WatchResultsResponse, model, watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
@@ -32,7 +32,7 @@ pub(crate) fn policy() -> Policy {
         model: solvemesh_model::Limits::default(),
         default_time_limit: Duration::from_secs(60),
         max_time_limit: Duration::from_secs(600),
-        max_deadline: Duration::from_secs(3600),
+        max_total_time_limit: Duration::from_secs(3600),
         max_live_jobs: 100,
         max_watchers: 8,
         max_jobs_per_watch: 10,
@@ -50,13 +50,13 @@ pub(crate) fn policy() -> Policy {
         },
         lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
         heartbeat: Duration::from_millis(200),
-        watcher_patience: Duration::from_secs(60),
-        patience: Duration::from_secs(5),
+        watch_idle_timeout: Duration::from_secs(60),
+        broker_timeout: Duration::from_secs(5),
         ephemeral: true,
     }
 }
 
-/// A gateway over a mesh.
+/// A gateway over a mesh, with a client that is connected to it.
 pub(crate) struct Gateway {
     pub(crate) client: JobServiceClient<Channel>,
     pub(crate) channel: Channel,
@@ -117,27 +117,23 @@ pub(crate) fn memory() -> Arc<dyn Mesh> {
 }
 
 pub(crate) fn wyndor() -> SubmitJobRequest {
-    let model = Model {
-        name: "Wyndor".to_owned(),
-        form: Some(model::Form::Lp(WYNDOR.to_owned())),
-        ..Model::default()
-    };
+    let model = Model { name: "Wyndor".to_owned(), form: Some(model::Form::Lp(WYNDOR.to_owned())) };
     SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() }
 }
 
-/// Takes the next job of the express lane and acks it.
+/// Receives the next job of the express lane and acks it.
 pub(crate) async fn take(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
     let (job, lease) = hold(mesh).await;
     lease.ack().await.unwrap();
     job
 }
 
-/// Takes the next job of the express lane.
+/// Receives the next job of the express lane, without acking it.
 pub(crate) async fn hold(mesh: &Arc<dyn Mesh>) -> (Box<JobEnvelope>, Lease) {
     hold_of(mesh, "express").await
 }
 
-/// Takes the next job of a lane.
+/// Receives the next job of a lane, without acking it.
 pub(crate) async fn hold_of(mesh: &Arc<dyn Mesh>, lane: &str) -> (Box<JobEnvelope>, Lease) {
     let lane: Lane = lane.parse().unwrap();
     let mut jobs = mesh.consume(&lane, 1).await.unwrap();
@@ -188,18 +184,19 @@ pub(crate) fn started(job: &JobEnvelope) -> log_entry::Kind {
 
 pub(crate) fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
     let parts = solution.as_ref().map_or(0, |solution| solution.parts);
-    let result =
-        SolveResult { solution_parts: i32::try_from(parts).unwrap(), ..SolveResult::default() };
-    let outcome =
-        Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() };
-    log_entry::Kind::Finished(JobFinished {
-        outcome: Some(outcome),
-        solution,
+    let result = SolveResult {
+        solution_part_count: i32::try_from(parts).unwrap(),
+        ..SolveResult::default()
+    };
+    let outcome = JobFinished {
+        state: JobState::Succeeded.into(),
+        result: Some(result),
         ..JobFinished::default()
-    })
+    };
+    log_entry::Kind::Finished(JobEnd { outcome: Some(outcome), solution, ..JobEnd::default() })
 }
 
-pub(crate) fn events(responses: &[WatchResultsResponse]) -> Vec<&Event> {
+pub(crate) fn events(responses: &[WatchResultsResponse]) -> Vec<&JobEvent> {
     let event =
         |response: &'_ WatchResultsResponse| matches!(response.kind, Some(Response::Event(_)));
     let events = responses.iter().filter(|response| event(response));

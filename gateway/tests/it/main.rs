@@ -1,4 +1,4 @@
-//! The gateway over a mesh in memory.
+//! Tests of the gateway over a mesh in memory.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod harness;

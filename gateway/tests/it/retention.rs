@@ -1,4 +1,4 @@
-//! What has left a gateway's memory, and what has left the log.
+//! Results that were evicted from memory, and jobs whose entries the log no longer has.
 
 use std::{
     sync::Arc,
@@ -7,10 +7,10 @@ use std::{
 
 use crate::harness::*;
 use solvemesh::{
-    broker::v1::{JobFinished, LogEntry, Marker, log_entry},
+    broker::v1::{JobEnd, LogEntry, Marker, log_entry},
     v1::{
-        Event, Finished, GetJobRequest, Job, JobState, JobView, ListJobsRequest, Solution,
-        SolveResult, event, watch_results_response::Kind as Response,
+        GetJobRequest, Job, JobEvent, JobFinished, JobState, JobView, ListJobsRequest, Solution,
+        SolveResult, job_event, watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
@@ -18,8 +18,8 @@ use solvemesh_gateway::{policy::Policy, table::Kept};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// Nothing of a result stays in memory.
-fn forgetful() -> Policy {
+/// A policy that evicts every result at once.
+fn evicting() -> Policy {
     let policy = policy();
     Policy { kept: Kept { results: 0, ..policy.kept }, ..policy }
 }
@@ -32,11 +32,11 @@ fn solved() -> log_entry::Kind {
     let solution = Solution { values: vec![2.0, 6.0], ..Solution::default() };
     let result = SolveResult { solution: Some(solution), ..SolveResult::default() };
     let state = JobState::Succeeded.into();
-    let outcome = Finished { state, result: Some(result), ..Finished::default() };
-    log_entry::Kind::Finished(JobFinished { outcome: Some(outcome), ..JobFinished::default() })
+    let outcome = JobFinished { state, result: Some(result), ..JobFinished::default() };
+    log_entry::Kind::Finished(JobEnd { outcome: Some(outcome), ..JobEnd::default() })
 }
 
-/// Has a job solved, and waits until the gateway knows.
+/// Submits a job, reports it as solved, and waits until the gateway has read that.
 async fn solve(gateway: &Gateway, mesh: &Arc<dyn Mesh>) -> String {
     let id = gateway.submit(wyndor()).await.unwrap().job_id;
     let envelope = take(mesh).await;
@@ -51,7 +51,7 @@ async fn get(gateway: &Gateway, job_id: &str) -> Result<Job, Status> {
     Ok(gateway.client.clone().get_job(request).await?.into_inner().job.unwrap())
 }
 
-/// Makes a small log let go of all that it has.
+/// Makes a small log drop all its entries.
 async fn overrun(mesh: &Arc<dyn Mesh>) {
     for _ in 0..3 {
         let nonce = "x".repeat(60_000);
@@ -61,9 +61,9 @@ async fn overrun(mesh: &Arc<dyn Mesh>) {
     }
 }
 
-fn values(event: &Event) -> Vec<f64> {
+fn values(event: &JobEvent) -> Vec<f64> {
     match &event.kind {
-        Some(event::Kind::Finished(finished)) => {
+        Some(job_event::Kind::Finished(finished)) => {
             finished.result.clone().unwrap().solution.unwrap().values
         }
         other => panic!("no end: {other:?}"),
@@ -71,9 +71,9 @@ fn values(event: &Event) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn a_result_that_left_memory_is_read_again_from_the_log() {
+async fn evicted_result_is_read_back_from_the_log() {
     let mesh = memory();
-    let gateway = Gateway::over(mesh.clone(), forgetful()).await;
+    let gateway = Gateway::over(mesh.clone(), evicting()).await;
     let id = solve(&gateway, &mesh).await;
 
     let job = get(&gateway, &id).await.unwrap();
@@ -84,13 +84,13 @@ async fn a_result_that_left_memory_is_read_again_from_the_log() {
 
     let request = ListJobsRequest { view: JobView::Full.into(), ..ListJobsRequest::default() };
     let listed = gateway.client.clone().list_jobs(request).await.unwrap().into_inner().jobs;
-    assert!(listed[0].solution_omitted, "a list reads nothing again, and says so");
+    assert!(listed[0].solution_omitted, "a list reads nothing back from the log");
 }
 
 #[tokio::test]
-async fn a_result_that_left_the_log_too_is_not_found_for_that_reason() {
+async fn result_that_the_log_dropped_is_forgotten() {
     let mesh = small_log();
-    let gateway = Gateway::over(mesh.clone(), forgetful()).await;
+    let gateway = Gateway::over(mesh.clone(), evicting()).await;
     let id = solve(&gateway, &mesh).await;
     overrun(&mesh).await;
     let gone = get(&gateway, &id).await.unwrap_err();
@@ -100,7 +100,7 @@ async fn a_result_that_left_the_log_too_is_not_found_for_that_reason() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_starts_on_a_truncated_log_tells_old_tokens_so() {
+async fn old_tokens_are_refused_after_truncation() {
     let mesh = small_log();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let old = solve(&gateway, &mesh).await;
@@ -117,7 +117,7 @@ async fn a_gateway_that_starts_on_a_truncated_log_tells_old_tokens_so() {
 }
 
 #[tokio::test]
-async fn a_live_job_never_leaves_the_log_as_no_others_are_taken_in_time() {
+async fn submissions_are_refused_before_the_log_drops_a_live_job() {
     let mesh = memory();
     let bounded = Policy { log_bytes: 20_000, ..policy() };
     let gateway = Gateway::over(mesh.clone(), bounded).await;
@@ -141,7 +141,7 @@ async fn a_live_job_never_leaves_the_log_as_no_others_are_taken_in_time() {
 
     let request = solvemesh::v1::CancelJobRequest { job_id: oldest.job_id.clone() };
     gateway.client.clone().cancel_job(request).await.unwrap();
-    // Every other job has ended too, or is about to be seen to have.
+    // Every other job has finished too, at the latest once the gateway has read the log so far.
     let watched = gateway.watch(&[&oldest.job_id], "").await.unwrap();
     assert!(matches!(watched.last().unwrap().kind, Some(Response::Event(_))));
     gateway.submit(wyndor()).await.unwrap();

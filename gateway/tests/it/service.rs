@@ -1,4 +1,4 @@
-//! The service over a mesh in memory, with a worker that does what a test says.
+//! The service over a mesh in memory. The tests act as the worker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,18 +7,19 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptLost, BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, Standing,
-        job_envelope, log_entry,
+        AttemptLost, BulkReference, JobEnvelope, JobPayload, JobStatus, LogEntry, LookupRequest,
+        LookupResponse, job_envelope::Body, log_entry,
     },
     v1::{
-        CancelJobRequest, GetJobRequest, Incumbent, JobState, LinearModel, ListJobsRequest, Model,
-        Progress, Solution, SolveOptions, SolveRequest, Solver, SubmitJobRequest,
-        WatchResultsRequest, event, model, watch_results_response::Kind as Response,
+        CancelJobRequest, GetJobRequest, Incumbent, JobEventKind, JobState, LinearModel,
+        ListJobsRequest, Model, Progress, Solution, SolveOptions, SolveRequest, Solver,
+        SubmitJobRequest, WatchResultsRequest, job_event, model,
+        watch_results_response::Kind as Response,
     },
 };
 use solvemesh_broker::{
-    CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Payload, Question,
+    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
+    Mesh, MeshError, Payload, Question,
 };
 use solvemesh_gateway::{api::server::HEALTH_SERVICE, policy::Policy};
 use tokio::sync::{mpsc, watch};
@@ -29,7 +30,7 @@ use tonic_health::pb::{
 use tonic_types::StatusExt;
 
 #[tokio::test]
-async fn a_job_goes_through_its_queue_and_its_events_come_back() {
+async fn job_is_queued_and_its_events_are_sent() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap();
@@ -37,10 +38,11 @@ async fn a_job_goes_through_its_queue_and_its_events_come_back() {
 
     let envelope = take(&mesh).await;
     assert_eq!(envelope.job_id, job.job_id);
-    let Some(job_envelope::Payload::Model(model)) = &envelope.payload else {
+    let Some(Body::Payload(payload)) = envelope.body.clone() else {
         panic!("a small model travels in the message")
     };
-    assert_eq!(model.variable_names, ["doors", "windows"]);
+    let payload = JobPayload::decode(payload).unwrap();
+    assert_eq!(payload.model.unwrap().variable_names, ["doors", "windows"]);
     report(&mesh, &envelope, 1, started(&envelope)).await;
     report(&mesh, &envelope, 2, log_entry::Kind::Progress(Progress::default())).await;
     report(&mesh, &envelope, 3, succeeded(None)).await;
@@ -49,7 +51,7 @@ async fn a_job_goes_through_its_queue_and_its_events_come_back() {
     let events = events(&responses);
     let sequences: Vec<i32> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, [1, 2, 3, 4]);
-    assert!(matches!(events[3].kind, Some(event::Kind::Finished(_))));
+    assert!(matches!(events[3].kind, Some(job_event::Kind::Finished(_))));
 
     for (seen, response) in responses.iter().enumerate() {
         let rest = gateway.watch(&[&job.job_id], &response.resume_token).await.unwrap();
@@ -58,7 +60,7 @@ async fn a_job_goes_through_its_queue_and_its_events_come_back() {
 }
 
 #[tokio::test]
-async fn several_jobs_come_in_one_stream_in_the_order_of_the_log() {
+async fn events_of_several_jobs_are_in_the_order_of_the_log() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let one = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -69,10 +71,10 @@ async fn several_jobs_come_in_one_stream_in_the_order_of_the_log() {
     report(&mesh, &second, 2, succeeded(None)).await;
     report(&mesh, &first, 2, succeeded(None)).await;
     let responses = gateway.watch(&[&one, &two], "").await.unwrap();
-    let told: Vec<(&str, i32)> =
+    let sent: Vec<(&str, i32)> =
         events(&responses).iter().map(|event| (event.job_id.as_str(), event.sequence)).collect();
     let (one, two) = (one.as_str(), two.as_str());
-    assert_eq!(told, [(one, 1), (two, 1), (two, 2), (one, 2), (two, 3), (one, 3)]);
+    assert_eq!(sent, [(one, 1), (two, 1), (two, 2), (one, 2), (two, 3), (one, 3)]);
     for (seen, response) in responses.iter().enumerate() {
         let rest = gateway.watch(&[one, two], &response.resume_token).await.unwrap();
         assert_eq!(rest, responses[seen + 1..], "after response {seen}");
@@ -80,7 +82,7 @@ async fn several_jobs_come_in_one_stream_in_the_order_of_the_log() {
 }
 
 #[tokio::test]
-async fn what_a_watcher_does_not_want_is_counted() {
+async fn skipped_events_are_counted() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -89,17 +91,17 @@ async fn what_a_watcher_does_not_want_is_counted() {
     report(&mesh, &envelope, 2, log_entry::Kind::Progress(Progress::default())).await;
     report(&mesh, &envelope, 3, log_entry::Kind::Progress(Progress::default())).await;
     report(&mesh, &envelope, 4, succeeded(None)).await;
-    let request =
-        WatchResultsRequest { job_ids: vec![job], skip_progress: true, ..Default::default() };
+    let kinds = vec![JobEventKind::Incumbent.into()];
+    let request = WatchResultsRequest { job_ids: vec![job], kinds, ..Default::default() };
     let stream = gateway.client.clone().watch_results(request).await.unwrap().into_inner();
     let responses = collect(stream).await.unwrap();
-    let told: Vec<(i32, i32)> =
-        events(&responses).iter().map(|event| (event.sequence, event.skipped)).collect();
-    assert_eq!(told, [(1, 0), (2, 0), (5, 2)]);
+    let sent: Vec<(i32, i32)> =
+        events(&responses).iter().map(|event| (event.sequence, event.skipped_count)).collect();
+    assert_eq!(sent, [(1, 0), (2, 0), (5, 2)]);
 }
 
 #[tokio::test]
-async fn a_large_solution_comes_in_parts_and_can_be_resumed_in_between() {
+async fn large_solution_is_sent_in_parts_and_resumes_between_them() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -109,26 +111,27 @@ async fn a_large_solution_comes_in_parts_and_can_be_resumed_in_between() {
             Solution { variable_offset: offset, values: vec![1.0], ..Default::default() };
         Bytes::from(solution.encode_to_vec())
     };
-    let stored = mesh.store(vec![part(0), part(1), part(2)]).await.unwrap();
+    let stored = mesh.store(BulkObject::new(vec![part(0), part(1), part(2)])).await.unwrap();
     report(&mesh, &envelope, 1, started(&envelope)).await;
     report(&mesh, &envelope, 2, succeeded(Some(stored))).await;
     let responses = gateway.watch(&[&job], "").await.unwrap();
-    let told: Vec<(i32, i32)> =
-        events(&responses).iter().map(|event| (event.sequence, event.skipped)).collect();
-    assert_eq!(told, [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]);
+    let sent: Vec<(i32, i32)> =
+        events(&responses).iter().map(|event| (event.sequence, event.skipped_count)).collect();
+    assert_eq!(sent, [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]);
     for (seen, response) in responses.iter().enumerate() {
         let rest = gateway.watch(&[&job], &response.resume_token).await.unwrap();
         assert_eq!(rest, responses[seen + 1..], "after response {seen}");
     }
     let request = GetJobRequest { job_id: job, ..Default::default() };
-    let told = gateway.client.clone().get_job(request).await.unwrap().into_inner().job.unwrap();
-    assert!(told.solution_omitted);
+    let job = gateway.client.clone().get_job(request).await.unwrap().into_inner().job.unwrap();
+    assert!(job.solution_omitted);
 }
 
 #[tokio::test]
-async fn large_solutions_of_many_jobs_come_in_one_stream() {
+async fn one_stream_sends_large_solutions_of_many_jobs() {
     let mesh = memory();
-    // More than are told at once, so that holding them all would wait for ever.
+    // More than there are permits for large solutions: a stream that loaded all of them at once
+    // would wait forever.
     let jobs = 40;
     let gateway =
         Gateway::over(mesh.clone(), Policy { max_jobs_per_watch: jobs, ..policy() }).await;
@@ -138,7 +141,7 @@ async fn large_solutions_of_many_jobs_come_in_one_stream() {
         let envelope = take(&mesh).await;
         let part =
             Bytes::from(Solution { values: vec![1.0], ..Default::default() }.encode_to_vec());
-        let stored = mesh.store(vec![part.clone(), part]).await.unwrap();
+        let stored = mesh.store(BulkObject::new(vec![part.clone(), part])).await.unwrap();
         report(&mesh, &envelope, 1, started(&envelope)).await;
         report(&mesh, &envelope, 2, succeeded(Some(stored))).await;
     }
@@ -150,7 +153,7 @@ async fn large_solutions_of_many_jobs_come_in_one_stream() {
 }
 
 #[tokio::test]
-async fn those_who_wait_are_answered_when_the_gateway_stops() {
+async fn waiting_requests_are_answered_on_shutdown() {
     let gateway = Gateway::over(memory(), policy()).await;
     let request = HealthCheckRequest { service: HEALTH_SERVICE.to_owned() };
     let mut health = HealthClient::new(gateway.channel.clone()).watch(request).await.unwrap();
@@ -179,7 +182,7 @@ async fn those_who_wait_are_answered_when_the_gateway_stops() {
 }
 
 #[tokio::test]
-async fn a_silent_stream_carries_heartbeats_and_ends_with_the_gateway() {
+async fn idle_stream_sends_heartbeats_and_ends_on_shutdown() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -194,7 +197,7 @@ async fn a_silent_stream_carries_heartbeats_and_ends_with_the_gateway() {
     let end = loop {
         match stream.message().await {
             Ok(Some(_)) => {}
-            Ok(None) => panic!("the stream ended as if the job had"),
+            Ok(None) => panic!("the stream ended as if the job had finished"),
             Err(status) => break status,
         }
     };
@@ -210,7 +213,7 @@ async fn a_silent_stream_carries_heartbeats_and_ends_with_the_gateway() {
 }
 
 #[tokio::test]
-async fn the_same_request_id_is_the_same_job_on_every_gateway() {
+async fn same_request_id_is_the_same_job_on_every_gateway() {
     let mesh = memory();
     let one = Gateway::over(mesh.clone(), policy()).await;
     let two = Gateway::over(mesh.clone(), policy()).await;
@@ -231,7 +234,7 @@ async fn the_same_request_id_is_the_same_job_on_every_gateway() {
 }
 
 #[tokio::test]
-async fn a_job_of_another_gateway_is_never_not_found() {
+async fn job_of_another_gateway_is_found_at_once() {
     let mesh = memory();
     let one = Gateway::over(mesh.clone(), policy()).await;
     let two = Gateway::over(mesh.clone(), policy()).await;
@@ -246,19 +249,19 @@ async fn a_job_of_another_gateway_is_never_not_found() {
 }
 
 #[tokio::test]
-async fn a_queued_job_is_cancelled_at_once_and_workers_are_told() {
+async fn queued_job_is_cancelled_at_once_and_announced_to_workers() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
     let request = CancelJobRequest { job_id: job.clone() };
     let cancelled = gateway.client.clone().cancel_job(request).await.unwrap().into_inner();
     assert_eq!(cancelled.job.unwrap().state(), JobState::Cancelled);
-    let heard = mesh.follow_cancels().await.unwrap().recv().await;
-    assert_eq!(heard, Some(CancelNews::Cancel(job)));
+    let received = mesh.follow_cancels().await.unwrap().recv().await;
+    assert_eq!(received, Some(CancelNews::Cancel(job)));
 }
 
 #[tokio::test]
-async fn wrong_requests_are_told_by_field() {
+async fn invalid_requests_are_refused_by_field() {
     let gateway = Gateway::over(memory(), policy()).await;
     let fields = |status: &Status| -> Vec<String> {
         let details = status.get_error_details();
@@ -281,7 +284,7 @@ async fn wrong_requests_are_told_by_field() {
     });
     let refused = gateway.submit(many).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    let told = fields(&refused);
+    let invalid = fields(&refused);
     for field in [
         "lane",
         "labels[\"\"]",
@@ -291,7 +294,7 @@ async fn wrong_requests_are_told_by_field() {
         "options.seed",
         "options.solver_options[\"no_such\"]",
     ] {
-        assert!(told.iter().any(|other| other == field), "{field} is not among {told:?}");
+        assert!(invalid.iter().any(|other| other == field), "{field} is not in {invalid:?}");
     }
 
     let text = Model {
@@ -320,13 +323,13 @@ async fn validation_queues_nothing() {
     let gateway = Gateway::over(memory(), policy()).await;
     let job = gateway.submit(SubmitJobRequest { validate_only: true, ..wyndor() }).await.unwrap();
     assert_eq!(job.job_id, "");
-    assert_eq!(job.description.unwrap().size.unwrap().variables, 2);
+    assert_eq!(job.description.unwrap().size.unwrap().variable_count, 2);
     let listed = gateway.client.clone().list_jobs(ListJobsRequest::default()).await.unwrap();
     assert_eq!(listed.into_inner().jobs, []);
 }
 
 #[tokio::test]
-async fn a_token_of_another_log_is_told_as_such() {
+async fn token_of_another_log_is_refused() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -340,7 +343,7 @@ async fn a_token_of_another_log_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn limits_are_named_and_room_again_is_service_again() {
+async fn errors_name_the_limit_and_service_resumes_below_it() {
     let mesh = memory();
     let tight = Policy { max_live_jobs: 1, max_watchers: 1, ..policy() };
     let gateway = Gateway::over(mesh.clone(), tight).await;
@@ -365,7 +368,7 @@ async fn limits_are_named_and_room_again_is_service_again() {
 }
 
 #[tokio::test]
-async fn a_job_expires_in_its_queue_without_any_worker() {
+async fn queued_job_expires_without_any_worker() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let request = SubmitJobRequest {
@@ -375,7 +378,7 @@ async fn a_job_expires_in_its_queue_without_any_worker() {
     let job = gateway.submit(request).await.unwrap().job_id;
     let responses = gateway.watch(&[&job], "").await.unwrap();
     let events = events(&responses);
-    let Some(event::Kind::Finished(finished)) = &events[1].kind else {
+    let Some(job_event::Kind::Finished(finished)) = &events[1].kind else {
         panic!("no end: {events:?}")
     };
     assert_eq!(finished.state(), JobState::Expired);
@@ -384,39 +387,39 @@ async fn a_job_expires_in_its_queue_without_any_worker() {
 }
 
 #[tokio::test]
-async fn workers_are_told_where_a_job_stands() {
+async fn lookups_return_the_status_of_a_job() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
-    let standing = async |job: &str| {
+    let lookup = async |job: &str| {
         let request = LookupRequest { version: 1, job_id: job.to_owned() };
         mesh.ask(request, Duration::from_secs(5)).await.unwrap()
     };
-    assert_eq!(standing("none").await.standing(), Standing::Unknown);
+    assert_eq!(lookup("none").await.status(), JobStatus::Unknown);
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
-    assert_eq!(standing(&job).await.standing(), Standing::Queued);
+    assert_eq!(lookup(&job).await.status(), JobStatus::Queued);
     let envelope = take(&mesh).await;
     report(&mesh, &envelope, 1, started(&envelope)).await;
-    let running = standing(&job).await;
-    assert_eq!(running.standing(), Standing::Running);
+    let running = lookup(&job).await;
+    assert_eq!(running.status(), JobStatus::Running);
     assert_eq!((running.attempt_id.as_str(), running.worker_id.as_str()), ("attempt", "process"));
     assert!(running.silent_millis < 5_000);
     assert_eq!(running.incumbent, None);
     for (number, values, values_omitted) in
         [(2, vec![1.0, 2.0], false), (3, vec![2.0, 3.0], false), (4, vec![], true)]
     {
-        let told = Incumbent { values, values_omitted, ..Incumbent::default() };
-        report(&mesh, &envelope, number, log_entry::Kind::Incumbent(told)).await;
+        let incumbent = Incumbent { values, values_omitted, ..Incumbent::default() };
+        report(&mesh, &envelope, number, log_entry::Kind::Incumbent(incumbent)).await;
     }
     report(&mesh, &envelope, 5, log_entry::Kind::AttemptLost(AttemptLost::default())).await;
-    let again = standing(&job).await;
-    assert_eq!((again.standing(), again.failed_attempts), (Standing::Queued, 1));
+    let again = lookup(&job).await;
+    assert_eq!((again.status(), again.failed_attempts), (JobStatus::Queued, 1));
     assert_eq!(again.incumbent.map(|last| last.values), Some(vec![2.0, 3.0]));
     report(&mesh, &envelope, 6, succeeded(None)).await;
-    assert_eq!(standing(&job).await.standing(), Standing::Ended);
+    assert_eq!(lookup(&job).await.status(), JobStatus::Finished);
 }
 
 #[tokio::test]
-async fn solve_answers_with_the_state_when_its_time_is_over() {
+async fn solve_returns_the_current_state_at_its_deadline() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let mut request =
@@ -429,7 +432,7 @@ async fn solve_answers_with_the_state_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_large_model_travels_in_parts() {
+async fn large_model_is_stored_in_parts() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let n = 100_000;
@@ -445,21 +448,21 @@ async fn a_large_model_travels_in_parts() {
         ..SubmitJobRequest::default()
     };
     gateway.submit(request).await.unwrap();
-    // Not settled: a model is kept as long as its job may be solved.
+    // Don't ack: the stored model is kept only while its job may still be solved.
     let (envelope, _lease) = hold(&mesh).await;
-    let Some(job_envelope::Payload::ModelReference(reference)) = &envelope.payload else {
+    let Some(Body::PayloadReference(reference)) = &envelope.body else {
         panic!("the model travels in the message")
     };
     let whole: Vec<u8> = mesh.load(reference).await.unwrap().concat();
-    let model = LinearModel::decode(whole.as_slice()).unwrap();
-    assert_eq!(model.objective.len(), usize::try_from(n).unwrap());
+    let payload = JobPayload::decode(whole.as_slice()).unwrap();
+    assert_eq!(payload.model.unwrap().objective.len(), usize::try_from(n).unwrap());
 }
 
-/// A mesh whose broker is away.
-struct Away(Arc<dyn Mesh>, watch::Sender<Health>);
+/// A mesh whose health a test can set, and which never confirms a submission's entry.
+struct Unconfirming(Arc<dyn Mesh>, watch::Sender<Health>);
 
 #[tonic::async_trait]
-impl Mesh for Away {
+impl Mesh for Unconfirming {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
         self.0.enqueue(lane, job).await
     }
@@ -493,8 +496,8 @@ impl Mesh for Away {
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.0.follow_cancels().await
     }
-    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.0.store(parts).await
+    async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        self.0.store(object).await
     }
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.0.load(reference).await
@@ -503,7 +506,7 @@ impl Mesh for Away {
         &self,
         request: LookupRequest,
         patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
+    ) -> Result<LookupResponse, MeshError> {
         self.0.ask(request, patience).await
     }
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
@@ -524,24 +527,24 @@ impl Mesh for Away {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_away_or_silent_is_told_within_a_bounded_time() {
+async fn silent_or_disconnected_broker_is_reported_in_bounded_time() {
     let (health, _) = watch::channel(Health::Ready);
-    let mesh = Arc::new(Away(memory(), health));
-    let impatient = Policy { patience: Duration::from_millis(200), ..policy() };
+    let mesh = Arc::new(Unconfirming(memory(), health));
+    let impatient = Policy { broker_timeout: Duration::from_millis(200), ..policy() };
     let gateway = Gateway::over(mesh.clone(), impatient).await;
     let silent = gateway.submit(wyndor()).await.unwrap_err();
     assert_eq!((silent.code(), reason(&silent).as_str()), (Code::Unavailable, "OUTCOME_UNKNOWN"));
     let details = silent.get_error_details();
     assert!(!details.error_info().unwrap().metadata["job_id"].is_empty());
 
-    mesh.1.send_replace(Health::Disconnected { error: "gone".to_owned() });
+    mesh.1.send_replace(Health::Disconnected { error: "disconnected".to_owned() });
     let away = gateway.submit(wyndor()).await.unwrap_err();
     assert_eq!((away.code(), reason(&away).as_str()), (Code::Unavailable, "MESH_UNAVAILABLE"));
     assert!(away.get_error_details().retry_info().is_some());
 }
 
 #[tokio::test]
-async fn a_job_for_a_solver_that_no_worker_has_is_refused_until_one_comes() {
+async fn job_for_a_solver_that_no_worker_has_is_refused() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let request = |lane: &str| SubmitJobRequest {

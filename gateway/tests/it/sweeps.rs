@@ -1,16 +1,19 @@
-//! Sweeps over a mesh in memory, with workers that answer what a test says.
+//! Sweeps over a mesh in memory. The tests act as the workers.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::harness::*;
 use prost::Message;
 use solvemesh::{
-    broker::v1::{JobEnvelope, LookupRequest, Marker, SweepPayload, job_envelope, log_entry},
+    broker::v1::{
+        JobEnvelope, JobPayload, LookupRequest, Marker, ScenarioRange, job_envelope::Body,
+        log_entry,
+    },
     v1::{
-        CancelJobRequest, Event, Finished, GetCapabilitiesRequest, GetJobRequest, GridAxis,
-        IncumbentOptions, JobState, Parameter, ParameterKind, ScenarioGrid, ScenarioRange,
+        CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, GridAxis, IncumbentOptions,
+        JobEvent, JobFinished, JobState, ParameterKind, ScenarioGrid, ScenarioParameter,
         ScenarioReport, ScenarioResult, ScenarioResults, ScenarioTable, SolveOptions, Solver,
-        StopOnFirst, SubmitJobRequest, Sweep, TerminationReason, event, sweep,
+        StopOnFirst, SubmitJobRequest, Sweep, TerminationReason, job_event, sweep,
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
@@ -18,21 +21,21 @@ use solvemesh_gateway::{policy::Policy, table::Kept, tasks::dead_letters};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-fn windows() -> Parameter {
-    Parameter {
+fn windows() -> ScenarioParameter {
+    ScenarioParameter {
         kind: ParameterKind::Objective.into(),
         variable: "windows".to_owned(),
-        ..Parameter::default()
+        ..ScenarioParameter::default()
     }
 }
 
-/// The profit of windows from 100 to 1000 in so many steps.
+/// The profit of windows from 100 to 1000, with this number of points.
 fn grid(points: i32) -> Sweep {
     let axis = GridAxis {
         parameter: Some(windows()),
-        from: Some(100.0),
-        to: Some(1000.0),
-        points,
+        first: Some(100.0),
+        last: Some(1000.0),
+        point_count: points,
         ..GridAxis::default()
     };
     let grid = ScenarioGrid { axes: vec![axis] };
@@ -47,53 +50,53 @@ fn request(sweep: Sweep) -> SubmitJobRequest {
     SubmitJobRequest { sweep: Some(sweep), ..wyndor() }
 }
 
-/// Takes the next job of the standard lane and acks it.
+/// Receives the next job of the standard lane and acks it.
 async fn take_sweep(mesh: &Arc<dyn Mesh>) -> Box<JobEnvelope> {
     let (job, lease) = hold_of(mesh, "standard").await;
     lease.ack().await.unwrap();
     job
 }
 
-/// Answers of scenarios, each with an objective of a thousand more than its index.
+/// Answers of scenarios, each with an objective of 1000 plus its index.
 fn answers(indices: impl IntoIterator<Item = i32>) -> log_entry::Kind {
     let answer = |index: i32| ScenarioResult {
         index,
         reason: TerminationReason::Optimal.into(),
         objective: Some(1000.0 + f64::from(index)),
         values: vec![2.0, 6.0],
-        iterations: 1,
+        iteration_count: 1,
         ..ScenarioResult::default()
     };
     let results = indices.into_iter().map(answer).collect();
     log_entry::Kind::ScenarioResults(ScenarioResults { results })
 }
 
-fn ended(state: JobState) -> log_entry::Kind {
-    let outcome = Finished { state: state.into(), ..Finished::default() };
-    log_entry::Kind::Finished(solvemesh::broker::v1::JobFinished {
+fn finished(state: JobState) -> log_entry::Kind {
+    let outcome = JobFinished { state: state.into(), ..JobFinished::default() };
+    log_entry::Kind::Finished(solvemesh::broker::v1::JobEnd {
         outcome: Some(outcome),
         ..Default::default()
     })
 }
 
-/// The scenarios that an event tells of.
-fn indices(event: &Event) -> Vec<i32> {
+/// The scenarios in an event with answers.
+fn indices(event: &JobEvent) -> Vec<i32> {
     match &event.kind {
-        Some(event::Kind::ScenarioResults(told)) => {
-            told.results.iter().map(|result| result.index).collect()
+        Some(job_event::Kind::ScenarioResults(answers)) => {
+            answers.results.iter().map(|result| result.index).collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn end<'a>(events: &[&'a Event]) -> &'a Finished {
+fn end<'a>(events: &[&'a JobEvent]) -> &'a JobFinished {
     match &events.last().unwrap().kind {
-        Some(event::Kind::Finished(finished)) => finished,
+        Some(job_event::Kind::Finished(finished)) => finished,
         other => panic!("no end: {other:?}"),
     }
 }
 
-/// Has ten scenarios answered by two workers, some of them twice.
+/// Answers ten scenarios as two workers, some of them twice.
 async fn answer(mesh: &Arc<dyn Mesh>) {
     let envelope = take_sweep(mesh).await;
     report(mesh, &envelope, 1, started(&envelope)).await;
@@ -105,43 +108,49 @@ async fn answer(mesh: &Arc<dyn Mesh>) {
 }
 
 #[tokio::test]
-async fn a_sweep_goes_through_its_queue_as_one_and_its_answers_come_back_each_once() {
+async fn sweep_is_one_message_and_each_answer_is_sent_once() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let report_all = ScenarioReport { all_variables: true, ..ScenarioReport::default() };
-    let asked = Sweep { report: Some(report_all.clone()), ..grid(10) };
-    let job = gateway.submit(request(asked)).await.unwrap();
-    assert_eq!(job.sweep.map(|sweep| (sweep.scenarios, sweep.answered)), Some((10, 0)));
+    let sweep = Sweep { report: Some(report_all.clone()), ..grid(10) };
+    let job = gateway.submit(request(sweep)).await.unwrap();
+    assert_eq!(
+        job.sweep_summary.map(|sweep| (sweep.scenario_count, sweep.answered_count)),
+        Some((10, 0))
+    );
     let description = job.description.unwrap();
     assert_eq!(description.lane, "standard", "however small its base");
     let described = description.sweep.unwrap();
-    assert_eq!((described.scenarios, described.report), (10, Some(report_all)));
+    assert_eq!((described.scenario_count, described.report), (10, Some(report_all)));
     answer(&mesh).await;
 
     let responses = gateway.watch(&[&job.job_id], "").await.unwrap();
     let events = events(&responses);
     let sequences: Vec<i32> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7]);
-    let told: Vec<Vec<i32>> = events[2..6].iter().map(|event| indices(event)).collect();
-    assert_eq!(told, [vec![3, 2, 1], vec![9, 8], vec![7, 6, 5], vec![0, 4]]);
+    let answered: Vec<Vec<i32>> = events[2..6].iter().map(|event| indices(event)).collect();
+    assert_eq!(answered, [vec![3, 2, 1], vec![9, 8], vec![7, 6, 5], vec![0, 4]]);
     let end = end(&events);
     assert_eq!((end.state(), &end.result), (JobState::Succeeded, &None));
-    let summary = end.sweep.clone().unwrap();
-    let best = summary.best.as_ref().map(|best| (best.index, best.objective));
-    assert_eq!((summary.answered, best, summary.iterations), (10, Some((9, 1009.0)), 10));
+    let summary = end.sweep_summary.clone().unwrap();
+    let best = summary.best.as_ref().map(|best| (best.index, best.objective()));
+    assert_eq!(
+        (summary.answered_count, best, summary.iteration_count),
+        (10, Some((9, 1009.0)), 10)
+    );
 
     for (seen, response) in responses.iter().enumerate() {
         let rest = gateway.watch(&[&job.job_id], &response.resume_token).await.unwrap();
         assert_eq!(rest, responses[seen + 1..], "after response {seen}");
     }
     let get = GetJobRequest { job_id: job.job_id, ..GetJobRequest::default() };
-    let told = gateway.client.clone().get_job(get).await.unwrap().into_inner().job.unwrap();
-    assert_eq!((told.sweep, told.result), (Some(summary), None));
-    assert!(!told.solution_omitted);
+    let job = gateway.client.clone().get_job(get).await.unwrap().into_inner().job.unwrap();
+    assert_eq!((job.sweep_summary, job.result), (Some(summary), None));
+    assert!(!job.solution_omitted);
 }
 
 #[tokio::test]
-async fn no_more_sweeps_are_taken_in_than_there_is_room_for_the_answers_of() {
+async fn sweeps_are_refused_without_memory_for_their_answers() {
     let policy = Policy { max_scenarios: 100_000, ..policy() };
     let gateway = Gateway::over(memory(), policy).await;
     gateway.submit(request(grid(100_000))).await.unwrap();
@@ -151,15 +160,14 @@ async fn no_more_sweeps_are_taken_in_than_there_is_room_for_the_answers_of() {
 }
 
 #[tokio::test]
-async fn a_sweep_travels_settled_and_where_it_is_large_in_parts() {
+async fn sweep_is_queued_in_normal_form_and_large_ones_by_reference() {
     let mesh = memory();
     let room = Policy { max_scenarios: 100_000, max_live_bytes: 100 << 20, ..policy() };
     let gateway = Gateway::over(mesh.clone(), room).await;
     gateway.submit(request(grid(100_000))).await.unwrap();
     let envelope = take_sweep(&mesh).await;
-    let Some(job_envelope::Payload::Sweep(payload)) = envelope.payload else {
-        panic!("a grid is small")
-    };
+    let Some(Body::Payload(payload)) = envelope.body else { panic!("a grid is small") };
+    let payload = JobPayload::decode(payload).unwrap();
     assert!(envelope.scenarios.is_empty(), "all of them");
     assert_eq!(payload.model.unwrap().variable_names, ["doors", "windows"]);
     let Some(sweep::Scenarios::Grid(grid)) = payload.sweep.unwrap().scenarios else {
@@ -175,19 +183,19 @@ async fn a_sweep_travels_settled_and_where_it_is_large_in_parts() {
     };
     gateway.submit(request(table(many))).await.unwrap();
     let (envelope, _lease) = hold_of(&mesh, "standard").await;
-    let Some(job_envelope::Payload::SweepReference(reference)) = &envelope.payload else {
+    let Some(Body::PayloadReference(reference)) = &envelope.body else {
         panic!("the sweep travels in the message")
     };
     let whole: Vec<u8> = mesh.load(reference).await.unwrap().concat();
-    let payload = SweepPayload::decode(whole.as_slice()).unwrap();
+    let payload = JobPayload::decode(whole.as_slice()).unwrap();
     let Some(sweep::Scenarios::Table(table)) = payload.sweep.unwrap().scenarios else {
         panic!("another form than was asked for")
     };
-    assert_eq!((table.values.len(), table.count), (100_000, Some(100_000)));
+    assert_eq!((table.values.len(), table.scenario_count), (100_000, Some(100_000)));
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_sweep_is_told_at_its_field() {
+async fn invalid_sweeps_are_refused_by_field() {
     let mesh = memory();
     let gateway = Gateway::over(mesh, policy()).await;
     let options =
@@ -231,8 +239,8 @@ async fn what_is_wrong_with_a_sweep_is_told_at_its_field() {
             "sweep.report",
         ),
         (
-            options(SolveOptions { log: true, ..SolveOptions::default() }),
-            "options.log",
+            options(SolveOptions { return_log: true, ..SolveOptions::default() }),
+            "options.return_log",
             "sweep.report",
         ),
     ] {
@@ -240,53 +248,53 @@ async fn what_is_wrong_with_a_sweep_is_told_at_its_field() {
         assert_eq!(refused.code(), Code::InvalidArgument);
         let details = refused.get_error_details();
         let faults = &details.bad_request().unwrap().field_violations;
-        let told = faults.iter().find(|fault| fault.field == field);
-        assert!(told.is_some_and(|fault| fault.description.contains(says)), "{field}: {faults:?}");
+        let found = faults.iter().find(|fault| fault.field == field);
+        assert!(found.is_some_and(|fault| fault.description.contains(says)), "{field}: {faults:?}");
     }
     let request = GetCapabilitiesRequest::default();
-    let told = gateway.client.clone().get_capabilities(request).await.unwrap().into_inner();
-    assert_eq!(told.limits.unwrap().max_scenarios, 1_000);
+    let response = gateway.client.clone().get_capabilities(request).await.unwrap().into_inner();
+    assert_eq!(response.limits.unwrap().max_scenarios, 1_000);
 }
 
 #[tokio::test]
-async fn the_scenarios_are_a_part_of_the_payload_however_their_parameters_are_told() {
+async fn digest_covers_scenarios_in_normal_form() {
     let gateway = Gateway::over(memory(), policy()).await;
-    let asked = |sweep: Option<Sweep>| SubmitJobRequest {
+    let with_id = |sweep: Option<Sweep>| SubmitJobRequest {
         request_id: "r".to_owned(),
         lane: "standard".to_owned(),
         sweep,
         ..wyndor()
     };
-    let first = gateway.submit(asked(Some(grid(10)))).await.unwrap();
+    let first = gateway.submit(with_id(Some(grid(10)))).await.unwrap();
     let mut by_index = grid(10);
     if let Some(sweep::Scenarios::Grid(grid)) = &mut by_index.scenarios {
         let (variable, variable_index) = (String::new(), Some(1));
-        grid.axes[0].parameter = Some(Parameter { variable, variable_index, ..windows() });
+        grid.axes[0].parameter = Some(ScenarioParameter { variable, variable_index, ..windows() });
     }
-    let again = gateway.submit(asked(Some(by_index))).await.unwrap();
+    let again = gateway.submit(with_id(Some(by_index))).await.unwrap();
     assert_eq!(again.job_id, first.job_id);
     for other in [None, Some(grid(11))] {
-        let refused = gateway.submit(asked(other)).await.unwrap_err();
+        let refused = gateway.submit(with_id(other)).await.unwrap_err();
         assert_eq!(reason(&refused), "REQUEST_ID_TAKEN");
     }
 }
 
 #[tokio::test]
-async fn workers_are_told_which_scenarios_are_answered() {
+async fn lookup_response_contains_the_answered_scenarios() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(request(grid(10))).await.unwrap().job_id;
     let envelope = take_sweep(&mesh).await;
     report(&mesh, &envelope, 1, started(&envelope)).await;
     report_by(&mesh, &envelope, "part", 1, answers([7, 3, 4])).await;
-    let asked = LookupRequest { version: 1, job_id: job };
-    let told = mesh.ask(asked, Duration::from_secs(5)).await.unwrap();
+    let request = LookupRequest { version: 1, job_id: job };
+    let response = mesh.ask(request, Duration::from_secs(5)).await.unwrap();
     let run = |first, count| ScenarioRange { first, count };
-    assert_eq!(told.answered, [run(3, 2), run(7, 1)]);
+    assert_eq!(response.answered, [run(3, 2), run(7, 1)]);
 }
 
 #[tokio::test]
-async fn a_sweep_that_is_cancelled_keeps_the_answers_that_it_has() {
+async fn cancelled_sweep_keeps_its_answers() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(request(grid(10))).await.unwrap().job_id;
@@ -294,18 +302,18 @@ async fn a_sweep_that_is_cancelled_keeps_the_answers_that_it_has() {
     report(&mesh, &envelope, 1, started(&envelope)).await;
     report(&mesh, &envelope, 2, answers([0, 1])).await;
     let cancel = CancelJobRequest { job_id: job.clone() };
-    let asked = gateway.client.clone().cancel_job(cancel).await.unwrap().into_inner();
-    assert_eq!(asked.job.unwrap().sweep.unwrap().answered, 2);
+    let response = gateway.client.clone().cancel_job(cancel).await.unwrap().into_inner();
+    assert_eq!(response.job.unwrap().sweep_summary.unwrap().answered_count, 2);
     report_by(&mesh, &envelope, "part", 1, answers([9])).await;
-    report(&mesh, &envelope, 3, ended(JobState::Cancelled)).await;
+    report(&mesh, &envelope, 3, finished(JobState::Cancelled)).await;
     report_by(&mesh, &envelope, "part", 2, answers([8])).await;
     let responses = gateway.watch(&[&job], "").await.unwrap();
     let end = end(&events(&responses)).clone();
-    assert_eq!((end.state(), end.sweep.unwrap().answered), (JobState::Cancelled, 3));
+    assert_eq!((end.state(), end.sweep_summary.unwrap().answered_count), (JobState::Cancelled, 3));
 }
 
 #[tokio::test]
-async fn a_part_that_no_worker_takes_fails_its_sweep_which_keeps_its_answers() {
+async fn dead_lettered_share_fails_its_sweep_which_keeps_its_answers() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     tokio::spawn(dead_letters::run(mesh.clone()));
@@ -321,24 +329,24 @@ async fn a_part_that_no_worker_takes_fails_its_sweep_which_keeps_its_answers() {
     lease.reject().await.unwrap();
     let responses = gateway.watch(&[&job], "").await.unwrap();
     let end = end(&events(&responses)).clone();
-    assert_eq!((end.state(), end.sweep.unwrap().answered), (JobState::Failed, 2));
+    assert_eq!((end.state(), end.sweep_summary.unwrap().answered_count), (JobState::Failed, 2));
 }
 
-/// Nothing of what ended stays in memory.
-fn forgetful() -> Policy {
+/// A policy that evicts every result at once.
+fn evicting() -> Policy {
     let policy = policy();
     Policy { kept: Kept { results: 0, ..policy.kept }, ..policy }
 }
 
 #[tokio::test]
-async fn answers_that_left_memory_are_read_again_from_the_log_as_they_were_told() {
+async fn evicted_answers_are_read_back_from_the_log() {
     let mesh = memory();
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let job = gateway.submit(request(grid(10))).await.unwrap().job_id;
     answer(&mesh).await;
     let whole = gateway.watch(&[&job], "").await.unwrap();
 
-    let other = Gateway::over(mesh.clone(), forgetful()).await;
+    let other = Gateway::over(mesh.clone(), evicting()).await;
     let again = other.watch(&[&job], "").await.unwrap();
     assert_eq!(again, whole);
     for (seen, response) in whole.iter().enumerate() {
@@ -348,10 +356,10 @@ async fn answers_that_left_memory_are_read_again_from_the_log_as_they_were_told(
 }
 
 #[tokio::test]
-async fn answers_that_left_the_log_too_are_not_found_for_that_reason() {
+async fn answers_that_the_log_dropped_are_forgotten() {
     let config = MemoryConfig { log_bytes: 100_000, ..MemoryConfig::default() };
     let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(config));
-    let gateway = Gateway::over(mesh.clone(), forgetful()).await;
+    let gateway = Gateway::over(mesh.clone(), evicting()).await;
     let job = gateway.submit(request(grid(10))).await.unwrap().job_id;
     answer(&mesh).await;
     gateway.watch(&[&job], "").await.unwrap();

@@ -3,56 +3,55 @@ use std::collections::HashMap;
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
 use super::lexer::Mark;
-use crate::limits::Counts;
+use crate::{limits::Counts, normalise_infinity};
 
-/// From this absolute value on a bound is infinite.
-const INFINITE: f64 = 1e20;
+/// Maximum number of warnings reported for a file; further ones are only counted.
+const MAX_WARNINGS: usize = 20;
 
-/// How many warnings of one file are told in full.
-const WARNINGS: usize = 20;
-
-/// The model as far as it has been read.
+/// The part of the model that has been read so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft<'t> {
-    /// The name of the model, behind `Problem`.
+    /// The name of the model, from `Problem`.
     pub(super) name: &'t str,
     pub(super) sense: ObjectiveSense,
     pub(super) offset: f64,
     pub(super) columns: Vec<Column<'t>>,
     indices: HashMap<&'t str, usize>,
     row_names: Vec<&'t str>,
-    /// Where each name of a row was given, by name.
+    /// The position of each name given to a row.
     named_rows: HashMap<&'t str, Mark>,
     rows: Vec<(f64, f64)>,
     starts: Vec<i32>,
     entries: Vec<(usize, f64)>,
     pub(super) warnings: Warnings,
-    /// The first variable that only `Bounds` or a list mentions, its line, and how many.
+    /// The first variable that occurs only in `Bounds` or a list, its line, and the number of
+    /// such variables.
     unmentioned: Option<(&'t str, usize, usize)>,
 }
 
-/// A variable as far as it has been read.
+/// The part of a variable that has been read so far.
 #[derive(Debug)]
 pub(super) struct Column<'t> {
     pub(super) name: &'t str,
-    /// The bounds that were given.
+    /// The bounds that were given, if any.
     pub(super) lower: Option<f64>,
     pub(super) upper: Option<f64>,
     pub(super) integer: bool,
     pub(super) binary: bool,
-    /// Where it was called semi-continuous or semi-integer.
+    /// The position at which it was declared semi-continuous or semi-integer.
     pub(super) semi: Option<Mark>,
     objective: f64,
-    /// Where its entry of the row at hand is, if it has one there.
+    /// The index in `entries` of its last entry. It is one of the current row only if it is not
+    /// below the start of that row, and belongs to this variable.
     entry: usize,
 }
 
-/// A sum of coefficients that is not finite.
+/// A sum of coefficients is not finite.
 #[derive(Debug)]
 pub(super) struct Overflow;
 
 impl<'t> Draft<'t> {
-    /// The index of a variable, which is new where an expression first mentions it.
+    /// The index of a variable, which is added on its first use.
     pub(super) fn column(&mut self, name: &'t str) -> usize {
         *self.indices.entry(name).or_insert_with(|| {
             self.columns.push(Column {
@@ -69,8 +68,8 @@ impl<'t> Draft<'t> {
         })
     }
 
-    /// The index of a variable of `Bounds` or a list, which is new, with cost 0, where
-    /// neither the objective nor a constraint mentions it.
+    /// The index of a variable in `Bounds` or a list. It is added, with cost 0, if it occurs in
+    /// neither the objective nor a constraint.
     pub(super) fn listed(&mut self, name: &'t str, mark: Mark) -> usize {
         if !self.indices.contains_key(name) {
             let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
@@ -79,25 +78,24 @@ impl<'t> Draft<'t> {
         self.column(name)
     }
 
-    /// Says which variables only `Bounds` or a list mentions.
+    /// Adds a warning about the variables that occur only in `Bounds` or a list.
     pub(super) fn warn_of_unmentioned(&mut self) {
         let Some((name, line, count)) = self.unmentioned else { return };
-        let more = match count {
-            1 => String::new(),
-            count => format!(", nor {} that follow", count - 1),
+        let subject = match count {
+            1 => format!("`{name}` is"),
+            count => format!("`{name}` and {} more variables are", count - 1),
         };
         self.warnings.add(format!(
-            "line {line}: `{name}` is in neither the objective nor a constraint{more}; made a \
-             variable with cost 0"
+            "line {line}: {subject} in neither the objective nor a constraint; added with cost 0"
         ));
     }
 
-    /// The index of a variable that has been mentioned.
+    /// The index of a variable that has occurred before.
     pub(super) fn known(&self, name: &str) -> Option<usize> {
         self.indices.get(name).copied()
     }
 
-    /// How much it is so far.
+    /// The size of the model so far.
     pub(super) fn counts(&self) -> Counts {
         Counts {
             variables: self.columns.len(),
@@ -117,7 +115,7 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    /// Claims a name for a row; where the name was given before, if it was.
+    /// Registers the name of a row. Fails with the position of an earlier row of that name.
     pub(super) fn claim(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
         match self.named_rows.insert(name, mark) {
             Some(before) => Err(before),
@@ -125,7 +123,8 @@ impl<'t> Draft<'t> {
         }
     }
 
-    /// Adds a row. Terms of one variable are summed, in the place of the first.
+    /// Adds a row. Terms of one variable are summed, at the position of the first. Zeros are
+    /// left out.
     pub(super) fn add_row(
         &mut self,
         name: &'t str,
@@ -133,7 +132,7 @@ impl<'t> Draft<'t> {
         (lower, upper): (f64, f64),
     ) -> Result<(), Overflow> {
         let start = self.entries.len();
-        self.starts.push(start as i32); // `read` has bounded the length of the text
+        self.starts.push(start as i32); // fits, because `read` has bounded the length of the text
         for (column, coefficient) in terms {
             let slot = self.columns[column].entry;
             match self.entries.get_mut(slot) {
@@ -156,13 +155,14 @@ impl<'t> Draft<'t> {
         }
         self.entries.truncate(kept);
         self.row_names.push(name);
-        self.rows.push((infinite(lower), infinite(upper)));
+        self.rows.push((normalise_infinity(lower), normalise_infinity(upper)));
         Ok(())
     }
 
-    /// The model, with the defaults of what was not given.
+    /// Returns the model, with defaults for everything that was not given, and the warnings.
     pub(super) fn finish(mut self) -> (LinearModel, Vec<String>) {
-        // What only served to look up makes room for the arrays.
+        // The indices are no longer needed. Freed before the arrays are allocated, to bound
+        // the memory.
         (self.indices, self.named_rows) = Default::default();
         self.starts.push(self.entries.len() as i32);
         let mut model = LinearModel {
@@ -214,39 +214,34 @@ impl Column<'_> {
         }
         if self.lower.is_none() && upper < 0.0 {
             warnings.add(format!(
-                "`{name}` has the upper bound {upper}, and its lower bound, which is not given, \
-                 is 0; no value lies between"
+                "`{name}` has the upper bound {upper}, which is below its default lower bound 0, \
+                 so it has no value"
             ));
         }
         (lower, upper)
     }
 }
 
-/// A bound, infinite if it is large enough.
-pub(super) fn infinite(bound: f64) -> f64 {
-    if bound.abs() >= INFINITE { f64::INFINITY.copysign(bound) } else { bound }
-}
-
-/// What the submitter should know; the first few in full, the rest counted.
+/// Warnings for the submitter: the first ones in full, the rest only counted.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
-    told: Vec<String>,
-    untold: usize,
+    messages: Vec<String>,
+    omitted: usize,
 }
 
 impl Warnings {
     pub(super) fn add(&mut self, message: String) {
-        if self.told.len() < WARNINGS {
-            self.told.push(message);
+        if self.messages.len() < MAX_WARNINGS {
+            self.messages.push(message);
         } else {
-            self.untold += 1;
+            self.omitted += 1;
         }
     }
 
     fn into_messages(mut self) -> Vec<String> {
-        if self.untold > 0 {
-            self.told.push(format!("and {} more such warnings", self.untold));
+        if self.omitted > 0 {
+            self.messages.push(format!("and {} more such warnings", self.omitted));
         }
-        self.told
+        self.messages
     }
 }

@@ -5,33 +5,34 @@ use crate::{FaultKind, reading::ReadError};
 /// A sum of terms and constants.
 #[derive(Debug)]
 pub(super) struct Expression {
-    /// Column and coefficient, as written: a column may be there more than once.
+    /// Column and coefficient, as written: a column may occur more than once.
     pub(super) terms: Vec<(usize, f64)>,
-    /// Infinite only where an infinity is all there is.
+    /// Infinite only if the expression is nothing but an infinity.
     pub(super) constant: f64,
-    /// Nothing at all is written.
+    /// Whether the expression has neither terms nor constants.
     pub(super) empty: bool,
     pub(super) mark: Mark,
 }
 
 impl Expression {
-    /// Whether it is a number, with its signs.
+    /// Whether it has constants only.
     pub(super) fn is_value(&self) -> bool {
         self.terms.is_empty() && !self.empty
     }
 }
 
-/// How far an expression goes.
+/// Where an expression ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Over as many lines as it has signs to continue it.
+    /// It continues over line breaks, as long as signs join its terms.
     Free,
-    /// To the end of the line that its last complete term ends on: `x >= 1` and, on the
-    /// next line, `-y >= 2` are two constraints.
+    /// It ends with the line on which its last complete term ends: `x >= 1` and, on the next
+    /// line, `-y >= 2` are two constraints.
     Line,
 }
 
 impl Parser<'_> {
+    /// Parses an expression, which may be empty.
     pub(super) fn expression(&mut self, extent: Extent) -> Result<Expression, ReadError> {
         let mark = self.ahead().mark;
         let mut sum = Expression { terms: Vec::new(), constant: 0.0, empty: true, mark };
@@ -50,7 +51,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Signs, and the term or constant behind them.
+    /// Parses signs, and the term or constant after them.
     fn operand(&mut self, extent: Extent, sum: &mut Expression) -> Result<(), ReadError> {
         let sign = self.signs()?;
         let token = self.ahead();
@@ -84,7 +85,7 @@ impl Parser<'_> {
         self.check_size(token.mark, sum.terms.len())
     }
 
-    /// Any number of signs, multiplied.
+    /// Parses any number of signs, and returns their product.
     pub(super) fn signs(&mut self) -> Result<f64, ReadError> {
         let mut product = 1.0;
         while let Kind::Sign(sign) = self.ahead().kind {
@@ -94,7 +95,7 @@ impl Parser<'_> {
         Ok(product)
     }
 
-    /// The variable that the number just read is the coefficient of, if it is one.
+    /// Parses the variable after a number, if the number is a coefficient and not a constant.
     fn factor(&mut self, extent: Extent) -> Result<Option<usize>, ReadError> {
         let times = self.ahead().kind == Kind::Symbol('*');
         if times {
@@ -116,7 +117,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Two operands stand side by side.
+    /// An error for two operands without an operator between them.
     fn adjacent(&self) -> ReadError {
         let token = self.ahead();
         let message = if self.is_keyword(token) {
@@ -127,7 +128,7 @@ impl Parser<'_> {
         self.fault(token.mark, FaultKind::Syntax, message)
     }
 
-    /// A symbol stands where none of a linear expression does.
+    /// An error for a symbol that a linear expression cannot have.
     fn not_linear(&self) -> ReadError {
         let token = self.ahead();
         let (kind, message) = match token.kind {

@@ -1,8 +1,8 @@
 use super::section::{self, Section};
 use crate::{FaultKind, Place, reading::ReadError};
 
-/// Where something stands, as the lexer knows it. The column, which counts characters,
-/// is found out only when someone asks.
+/// A position in the text. It has byte offsets; the column, which counts characters, is
+/// computed only when it is needed, for an error message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     offset: usize,
@@ -27,7 +27,7 @@ pub(super) enum Comparison {
 pub(super) enum Kind<'t> {
     /// A keyword at the beginning of its line.
     Section(Section),
-    /// A name and the colon behind it.
+    /// A name and the colon after it.
     Label(&'t str),
     Name(&'t str),
     /// Finite.
@@ -49,29 +49,30 @@ pub(super) enum Kind<'t> {
 pub(super) struct Token<'t> {
     pub(super) kind: Kind<'t>,
     pub(super) mark: Mark,
-    /// How it is written.
+    /// The token as it is written.
     pub(super) text: &'t str,
-    /// No other token stands before it on its line.
+    /// Whether the token is the first on its line.
     pub(super) fresh: bool,
 }
 
-/// What is told of a text in the other format that is called LP.
-pub(super) const LP_SOLVE: &str = "this looks like the LP format of lp_solve, which is not read; \
-                                   solvers write the one read here as \"CPLEX LP\": it begins with \
-                                   `Minimize` or `Maximize` and has comments behind `\\`";
+/// The message for a text in lp_solve's format, which is called LP too.
+pub(super) const LP_SOLVE: &str = "this looks like the LP format of lp_solve, which is not \
+                                   supported; the supported format is \"CPLEX LP\": it begins \
+                                   with `Minimize` or `Maximize` and has comments after `\\`";
 
-/// Cuts a text into tokens, one at a time.
+/// Splits a text into tokens, one at a time.
 #[derive(Debug)]
 pub(super) struct Lexer<'t> {
     text: &'t str,
     at: Mark,
-    /// The line of the token before; 0 before the first.
+    /// The line of the previous token; 0 before the first.
     last_line: usize,
 }
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        // Trimmed, so that the place of "the end" is behind the last thing one sees.
+        // Trimmed, so that an error at the end of the file has the position right after the last
+        // visible character.
         let text = text.trim_end();
         let offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Lexer { text, at: Mark { offset, line: 1, line_start: offset }, last_line: 0 }
@@ -117,8 +118,9 @@ impl<'t> Lexer<'t> {
                     Ok(kind)
                 }
                 Some((length, None)) => {
-                    Err(self.syntax(format!("`{}` is no comparison", &rest[..length])))
+                    Err(self.syntax(format!("`{}` is not a comparison", &rest[..length])))
                 }
+                // `!` is no operator without `=`, and may begin a name.
                 None => self.name(),
             },
             '+' => Ok(self.single(Kind::Sign(1.0))),
@@ -147,7 +149,7 @@ impl<'t> Lexer<'t> {
         let length = mantissa + exponent(&rest[mantissa..]);
         let number = &rest[..length];
 
-        // What touches a number must be plainly a name: `2x`, not `1_000` or `1.0D3`.
+        // Text right after a number must clearly be a name: `2x`, not `1_000` or `1.0D3`.
         let mut behind = rest[length..].chars();
         if let Some(next) = behind.next().filter(|c| is_name(*c)) {
             let then = behind.next();
@@ -159,8 +161,8 @@ impl<'t> Lexer<'t> {
             if !next.is_alphabetic() || like_exponent {
                 let end = rest[length..].find(|c| !is_name(c)).map_or(rest.len(), |e| length + e);
                 return Err(self.syntax(format!(
-                    "`{}` is no number; an exponent is written 1e3, and a blank stands \
-                     between a number and a name",
+                    "`{}` is not a number; write an exponent as in 1e3, and a blank between a \
+                     number and a name",
                     &rest[..end]
                 )));
             }
@@ -191,7 +193,7 @@ impl<'t> Lexer<'t> {
         let name = &rest[..end];
         if name.chars().all(|c| matches!(c, ',' | ';')) {
             return Err(
-                self.syntax(format!("`{name}` is no name, and separates nothing in this format"))
+                self.syntax(format!("`{name}` is not a name, and this format has no separators"))
             );
         }
         if !balanced(name) {
@@ -209,7 +211,7 @@ impl<'t> Lexer<'t> {
             return Err(self.fault(
                 self.at,
                 FaultKind::Invalid,
-                "`nan` is neither number nor name",
+                "`nan` is neither a number nor a name",
             ));
         }
         self.at.offset += end;
@@ -234,13 +236,13 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// What stands on the line from a mark on, its comment left out.
+    /// The text from a mark to the end of its line, without a comment.
     pub(super) fn line_from(&self, mark: Mark) -> &'t str {
         let line = self.rest_from(mark).lines().next().unwrap_or_default();
         &line[..line.find('\\').unwrap_or(line.len())]
     }
 
-    /// Passes what is left of the line, its comment excepted, and returns it.
+    /// Consumes the rest of the line up to a comment, and returns it.
     pub(super) fn line(&mut self) -> &'t str {
         let line = self.line_from(self.at);
         self.at.offset += line.len();
@@ -261,10 +263,11 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// The operator at the beginning of `text` and its length; the operator is `None` where
-/// the characters look like one and are none.
+/// The operator at the beginning of `text` and its length in bytes. The operator is `None` for
+/// characters that look like one, but are not supported.
 fn operator(text: &str) -> Option<(usize, Option<Kind<'static>>)> {
     use Comparison::{Equal, Greater, Less};
+    // The first match counts: longer operators are before those that they begin with.
     const OPERATORS: &[(&str, Option<Kind<'static>>)] = &[
         ("<->", Some(Kind::Arrow)),
         ("<=>", None),
@@ -286,10 +289,10 @@ fn operator(text: &str) -> Option<(usize, Option<Kind<'static>>)> {
     OPERATORS.iter().find(|(op, _)| text.starts_with(op)).map(|(op, kind)| (op.len(), *kind))
 }
 
-/// The length of the comment at the beginning of `text`, its line break left out.
+/// The length in bytes of the comment at the beginning of `text`, without its line break.
 ///
-/// `\* … *\` is a block, which may span lines, if no other backslash stands in it; any
-/// other backslash opens a comment up to the end of its line.
+/// `\* … *\` is a block, which may span lines, if it contains no other backslash. Any other
+/// backslash begins a comment up to the end of its line.
 fn comment(text: &str) -> usize {
     if let Some(inner) = text.strip_prefix("\\*")
         && let Some(close) = inner.find('\\')
@@ -300,11 +303,12 @@ fn comment(text: &str) -> usize {
     text.find('\n').unwrap_or(text.len())
 }
 
+/// The number of digits at the beginning of `text`.
 fn digits(text: &str) -> usize {
     text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
 }
 
-/// The length of the exponent at the beginning of `text`; 0 if there is none.
+/// The length in bytes of the exponent at the beginning of `text`; 0 if there is none.
 fn exponent(text: &str) -> usize {
     let Some(behind) = text.strip_prefix(['e', 'E']) else { return 0 };
     let unsigned = behind.strip_prefix(['+', '-']).unwrap_or(behind);
@@ -314,7 +318,7 @@ fn exponent(text: &str) -> usize {
     }
 }
 
-/// Letters and digits, and what the format allows beside them.
+/// Whether a name may contain a character: letters, digits, and others that the format allows.
 fn is_name(c: char) -> bool {
     c.is_alphanumeric() || begins_name(c) || matches!(c, ')' | '.' | '}')
 }

@@ -1,9 +1,9 @@
-//! The LP format ("CPLEX LP"), the one people type: what is read and what is decided
-//! where readers differ is in `docs/models.md`.
+//! Parser for the LP format ("CPLEX LP"). `docs/models.md` documents what is accepted, and
+//! the decisions where readers of the format differ.
 //!
-//! `lexer` cuts the text into tokens, with `section` for the keywords; `parser` goes
-//! through the sections, with `expression`, `rows` and `variables` for what they hold;
-//! `draft` gathers the model. The time is linear in the text.
+//! `lexer` splits the text into tokens, with `section` for the keywords; `parser` reads the
+//! sections, with `expression`, `rows` and `variables` for their contents; `draft` collects
+//! the model. Parsing takes time linear in the length of the text.
 
 mod draft;
 mod expression;
@@ -23,8 +23,7 @@ use crate::{
     reading::{ReadError, Reading, countable},
 };
 
-/// Reads a model. The first thing that is wrong ends it, and so does the first that is
-/// over a limit.
+/// Parses a model. Stops at the first error, or when a limit is exceeded.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
     countable(text)?;
     let draft = parser::Parser::new(text, *limits)?.file()?;
@@ -33,8 +32,8 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
     Ok(Reading { name, model, warnings })
 }
 
-/// The name that solvers write into the comment at the head of a file:
-/// `\Problem name: afiro`.
+/// The model name that solvers write in a comment at the head of a file:
+/// `\Problem name: afiro`. Empty if there is none.
 fn title(text: &str) -> &str {
     text.lines()
         .map_while(|line| line.trim_start().strip_prefix('\\'))

@@ -8,8 +8,8 @@ use crate::{
     reading::ReadError,
 };
 
-/// Reads a text section by section, one token ahead. What a section holds is read in
-/// `expression`, `rows` and `variables`.
+/// Parses a text section by section, with one token of lookahead. The contents of sections
+/// are parsed in `expression`, `rows` and `variables`.
 #[derive(Debug)]
 pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
@@ -25,7 +25,7 @@ impl<'t> Parser<'t> {
         Ok(Parser { lexer, ahead, draft: Draft::default(), limits })
     }
 
-    /// The whole file.
+    /// Parses the whole file.
     pub(super) fn file(mut self) -> Result<Draft<'t>, ReadError> {
         self.objective()?;
         if self.ahead.kind == Kind::Section(Section::Constraints) {
@@ -61,7 +61,7 @@ impl<'t> Parser<'t> {
                         Section::End => {
                             return match self.ahead.kind {
                                 Kind::Finish => self.finish(),
-                                _ => Err(self.unexpected("nothing behind `End`")),
+                                _ => Err(self.unexpected("nothing after `End`")),
                             };
                         }
                         Section::Unsupported(what) => {
@@ -72,7 +72,7 @@ impl<'t> Parser<'t> {
                                 mark,
                                 FaultKind::Syntax,
                                 format!(
-                                    "`{text}` can't stand here: the objective comes first, the \
+                                    "unexpected section `{text}`: the objective comes first, the \
                                      constraints second, and each once"
                                 ),
                             ));
@@ -90,7 +90,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `Problem` and the name of the model, on the same line or the next.
+    /// Parses `Problem` and the name of the model, on the same line or the next.
     fn title(&mut self) -> Result<(), ReadError> {
         let (Kind::Name(word) | Kind::Label(word)) = self.ahead.kind else { return Ok(()) };
         if !word.eq_ignore_ascii_case("problem") {
@@ -114,7 +114,7 @@ impl<'t> Parser<'t> {
             Kind::Section(Section::Objective(sense)) => self.draft.sense = sense,
             Kind::Section(Section::Unsupported(what)) => return Err(self.unsupported(mark, what)),
             Kind::Finish => {
-                return Err(self.fault(mark, FaultKind::Syntax, "the file holds no model"));
+                return Err(self.fault(mark, FaultKind::Syntax, "the file contains no model"));
             }
             Kind::Label(word) if is_sense(word) => {
                 return Err(self.fault(mark, FaultKind::Syntax, LP_SOLVE));
@@ -137,7 +137,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// The checks that only the end of the file allows.
+    /// Makes the checks that need the whole file.
     fn finish(mut self) -> Result<Draft<'t>, ReadError> {
         self.draft.warn_of_unmentioned();
         for column in &self.draft.columns {
@@ -164,21 +164,22 @@ impl<'t> Parser<'t> {
         self.ahead
     }
 
-    /// Passes the next token.
+    /// Consumes the next token.
     pub(super) fn bump(&mut self) -> Result<(), ReadError> {
         self.ahead = self.lexer.next()?;
         Ok(())
     }
 
-    /// The comparison ahead, if there is one.
+    /// Consumes and returns the next token if it is a comparison.
     pub(super) fn comparison(&mut self) -> Result<Option<Comparison>, ReadError> {
         let Kind::Compare(comparison) = self.ahead.kind else { return Ok(None) };
         self.bump()?;
         Ok(Some(comparison))
     }
 
-    /// Refuses to go on once the draft is over a limit. The `terms` at hand are not summed
-    /// by their variables yet, so that the limits of both together hold for them.
+    /// Fails once the draft exceeds a limit. The `terms` of the current expression are not
+    /// summed by variable yet, so more of them are allowed: `max_variables` on top of
+    /// `max_nonzeros`.
     pub(super) fn check_size(&self, mark: Mark, terms: usize) -> Result<(), ReadError> {
         let found = self.draft.counts();
         let unsummed = terms.saturating_sub(self.limits.max_variables);
@@ -207,7 +208,7 @@ impl<'t> Parser<'t> {
         self.fault(mark, FaultKind::Unsupported, format!("{what} are not supported"))
     }
 
-    /// The next token is not what must stand here.
+    /// An error for a next token that is not expected here.
     pub(super) fn unexpected(&self, expected: &str) -> ReadError {
         let Token { kind, mark, text, .. } = self.ahead;
         let found = match kind {
@@ -218,7 +219,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether a word is a sense, which lp_solve's format puts before a colon.
+/// Whether a word is an objective sense, which lp_solve's format has before a colon.
 fn is_sense(word: &str) -> bool {
     let senses = ["max", "min", "maximize", "maximise", "minimize", "minimise"];
     senses.iter().any(|sense| word.eq_ignore_ascii_case(sense))

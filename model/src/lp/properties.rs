@@ -14,7 +14,7 @@ fn read(text: &str) -> Result<Reading, ReadError> {
     super::read(text, &Limits::default())
 }
 
-/// Numbers of every size that are read back exactly.
+/// Numbers of different magnitudes, which are read back exactly.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         (-1000_i32..1000).prop_map(f64::from),
@@ -37,7 +37,7 @@ fn interval() -> impl Strategy<Value = (f64, f64)> {
     })
 }
 
-/// A kind, and bounds that it may have.
+/// A kind, and bounds that are valid for it.
 fn variable() -> impl Strategy<Value = (VariableKind, (f64, f64))> {
     let whole = prop::sample::select(vec![VariableKind::Continuous, VariableKind::Integer]);
     let semi = prop::sample::select(vec![VariableKind::SemiContinuous, VariableKind::SemiInteger]);
@@ -95,7 +95,7 @@ fn row(columns: usize) -> impl Strategy<Value = Row> {
     (interval(), prop::collection::vec(prop::option::of(coefficient()), columns))
 }
 
-/// The model as LP text, with breaks and spellings as `style` says.
+/// Writes a model as LP text. `style` selects the separator between terms.
 fn write(model: &LinearModel, style: u8) -> String {
     let blank = ["\n  ", " ", "\t", " \\ note\n "][usize::from(style % 4)];
     let mut text = String::new();
@@ -147,7 +147,7 @@ fn write(model: &LinearModel, style: u8) -> String {
     text
 }
 
-/// What is refused is refused at a place within the text, or right behind it.
+/// Asserts that an error has a position within the text, or right after it.
 fn refused_within(text: &str) -> Result<(), TestCaseError> {
     if let Err(error) = read(text) {
         let line = text.split('\n').nth(error.place.line.wrapping_sub(1));
@@ -163,21 +163,21 @@ fn refused_within(text: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_model_that_is_written_reads_back_the_same(model in linear_model(), style: u8) {
+    fn a_written_model_reads_back_the_same(model in linear_model(), style: u8) {
         let text = write(&model, style);
         let reading = read(&text).map_err(|e| TestCaseError::fail(format!("{e:?} in\n{text}")))?;
         prop_assert_eq!(reading.model, model, "{}", text);
     }
 
     #[test]
-    fn any_text_is_read_or_refused_at_a_place_within(text in "\\PC{0,60}") {
+    fn any_text_is_read_or_rejected_at_a_position_within(text in "\\PC{0,60}") {
         refused_within(&text)?;
         refused_within(&format!("min x\nst\n{text}"))?;
         refused_within(&format!("min x\nst\nbounds\n{text}"))?;
     }
 
     #[test]
-    fn any_row_of_tokens_is_read_or_refused_at_a_place_within(
+    fn any_sequence_of_tokens_is_read_or_rejected_at_a_position_within(
         tokens in prop::collection::vec(prop::sample::select(vec![
             "min", "st", "bounds", "gen", "bin", "semi", "end", "x", "y", "é", "free", "inf", "nan",
             "c:", ":", "1", "2e1", "1.", ".5", "1_0", "+", "-", "*", "^", "/", "[", "]", "->", "!=",
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_model_is_read_or_refused_at_a_place_within(
+    fn a_damaged_model_is_read_or_rejected_at_a_position_within(
         model in linear_model(),
         at: prop::sample::Index,
         length in 0..9_usize,

@@ -1,10 +1,10 @@
 use super::expression::{Expression, Extent};
 use super::lexer::{Comparison, Kind, Mark};
 use super::parser::Parser;
-use crate::{FaultKind, reading::ReadError};
+use crate::{FaultKind, normalise_infinity, reading::ReadError};
 
 impl<'t> Parser<'t> {
-    /// The constraints, up to the next section.
+    /// Parses the constraints up to the next section.
     pub(super) fn constraints(&mut self) -> Result<(), ReadError> {
         while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
             self.constraint()?;
@@ -20,7 +20,8 @@ impl<'t> Parser<'t> {
             self.bump()?;
             if let Err(before) = self.draft.claim(label, mark) {
                 let line = before.line();
-                let message = format!("a constraint `{label}` is already there, in line {line}");
+                let message =
+                    format!("duplicate constraint `{label}`, first defined in line {line}");
                 return Err(self.fault(mark, FaultKind::Invalid, message));
             }
         }
@@ -40,8 +41,8 @@ impl<'t> Parser<'t> {
         let extent = if left.is_value() { Extent::Free } else { Extent::Line };
         let right = self.side(extent)?;
         let again = self.ahead().mark;
-        // A comparison on a new line, which can't go on with this constraint, begins one
-        // without terms.
+        // Unless this is a ranged constraint, a comparison on a new line begins the next
+        // constraint, one without terms.
         let ends = self.ahead().fresh && !left.is_value();
         let second = if ends { None } else { self.comparison()? };
         let row = match second {
@@ -66,14 +67,14 @@ impl<'t> Parser<'t> {
         }
         let excludes_zero = row.lower > 0.0 || row.upper < 0.0;
         if excludes_zero && name.is_empty() && row.plus.is_empty() && row.minus.is_empty() {
-            // A name shows that it is meant; without one, its terms were most likely forgotten.
+            // A name shows intent. Without one, the terms were most likely forgotten.
             let message = "a constraint without a name and without terms can't exclude 0";
             return Err(self.fault(mark, FaultKind::Invalid, message));
         }
         self.add(name, row, sign_mark)
     }
 
-    /// A side of a comparison, which can't be empty.
+    /// Parses a side of a comparison, which must not be empty.
     fn side(&mut self, extent: Extent) -> Result<Expression, ReadError> {
         let side = self.expression(extent)?;
         if side.empty {
@@ -95,7 +96,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// lower <= plus - minus <= upper
+/// A row `lower <= plus - minus <= upper`.
 struct Row {
     plus: Vec<(usize, f64)>,
     minus: Vec<(usize, f64)>,
@@ -129,7 +130,7 @@ impl Row {
     }
 }
 
-/// What `x comparison bound` leaves to x.
+/// The bounds of x in `x comparison bound`.
 pub(super) fn limits(comparison: Comparison, bound: f64) -> (f64, f64) {
     match comparison {
         Comparison::Less => (f64::NEG_INFINITY, bound),
@@ -147,9 +148,9 @@ pub(super) fn reversed(comparison: Comparison) -> Comparison {
     }
 }
 
-/// Refuses bounds that no value can have: infinite in the wrong direction.
+/// Rejects bounds that exclude every value: infinite in the wrong direction.
 pub(super) fn check_bounds(lower: f64, upper: f64) -> Result<(), &'static str> {
-    let (lower, upper) = (super::draft::infinite(lower), super::draft::infinite(upper));
+    let (lower, upper) = (normalise_infinity(lower), normalise_infinity(upper));
     if lower.is_nan() || upper.is_nan() {
         Err("infinity is compared with infinity")
     } else if lower == f64::INFINITY {

@@ -1,6 +1,6 @@
 use solvemesh::v1::ObjectiveSense;
 
-/// What a keyword at the beginning of a line opens.
+/// The section that a keyword at the beginning of a line opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Objective(ObjectiveSense),
@@ -11,7 +11,7 @@ pub(super) enum Section {
     SemiContinuous,
     SemiIntegers,
     End,
-    /// Recognised and not solved; what it is, for people.
+    /// A section that is recognised but not supported, with its description for messages.
     Unsupported(&'static str),
 }
 
@@ -26,7 +26,8 @@ const PIECEWISE: Section = Unsupported("piecewise linear terms");
 const SCENARIOS: Section = Unsupported("scenarios in the file");
 const INDICATORS: Section = Unsupported("indicator constraints");
 
-/// Words in lower case; where one keyword begins with another, the longer comes first.
+/// The keywords, as words in lower case. The first match counts, so where one keyword begins
+/// with another, the longer one is first.
 const KEYWORDS: &[(&[&str], Section)] = &[
     (&["minimize"], Objective(Minimize)),
     (&["minimise"], Objective(Minimize)),
@@ -76,10 +77,10 @@ const KEYWORDS: &[(&[&str], Section)] = &[
 /// The section that the keyword at the beginning of `text` opens, and the keyword's
 /// length in bytes.
 ///
-/// A keyword ends at a blank. One that a colon or a comparison follows is a name: so a
-/// constraint may be called `end`, and `bin <= 4` is about a variable.
+/// A keyword ends at a blank. If a colon or a comparison follows, the word is a name instead:
+/// so a constraint may be called `end`, and `bin <= 4` is about a variable.
 pub(super) fn keyword(text: &str) -> Option<(Section, usize)> {
-    // Most lines begin with a sign, a number or a name.
+    // A quick check first: most lines begin with a sign, a number or a name.
     let initial = text.bytes().next()?.to_ascii_lowercase();
     if !KEYWORDS.iter().any(|(words, _)| words[0].as_bytes()[0] == initial) {
         return None;
@@ -97,6 +98,7 @@ pub(super) fn keyword(text: &str) -> Option<(Section, usize)> {
     Some((section, length))
 }
 
+/// The length in bytes of a keyword at the beginning of `text`; `None` if it is not there.
 fn matched(text: &str, words: &[&str]) -> Option<usize> {
     let mut rest = text;
     for (index, word) in words.iter().enumerate() {
@@ -107,6 +109,7 @@ fn matched(text: &str, words: &[&str]) -> Option<usize> {
             return None;
         }
         rest = &rest[word.len()..];
+        // The word must end here: `ending` is not the keyword `end`.
         if !rest.chars().next().is_none_or(|c| c.is_whitespace() || c == '\\') {
             return None;
         }
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn keywords_are_known_in_any_case_and_with_any_blanks_between_their_words() {
+    fn keywords_are_recognised_in_any_case_and_with_any_blanks_between_words() {
         assert_eq!(keyword("MAXIMIZE\n"), Some((Objective(Maximize), 8)));
         assert_eq!(keyword("Subject \t To c1: x"), Some((Constraints, 12)));
         assert_eq!(section("such that"), Some(Constraints));
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn several_objectives_are_recognised_behind_the_sense() {
+    fn several_objectives_are_recognised_after_the_sense() {
         assert_eq!(section("Minimize Multi-Objectives\n"), Some(Unsupported("several objectives")));
     }
 }

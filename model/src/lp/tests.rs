@@ -37,13 +37,13 @@ fn row(text: &str) -> (f64, f64, [f64; 3]) {
     (model.constraint_lower[0], model.constraint_upper[0], coefficients)
 }
 
-/// The bounds of x where `text` stands behind the objective `x + y` and a constraint.
+/// The bounds of x in a model where `text` follows the objective `x + y` and a constraint.
 fn bounds_of_x(text: &str) -> (f64, f64) {
     let model = model(&format!("min x + y\nst\nc: x + y >= 1\n{text}\nend"));
     (model.variable_lower[0], model.variable_upper[0])
 }
 
-/// Asserts that a text is refused at a place, in a way, and for a reason.
+/// Asserts that a text is rejected at a position, with an error of a class and a message.
 #[track_caller]
 fn refused(text: &str, line: usize, column: usize, kind: FaultKind, reason: &str) {
     let error = read(text).expect_err(text);
@@ -65,7 +65,7 @@ fn refused_bound(bound: &str, column: usize, kind: FaultKind, reason: &str) {
 use FaultKind::{Invalid, Syntax, Unsupported};
 
 #[test]
-fn the_product_mix_reads_as_it_is_typed() {
+fn the_product_mix_is_read_as_written() {
     let text = "\\ Wyndor\nMaximize\n profit: 3 Doors + 5 Windows\nSubject To\n \
                 plant1: Doors <= 4\n plant2: 2 Windows <= 12\n \
                 plant3: 3 Doors + 2 Windows <= 18\nEnd\n";
@@ -120,7 +120,7 @@ fn an_exponent_touches_its_number_and_anything_else_is_a_name() {
     for (text, column) in
         [("x + 2e", 5), ("x + 1.0D3", 5), ("x + 1_000", 5), ("x + 1.2.3", 5), ("x + 5;", 5)]
     {
-        refused_row(text, column, Syntax, "is no number");
+        refused_row(text, column, Syntax, "is not a number");
     }
     refused_row("x >= 1e999", 6, Invalid, "too large");
 }
@@ -135,9 +135,9 @@ fn every_comparison_has_its_spellings() {
     }
     assert_eq!(row("x = 2"), (2.0, 2.0, [1.0, 0.0, 0.0]));
     for operator in ["!=", "==", "<>", "<=>"] {
-        refused_row(&format!("x {operator} 2"), 3, Syntax, "is no comparison");
+        refused_row(&format!("x {operator} 2"), 3, Syntax, "is not a comparison");
     }
-    refused_row("x!= 2", 2, Syntax, "is no comparison");
+    refused_row("x!= 2", 2, Syntax, "is not a comparison");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_ranged_row_keeps_both_ends() {
 }
 
 #[test]
-fn two_comparisons_that_make_no_range_are_refused() {
+fn two_comparisons_that_are_not_a_range_are_rejected() {
     refused_row("1 <= x >= 2", 8, Invalid, "two comparisons");
     refused_row("1 <= x = 2", 8, Invalid, "two comparisons");
     refused_row("1 = x = 2", 7, Invalid, "two comparisons");
@@ -176,7 +176,7 @@ fn terms_of_one_variable_are_summed_and_zeros_left_out() {
 }
 
 #[test]
-fn a_row_without_variables_stays() {
+fn a_row_without_variables_is_kept() {
     assert_eq!(row("con: = 0"), (0.0, 0.0, [0.0; 3]));
     assert_eq!(row("0 x = 0"), (0.0, 0.0, [0.0; 3]));
     assert_eq!(row("con: 0 >= -5"), (-5.0, INF, [0.0; 3]));
@@ -193,12 +193,12 @@ fn a_right_hand_side_ends_with_its_line() {
 }
 
 #[test]
-fn a_left_hand_side_runs_over_lines() {
+fn a_left_hand_side_may_span_lines() {
     assert_eq!(row("c:\n x\n + 2\n y -\n z\n >=\n 3"), (3.0, INF, [1.0, 2.0, -1.0]));
 }
 
 #[test]
-fn a_missing_operator_is_told_where_it_is_missing() {
+fn a_missing_operator_is_reported_where_it_is_missing() {
     refused_row("c: x y >= 2", 6, Syntax, "missing before `y`");
     refused_row("c: 3 4 x >= 2", 6, Syntax, "missing before `4`");
     refused_row("c: x + >= 2", 8, Syntax, "expected a number or a variable");
@@ -208,12 +208,12 @@ fn a_missing_operator_is_told_where_it_is_missing() {
 }
 
 #[test]
-fn a_constraint_without_name_and_terms_stays_with_a_warning() {
+fn a_constraint_without_name_and_terms_is_kept_with_a_warning() {
     for text in [">= 0\n r: x >= 4", "r: x >= 4\n >= 0", "r: x >= 4\n <= 8"] {
         let Reading { model, warnings, .. } = reading(&format!("min x\nst\n {text}\nend"));
         assert_eq!(model.constraint_lower.len(), 2, "{text}");
         assert_eq!(model.coefficients, [1.0], "{text}");
-        assert!(warnings.iter().any(|told| told.contains("without terms")), "{warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.contains("without terms")), "{warnings:?}");
     }
 }
 
@@ -224,7 +224,7 @@ fn a_constraint_may_have_the_name_of_a_keyword() {
 }
 
 #[test]
-fn names_hold_what_the_format_allows() {
+fn names_may_have_every_character_that_the_format_allows() {
     let names = "x#1 y_i(1,2) b_capa_;1; é x[1,2] _a !b \"c\" {d} ‘e’ f.g @h C24(6) (93) ,i ;j a|b";
     let sum = names.replace(' ', " + ");
     let read = model(&format!("min {sum}\nend"));
@@ -236,7 +236,7 @@ fn names_hold_what_the_format_allows() {
 }
 
 #[test]
-fn the_name_of_the_model_may_stand_before_the_objective() {
+fn the_name_of_the_model_may_precede_the_objective() {
     for (head, name) in [
         ("Problem afiro\n", "afiro"),
         ("PROBLEM\n\n a fine one \\ it is\n", "a fine one"),
@@ -263,11 +263,11 @@ fn the_other_lp_format_is_recognised() {
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn invalid_names_are_rejected() {
     refused_row("x + .y >= 1", 5, Syntax, "can't begin with `.`");
     refused_row("x + 3 (x + y) >= 1", 7, Syntax, "brackets");
     refused_row("x, y >= 1", 4, Syntax, "missing before `y`");
-    refused_row("x ; y >= 1", 3, Syntax, "separates nothing");
+    refused_row("x ; y >= 1", 3, Syntax, "no separators");
     refused_row("f(x + y) >= 1", 1, Syntax, "brackets");
     refused_row(": x >= 1", 1, Syntax, "no name");
     refused_row("x ≥ 1", 3, Syntax, "unexpected character '≥'");
@@ -303,7 +303,7 @@ fn a_name_given_to_two_constraints_is_refused_with_both_lines() {
 }
 
 #[test]
-fn bounds_have_all_their_forms() {
+fn all_forms_of_bounds_are_read() {
     assert_eq!(bounds_of_x(""), (0.0, INF));
     assert_eq!(bounds_of_x("bounds\n x free"), (-INF, INF));
     assert_eq!(bounds_of_x("bounds\n -inf <= x <= +Infinity"), (-INF, INF));
@@ -319,8 +319,8 @@ fn bounds_have_all_their_forms() {
 }
 
 #[test]
-fn what_is_no_bound_is_refused() {
-    refused_bound("x != 3", 3, Syntax, "is no comparison");
+fn invalid_bounds_are_rejected() {
+    refused_bound("x != 3", 3, Syntax, "is not a comparison");
     refused_bound("2 x <= 3", 3, Syntax, "expected `<=`");
     refused_bound("x + y <= 3", 3, Syntax, "expected `<=`");
     refused_bound("x <= y", 6, Syntax, "expected a number");
@@ -333,7 +333,7 @@ fn what_is_no_bound_is_refused() {
 }
 
 #[test]
-fn bounds_may_share_lines_and_go_over_them() {
+fn bounds_may_share_and_span_lines() {
     let text =
         "min x + y + z\nst\nbounds\n 0.1 <= x <= 3.4 -0.35 <= y <= 0.35 -0.25 <= z\n <= 0.5\nend";
     let Reading { model, warnings, .. } = reading(text);
@@ -347,7 +347,7 @@ fn bounds_may_share_lines_and_go_over_them() {
 }
 
 #[test]
-fn a_variable_of_bounds_and_lists_alone_is_a_column_with_a_warning() {
+fn a_variable_only_in_bounds_or_lists_is_added_with_a_warning() {
     let text = "min x\nst\n x >= 2\nbounds\n v free\n 0 <= w <= 5\ngeneral\n k x\nbinary\n b\nend";
     let Reading { model, warnings, .. } = reading(text);
     assert_eq!(model.variable_names, ["x", "v", "w", "k", "b"]);
@@ -356,13 +356,13 @@ fn a_variable_of_bounds_and_lists_alone_is_a_column_with_a_warning() {
     assert_eq!(model.variable_lower[1], -INF);
     assert_eq!(
         warnings,
-        ["line 5: `v` is in neither the objective nor a constraint, nor 3 that follow; made a \
-          variable with cost 0"]
+        ["line 5: `v` and 3 more variables are in neither the objective nor a constraint; added \
+          with cost 0"]
     );
 }
 
 #[test]
-fn the_last_of_two_bounds_counts_and_the_change_is_told() {
+fn the_last_of_two_bounds_counts_with_a_warning() {
     let text = "min x\nst\nbounds\n x <= 3\n x <= 3\n x <= 4\nend";
     let Reading { model, warnings, .. } = reading(text);
     assert_eq!(model.variable_upper, [4.0]);
@@ -371,7 +371,7 @@ fn the_last_of_two_bounds_counts_and_the_change_is_told() {
 }
 
 #[test]
-fn a_negative_upper_bound_leaves_the_lower_bound_0_and_is_told() {
+fn a_negative_upper_bound_leaves_the_lower_bound_0_with_a_warning() {
     let Reading { model, warnings, .. } = reading("min x\nst\nbounds\n x <= -5\nend");
     assert_eq!((model.variable_lower[0], model.variable_upper[0]), (0.0, -5.0));
     assert!(warnings[0].contains("upper bound -5"), "{warnings:?}");
@@ -430,7 +430,7 @@ fn a_list_of_variables_holds_only_names() {
 }
 
 #[test]
-fn what_is_not_solved_is_refused_by_its_name() {
+fn unsupported_features_are_rejected_by_name() {
     refused("min [ x ^2 ] / 2\nend", 1, 5, Unsupported, "quadratic");
     refused("min x + [ x * y ]\nend", 1, 9, Unsupported, "quadratic");
     refused_row("x * y >= 1", 3, Unsupported, "quadratic");
@@ -462,18 +462,18 @@ fn sections_come_in_order_and_on_lines_of_their_own() {
 #[test]
 fn nothing_but_comments_follows_the_end() {
     assert_eq!(model("min x\nend\n\n\\ done\n\n").objective, [1.0]);
-    refused("min x\nend\n y\n", 3, 2, Syntax, "nothing behind `End`");
-    refused("min x\nend\nend\n", 3, 1, Syntax, "nothing behind `End`");
+    refused("min x\nend\n y\n", 3, 2, Syntax, "nothing after `End`");
+    refused("min x\nend\nend\n", 3, 1, Syntax, "nothing after `End`");
 }
 
 #[test]
-fn a_missing_end_is_told() {
+fn a_missing_end_is_a_warning() {
     let warnings = reading("min x\nst\n x >= 1").warnings;
     assert!(warnings[0].contains("no `End`"), "{warnings:?}");
 }
 
 #[test]
-fn what_is_no_model_is_a_syntax_error_where_it_begins() {
+fn a_text_without_a_model_is_a_syntax_error_at_its_position() {
     refused("", 1, 1, Syntax, "no model");
     refused(" \n\\ only words\n", 2, 13, Syntax, "no model");
     refused("garbage in\n", 1, 1, Syntax, "expected `Minimize`");
@@ -486,7 +486,7 @@ fn what_is_no_model_is_a_syntax_error_where_it_begins() {
 fn comments_end_with_their_line_or_their_block() {
     assert_eq!(row("x \\ + y\n + z \\* + y *\\ >= 1"), (1.0, INF, [1.0, 0.0, 1.0]));
     assert_eq!(row("x \\* + y\n + y *\\ + z >= 1"), (1.0, INF, [1.0, 0.0, 1.0]));
-    // What looks like a block that never ends is a line.
+    // A block that is not closed is a comment to the end of its line.
     assert_eq!(row("\\***\n x >= 1\n\\* done"), (1.0, INF, [1.0, 0.0, 0.0]));
     assert_eq!(row("\\* one\n x >= 1\n\\* two *\\"), (1.0, INF, [1.0, 0.0, 0.0]));
 }
@@ -504,7 +504,7 @@ fn columns_count_characters() {
 }
 
 #[test]
-fn the_name_is_that_of_the_head_comment() {
+fn the_model_name_is_read_from_a_comment_at_the_head() {
     assert_eq!(reading("\\ made by hand\n\\Problem name: a b \nmin x\nend").name, "a b");
     assert_eq!(reading("\\   Problem name     : AFIRO\nmin x\nend").name, "AFIRO");
     assert_eq!(reading("min x\n\\Problem name: late\nend").name, "");
@@ -543,7 +543,7 @@ fn public_models_have_the_size_that_is_published() {
 }
 
 #[test]
-fn public_probes_of_readers_are_read_or_refused_as_they_should() {
+fn public_edge_cases_are_read_or_rejected_as_expected() {
     let Some(folder) = solvemesh_testkit::instances::folder() else { return };
     let text = |name: &str| std::fs::read_to_string(folder.join("edge").join(name)).unwrap();
 
@@ -557,6 +557,6 @@ fn public_probes_of_readers_are_read_or_refused_as_they_should() {
     assert_eq!(lo1.variable_upper, [INF, 10.0, INF, INF]);
     assert_eq!(lo1.coefficients.len(), 9);
 
-    refused(&text("moi_invalid_bound_2.lp"), 6, 5, Syntax, "`!=` is no comparison");
+    refused(&text("moi_invalid_bound_2.lp"), 6, 5, Syntax, "`!=` is not a comparison");
     refused(&text("highs_qjh.lp"), 5, 17, Unsupported, "quadratic");
 }

@@ -1,12 +1,13 @@
-use super::draft::{Column, infinite};
+use super::draft::Column;
 use super::lexer::{Comparison, Kind, Mark, Token};
 use super::parser::Parser;
 use super::rows::{check_bounds, limits, reversed};
+use crate::normalise_infinity;
 use crate::{FaultKind, reading::ReadError};
 
 impl<'t> Parser<'t> {
-    /// The bounds, up to the next section. Lines mean nothing here: several may stand on
-    /// one, and one may go over several.
+    /// Parses bounds up to the next section. Line breaks have no meaning here: several bounds
+    /// may share a line, and one may span several lines.
     pub(super) fn bounds(&mut self) -> Result<(), ReadError> {
         let mut warned = false;
         while !matches!(self.ahead().kind, Kind::Section(_) | Kind::Finish) {
@@ -54,7 +55,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Does something to each variable that is listed, up to the next section.
+    /// Parses a list of variables up to the next section, and calls `act` for each.
     pub(super) fn each(
         &mut self,
         mut act: impl FnMut(&mut Column<'t>, Mark),
@@ -67,7 +68,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// A variable, which may be mentioned here for the first time.
+    /// Parses the name of a variable, which may occur here for the first time.
     fn variable(&mut self) -> Result<usize, ReadError> {
         let Token { kind, mark, text, .. } = self.ahead();
         let Kind::Name(name) = kind else { return Err(self.unexpected("a variable")) };
@@ -88,7 +89,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A number or an infinity, with its signs.
+    /// Parses a number or an infinity, with its signs.
     fn value(&mut self) -> Result<f64, ReadError> {
         let sign = self.signs()?;
         let value = match self.ahead().kind {
@@ -97,10 +98,10 @@ impl<'t> Parser<'t> {
             _ => return Err(self.unexpected("a number")),
         };
         self.bump()?;
-        Ok(infinite(sign * value))
+        Ok(normalise_infinity(sign * value))
     }
 
-    /// Sets what `variable comparison value` says.
+    /// Applies the bound `variable comparison value`.
     fn limit(
         &mut self,
         variable: usize,
@@ -121,7 +122,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Sets the bounds that are given. The last one counts.
+    /// Sets the bounds that are given. A later bound replaces an earlier one, with a warning.
     fn set(&mut self, variable: usize, mark: Mark, lower: Option<f64>, upper: Option<f64>) {
         let column = &mut self.draft.columns[variable];
         let replaced = [

@@ -6,29 +6,29 @@ use super::{
 };
 use crate::{FaultKind, Place, reading::ReadError};
 
-/// What BOUNDS says of one column.
+/// The entries of BOUNDS for one column, combined.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     pub(super) lower: Option<f64>,
     pub(super) upper: Option<f64>,
-    /// A bound of this column makes it integer.
+    /// Whether a bound makes the column integer.
     pub(super) integer: bool,
-    /// Where the column was made semi-continuous.
+    /// The position of the bound that makes the column semi-continuous.
     pub(super) semi: Option<Place>,
-    /// Whether its bounds are those of a BV, which later ones replace.
+    /// Whether its bounds are from a BV: later ones replace them.
     binary: bool,
 }
 
 /// The section BOUNDS.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
-    /// For each column; `None` where nothing is said.
+    /// For each column; `None` if it has no entry.
     columns: Vec<Option<Limits>>,
-    /// The columns whose BV was followed by another bound that differs.
+    /// The columns with a BV and a later bound that differs from it.
     replaced: Vec<usize>,
 }
 
-/// The kinds of bound.
+/// The type of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Upper,
@@ -67,7 +67,7 @@ impl Kind {
     }
 }
 
-/// Whether a bound of this kind has a value.
+/// Whether a bound of this type has a value. False for unknown types.
 pub(super) fn takes_value(kind: &str) -> bool {
     Kind::named(kind).is_some_and(Kind::takes_value)
 }
@@ -77,17 +77,17 @@ impl Bounds {
         Bounds { columns: vec![None; columns], replaced: Vec::new() }
     }
 
-    /// The columns whose BV was followed by another bound that differs.
+    /// The columns with a BV and a later bound that differs from it.
     pub(super) fn replaced(&self) -> &[usize] {
         &self.replaced
     }
 
-    /// What is said of a column, if anything is.
+    /// The entries for a column; `None` if it has none.
     pub(super) fn of(&self, column: usize) -> Option<Limits> {
         self.columns.get(column).copied().flatten()
     }
 
-    /// A line of the section.
+    /// Adds a line of the section.
     pub(super) fn add(
         &mut self,
         line: &Line,
@@ -95,7 +95,7 @@ impl Bounds {
         columns: &Columns,
     ) -> Result<(), ReadError> {
         let Some(kind) = Kind::named(bound.kind.text) else {
-            let message = format!("`{}` is no kind of bound we know", bound.kind.text);
+            let message = format!("unknown bound type `{}`", bound.kind.text);
             return Err(line.syntax(bound.kind, message));
         };
         let name = bound.column.text;
@@ -109,7 +109,7 @@ impl Bounds {
             0.0
         } else {
             let (kind, text) = (bound.kind.text, bound.value.text);
-            let message = format!("{kind} has no value, and `{text}` is not even a number");
+            let message = format!("{kind} has no value, but `{text}` is in its place");
             return Err(line.syntax(bound.value, message));
         };
         let infinity = f64::INFINITY;
@@ -125,7 +125,9 @@ impl Bounds {
         };
         let semi = matches!(kind, Kind::SemiContinuous | Kind::SemiInteger);
         if lower == Some(infinity) || upper == Some(-infinity) {
-            return Err(line.invalid(bound.value, format!("`{name}` has no value left")));
+            return Err(
+                line.invalid(bound.value, format!("this bound excludes every value of `{name}`"))
+            );
         }
         if semi && !(value > 0.0 && value.is_finite()) {
             let message =
@@ -138,7 +140,7 @@ impl Bounds {
             if differs(lower, limits.lower) || differs(upper, limits.upper) {
                 self.replaced.push(column);
             }
-            // Of a BV, what is not replaced stays.
+            // A bound of the BV is kept if the new one does not replace it.
             limits.binary = false;
             limits.lower = limits.lower.filter(|_| lower.is_none());
             limits.upper = limits.upper.filter(|_| upper.is_none());
@@ -158,8 +160,8 @@ impl Bounds {
 }
 
 impl Limits {
-    /// Refuses a semi-continuous column whose lower bound is negative, which only the
-    /// end of the section can tell.
+    /// Rejects a semi-continuous column with a negative lower bound. Called at the end of the
+    /// section, because the lower bound may follow.
     pub(super) fn check(&self, name: &str) -> Result<(), ReadError> {
         match (self.semi, self.lower) {
             (Some(place), Some(lower)) if lower < 0.0 => Err(ReadError {
@@ -172,7 +174,7 @@ impl Limits {
     }
 }
 
-/// Sets one end. Given twice, it must be the same.
+/// Sets one bound. A second one must be equal.
 fn set(
     end: &str,
     place: &mut Option<f64>,

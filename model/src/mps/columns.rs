@@ -21,13 +21,13 @@ pub(super) struct Entry {
 pub(super) struct Columns<'a> {
     index: HashMap<&'a str, u32>,
     pub(super) names: Vec<&'a str>,
-    /// Whether the column stands between INTORG and INTEND.
+    /// Whether each column is between INTORG and INTEND.
     pub(super) integer: Vec<bool>,
     pub(super) objective: Vec<f64>,
-    /// By column, and within a column as they are written.
+    /// The entries by column, and within a column in the order of the file.
     pub(super) entries: Vec<Entry>,
-    /// For each row, how many columns there were when it was last given a value: the
-    /// current count, if that was in the current column.
+    /// For each row, the number of columns when it last got a value. It is the current number if
+    /// the current column has a value there already. This finds duplicates without a set.
     last_given: Vec<usize>,
     objective_last_given: usize,
     in_integers: bool,
@@ -42,12 +42,12 @@ impl<'a> Columns<'a> {
         self.index.get(name).map(|&column| column as usize)
     }
 
-    /// Gives back the room of what only served to find columns.
+    /// Frees the index by name, which is not needed after parsing.
     pub(super) fn forget_index(&mut self) {
         self.index = HashMap::new();
     }
 
-    /// A `'MARKER'` line: integer columns begin or end here.
+    /// Parses a `'MARKER'` line: integer columns begin or end here.
     pub(super) fn marker(&mut self, line: &Line<'a>, what: Token<'a>) -> Result<(), ReadError> {
         match what.text {
             "'INTORG'" if !self.in_integers => self.in_integers = true,
@@ -55,12 +55,12 @@ impl<'a> Columns<'a> {
             "'INTORG'" => return Err(line.invalid(what, "INTORG within INTORG and INTEND")),
             "'INTEND'" => return Err(line.invalid(what, "INTEND without INTORG")),
             "'SOSORG'" | "'SOSEND'" => return Err(line.unsupported(what, "special ordered sets")),
-            other => return Err(line.syntax(what, format!("`{other}` is no marker we know"))),
+            other => return Err(line.syntax(what, format!("unknown marker `{other}`"))),
         }
         Ok(())
     }
 
-    /// A line of coefficients.
+    /// Adds a line of coefficients.
     pub(super) fn add(
         &mut self,
         line: &Line<'a>,
@@ -69,7 +69,7 @@ impl<'a> Columns<'a> {
     ) -> Result<(), ReadError> {
         let column = pairs.head;
         if self.names.last() != Some(&column.text) {
-            self.begin(line, column)?;
+            self.start_column(line, column)?;
         }
         for (name, token) in pairs.iter() {
             let row = rows.find(line, name)?;
@@ -98,15 +98,13 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, line: &Line<'a>, name: Token<'a>) -> Result<(), ReadError> {
+    fn start_column(&mut self, line: &Line<'a>, name: Token<'a>) -> Result<(), ReadError> {
         if name.text.is_empty() {
             return Err(line.syntax(name, "the name of the column is missing"));
         }
         if self.index.insert(name.text, self.names.len() as u32).is_some() {
-            let message = format!(
-                "column `{}` comes a second time; the lines of a column stand together",
-                name.text
-            );
+            let message =
+                format!("duplicate column `{}`: the lines of a column must be adjacent", name.text);
             return Err(line.invalid(name, message));
         }
         self.names.push(name.text);

@@ -5,7 +5,7 @@ use crate::{FaultKind, Place, reading::ReadError};
 /// A line of the file, without its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
-    /// Counts from 1.
+    /// The line number, counted from 1.
     pub(super) number: usize,
     pub(super) text: &'a str,
 }
@@ -14,11 +14,11 @@ pub(super) struct Line<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) text: &'a str,
-    /// The byte of the line it begins at.
+    /// The byte offset in the line.
     pub(super) at: usize,
 }
 
-/// The most fields a line has: a bound type or nothing, a name, two pairs.
+/// Maximum number of fields in a line: a bound type or nothing, a name, two pairs.
 const MOST_FIELDS: usize = 6;
 
 /// The fields of a line.
@@ -36,8 +36,7 @@ impl<'a> Deref for Fields<'a> {
     }
 }
 
-/// The lines of a file that say something: neither blank nor a comment, which has a
-/// `*` in column 1.
+/// The lines of a file that are neither blank nor a comment, which has a `*` in column 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     text.split('\n')
         .enumerate()
@@ -50,12 +49,12 @@ fn is_blank(byte: u8) -> bool {
 }
 
 impl<'a> Line<'a> {
-    /// Whether this begins a section: column 1 is not blank.
+    /// Whether the line begins a section: column 1 is not blank.
     pub(super) fn is_header(&self) -> bool {
         !self.text.bytes().next().is_some_and(is_blank)
     }
 
-    /// The pieces between blanks.
+    /// Splits the line at blanks.
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token<'a>> + use<'a> {
         let text = self.text;
         let mut from = 0;
@@ -68,9 +67,9 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// The pieces between blanks, when they are as few as a line may have. From the field
-    /// `from` on, counted from 0, one that begins with `$` is a comment up to the end of the
-    /// line, unless `is_name` knows it.
+    /// Splits the line at blanks into fields; more than a line may have are an error. From the
+    /// field `from` on, counted from 0, a field that begins with `$` starts a comment up to the
+    /// end of the line, unless `is_name` returns true for it.
     pub(super) fn fields(
         &self,
         from: usize,
@@ -90,18 +89,19 @@ impl<'a> Line<'a> {
         Ok(fields)
     }
 
-    /// The six fields of the fixed format, empty where blank. Something between the
-    /// fields is an error. A `$` in the first column of the third or fifth field begins a
-    /// comment, unless `is_name` knows the field.
+    /// Splits the line into the six fields of the fixed format, empty where blank. Text between
+    /// the fields is an error. A `$` in the first column of the third or fifth field begins a
+    /// comment, unless `is_name` returns true for the field.
     pub(super) fn fixed_fields(
         &self,
         is_name: impl Fn(&str) -> bool,
     ) -> Result<[Token<'a>; MOST_FIELDS], ReadError> {
-        // From each first column to, not including, each last, counted from 0.
+        // First column, and the column after the last, counted from 0.
         const COLUMNS: [(usize, usize); MOST_FIELDS] =
             [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, LAST)];
         const LAST: usize = 61;
-        // Of a line of any length, no more characters are looked at than have a column.
+        // The byte offset of each column, which counts characters. A line may be of any length;
+        // only the characters that have a column are visited.
         let mut starts = [self.text.len(); LAST + 1];
         for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
             *start = at;
@@ -134,10 +134,10 @@ impl<'a> Line<'a> {
             return Ok(());
         }
         let token = Token { text, at: to - text.len() };
-        Err(self.syntax(token, "this stands between the fields of the fixed format"))
+        Err(self.syntax(token, "unexpected text between the fields of the fixed format"))
     }
 
-    /// The end of the line, where something is missing.
+    /// An empty token at the end of the line, for errors about missing fields.
     pub(super) fn end(&self) -> Token<'a> {
         let end = self.text.trim_ascii_end().len();
         Token { text: &self.text[end..end], at: end }
@@ -147,22 +147,22 @@ impl<'a> Line<'a> {
         Place { line: self.number, column: self.text[..token.at].chars().count() + 1 }
     }
 
-    /// A token that can't be read.
+    /// An error for a token that cannot be parsed.
     pub(super) fn syntax(&self, token: Token, message: impl Into<String>) -> ReadError {
         self.error(token, FaultKind::Syntax, message)
     }
 
-    /// A token that can be read, and makes no sense.
+    /// An error for a token that can be parsed, but is invalid.
     pub(super) fn invalid(&self, token: Token, message: impl Into<String>) -> ReadError {
         self.error(token, FaultKind::Invalid, message)
     }
 
-    /// A token of something that we don't solve.
+    /// An error for a feature that is not supported.
     pub(super) fn unsupported(&self, token: Token, feature: &str) -> ReadError {
         self.error(token, FaultKind::Unsupported, format!("{feature} are not supported"))
     }
 
-    /// Where more is than there may be.
+    /// An error for a model that exceeds a limit.
     pub(super) fn too_large(&self, token: Token, message: impl Into<String>) -> ReadError {
         self.error(token, FaultKind::TooLarge, message)
     }

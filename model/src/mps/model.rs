@@ -3,11 +3,11 @@ use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 use super::{columns::Entry, reader::File, rows::Relation};
 use crate::reading::{ReadError, Reading};
 
-/// Names told in a warning about many.
-const NAMES_TOLD: usize = 5;
+/// Maximum number of names in a warning.
+const MAX_NAMES: usize = 5;
 
 impl File<'_> {
-    /// The model that the file describes.
+    /// Converts the file to a model.
     pub(super) fn model(mut self) -> Result<Reading, ReadError> {
         self.columns.forget_index();
         let mut warnings = Vec::new();
@@ -21,7 +21,7 @@ impl File<'_> {
                 Some(true) => ObjectiveSense::Maximize,
                 _ => ObjectiveSense::Minimize,
             } as i32,
-            // MPS has the constant on the other side.
+            // MPS has the constant on the right-hand side. `0.0 -` avoids -0.0.
             objective_offset: self.rhs.objective().map_or(0.0, |rhs| 0.0 - rhs),
             constraint_names: self.rows.names.iter().map(ToString::to_string).collect(),
             variable_names: self.columns.names.iter().map(ToString::to_string).collect(),
@@ -34,13 +34,14 @@ impl File<'_> {
         Ok(Reading { name: self.name.to_owned(), model, warnings })
     }
 
-    /// What was read that strict readers would refuse, or not as its writer meant it.
+    /// Adds warnings about input that strict readers would reject, or that may not mean what
+    /// its author intended.
     fn warn_of_leniency(&self, warnings: &mut Vec<String>) {
         for (section, sides) in [("RHS", &self.rhs), ("RANGES", &self.ranges)] {
             if let Some((set, other)) = sides.left_out() {
                 warnings.push(format!(
-                    "{section} has the set `{other}` beside `{set}`, which is named first and \
-                     alone counts"
+                    "{section} has the set `{other}` beside `{set}`; only `{set}`, the first \
+                     one, is used"
                 ));
             }
         }
@@ -51,7 +52,7 @@ impl File<'_> {
         }
         if let (Some(comment), None) = (self.sense_comment, self.maximize) {
             warnings.push(format!(
-                "minimised: `{comment}` is a comment; the section OBJSENSE says what is maximised"
+                "minimised: `{comment}` is only a comment; use the section OBJSENSE to maximise"
             ));
         }
         if !self.has_end {
@@ -68,8 +69,8 @@ impl File<'_> {
         let mut made_binary = Vec::new();
         let mut made_free = Vec::new();
         for (column, &name) in self.columns.names.iter().enumerate() {
-            let said = self.bounds.of(column);
-            let limits = said.unwrap_or_default();
+            let given = self.bounds.of(column);
+            let limits = given.unwrap_or_default();
             limits.check(name)?;
             let integer = self.columns.integer[column];
             let kind = match (integer || limits.integer, limits.semi) {
@@ -79,7 +80,7 @@ impl File<'_> {
                 (true, Some(_)) => VariableKind::SemiInteger,
             };
             let (lower, upper) = match (limits.lower, limits.upper) {
-                (None, None) if integer && said.is_none() => {
+                (None, None) if integer && given.is_none() => {
                     made_binary.push(name);
                     (0.0, 1.0)
                 }
@@ -117,8 +118,8 @@ impl File<'_> {
     }
 }
 
-/// The bounds of a row. A range widens an equation to the side of its sign, and gives
-/// an inequality its other end, whatever its sign.
+/// The bounds of a row. A range extends an equation in the direction of its sign; it gives an
+/// inequality its other bound, whatever its sign.
 fn interval(relation: Relation, rhs: f64, range: Option<f64>) -> (f64, f64) {
     match (relation, range) {
         (Relation::AtMost, None) => (f64::NEG_INFINITY, rhs),
@@ -130,7 +131,7 @@ fn interval(relation: Relation, rhs: f64, range: Option<f64>) -> (f64, f64) {
     }
 }
 
-/// Sorts the entries by rows; within a row they keep the order of the columns.
+/// Sorts the entries by row, with a counting sort: they keep the order of columns within a row.
 fn write_matrix(model: &mut LinearModel, entries: &[Entry]) {
     let mut starts = vec![0; model.constraint_names.len() + 1];
     for entry in entries {
@@ -151,10 +152,11 @@ fn write_matrix(model: &mut LinearModel, entries: &[Entry]) {
     model.row_starts = starts;
 }
 
-/// A warning and the names it is about, the first of them at least.
+/// A warning, with the names that it is about: the first few, and the number of others.
 fn about(names: &[&str], message: &str) -> String {
-    let told: Vec<String> = names.iter().take(NAMES_TOLD).map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(NAMES_TOLD);
+    let listed: Vec<String> =
+        names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{message}: {}{more}", told.join(", "))
+    format!("{message}: {}{more}", listed.join(", "))
 }

@@ -1,9 +1,10 @@
 use super::line::{Line, Token};
-use crate::{matrix::unsolvable, normal::snap, reading::ReadError};
+use crate::{matrix::unsolvable, normal::normalise_infinity, reading::ReadError};
 
-/// A decimal number, with an exponent behind `e`, `E` or Fortran's `d`, `D`. Nothing
-/// else is one: no fraction, no `nan`, no hexadecimals.
+/// Parses a decimal number, with an exponent after `e`, `E` or Fortran's `d`, `D`. Fractions,
+/// `nan` and hexadecimal numbers are not accepted.
 fn decimal(text: &str) -> Option<f64> {
+    // Checked first, because `parse` also accepts words such as `nan` and `infinity`.
     let mut fortran = false;
     for byte in text.bytes() {
         match byte {
@@ -15,7 +16,7 @@ fn decimal(text: &str) -> Option<f64> {
     if fortran { text.replace(['d', 'D'], "e").parse().ok() } else { text.parse().ok() }
 }
 
-/// `inf` and `infinity` in any case, signed or not.
+/// Parses `inf` and `infinity`, in any case, with or without a sign.
 fn infinity(text: &str) -> Option<f64> {
     let (sign, word) = match text.strip_prefix('-') {
         Some(word) => (-1.0, word),
@@ -34,7 +35,7 @@ fn not_a_number(line: &Line, token: Token) -> ReadError {
     line.syntax(token, message)
 }
 
-/// A coefficient of a row or of the objective.
+/// Parses a coefficient of a row or of the objective.
 pub(super) fn coefficient(line: &Line, token: Token) -> Result<f64, ReadError> {
     let value = decimal(token.text).ok_or_else(|| not_a_number(line, token))?;
     match unsolvable(value) {
@@ -43,20 +44,20 @@ pub(super) fn coefficient(line: &Line, token: Token) -> Result<f64, ReadError> {
     }
 }
 
-/// A right-hand side or a range: written as a number, infinite from 1e20 on.
+/// Parses a right-hand side or a range: a number, infinite from 1e20 on.
 pub(super) fn side(line: &Line, token: Token) -> Result<f64, ReadError> {
-    decimal(token.text).map(snap).ok_or_else(|| not_a_number(line, token))
+    decimal(token.text).map(normalise_infinity).ok_or_else(|| not_a_number(line, token))
 }
 
-/// A bound of a variable: a number, infinite from 1e20 on, or the word.
+/// Parses a bound of a variable: a number, infinite from 1e20 on, or a word for infinity.
 pub(super) fn bound(line: &Line, token: Token) -> Result<f64, ReadError> {
     decimal(token.text)
         .or_else(|| infinity(token.text))
-        .map(snap)
+        .map(normalise_infinity)
         .ok_or_else(|| not_a_number(line, token))
 }
 
-/// Whether this reads as a bound.
+/// Whether a text can be parsed as a bound.
 pub(super) fn is_bound(text: &str) -> bool {
     decimal(text).or_else(|| infinity(text)).is_some()
 }
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_number_is_refused() {
+    fn texts_that_only_look_like_numbers_are_rejected() {
         for text in
             ["", ".", "-", "9/10", "nan", "0x10", "1e", "1,5", "1_000", "1d2d3", "--1", "inf"]
         {

@@ -15,15 +15,15 @@ use crate::{
     reading::ReadError,
 };
 
-/// A file, its sections read and checked one against the other.
+/// The sections of a file, checked against each other.
 #[derive(Debug)]
 pub(super) struct File<'a> {
     layout: Layout,
     limits: Limits,
     seen: Vec<Section>,
-    /// Whether ENDATA has come.
+    /// Whether the file has ENDATA.
     pub(super) has_end: bool,
-    /// The comment with which PuLP says that the model is maximised, if it is there.
+    /// The comment in which PuLP writes that the model is maximised, if there is one.
     pub(super) sense_comment: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) maximize: Option<bool>,
@@ -55,7 +55,7 @@ impl<'a> File<'a> {
         for line in lines(text) {
             let section = file.seen.last().copied();
             if section == Some(Section::End) {
-                return Err(line.syntax(first(&line), "something follows ENDATA"));
+                return Err(line.syntax(first(&line), "unexpected text after ENDATA"));
             }
             if line.is_header() && !file.awaits_word(section) {
                 file.header(&line)?;
@@ -71,7 +71,7 @@ impl<'a> File<'a> {
         Ok(file)
     }
 
-    /// Whether the section is one whose single word may stand in column 1 too.
+    /// Whether the section still needs its single word, which may also be in column 1.
     fn awaits_word(&self, section: Option<Section>) -> bool {
         match section {
             Some(Section::Sense) => self.maximize.is_none(),
@@ -87,11 +87,11 @@ impl<'a> File<'a> {
             Some(Header::Section(section)) => section,
             Some(Header::Unsupported(feature)) => return Err(line.unsupported(word, feature)),
             None => {
-                return Err(line.syntax(word, format!("`{}` is no section we know", word.text)));
+                return Err(line.syntax(word, format!("unknown section `{}`", word.text)));
             }
         };
         if self.seen.contains(&section) {
-            return Err(line.invalid(word, format!("a second section {}", section.keyword())));
+            return Err(line.invalid(word, format!("duplicate section {}", section.keyword())));
         }
         if let Some(needed) = section.needs().filter(|needed| !self.seen.contains(needed)) {
             let message = format!("{} without {} before it", section.keyword(), needed.keyword());
@@ -107,23 +107,23 @@ impl<'a> File<'a> {
                 self.word(line, section, tokens.next().is_some(), rest.unwrap_or_default())?;
             }
             (_, Some(more)) => {
-                let message = format!("`{}` behind {}", more.text, section.keyword());
+                let message = format!("unexpected `{}` after {}", more.text, section.keyword());
                 return Err(line.syntax(more, message));
             }
-            (Section::Columns, None) => self.settle_objective(line, word)?,
+            (Section::Columns, None) => self.choose_objective(line, word)?,
             (Section::Bounds, None) => self.bounds = Bounds::new(self.columns.names.len()),
             _ => {}
         }
         Ok(())
     }
 
-    /// With COLUMNS, ROWS is complete, and so is what is said of the objective.
-    fn settle_objective(&mut self, line: &Line<'a>, word: Token<'a>) -> Result<(), ReadError> {
+    /// Chooses the objective. Called at COLUMNS, when ROWS and OBJNAME are complete.
+    fn choose_objective(&mut self, line: &Line<'a>, word: Token<'a>) -> Result<(), ReadError> {
         let chosen = self.objective.map(|(_, name)| name.text);
         if self.rows.settle(chosen).is_none() {
             return Err(match self.objective {
                 Some((line, name)) => {
-                    line.invalid(name, format!("no N row is called `{}`", name.text))
+                    line.invalid(name, format!("there is no N row `{}`", name.text))
                 }
                 None => line.invalid(word, "ROWS has no N row, so there is no objective"),
             });
@@ -139,10 +139,10 @@ impl<'a> File<'a> {
         match section {
             None => Err(line.syntax(
                 first(line),
-                "this stands before the first section; NAME or ROWS is expected in column 1",
+                "data before the first section; expected NAME or ROWS in column 1",
             )),
             Some(Section::Name | Section::End) => {
-                Err(line.syntax(first(line), "a section is expected in column 1"))
+                Err(line.syntax(first(line), "expected a section in column 1"))
             }
             Some(section @ (Section::Sense | Section::Objective)) => {
                 let mut tokens = line.tokens();
@@ -167,8 +167,8 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Refuses to go on once the file is over a limit. Rows that are left out take as much
-    /// room as others, and have the same limit.
+    /// Fails once the file exceeds a limit. N rows that are left out take as much memory as
+    /// constraints, so they have the same limit. One is not counted: it may be the objective.
     fn check_size(&self, line: &Line<'a>) -> Result<(), ReadError> {
         let found = Counts {
             variables: self.columns.names.len(),
@@ -181,7 +181,7 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The one word of OBJSENSE or OBJNAME.
+    /// Parses the single word of OBJSENSE or OBJNAME.
     fn word(
         &mut self,
         line: &Line<'a>,
@@ -190,7 +190,7 @@ impl<'a> File<'a> {
         word: Token<'a>,
     ) -> Result<(), ReadError> {
         if more || !self.awaits_word(Some(section)) {
-            return Err(line.syntax(word, format!("{} has one word", section.keyword())));
+            return Err(line.syntax(word, format!("{} takes a single word", section.keyword())));
         }
         if section == Section::Objective {
             if self.seen.contains(&Section::Columns) {
@@ -206,7 +206,7 @@ impl<'a> File<'a> {
             false
         } else {
             let message =
-                format!("`{}` is no sense; MAX, MAXIMIZE, MIN and MINIMIZE are", word.text);
+                format!("`{}` is not a sense; use MAX, MAXIMIZE, MIN or MINIMIZE", word.text);
             return Err(line.syntax(word, message));
         });
         Ok(())
@@ -244,7 +244,7 @@ impl<'a> File<'a> {
                 Row::Objective => sides.set_objective(line, name, value)?,
                 Row::Constraint(row) => {
                     let relation = self.rows.relations[row];
-                    if section == Section::Rhs && !is_side(relation, value) {
+                    if section == Section::Rhs && !is_valid_side(relation, value) {
                         let message = format!("row `{}` can't be satisfied", name.text);
                         return Err(line.invalid(token, message));
                     }
@@ -256,9 +256,9 @@ impl<'a> File<'a> {
     }
 }
 
-/// Whether a row may have this right-hand side. An infinite one can at most say that
-/// the row is free.
-fn is_side(relation: Relation, value: f64) -> bool {
+/// Whether a row may have this right-hand side. An infinite one is valid only if it makes the
+/// row free.
+fn is_valid_side(relation: Relation, value: f64) -> bool {
     match relation {
         Relation::AtMost => value != f64::NEG_INFINITY,
         Relation::AtLeast => value != f64::INFINITY,
@@ -270,7 +270,8 @@ fn first<'a>(line: &Line<'a>) -> Token<'a> {
     line.tokens().next().unwrap_or_default()
 }
 
-/// PuLP writes `*SENSE:Maximize` at the head of a file, which is a comment for everyone.
+/// The comment `*SENSE:Maximize` at the head of a file, if there is one. PuLP writes it, but
+/// readers ignore it like any comment.
 fn sense_comment(text: &str) -> Option<&str> {
     let comments = text.lines().take_while(|line| line.starts_with('*'));
     comments.map(str::trim_end).find(|comment| {
@@ -279,7 +280,7 @@ fn sense_comment(text: &str) -> Option<&str> {
     })
 }
 
-/// The file is over, and neither ENDATA nor COLUMNS has come.
+/// The error for a file that ends without ENDATA and has no columns.
 fn ends_early(text: &str) -> ReadError {
     let empty = text.bytes().all(|byte| byte.is_ascii_whitespace());
     let (number, last) = text.lines().enumerate().last().unwrap_or((0, ""));

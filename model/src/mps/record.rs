@@ -4,19 +4,19 @@ use super::{
 };
 use crate::reading::ReadError;
 
-/// How the fields of a line are told apart.
+/// How a line is split into fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// By the blanks between them.
+    /// At blanks.
     Free,
-    /// By their columns, so that a name may hold blanks.
+    /// At fixed columns, so that a name may contain blanks.
     Fixed,
 }
 
-/// A line of COLUMNS, RHS or RANGES: a name, then one or two pairs of row and number.
+/// A record of COLUMNS, RHS or RANGES: a name, then one or two pairs of row and number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pairs<'a> {
-    /// The column, or the set, whose name may be absent (empty).
+    /// The name of the column or of the set. That of a set may be absent (empty).
     pub(super) head: Token<'a>,
     first: (Token<'a>, Token<'a>),
     second: Option<(Token<'a>, Token<'a>)>,
@@ -28,16 +28,16 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// A line of BOUNDS.
+/// A record of BOUNDS.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bound<'a> {
     pub(super) kind: Token<'a>,
     pub(super) column: Token<'a>,
-    /// Where the value stands or should stand.
+    /// The value. Empty if it is absent, at the position where it should be.
     pub(super) value: Token<'a>,
 }
 
-/// A line of ROWS: its sense and its name.
+/// Parses a line of ROWS into its sense and its name.
 pub(super) fn row<'a>(
     layout: Layout,
     line: &Line<'a>,
@@ -56,7 +56,7 @@ pub(super) fn row<'a>(
     }
 }
 
-/// A line of COLUMNS. `is_row` helps to tell a name from a comment.
+/// Parses a line of COLUMNS. `is_row` distinguishes a name that begins with `$` from a comment.
 pub(super) fn column<'a>(
     layout: Layout,
     line: &Line<'a>,
@@ -78,8 +78,8 @@ pub(super) fn column<'a>(
     }
 }
 
-/// A line of RHS or RANGES. The name of the set may be left out. `is_row` helps to tell a
-/// name from a comment.
+/// Parses a line of RHS or RANGES. The name of the set may be left out: the number of fields
+/// shows whether it is. `is_row` distinguishes a name that begins with `$` from a comment.
 pub(super) fn side<'a>(
     layout: Layout,
     line: &Line<'a>,
@@ -103,9 +103,9 @@ pub(super) fn side<'a>(
     }
 }
 
-/// A line of BOUNDS. The name of the set may be left out, and so may the value where
-/// `takes_value` says that the kind of bound has none; a number there is passed over.
-/// `is_column` helps to tell a name from a number.
+/// Parses a line of BOUNDS. The name of the set may be left out, and so may the value if
+/// `takes_value` returns false for the kind of bound; a number in its place is ignored.
+/// `is_column` distinguishes a name from a number.
 pub(super) fn bound<'a>(
     layout: Layout,
     line: &Line<'a>,
@@ -121,7 +121,7 @@ pub(super) fn bound<'a>(
         return Ok(Bound { kind, column, value });
     }
     let fields = line.fields(2, &is_column)?;
-    // Behind the last field, which a comment may follow.
+    // After the last field and before a comment.
     let end = fields.last().map_or(line.end(), |last| Token {
         text: &last.text[last.text.len()..],
         at: last.at + last.text.len(),
@@ -161,5 +161,5 @@ fn expect_blank(line: &Line, fields: &[Token]) -> Result<(), ReadError> {
 }
 
 fn unexpected(line: &Line, token: Token) -> ReadError {
-    line.syntax(token, format!("`{}` is one field too many", token.text))
+    line.syntax(token, format!("unexpected field `{}`", token.text))
 }

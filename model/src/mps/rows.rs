@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::line::{Line, Token};
 use crate::reading::ReadError;
 
-/// What a constraint compares with its right-hand side.
+/// How a constraint compares with its right-hand side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     AtMost,
@@ -11,12 +11,12 @@ pub(super) enum Relation {
     Equal,
 }
 
-/// What the name of a row stands for.
+/// What the name of a row refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
     Objective,
     Constraint(usize),
-    /// An N row other than the objective; what is said of it goes unheard.
+    /// An N row other than the objective. Its entries are ignored.
     Dropped,
 }
 
@@ -24,10 +24,10 @@ pub(super) enum Row {
 #[derive(Debug, Default)]
 pub(super) struct Rows<'a> {
     index: HashMap<&'a str, Row>,
-    /// The constraints, in their order.
+    /// The names of the constraints, in the order of the file.
     pub(super) names: Vec<&'a str>,
     pub(super) relations: Vec<Relation>,
-    /// The N rows, in their order. The first is the objective unless OBJNAME says
+    /// The N rows, in the order of the file. The first is the objective unless OBJNAME names
     /// another.
     free: Vec<&'a str>,
 }
@@ -45,13 +45,14 @@ impl<'a> Rows<'a> {
             "G" | "g" => Some(Relation::AtLeast),
             "E" | "e" => Some(Relation::Equal),
             other => {
-                let message = format!("`{other}` is no kind of row; N, L, G and E are");
+                let message = format!("unknown row type `{other}`; expected N, L, G or E");
                 return Err(line.syntax(sense, message));
             }
         };
         if name.text.is_empty() {
             return Err(line.syntax(name, "the name of the row is missing"));
         }
+        // Until the objective is chosen, every N row counts as left out.
         let row = match relation {
             None => Row::Dropped,
             Some(_) => Row::Constraint(self.names.len()),
@@ -69,8 +70,8 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Settles which N row is the objective: the chosen one, else the first. `None`
-    /// if there is no such row.
+    /// Makes an N row the objective: the chosen one, else the first. `None` if there is no
+    /// such row.
     pub(super) fn settle(&mut self, chosen: Option<&'a str>) -> Option<()> {
         let name = chosen.or(self.free.first().copied())?;
         let row = self.index.get_mut(name).filter(|row| **row == Row::Dropped)?;
@@ -79,12 +80,12 @@ impl<'a> Rows<'a> {
         Some(())
     }
 
-    /// The N rows; those that are not the objective, once that is settled.
+    /// The N rows without the objective, once that is chosen.
     pub(super) fn dropped(&self) -> &[&'a str] {
         &self.free
     }
 
-    /// Whether there is a row of this name, N rows included.
+    /// Whether there is a row of this name, including N rows.
     pub(super) fn is_declared(&self, name: &str) -> bool {
         self.index.contains_key(name)
     }

@@ -12,16 +12,16 @@ pub(super) enum Section {
     End,
 }
 
-/// What a word in column 1 begins.
+/// What a word in column 1 stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
     Section(Section),
-    /// A feature that we know and don't solve, in the plural.
+    /// A section that is recognised but not supported: its feature, in the plural.
     Unsupported(&'static str),
 }
 
 impl Header {
-    /// The header of this name, in any case.
+    /// Parses a word as a header, in any case. `None` if it is unknown.
     pub(super) fn named(word: &str) -> Option<Header> {
         let header = match word.to_ascii_uppercase().as_str() {
             "NAME" => Header::Section(Section::Name),
@@ -51,7 +51,7 @@ impl Header {
 }
 
 impl Section {
-    /// The section that must have come before this one.
+    /// The section that must precede this one.
     pub(super) fn needs(self) -> Option<Section> {
         match self {
             Section::Columns => Some(Section::Rows),
@@ -62,7 +62,7 @@ impl Section {
         }
     }
 
-    /// As it is written.
+    /// The keyword of the section.
     pub(super) fn keyword(self) -> &'static str {
         match self {
             Section::Name => "NAME",

@@ -1,14 +1,14 @@
 use super::line::{Line, Token};
 use crate::reading::ReadError;
 
-/// The one set of values of RHS or RANGES that counts.
+/// The first set of values in RHS or RANGES, which is the one that is used.
 #[derive(Debug, Default)]
 pub(super) struct Sides<'a> {
-    /// The set's name, once a line has one.
+    /// The name of the set, once a line has one.
     set: Option<&'a str>,
-    /// The first other name.
+    /// The name of the first other set, if there is one.
     left_out: Option<&'a str>,
-    /// For each constraint.
+    /// The value for each constraint.
     values: Vec<Option<f64>>,
     objective: Option<f64>,
 }
@@ -18,8 +18,8 @@ impl<'a> Sides<'a> {
         Sides { values: vec![None; rows], ..Sides::default() }
     }
 
-    /// Whether a line is of the set that counts: the one named first, as the format has it.
-    /// A line without a name is of that set too.
+    /// Whether a line belongs to the set that is used, the first that is named. A line without
+    /// a name belongs to it too.
     pub(super) fn is_of_set(&mut self, set: Token<'a>) -> bool {
         if set.text.is_empty() || *self.set.get_or_insert(set.text) == set.text {
             return true;
@@ -28,7 +28,7 @@ impl<'a> Sides<'a> {
         false
     }
 
-    /// The name of the set that counts and of the first that is left out, if one is.
+    /// The names of the set that is used and of the first that is left out, if there is one.
     pub(super) fn left_out(&self) -> Option<(&'a str, &'a str)> {
         Some((self.set?, self.left_out?))
     }

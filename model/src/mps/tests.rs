@@ -31,13 +31,13 @@ fn with(section: &str, lines: &[&str]) -> LinearModel {
     reading(&file(&format!("{section}\n {}\nENDATA\n", lines.join("\n ")))).model
 }
 
-/// Where the reader stops, and what it says.
+/// The position, class and message of the error in a text.
 fn error(text: &str) -> (usize, usize, FaultKind, String) {
     let error = read(text).unwrap_err();
     (error.place.line, error.place.column, error.kind, error.message)
 }
 
-/// What it says of these lines in a section of the small file.
+/// The message of the error in the small file with these lines in a section.
 fn error_with(section: &str, lines: &[&str]) -> String {
     error(&file(&format!("{section}\n {}\nENDATA\n", lines.join("\n ")))).3
 }
@@ -52,7 +52,7 @@ fn bounds(lines: &[&str]) -> [(f64, f64); 2] {
 }
 
 #[test]
-fn a_file_becomes_arrays_by_rows() {
+fn a_file_is_converted_to_arrays_by_rows() {
     let Reading { name, model, .. } = reading(&file("RHS\n R l 4\nENDATA\n"));
     assert_eq!(name, "small");
     assert_eq!(model.constraint_names, ["l", "g", "e"]);
@@ -76,7 +76,7 @@ fn line_ends_of_any_kind_are_read_and_the_last_may_be_missing() {
 }
 
 #[test]
-fn the_objective_sense_stands_on_one_line_or_two_in_any_case() {
+fn the_objective_sense_is_on_one_line_or_two_in_any_case() {
     for sense in ["OBJSENSE MAX", "OBJSENSE\n    MAXIMIZE", "objsense\nmax", "OBJSENSE maximize"] {
         for text in [format!("{sense}\n{}", file("ENDATA")), file(&format!("RHS\n{sense}\nENDATA"))]
         {
@@ -87,7 +87,7 @@ fn the_objective_sense_stands_on_one_line_or_two_in_any_case() {
 }
 
 #[test]
-fn another_sense_is_refused() {
+fn an_unknown_sense_is_rejected() {
     let (line, column, kind, message) = error(&format!("OBJSENSE minimax\n{}", file("ENDATA")));
     assert_eq!((line, column, kind), (1, 10, FaultKind::Syntax));
     assert!(message.contains("`minimax`"), "{message}");
@@ -135,7 +135,7 @@ fn a_range_widens_an_equation_by_its_sign_and_an_inequality_by_its_size() {
 }
 
 #[test]
-fn each_kind_of_bound_means_what_it_says() {
+fn each_bound_type_sets_its_bounds() {
     assert_eq!(bounds(&["UP B x 4", "UI B i 4"]), [(0.0, 4.0), (0.0, 4.0)]);
     assert_eq!(bounds(&["LO B x 4", "LI B i 4"]), [(4.0, INF), (4.0, INF)]);
     assert_eq!(bounds(&["FX B x 4", "PL B i"]), [(4.0, 4.0), (0.0, INF)]);
@@ -190,13 +190,13 @@ fn bounds_of_all_sets_apply_and_a_contradiction_is_refused() {
 }
 
 #[test]
-fn the_set_of_right_hand_sides_or_ranges_that_is_named_first_counts() {
+fn only_the_first_set_of_right_hand_sides_or_ranges_is_used() {
     let lines = "A l 1\n B g 7\n B l 9\n g 2\n C e 1";
     let Reading { model, warnings, .. } =
         reading(&file(&format!("RHS\n {lines}\nRANGES\n {lines}\nENDATA\n")));
     assert_eq!([0, 1, 2].map(|index| row(&model, index)), [(0.0, 1.0), (2.0, 4.0), (0.0, 0.0)]);
-    let told: Vec<_> = warnings.iter().filter(|told| told.contains("`B` beside `A`")).collect();
-    assert_eq!(told.len(), 2, "{warnings:?}");
+    let warned = warnings.iter().filter(|warning| warning.contains("`B` beside `A`")).count();
+    assert_eq!(warned, 2, "{warnings:?}");
 }
 
 #[test]
@@ -228,8 +228,8 @@ fn a_bound_after_bv_replaces_it_with_a_warning() {
     let after = |lines: &[&str]| {
         let rest = format!("BOUNDS\n {}\nENDATA\n", lines.join("\n "));
         let Reading { model, warnings, .. } = reading(&file(&rest));
-        let told = warnings.iter().any(|told| told.contains("after BV") && told.contains("`x`"));
-        (model.variable_lower[0], model.variable_upper[0], model.variable_kinds[0], told)
+        let warned = warnings.iter().any(|text| text.contains("after BV") && text.contains("`x`"));
+        (model.variable_lower[0], model.variable_upper[0], model.variable_kinds[0], warned)
     };
     let integer = VariableKind::Integer.into();
     assert_eq!(after(&["BV B x", "FX B x 1"]), (1.0, 1.0, integer, true));
@@ -237,13 +237,13 @@ fn a_bound_after_bv_replaces_it_with_a_warning() {
     assert_eq!(after(&["BV B x", "LO B x 1"]), (1.0, 1.0, integer, true));
     assert_eq!(after(&["BV B x", "UP B x 7"]), (0.0, 7.0, integer, true));
     assert_eq!(after(&["BV B x", "UP B x 1"]), (0.0, 1.0, integer, false));
-    // Two that are not of a BV still contradict each other.
+    // Bounds that are not from a BV must still agree.
     assert!(error_with("BOUNDS", &["BV B x", "UP B x 7", "UP B x 8"]).contains("was 7 before"));
     assert!(error_with("BOUNDS", &["FX B x 7", "BV B x"]).contains("was 7 before"));
 }
 
 #[test]
-fn a_bound_without_a_value_has_none_but_a_number() {
+fn only_a_number_may_be_in_the_place_of_a_value_that_is_not_used() {
     assert_eq!(bounds(&["FR B x 0", "PL B i 1e30"])[0], (-INF, INF));
     for kind in ["FR", "MI", "PL", "BV"] {
         let message = error_with("BOUNDS", &[&format!("{kind} B x junk")]);
@@ -252,34 +252,34 @@ fn a_bound_without_a_value_has_none_but_a_number() {
 }
 
 #[test]
-fn a_sense_in_a_comment_is_told_as_one() {
-    let told = |head: &str, rest: &str| {
+fn a_sense_in_a_comment_is_a_warning() {
+    let read = |head: &str, rest: &str| {
         let Reading { model, warnings, .. } = reading(&format!("{head}{}", file(rest)));
         let warned =
-            warnings.iter().any(|told| told.contains("SENSE") && told.contains("minimised"));
+            warnings.iter().any(|text| text.contains("SENSE") && text.contains("minimised"));
         (model.sense(), warned)
     };
     let (min, max) = (ObjectiveSense::Minimize, ObjectiveSense::Maximize);
-    assert_eq!(told("*SENSE:Maximize\n", "ENDATA\n"), (min, true));
-    assert_eq!(told("* made by hand\n* sense:maximize\n", "ENDATA\n"), (min, true));
-    assert_eq!(told("*SENSE:Minimize\n", "ENDATA\n"), (min, false));
-    assert_eq!(told("*SENSE:Maximize\n", "OBJSENSE MAX\nENDATA\n"), (max, false));
+    assert_eq!(read("*SENSE:Maximize\n", "ENDATA\n"), (min, true));
+    assert_eq!(read("* made by hand\n* sense:maximize\n", "ENDATA\n"), (min, true));
+    assert_eq!(read("*SENSE:Minimize\n", "ENDATA\n"), (min, false));
+    assert_eq!(read("*SENSE:Maximize\n", "OBJSENSE MAX\nENDATA\n"), (max, false));
 }
 
 #[test]
-fn what_is_given_twice_is_refused() {
+fn duplicates_are_rejected() {
     let twice = |text: &str| error(text).3;
     assert!(twice("ROWS\n N o\n L r\n G r\nCOLUMNS\nENDATA").contains("declared twice"));
     let rows = "ROWS\n N o\n L r\nCOLUMNS\n";
     assert!(twice(&format!("{rows} x r 1 r 2\nENDATA")).contains("given twice"));
     assert!(twice(&format!("{rows} x o 1\n x r 1\n x o 0\nENDATA")).contains("given twice"));
-    assert!(twice(&format!("{rows} x r 1\n y r 1\n x o 1\nENDATA")).contains("second time"));
+    assert!(twice(&format!("{rows} x r 1\n y r 1\n x o 1\nENDATA")).contains("duplicate column"));
     assert!(twice(&format!("{rows} x r 1\nRHS\n A r 1\n A r 1\nENDATA")).contains("given twice"));
-    assert!(twice(&format!("{rows} x r 1\nRHS\nRHS\nENDATA")).contains("second section"));
+    assert!(twice(&format!("{rows} x r 1\nRHS\nRHS\nENDATA")).contains("duplicate section"));
 }
 
 #[test]
-fn what_is_not_declared_is_refused_at_its_place() {
+fn undeclared_names_are_rejected_at_their_position() {
     let (line, column, kind, message) = error(&file("RHS\n R l 4 nowhere 5\nENDATA"));
     assert_eq!((line, column, kind), (14, 8, FaultKind::Invalid));
     assert!(message.contains("`nowhere`"), "{message}");
@@ -297,12 +297,12 @@ fn numbers_are_read_strictly() {
     let message = error("ROWS\n N o\nCOLUMNS\n x o 1e15\nENDATA").3;
     assert!(message.contains("below 1e15"), "{message}");
     assert!(error_with("BOUNDS", &["UP B x nan"]).contains("not a number"));
-    assert!(error_with("BOUNDS", &["LO B x inf"]).contains("no value left"));
+    assert!(error_with("BOUNDS", &["LO B x inf"]).contains("excludes every value"));
     assert!(error_with("RHS", &["R e 1e30"]).contains("can't be satisfied"));
 }
 
 #[test]
-fn columns_may_be_called_like_sections() {
+fn columns_may_have_names_of_sections() {
     let text = "ROWS\n N o\n L RHS\nCOLUMNS\n RHS RHS 1\n RANGES RHS 2\n ENDATA RHS 3\n\
                 RHS\n RHS RHS 5\nBOUNDS\n UP BOUNDS RANGES 4\nENDATA\n";
     let model = reading(text).model;
@@ -311,7 +311,7 @@ fn columns_may_be_called_like_sections() {
 }
 
 #[test]
-fn sections_that_we_do_not_solve_are_refused_by_name() {
+fn unsupported_sections_are_rejected_by_name() {
     for (section, feature) in [
         ("QUADOBJ", "quadratic objectives"),
         ("QSECTION obj", "quadratic objectives"),
@@ -331,7 +331,7 @@ fn sections_that_we_do_not_solve_are_refused_by_name() {
 }
 
 #[test]
-fn a_file_must_end_with_its_end() {
+fn a_missing_endata_is_a_warning_or_without_columns_an_error() {
     assert_eq!(error(""), (1, 1, FaultKind::Syntax, "the file is empty".to_owned()));
     let Reading { model, warnings, .. } = reading(&file("RHS\n R l 4\n"));
     assert_eq!(model.constraint_upper[0], 4.0);
@@ -359,11 +359,11 @@ fn markers_must_match() {
     let columns = |lines: &str| error(&format!("ROWS\n N o\nCOLUMNS\n{lines}\nENDATA")).3;
     assert!(columns(" M 'MARKER' 'INTEND'").contains("INTEND without INTORG"));
     assert!(columns(" M 'MARKER' 'INTORG'\n M 'MARKER' 'INTORG'").contains("within"));
-    assert!(columns(" M 'MARKER' 'NOTHING'").contains("no marker"));
+    assert!(columns(" M 'MARKER' 'NOTHING'").contains("unknown marker"));
 }
 
 #[test]
-fn names_with_blanks_are_read_by_columns() {
+fn names_with_blanks_are_read_in_fixed_format() {
     let text = "NAME\nROWS\n N  COST\n L  RO W1\nCOLUMNS\n    VA R1     RO W1     3              \
                 COST      2.7\nRHS\n              RO W1     5.4\nBOUNDS\n UP BND       VA R1     \
                 4\nENDATA\n";
@@ -375,7 +375,7 @@ fn names_with_blanks_are_read_by_columns() {
     assert!(warnings[0].starts_with("read as fixed-format MPS"), "{warnings:?}");
 
     let (line, column, _, message) = error(&text.replace("5.4", "x.4"));
-    assert_eq!((line, column), (8, 25), "the fixed reader came further: {message}");
+    assert_eq!((line, column), (8, 25), "the fixed reader got further: {message}");
     let (line, column, _, message) = error(&text.replace(" L  RO W1", " L RO W1"));
-    assert_eq!((line, column), (4, 7), "what fits neither is told as free format: {message}");
+    assert_eq!((line, column), (4, 7), "the error of the free format is returned: {message}");
 }

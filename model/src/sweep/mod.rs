@@ -1,10 +1,10 @@
 //! Sweeps: which scenarios there are, what each changes in the base model, and in which
-//! order neighbours lie. Pure.
+//! order to solve them. Pure functions.
 //!
-//! [`settle()`] holds a sweep against the model that it is of. What it returns is in *normal
-//! form*: parameters are told by index, bounds whose absolute value is 1e20 or more are
-//! infinite. [`Scenarios`] reads that form, [`Patched`] is the model of one scenario after
-//! another, and `order` says which scenario to solve after which.
+//! [`settle()`] validates a sweep against its base model and converts it to *normal form*:
+//! parameters are given by index, and bounds of absolute value 1e20 or more are infinite.
+//! [`Scenarios`] reads that form, [`Patched`] is the base model with the numbers of one
+//! scenario at a time, and `order` sorts scenarios so that neighbours are similar.
 
 mod order;
 mod patched;
@@ -17,6 +17,6 @@ mod tests;
 
 pub use patched::Patched;
 pub use report::numbers_told;
-pub use scenarios::{Change, Scenarios, Target};
+pub use scenarios::{Change, Scenarios, Target, grid_points, grid_value};
 pub use settle::settle;
 pub use stop::fulfils;

@@ -1,21 +1,23 @@
-//! Which scenario to solve after which: one whose numbers are near, so that what was found
-//! out about the one helps with the other.
+//! Sorts scenarios so that each has numbers close to those of the one before: what the solver
+//! found for the one then helps with the next.
 
 use std::cmp::Ordering;
 
 use super::{Scenarios, scenarios::entries_of};
 
 impl Scenarios {
-    /// Puts scenarios in an order in which neighbours differ little. Of a grid, they are
-    /// walked through to and fro: the last axis forwards, then, one step on along the axis
-    /// before, backwards (the reflected Gray code of mixed radix), so that a scenario and the
-    /// next differ by one step of one axis. Of a table, they are sorted by their values, that
-    /// of the first parameter first.
+    /// Sorts scenarios so that neighbours differ little.
+    ///
+    /// A grid is traversed to and fro: the last axis forwards, then, after one step along the
+    /// axis before it, backwards (the reflected Gray code of mixed radix), so that each
+    /// scenario differs from the next by one step of one axis. Scenarios of a table are sorted
+    /// by their values, the first parameter first.
     pub fn order(&self, scenarios: &mut [usize]) {
         if let Some(points) = self.axes() {
             if points.len() > 1 {
-                scenarios.sort_by_cached_key(|&scenario| to_and_fro(scenario, &points));
+                scenarios.sort_by_cached_key(|&scenario| gray_code_rank(scenario, &points));
             } else {
+                // On a single axis the numbers are the ranks.
                 scenarios.sort_unstable();
             }
         } else if let Some(table) = self.table() {
@@ -26,7 +28,7 @@ impl Scenarios {
                 loop {
                     let order = match (ours.next(), theirs.next()) {
                         (None, None) => return a.cmp(&b),
-                        // One that changes less comes first.
+                        // A scenario that is a prefix of the other changes less: it is first.
                         (None, Some(_)) => Ordering::Less,
                         (Some(_), None) => Ordering::Greater,
                         (Some((of, one)), Some((other_of, other))) => {
@@ -42,8 +44,9 @@ impl Scenarios {
     }
 }
 
-/// The rank of a scenario of a grid on the walk through it.
-fn to_and_fro(scenario: usize, points: &[usize]) -> usize {
+/// The rank of a scenario in the reflected Gray code of a grid.
+fn gray_code_rank(scenario: usize, points: &[usize]) -> usize {
+    // The scenario's place on each axis, the last axis first.
     let mut places = Vec::with_capacity(points.len());
     let mut rest = scenario;
     for &points in points.iter().rev() {
@@ -52,7 +55,7 @@ fn to_and_fro(scenario: usize, points: &[usize]) -> usize {
     }
     let mut rank = 0;
     for (&place, &points) in places.iter().rev().zip(points) {
-        // Backwards where the rank so far is odd.
+        // Every other pass along an axis is backwards.
         let place = if rank % 2 == 1 { points - 1 - place } else { place };
         rank = rank * points + place;
     }

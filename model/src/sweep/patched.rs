@@ -4,19 +4,20 @@ use solvemesh::v1::LinearModel;
 
 use super::{Change, Scenarios, Target};
 
-/// A base model with the numbers of one scenario, then of another.
+/// The base model of a sweep with the numbers of one scenario at a time, changed in place
+/// instead of copied for each scenario.
 #[derive(Clone, Debug)]
 pub struct Patched {
     model: LinearModel,
-    /// Where the coefficients are that may change.
+    /// The position in `coefficients` of each one that may change, by row and column.
     entries: HashMap<(usize, usize), usize>,
-    /// What was changed, with the values of the base.
+    /// The numbers that are changed now, with their values in the base.
     undo: Vec<Change>,
 }
 
 impl Patched {
-    /// The base, in normal form. Coefficients that it does not have and a scenario may have
-    /// are put in as zeros.
+    /// Takes the base, in normal form. Coefficients that scenarios change and the base does not
+    /// have are inserted as zeros, so that the structure of the matrix never changes.
     pub fn new(base: LinearModel, scenarios: &Scenarios) -> Self {
         let mut model = base;
         let mut wanted: Vec<(usize, usize)> = scenarios
@@ -31,17 +32,17 @@ impl Patched {
         wanted.dedup();
         let mut entries = HashMap::with_capacity(wanted.len());
         if !wanted.is_empty() {
-            widen(&mut model, &wanted, &mut entries);
+            insert_zeros(&mut model, &wanted, &mut entries);
         }
         Self { model, entries, undo: Vec::new() }
     }
 
-    /// The model as it is now.
+    /// The model in its current state.
     pub fn model(&self) -> &LinearModel {
         &self.model
     }
 
-    /// Puts the numbers of a scenario in the place of those of the scenario before.
+    /// Applies a scenario, in place of the one before.
     pub fn turn_to(&mut self, scenarios: &Scenarios, scenario: usize) {
         self.turn_back();
         for Change { target, value } in scenarios.changes(scenario) {
@@ -49,7 +50,7 @@ impl Patched {
         }
     }
 
-    /// Makes it the base again.
+    /// Restores the numbers of the base.
     pub fn turn_back(&mut self) {
         while let Some(Change { target, value }) = self.undo.pop() {
             if let Some(place) = place(&mut self.model, &self.entries, target) {
@@ -58,18 +59,19 @@ impl Patched {
         }
     }
 
-    /// The base, with the zeros that were put in.
+    /// Returns the base, with the zeros that were inserted.
     pub fn into_base(mut self) -> LinearModel {
         self.turn_back();
         self.model
     }
 
-    /// What differs from the base, as single numbers.
+    /// The numbers that the current scenario has changed. A pair of bounds is two numbers.
     pub fn changed(&self) -> impl Iterator<Item = Target> {
         self.undo.iter().map(|change| change.target)
     }
 
     fn change(&mut self, target: Target, value: f64) {
+        // A pair of bounds is changed as two numbers, each with its own undo.
         let (one, other) = match target {
             Target::VariableFixed(column) => {
                 (Target::VariableLower(column), Some(Target::VariableUpper(column)))
@@ -88,7 +90,8 @@ impl Patched {
     }
 }
 
-/// Where a single number of a model is.
+/// The single number of the model that a target refers to; `None` for a pair of bounds, and
+/// if there is no such number.
 fn place<'a>(
     model: &'a mut LinearModel,
     entries: &HashMap<(usize, usize), usize>,
@@ -108,9 +111,9 @@ fn place<'a>(
     }
 }
 
-/// Puts zeros where a wanted coefficient is missing, and notes where each wanted one is.
-/// `wanted` is ascending.
-fn widen(
+/// Inserts zeros for wanted coefficients that are missing, and records the position of each
+/// wanted one in `entries`. `wanted` must be ascending.
+fn insert_zeros(
     model: &mut LinearModel,
     wanted: &[(usize, usize)],
     entries: &mut HashMap<(usize, usize), usize>,
@@ -127,14 +130,14 @@ fn widen(
     let mut wanted = wanted.iter().peekable();
     row_starts.push(0);
     for row in 0..rows {
-        let begin = columns.len();
+        let row_start = columns.len();
         columns.extend_from_slice(&model.column_indices[starts[row]..starts[row + 1]]);
         coefficients.extend_from_slice(&model.coefficients[starts[row]..starts[row + 1]]);
         while let Some(&(_, column)) = wanted.next_if(|(of, _)| *of == row) {
             let index = i32::try_from(column).unwrap_or(i32::MAX);
-            let here = columns[begin..].iter().position(|&it| it == index);
-            let at = here.map_or(columns.len(), |here| begin + here);
-            if here.is_none() {
+            let found = columns[row_start..].iter().position(|&it| it == index);
+            let at = found.map_or(columns.len(), |found| row_start + found);
+            if found.is_none() {
                 columns.push(index);
                 coefficients.push(0.0);
             }

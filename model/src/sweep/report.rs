@@ -1,10 +1,10 @@
 use solvemesh::v1::ScenarioReport;
 
-/// How many numbers a report tells of each scenario of a model of so many variables and
-/// constraints.
+/// The number of values that a report has for each scenario, for a model with this number of
+/// variables and constraints.
 pub fn numbers_told(report: &ScenarioReport, variables: usize, constraints: usize) -> usize {
-    let told = |all: bool, some: &[String], of: usize| if all { of } else { some.len() };
-    told(report.all_variables, &report.variables, variables).saturating_add(told(
+    let count = |all: bool, some: &[String], of: usize| if all { of } else { some.len() };
+    count(report.all_variables, &report.variables, variables).saturating_add(count(
         report.all_constraints,
         &report.constraints,
         constraints,

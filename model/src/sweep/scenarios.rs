@@ -1,6 +1,8 @@
-use solvemesh::v1::{GridAxis, LinearModel, Parameter, ParameterKind, ScenarioTable, Sweep, sweep};
+use solvemesh::v1::{
+    GridAxis, LinearModel, ParameterKind, ScenarioParameter, ScenarioTable, Sweep, sweep,
+};
 
-/// A number of a model.
+/// A number of a model that a scenario can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// The objective coefficient of a variable.
@@ -28,10 +30,10 @@ pub enum Target {
     },
 }
 
-/// What a scenario changes in its base.
+/// A change of a scenario to the base model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
-    /// Which number.
+    /// The number that is changed.
     pub target: Target,
     /// Its value in the scenario.
     pub value: f64,
@@ -46,10 +48,10 @@ pub struct Scenarios {
 }
 
 impl Scenarios {
-    /// Of a sweep in normal form and its base; `None` where it does not belong to that, or
-    /// is in no normal form.
+    /// Reads a sweep in normal form. `None` if it is not in normal form, or does not fit its
+    /// base `model`.
     pub fn of(sweep: Sweep, model: &LinearModel) -> Option<Self> {
-        let parameters: Vec<&Parameter> = match sweep.scenarios.as_ref()? {
+        let parameters: Vec<&ScenarioParameter> = match sweep.scenarios.as_ref()? {
             sweep::Scenarios::Table(table) => table.parameters.iter().collect(),
             sweep::Scenarios::Grid(grid) => {
                 grid.axes.iter().map(|axis| axis.parameter.as_ref()).collect::<Option<_>>()?
@@ -58,15 +60,15 @@ impl Scenarios {
         let targets: Vec<_> =
             parameters.iter().map(|it| target(it, model)).collect::<Option<_>>()?;
         let count = match sweep.scenarios.as_ref()? {
-            sweep::Scenarios::Table(table) => table_is_whole(table, targets.len())?,
+            sweep::Scenarios::Table(table) => table_count(table, targets.len())?,
             sweep::Scenarios::Grid(grid) => {
-                grid.axes.iter().map(points).try_fold(1_usize, usize::checked_mul)?
+                grid.axes.iter().map(grid_points).try_fold(1_usize, usize::checked_mul)?
             }
         };
         Some(Self { sweep, targets, count })
     }
 
-    /// How many there are.
+    /// The number of scenarios.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -81,12 +83,12 @@ impl Scenarios {
         self.sweep
     }
 
-    /// What a scenario may change, at most.
+    /// The numbers that scenarios may change: one target for each parameter, in their order.
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// A scenario's label; empty where it has none.
+    /// The label of a scenario; empty if it has none.
     pub fn label(&self, scenario: usize) -> &str {
         match &self.sweep.scenarios {
             Some(sweep::Scenarios::Table(table)) => {
@@ -96,7 +98,7 @@ impl Scenarios {
         }
     }
 
-    /// What a scenario changes: nothing, where there is no such scenario.
+    /// The changes of a scenario to the base. Empty if there is no such scenario.
     pub fn changes(&self, scenario: usize) -> impl Iterator<Item = Change> {
         let (mut table, mut grid) = (None, None);
         if scenario < self.count {
@@ -111,12 +113,13 @@ impl Scenarios {
             .flat_map(move |table| entries_of(table, scenario, self.targets.len()));
         let of_grid = grid.into_iter().flat_map(move |grid| {
             let mut rest = scenario;
+            // Scenarios of a grid are numbered with the last axis as the fastest.
             let axes = grid.axes.iter().enumerate().rev();
             axes.map(move |(index, axis)| {
-                let points = points(axis).max(1);
+                let points = grid_points(axis).max(1);
                 let place = rest % points;
                 rest /= points;
-                (index, value(axis, place))
+                (index, grid_value(axis, place))
             })
         });
         of_table
@@ -124,15 +127,15 @@ impl Scenarios {
             .filter_map(|(index, value)| Some(Change { target: *self.targets.get(index)?, value }))
     }
 
-    /// The places of a scenario of a grid on its axes, the last first.
+    /// The number of values on each axis of a grid; `None` for a table.
     pub(super) fn axes(&self) -> Option<Vec<usize>> {
         match &self.sweep.scenarios {
-            Some(sweep::Scenarios::Grid(grid)) => Some(grid.axes.iter().map(points).collect()),
+            Some(sweep::Scenarios::Grid(grid)) => Some(grid.axes.iter().map(grid_points).collect()),
             _ => None,
         }
     }
 
-    /// The table, if there is one.
+    /// The table; `None` for a grid.
     pub(super) fn table(&self) -> Option<&ScenarioTable> {
         match &self.sweep.scenarios {
             Some(sweep::Scenarios::Table(table)) => Some(table),
@@ -141,16 +144,16 @@ impl Scenarios {
     }
 }
 
-/// The parameters of a scenario of a table and their values.
+/// The entries of a scenario of a table, as pairs of parameter index and value.
 pub(super) fn entries_of(
     table: &ScenarioTable,
     scenario: usize,
     parameters: usize,
 ) -> impl Iterator<Item = (usize, f64)> {
-    let sparse = !table.starts.is_empty();
+    let sparse = !table.scenario_starts.is_empty();
     let range = if sparse {
         let at = |index: usize| {
-            table.starts.get(index).map_or(0, |&start| usize::try_from(start).unwrap_or(0))
+            table.scenario_starts.get(index).map_or(0, |&start| usize::try_from(start).unwrap_or(0))
         };
         at(scenario)..at(scenario + 1)
     } else {
@@ -166,46 +169,48 @@ pub(super) fn entries_of(
     })
 }
 
-/// How many values an axis has.
-pub(super) fn points(axis: &GridAxis) -> usize {
+/// The number of values on an axis.
+pub fn grid_points(axis: &GridAxis) -> usize {
     if axis.values.is_empty() {
-        usize::try_from(axis.points).unwrap_or(0)
+        usize::try_from(axis.point_count).unwrap_or(0)
     } else {
         axis.values.len()
     }
 }
 
-/// The value of an axis at a place.
-pub(super) fn value(axis: &GridAxis, place: usize) -> f64 {
+/// The value on an axis at a place, counted from 0.
+pub fn grid_value(axis: &GridAxis, place: usize) -> f64 {
     if let Some(value) = axis.values.get(place) {
         return *value;
     }
-    let (from, to) = (axis.from(), axis.to());
-    let last = points(axis).saturating_sub(1);
+    let (first, last) = (axis.first(), axis.last());
+    let last_place = grid_points(axis).saturating_sub(1);
     if place == 0 {
-        from
-    } else if place >= last {
-        to
+        first
+    } else if place >= last_place {
+        last
     } else {
-        // Not by steps, which add up their errors; and each end is met exactly.
-        let share = place as f64 / last as f64;
-        from * (1.0 - share) + to * share
+        // Interpolated, because adding up steps would add up rounding errors. The ends are
+        // exact, see above.
+        let share = place as f64 / last_place as f64;
+        first * (1.0 - share) + last * share
     }
 }
 
-/// How many scenarios a table in normal form has; `None` where its arrays don't fit.
-fn table_is_whole(table: &ScenarioTable, parameters: usize) -> Option<usize> {
-    let count = usize::try_from(table.count?).ok()?;
-    let fits = if table.starts.is_empty() {
+/// The number of scenarios of a table in normal form; `None` if its arrays do not fit together.
+fn table_count(table: &ScenarioTable, parameters: usize) -> Option<usize> {
+    let count = usize::try_from(table.scenario_count?).ok()?;
+    let fits = if table.scenario_starts.is_empty() {
         table.parameter_indices.is_empty() && table.values.len() == count.checked_mul(parameters)?
     } else {
-        table.starts.len() == count + 1 && table.values.len() == table.parameter_indices.len()
+        table.scenario_starts.len() == count + 1
+            && table.values.len() == table.parameter_indices.len()
     };
     (fits && (table.labels.is_empty() || table.labels.len() == count)).then_some(count)
 }
 
-/// The number of a model that a parameter in normal form means.
-pub(super) fn target(parameter: &Parameter, model: &LinearModel) -> Option<Target> {
+/// The number of the model that a parameter in normal form refers to; `None` if it is invalid.
+pub(super) fn target(parameter: &ScenarioParameter, model: &LinearModel) -> Option<Target> {
     let column = || {
         let index = usize::try_from(parameter.variable_index?).ok()?;
         (index < model.variable_lower.len()).then_some(index)
@@ -225,6 +230,7 @@ pub(super) fn target(parameter: &Parameter, model: &LinearModel) -> Option<Targe
         ParameterKind::ConstraintUpper => Target::ConstraintUpper(row()?),
         ParameterKind::RightHandSide => {
             let row = row()?;
+            // Only one finite bound, or two equal ones, can be called the right-hand side.
             match (model.constraint_lower[row].is_finite(), model.constraint_upper[row].is_finite())
             {
                 (true, false) => Target::ConstraintLower(row),

@@ -1,44 +1,48 @@
 use std::collections::{HashMap, HashSet};
 
 use solvemesh::v1::{
-    GridAxis, LinearModel, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, ScenarioTable,
-    StopOnFirst, Sweep, VariableKind, sweep,
+    GridAxis, LinearModel, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
+    ScenarioTable, StopOnFirst, Sweep, VariableKind, sweep,
 };
 
 use super::{
     Scenarios, Target,
-    scenarios::{entries_of, points, target, value},
+    scenarios::{entries_of, grid_points, grid_value, target},
 };
 use crate::{
     Fault, FaultKind, Faults,
     domain::is_submitted_as_lp,
     findings::clip,
     matrix::{NEGLIGIBLE, TOO_LARGE},
-    normal::INFINITE,
+    normal::{INFINITE, normalise_infinity},
 };
 
-/// The longest label of a scenario, in bytes.
+/// Maximum length of a scenario's label, in bytes.
 const MAX_LABEL_BYTES: usize = 255;
 
-/// The most names that a report may have.
+/// Maximum number of names in a report, of variables and of constraints each.
 const MAX_REPORTED: usize = 1000;
 
-/// A sweep in normal form, held against its base, which is in normal form; it has at most
-/// `most` scenarios.
+/// Validates a sweep against its base model, which must be in normal form, and converts it to
+/// normal form. It may have at most `max_scenarios` scenarios.
 ///
 /// # Errors
 ///
-/// The first fault, at a field of the sweep; where it is one scenario's, the message tells
-/// which.
-pub fn settle(sweep: &Sweep, model: &LinearModel, most: usize) -> Result<Scenarios, Faults> {
+/// Returns the first error, at a field of the sweep. If it is about one scenario, the message
+/// contains its number.
+pub fn settle(
+    sweep: &Sweep,
+    model: &LinearModel,
+    max_scenarios: usize,
+) -> Result<Scenarios, Faults> {
     let names = Names::of(model);
     let scenarios = match &sweep.scenarios {
         None => return Err(fault("", "needs a table or a grid of scenarios")),
         Some(sweep::Scenarios::Table(table)) => {
-            sweep::Scenarios::Table(settle_table(table, model, &names, most)?)
+            sweep::Scenarios::Table(settle_table(table, model, &names, max_scenarios)?)
         }
         Some(sweep::Scenarios::Grid(grid)) => {
-            sweep::Scenarios::Grid(settle_grid(grid, model, &names, most)?)
+            sweep::Scenarios::Grid(settle_grid(grid, model, &names, max_scenarios)?)
         }
     };
     let report = sweep.report.clone().unwrap_or_default();
@@ -57,7 +61,7 @@ pub fn settle(sweep: &Sweep, model: &LinearModel, most: usize) -> Result<Scenari
     Scenarios::of(settled, model).ok_or_else(|| fault("", "has arrays that do not fit together"))
 }
 
-/// The indices of a model's names.
+/// The indices of a model's variables and constraints, by name.
 struct Names<'a> {
     variables: HashMap<&'a str, usize>,
     constraints: HashMap<&'a str, usize>,
@@ -79,20 +83,20 @@ fn settle_table(
     table: &ScenarioTable,
     model: &LinearModel,
     names: &Names<'_>,
-    most: usize,
+    max_scenarios: usize,
 ) -> Result<ScenarioTable, Faults> {
     let field = |name: &str| format!("table.{name}");
     if table.parameters.is_empty() {
         return Err(fault(field("parameters"), "is required"));
     }
-    let parameters: Vec<&Parameter> = table.parameters.iter().collect();
+    let parameters: Vec<&ScenarioParameter> = table.parameters.iter().collect();
     let at = |index: usize| format!("table.parameters[{index}]");
     let (parameters, targets) = settle_parameters(&parameters, at, model, names)?;
     let count = scenario_count(table, parameters.len())?;
     if count == 0 {
         return Err(fault("table", "has no scenarios"));
     }
-    check_count("table", count, most)?;
+    check_count("table", count, max_scenarios)?;
     check_starts(table, count, parameters.len())?;
     for (scenario, label) in table.labels.iter().enumerate() {
         if label.len() > MAX_LABEL_BYTES {
@@ -101,62 +105,66 @@ fn settle_table(
         }
     }
 
-    let kinds: Vec<ParameterKind> = parameters.iter().map(Parameter::kind).collect();
+    let kinds: Vec<ParameterKind> = parameters.iter().map(ScenarioParameter::kind).collect();
     let mut values = table.values.clone();
-    let sparse = !table.starts.is_empty();
+    let sparse = !table.scenario_starts.is_empty();
     for scenario in 0..count {
-        let begin =
-            if sparse { index_of(table.starts[scenario]) } else { scenario * targets.len() };
+        let first_entry = if sparse {
+            index_of(table.scenario_starts[scenario])
+        } else {
+            scenario * targets.len()
+        };
         for (place, (parameter, asked)) in entries_of(table, scenario, targets.len()).enumerate() {
             let label = table.labels.get(scenario).map_or("", String::as_str);
-            values[begin + place] =
-                allowed(kinds[parameter], targets[parameter], asked).map_err(|wrong| {
+            values[first_entry + place] = allowed(kinds[parameter], targets[parameter], asked)
+                .map_err(|wrong| {
                     let of = if label.is_empty() { String::new() } else { format!(" ({label})") };
                     let wrong = clip(format!("in scenario {scenario}{of}: {wrong}"));
-                    fault(format!("table.values[{}]", begin + place), wrong)
+                    fault(format!("table.values[{}]", first_entry + place), wrong)
                 })?;
         }
     }
     Ok(ScenarioTable {
         parameters,
-        count: Some(i32::try_from(count).unwrap_or(i32::MAX)),
+        scenario_count: Some(i32::try_from(count).unwrap_or(i32::MAX)),
         values,
-        starts: table.starts.clone(),
+        scenario_starts: table.scenario_starts.clone(),
         parameter_indices: table.parameter_indices.clone(),
         labels: table.labels.clone(),
     })
 }
 
-/// How many scenarios a table has, by all that tells it.
+/// The number of scenarios of a table. Every array that determines it must agree.
 fn scenario_count(table: &ScenarioTable, parameters: usize) -> Result<usize, Faults> {
-    let mut told: Vec<(&str, usize)> = Vec::new();
-    if let Some(count) = table.count {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    if let Some(count) = table.scenario_count {
         let Ok(count) = usize::try_from(count) else {
-            return Err(fault("table.count", format!("must be 0 or more, not {count}")));
+            return Err(fault("table.scenario_count", format!("must be 0 or more, not {count}")));
         };
-        told.push(("table.count", count));
+        counts.push(("table.scenario_count", count));
     }
-    if !table.starts.is_empty() {
-        told.push(("table.starts", table.starts.len() - 1));
+    if !table.scenario_starts.is_empty() {
+        counts.push(("table.scenario_starts", table.scenario_starts.len() - 1));
     } else if table.parameter_indices.is_empty() {
         if !table.values.len().is_multiple_of(parameters) {
             let wrong = format!(
-                "has {} entries, which is no multiple of the {parameters} parameters",
+                "has {} entries, which is not a multiple of the {parameters} parameters",
                 table.values.len()
             );
             return Err(fault("table.values", wrong));
         }
-        told.push(("table.values", table.values.len() / parameters));
+        counts.push(("table.values", table.values.len() / parameters));
     } else {
-        return Err(fault("table.starts", "is required beside parameter_indices"));
+        return Err(fault("table.scenario_starts", "is required with parameter_indices"));
     }
     if !table.labels.is_empty() {
-        told.push(("table.labels", table.labels.len()));
+        counts.push(("table.labels", table.labels.len()));
     }
-    let (first, count) = told[0];
-    match told.iter().find(|(_, other)| *other != count) {
+    // Not empty: without `scenario_starts` there is the count of `values`.
+    let (first, count) = counts[0];
+    match counts.iter().find(|(_, other)| *other != count) {
         Some((other, theirs)) => {
-            let wrong = format!("tells of {theirs} scenarios, and {first} of {count}");
+            let wrong = format!("has {theirs} scenarios, but {first} has {count}");
             Err(fault(*other, wrong))
         }
         None => Ok(count),
@@ -164,7 +172,7 @@ fn scenario_count(table: &ScenarioTable, parameters: usize) -> Result<usize, Fau
 }
 
 fn check_starts(table: &ScenarioTable, count: usize, parameters: usize) -> Result<(), Faults> {
-    if table.starts.is_empty() {
+    if table.scenario_starts.is_empty() {
         return Ok(());
     }
     let entries = table.values.len();
@@ -172,25 +180,30 @@ fn check_starts(table: &ScenarioTable, count: usize, parameters: usize) -> Resul
         let wrong = format!("has {} entries for {entries} values", table.parameter_indices.len());
         return Err(fault("table.parameter_indices", wrong));
     }
+    // The first start is 0, and no start is below the one before or above the number of values.
     let mut last = 0;
-    for (at, &start) in table.starts.iter().enumerate() {
+    for (at, &start) in table.scenario_starts.iter().enumerate() {
         let least_and_most = if at == 0 { (0, 0) } else { (last, entries) };
         let fits = usize::try_from(start)
             .is_ok_and(|start| (least_and_most.0..=least_and_most.1).contains(&start));
         if !fits {
             let (least, most) = least_and_most;
             let wrong = format!("must be from {least} to {most}, not {start}");
-            return Err(fault(format!("table.starts[{at}]"), wrong));
+            return Err(fault(format!("table.scenario_starts[{at}]"), wrong));
         }
         last = index_of(start);
     }
     if last != entries {
         let wrong = format!("ends with {last}, but there are {entries} values");
-        return Err(fault("table.starts", wrong));
+        return Err(fault("table.scenario_starts", wrong));
     }
+    // For each parameter, the last scenario that has it. It finds duplicates without a set for
+    // each scenario.
     let mut seen_in = vec![usize::MAX; parameters];
     for scenario in 0..count {
-        for at in index_of(table.starts[scenario])..index_of(table.starts[scenario + 1]) {
+        for at in
+            index_of(table.scenario_starts[scenario])..index_of(table.scenario_starts[scenario + 1])
+        {
             let index = table.parameter_indices[at];
             let field = || format!("table.parameter_indices[{at}]");
             let Some(seen) = usize::try_from(index).ok().and_then(|it| seen_in.get_mut(it)) else {
@@ -201,7 +214,10 @@ fn check_starts(table: &ScenarioTable, count: usize, parameters: usize) -> Resul
                 return Err(fault(field(), wrong));
             };
             if *seen == scenario {
-                return Err(fault(field(), format!("in scenario {scenario}: {index} comes twice")));
+                return Err(fault(
+                    field(),
+                    format!("in scenario {scenario}: {index} is there twice"),
+                ));
             }
             *seen = scenario;
         }
@@ -213,7 +229,7 @@ fn settle_grid(
     grid: &ScenarioGrid,
     model: &LinearModel,
     names: &Names<'_>,
-    most: usize,
+    max_scenarios: usize,
 ) -> Result<ScenarioGrid, Faults> {
     if grid.axes.is_empty() {
         return Err(fault("grid.axes", "is required"));
@@ -230,9 +246,9 @@ fn settle_grid(
     let mut count = 1_usize;
     let mut axes = Vec::with_capacity(grid.axes.len());
     for (index, (axis, parameter)) in grid.axes.iter().zip(parameters).enumerate() {
-        // Before its values are looked at, which may be very many.
-        count = count.saturating_mul(points(axis));
-        check_count("grid.axes", count, most)?;
+        // Before the values of the axis are checked, which may be very many.
+        count = count.saturating_mul(grid_points(axis));
+        check_count("grid.axes", count, max_scenarios)?;
         axes.push(settle_axis(axis, parameter, targets[index], index)?);
     }
     Ok(ScenarioGrid { axes })
@@ -240,19 +256,19 @@ fn settle_grid(
 
 fn settle_axis(
     axis: &GridAxis,
-    parameter: Parameter,
+    parameter: ScenarioParameter,
     target: Target,
     index: usize,
 ) -> Result<GridAxis, Faults> {
     let field = |name: &str| format!("grid.axes[{index}].{name}");
-    let stepped = axis.from.is_some() || axis.to.is_some() || axis.points != 0;
+    let stepped = axis.first.is_some() || axis.last.is_some() || axis.point_count != 0;
     let kind = parameter.kind();
     let mut settled = GridAxis { parameter: Some(parameter), ..axis.clone() };
     if !axis.values.is_empty() {
         if stepped {
             return Err(fault(
                 field("values"),
-                "stands beside from, to or points: one or the other",
+                "cannot be combined with first, last and point_count",
             ));
         }
         for (place, asked) in axis.values.iter().enumerate() {
@@ -261,7 +277,7 @@ fn settle_axis(
         }
         return Ok(settled);
     }
-    for (name, end) in [("from", axis.from), ("to", axis.to)] {
+    for (name, end) in [("first", axis.first), ("last", axis.last)] {
         match end {
             None => return Err(fault(field(name), "is required where there are no values")),
             Some(end) if end.is_nan() || end.abs() >= INFINITE => {
@@ -271,41 +287,44 @@ fn settle_axis(
             Some(_) => {}
         }
     }
-    let least = if axis.from == axis.to { 1 } else { 2 };
-    if axis.points < least {
+    let least = if axis.first == axis.last { 1 } else { 2 };
+    if axis.point_count < least {
         return Err(fault(
-            field("points"),
-            format!("must be {least} or more, not {}", axis.points),
+            field("point_count"),
+            format!("must be {least} or more, not {}", axis.point_count),
         ));
     }
-    // Between two ends that are allowed, all is allowed but what is taken for 0.
-    for (name, place) in [("from", 0), ("to", points(axis) - 1)] {
-        allowed(kind, target, value(axis, place)).map_err(|wrong| fault(field(name), wrong))?;
+    // Between two allowed ends every value is allowed, except that a coefficient may get too
+    // close to 0. So of other parameters only the ends are checked.
+    for (name, place) in [("first", 0), ("last", grid_points(axis) - 1)] {
+        allowed(kind, target, grid_value(axis, place))
+            .map_err(|wrong| fault(field(name), wrong))?;
     }
     if matches!(target, Target::Coefficient { .. }) {
-        for place in 0..points(axis) {
-            allowed(kind, target, value(axis, place))
-                .map_err(|wrong| fault(field("points"), wrong))?;
+        for place in 0..grid_points(axis) {
+            allowed(kind, target, grid_value(axis, place))
+                .map_err(|wrong| fault(field("point_count"), wrong))?;
         }
     }
     Ok(settled)
 }
 
-/// The parameters by index, and what they mean.
+/// Converts parameters to normal form, and returns them with the numbers that they change.
+/// No two of them may change the same number.
 fn settle_parameters(
-    parameters: &[&Parameter],
+    parameters: &[&ScenarioParameter],
     field: impl Fn(usize) -> String,
     model: &LinearModel,
     names: &Names<'_>,
-) -> Result<(Vec<Parameter>, Vec<Target>), Faults> {
+) -> Result<(Vec<ScenarioParameter>, Vec<Target>), Faults> {
     let mut numbers = HashSet::new();
     let (mut settled, mut targets) = (Vec::new(), Vec::new());
     for (index, parameter) in parameters.iter().enumerate() {
         let field = field(index);
         let parameter = settle_parameter(parameter, &field, model, names)?;
         let Some(target) = target(&parameter, model) else {
-            let wrong = "is the right-hand side of a constraint with no bound, or with two \
-                         different ones: say constraint_lower or constraint_upper";
+            let wrong = "is a right-hand side, but the constraint has no bound, or two different \
+                         ones: use constraint_lower or constraint_upper";
             return Err(fault(format!("{field}.kind"), wrong));
         };
         let single = match target {
@@ -318,7 +337,7 @@ fn settle_parameters(
             single => [Some(single), None],
         };
         if !single.into_iter().flatten().all(|number| numbers.insert(number)) {
-            return Err(fault(field, "changes a number that another parameter changes"));
+            return Err(fault(field, "changes the same number as another parameter"));
         }
         settled.push(parameter);
         targets.push(target);
@@ -327,13 +346,13 @@ fn settle_parameters(
 }
 
 fn settle_parameter(
-    parameter: &Parameter,
+    parameter: &ScenarioParameter,
     field: &str,
     model: &LinearModel,
     names: &Names<'_>,
-) -> Result<Parameter, Faults> {
+) -> Result<ScenarioParameter, Faults> {
     let Ok(kind) = ParameterKind::try_from(parameter.kind) else {
-        let wrong = format!("{} is no kind of parameter", parameter.kind);
+        let wrong = format!("unknown parameter kind {}", parameter.kind);
         return Err(fault(format!("{field}.kind"), wrong));
     };
     let (of_variable, of_constraint) = match kind {
@@ -351,7 +370,8 @@ fn settle_parameter(
     let place = |what, wanted, name: &str, index, known: &HashMap<&str, usize>, count: usize| {
         resolve(&format!("{field}.{what}"), wanted, name, index, known, count)
     };
-    let Parameter { variable, variable_index, constraint, constraint_index, .. } = parameter;
+    let ScenarioParameter { variable, variable_index, constraint, constraint_index, .. } =
+        parameter;
     let variable_index = place(
         "variable",
         of_variable,
@@ -376,15 +396,16 @@ fn settle_parameter(
         let kinds = model.variable_kinds.get(index_of(column)).copied().unwrap_or_default();
         let semi = [VariableKind::SemiContinuous as i32, VariableKind::SemiInteger as i32];
         if semi.contains(&kinds) {
-            let wrong = "has bounds that say where it is not 0; scenarios can't change these";
+            let wrong = "is semi-continuous or semi-integer; scenarios cannot change its bounds";
             return Err(fault(format!("{field}.variable"), wrong));
         }
     }
     let kind = kind.into();
-    Ok(Parameter { kind, variable_index, constraint_index, ..Parameter::default() })
+    Ok(ScenarioParameter { kind, variable_index, constraint_index, ..ScenarioParameter::default() })
 }
 
-/// The index of what a parameter names.
+/// The index of the variable or constraint that a parameter refers to; `None` if its kind has
+/// none, and `wanted` is false.
 fn resolve(
     field: &str,
     wanted: bool,
@@ -395,7 +416,7 @@ fn resolve(
 ) -> Result<Option<i32>, Faults> {
     match (wanted, name, index) {
         (false, "", None) => Ok(None),
-        (false, ..) => Err(fault(field, "has no meaning for this kind of parameter")),
+        (false, ..) => Err(fault(field, "does not apply to this kind of parameter")),
         (true, "", None) => Err(fault(field, "is required")),
         (true, "", Some(index)) => {
             if usize::try_from(index).is_ok_and(|index| index < count) {
@@ -408,24 +429,18 @@ fn resolve(
             Some(index) => Ok(Some(i32::try_from(*index).unwrap_or(i32::MAX))),
             None => Err(fault(field, clip(format!("there is no `{name}` in the model")))),
         },
-        (true, _, Some(_)) => Err(fault(field, "is told by name and by index: one or the other")),
+        (true, _, Some(_)) => {
+            Err(fault(field, "is given both by name and by index; use one of them"))
+        }
     }
 }
 
-/// A number as a model in normal form has it, or what is wrong with it.
+/// Converts a value of a parameter to the number that a model in normal form has, or returns
+/// what is wrong with it.
 fn allowed(kind: ParameterKind, target: Target, value: f64) -> Result<f64, String> {
-    let infinite = |value: f64| {
-        if value >= INFINITE {
-            f64::INFINITY
-        } else if value <= -INFINITE {
-            f64::NEG_INFINITY
-        } else {
-            value
-        }
-    };
     let wrong = match target {
-        _ if value.is_nan() => "is no number".to_owned(),
-        _ if kind == ParameterKind::RightHandSide && infinite(value).is_infinite() => {
+        _ if value.is_nan() => "is not a number".to_owned(),
+        _ if kind == ParameterKind::RightHandSide && normalise_infinity(value).is_infinite() => {
             format!("must be finite, not {value}")
         }
         Target::Objective(_) if value.abs() >= TOO_LARGE || value.is_infinite() => {
@@ -441,16 +456,16 @@ fn allowed(kind: ParameterKind, target: Target, value: f64) -> Result<f64, Strin
         Target::Offset if value.is_finite() => return Ok(value),
         Target::Offset => format!("must be finite, not {value}"),
         Target::VariableFixed(_) | Target::ConstraintEqual(_) => {
-            if infinite(value).is_finite() {
+            if normalise_infinity(value).is_finite() {
                 return Ok(value);
             }
             format!("must be finite, not {value}")
         }
-        Target::VariableLower(_) | Target::ConstraintLower(_) => match infinite(value) {
+        Target::VariableLower(_) | Target::ConstraintLower(_) => match normalise_infinity(value) {
             f64::INFINITY => "a lower bound can't be Infinity".to_owned(),
             value => return Ok(value),
         },
-        Target::VariableUpper(_) | Target::ConstraintUpper(_) => match infinite(value) {
+        Target::VariableUpper(_) | Target::ConstraintUpper(_) => match normalise_infinity(value) {
             f64::NEG_INFINITY => "an upper bound can't be -Infinity".to_owned(),
             value => return Ok(value),
         },
@@ -471,10 +486,10 @@ fn check_report(
     for (what, asked, all, known) in named {
         let field = format!("report.{what}");
         if all && !asked.is_empty() {
-            return Err(fault(field, "stands beside all of them: one or the other"));
+            return Err(fault(field, format!("cannot be combined with all_{what}")));
         }
         if asked.len() > MAX_REPORTED {
-            let wrong = format!("has {} names; it may have {MAX_REPORTED}", asked.len());
+            let wrong = format!("has {} names; the maximum is {MAX_REPORTED}", asked.len());
             return Err(fault(field, wrong));
         }
         if let Some(at) = asked.iter().position(|name| !known.contains_key(name.as_str())) {
@@ -483,16 +498,17 @@ fn check_report(
         }
     }
     if discrete && (report.all_constraints || !report.constraints.is_empty()) {
-        return Err(fault("report.constraints", "has duals, which a model with integers has not"));
+        return Err(fault("report.constraints", "asks for duals; a model with integers has none"));
     }
     Ok(())
 }
 
-fn check_count(field: &str, count: usize, most: usize) -> Result<(), Faults> {
-    if count <= most {
+fn check_count(field: &str, count: usize, max_scenarios: usize) -> Result<(), Faults> {
+    if count <= max_scenarios {
         return Ok(());
     }
-    let message = format!("has {count} scenarios or more; the limit max_scenarios is {most}");
+    let message =
+        format!("has {count} scenarios or more; the limit max_scenarios is {max_scenarios}");
     Err(Faults(vec![Fault {
         field: field.to_owned(),
         place: None,

@@ -1,7 +1,7 @@
 use solvemesh::v1::{ObjectiveSense, ScenarioResult, StopOnFirst, TerminationReason};
 
-/// Whether a scenario's answer is what the sweep was for: a solution, and where there is a
-/// target, one that is at least as good.
+/// Whether the result of a scenario stops the sweep: it has a solution and, if there is a
+/// target, an objective that is at least as good.
 pub fn fulfils(stop: &StopOnFirst, sense: ObjectiveSense, answer: &ScenarioResult) -> bool {
     let solved =
         matches!(answer.reason(), TerminationReason::Optimal | TerminationReason::Feasible);

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use solvemesh::v1::{
-    GridAxis, LinearModel, Model, Parameter, ParameterKind, ScenarioGrid, ScenarioReport,
+    GridAxis, LinearModel, Model, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
     ScenarioTable, Sweep, model::Form, sweep,
 };
 
@@ -18,15 +18,15 @@ End
 
 fn wyndor() -> LinearModel {
     let model = Model { form: Some(Form::Lp(WYNDOR.to_owned())), ..Model::default() };
-    read(&model, &Limits::default()).expect("a model").model
+    read(model, &Limits::default()).expect("a model").model.into_inner()
 }
 
-fn parameter(kind: ParameterKind, variable: &str, constraint: &str) -> Parameter {
-    Parameter {
+fn parameter(kind: ParameterKind, variable: &str, constraint: &str) -> ScenarioParameter {
+    ScenarioParameter {
         kind: kind.into(),
         variable: variable.to_owned(),
         constraint: constraint.to_owned(),
-        ..Parameter::default()
+        ..ScenarioParameter::default()
     }
 }
 
@@ -39,17 +39,17 @@ fn of_grid(axes: Vec<GridAxis>) -> Sweep {
     Sweep { scenarios: Some(sweep::Scenarios::Grid(grid)), ..Sweep::default() }
 }
 
-fn axis(parameter: Parameter, from: f64, to: f64, points: i32) -> GridAxis {
+fn axis(parameter: ScenarioParameter, from: f64, to: f64, points: i32) -> GridAxis {
     GridAxis {
         parameter: Some(parameter),
-        from: Some(from),
-        to: Some(to),
-        points,
+        first: Some(from),
+        last: Some(to),
+        point_count: points,
         values: Vec::new(),
     }
 }
 
-fn windows() -> Parameter {
+fn windows() -> ScenarioParameter {
     parameter(ParameterKind::Objective, "Windows", "")
 }
 
@@ -84,7 +84,7 @@ fn a_grid_has_all_combinations_and_the_last_axis_is_the_fastest() {
 }
 
 #[test]
-fn the_ends_of_an_axis_are_met_exactly() {
+fn the_ends_of_an_axis_are_exact() {
     let scenarios = settled(&of_grid(vec![axis(windows(), 0.1, 0.7, 100_000)]));
     assert_eq!(changes(&scenarios, 0), [(Target::Objective(1), 0.1)]);
     assert_eq!(changes(&scenarios, 99_999), [(Target::Objective(1), 0.7)]);
@@ -106,7 +106,7 @@ fn a_table_may_be_dense_or_sparse() {
 
     let sparse = ScenarioTable {
         parameters,
-        starts: vec![0, 0, 1],
+        scenario_starts: vec![0, 0, 1],
         parameter_indices: vec![1],
         values: vec![2.0],
         ..ScenarioTable::default()
@@ -117,7 +117,7 @@ fn a_table_may_be_dense_or_sparse() {
 }
 
 #[test]
-fn faults_name_the_scenario_and_the_field() {
+fn errors_name_the_scenario_and_the_field() {
     let table = |values: Vec<f64>| ScenarioTable {
         parameters: vec![windows()],
         values,
@@ -126,42 +126,42 @@ fn faults_name_the_scenario_and_the_field() {
     };
     let (field, message) = fault(&of_table(table(vec![1.0, f64::NAN])));
     assert_eq!(field, "table.values[1]");
-    assert!(message.contains("scenario 1 (high)") && message.contains("no number"), "{message}");
+    assert!(message.contains("scenario 1 (high)") && message.contains("not a number"), "{message}");
     let (field, message) = fault(&of_table(table(vec![1.0])));
     assert_eq!(field, "table.labels");
-    assert!(message.contains("tells of 2 scenarios, and table.values of 1"), "{message}");
+    assert!(message.contains("has 2 scenarios, but table.values has 1"), "{message}");
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_at_its_field() {
+fn invalid_sweeps_are_rejected_at_their_field() {
     let of = |parameter| of_grid(vec![axis(parameter, 1.0, 2.0, 2)]);
     let coefficient = parameter(ParameterKind::Coefficient, "Doors", "Plant_2");
     for (sweep, field) in [
         (Sweep::default(), ""),
         (of_grid(Vec::new()), "grid.axes"),
         (of_table(ScenarioTable::default()), "table.parameters"),
-        (of(Parameter::default()), "grid.axes[0].parameter.kind"),
+        (of(ScenarioParameter::default()), "grid.axes[0].parameter.kind"),
         (of(parameter(ParameterKind::Objective, "Walls", "")), "grid.axes[0].parameter.variable"),
         (
             of(parameter(ParameterKind::Objective, "Doors", "Plant_1")),
             "grid.axes[0].parameter.constraint",
         ),
         (
-            of(Parameter {
+            of(ScenarioParameter {
                 kind: ParameterKind::Objective.into(),
                 variable_index: Some(2),
-                ..Parameter::default()
+                ..ScenarioParameter::default()
             }),
             "grid.axes[0].parameter.variable_index",
         ),
-        (of_grid(vec![axis(windows(), 1.0, 2.0, 1)]), "grid.axes[0].points"),
-        (of_grid(vec![axis(windows(), 1.0, f64::INFINITY, 3)]), "grid.axes[0].to"),
+        (of_grid(vec![axis(windows(), 1.0, 2.0, 1)]), "grid.axes[0].point_count"),
+        (of_grid(vec![axis(windows(), 1.0, f64::INFINITY, 3)]), "grid.axes[0].last"),
         (
             of_grid(vec![axis(windows(), 1.0, 2.0, 2), axis(windows(), 3.0, 4.0, 2)]),
             "grid.axes[1].parameter",
         ),
         (of_grid(vec![axis(windows(), 1.0, 2.0, 1001)]), "grid.axes"),
-        (of_grid(vec![axis(coefficient, -1e-13, 1e-13, 2)]), "grid.axes[0].from"),
+        (of_grid(vec![axis(coefficient, -1e-13, 1e-13, 2)]), "grid.axes[0].first"),
         (
             of_grid(vec![axis(
                 parameter(ParameterKind::RightHandSide, "", "Plant_1"),
@@ -169,7 +169,7 @@ fn what_makes_no_sense_is_refused_at_its_field() {
                 1e30,
                 2,
             )]),
-            "grid.axes[0].to",
+            "grid.axes[0].last",
         ),
         (
             Sweep {
@@ -187,7 +187,7 @@ fn what_makes_no_sense_is_refused_at_its_field() {
 }
 
 #[test]
-fn a_model_is_that_of_one_scenario_and_then_the_base_again() {
+fn a_patched_model_has_one_scenario_at_a_time_and_then_the_base_again() {
     let base = wyndor();
     let parameters = vec![
         parameter(ParameterKind::Coefficient, "Doors", "Plant_2"),
@@ -219,7 +219,7 @@ fn a_model_is_that_of_one_scenario_and_then_the_base_again() {
 }
 
 #[test]
-fn a_table_is_walked_by_its_values() {
+fn a_table_is_ordered_by_its_values() {
     let table = ScenarioTable {
         parameters: vec![windows()],
         values: vec![3.0, 1.0, 2.0],
@@ -231,12 +231,12 @@ fn a_table_is_walked_by_its_values() {
 }
 
 #[test]
-fn a_sparse_table_has_one_order_whatever_its_scenarios_leave_out() {
-    // Every third scenario is the base, the others change the one thing or the other.
+fn a_sparse_table_has_a_total_order() {
+    // Every third scenario is the base; the others change one of the two parameters.
     let count = 99;
     let mut table = ScenarioTable {
         parameters: vec![windows(), parameter(ParameterKind::VariableUpper, "Doors", "")],
-        starts: vec![0],
+        scenario_starts: vec![0],
         ..ScenarioTable::default()
     };
     for scenario in 0..count {
@@ -244,7 +244,7 @@ fn a_sparse_table_has_one_order_whatever_its_scenarios_leave_out() {
             table.parameter_indices.push(scenario % 2);
             table.values.push(f64::from(count - scenario));
         }
-        table.starts.push(i32::try_from(table.values.len()).expect("a count"));
+        table.scenario_starts.push(i32::try_from(table.values.len()).expect("a count"));
     }
     let mut order: Vec<usize> = (0..99).collect();
     settled(&of_table(table)).order(&mut order);
@@ -255,7 +255,7 @@ fn a_sparse_table_has_one_order_whatever_its_scenarios_leave_out() {
 
 proptest! {
     #[test]
-    fn neighbours_on_the_walk_through_a_grid_differ_by_one_step(
+    fn neighbours_in_the_order_of_a_grid_differ_by_one_step(
         points in prop::array::uniform3(1..6_i32),
     ) {
         let parameters = [

@@ -1,36 +1,36 @@
-//! Whether a checked solution is the optimum that a solver says it is.
+//! Decides whether a checked solution is optimal, as its solver claims.
 
 use solvemesh::v1::{LinearModel, SolveOptions};
 
 use super::{Check, largest_cost};
 use crate::is_linear_program;
 
-/// How far objective and bound may be apart in exact arithmetic, relative to the largest of
-/// them and of the costs: what the tolerances of a solver, 1e-6 on each bound and integer,
-/// are felt as in the objective.
+/// Accepted distance of objective and bound besides the gap, relative to the largest of them
+/// and of the costs. It is the effect on the objective of the tolerances of a solver, 1e-6 on
+/// each bound and integer.
 const ROUNDING: f64 = 1e-6;
 
 /// The gaps within which a solution of a model with integers counts as optimal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gaps {
-    /// Of `abs(bound - objective) / abs(objective)`.
+    /// Maximum of `abs(bound - objective) / abs(objective)`.
     pub relative: f64,
-    /// Of `abs(bound - objective)`.
+    /// Maximum of `abs(bound - objective)`.
     pub absolute: f64,
 }
 
 impl Default for Gaps {
-    /// Those of HiGHS where nothing is asked for.
+    /// HiGHS's defaults.
     fn default() -> Self {
         Self { relative: 1e-4, absolute: 1e-6 }
     }
 }
 
 impl Gaps {
-    /// Those of an LP, whose optimum is exact.
+    /// No gap. For LPs, which are solved to optimality.
     pub const NONE: Self = Self { relative: 0.0, absolute: 0.0 };
 
-    /// Those that were asked for.
+    /// The gaps in the options, with the defaults where the options have none.
     pub fn of(options: &SolveOptions) -> Self {
         let Self { relative, absolute } = Self::default();
         Self {
@@ -40,20 +40,20 @@ impl Gaps {
     }
 }
 
-/// Why a solution is not accepted as the optimum.
+/// Why a solution is not accepted as optimal.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Doubt {
-    /// It is no solution, or its duals are none, within the tolerances.
-    #[error("the independent check does not accept it: the worst violation is {0:e}")]
+    /// The solution or its duals exceed the tolerances. Has the worst violation.
+    #[error("the independent check rejects it: the worst violation is {0:e}")]
     Violation(f64),
-    /// There is no bound that it could be held against.
-    #[error("no bound proves its objective of {objective}")]
+    /// There is no finite bound to compare the objective with.
+    #[error("its objective is {objective}, but there is no bound to prove that it is optimal")]
     NoBound {
         /// Its objective.
         objective: f64,
     },
-    /// The bound leaves room for a better one.
-    #[error("its objective is {objective}, and the bound that is proven is {bound}")]
+    /// Objective and bound are further apart than the gap.
+    #[error("its objective is {objective}, but the proven bound is {bound}")]
     Gap {
         /// Its objective.
         objective: f64,
@@ -62,9 +62,10 @@ pub enum Doubt {
     },
 }
 
-/// Why a solution is not the optimum; `None` where it is. A model with integers is held
-/// against the `claimed` bound of branch and bound, within the gaps; an LP against that of its
-/// duals ([`Check::bound`]), whatever is claimed, and without a gap.
+/// Why a solution is not accepted as optimal; `None` if it is. For a model with integers the
+/// objective is compared with the `claimed` bound of branch and bound, within the gaps. For an
+/// LP it is compared with the bound that its duals prove ([`Check::bound`]), without a gap and
+/// whatever bound is claimed.
 pub fn doubt(
     model: &LinearModel,
     check: &Check,
@@ -106,48 +107,51 @@ mod tests {
         }
     }
 
-    fn judged(cost: f64, value: f64, bound: f64, gaps: Gaps) -> Option<Doubt> {
+    fn doubt_about(cost: f64, value: f64, bound: f64, gaps: Gaps) -> Option<Doubt> {
         let model = model(cost, VariableKind::Integer);
         let check = verify(&model, Candidate::of(&[value])).unwrap();
         doubt(&model, &check, Some(bound), gaps)
     }
 
     #[test]
-    fn a_gap_is_allowed_as_far_as_it_was_asked_for() {
+    fn a_gap_is_accepted_up_to_the_requested_one() {
         let tenth = Gaps { relative: 0.1, absolute: 0.0 };
-        assert_eq!(judged(1.0, 3.0, 2.75, tenth), None);
-        assert_eq!(judged(1.0, 3.0, 2.5, tenth), Some(Doubt::Gap { objective: 3.0, bound: 2.5 }));
-        assert_eq!(judged(1.0, 3.0, 2.5, Gaps { relative: 0.0, absolute: 0.5 }), None);
+        assert_eq!(doubt_about(1.0, 3.0, 2.75, tenth), None);
+        assert_eq!(
+            doubt_about(1.0, 3.0, 2.5, tenth),
+            Some(Doubt::Gap { objective: 3.0, bound: 2.5 })
+        );
+        assert_eq!(doubt_about(1.0, 3.0, 2.5, Gaps { relative: 0.0, absolute: 0.5 }), None);
         // A bound on the wrong side is a contradiction, not a proof.
-        assert!(judged(1.0, 3.0, 4.0, tenth).is_some());
+        assert!(doubt_about(1.0, 3.0, 4.0, tenth).is_some());
     }
 
     #[test]
-    fn without_a_gap_there_is_room_for_rounding_alone() {
-        assert_eq!(judged(1.0, 3.0, 3.0 - 1e-7, Gaps::NONE), None);
-        assert!(judged(1.0, 3.0, 3.0 - 1e-4, Gaps::NONE).is_some());
+    fn without_a_gap_only_rounding_is_accepted() {
+        assert_eq!(doubt_about(1.0, 3.0, 3.0 - 1e-7, Gaps::NONE), None);
+        assert!(doubt_about(1.0, 3.0, 3.0 - 1e-4, Gaps::NONE).is_some());
     }
 
     #[test]
-    fn the_room_for_rounding_shrinks_with_the_costs() {
-        assert!(judged(1e-7, 2.0, 0.0, Gaps::NONE).is_some());
-        assert_eq!(judged(1e-7, 2.0, 2e-7, Gaps::NONE), None);
+    fn the_rounding_allowance_shrinks_with_the_costs() {
+        assert!(doubt_about(1e-7, 2.0, 0.0, Gaps::NONE).is_some());
+        assert_eq!(doubt_about(1e-7, 2.0, 2e-7, Gaps::NONE), None);
     }
 
     #[test]
     fn no_bound_is_no_proof() {
-        let found = judged(1.0, 3.0, f64::NEG_INFINITY, Gaps::default());
+        let found = doubt_about(1.0, 3.0, f64::NEG_INFINITY, Gaps::default());
         assert_eq!(found, Some(Doubt::NoBound { objective: 3.0 }));
     }
 
     #[test]
-    fn a_violation_comes_before_all() {
-        assert_eq!(judged(1.0, 5.0, 5.0, Gaps::default()), Some(Doubt::Violation(1.0)));
+    fn a_violation_is_reported_first() {
+        assert_eq!(doubt_about(1.0, 5.0, 5.0, Gaps::default()), Some(Doubt::Violation(1.0)));
     }
 
     #[test]
     fn the_bound_of_an_lp_is_that_of_its_duals() {
-        // x at its lower bound is optimal, x at its upper bound is what no price explains.
+        // x at its lower bound is optimal at a positive price; at its upper bound it is not.
         for (value, price, optimal) in [(0.0, 1e-7, true), (4.0, 1e-7, false), (4.0, -2.0, true)] {
             let model = model(price, VariableKind::Continuous);
             let candidate = Candidate { values: &[value], duals: &[], reduced_costs: &[price] };

@@ -1,7 +1,7 @@
-//! The check of what a solver says about a model without a solution, or without a best
-//! one, outside any solver: see `InfeasibilityProof` and `UnboundedRay` of the contract
-//! for what is computed. Integers play no part in it; a semi-continuous variable is one
-//! between 0 and its bounds.
+//! Checks the proof of a solver that a model is infeasible or unbounded, independently of any
+//! solver. The messages `InfeasibilityProof` and `UnboundedRay` define what is computed.
+//! Proofs are about the relaxation: integrality is ignored, and a semi-continuous variable
+//! takes all values between 0 and its bounds.
 
 #[cfg(test)]
 mod tests;
@@ -16,20 +16,19 @@ use crate::{
     row::entries,
 };
 
-/// What a contradiction must be worth, as the least widening of all bounds that it
-/// survives, and what rounding may leave of a number that should be 0, relative to the
-/// largest term of its sum.
+/// Minimum distance of a contradiction: it must hold when all bounds are widened by this
+/// much. Also the largest remainder of a sum that should be 0, relative to its largest term.
 const TOLERANCE: f64 = 1e-9;
 
-/// What is left of a sum whose terms cancel, relative to the largest of them.
+/// Sums up to this, relative to their largest term, are rounding errors of terms that cancel.
 const ROUNDING: f64 = 1e-13;
 
 /// One of the two bounds of a constraint or variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Side {
-    /// Whose.
+    /// The constraint or variable that has the bound.
     pub of: Of,
-    /// Whether it is the upper one.
+    /// Whether it is the upper bound; else the lower one.
     pub upper: bool,
 }
 
@@ -42,26 +41,27 @@ pub enum Of {
     Variable(usize),
 }
 
-/// The entries of a proof or a ray as its message has them: indices, each with a number.
+/// The entries of a proof or a ray as pairs of index and number, from the two arrays of its
+/// message.
 pub fn indexed(indices: &[i32], numbers: &[f64]) -> Vec<(usize, f64)> {
-    // An index that is none names nothing that a model has.
+    // A negative index becomes one that no model has, so that the checks reject it.
     let indices = indices.iter().map(|&index| usize::try_from(index).unwrap_or(usize::MAX));
     indices.zip(numbers.iter().copied()).collect()
 }
 
-/// A contradiction between bounds, found to hold.
+/// A verified contradiction between bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contradiction {
-    /// The constraints and their multipliers, the largest of absolute value 1, with the
-    /// sign of the contract.
+    /// The constraints and their multipliers, scaled so that the largest absolute value is 1,
+    /// with the signs that `InfeasibilityProof` defines.
     pub multipliers: Vec<(usize, f64)>,
-    /// The bounds that contradict each other, ascending: no others are used.
+    /// The bounds that contradict each other, ascending. No others are used.
     pub sides: Vec<Side>,
-    /// By how much all of them may be widened at once.
+    /// How far all of these bounds can be widened at once before the contradiction ends.
     pub distance: f64,
 }
 
-/// The bound that a side stands for.
+/// The value of a bound.
 pub fn bound(model: &LinearModel, side: Side) -> f64 {
     match (side.of, side.upper) {
         (Of::Constraint(row), false) => model.constraint_lower[row],
@@ -73,14 +73,16 @@ pub fn bound(model: &LinearModel, side: Side) -> f64 {
     }
 }
 
-/// Whether these multipliers of constraints, or their opposites, prove that the model,
-/// which must be in normal form, has no solution: by its bounds, or by those `among` them.
+/// Checks whether multipliers of constraints, or their negatives, prove that a model has no
+/// solution, and returns the contradiction. With `among`, only those bounds are used. The
+/// model must be in normal form.
 pub fn contradiction(
     model: &LinearModel,
     multipliers: &[(usize, f64)],
     among: Option<&BTreeSet<Side>>,
 ) -> Option<Contradiction> {
     let multipliers = scaled(multipliers)?;
+    // Sorted: the last index is the largest.
     if multipliers.last()?.0 >= model.constraint_lower.len() {
         return None;
     }
@@ -90,16 +92,18 @@ pub fn contradiction(
         let taken = bound.is_finite() && among.is_none_or(|among| among.contains(&side));
         taken.then_some(bound)
     };
-    weigh(model, multipliers, finite).or_else(|| weigh(model, opposite, finite))
+    // Multipliers may follow the opposite sign convention.
+    combine(model, multipliers, finite).or_else(|| combine(model, opposite, finite))
 }
 
-/// By how much every bound of a model may be widened that contradicts itself without
-/// multipliers, before it does not: the bounds of a constraint or variable are crossed, no
-/// integer lies between those of an integer variable, or a constraint without terms
-/// excludes 0. `None` where none of these is so.
+/// Detects a model whose bounds contradict each other without multipliers: the bounds of a
+/// constraint or variable cross, no integer lies between the bounds of an integer variable, or
+/// a constraint without terms excludes 0. Returns how far all bounds can be widened before
+/// the last such contradiction ends; `None` if there is none.
 pub fn contradiction_at_sight(model: &LinearModel) -> Option<f64> {
     let rows = (0..model.constraint_lower.len()).map(|row| {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
+        // Half of the distance, because both bounds are widened.
         let crossed = (lower - upper) / 2.0;
         let empty = entries(model, row).next().is_none();
         if empty { crossed.max(lower).max(-upper) } else { crossed }
@@ -108,7 +112,7 @@ pub fn contradiction_at_sight(model: &LinearModel) -> Option<f64> {
         let (lower, upper) = range(model, column);
         let domain = Domain::of(model, column);
         if lower <= upper && domain.lower > domain.upper {
-            // To the next integer below or above both.
+            // Until a bound reaches the next integer, below or above.
             return (lower - lower.floor()).min(upper.ceil() - upper);
         }
         (lower - upper) / 2.0
@@ -117,8 +121,10 @@ pub fn contradiction_at_sight(model: &LinearModel) -> Option<f64> {
     (distance > 0.0).then_some(distance)
 }
 
-/// Sums up; `finite` tells the bounds that may be used.
-fn weigh(
+/// Adds up the constraints with their multipliers, and checks that no values within the
+/// bounds of the variables satisfy the sum. `finite` returns a bound if it is finite and may
+/// be used.
+fn combine(
     model: &LinearModel,
     multipliers: Vec<(usize, f64)>,
     finite: impl Fn(Side) -> Option<f64>,
@@ -135,6 +141,7 @@ fn weigh(
                 sides.push(side);
                 kept.push((row, multiplier));
             }
+            // A multiplier that is not negligible needs a bound. Others are left out.
             None if multiplier.abs() > TOLERANCE => return None,
             None => {}
         }
@@ -159,7 +166,7 @@ fn weigh(
     (distance >= TOLERANCE).then_some(Contradiction { multipliers: kept, sides, distance })
 }
 
-/// Aᵀy, with the largest absolute value of each sum's terms.
+/// Computes Aᵀy, with the largest absolute value of each sum's terms.
 fn combined(model: &LinearModel, multipliers: &[(usize, f64)]) -> Vec<(Sum, f64)> {
     let mut sums = vec![(Sum::default(), 0.0_f64); model.variable_lower.len()];
     for &(row, multiplier) in multipliers {
@@ -173,9 +180,10 @@ fn combined(model: &LinearModel, multipliers: &[(usize, f64)]) -> Vec<(Sum, f64)
     sums
 }
 
-/// A direction of the variables, the farthest step being 1, and what the objective
-/// changes by along it, if it leaves no bound of the model, which must be in normal
-/// form, and improves the objective.
+/// Checks that a direction of the variables never leaves a bound, however far it is followed,
+/// and improves the objective. Returns it, scaled so that the largest step is 1, and the
+/// change of the objective along it; `None` if it is no such direction. The model must be in
+/// normal form.
 pub fn improving_ray(
     model: &LinearModel,
     ray: &[(usize, f64)],
@@ -208,13 +216,13 @@ pub fn improving_ray(
     (-sense(model) * rate > TOLERANCE * largest).then_some((ray, rate))
 }
 
-/// Whether steps of this size leave a range in the end.
+/// Whether steps of this size, repeated without end, leave a range.
 fn leaves(step: f64, (lower, upper): (f64, f64), tolerance: f64) -> bool {
     (step < -tolerance && lower.is_finite()) || (step > tolerance && upper.is_finite())
 }
 
-/// The range of a variable's values, gaps in it aside: a proof is one of the relaxation, by
-/// the bounds as submitted.
+/// The range of a variable's values without its gaps, because a proof is about the
+/// relaxation. Bounds of integer variables are used as submitted, not rounded.
 fn range(model: &LinearModel, column: usize) -> (f64, f64) {
     match kind(model, column) {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => {
@@ -224,8 +232,8 @@ fn range(model: &LinearModel, column: usize) -> (f64, f64) {
     }
 }
 
-/// The entries in proportion, ascending, the largest of absolute value 1, and without
-/// zeros; `None` where no entry is left or one is no number.
+/// Scales entries so that the largest absolute value is 1, removes zeros, and sorts them by
+/// index. `None` if no entry is left, a number is not finite, or an index occurs twice.
 fn scaled(entries: &[(usize, f64)]) -> Option<Vec<(usize, f64)>> {
     let largest = entries.iter().map(|(_, value)| value.abs()).fold(0.0, f64::max);
     if largest == 0.0 || entries.iter().any(|(_, value)| !value.is_finite()) {

@@ -1,4 +1,5 @@
-/// A sum with its rounding errors added up beside it (Neumaier 1974).
+/// A compensated sum (Neumaier 1974): rounding errors are summed up separately, and added in
+/// the end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum {
     sum: f64,
@@ -16,7 +17,7 @@ impl Sum {
         self.sum = sum;
     }
 
-    /// Not finite where the sum overflowed.
+    /// Returns the sum. It is not finite if the sum overflowed.
     pub(super) fn value(self) -> f64 {
         self.sum + self.lost
     }
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cancels_leaves_no_error_behind() {
+    fn terms_that_cancel_leave_no_rounding_error() {
         let mut sum = Sum::default();
         for term in [1.0, 1e100, 1.0, -1e100] {
             sum.add(term);

@@ -39,7 +39,7 @@ fn product_mix() -> LinearModel {
     )
 }
 
-/// The same, as the minimisation of its opposite.
+/// The same model, with the negative objective minimised.
 fn product_mix_minimised() -> LinearModel {
     let mut model = product_mix();
     model.set_sense(ObjectiveSense::Minimize);
@@ -47,7 +47,7 @@ fn product_mix_minimised() -> LinearModel {
     model
 }
 
-fn of(model: &LinearModel, values: &[f64]) -> Check {
+fn checked(model: &LinearModel, values: &[f64]) -> Check {
     verify(model, Candidate { values, duals: &[], reduced_costs: &[] }).unwrap()
 }
 
@@ -62,6 +62,17 @@ fn with_duals(
     (dual_violation.unwrap(), complementarity_violation.unwrap(), check.acceptable)
 }
 
+/// Of a solution without duals that violates nothing.
+fn no_violation() -> Verification {
+    Verification {
+        bound_violation: Some(0.0),
+        row_violation: Some(0.0),
+        integrality_violation: Some(0.0),
+        max_violation: Some(0.0),
+        ..Verification::default()
+    }
+}
+
 #[test]
 fn the_optimum_of_the_product_mix_violates_nothing() {
     let duals = [0.0, 1.5, 1.0];
@@ -73,15 +84,15 @@ fn the_optimum_of_the_product_mix_violates_nothing() {
     let nothing = Verification {
         dual_violation: Some(0.0),
         complementarity_violation: Some(0.0),
-        ..Verification::default()
+        ..no_violation()
     };
     assert_eq!(check.verification, nothing);
 }
 
 #[test]
 fn without_duals_duality_is_not_checked() {
-    let check = of(&product_mix(), &[2.0, 6.0]);
-    assert_eq!(check.verification, Verification::default());
+    let check = checked(&product_mix(), &[2.0, 6.0]);
+    assert_eq!(check.verification, no_violation());
     assert!(check.acceptable);
 }
 
@@ -90,15 +101,15 @@ fn the_signs_of_duals_follow_the_sense() {
     let minimised = product_mix_minimised();
     let duals = [0.0, -1.5, -1.0];
     assert_eq!(with_duals(&minimised, &[2.0, 6.0], &duals, &[0.0; 2]), (0.0, 0.0, true));
-    // A dual of the wrong sign asks for a bound that is not there, and the costs no
-    // longer add up: 5 - 2 (-1.5) - 2 is 6.
+    // A dual of the wrong sign needs a bound that does not exist, and the reduced cost is
+    // no longer 0: 5 - 2 (-1.5) - 2 is 6.
     let wrong = [0.0, -1.5, 1.0];
     let (dual, _, acceptable) = with_duals(&product_mix(), &[2.0, 6.0], &wrong, &[0.0, 6.0]);
     assert_eq!((dual, acceptable), (6.0, false));
 }
 
 #[test]
-fn reduced_costs_must_be_what_is_left_of_the_costs() {
+fn wrong_reduced_costs_are_a_dual_violation() {
     let (dual, _, acceptable) =
         with_duals(&product_mix(), &[2.0, 6.0], &[0.0, 1.5, 1.0], &[0.0, -0.25]);
     assert_eq!((dual, acceptable), (0.25, false));
@@ -134,7 +145,7 @@ fn an_equation_has_a_dual_of_either_sign() {
 fn the_dual_of_a_ranged_row_names_its_active_bound() {
     let ranged = model(ObjectiveSense::Minimize, [1.0], [(-INF, INF)], &[([1.0], -5.0, 8.0)]);
     assert_eq!(with_duals(&ranged, &[-5.0], &[1.0], &[0.0]), (0.0, 0.0, true));
-    // At the other end the sign is still one that a bound explains, but not this one.
+    // At the other bound the sign is still valid, but it refers to the bound that is not active.
     assert_eq!(with_duals(&ranged, &[8.0], &[1.0], &[0.0]), (0.0, 13.0, false));
     let (dual, ..) = with_duals(&ranged, &[8.0], &[-1.0], &[0.0]);
     assert_eq!(dual, 2.0);
@@ -149,10 +160,10 @@ fn a_feasible_point_that_is_not_optimal_is_not_complementary() {
 
 #[test]
 fn violated_bounds_and_rows_are_measured_and_named() {
-    let check = of(&product_mix(), &[-0.5, 7.0]);
+    let check = checked(&product_mix(), &[-0.5, 7.0]);
     let Verification { bound_violation, row_violation, max_violation, worst, .. } =
         check.verification;
-    assert_eq!((bound_violation, row_violation, max_violation), (0.5, 2.0, 2.0));
+    assert_eq!((bound_violation, row_violation, max_violation), (Some(0.5), Some(2.0), Some(2.0)));
     assert_eq!(worst, ["r1", "x0"]);
     assert!(!check.acceptable);
 }
@@ -160,7 +171,7 @@ fn violated_bounds_and_rows_are_measured_and_named() {
 #[test]
 fn the_three_worst_are_named() {
     let five = model(ObjectiveSense::Minimize, [0.0; 5], [(0.0, 1.0); 5], &[]);
-    let check = of(&five, &[2.0, 4.0, 1.0, 5.0, 3.0]);
+    let check = checked(&five, &[2.0, 4.0, 1.0, 5.0, 3.0]);
     assert_eq!(check.verification.worst, ["x3", "x1", "x4"]);
 }
 
@@ -168,28 +179,28 @@ fn the_three_worst_are_named() {
 fn lower_and_upper_ends_of_rows_and_equations_are_measured() {
     let rows = [([1.0], 2.0, 4.0), ([1.0], 3.0, 3.0), ([1.0], -INF, INF)];
     let rows = model(ObjectiveSense::Minimize, [0.0], [(-INF, INF)], &rows);
-    assert_eq!(of(&rows, &[3.0]).verification, Verification::default());
-    assert_eq!(of(&rows, &[1.0]).verification.row_violation, 2.0);
-    assert_eq!(of(&rows, &[5.5]).verification.row_violation, 2.5);
+    assert_eq!(checked(&rows, &[3.0]).verification, no_violation());
+    assert_eq!(checked(&rows, &[1.0]).verification.row_violation, Some(2.0));
+    assert_eq!(checked(&rows, &[5.5]).verification.row_violation, Some(2.5));
 }
 
 #[test]
 fn crossed_bounds_are_violated_by_every_value() {
     let crossed = model(ObjectiveSense::Minimize, [0.0], [(2.0, 1.0)], &[]);
-    assert_eq!(of(&crossed, &[1.5]).verification.bound_violation, 0.5);
-    assert_eq!(of(&crossed, &[2.0]).verification.bound_violation, 1.0);
+    assert_eq!(checked(&crossed, &[1.5]).verification.bound_violation, Some(0.5));
+    assert_eq!(checked(&crossed, &[2.0]).verification.bound_violation, Some(1.0));
 }
 
 #[test]
 fn integers_are_measured_from_the_nearest() {
     let mut integers = model(ObjectiveSense::Minimize, [0.0; 2], [(-9.0, 9.0); 2], &[]);
     integers.variable_kinds[0] = VariableKind::Integer.into();
-    let check = of(&integers, &[-2.75, 0.5]);
-    assert_eq!(check.verification.integrality_violation, 0.25);
-    assert_eq!(check.verification.max_violation, 0.25);
+    let check = checked(&integers, &[-2.75, 0.5]);
+    assert_eq!(check.verification.integrality_violation, Some(0.25));
+    assert_eq!(check.verification.max_violation, Some(0.25));
     assert_eq!(check.verification.worst, ["x0"]);
     assert!(!check.acceptable);
-    assert!(of(&integers, &[-3.0 + 1e-6, 0.5]).acceptable);
+    assert!(checked(&integers, &[-3.0 + 1e-6, 0.5]).acceptable);
 }
 
 #[test]
@@ -197,8 +208,8 @@ fn a_semi_continuous_variable_may_be_zero() {
     let mut semi = model(ObjectiveSense::Minimize, [0.0], [(2.0, 8.0)], &[]);
     semi.variable_kinds[0] = VariableKind::SemiContinuous.into();
     for (value, violation) in [(0.0, 0.0), (2.5, 0.0), (0.5, 0.5), (1.75, 0.25), (9.0, 1.0)] {
-        let check = of(&semi, &[value]);
-        assert_eq!(check.verification.bound_violation, violation, "{value}");
+        let check = checked(&semi, &[value]);
+        assert_eq!(check.verification.bound_violation, Some(violation), "{value}");
         assert_eq!(check.acceptable, violation == 0.0);
     }
 }
@@ -207,24 +218,24 @@ fn a_semi_continuous_variable_may_be_zero() {
 fn a_semi_integer_variable_is_zero_or_an_integer_between_its_bounds() {
     let mut semi = model(ObjectiveSense::Minimize, [0.0], [(2.0, 8.0)], &[]);
     semi.variable_kinds[0] = VariableKind::SemiInteger.into();
-    assert!(of(&semi, &[0.0]).acceptable);
-    assert!(of(&semi, &[3.0]).acceptable);
-    assert_eq!(of(&semi, &[3.5]).verification.integrality_violation, 0.5);
-    assert_eq!(of(&semi, &[1.0]).verification.bound_violation, 1.0);
+    assert!(checked(&semi, &[0.0]).acceptable);
+    assert!(checked(&semi, &[3.0]).acceptable);
+    assert_eq!(checked(&semi, &[3.5]).verification.integrality_violation, Some(0.5));
+    assert_eq!(checked(&semi, &[1.0]).verification.bound_violation, Some(1.0));
 }
 
 #[test]
-fn the_verdict_is_relative_and_the_report_absolute() {
+fn tolerances_are_relative_and_reported_violations_absolute() {
     let large = model(ObjectiveSense::Minimize, [0.0], [(0.0, 1e6)], &[([1.0], -INF, 1e6)]);
-    let check = of(&large, &[1e6 + 0.5]);
-    assert_eq!((check.verification.max_violation, check.acceptable), (0.5, true));
+    let check = checked(&large, &[1e6 + 0.5]);
+    assert_eq!((check.verification.max_violation, check.acceptable), (Some(0.5), true));
     let small = model(ObjectiveSense::Minimize, [0.0], [(0.0, 1.0)], &[]);
-    assert!(of(&small, &[-1e-6]).acceptable);
-    assert!(!of(&small, &[-2e-6]).acceptable);
+    assert!(checked(&small, &[-1e-6]).acceptable);
+    assert!(!checked(&small, &[-2e-6]).acceptable);
 }
 
 #[test]
-fn tolerances_may_be_ones_own() {
+fn custom_tolerances_are_used() {
     let small = model(ObjectiveSense::Minimize, [0.0], [(0.0, 1.0)], &[]);
     let candidate = Candidate { values: &[-1e-3], duals: &[], reduced_costs: &[] };
     let wide = Tolerances { primal: 1e-2, ..Tolerances::default() };
@@ -236,24 +247,24 @@ fn tolerances_may_be_ones_own() {
 fn sums_that_cancel_are_exact() {
     let row = [1e16, 1.0, -1e16];
     let cancel = model(ObjectiveSense::Minimize, row, [(0.0, INF); 3], &[(row, 1.0, 1.0)]);
-    let check = of(&cancel, &[1.0; 3]);
+    let check = checked(&cancel, &[1.0; 3]);
     assert_eq!((check.objective, check.activities[0]), (1.0, 1.0));
-    assert_eq!(check.verification.row_violation, 0.0);
+    assert_eq!(check.verification.row_violation, Some(0.0));
 }
 
 #[test]
 fn the_offset_is_part_of_the_objective() {
     let mut model = product_mix();
     model.objective_offset = -6.0;
-    assert_eq!(of(&model, &[2.0, 6.0]).objective, 30.0);
+    assert_eq!(checked(&model, &[2.0, 6.0]).objective, 30.0);
     assert_eq!(
-        of(&LinearModel { objective_offset: 7.0, ..Default::default() }, &[]).objective,
+        checked(&LinearModel { objective_offset: 7.0, ..Default::default() }, &[]).objective,
         7.0
     );
 }
 
 #[test]
-fn what_can_not_be_checked_is_an_error() {
+fn malformed_solutions_are_an_error() {
     let model = product_mix();
     let check = |values: &[f64], duals: &[f64], reduced_costs: &[f64]| {
         verify(&model, Candidate { values, duals, reduced_costs }).unwrap_err()

@@ -1,16 +1,17 @@
 use solvemesh::v1::LinearModel;
 
-/// How many offenders are named.
-const NAMED: usize = 3;
+/// Maximum number of variables and constraints that are named as the worst.
+const MAX_NAMED: usize = 3;
 
-/// The worst of one sort of violation.
+/// The worst violations of one sort, such as bounds or rows.
 #[derive(Debug)]
 pub(super) struct Worst {
     pub(super) violation: f64,
-    /// Whether each one seen was within its tolerance.
+    /// Whether every violation so far was within its tolerance.
     pub(super) within: bool,
+    /// Whether the indices are those of constraints; else of variables.
     constraints: bool,
-    /// Violation and index, the worst first.
+    /// Violation and index of the worst few, the worst first.
     offenders: Vec<(f64, usize)>,
 }
 
@@ -27,14 +28,15 @@ impl Worst {
         self.within &= violation <= tolerance;
         self.violation = self.violation.max(violation);
         let rank = self.offenders.partition_point(|(worse, _)| *worse >= violation);
-        if violation > 0.0 && rank < NAMED {
-            self.offenders.truncate(NAMED - 1);
+        if violation > 0.0 && rank < MAX_NAMED {
+            self.offenders.truncate(MAX_NAMED - 1);
             self.offenders.insert(rank, (violation, index));
         }
     }
 }
 
-/// The names of the worst offenders of all sorts, the worst first, each once.
+/// The names of the variables and constraints with the worst violations of all sorts, the
+/// worst first, each once.
 pub(super) fn names(model: &LinearModel, sorts: [&Worst; 3]) -> Vec<String> {
     let mut offenders: Vec<(f64, bool, usize)> = sorts
         .into_iter()
@@ -45,7 +47,7 @@ pub(super) fn names(model: &LinearModel, sorts: [&Worst; 3]) -> Vec<String> {
     for (_, constraint, index) in offenders {
         let of = if constraint { &model.constraint_names } else { &model.variable_names };
         if let Some(name) = of.get(index)
-            && names.len() < NAMED
+            && names.len() < MAX_NAMED
             && !names.contains(name)
         {
             names.push(name.clone());

@@ -1,4 +1,4 @@
-//! What holds of every model, and of every heap of bytes.
+//! Properties that hold for every model, and for arbitrary bytes.
 
 use std::{collections::BTreeSet, fmt::Write as _, io::Write as _, ops::RangeInclusive};
 
@@ -10,12 +10,12 @@ use proptest::{
 };
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use solvemesh::v1::{LinearModel, Model, ModelFile, ObjectiveSense, VariableKind, model::Form};
-use solvemesh_model::{Faults, Limits, Normal, read};
+use solvemesh_model::{Faults, Limits, ReadModel, read};
 
 const INF: f64 = f64::INFINITY;
 
-fn normal(form: Form) -> Result<Normal, Faults> {
-    read(&Model { name: String::new(), form: Some(form), ..Model::default() }, &Limits::default())
+fn normal(form: Form) -> Result<ReadModel, Faults> {
+    read(Model { name: String::new(), form: Some(form) }, &Limits::default())
 }
 
 fn config() -> ProptestConfig {
@@ -47,7 +47,7 @@ fn kind() -> impl Strategy<Value = VariableKind> {
     ])
 }
 
-/// So many different names of at most 8 characters.
+/// Different names of at most 8 characters, as many as `count` allows.
 fn names(
     pattern: &'static str,
     count: RangeInclusive<usize>,
@@ -57,7 +57,7 @@ fn names(
     btree_set(name, count).prop_map(|names: BTreeSet<String>| names.into_iter().collect())
 }
 
-/// A model in normal form that MPS can say, with names of this pattern.
+/// A model in normal form that MPS can express, with names of this pattern.
 fn model(pattern: &'static str) -> impl Strategy<Value = LinearModel> {
     (names(pattern, 0..=5), names(pattern, 0..=5)).prop_flat_map(|(columns, rows)| {
         let (n, m) = (columns.len(), rows.len());
@@ -120,7 +120,7 @@ fn model(pattern: &'static str) -> impl Strategy<Value = LinearModel> {
     })
 }
 
-/// The model as MPS, its fields in the columns of the fixed format.
+/// Writes a model as MPS, with its fields in the columns of the fixed format.
 fn mps(model: &LinearModel) -> String {
     let mut text = String::from("NAME          TEST\nOBJSENSE\n    ");
     let maximize = model.sense == ObjectiveSense::Maximize as i32;
@@ -221,7 +221,7 @@ fn wild_number() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Arrays that fit together, some absent, with values that may be infinite.
+/// Arrays of matching lengths, some absent, with values that may be infinite.
 fn sound_model() -> impl Strategy<Value = LinearModel> {
     const N: usize = 3;
     const M: usize = 2;
@@ -261,7 +261,7 @@ fn sound_model() -> impl Strategy<Value = LinearModel> {
         })
 }
 
-/// Arrays that may not fit together, with values of any kind.
+/// Arrays of lengths that may not match, with arbitrary values.
 fn wild_model() -> impl Strategy<Value = LinearModel> {
     let length = || select(vec![0usize, 2, 2, 2, 3]);
     let numbers = move || length().prop_flat_map(|length| vec(wild_number(), length));
@@ -289,7 +289,6 @@ fn wild_model() -> impl Strategy<Value = LinearModel> {
             row_starts: matrix.0,
             column_indices: matrix.1,
             coefficients: matrix.2,
-            start: None,
         })
 }
 
@@ -337,18 +336,18 @@ proptest! {
     fn a_model_written_as_mps_reads_back_the_same(model in model("[A-Za-z_][A-Za-z0-9_.#]{0,7}")) {
         let text = mps(&model);
         let read = normal(Form::Mps(text.clone()));
-        prop_assert_eq!(read.as_ref().map(|normal| &normal.model), Ok(&model), "{}", text);
+        prop_assert_eq!(read.as_ref().map(|read| &*read.model), Ok(&model), "{}", text);
     }
 
     #[test]
     fn a_model_with_blanks_in_its_names_reads_back_the_same(model in model("[A-Z][A-Z0-9 ]{0,2} [A-Z]")) {
         let text = mps(&model);
         let read = normal(Form::Mps(text.clone()));
-        prop_assert_eq!(read.as_ref().map(|normal| &normal.model), Ok(&model), "{}", text);
+        prop_assert_eq!(read.as_ref().map(|read| &*read.model), Ok(&model), "{}", text);
     }
 
     #[test]
-    fn arrays_are_refused_or_keep_their_meaning(sent in prop_oneof![sound_model(), wild_model()]) {
+    fn arrays_are_rejected_or_keep_their_meaning(sent in prop_oneof![sound_model(), wild_model()]) {
         if let Ok(normal) = normal(Form::Linear(sent.clone())) {
             let model = &normal.model;
             let (n, m) = (model.variable_lower.len(), model.constraint_lower.len());
@@ -375,20 +374,20 @@ proptest! {
     #[test]
     fn the_normal_form_is_its_own_normal_form(sent in prop_oneof![sound_model(), wild_model()]) {
         if let Ok(first) = normal(Form::Linear(sent)) {
-            let second = normal(Form::Linear(first.model.clone()));
+            let second = normal(Form::Linear(first.model.clone().into_inner()));
             prop_assert_eq!(second.map(|normal| (normal.model, normal.size)), Ok((first.model, first.size)));
         }
     }
 
     #[test]
-    fn bytes_of_any_kind_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), format in 0..4) {
+    fn arbitrary_bytes_are_read_or_rejected(bytes in vec(any::<u8>(), 0..200), format in 0..4) {
         if let Err(Faults(faults)) = normal(file(bytes, format)) {
             prop_assert!(!faults.is_empty());
         }
     }
 
     #[test]
-    fn a_damaged_file_is_refused_at_a_place_within_it(bytes in damaged(SEED.into())) {
+    fn a_damaged_file_is_rejected_at_a_position_within_it(bytes in damaged(SEED.into())) {
         if let Err(Faults(faults)) = normal(file(bytes.clone(), 2)) {
             let lines = bytes.split(|byte| *byte == b'\n').count();
             prop_assert!(!faults.is_empty());
@@ -399,7 +398,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_archive_is_refused_or_read_as_it_was(
+    fn a_damaged_archive_is_rejected_or_read_as_it_was(
         gzip in damaged(packed(SEED)[0].clone()),
         zstd in damaged(packed(SEED)[1].clone()),
     ) {

@@ -1,6 +1,7 @@
-//! Clarabel: an interior point method in Rust, for LPs. good_lp builds its model; the solve
-//! and its end are taken from Clarabel itself, as good_lp calls what is nearly solved, and
-//! even what is unbounded, optimal, and does not tell one limit from another.
+//! Clarabel: an interior point method in Rust, for LPs.
+//!
+//! good_lp only builds the model. The solve and its status are Clarabel's own, because good_lp
+//! calls almost solved and even unbounded models optimal, and doesn't distinguish limits.
 
 use std::time::Duration;
 
@@ -20,30 +21,31 @@ use crate::{
 
 const NAME: &str = "Clarabel";
 
-/// The accuracy that Clarabel is to reach if it can, relative to the norms of all that it
+/// The accuracy that Clarabel tries to reach, relative to the norms of the vectors that it
 /// compares, which may be large.
-const AIM: f64 = 1e-11;
+const TARGET_ACCURACY: f64 = 1e-11;
 
-/// The accuracy that Clarabel aims at by itself. A solve that ends between the two is
-/// "almost solved".
-const ENOUGH: f64 = 1e-8;
+/// The accuracy that is enough, which is Clarabel's own default. A solve that ends between the two
+/// is "almost solved".
+const ACCEPTED_ACCURACY: f64 = 1e-8;
 
-/// What is smaller by this factor than the largest number of a proof is none of it.
+/// Numbers of a proof are dropped if they are smaller than the largest one by this factor.
 const NOISE: f64 = 1e-7;
 
 pub(super) fn solve(arrays: &Arrays<'_>, options: &SolveOptions) -> Result<Finding, Termination> {
     let time_limit = accepted(arrays, options, NAME)?;
     if arrays.is_mip() {
-        return Err(failed("Clarabel takes no integers, and the model has some"));
+        return Err(failed("Clarabel does not support integer variables, and the model has some"));
     }
     let found = run(arrays, &arrays.model().objective, time_limit)?;
-    let mut finding = concluded(arrays, &found, time_limit)?;
+    let mut finding = to_finding(arrays, &found, time_limit)?;
     let iterations = i64::from(found.iterations);
     finding.statistics =
-        SolveStatistics { barrier_iterations: iterations, ..SolveStatistics::default() };
+        SolveStatistics { barrier_iteration_count: Some(iterations), ..SolveStatistics::default() };
     Ok(finding)
 }
 
+/// Solves once, with `costs` as the objective. The error is the termination of a solve that failed.
 fn run(
     arrays: &Arrays<'_>,
     costs: &[f64],
@@ -51,8 +53,11 @@ fn run(
 ) -> Result<DefaultSolution<f64>, Termination> {
     let (mut model, _) = model(good_lp::clarabel, arrays, costs);
     let settings = model.settings();
-    settings.tol_feas(AIM).tol_gap_abs(AIM).tol_gap_rel(AIM);
-    settings.reduced_tol_feas(ENOUGH).reduced_tol_gap_abs(ENOUGH).reduced_tol_gap_rel(ENOUGH);
+    settings.tol_feas(TARGET_ACCURACY).tol_gap_abs(TARGET_ACCURACY).tol_gap_rel(TARGET_ACCURACY);
+    settings
+        .reduced_tol_feas(ACCEPTED_ACCURACY)
+        .reduced_tol_gap_abs(ACCEPTED_ACCURACY)
+        .reduced_tol_gap_rel(ACCEPTED_ACCURACY);
     if let Some(limit) = time_limit {
         settings.time_limit(limit.as_secs_f64());
     }
@@ -62,18 +67,18 @@ fn run(
     Ok(solver.solution)
 }
 
-/// What a solve found out.
-fn concluded(
+/// The finding of a solve. May solve once more, without an objective.
+fn to_finding(
     arrays: &Arrays<'_>,
     found: &DefaultSolution<f64>,
     time_limit: Option<Duration>,
 ) -> Result<Finding, Termination> {
-    let told = |reason| Termination {
+    let ended_with = |reason| Termination {
         detail: format!("Clarabel: {}", found.status),
         ..ended(reason, NAME)
     };
     let limited =
-        |limit: Limit| Termination { limit: limit.into(), ..told(Reason::NoSolutionFound) };
+        |limit: Limit| Termination { limit: limit.into(), ..ended_with(Reason::NoSolutionFound) };
     Ok(match found.status {
         Status::Solved | Status::AlmostSolved => {
             let objective = arrays.objective_at(&found.x);
@@ -82,6 +87,7 @@ fn concluded(
             if !arrays.is_lp_as_submitted() {
                 return Ok(finding);
             }
+            // `prices` are those of a minimum.
             let sense = if arrays.maximizes() { -1.0 } else { 1.0 };
             let duals: Vec<f64> = prices(arrays, &found.z).map(|price| sense * price).collect();
             Finding { reduced_costs: arrays.reduced_costs(&duals), duals, ..finding }
@@ -89,54 +95,54 @@ fn concluded(
         Status::PrimalInfeasible => {
             let multipliers: Vec<f64> = prices(arrays, &found.z).collect();
             let proof = sparse_proof(&without_noise(&multipliers));
-            Finding { infeasibility_proof: proof, ..told(Reason::Infeasible).into() }
+            Finding { infeasibility_proof: proof, ..ended_with(Reason::Infeasible).into() }
         }
-        Status::DualInfeasible => unbounded(arrays, &found.x, time_limit, told)?,
+        Status::DualInfeasible => unbounded(arrays, &found.x, time_limit, ended_with)?,
         Status::MaxTime => limited(Limit::Time).into(),
         Status::MaxIterations => limited(Limit::Iteration).into(),
         Status::AlmostPrimalInfeasible
         | Status::AlmostDualInfeasible
         | Status::NumericalError
-        | Status::InsufficientProgress => told(Reason::NumericalError).into(),
-        Status::Unsolved | Status::CallbackTerminated => told(Reason::OtherError).into(),
+        | Status::InsufficientProgress => ended_with(Reason::NumericalError).into(),
+        Status::Unsolved | Status::CallbackTerminated => ended_with(Reason::OtherError).into(),
     })
 }
 
-/// There is a direction that never ends; whether there is a place to begin, another solve
-/// tells, without an objective.
+/// The finding of a model with a ray. A solve without an objective finds out whether it also has a
+/// solution: only then it is unbounded.
 fn unbounded(
     arrays: &Arrays<'_>,
     direction: &[f64],
     time_limit: Option<Duration>,
-    told: impl Fn(Reason) -> Termination,
+    ended_with: impl Fn(Reason) -> Termination,
 ) -> Result<Finding, Termination> {
     let found = run(arrays, &[], time_limit)?;
     Ok(match found.status {
         Status::Solved | Status::AlmostSolved => {
             let ray = sparse_ray(&without_noise(direction));
-            Finding { unbounded_ray: ray, ..told(Reason::Unbounded).into() }
+            Finding { unbounded_ray: ray, ..ended_with(Reason::Unbounded).into() }
         }
-        Status::PrimalInfeasible => concluded(arrays, &found, time_limit)?,
-        _ => told(Reason::InfeasibleOrUnbounded).into(),
+        Status::PrimalInfeasible => to_finding(arrays, &found, time_limit)?,
+        _ => ended_with(Reason::InfeasibleOrUnbounded).into(),
     })
 }
 
-/// An interior point method leaves nothing at 0.
+/// Sets negligible numbers to 0: an interior point method leaves none exactly there.
 fn without_noise(numbers: &[f64]) -> Vec<f64> {
     let largest = numbers.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));
     let quiet = |number: &f64| if number.abs() > NOISE * largest { *number } else { 0.0 };
     numbers.iter().map(quiet).collect()
 }
 
-/// ∂z/∂rhs of each row at a minimum, from the prices of all of Clarabel's constraints. Those
-/// of variables' bounds come first, then the rows as [`model`] adds them.
+/// ∂z/∂rhs of each row of a minimum, from the duals of all of Clarabel's constraints: first those
+/// of the bounds of variables, then those of rows, in the order in which [`model`] adds them.
 fn prices(arrays: &Arrays<'_>, all: &[f64]) -> impl Iterator<Item = f64> {
     let linear = arrays.model();
     let finite = |bounds: &[f64]| bounds.iter().filter(|bound| bound.is_finite()).count();
     let before = finite(arrays.lower()) + finite(arrays.upper());
     let mut prices = all.iter().copied().skip(before);
     let rows = linear.constraint_lower.iter().zip(&linear.constraint_upper);
-    // An infinite bound is no constraint, and has none.
+    // An infinite bound is not a constraint, and has no dual.
     rows.map(move |(&lower, &upper)| {
         let mut price = || prices.next().unwrap_or_default();
         if lower == upper {

@@ -1,14 +1,16 @@
-//! microlp: in Rust, small, with its own branch and bound.
+//! microlp: a small solver in Rust, with its own branch and bound.
 
 use good_lp::{Solution, SolutionStatus, WithMipGap, WithTimeLimit};
 use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, TerminationReason, VariableKind};
 
 use super::{accepted, ended, model, run, values};
+use solvemesh_model::finite;
+
 use crate::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, known, optimal, stopped},
+    termination::{failed, optimal, stopped},
 };
 
 const NAME: &str = "microlp";
@@ -29,27 +31,27 @@ pub(super) fn solve(
         model = model.with_time_limit(limit.as_secs_f64());
     }
     let solution = run(model, NAME, time_limit, monitor)
-        .map_err(|told| if is_cut_short(arrays) { doubtful(told) } else { told })?;
+        .map_err(|ended| if exceeds_i32(arrays) { unproven(ended) } else { ended })?;
     let values = values(&solution, &variables);
     let objective = arrays.objective_at(&values);
     let termination = match solution.status() {
         SolutionStatus::Optimal => optimal(objective, "microlp: optimal"),
         SolutionStatus::GapLimit => Termination {
-            objective: known(Some(objective)),
-            detail: "microlp: within the gap asked for".to_owned(),
+            objective: finite(objective),
+            detail: "microlp: within the requested gap".to_owned(),
             ..ended(TerminationReason::Optimal, NAME)
         },
         SolutionStatus::TimeLimit => Termination {
-            objective: known(Some(objective)),
+            objective: finite(objective),
             limit: TerminationLimit::Time as i32,
             ..ended(TerminationReason::Feasible, NAME)
         },
     };
-    distrust_integer_limits(Finding { values, ..termination.into() }, arrays)
+    reject_values_at_i32_limits(Finding { values, ..termination.into() }, arrays)
 }
 
-/// Whether an integer variable may have values that microlp does not know.
-fn is_cut_short(arrays: &Arrays<'_>) -> bool {
+/// Whether an integer variable may have values beyond the 32 bits of microlp's integers.
+fn exceeds_i32(arrays: &Arrays<'_>) -> bool {
     let limit = f64::from(i32::MAX);
     let bounds = arrays.lower().iter().zip(arrays.upper());
     let mut integers = arrays.kinds().iter().zip(bounds);
@@ -58,20 +60,24 @@ fn is_cut_short(arrays: &Arrays<'_>) -> bool {
     })
 }
 
-/// That there is no solution is not known where some values were not tried.
-fn doubtful(told: Termination) -> Termination {
-    match told.reason() {
+/// Withdraws a claim of infeasibility: microlp did not try all values.
+fn unproven(termination: Termination) -> Termination {
+    match termination.reason() {
         TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded => {
-            let why = "microlp: none of its integers of 32 bits, and the model allows others";
+            let why = "microlp: no solution in 32-bit integers, but the model allows larger ones";
             stopped(TerminationLimit::Other, why)
         }
-        _ => told,
+        _ => termination,
     }
 }
 
-/// microlp's integers are those of 32 bits, and an infinite bound is silently the last
-/// of them: nothing that is found there is an optimum of the model as submitted.
-fn distrust_integer_limits(finding: Finding, arrays: &Arrays<'_>) -> Result<Finding, Termination> {
+/// Rejects a solution at the limits of microlp's integers. They have 32 bits, and microlp silently
+/// replaces an infinite bound with the last of them, so such a solution may not be an optimum of
+/// the model as submitted.
+fn reject_values_at_i32_limits(
+    finding: Finding,
+    arrays: &Arrays<'_>,
+) -> Result<Finding, Termination> {
     let limit = f64::from(i32::MAX);
     let at_limit = |(kind, value): (&VariableKind, &f64)| {
         *kind == VariableKind::Integer && value.abs() >= limit
@@ -79,7 +85,7 @@ fn distrust_integer_limits(finding: Finding, arrays: &Arrays<'_>) -> Result<Find
     match arrays.kinds().iter().zip(&finding.values).position(at_limit) {
         None => Ok(finding),
         Some(variable) => Err(failed(format!(
-            "microlp: the integer variable {} is at the end of the range of 32 bits",
+            "microlp: the integer variable {} is at the limit of 32-bit integers",
             arrays.variable_name(variable)
         ))),
     }

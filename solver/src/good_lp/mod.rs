@@ -1,7 +1,8 @@
-//! Solves through good_lp, by any solver that it supports: a new one is a file like
-//! `microlp.rs`. Statuses are as precise as good_lp, or the solver's own type behind it, lets
-//! them be; there is no progress, there are no incumbents, and an interrupt is not heard: the
-//! worker kills the process after its grace.
+//! Solves through good_lp. Each solver is a small file like `microlp.rs`.
+//!
+//! Statuses are only as precise as good_lp, or the solver's own type behind it. There are no
+//! progress reports and no incumbents. Interrupts are ignored: the worker kills the process after
+//! its grace period.
 
 #[cfg(feature = "cbc")]
 mod cbc;
@@ -29,10 +30,10 @@ use super::{
     termination::{failed, stopped, unsupported},
 };
 
-/// The longest time limit: solvers add it to the clock, which must not overflow.
-const FOR_EVER: Duration = Duration::from_secs(1 << 32);
+/// Maximum time limit. Solvers add it to the clock, which must not overflow.
+const MAX_TIME_LIMIT: Duration = Duration::from_secs(1 << 32);
 
-/// Solves a model by one of the solvers that this program was built with.
+/// Solves a model by a solver other than HiGHS, which must be one that this program was built with.
 pub(super) fn solve(
     solver: Solver,
     arrays: &Arrays<'_>,
@@ -52,14 +53,18 @@ pub(super) fn solve(
         }
     };
     let finding = found.unwrap_or_else(Finding::from);
-    Finding { statistics: SolveStatistics { threads: 1, ..finding.statistics }, ..finding }
+    Finding {
+        statistics: SolveStatistics { thread_count: Some(1), ..finding.statistics },
+        ..finding
+    }
 }
 
-/// The time limit of a model that `name` can solve, as it was asked to.
+/// Checks that the solver called `name` supports a model and its options. Returns the time limit.
 ///
 /// # Errors
 ///
-/// What the model has, or was asked for, that no solver has here.
+/// The termination of a task with semi-continuous or semi-integer variables, raw options, or a
+/// malformed time limit, none of which a solver can have here.
 fn accepted(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -69,13 +74,13 @@ fn accepted(
         return Err(termination);
     }
     if let Some(option) = options.solver_options.keys().next() {
-        return Err(failed(format!("{name} has no solver options, so none named {option:?}")));
+        return Err(failed(format!("{name} has no solver options, but {option:?} is set")));
     }
     let limit = settings::time_limit(options).map_err(failed)?;
-    Ok(limit.map(|limit| limit.min(FOR_EVER)))
+    Ok(limit.map(|limit| limit.min(MAX_TIME_LIMIT)))
 }
 
-/// Solves what was built. An error is how a solve ended that has no solution.
+/// Solves a model of good_lp. The error is the termination of a solve without a solution.
 fn run<M>(
     model: M,
     name: &str,
@@ -89,28 +94,29 @@ where
     model.solve().map_err(|error| match error {
         ResolutionError::Infeasible => ended(TerminationReason::Infeasible, name),
         ResolutionError::Unbounded => ended(TerminationReason::Unbounded, name),
+        // good_lp has no error for a limit without a solution.
         error if late() => stopped(TerminationLimit::Time, format!("{name}: {error}")),
         error => failed(format!("{name}: {error}")),
     })
 }
 
-/// What is true of a model that was told to be infeasible or unbounded, which some solvers
-/// mistake for each other: whether it has any solution, `again` tells, a solve without an
-/// objective.
+/// Corrects "infeasible" and "unbounded", which some solvers mistake for each other. `again`
+/// solves without an objective, to find out whether the model has any solution.
 #[cfg(any(feature = "cbc", feature = "scip"))]
-fn told_apart(
-    told: Termination,
+fn distinguish_unbounded(
+    termination: Termination,
     arrays: &Arrays<'_>,
     name: &str,
     again: impl FnOnce() -> Result<Finding, Termination>,
 ) -> Termination {
     use TerminationReason as Reason;
-    let open = matches!(
-        told.reason(),
+    let is_ambiguous = matches!(
+        termination.reason(),
         Reason::Infeasible | Reason::Unbounded | Reason::InfeasibleOrUnbounded
     );
-    if !open || arrays.is_bounded() {
-        return told;
+    // If all variables are bounded, the model can't be unbounded.
+    if !is_ambiguous || arrays.is_bounded() {
+        return termination;
     }
     let reason = again().map_or_else(|ended| ended.reason(), |found| found.termination.reason());
     ended(
@@ -123,13 +129,15 @@ fn told_apart(
     )
 }
 
+/// The values of variables in a solution.
 fn values(solution: &impl Solution, variables: &[Variable]) -> Vec<f64> {
     variables.iter().map(|&variable| solution.value(variable)).collect()
 }
 
-/// The arrays as a model of good_lp's, with `costs` for its objective, empty for none: a row
-/// with two different bounds becomes two constraints, that of the lower one first; a free row
-/// none. The offset is left out.
+/// Builds the model for good_lp, with `costs` as its objective; empty means no objective.
+///
+/// A row with two different bounds becomes two constraints, first the one of the lower bound. A
+/// free row becomes none. The offset is left out.
 fn model<S: GoodLpSolver>(
     solver: S,
     arrays: &Arrays<'_>,
@@ -169,6 +177,7 @@ fn model<S: GoodLpSolver>(
     (model, variables)
 }
 
+/// The sum of these terms, without those whose coefficient is 0.
 fn expression(terms: impl Iterator<Item = (usize, f64)>, variables: &[Variable]) -> Expression {
     let mut expression = Expression::with_capacity(terms.size_hint().0);
     for (variable, coefficient) in terms.filter(|&(_, coefficient)| coefficient != 0.0) {
@@ -177,6 +186,7 @@ fn expression(terms: impl Iterator<Item = (usize, f64)>, variables: &[Variable])
     expression
 }
 
+/// The termination of a solve with this reason by the solver called `name`.
 fn ended(reason: TerminationReason, name: &str) -> Termination {
     let detail = format!("{name}: {}", reason.as_str_name());
     Termination { reason: reason as i32, detail, ..Termination::default() }

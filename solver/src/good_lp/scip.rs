@@ -7,13 +7,14 @@ use std::{
 
 use good_lp::{Solution, SolutionStatus};
 use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, TerminationReason};
+use solvemesh_model::finite;
 
-use super::{accepted, ended, model, run, told_apart, values};
+use super::{accepted, distinguish_unbounded, ended, model, run, values};
 use crate::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, known, optimal, stopped},
+    termination::{failed, optimal, stopped},
 };
 
 const NAME: &str = "SCIP";
@@ -24,13 +25,13 @@ pub(super) fn solve(
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
     let limit = accepted(arrays, options, NAME)?;
-    let attempt = |costs: &[f64]| attempt(arrays, costs, options, limit, monitor);
-    attempt(&arrays.model().objective)
-        .map_err(|told| told_apart(told, arrays, NAME, || attempt(&[])))
+    let solve = |costs: &[f64]| solve_once(arrays, costs, options, limit, monitor);
+    solve(&arrays.model().objective)
+        .map_err(|ended| distinguish_unbounded(ended, arrays, NAME, || solve(&[])))
 }
 
-/// One solve, with `costs` for the objective, in what is left of the time limit.
-fn attempt(
+/// Solves once, with `costs` as the objective, in what is left of the time limit.
+fn solve_once(
     arrays: &Arrays<'_>,
     costs: &[f64],
     options: &SolveOptions,
@@ -51,12 +52,12 @@ fn attempt(
             model = model.try_set_option(name, number).map_err(refused)?;
         }
     }
-    let solution = run(model, NAME, time_limit, monitor).map_err(|told| {
-        // It is a status of SCIP's that good_lp does not know.
-        let either = told.detail.contains("Inforunbd");
-        if either { ended(TerminationReason::InfeasibleOrUnbounded, NAME) } else { told }
+    let solution = run(model, NAME, time_limit, monitor).map_err(|termination| {
+        // SCIP's "infeasible or unbounded" is a status that good_lp doesn't know.
+        let either = termination.detail.contains("Inforunbd");
+        if either { ended(TerminationReason::InfeasibleOrUnbounded, NAME) } else { termination }
     })?;
-    // good_lp panics when it is asked for a solution that SCIP does not have.
+    // good_lp panics if SCIP has no solution.
     let found = catch_unwind(AssertUnwindSafe(|| values(&solution, &variables)));
     let Ok(values) = found else {
         return Err(match solution.status() {
@@ -65,13 +66,13 @@ fn attempt(
         });
     };
     let objective = arrays.objective_at(&values);
-    let told = |reason| Termination { objective: known(Some(objective)), ..ended(reason, NAME) };
+    let ended_with = |reason| Termination { objective: finite(objective), ..ended(reason, NAME) };
     let termination = match solution.status() {
         SolutionStatus::Optimal => optimal(objective, "SCIP: optimal"),
-        SolutionStatus::GapLimit => told(TerminationReason::Optimal),
+        SolutionStatus::GapLimit => ended_with(TerminationReason::Optimal),
         SolutionStatus::TimeLimit => {
             let limit = TerminationLimit::Time.into();
-            Termination { limit, ..told(TerminationReason::Feasible) }
+            Termination { limit, ..ended_with(TerminationReason::Feasible) }
         }
     };
     Ok(Finding { values, ..termination.into() })

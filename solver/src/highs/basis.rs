@@ -1,4 +1,4 @@
-//! What HiGHS holds of a basis: its matrix, factorised, to solve with.
+//! Linear solves with the factorised basis matrix of an instance.
 
 use std::ptr;
 
@@ -6,7 +6,7 @@ use highs_sys as sys;
 
 use super::Highs;
 
-/// What is basic in one place of the basis matrix.
+/// The variable or activity that is basic at one position of the basis matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Basic {
     /// A variable.
@@ -16,11 +16,11 @@ pub(crate) enum Basic {
 }
 
 impl Highs {
-    /// What is basic, in the order of the basis matrix, as many as there are rows; `None`
-    /// where there is no basis that can be factorised.
+    /// The basic variables and activities in the order of the basis matrix, one for each row;
+    /// `None` if there is no basis that can be factorised.
     pub(crate) fn basics(&mut self) -> Option<Vec<Basic>> {
         if self.entries() == 0 {
-            // HiGHS 1.15 crashes as it factorises the basis of an empty matrix.
+            // HiGHS 1.15 crashes when it factorises the basis of an empty matrix.
             return None;
         }
         // SAFETY: `instance` is alive.
@@ -31,6 +31,7 @@ impl Highs {
         if status != sys::kHighsStatusOk {
             return None;
         }
+        // HiGHS encodes row i as -(i + 1).
         let basic = |index: sys::HighsInt| match usize::try_from(index) {
             Ok(column) => Some(Basic::Column(column)),
             Err(_) => usize::try_from(-(index + 1)).ok().map(Basic::Row),
@@ -38,12 +39,13 @@ impl Highs {
         basics.into_iter().map(basic).collect()
     }
 
-    /// Solves B z = b with the basis matrix B into `solution`: both have an entry for each
-    /// row, z in the order of [`Self::basics`]. Tells whether that worked.
+    /// Solves B z = b with the basis matrix B, where b is `rhs` and z is written to `solution`.
+    /// Both must have an entry for each row; z is in the order of [`Self::basics`]. Returns
+    /// whether it succeeded.
     pub(crate) fn solve_basis(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
         self.fits(rhs, solution)
-            // SAFETY: `instance` is alive; both arrays have an entry for each row, and the
-            // numbers of entries other than 0 are not wanted, for which null stands.
+            // SAFETY: `instance` is alive; both arrays have an entry for each row; null stands for
+            // the counts and indices of nonzeros, which are not wanted.
             && unsafe {
                 sys::Highs_getBasisSolve(
                     self.raw(),
@@ -55,7 +57,7 @@ impl Highs {
             }
     }
 
-    /// Solves Bᵀ y = b likewise: b is in the order of [`Self::basics`].
+    /// Solves Bᵀ y = b in the same way; here b is in the order of [`Self::basics`].
     pub(crate) fn solve_basis_transposed(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
         self.fits(rhs, solution)
             // SAFETY: as above.
@@ -70,6 +72,7 @@ impl Highs {
             }
     }
 
+    /// Whether both slices have an entry for each row.
     fn fits(&self, rhs: &[f64], solution: &[f64]) -> bool {
         // SAFETY: `instance` is alive.
         let rows = unsafe { sys::Highs_getNumRow(self.raw()) };

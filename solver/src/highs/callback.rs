@@ -1,3 +1,5 @@
+//! The events of a running HiGHS, and the C callback that receives them.
+
 use std::{
     borrow::Cow,
     ffi::{CStr, c_char, c_int, c_void},
@@ -8,48 +10,48 @@ use highs_sys::{self as sys, HighsCallbackDataIn, HighsCallbackDataOut, HighsInt
 
 use super::Scale;
 
-/// What HiGHS tells while it runs. Numbers that are not known yet are infinite.
+/// An event that HiGHS reports while it runs. Numbers that are not known yet are infinite.
 #[derive(Clone, Debug)]
 pub(crate) enum Sight<'a> {
-    /// The simplex or the interior point method is at work on an LP.
+    /// The simplex or the interior point method is solving an LP.
     Lp {
-        /// Its iterations so far.
+        /// Iterations so far.
         iterations: i64,
     },
-    /// Branch and bound is at work.
+    /// Branch and bound is running.
     Mip(MipSight),
     /// Branch and bound found a better solution: the value of each variable.
     Improved(MipSight, &'a [f64]),
-    /// HiGHS wrote into its log: pieces of lines.
+    /// HiGHS wrote a piece of its log, not necessarily whole lines.
     Log(Cow<'a, str>),
 }
 
-/// How far branch and bound has come, in the sense as submitted.
+/// The progress of branch and bound, in the sense as submitted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MipSight {
     /// The objective of the best solution.
     pub objective: f64,
     /// The best proven bound.
     pub bound: f64,
-    /// Nodes.
+    /// Nodes so far.
     pub nodes: i64,
-    /// Iterations of all LPs.
+    /// Iterations so far, of all LPs.
     pub iterations: i64,
 }
 
 impl MipSight {
-    /// In the units of the model as it was passed.
+    /// Converts objective and bound to the units of the model as it was passed.
     pub(super) fn unscaled(self, scale: &Scale) -> Self {
         let (objective, bound) = (scale.unrunning(self.objective), scale.unrunning(self.bound));
         Self { objective, bound, ..self }
     }
 }
 
-/// Sees what HiGHS tells, and says whether it is to go on. Called from whatever thread
-/// HiGHS is on, and often: every simplex iteration.
+/// Handles an event; false asks HiGHS to stop. It is called on any thread of HiGHS, and often: in
+/// every simplex iteration.
 pub(crate) type Observer<'a> = dyn Fn(Sight<'_>) -> bool + Sync + 'a;
 
-/// The events of HiGHS that [`trampoline`] understands.
+/// The callback types of HiGHS that [`trampoline`] handles in every solve.
 pub(super) const EVENTS: [HighsInt; 4] = [
     sys::kHighsCallbackSimplexInterrupt,
     sys::kHighsCallbackIpmInterrupt,
@@ -57,15 +59,15 @@ pub(super) const EVENTS: [HighsInt; 4] = [
     sys::kHighsCallbackMipImprovingSolution,
 ];
 
-/// The event of HiGHS's log, which [`trampoline`] understands too.
+/// The callback type of HiGHS's log, which [`trampoline`] handles too, if the log is requested.
 pub(super) const LOGGING: HighsInt = sys::kHighsCallbackLogging;
 
-/// Passes an event of HiGHS on to the observer. A panic in there aborts the process,
-/// as it must: HiGHS can't be unwound.
+/// The callback that HiGHS calls: passes an event on to the observer. A panic of the observer
+/// aborts the process, as it must: HiGHS can't be unwound.
 ///
 /// # Safety
 ///
-/// `observer` points to an `&Observer` that lives as long as HiGHS may call, and the
+/// `observer` points to an `&Observer` that lives as long as HiGHS may call this function, and the
 /// other pointers are HiGHS's own.
 pub(super) unsafe extern "C" fn trampoline(
     event: c_int,
@@ -74,18 +76,18 @@ pub(super) unsafe extern "C" fn trampoline(
     answer: *mut HighsCallbackDataIn,
     observer: *mut c_void,
 ) {
-    // SAFETY: HiGHS hands out a struct on its stack; the caller vouches for `observer`.
+    // SAFETY: HiGHS passes a struct on its stack; the caller guarantees `observer`.
     let (Some(out), Some(observer)) =
         (unsafe { (out.as_ref(), observer.cast::<&Observer<'_>>().as_ref()) })
     else {
         return;
     };
-    let go_on = match event {
+    let keep_running = match event {
         sys::kHighsCallbackLogging => {
             if !message.is_null() {
-                // SAFETY: a text on HiGHS's stack that ends with a zero.
+                // SAFETY: a text on HiGHS's stack that ends with a zero byte.
                 let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-                // HiGHS asks for no answer here; the next interrupt event gets it.
+                // HiGHS reads no answer here; the observer repeats it at the next interrupt event.
                 let _ = observer(Sight::Log(text));
             }
             return;
@@ -98,9 +100,9 @@ pub(super) unsafe extern "C" fn trampoline(
         }
         sys::kHighsCallbackMipInterrupt => observer(Sight::Mip(mip(out))),
         sys::kHighsCallbackMipImprovingSolution => {
-            // SAFETY: for this event HiGHS points to a vector of the size it tells.
+            // SAFETY: for this event HiGHS points to a vector of the size in `out`.
             let values = unsafe { values(out) };
-            // HiGHS asks for no answer here; the next interrupt event gets it.
+            // HiGHS reads no answer here; the observer repeats it at the next interrupt event.
             let sight = MipSight { objective: out.objective_function_value, ..mip(out) };
             let _ = observer(Sight::Improved(sight, values));
             return;
@@ -109,7 +111,7 @@ pub(super) unsafe extern "C" fn trampoline(
     };
     // SAFETY: null or a struct on HiGHS's stack.
     if let Some(answer) = unsafe { answer.as_mut() } {
-        answer.user_interrupt = (!go_on).into();
+        answer.user_interrupt = (!keep_running).into();
     }
 }
 
@@ -122,6 +124,8 @@ fn mip(out: &HighsCallbackDataOut) -> MipSight {
     }
 }
 
+/// The values of the new solution; empty if HiGHS passes none.
+///
 /// # Safety
 ///
 /// `mip_solution` is null or points to `mip_solution_size` numbers that outlive `out`.

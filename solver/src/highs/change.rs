@@ -1,4 +1,4 @@
-//! Single numbers of the model that an instance holds.
+//! Changes to single numbers of the model that an instance holds, and its start solution.
 
 use highs_sys as sys;
 use solvemesh::v1::LinearModel;
@@ -7,12 +7,12 @@ use solvemesh_model::{entries, sweep::Target};
 use super::{Highs, HighsError};
 
 impl Highs {
-    /// Takes a number over from a model of the shape of the one that was passed; the basis
-    /// stays.
+    /// Copies the number at `target` from a model that must have the shape of the one that was
+    /// passed. The basis is kept.
     ///
     /// # Errors
     ///
-    /// When HiGHS finds fault with it.
+    /// When HiGHS rejects the number.
     pub(crate) fn take_over(
         &mut self,
         target: Target,
@@ -43,23 +43,23 @@ impl Highs {
                 unsafe { sys::Highs_changeRowBounds(highs, index(row)?, lower, upper) }
             }
             Target::Coefficient { row, column } => {
-                let here = entries(model, row).find(|(of, _)| *of == column);
-                let value = here.map_or(0.0, |(_, value)| value);
+                let entry = entries(model, row).find(|(of, _)| *of == column);
+                let value = entry.map_or(0.0, |(_, value)| value);
                 unsafe { sys::Highs_changeCoeff(highs, index(row)?, index(column)?, value) }
             }
         };
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }
 
-    /// Gives a variable a value, and nothing else.
+    /// Fixes a variable at a value.
     ///
     /// # Errors
     ///
-    /// When HiGHS finds fault with it.
+    /// When HiGHS rejects the value.
     pub(crate) fn fix(&mut self, column: usize, value: f64) -> Result<(), HighsError> {
         let column = sys::HighsInt::try_from(column).map_err(|_| HighsError::Model)?;
-        // SAFETY: `instance` is alive, and checks the index. A semi-continuous variable would
-        // still have 0 beside the value.
+        // The variable becomes continuous, as a semi-continuous one could still be 0.
+        // SAFETY: `instance` is alive, and checks the index.
         let status = unsafe {
             sys::Highs_changeColIntegrality(self.raw(), column, sys::VAR_TYPE_CONTINUOUS);
             sys::Highs_changeColBounds(self.raw(), column, value, value)
@@ -67,11 +67,12 @@ impl Highs {
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }
 
-    /// Begins the next run of a model with integers from a whole solution, one value for
-    /// each variable, if it is one of that model.
+    /// Sets the solution from which the next run of a MIP starts, with one value for each
+    /// variable. Does nothing if their number is wrong.
     pub(crate) fn begin_at(&mut self, values: &[f64]) {
-        // SAFETY: `instance` is alive; the values are as many as it has columns, the other
-        // arrays are not given, for which null stands. What it makes of them is its affair.
+        // The status is ignored: HiGHS can solve without a start.
+        // SAFETY: `instance` is alive; there is a value for each column; null stands for the other
+        // arrays, which are not set.
         unsafe {
             if usize::try_from(sys::Highs_getNumCol(self.raw())) == Ok(values.len()) {
                 let none = std::ptr::null();

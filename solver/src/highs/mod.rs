@@ -1,5 +1,5 @@
-//! A safe wrapper of what we use of HiGHS's C interface. All `unsafe` that concerns
-//! HiGHS is in this folder.
+//! A safe wrapper around the parts of HiGHS's C interface that we use. All `unsafe` code that
+//! concerns HiGHS is in this folder.
 
 mod basis;
 mod callback;
@@ -27,14 +27,14 @@ pub(super) use callback::{MipSight, Observer, Sight};
 pub(super) use scale::{OBJECTIVE_SCALE, Scale};
 pub(super) use status::ModelStatus;
 
-/// An instance of HiGHS: silent, and bound to the thread that made it, because the
-/// threads it computes with belong to that thread.
+/// An instance of HiGHS. It writes nothing to standard output, and is not `Send`: the threads that
+/// it computes with belong to the thread that created it.
 #[derive(Debug)]
 pub(super) struct Highs {
     instance: NonNull<c_void>,
-    /// Whether observers hear of its log.
+    /// Whether observers receive the log.
     has_log: bool,
-    /// How the model that it holds differs from the one that was passed.
+    /// The scaling between the model that was passed and the one that HiGHS holds.
     scale: Scale,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Value {
     Int(i32),
     /// A number.
     Double(f64),
-    /// Text, as a choice by name.
+    /// Text, such as the name of a method.
     Text(String),
 }
 
@@ -75,18 +75,18 @@ pub(super) enum OptionType {
     Text,
 }
 
-/// What HiGHS would not do.
+/// Something that HiGHS rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HighsError {
-    /// It has no such option, or not with this value.
-    #[error("HiGHS does not take {value} for the option {name}")]
+    /// An option that doesn't exist, or a value that it can't have.
+    #[error("HiGHS rejects the value {value} of the option {name}")]
     Option {
         /// The option.
         name: String,
         /// The value.
         value: String,
     },
-    /// The model, for a coefficient too large, say.
+    /// The model, for example because a coefficient is too large.
     #[error("HiGHS rejects the model")]
     Model,
     /// The start solution or basis.
@@ -94,8 +94,8 @@ pub(super) enum HighsError {
     Start(&'static str),
 }
 
-/// The solution that an instance holds. Its parts mean something where
-/// [`Highs::has_feasible_solution`] and [`Highs::has_feasible_duals`] say so.
+/// The solution that an instance holds. [`Highs::has_feasible_solution`] and
+/// [`Highs::has_feasible_duals`] return which parts are valid.
 #[derive(Debug)]
 pub(super) struct Solution {
     /// The value of each variable.
@@ -106,14 +106,13 @@ pub(super) struct Solution {
     pub duals: Vec<f64>,
 }
 
-/// Coefficients up to this absolute value are dropped: the least that HiGHS allows. Its
-/// default of 1e-9 drops coefficients that decide an optimum: it called `1e-10 x >= 1`
-/// infeasible.
+/// HiGHS drops coefficients up to this absolute value, the least that it allows. Its default of
+/// 1e-9 drops coefficients that decide an optimum: it called `1e-10 x >= 1` infeasible.
 const SMALL_MATRIX_VALUE: f64 = solvemesh_model::NEGLIGIBLE;
 
 thread_local! {
-    /// How many threads the scheduler of this thread has, once it has been started.
-    static SCHEDULED: Cell<Option<i32>> = const { Cell::new(None) };
+    /// The number of threads of this thread's scheduler in HiGHS, once it is set.
+    static SCHEDULER_THREADS: Cell<Option<i32>> = const { Cell::new(None) };
 }
 
 impl Highs {
@@ -124,11 +123,11 @@ impl Highs {
         version.to_string_lossy().trim_start_matches('v').to_owned()
     }
 
-    /// A new instance.
+    /// Creates an instance.
     ///
     /// # Panics
     ///
-    /// When there is no memory for it.
+    /// When there is not enough memory for it.
     pub(super) fn new() -> Self {
         // SAFETY: takes nothing.
         let instance = NonNull::new(unsafe { sys::Highs_create() });
@@ -138,7 +137,7 @@ impl Highs {
         highs
     }
 
-    /// Forgets the model, the solution and the options, and gives their memory back.
+    /// Clears the model, the solution and the options, and frees their memory.
     pub(super) fn reset(&mut self) {
         // SAFETY: `instance` is alive.
         unsafe {
@@ -150,8 +149,8 @@ impl Highs {
         self.set_defaults();
     }
 
-    /// Sets what every solve has in common: silence on standard output, which belongs to
-    /// the protocol, and [`SMALL_MATRIX_VALUE`].
+    /// Sets the options of every solve: no output, because standard output belongs to the protocol,
+    /// and [`SMALL_MATRIX_VALUE`].
     fn set_defaults(&mut self) {
         // SAFETY: `instance` is alive, the names end with a zero.
         unsafe {
@@ -162,11 +161,11 @@ impl Highs {
         self.has_log = false;
     }
 
-    /// Lets observers hear of its log, until the instance is reset.
+    /// Makes HiGHS pass its log to observers, until the instance is reset.
     ///
     /// # Errors
     ///
-    /// When HiGHS would write elsewhere too.
+    /// When HiGHS can't be kept from also writing it to standard output.
     pub(super) fn keep_log(&mut self) -> Result<(), HighsError> {
         self.set("log_to_console", &Value::Bool(false))?;
         self.set("output_flag", &Value::Bool(true))?;
@@ -174,11 +173,11 @@ impl Highs {
         Ok(())
     }
 
-    /// Sets how many threads a solve may use, its own included.
+    /// Sets the maximum number of threads of a solve, including the calling one.
     pub(super) fn set_threads(&mut self, threads: i32) -> Result<(), HighsError> {
         self.set("threads", &Value::Int(threads))?;
-        // The scheduler keeps its first number of threads until it is shut down.
-        if SCHEDULED.replace(Some(threads)).is_some_and(|scheduled| scheduled != threads) {
+        // The scheduler keeps the number of threads with which it was started until it is reset.
+        if SCHEDULER_THREADS.replace(Some(threads)).is_some_and(|scheduled| scheduled != threads) {
             // SAFETY: no solve is under way on this thread, to which the scheduler
             // belongs: `run` borrows an instance, and instances don't leave the thread.
             unsafe { sys::Highs_resetGlobalScheduler(1) };
@@ -190,7 +189,7 @@ impl Highs {
     pub(super) fn option_type(&self, name: &str) -> Option<OptionType> {
         let name = CString::new(name).ok()?;
         let mut option_type = 0;
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
         let status =
             unsafe { sys::Highs_getOptionType(self.raw(), name.as_ptr(), &mut option_type) };
         match option_type {
@@ -229,12 +228,12 @@ impl Highs {
         if status == sys::kHighsStatusOk { Ok(()) } else { Err(refused()) }
     }
 
-    /// Replaces the model. HiGHS copies the arrays, with the objective scaled; every number
-    /// that this instance takes or gives from here on is that of the model as it is here.
+    /// Replaces the model. HiGHS copies the arrays, with the objective scaled; but all numbers that
+    /// this instance accepts and returns from now on are in the units of `arrays`.
     ///
     /// # Errors
     ///
-    /// [`HighsError::Model`] when HiGHS finds fault with it.
+    /// [`HighsError::Model`] when HiGHS rejects it.
     pub(super) fn pass(&mut self, arrays: &Arrays<'_>, scale: Scale) -> Result<(), HighsError> {
         let model = arrays.model();
         self.scale = scale;
@@ -247,8 +246,8 @@ impl Highs {
         } else {
             sys::kHighsObjSenseMinimize
         };
-        // SAFETY: `instance` is alive. `Arrays` vouches for every array's length and for
-        // the indices; `kinds` has one entry a variable, or is null as HiGHS allows.
+        // SAFETY: `instance` is alive. `Arrays` guarantees the length of every array and the
+        // indices; `kinds` has one entry for each variable, or is null, which HiGHS allows.
         let status = unsafe {
             sys::Highs_passMip(
                 self.raw(),
@@ -272,12 +271,12 @@ impl Highs {
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }
 
-    /// How the model that it holds differs from the one that was passed.
+    /// The scaling between the model that was passed and the one that HiGHS holds.
     pub(super) fn scale(&self) -> &Scale {
         &self.scale
     }
 
-    /// Costs as HiGHS knows them.
+    /// Costs, scaled for HiGHS.
     fn costs<'a>(&self, costs: &'a [f64]) -> Cow<'a, [f64]> {
         if self.scale.objective_exponent() == 0 {
             return costs.into();
@@ -285,14 +284,14 @@ impl Highs {
         costs.iter().map(|&cost| self.scale.cost(cost)).collect()
     }
 
-    /// Makes all solutions of the model equally good.
+    /// Sets all costs to 0, so that every solution is optimal.
     pub(super) fn drop_objective(&mut self) {
         // SAFETY: `instance` is alive.
         let columns = unsafe { sys::Highs_getNumCol(self.raw()) };
         self.set_objective(&vec![0.0; usize::try_from(columns).unwrap_or(0)]);
     }
 
-    /// Replaces the costs of the model, which must be as many as it has columns.
+    /// Replaces the costs of the model. Does nothing if there isn't one for each column.
     pub(super) fn set_objective(&mut self, costs: &[f64]) {
         let costs = self.costs(costs);
         // SAFETY: `instance` is alive; no more columns are changed than there are costs.
@@ -304,25 +303,27 @@ impl Highs {
         }
     }
 
-    /// Solves the model within the time limit, which counts from here.
+    /// Solves the model within the time limit, which counts from this call.
     pub(super) fn run(&mut self, observer: &Observer<'_>) -> ModelStatus {
         // SAFETY: the instance is alive.
         let status = self.observed(observer, |highs| unsafe { sys::Highs_run(highs) });
         // SAFETY: `instance` is alive.
         match ModelStatus::from(unsafe { sys::Highs_getModelStatus(self.raw()) }) {
+            // HiGHS failed without a status of the model.
             ModelStatus::NotSet if status == sys::kHighsStatusError => ModelStatus::SolveError,
             status => status,
         }
     }
 
-    /// Lets HiGHS work under an observer, with its clocks at 0. `work` gets the instance.
+    /// Runs `work` on the instance with its clocks at 0, and passes its events, scaled back, to
+    /// `observer`.
     fn observed<T>(&mut self, observer: &Observer<'_>, work: impl FnOnce(*mut c_void) -> T) -> T {
         let scale = self.scale.clone();
         let unscaled = |sight: Sight<'_>| match sight {
             Sight::Mip(mip) => observer(Sight::Mip(mip.unscaled(&scale))),
             Sight::Improved(mip, values) => {
-                let ours = scale.unrunning_values(values);
-                let values = ours.as_deref().unwrap_or(values);
+                let unscaled = scale.unrunning_values(values);
+                let values = unscaled.as_deref().unwrap_or(values);
                 observer(Sight::Improved(mip.unscaled(&scale), values))
             }
             other => observer(other),
@@ -330,8 +331,8 @@ impl Highs {
         let observer: &Observer<'_> = &unscaled;
         let observer: *const &Observer<'_> = &observer;
         let highs = self.raw();
-        // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it
-        // outlives the work, after which HiGHS forgets it.
+        // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it outlives the
+        // work, after which the callback is removed.
         unsafe {
             sys::Highs_zeroAllClocks(highs);
             sys::Highs_setCallback(highs, Some(callback::trampoline), observer as *mut c_void);
@@ -350,51 +351,51 @@ impl Highs {
         }
     }
 
-    /// The objective of the solution that it holds, offset included.
+    /// The objective of the current solution, including the offset.
     pub(super) fn objective(&self) -> Option<f64> {
         self.info(c"objective_function_value").map(|objective| self.scale.uncost(objective))
     }
 
-    /// The bound that branch and bound has proven, offset included.
+    /// The bound that branch and bound has proven, including the offset.
     pub(super) fn mip_bound(&self) -> Option<f64> {
         self.info(c"mip_dual_bound").map(|bound| self.scale.unrunning(bound))
     }
 
-    /// How many coefficients other than 0 the model has that it holds.
+    /// The number of nonzero coefficients of the current model.
     pub(super) fn entries(&self) -> usize {
         // SAFETY: `instance` is alive.
         usize::try_from(unsafe { sys::Highs_getNumNz(self.raw()) }).unwrap_or(0)
     }
 
-    /// A number that HiGHS knows about the last run, by HiGHS's name.
+    /// A number about the last run, by HiGHS's name for it.
     fn info(&self, name: &CStr) -> Option<f64> {
         let mut value = 0.0;
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
         let status =
             unsafe { sys::Highs_getDoubleInfoValue(self.raw(), name.as_ptr(), &mut value) };
         (status == sys::kHighsStatusOk).then_some(value)
     }
 
-    /// As [`Self::info`], for those that are an `int`.
+    /// As [`Self::info`], for numbers of type `int`.
     pub(super) fn int_info(&self, name: &CStr) -> Option<i32> {
         let mut value = 0;
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
         let status = unsafe { sys::Highs_getIntInfoValue(self.raw(), name.as_ptr(), &mut value) };
         (status == sys::kHighsStatusOk).then_some(value)
     }
 
-    /// As [`Self::info`], for those that are an `int64`.
+    /// As [`Self::info`], for numbers of type `int64`.
     pub(super) fn long_info(&self, name: &CStr) -> Option<i64> {
         let mut value = 0;
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
         let status = unsafe { sys::Highs_getInt64InfoValue(self.raw(), name.as_ptr(), &mut value) };
         (status == sys::kHighsStatusOk).then_some(value)
     }
 
-    /// The value of an option that is an integer.
+    /// The value of an integer option.
     pub(super) fn int_option(&self, name: &CStr) -> Option<i32> {
         let mut value = 0;
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is ours.
+        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
         let status = unsafe { sys::Highs_getIntOptionValue(self.raw(), name.as_ptr(), &mut value) };
         (status == sys::kHighsStatusOk).then_some(value)
     }
@@ -409,7 +410,8 @@ impl Highs {
         self.int_info(c"dual_solution_status") == Some(sys::SOLUTION_STATUS_FEASIBLE)
     }
 
-    /// The solution, of a model of the shape of `arrays`, which must be the one passed.
+    /// The current solution. `arrays` must be the model that was passed; `None` if it has another
+    /// shape than the current model, or if HiGHS fails to return the solution.
     pub(super) fn solution(&self, arrays: &Arrays<'_>) -> Option<Solution> {
         // SAFETY: `instance` is alive.
         let shape = unsafe { (sys::Highs_getNumCol(self.raw()), sys::Highs_getNumRow(self.raw())) };
@@ -419,8 +421,8 @@ impl Highs {
         }
         let mut solution =
             Solution { values: vec![0.0; n], reduced_costs: vec![0.0; n], duals: vec![0.0; m] };
-        // SAFETY: `instance` is alive. HiGHS writes as many numbers as the model has
-        // columns and rows; the activities are not wanted, for which null stands.
+        // SAFETY: `instance` is alive. HiGHS writes as many numbers as the model has columns and
+        // rows; null stands for the activities, which are not wanted.
         let status = unsafe {
             sys::Highs_getSolution(
                 self.raw(),
@@ -430,6 +432,7 @@ impl Highs {
                 solution.duals.as_mut_ptr(),
             )
         };
+        // Values are not scaled, but duals are in units of the objective.
         for number in solution.reduced_costs.iter_mut().chain(&mut solution.duals) {
             *number = self.scale.uncost(*number);
         }
@@ -443,11 +446,12 @@ impl Highs {
 
 impl Drop for Highs {
     fn drop(&mut self) {
-        // SAFETY: `instance` is alive and used no more.
+        // SAFETY: `instance` is alive, and is not used again.
         unsafe { sys::Highs_destroy(self.raw()) };
     }
 }
 
+/// HiGHS's code of a kind.
 fn var_type(kind: VariableKind) -> sys::HighsInt {
     match kind {
         VariableKind::Unspecified | VariableKind::Continuous => sys::VAR_TYPE_CONTINUOUS,

@@ -1,49 +1,49 @@
-//! Powers of two between a model and the one that HiGHS works on.
+//! Scaling by powers of two, between a model and the one that HiGHS solves.
 //!
-//! HiGHS compares costs with absolute tolerances, so it takes any solution for the optimum
-//! where all costs are 5e-7 or less. Its own option `user_objective_scale` cures that, but
-//! leaves the bound of branch and bound and what it reports on the way scaled. So the
-//! factor is applied here, where everything that passes can be scaled back; multiplying by
-//! a power of two is exact.
+//! HiGHS compares costs with absolute tolerances, so if all costs are 5e-7 or less, it accepts any
+//! solution as the optimum. Its own option `user_objective_scale` fixes that, but doesn't scale
+//! back the bound of branch and bound and the numbers that HiGHS reports while it runs. So the
+//! factor is applied here, where all of them can be scaled back. Multiplication by a power of two
+//! is exact.
 
 use solvemesh::v1::{SolveOptions, VariableKind};
 use solvemesh_model::verify::largest_cost;
 
 use crate::arrays::Arrays;
 
-/// The raw options that are factors of a model: exponents of 2.
+/// The raw options of HiGHS that scale a model. Their values are exponents of 2.
 pub(crate) const OBJECTIVE_SCALE: &str = "user_objective_scale";
 const BOUND_SCALE: &str = "user_bound_scale";
 
-/// Where the largest cost is below this, costs are scaled up: an optimum in costs of 1e-3
-/// is found to 4 digits with the tolerance of 1e-7.
+/// Costs are scaled up if the largest one is below this: with costs of 1e-3 and the tolerance of
+/// 1e-7, an optimum is found to 4 digits.
 const SMALL_COST: f64 = 1e-3;
 
 /// The largest exponent: 2^±1000 is still a normal number, as are costs scaled by it.
 const MAX_EXPONENT: i32 = 1000;
 
-/// The factors of one model.
+/// The scale factors of one model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Scale {
     /// HiGHS's costs and offset are ours times 2 to this power.
     objective: i32,
-    /// HiGHS's own factor of bounds, as asked for by the raw option: 2 to this power.
+    /// HiGHS scales bounds by 2 to this power, as requested by the raw option.
     bounds: i32,
-    /// With a factor of bounds: the offset of the objective as HiGHS knows it, to which that
-    /// factor does not apply.
+    /// If bounds are scaled: the offset of the objective in HiGHS, which that factor doesn't apply
+    /// to.
     offset: f64,
-    /// With a factor of bounds: which variables it applies to.
+    /// If bounds are scaled: whether each variable is continuous, as only these are scaled.
     continuous: Vec<bool>,
 }
 
 impl Scale {
-    /// The factors of a model: those asked for, else one for the objective that brings its
-    /// largest cost, where that is small, to between 1 and 2.
+    /// The factors of a model: those requested, or else one for the objective that scales the
+    /// largest cost, if it is small, to between 1 and 2.
     pub(crate) fn of(arrays: &Arrays<'_>, options: &SolveOptions) -> Self {
-        let asked = |name| options.solver_options.get(name).and_then(|text| text.parse().ok());
-        let objective = asked(OBJECTIVE_SCALE).unwrap_or_else(|| exponent(arrays));
+        let requested = |name| options.solver_options.get(name).and_then(|text| text.parse().ok());
+        let objective = requested(OBJECTIVE_SCALE).unwrap_or_else(|| exponent(arrays));
         let objective = objective.clamp(-MAX_EXPONENT, MAX_EXPONENT);
-        let bounds: i32 = asked(BOUND_SCALE).unwrap_or(0);
+        let bounds: i32 = requested(BOUND_SCALE).unwrap_or(0);
         let bounds = bounds.clamp(-MAX_EXPONENT, MAX_EXPONENT);
         let offset = match bounds {
             0 => 0.0,
@@ -59,27 +59,28 @@ impl Scale {
         self.objective
     }
 
-    /// A cost, or another number per unit of a variable, as HiGHS knows it.
+    /// Scales a cost, or another number in units of the objective, for HiGHS.
     pub(super) fn cost(&self, cost: f64) -> f64 {
         cost * factor(self.objective)
     }
 
-    /// A cost, dual or objective of HiGHS's at its end as ours.
+    /// Scales back a cost, dual or objective that HiGHS returns after a run.
     pub(super) fn uncost(&self, cost: f64) -> f64 {
         cost * factor(-self.objective)
     }
 
-    /// A difference of objectives as HiGHS compares it while it runs.
+    /// Scales a difference of objectives as HiGHS compares it while it runs.
     pub(crate) fn difference(&self, difference: f64) -> f64 {
         difference * factor(self.objective) * factor(self.bounds)
     }
 
-    /// An objective as HiGHS compares it while it runs.
+    /// Scales an objective as HiGHS compares it while it runs.
     pub(crate) fn running(&self, objective: f64) -> f64 {
         (self.cost(objective) - self.offset) * factor(self.bounds) + self.offset
     }
 
-    /// An objective or bound that HiGHS reports while it runs, or of its branch and bound.
+    /// Scales back an objective or bound that HiGHS reports while it runs, or a bound of branch and
+    /// bound.
     pub(super) fn unrunning(&self, objective: f64) -> f64 {
         if self.bounds == 0 {
             return self.uncost(objective);
@@ -87,7 +88,7 @@ impl Scale {
         self.uncost((objective - self.offset) * factor(-self.bounds) + self.offset)
     }
 
-    /// The values that HiGHS reports while it runs; `None` where they are ours already.
+    /// Scales back the values that HiGHS reports while it runs; `None` if they aren't scaled.
     pub(super) fn unrunning_values(&self, values: &[f64]) -> Option<Vec<f64>> {
         let scaled = |(value, continuous): (&f64, &bool)| {
             if *continuous { value * factor(-self.bounds) } else { *value }
@@ -100,13 +101,13 @@ fn factor(exponent: i32) -> f64 {
     2.0_f64.powi(exponent)
 }
 
-/// The exponent that brings the largest cost, if it is small, to between 1 and 2.
+/// The exponent that scales the largest cost, if it is small, to between 1 and 2; otherwise 0.
 fn exponent(arrays: &Arrays<'_>) -> i32 {
     let largest = largest_cost(arrays.model());
     if largest == 0.0 || largest >= SMALL_COST {
         return 0;
     }
-    // The logarithm may be off by one at a power of two, which does no harm.
+    // At a power of two, rounding may shift the result by one, which does no harm.
     -(largest.log2().floor() as i32)
 }
 
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn small_costs_alone_are_scaled_and_to_between_1_and_2() {
+    fn only_small_costs_are_scaled_and_to_between_1_and_2() {
         for costs in [[300.0, 500.0], [0.0, 0.0], [1e-7, -1.0], [1e-3, 0.0]] {
             assert_eq!(scale(&costs, &[]).objective, 0, "{costs:?}");
         }
@@ -137,18 +138,18 @@ mod tests {
             let scaled = scale(&[cost, cost / 2.0], &[]).cost(cost).abs();
             assert!((1.0..=2.0).contains(&scaled), "{cost} became {scaled}");
         }
-        // Not a normal number: as near as a factor comes.
+        // A subnormal number: the largest factor does not bring it to 1.
         assert_eq!(scale(&[5e-324, 0.0], &[]).objective, MAX_EXPONENT);
     }
 
     #[test]
-    fn what_is_asked_for_takes_the_place_of_ours() {
+    fn requested_scale_overrides_ours() {
         assert_eq!(scale(&[1e-7, 0.0], &[(OBJECTIVE_SCALE, "-3")]).objective, -3);
         assert_eq!(scale(&[1e-7, 0.0], &[(OBJECTIVE_SCALE, "0")]).objective, 0);
     }
 
     #[test]
-    fn every_objective_comes_back_as_it_went() {
+    fn objectives_survive_scaling_and_scaling_back() {
         for raw in [&[][..], &[(BOUND_SCALE, "-6")], &[(BOUND_SCALE, "4"), (OBJECTIVE_SCALE, "2")]]
         {
             let scale = scale(&[1e-7, 0.5e-7], raw);
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_of_bounds_is_taken_from_values_of_continuous_variables() {
+    fn bound_scale_is_removed_from_values_of_continuous_variables() {
         assert_eq!(scale(&[1.0, 1.0], &[]).unrunning_values(&[8.0, 8.0]), None);
         let scale = scale(&[1.0, 1.0], &[(BOUND_SCALE, "3")]);
         assert_eq!(scale.unrunning_values(&[8.0, 16.0]), Some(vec![1.0, 2.0]));

@@ -1,17 +1,19 @@
+//! Bases: the one from which a run starts, and the one with which it ended.
+
 use highs_sys as sys;
 use solvemesh::v1::Basis;
 
 use super::{Highs, HighsError};
 
-/// HiGHS numbers its statuses from 0 in the order of the contract, which begins at 1.
+/// `BasisStatus` of the contract counts from 1, and HiGHS from 0; the order is the same.
 const FIRST_STATUS: i32 = 1;
 
 impl Highs {
-    /// Begins the next run of an LP from a basis, and says whether HiGHS takes it.
+    /// Sets the basis from which the next run of an LP starts. Returns whether HiGHS accepts it.
     ///
     /// # Errors
     ///
-    /// When it is of another shape than the model.
+    /// When it doesn't have the shape of the model.
     pub(crate) fn begin_basis(&mut self, basis: &Basis) -> Result<bool, HighsError> {
         // SAFETY: `instance` is alive.
         let (columns, rows) =
@@ -20,22 +22,22 @@ impl Highs {
         if !fits(basis.variables.len(), columns) || !fits(basis.constraints.len(), rows) {
             return Err(HighsError::Start("basis"));
         }
-        let own = |statuses: &[i32]| -> Vec<sys::HighsInt> {
+        let to_highs = |statuses: &[i32]| -> Vec<sys::HighsInt> {
             statuses.iter().map(|status| status.saturating_sub(FIRST_STATUS)).collect()
         };
-        let (columns, rows) = (own(&basis.variables), own(&basis.constraints));
+        let (columns, rows) = (to_highs(&basis.variables), to_highs(&basis.constraints));
         // SAFETY: `instance` is alive; there is a status for each column and row.
         let status = unsafe { sys::Highs_setBasis(self.raw(), columns.as_ptr(), rows.as_ptr()) };
         Ok(status != sys::kHighsStatusError)
     }
 
-    /// Forgets the basis and the solution of the last run: the next one begins from nothing.
+    /// Drops the basis and the solution of the last run, so that the next one starts from scratch.
     pub(crate) fn forget_basis(&mut self) {
         // SAFETY: `instance` is alive.
         unsafe { sys::Highs_clearSolver(self.raw()) };
     }
 
-    /// The basis that the last run ended with, if it had one.
+    /// The basis with which the last run ended, if there is a valid one.
     pub(crate) fn basis(&self) -> Option<Basis> {
         if self.int_info(c"basis_validity") != Some(sys::kHighsBasisValidityValid) {
             return None;

@@ -1,3 +1,5 @@
+//! The status of a model in HiGHS.
+
 use std::fmt;
 
 use highs_sys::{
@@ -16,11 +18,11 @@ const MODEL_STATUS_HIGHS_INTERRUPT: HighsInt = 19;
 /// HiGHS's status of a model. Displayed in HiGHS's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModelStatus {
-    /// Nothing was found out.
+    /// HiGHS has set no status.
     NotSet,
     /// The model could not be loaded.
     LoadError,
-    /// The model is not sound.
+    /// The model is invalid.
     ModelError,
     /// Presolve failed.
     PresolveError,
@@ -34,7 +36,7 @@ pub(crate) enum ModelStatus {
     Optimal,
     /// No solution exists.
     Infeasible,
-    /// One of the two.
+    /// Infeasible or unbounded; HiGHS did not find out which.
     UnboundedOrInfeasible,
     /// Arbitrarily good solutions exist.
     Unbounded,
@@ -42,19 +44,19 @@ pub(crate) enum ModelStatus {
     ObjectiveBound,
     /// The target of the objective was reached.
     ObjectiveTarget,
-    /// The time limit.
+    /// The time limit was reached.
     TimeLimit,
-    /// The limit on iterations.
+    /// The iteration limit was reached.
     IterationLimit,
-    /// HiGHS can't tell, for numerical reasons.
+    /// HiGHS came to no conclusion, for numerical reasons.
     Unknown,
-    /// The limit on nodes, leaves or improving solutions.
+    /// The limit on nodes, leaves or improving solutions was reached.
     SolutionLimit,
     /// A callback, or HiGHS itself, asked to stop.
     Interrupted,
-    /// The memory limit.
+    /// The memory limit was reached.
     MemoryLimit,
-    /// One that this version does not know.
+    /// A status that this program doesn't know.
     Other(HighsInt),
 }
 

@@ -1,8 +1,8 @@
-//! Scenarios of a sweep, one after another, in one warm HiGHS.
+//! Solves the scenarios of a sweep one after another, in one warm HiGHS instance.
 //!
-//! Where the basis of a neighbour is proven to be optimal for a scenario too, that proof
-//! ([`vertex`]) is its solve. The others go to HiGHS, which begins where it ended the last
-//! time: an LP from its basis, a MIP from its solution.
+//! If the last basis is proven to be optimal for the next scenario too ([`vertex`]), no solve is
+//! needed. Otherwise HiGHS solves the scenario, and starts where it ended the last time: an LP
+//! from its basis, a MIP from its solution.
 
 mod session;
 #[cfg(test)]
@@ -15,20 +15,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use solvemesh::solver::v1::{
-    ScenarioOutcome, ScenarioOutcomes, ScenariosDone, SweepTask, solver_report::Kind,
+use prost::Message as _;
+use solvemesh::{
+    broker::v1::JobPayload,
+    solver::v1::{
+        ScenarioOutcome, ScenarioOutcomes, ScenariosDone, SweepTask, solver_report::Kind,
+    },
 };
 
 use super::report::Reports;
 use session::Session;
 
-/// The longest time that an outcome is held back for those that follow.
+/// Time from which the outcomes of a batch are no longer held back for those that follow.
 const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// About the most bytes of the outcomes that travel together, but for a larger one alone.
+/// Approximate size from which a batch of outcomes is sent, in bytes.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// Sweeps, kept warm from task to task.
+/// Solves sweeps, and keeps the last one warm from task to task.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
     session: Option<Session>,
@@ -39,17 +43,18 @@ impl Sweeps {
     ///
     /// # Errors
     ///
-    /// When the worker no longer reads. Whatever is wrong with a scenario is in its outcome.
+    /// When the worker no longer reads. Errors of a scenario are part of its outcome.
     pub(super) fn solve(
         &mut self,
         reports: &Reports,
         mut task: SweepTask,
         interrupt: &AtomicBool,
     ) -> io::Result<()> {
-        if let Some(model) = task.model.take() {
-            let sweep = task.sweep.take().unwrap_or_default();
+        // A task without a model has more scenarios of the sweep of the task before.
+        if !task.payload.is_empty() {
             let options = task.options.take().unwrap_or_default();
-            self.session = Session::new(model, sweep, options);
+            let payload = JobPayload::decode(std::mem::take(&mut task.payload));
+            self.session = payload.ok().and_then(|payload| Session::new(payload, options));
         }
         let mut batch = Batch::new(reports, task.task);
         if let Some(session) = &mut self.session {
@@ -58,7 +63,7 @@ impl Sweeps {
                     break;
                 }
                 let outcome = session.solve(scenario, reports, task.task, interrupt);
-                // One that was cut short by the interrupt is no answer.
+                // An interrupted solve without a solution is not an answer to the scenario.
                 if interrupt.load(Ordering::Relaxed) && outcome.values.is_empty() {
                     break;
                 }
@@ -69,18 +74,20 @@ impl Sweeps {
         reports.send(task.task, Kind::ScenariosDone(ScenariosDone {}))
     }
 
-    /// Forgets the last sweep.
+    /// Drops the last sweep.
     pub(super) fn rest(&mut self) {
         self.session = None;
     }
 }
 
-/// Outcomes that are sent together.
+/// Collects outcomes, to send several in one report.
 struct Batch<'a> {
     reports: &'a Reports,
     task: u64,
     outcomes: Vec<ScenarioOutcome>,
+    /// Their approximate size.
     bytes: usize,
+    /// The time of the last send.
     since: Instant,
 }
 
@@ -90,6 +97,7 @@ impl<'a> Batch<'a> {
     }
 
     fn add(&mut self, outcome: ScenarioOutcome) -> io::Result<()> {
+        // Each number has 8 bytes; 32 is an estimate for the other fields.
         self.bytes += 32 + 8 * (outcome.values.len() + outcome.duals.len()) + outcome.detail.len();
         self.outcomes.push(outcome);
         if self.bytes >= BATCH_BYTES || self.since.elapsed() >= BATCH_INTERVAL {

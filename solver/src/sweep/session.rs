@@ -1,10 +1,11 @@
+//! One sweep: its scenarios, and the HiGHS instance that solves them.
+
 use std::{collections::HashSet, sync::atomic::AtomicBool};
 
 use solvemesh::{
+    broker::v1::{JobPayload, ScenarioRange},
     solver::v1::ScenarioOutcome,
-    v1::{
-        LinearModel, ScenarioRange, SolveOptions, Sweep, Termination, TerminationReason as Reason,
-    },
+    v1::{SolveOptions, Termination, TerminationReason as Reason},
 };
 use solvemesh_model::{
     sweep::{Patched, Scenarios, Target},
@@ -18,38 +19,39 @@ use crate::{
     highs::{Highs, ModelStatus, Scale},
     polish::polish,
     proof,
-    report::{Monitor, Reports},
+    report::{Monitor, Reports, iteration_count},
     task::{Finding, at_sight},
     termination::failed,
 };
 
-/// One sweep in one HiGHS.
+/// One sweep, solved in one HiGHS instance.
 #[derive(Debug)]
 pub(super) struct Session {
     scenarios: Scenarios,
     options: SolveOptions,
-    /// The base with the numbers of the scenario at hand.
+    /// The base model with the numbers of the current scenario.
     patched: Patched,
-    /// `None` before the first solve, and after one that left it suspect.
+    /// `None` before the first solve, and after one that leaves the instance suspect.
     highs: Option<Highs>,
-    /// What HiGHS holds that is not the base's.
-    held: HashSet<Target>,
-    /// Of an LP: the basis that the last solve ended with.
+    /// The numbers of HiGHS's model that are not those of the base model.
+    changed_in_highs: HashSet<Target>,
+    /// For an LP: the basis of the last solve.
     vertex: Option<Vertex>,
-    /// Of a MIP: the solution that the last solve ended with.
-    last: Vec<f64>,
+    /// For a MIP: the solution of the last solve.
+    last_solution: Vec<f64>,
     is_lp: bool,
-    /// Whether scenarios change the matrix: a basis of one is then of no use to another
-    /// without being factorised again, which HiGHS does.
-    matrix_moves: bool,
+    /// Whether scenarios change the matrix. If so, a basis must be factorised again for each
+    /// scenario, which is left to HiGHS.
+    matrix_changes: bool,
 }
 
 impl Session {
-    /// `None` where the sweep is in no normal form.
-    pub(super) fn new(model: LinearModel, sweep: Sweep, options: SolveOptions) -> Option<Self> {
+    /// Creates the session of a sweep; `None` if it is not in normal form.
+    pub(super) fn new(payload: JobPayload, options: SolveOptions) -> Option<Self> {
+        let (model, sweep) = (payload.model?, payload.sweep?);
         let is_lp = Arrays::of(&model).ok()?.is_lp_as_submitted();
         let scenarios = Scenarios::of(sweep, &model)?;
-        let matrix_moves =
+        let matrix_changes =
             scenarios.targets().iter().any(|target| matches!(target, Target::Coefficient { .. }));
         let patched = Patched::new(model, &scenarios);
         Some(Self {
@@ -57,15 +59,15 @@ impl Session {
             options,
             patched,
             highs: None,
-            held: HashSet::new(),
+            changed_in_highs: HashSet::new(),
             vertex: None,
-            last: Vec::new(),
+            last_solution: Vec::new(),
             is_lp,
-            matrix_moves,
+            matrix_changes,
         })
     }
 
-    /// The scenarios of some ranges, each after a neighbour.
+    /// The scenarios of some ranges, ordered so that consecutive ones differ little.
     pub(super) fn order(&self, ranges: &[ScenarioRange]) -> Vec<usize> {
         let count = self.scenarios.count();
         let range = |range: &ScenarioRange| {
@@ -91,18 +93,20 @@ impl Session {
         if let (Some(vertex), Some(highs)) = (&mut self.vertex, &mut self.highs)
             && let Some((values, duals)) = vertex.prove(highs, self.patched.model())
         {
+            // The last basis is optimal for this scenario too.
             let reason = Reason::Optimal.into();
             return ScenarioOutcome { index, reason, values, duals, ..ScenarioOutcome::default() };
         }
+        // HiGHS moves on from that basis.
         self.vertex = None;
         let monitor = Monitor::of_scenario(reports, task, interrupt);
-        let found = self.find(&monitor).unwrap_or_else(|detail| {
-            // What it holds now is not known.
+        let found = self.solve_by_highs(&monitor).unwrap_or_else(|detail| {
+            // After an error, the state of the instance is unknown.
             self.highs = None;
             failed(detail).into()
         });
         let Finding { termination, values, duals, statistics, .. } = found;
-        let Termination { reason, limit, bound, detail, .. } = termination;
+        let Termination { reason, limit, objective_bound: bound, detail, .. } = termination;
         let failed = matches!(
             Reason::try_from(reason),
             Ok(Reason::NumericalError | Reason::OtherError) | Err(_)
@@ -114,43 +118,44 @@ impl Session {
             bound: bound.filter(|_| !self.is_lp),
             values,
             duals,
-            iterations: statistics.simplex_iterations + statistics.barrier_iterations,
+            iterations: iteration_count(&statistics).unwrap_or_default(),
             detail: if failed { detail } else { String::new() },
             infeasibility_proof: found.infeasibility_proof,
             unbounded_ray: found.unbounded_ray,
         }
     }
 
-    /// Has HiGHS solve the scenario at hand. An error is for people.
-    fn find(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
-        let arrays = Arrays::of(self.patched.model()).map_err(|misfit| misfit.to_string())?;
+    /// Solves the current scenario by HiGHS. The error is a message for the user.
+    fn solve_by_highs(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
+        let arrays = Arrays::of(self.patched.model()).map_err(|error| error.to_string())?;
         if let Some(finding) = at_sight(&arrays) {
             return Ok(finding);
         }
         let scale = Scale::of(&arrays, &self.options);
         let highs = match &mut self.highs {
             Some(highs) if *highs.scale() == scale => {
-                // What differs from the base now, or did when HiGHS was last at work.
+                // Numbers that differ from the base model now, or that did in the last solve.
                 let now: HashSet<Target> = self.patched.changed().collect();
-                for target in self.held.union(&now) {
+                for target in self.changed_in_highs.union(&now) {
                     highs
                         .take_over(*target, self.patched.model())
                         .map_err(|error| error.to_string())?;
                 }
-                self.held = now;
+                self.changed_in_highs = now;
                 highs
             }
+            // The first solve, or costs that need another scale than the last ones.
             other => {
                 let highs = other.insert(Highs::new());
                 direct::configure(highs, &arrays, &self.options, &scale)?;
                 highs.pass(&arrays, scale).map_err(|error| error.to_string())?;
-                self.held = self.patched.changed().collect();
+                self.changed_in_highs = self.patched.changed().collect();
                 highs
             }
         };
-        // HiGHS would spend time on mending others.
-        if !self.is_lp && is_solution(arrays.model(), &self.last) {
-            highs.begin_at(&self.last);
+        // Only if it is a solution: HiGHS would spend time on repairing other values.
+        if !self.is_lp && is_solution(arrays.model(), &self.last_solution) {
+            highs.begin_at(&self.last_solution);
         }
         let time_limit = direct::time_limit(&self.options)?;
         let status = direct::run(highs, time_limit, monitor);
@@ -163,22 +168,23 @@ impl Session {
             status,
             ModelStatus::Infeasible | ModelStatus::Unbounded | ModelStatus::UnboundedOrInfeasible
         ) {
-            // It may have been asked whether there is any solution at all.
+            // The search for any solution may have dropped the objective.
             highs.set_objective(&self.patched.model().objective);
         }
-        let mut holds = true;
+        let mut is_accepted = true;
         let finding = doubts::settled(finding, &arrays, &self.options, monitor, |options| {
-            holds = false;
+            is_accepted = false;
             direct::from_nothing(&arrays, options, monitor)
         });
-        if direct::is_suspect(status) || !holds {
+        // An instance whose answer failed the check is not a place to continue from.
+        if direct::is_suspect(status) || !is_accepted {
             self.highs = None;
             return Ok(finding);
         }
         if !self.is_lp && !finding.values.is_empty() {
-            self.last.clone_from(&finding.values);
+            self.last_solution.clone_from(&finding.values);
         }
-        if self.is_lp && !self.matrix_moves && status == ModelStatus::Optimal {
+        if self.is_lp && !self.matrix_changes && status == ModelStatus::Optimal {
             self.vertex = Vertex::of(highs, arrays.model(), self.scenarios.targets());
         }
         Ok(finding)

@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
+use bytes::Bytes;
 use proptest::prelude::*;
+use prost::Message as _;
 use solvemesh::{
+    broker::v1::{JobPayload, ScenarioRange},
     solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind},
     v1::{
-        GridAxis, LinearModel, ObjectiveSense, Parameter, ParameterKind, ScenarioGrid,
-        ScenarioRange, ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
+        GridAxis, LinearModel, ObjectiveSense, ParameterKind, ScenarioGrid, ScenarioParameter,
+        ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
     },
 };
 use solvemesh_model::{
@@ -24,27 +27,35 @@ use crate::{
     tests::{solve, termination},
 };
 
-fn variable(kind: ParameterKind, index: i32) -> Parameter {
-    Parameter { kind: kind.into(), variable_index: Some(index), ..Parameter::default() }
+fn variable(kind: ParameterKind, index: i32) -> ScenarioParameter {
+    ScenarioParameter {
+        kind: kind.into(),
+        variable_index: Some(index),
+        ..ScenarioParameter::default()
+    }
 }
 
-fn constraint(kind: ParameterKind, index: i32) -> Parameter {
-    Parameter { kind: kind.into(), constraint_index: Some(index), ..Parameter::default() }
+fn constraint(kind: ParameterKind, index: i32) -> ScenarioParameter {
+    ScenarioParameter {
+        kind: kind.into(),
+        constraint_index: Some(index),
+        ..ScenarioParameter::default()
+    }
 }
 
-fn grid(axes: &[(Parameter, f64, f64, i32)]) -> Sweep {
-    let axis = |(parameter, from, to, points): &(Parameter, f64, f64, i32)| GridAxis {
+fn grid(axes: &[(ScenarioParameter, f64, f64, i32)]) -> Sweep {
+    let axis = |(parameter, from, to, points): &(ScenarioParameter, f64, f64, i32)| GridAxis {
         parameter: Some(parameter.clone()),
-        from: Some(*from),
-        to: Some(*to),
-        points: *points,
+        first: Some(*from),
+        last: Some(*to),
+        point_count: *points,
         values: Vec::new(),
     };
     let grid = ScenarioGrid { axes: axes.iter().map(axis).collect() };
     Sweep { scenarios: Some(sweep::Scenarios::Grid(grid)), ..Sweep::default() }
 }
 
-/// The outcomes of all scenarios, by their index, and each model.
+/// Solves a sweep in two tasks. Returns the model and the outcome of each scenario, by index.
 fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcome)> {
     let scenarios = Scenarios::of(sweep.clone(), model).unwrap();
     let count = i32::try_from(scenarios.count()).unwrap();
@@ -53,12 +64,12 @@ fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcom
     let mut sweeps = Sweeps::default();
     let half = count / 2;
     for (task, (first, count)) in (1..).zip([(0, half), (half, count - half)]) {
-        let begins = task == 1;
+        let is_first = task == 1;
+        let payload = JobPayload { sweep: Some(sweep.clone()), ..model.clone().into() };
         let task = SweepTask {
             task,
-            model: begins.then(|| model.clone()),
-            sweep: begins.then(|| sweep.clone()),
-            options: begins.then(SolveOptions::default),
+            payload: if is_first { payload.encode_to_vec().into() } else { Bytes::new() },
+            options: is_first.then(SolveOptions::default),
             scenarios: vec![ScenarioRange { first, count }],
         };
         sweeps.solve(&reports, task, &AtomicBool::new(false)).unwrap();
@@ -85,7 +96,7 @@ fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcom
     outcomes.into_values().enumerate().map(with_model).collect()
 }
 
-/// Compares each scenario with a cold solve; tells how many needed no iteration.
+/// Compares each scenario with a cold solve. Returns the number of those without an iteration.
 fn agree_with_cold_solves(model: &LinearModel, sweep: &Sweep) -> usize {
     let swept = swept(model, sweep);
     for (scenario, (model, outcome)) in swept.iter().enumerate() {
@@ -101,7 +112,7 @@ fn agree_with_cold_solves(model: &LinearModel, sweep: &Sweep) -> usize {
 }
 
 #[test]
-fn the_basis_of_a_neighbour_answers_for_most_costs() {
+fn last_basis_is_optimal_for_most_costs() {
     let sweep = grid(&[(variable(ParameterKind::Objective, 1), 100.0, 1000.0, 1001)]);
     let swept = swept(&wyndor(), &sweep);
     let mut iterations = 0;
@@ -124,21 +135,22 @@ fn bounds_costs_and_coefficients_move_together() {
         (variable(ParameterKind::VariableUpper, 0), 0.0, 5.0, 3),
     ];
     let proven = agree_with_cold_solves(&wyndor(), &grid(&axes));
-    assert!(proven > 50, "{proven} proven by a neighbour");
-    let moving = Parameter { variable_index: Some(0), ..constraint(ParameterKind::Coefficient, 1) };
+    assert!(proven > 50, "{proven} proven by the last basis");
+    let moving =
+        ScenarioParameter { variable_index: Some(0), ..constraint(ParameterKind::Coefficient, 1) };
     let axes = [(moving, -1.0, 5.0, 7), (axes[1].0.clone(), 0.0, 30.0, 4)];
     agree_with_cold_solves(&wyndor(), &grid(&axes));
 }
 
 #[test]
-fn what_has_no_solution_does_not_stop_the_rest() {
+fn scenarios_without_a_solution_do_not_stop_the_rest() {
     let table = ScenarioTable {
         parameters: vec![
             variable(ParameterKind::VariableLower, 0),
             constraint(ParameterKind::ConstraintUpper, 1),
             constraint(ParameterKind::ConstraintUpper, 2),
         ],
-        count: Some(4),
+        scenario_count: Some(4),
         // Feasible, crossed with the rows, unbounded, feasible.
         values: vec![
             0.0,
@@ -164,14 +176,14 @@ fn what_has_no_solution_does_not_stop_the_rest() {
 }
 
 #[test]
-fn crossed_bounds_are_seen_where_a_neighbour_is_at_one_of_them() {
+fn crossed_bounds_are_detected_although_the_last_basis_is_at_one_of_them() {
     let table = ScenarioTable {
         parameters: vec![
             variable(ParameterKind::VariableLower, 0),
             variable(ParameterKind::VariableUpper, 0),
         ],
-        count: Some(4),
-        // In the second, doors are at their upper bound; that of the third would be as good.
+        scenario_count: Some(4),
+        // In the second, doors are at their upper bound. The third has that bound too, but crossed.
         values: vec![0.0, 4.0, 0.0, 1.0, 3.0, 2.0, 0.5, 1.0],
         ..ScenarioTable::default()
     };
@@ -202,7 +214,7 @@ fn right_hand_sides_and_costs_of_real_models_agree_with_cold_solves() {
         ];
         let axes = axes.map(|(parameter, (from, to))| (parameter, from, to, 5));
         let proven = agree_with_cold_solves(&model, &grid(&axes));
-        eprintln!("{file}: {proven} of 25 proven by a neighbour");
+        eprintln!("{file}: {proven} of 25 proven by the last basis");
     }
 }
 
@@ -276,15 +288,15 @@ fn a_sweep_of_a_mip_is_not_misled_by_its_own_starts() {
 }
 
 #[test]
-fn small_costs_are_swept_as_large_ones_are() {
-    // Each with a factor of its own, and none with that of the scenario before.
+fn small_costs_are_swept_correctly() {
+    // Each needs another scale factor than the scenario before.
     let rates: Vec<f64> = [1e-9, 5e-6, 0.25, 500.0].into();
     let table = ScenarioTable {
         parameters: vec![
             variable(ParameterKind::Objective, 0),
             variable(ParameterKind::Objective, 1),
         ],
-        count: Some(4),
+        scenario_count: Some(4),
         values: rates.iter().flat_map(|rate| [0.6 * rate, *rate]).collect(),
         ..ScenarioTable::default()
     };
@@ -296,7 +308,7 @@ fn small_costs_are_swept_as_large_ones_are() {
     }
 }
 
-/// Small models with integers or without, and values for two of their numbers.
+/// Small LPs and MIPs, and sweeps over a cost and a right-hand side.
 fn small_sweeps() -> impl Strategy<Value = (LinearModel, Sweep)> {
     let number = |range: std::ops::Range<i32>| range.prop_map(f64::from);
     (2..4usize, 1..4usize).prop_flat_map(move |(n, m)| {
@@ -321,7 +333,7 @@ fn small_sweeps() -> impl Strategy<Value = (LinearModel, Sweep)> {
                         variable(ParameterKind::Objective, index(column)),
                         constraint(ParameterKind::ConstraintUpper, index(row)),
                     ],
-                    count: Some(index(values.len())),
+                    scenario_count: Some(index(values.len())),
                     values: values.iter().flat_map(|(cost, side)| [*cost, *side]).collect(),
                     ..ScenarioTable::default()
                 };
@@ -336,7 +348,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn each_scenario_of_any_sweep_agrees_with_a_solve_of_its_own((model, sweep) in small_sweeps()) {
+    fn scenarios_agree_with_cold_solves((model, sweep) in small_sweeps()) {
         agree_with_cold_solves(&model, &sweep);
     }
 }

@@ -1,10 +1,9 @@
-//! A basis of an LP, to be proven optimal for other numbers of the same matrix.
+//! Proves that a basis of an LP is optimal for other costs and bounds with the same matrix.
 //!
-//! With B the columns of the basic variables and activities, nonbasic ones at the bounds
-//! that their status names: x and y solve B x_B = b - N x_N and Bᵀ y = c_B. Where x is
-//! within all bounds, and no reduced cost c - Aᵀy and no dual y has a sign that would
-//! improve the objective, x is optimal (Dantzig 1963, on the simplex tableau's optimality
-//! test), and y proves it.
+//! B has the columns of the basic variables and activities; nonbasic ones are at the bounds given
+//! by their status. Then x and y solve B x_B = b - N x_N and Bᵀ y = c_B. If x is within all bounds,
+//! and no reduced cost c - Aᵀy and no dual y has a sign that would improve the objective, then x is
+//! optimal (Dantzig 1963, the optimality test of the simplex tableau), and y proves it.
 
 use solvemesh::v1::{Basis, BasisStatus as Status, LinearModel, ObjectiveSense};
 use solvemesh_model::{
@@ -15,25 +14,27 @@ use solvemesh_model::{
 
 use crate::highs::{Basic, Highs};
 
-/// How far outside of its bounds a value, or on the wrong side of 0 a dual, may be, each
-/// times a scale: as HiGHS's own tolerances. The scale of a value is at least 1, that of a
-/// dual at least the largest cost, up to 1.
+/// How far a value may be outside of its bounds, and a dual on the wrong side of 0, relative to a
+/// scale; the same as HiGHS's own tolerances. The scale of a value is at least 1; that of a dual is
+/// at least the largest cost, or 1 if that is less.
 const TOLERANCE: f64 = 1e-7;
 
-/// A basis that HiGHS holds, factorised.
+/// A basis, of which HiGHS holds the factorised matrix.
 #[derive(Debug)]
 pub(super) struct Vertex {
     basics: Vec<Basic>,
     statuses: Basis,
-    /// Whether scenarios change what x depends on, and what y does.
-    bounds_move: bool,
-    costs_move: bool,
-    /// x, once it is known to be within its bounds, where these don't change.
+    /// Whether scenarios change bounds, on which x depends.
+    bounds_change: bool,
+    /// Whether scenarios change costs, on which y depends.
+    costs_change: bool,
+    /// x, once it is known to be within all bounds; only if bounds don't change.
     values: Option<Vec<f64>>,
-    /// y and c - Aᵀy, once they are known, where costs don't change.
+    /// y and c - Aᵀy, once they are computed; only if costs don't change.
     prices: Option<Prices>,
-    /// Scratch, an entry for each row.
+    /// A buffer with an entry for each row.
     rhs: Vec<f64>,
+    /// Likewise.
     solution: Vec<f64>,
 }
 
@@ -45,20 +46,20 @@ struct Prices {
 }
 
 impl Vertex {
-    /// The basis that the last run ended with, if it had one. `targets` is what scenarios
-    /// change, which must not be the matrix.
+    /// The basis with which the last run ended, if there is one. `targets` are the numbers that
+    /// scenarios change; none may be in the matrix.
     pub(super) fn of(highs: &mut Highs, model: &LinearModel, targets: &[Target]) -> Option<Self> {
         let statuses = highs.basis()?;
         let basics = highs.basics()?;
         let rows = model.constraint_lower.len();
-        let costs_move = targets.iter().any(|target| matches!(target, Target::Objective(_)));
-        let bounds_move =
+        let costs_change = targets.iter().any(|target| matches!(target, Target::Objective(_)));
+        let bounds_change =
             targets.iter().any(|target| !matches!(target, Target::Objective(_) | Target::Offset));
         Some(Self {
             basics,
             statuses,
-            bounds_move,
-            costs_move,
+            bounds_change,
+            costs_change,
             values: None,
             prices: None,
             rhs: vec![0.0; rows],
@@ -66,7 +67,7 @@ impl Vertex {
         })
     }
 
-    /// x and y of a model, if this basis is optimal there.
+    /// x and y of a model, if this basis is optimal for it.
     pub(super) fn prove(
         &mut self,
         highs: &mut Highs,
@@ -76,19 +77,19 @@ impl Vertex {
             Some(prices) => prices,
             None => self.prices(highs, model)?,
         };
-        let signs_fit = self.signs_fit(model, &prices);
+        let is_dual_feasible = self.is_dual_feasible(model, &prices);
         let duals = prices.duals.clone();
-        if !self.costs_move {
+        if !self.costs_change {
             self.prices = Some(prices);
         }
-        if !signs_fit {
+        if !is_dual_feasible {
             return None;
         }
         let values = match &self.values {
             Some(values) => values.clone(),
             None => {
                 let values = self.primal_feasible(highs, model)?;
-                if !self.bounds_move {
+                if !self.bounds_change {
                     self.values = Some(values.clone());
                 }
                 values
@@ -103,14 +104,14 @@ impl Vertex {
         for (column, &status) in self.statuses.variables.iter().enumerate() {
             if status != Status::Basic as i32 {
                 let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
-                values[column] = place(status, lower, upper)?;
+                values[column] = nonbasic_value(status, lower, upper)?;
             }
         }
         for (row, &status) in self.statuses.constraints.iter().enumerate() {
             let at = if status == Status::Basic as i32 {
                 0.0
             } else {
-                place(status, model.constraint_lower[row], model.constraint_upper[row])?
+                nonbasic_value(status, model.constraint_lower[row], model.constraint_upper[row])?
             };
             self.rhs[row] = at - activity(model, row, &values).0;
         }
@@ -126,7 +127,7 @@ impl Vertex {
                 values[column] = value;
             }
         }
-        // Of all rows, so that it does not matter how well the basis is conditioned.
+        // Check all rows, the nonbasic ones too: an ill-conditioned basis may have errors in them.
         for row in 0..model.constraint_lower.len() {
             let (value, largest) = activity(model, row, &values);
             let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
@@ -135,7 +136,7 @@ impl Vertex {
             }
             let status = self.statuses.constraints[row];
             if status != Status::Basic as i32 {
-                let at = place(status, lower, upper)?;
+                let at = nonbasic_value(status, lower, upper)?;
                 if !within(value, at, at, largest) {
                     return None;
                 }
@@ -144,9 +145,10 @@ impl Vertex {
         Some(values)
     }
 
+    /// y and c - Aᵀy of a model.
     fn prices(&mut self, highs: &mut Highs, model: &LinearModel) -> Option<Prices> {
-        for (place, basic) in self.basics.iter().enumerate() {
-            self.rhs[place] = match *basic {
+        for (position, basic) in self.basics.iter().enumerate() {
+            self.rhs[position] = match *basic {
                 Basic::Column(column) => model.objective[column],
                 Basic::Row(_) => 0.0,
             };
@@ -158,8 +160,8 @@ impl Vertex {
         Some(Prices { reduced_costs: reduced_costs(model, &duals), duals })
     }
 
-    /// Whether no sign of y or of a reduced cost would improve the objective.
-    fn signs_fit(&self, model: &LinearModel, prices: &Prices) -> bool {
+    /// Whether no dual and no reduced cost has a sign that would improve the objective.
+    fn is_dual_feasible(&self, model: &LinearModel, prices: &Prices) -> bool {
         let minimised = if model.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 };
         let unit = largest_cost(model).min(1.0);
         let Basis { variables, constraints } = &self.statuses;
@@ -167,16 +169,17 @@ impl Vertex {
         let mut rows = prices.duals.iter().zip(constraints).enumerate();
         columns.into_iter().all(|(column, (&cost, &status))| {
             let bounds = (model.variable_lower[column], model.variable_upper[column]);
-            optimal(minimised * cost, status, bounds, model.objective[column].abs().max(unit))
+            sign_fits(minimised * cost, status, bounds, model.objective[column].abs().max(unit))
         }) && rows.all(|(row, (&dual, &status))| {
             let bounds = (model.constraint_lower[row], model.constraint_upper[row]);
-            optimal(minimised * dual, status, bounds, unit)
+            sign_fits(minimised * dual, status, bounds, unit)
         })
     }
 }
 
-/// Where something nonbasic is; `None` where it has no such bound, or crossed ones.
-fn place(status: i32, lower: f64, upper: f64) -> Option<f64> {
+/// The value of something nonbasic; `None` if it doesn't have the bound of its status, or crossed
+/// ones.
+fn nonbasic_value(status: i32, lower: f64, upper: f64) -> Option<f64> {
     if lower > upper {
         return None;
     }
@@ -191,30 +194,35 @@ fn place(status: i32, lower: f64, upper: f64) -> Option<f64> {
     at.is_finite().then_some(at)
 }
 
-/// Whether a dual, given as if the model were minimised, fits to where its variable or
-/// activity is: from there it can only make the objective worse. One within the tolerance
-/// on the wrong side must not gain more than that from a bound that is far away.
-fn optimal(dual: f64, status: i32, (lower, upper): (f64, f64), scale: f64) -> bool {
+/// Whether a dual, with the sign that it has in a minimum, fits the status of its variable or
+/// activity: moving away from the bound can only make the objective worse.
+///
+/// A dual on the wrong side of 0, but within the tolerance, must not gain more than the tolerance
+/// on the way to the opposite bound either.
+fn sign_fits(dual: f64, status: i32, (lower, upper): (f64, f64), scale: f64) -> bool {
     let tolerance = TOLERANCE * scale;
-    let small = |wrong: f64| {
+    let is_negligible = |wrong: f64| {
         let gain = wrong * (upper - lower);
+        // Without an opposite bound, the gain is infinite for any rounding error.
         wrong <= 0.0 || wrong <= tolerance && (gain <= tolerance || gain.is_infinite())
     };
     match Status::try_from(status) {
         Ok(Status::Basic | Status::Zero) => dual.abs() <= tolerance,
         Ok(Status::Lower | Status::Upper | Status::Nonbasic) if lower == upper => true,
-        Ok(Status::Lower) => small(-dual),
-        Ok(Status::Upper) => small(dual),
-        // Which bound it is at is not told.
+        Ok(Status::Lower) => is_negligible(-dual),
+        Ok(Status::Upper) => is_negligible(dual),
+        // The status doesn't say at which bound it is.
         Ok(Status::Nonbasic | Status::Unspecified) | Err(_) => false,
     }
 }
 
+/// Whether a value is within its bounds, up to the tolerance. `largest_term` is that of the sum
+/// whose rounding errors the value has.
 fn within(value: f64, lower: f64, upper: f64, largest_term: f64) -> bool {
-    let room = |bound: f64| TOLERANCE * bound.abs().max(1e-3 * largest_term).max(1.0);
+    let tolerance = |bound: f64| TOLERANCE * bound.abs().max(1e-3 * largest_term).max(1.0);
     value.is_finite()
-        && (lower == f64::NEG_INFINITY || value >= lower - room(lower))
-        && (upper == f64::INFINITY || value <= upper + room(upper))
+        && (lower == f64::NEG_INFINITY || value >= lower - tolerance(lower))
+        && (upper == f64::INFINITY || value <= upper + tolerance(upper))
 }
 
 /// The activity of a row, and the largest absolute value of its terms.

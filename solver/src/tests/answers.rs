@@ -1,4 +1,4 @@
-//! What HiGHS finds out about a model.
+//! Answers of HiGHS to models whose answers are known.
 
 use std::sync::atomic::AtomicBool;
 
@@ -26,17 +26,17 @@ fn wyndor_is_solved_as_a_maximum_and_as_a_minimum() {
     let mirrored = LinearModel { sense: MIN as i32, objective: vec![-300.0, -500.0], ..wyndor() };
     let outcome = solve(mirrored);
     assert_optimal(&outcome, -3600.0, &[2.0, 6.0]);
-    assert_eq!(termination(&outcome).bound, termination(&outcome).objective);
-    assert_eq!(termination(&outcome).gap, Some(0.0));
+    assert_eq!(termination(&outcome).objective_bound, termination(&outcome).objective);
+    assert_eq!(termination(&outcome).relative_gap, Some(0.0));
 }
 
 #[test]
-fn the_result_tells_who_solved_and_what_it_cost() {
+fn result_has_the_solver_its_version_and_statistics() {
     let result = solve(wyndor()).result.unwrap();
     assert_eq!(result.solver(), Solver::Highs);
     assert!(result.solver_version.starts_with("HiGHS 1."), "{}", result.solver_version);
     let statistics = result.statistics.unwrap();
-    assert_eq!(statistics.threads, 1);
+    assert_eq!(statistics.thread_count, Some(1));
     assert!(statistics.solve_time.is_some());
 }
 
@@ -52,7 +52,7 @@ fn an_integer_model_has_an_integer_optimum_with_a_bound_and_without_duals() {
     let model = with_kinds(model, &[VariableKind::Integer; 2]);
     let outcome = solve(model);
     assert_optimal(&outcome, 20.0, &[4.0, 0.0]);
-    assert_close(&[termination(&outcome).bound.unwrap()], &[20.0]);
+    assert_close(&[termination(&outcome).objective_bound.unwrap()], &[20.0]);
     assert!(outcome.duals.is_empty() && outcome.reduced_costs.is_empty());
 }
 
@@ -80,7 +80,7 @@ fn a_semi_integer_variable_is_0_or_an_integer_between_its_bounds() {
 }
 
 #[test]
-fn a_semi_continuous_bound_that_highs_would_tighten_is_refused_by_name() {
+fn semi_continuous_bound_that_highs_would_tighten_is_rejected_by_name() {
     let model = LinearModel {
         variable_lower: vec![1.0, 0.0],
         variable_upper: vec![2e5, 2e5],
@@ -105,7 +105,7 @@ fn ranged_equal_free_and_empty_rows_are_kept() {
 }
 
 #[test]
-fn infeasible_and_unbounded_are_told_apart() {
+fn infeasible_and_unbounded_are_distinguished() {
     let infeasible: [(f64, &[f64], f64); 2] = [(-INF, &[1.0], 1.0), (2.0, &[1.0], INF)];
     let kinds = [VariableKind::Continuous, VariableKind::Integer];
     for kind in kinds {
@@ -116,7 +116,7 @@ fn infeasible_and_unbounded_are_told_apart() {
         let unbounded = dense(MAX, &[1.0, 1.0], &[(-INF, &[1.0, -1.0], 2.0)]);
         let outcome = solve(with_kinds(unbounded, &[kind; 2]));
         assert_eq!(reason(&outcome), Reason::Unbounded, "{kind:?}");
-        // From there it grows without limit.
+        // A solution, from which the ray starts.
         assert!(outcome.values.len() == 2 && outcome.values[0] - outcome.values[1] <= 2.0);
     }
 }
@@ -146,14 +146,14 @@ fn crossed_bounds_are_infeasible() {
 }
 
 #[test]
-fn an_empty_model_has_its_offset_for_optimum() {
+fn optimum_of_an_empty_model_is_its_offset() {
     let offset = 4.25;
     let model = LinearModel { objective_offset: offset, row_starts: vec![0], ..Default::default() };
     assert_optimal(&solve(model), offset, &[]);
 }
 
 #[test]
-fn rows_without_variables_are_held_against_0() {
+fn rows_without_variables_have_activity_0() {
     for (lower, upper, expected) in [(-1.0, 1.0, Reason::Optimal), (1.0, 2.0, Reason::Infeasible)] {
         let model = dense(MIN, &[], &[(lower, &[], upper)]);
         let outcome = solve(model);
@@ -178,7 +178,7 @@ fn variables_without_rows_go_to_their_better_bounds() {
 }
 
 #[test]
-fn a_model_that_highs_rejects_is_an_error_that_says_so() {
+fn model_rejected_by_highs_is_an_error() {
     let model = dense(MIN, &[1.0], &[(1.0, &[1e16], INF)]);
     let outcome = solve(model);
     assert_eq!(reason(&outcome), Reason::OtherError);
@@ -186,7 +186,7 @@ fn a_model_that_highs_rejects_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_model_whose_shapes_do_not_fit_is_an_error_that_says_so() {
+fn model_with_a_wrong_shape_is_an_error_that_names_the_array() {
     let outcome = solve(LinearModel { variable_upper: vec![], ..wyndor() });
     assert_eq!(reason(&outcome), Reason::OtherError);
     assert!(termination(&outcome).detail.contains("variable_upper"));
@@ -219,7 +219,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_warm_instance_answers_as_a_new_one_does(
+    fn warm_instance_gives_the_same_answers_as_a_new_one(
         models in prop::collection::vec(small_models(), 1..12),
     ) {
         let never = AtomicBool::new(false);

@@ -1,5 +1,5 @@
-//! Duals are derivatives of the optimum in the sense as submitted: held against the
-//! definition, by differences.
+//! Duals are derivatives of the optimum in the sense as submitted: compared with finite
+//! differences.
 
 use proptest::prelude::*;
 use solvemesh::v1::{LinearModel, ObjectiveSense, Presolve, SolveOptions, TerminationReason};
@@ -25,6 +25,7 @@ fn moved_row(model: &LinearModel, row: usize, step: f64) -> LinearModel {
     model
 }
 
+/// The derivative of the optimum by the bounds of each row, as a finite difference.
 fn slopes(model: &LinearModel) -> Vec<f64> {
     let slope = |row| {
         let up = optimum(moved_row(model, row, STEP));
@@ -57,7 +58,7 @@ fn assert_duals_are_slopes(model: &LinearModel) {
 }
 
 #[test]
-fn of_wyndor_as_a_maximum_and_as_a_minimum() {
+fn duals_of_wyndor_are_slopes_in_either_sense() {
     assert_close(&solve(wyndor()).duals, &[0.0, 150.0, 100.0]);
     assert_duals_are_slopes(&wyndor());
     let sense = ObjectiveSense::Minimize as i32;
@@ -67,7 +68,7 @@ fn of_wyndor_as_a_maximum_and_as_a_minimum() {
 }
 
 #[test]
-fn of_ranged_rows_at_either_end_and_of_variables_at_their_bounds() {
+fn duals_of_ranged_rows_and_bounded_variables_are_slopes() {
     let rows: [(f64, &[f64], f64); 3] = [
         (2.0, &[1.0, 1.0, 0.0], 5.0),
         (-1.0, &[1.0, -2.0, 1.0], 4.0),
@@ -80,7 +81,7 @@ fn of_ranged_rows_at_either_end_and_of_variables_at_their_bounds() {
 }
 
 #[test]
-fn of_every_public_lp_satisfy_complementary_slackness() {
+fn duals_of_public_lps_satisfy_complementary_slackness() {
     for instance in index().iter().filter(|of| of.is_lp && !of.infeasible) {
         let outcome = solve(instance.model.clone());
         let (file, values) = (&instance.file, &outcome.values);
@@ -113,16 +114,16 @@ proptest! {
         let model = LinearModel { variable_upper: vec![4.0; 3], ..model };
         let outcome = solve(model.clone());
         prop_assert_eq!(reason(&outcome), TerminationReason::Optimal);
-        // At a minimum, a positive price holds a lower bound and a negative one an
+        // At a minimum, a positive dual belongs to a lower bound and a negative one to an
         // upper bound; at a maximum it is the other way round.
         let minimum = sense == ObjectiveSense::Minimize;
-        let paid = |price: f64, lower: f64, upper: f64| {
-            price * if (price > 0.0) == minimum { lower } else { upper }
+        let term = |dual: f64, lower: f64, upper: f64| {
+            dual * if (dual > 0.0) == minimum { lower } else { upper }
         };
         let rows = outcome.duals.iter().enumerate().map(|(row, &dual)| {
-            paid(dual, model.constraint_lower[row], model.constraint_upper[row])
+            term(dual, model.constraint_lower[row], model.constraint_upper[row])
         });
-        let columns = outcome.reduced_costs.iter().map(|&cost| paid(cost, 0.0, 4.0));
+        let columns = outcome.reduced_costs.iter().map(|&cost| term(cost, 0.0, 4.0));
         let dual_objective = rows.chain(columns).sum::<f64>();
         let objective = termination(&outcome).objective.unwrap();
         prop_assert!((dual_objective - objective).abs() < 1e-6, "{dual_objective} {objective}");

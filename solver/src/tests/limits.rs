@@ -1,4 +1,4 @@
-//! What stops a solve before its end, and the options that HiGHS is given.
+//! Limits, interrupts, and the options that are passed to HiGHS.
 
 use std::{
     io::{self, Write},
@@ -44,21 +44,21 @@ fn last_incumbent(reports: &[SolverReport]) -> Option<&Incumbent> {
 }
 
 #[test]
-fn a_time_limit_ends_with_the_best_solution_and_an_honest_bound() {
+fn time_limit_returns_the_best_solution_and_a_valid_bound() {
     let never = AtomicBool::new(false);
     let limit = Duration::from_millis(700);
     let (outcome, reports) = solve_by(&mut Direct::default(), hard(), time_limit(limit), &never);
-    let told = termination(&outcome);
-    assert_eq!((told.reason(), told.limit()), (Reason::Feasible, Limit::Time));
-    assert!(told.bound.unwrap() < told.objective.unwrap());
+    let ended = termination(&outcome);
+    assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, Limit::Time));
+    assert!(ended.objective_bound.unwrap() < ended.objective.unwrap());
     assert_eq!(outcome.values.len(), hard().objective.len());
-    // But for the integers, which are rounded in the end.
+    // Close, but not equal: the integers of the outcome are rounded.
     assert_close(&last_incumbent(&reports).unwrap().values, &outcome.values);
     let progress = reports.iter().rev().find_map(|report| match &report.kind {
         Some(Kind::Progress(progress)) => Some(progress),
         _ => None,
     });
-    assert_eq!(progress.unwrap().objective, told.objective);
+    assert_eq!(progress.unwrap().objective, ended.objective);
     assert!(reports.iter().all(|report| report.task == 7));
 }
 
@@ -71,8 +71,8 @@ fn the_bounds_of_a_maximum_are_above_its_solutions() {
     let model = LinearModel { sense, objective, objective_offset: 10.0, ..model };
     let limit = time_limit(Duration::from_millis(600));
     let (outcome, reports) = solve_by(&mut Direct::default(), model, limit, &never);
-    let told = termination(&outcome);
-    assert!(told.bound.unwrap() > told.objective.unwrap(), "{told:?}");
+    let ended = termination(&outcome);
+    assert!(ended.objective_bound.unwrap() > ended.objective.unwrap(), "{ended:?}");
     let mut better = f64::NEG_INFINITY;
     for report in &reports {
         match &report.kind {
@@ -82,17 +82,17 @@ fn the_bounds_of_a_maximum_are_above_its_solutions() {
                 better = incumbent.objective;
             }
             Some(Kind::Progress(progress)) => {
-                assert!(progress.bound.unwrap() >= progress.objective.unwrap());
+                assert!(progress.objective_bound.unwrap() >= progress.objective.unwrap());
             }
-            _ => unreachable!("only these come before the outcome"),
+            _ => unreachable!("only these are sent before the outcome"),
         }
     }
-    // The integers of the last one are rounded in the end.
-    assert_close(&[better], &[told.objective.unwrap()]);
+    // Close, but not equal: the integers of the outcome are rounded.
+    assert_close(&[better], &[ended.objective.unwrap()]);
 }
 
 #[test]
-fn progress_comes_at_most_four_times_a_second() {
+fn progress_is_sent_at_most_four_times_a_second() {
     let never = AtomicBool::new(false);
     let limit = Duration::from_millis(1100);
     let (_, reports) = solve_by(&mut Direct::default(), hard(), time_limit(limit), &never);
@@ -101,7 +101,7 @@ fn progress_comes_at_most_four_times_a_second() {
 }
 
 #[test]
-fn a_limit_before_any_solution_gives_no_values() {
+fn limit_before_any_solution_returns_no_values() {
     let outcome = solve_with(hard(), time_limit(Duration::ZERO));
     assert_eq!(reason(&outcome), Reason::NoSolutionFound);
     assert_eq!(termination(&outcome).limit(), Limit::Time);
@@ -110,7 +110,7 @@ fn a_limit_before_any_solution_gives_no_values() {
 }
 
 #[test]
-fn a_limit_on_iterations_of_an_lp_is_never_passed_off_as_an_optimum() {
+fn iteration_limit_of_an_lp_is_never_reported_as_optimal() {
     let options =
         SolveOptions { presolve: Presolve::Off as i32, ..raw("simplex_iteration_limit", "0") };
     let outcome = solve_with(wyndor(), options);
@@ -121,7 +121,7 @@ fn a_limit_on_iterations_of_an_lp_is_never_passed_off_as_an_optimum() {
 }
 
 #[test]
-fn limits_on_nodes_and_solutions_are_told_apart() {
+fn node_and_solution_limits_are_distinguished() {
     let options = |name| SolveOptions { seed: Some(3), ..raw(name, "1") };
     let nodes = solve_with(hard(), options("mip_max_nodes"));
     assert_eq!(termination(&nodes).limit(), Limit::Node);
@@ -131,7 +131,7 @@ fn limits_on_nodes_and_solutions_are_told_apart() {
 }
 
 #[test]
-fn each_limit_is_told_as_itself_with_the_best_solution_and_bound() {
+fn each_limit_is_reported_with_the_best_solution_and_bound() {
     let any = SolveOptions { seed: Some(3), ..SolveOptions::default() };
     for (options, limit) in [
         (SolveOptions { node_limit: Some(20), ..any.clone() }, Limit::Node),
@@ -140,20 +140,22 @@ fn each_limit_is_told_as_itself_with_the_best_solution_and_bound() {
     ] {
         let never = AtomicBool::new(false);
         let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
-        let told = termination(&outcome);
-        assert_eq!((told.reason(), told.limit()), (Reason::Feasible, limit), "{told:?}");
-        assert!(told.bound.unwrap() < told.objective.unwrap(), "{told:?}");
+        let ended = termination(&outcome);
+        assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, limit), "{ended:?}");
+        assert!(ended.objective_bound.unwrap() < ended.objective.unwrap(), "{ended:?}");
         assert_close(&last_incumbent(&reports).unwrap().values, &outcome.values);
         match limit {
-            Limit::Objective => assert!(told.objective.unwrap() <= 300.0 + 1e-6),
-            Limit::Node => assert!(outcome.result.unwrap().statistics.unwrap().nodes >= 20),
+            Limit::Objective => assert!(ended.objective.unwrap() <= 300.0 + 1e-6),
+            Limit::Node => {
+                assert!(outcome.result.unwrap().statistics.unwrap().node_count >= Some(20))
+            }
             _ => {}
         }
     }
 }
 
 #[test]
-fn a_target_is_one_to_rise_above_when_maximising() {
+fn objective_target_is_a_lower_limit_when_maximising() {
     let model = hard();
     let objective = model.objective.iter().map(|cost| -cost).collect();
     let sense = ObjectiveSense::Maximize as i32;
@@ -165,7 +167,7 @@ fn a_target_is_one_to_rise_above_when_maximising() {
 }
 
 #[test]
-fn a_limit_on_iterations_stops_every_method_of_an_lp() {
+fn iteration_limit_stops_every_method_of_an_lp() {
     for method in ["simplex", "ipm"] {
         let options = SolveOptions {
             presolve: Presolve::Off as i32,
@@ -177,7 +179,7 @@ fn a_limit_on_iterations_stops_every_method_of_an_lp() {
     }
 }
 
-/// Interrupts the solve at its first report, and remembers when.
+/// Interrupts the solve at its first report, and records the time.
 struct Tripwire {
     reports: Pipe,
     interrupt: Arc<AtomicBool>,
@@ -197,7 +199,7 @@ impl Write for Tripwire {
 }
 
 #[test]
-fn an_interrupt_ends_a_solve_within_a_second_with_the_best_solution() {
+fn interrupt_ends_a_solve_within_a_second_with_the_best_solution() {
     let (reports, interrupt) = (Pipe::default(), Arc::new(AtomicBool::new(false)));
     let tripped = Arc::new(OnceLock::new());
     let tripwire = Reports::new(Tripwire {
@@ -208,16 +210,16 @@ fn an_interrupt_ends_a_solve_within_a_second_with_the_best_solution() {
     let options = SolveOptions::default();
     let outcome = solve_into(&tripwire, &mut Direct::default(), hard(), options, &interrupt);
     assert!(tripped.get().unwrap().elapsed() < Duration::from_secs(1));
-    let told = termination(&outcome);
-    assert_eq!((told.reason(), told.limit()), (Reason::Feasible, Limit::Interrupted));
+    let ended = termination(&outcome);
+    assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, Limit::Interrupted));
     let reports = reports.reports();
     let last = last_incumbent(&reports).unwrap();
     assert_close(&last.values, &outcome.values);
-    assert_close(&[last.objective], &[told.objective.unwrap()]);
+    assert_close(&[last.objective], &[ended.objective.unwrap()]);
 }
 
 #[test]
-fn an_interrupt_before_the_solve_is_heard() {
+fn interrupt_before_the_solve_stops_it() {
     let interrupt = AtomicBool::new(true);
     for model in [wyndor(), hard()] {
         let options = SolveOptions::default();
@@ -228,18 +230,18 @@ fn an_interrupt_before_the_solve_is_heard() {
 }
 
 #[test]
-fn a_wide_gap_is_enough_for_an_optimum_and_is_told() {
+fn solution_within_a_wide_gap_is_optimal_and_its_gap_is_reported() {
     let hard_for_proof = market_split(30, 4);
     for options in [
         SolveOptions { relative_gap: Some(1e3), ..SolveOptions::default() },
         SolveOptions { absolute_gap: Some(1e6), ..SolveOptions::default() },
     ] {
         let outcome = solve_with(hard_for_proof.clone(), options);
-        let told = termination(&outcome);
-        assert_eq!(told.reason(), Reason::Optimal);
-        let (objective, bound) = (told.objective.unwrap(), told.bound.unwrap());
+        let ended = termination(&outcome);
+        assert_eq!(ended.reason(), Reason::Optimal);
+        let (objective, bound) = (ended.objective.unwrap(), ended.objective_bound.unwrap());
         assert!(bound < objective);
-        assert_eq!(told.gap, Some((bound - objective).abs() / objective));
+        assert_eq!(ended.relative_gap, Some((bound - objective).abs() / objective));
     }
 }
 
@@ -250,7 +252,7 @@ fn the_same_seed_gives_the_same_solve() {
         let options = SolveOptions { seed: Some(seed), ..SolveOptions::default() };
         let outcome = solve_with(model.clone(), options);
         let statistics = outcome.result.unwrap().statistics.unwrap();
-        (outcome.values, statistics.nodes, statistics.simplex_iterations)
+        (outcome.values, statistics.node_count, statistics.simplex_iteration_count)
     };
     assert_eq!(solve(5), solve(5));
 }
@@ -265,7 +267,10 @@ fn threads_may_change_from_task_to_task() {
         let (outcome, _) = solve_by(&mut direct, model.clone(), options, &never);
         assert_eq!(reason(&outcome), Reason::Optimal, "{:?}", termination(&outcome));
         let cores = i32::try_from(thread::available_parallelism().unwrap().get()).unwrap();
-        assert_eq!(outcome.result.unwrap().statistics.unwrap().threads, threads.min(cores));
+        assert_eq!(
+            outcome.result.unwrap().statistics.unwrap().thread_count,
+            Some(threads.min(cores))
+        );
     }
 }
 
@@ -276,7 +281,7 @@ fn several_threads_stop_at_a_limit_with_the_best_solution() {
     let never = AtomicBool::new(false);
     let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
     assert_eq!(reason(&outcome), Reason::Feasible);
-    // But for the integers, which are rounded in the end.
+    // Close, but not equal: the integers of the outcome are rounded.
     assert_close(&last_incumbent(&reports).unwrap().values, &outcome.values);
 }
 
@@ -287,11 +292,11 @@ fn raw_options_reach_highs() {
     assert_eq!(reason(&outcome), Reason::Optimal);
     let presolved = SolveOptions { presolve: Presolve::Off as i32, ..raw("solver", "ipm") };
     let unpresolved = solve_with(wyndor(), presolved).result.unwrap().statistics.unwrap();
-    assert!(statistics.barrier_iterations + unpresolved.barrier_iterations > 0);
+    assert!(statistics.barrier_iteration_count.max(unpresolved.barrier_iteration_count) > Some(0));
 }
 
 #[test]
-fn options_that_highs_does_not_take_are_named_and_leave_no_trace() {
+fn rejected_options_are_named_and_do_not_affect_the_next_task() {
     let never = AtomicBool::new(false);
     let mut direct = Direct::default();
     let bad = [

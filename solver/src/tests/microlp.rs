@@ -1,4 +1,4 @@
-//! The way through good_lp.
+//! Solves through good_lp, by microlp.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn solve(model: LinearModel) -> Outcome {
 fn wyndor_is_solved_with_its_offset_and_proven_by_the_duals_of_highs() {
     let outcome = solve(LinearModel { objective_offset: 1.5, ..wyndor() });
     assert_optimal(&outcome, 3601.5, &[2.0, 6.0]);
-    assert_eq!(termination(&outcome).gap, Some(0.0));
+    assert_eq!(termination(&outcome).relative_gap, Some(0.0));
     assert_close(&outcome.duals, &[0.0, 150.0, 100.0]);
     assert_eq!(outcome.result.unwrap().solver(), Solver::Microlp);
 }
@@ -46,7 +46,7 @@ fn ranged_rows_and_integers_are_kept() {
 }
 
 #[test]
-fn infeasible_and_unbounded_are_told() {
+fn infeasible_and_unbounded_are_reported() {
     let rows: [(f64, &[f64], f64); 2] = [(-INF, &[1.0], 1.0), (2.0, &[1.0], INF)];
     let infeasible = dense(ObjectiveSense::Minimize, &[1.0], &rows);
     assert_eq!(reason(&solve(infeasible)), Reason::Infeasible);
@@ -57,7 +57,7 @@ fn infeasible_and_unbounded_are_told() {
 }
 
 #[test]
-fn what_it_can_not_do_is_refused_by_name() {
+fn unsupported_variables_and_options_are_rejected_by_name() {
     let semi = LinearModel {
         variable_lower: vec![1.0, 1.0],
         variable_upper: vec![4.0, 4.0],
@@ -76,7 +76,7 @@ fn what_it_can_not_do_is_refused_by_name() {
 }
 
 #[test]
-fn a_time_limit_is_told_as_one() {
+fn time_limit_is_reported() {
     let options = by_microlp(time_limit(Duration::from_millis(200)));
     let outcome = solve_with(market_split(40, 5), options);
     assert_eq!(termination(&outcome).limit(), TerminationLimit::Time);

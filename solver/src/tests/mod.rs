@@ -1,4 +1,4 @@
-//! Whole tasks, through the solvers, in this process.
+//! Tests of whole tasks with the real solvers, in this process.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,9 @@ mod starts;
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
+use prost::Message as _;
 use solvemesh::{
+    broker::v1::JobPayload,
     solver::v1::{Outcome, SolveTask, SolverReport},
     v1::{LinearModel, SolveOptions, Termination, TerminationReason as Reason},
 };
@@ -27,33 +29,38 @@ use super::{
     task,
 };
 
-/// An outcome and the reports before it.
+/// Solves a model. Returns the outcome and the reports before it.
 fn solve_by(
     direct: &mut Direct,
-    model: LinearModel,
+    job: impl Into<JobPayload>,
     options: SolveOptions,
     interrupt: &AtomicBool,
 ) -> (Outcome, Vec<SolverReport>) {
     let pipe = Pipe::default();
-    let outcome = solve_into(&Reports::new(pipe.clone()), direct, model, options, interrupt);
+    let outcome = solve_into(&Reports::new(pipe.clone()), direct, job, options, interrupt);
     (outcome, pipe.reports())
 }
 
 fn solve_into(
     reports: &Reports,
     direct: &mut Direct,
-    model: LinearModel,
+    job: impl Into<JobPayload>,
     options: SolveOptions,
     interrupt: &AtomicBool,
 ) -> Outcome {
-    let task = SolveTask { task: 7, model: Some(model), options: Some(options) };
+    let task = SolveTask {
+        task: 7,
+        payload: job.into().encode_to_vec().into(),
+        options: Some(options),
+        start: None,
+    };
     let outcome = task::solve(direct, reports, task, interrupt).unwrap();
     direct.rest();
     outcome
 }
 
-fn solve_with(model: LinearModel, options: SolveOptions) -> Outcome {
-    solve_by(&mut Direct::default(), model, options, &AtomicBool::new(false)).0
+fn solve_with(job: impl Into<JobPayload>, options: SolveOptions) -> Outcome {
+    solve_by(&mut Direct::default(), job, options, &AtomicBool::new(false)).0
 }
 
 pub(super) fn solve(model: LinearModel) -> Outcome {

@@ -1,4 +1,4 @@
-//! Solvers beside HiGHS: what each tells of models whose answers are known.
+//! Solvers other than HiGHS, on models whose answers are known.
 
 use solvemesh::{
     solver::v1::Outcome,
@@ -16,8 +16,8 @@ use crate::samples::{dense, wyndor};
 
 const INF: f64 = f64::INFINITY;
 
-/// Those of this build that take integers.
-const OF_INTEGERS: &[Solver] = &[
+/// The solvers of this build that support integers.
+const MIP_SOLVERS: &[Solver] = &[
     Solver::Microlp,
     #[cfg(feature = "cbc")]
     Solver::Cbc,
@@ -26,7 +26,7 @@ const OF_INTEGERS: &[Solver] = &[
 ];
 
 /// Public MIPs that microlp does not finish in reasonable time.
-const LONG: [&str; 13] = [
+const SLOW: [&str; 13] = [
     "TEST0059",
     "bell5",
     "egout",
@@ -46,11 +46,12 @@ fn solve_by(solver: Solver, model: LinearModel) -> Outcome {
     solve_with(model, SolveOptions { solver: solver as i32, ..SolveOptions::default() })
 }
 
-fn of_build() -> impl Iterator<Item = Solver> {
-    [Solver::Clarabel].into_iter().chain(OF_INTEGERS.iter().copied())
+/// All solvers of this build except HiGHS.
+fn solvers_of_build() -> impl Iterator<Item = Solver> {
+    [Solver::Clarabel].into_iter().chain(MIP_SOLVERS.iter().copied())
 }
 
-/// That two solves ended the same way, with the same objective.
+/// Asserts that two solves ended with the same reason and objective.
 #[track_caller]
 fn assert_agrees(what: &str, found: &Outcome, known: &Outcome) {
     assert_eq!(reason(found), reason(known), "{what}: {:?}", termination(found));
@@ -64,7 +65,7 @@ fn assert_agrees(what: &str, found: &Outcome, known: &Outcome) {
 
 #[test]
 fn wyndor_is_solved_with_its_offset() {
-    for solver in of_build() {
+    for solver in solvers_of_build() {
         let outcome = solve_by(solver, LinearModel { objective_offset: 1.5, ..wyndor() });
         assert_optimal(&outcome, 3601.5, &[2.0, 6.0]);
         assert_eq!(outcome.result.unwrap().solver(), solver);
@@ -74,7 +75,7 @@ fn wyndor_is_solved_with_its_offset() {
 #[test]
 fn ranged_rows_hold_at_either_end() {
     let rows: [(f64, &[f64], f64); 2] = [(2.5, &[1.0, 1.0], 5.5), (1.0, &[1.0, -1.0], 1.0)];
-    for solver in of_build() {
+    for solver in solvers_of_build() {
         for (sense, objective, values) in [
             (ObjectiveSense::Maximize, 5.5, [3.25, 2.25]),
             (ObjectiveSense::Minimize, 2.5, [1.75, 0.75]),
@@ -85,19 +86,19 @@ fn ranged_rows_hold_at_either_end() {
 }
 
 #[test]
-fn infeasible_and_unbounded_are_told() {
+fn infeasible_and_unbounded_are_reported() {
     let rows: [(f64, &[f64], f64); 2] = [(-INF, &[1.0, 1.0], 1.0), (2.0, &[1.0, 1.0], INF)];
     let infeasible = dense(ObjectiveSense::Minimize, &[1.0, 0.0], &rows);
     let unbounded = dense(ObjectiveSense::Maximize, &[1.0, 0.0], &[(1.0, &[1.0, 1.0], INF)]);
-    for solver in of_build() {
+    for solver in solvers_of_build() {
         assert_eq!(reason(&solve_by(solver, infeasible.clone())), Reason::Infeasible, "{solver:?}");
-        let told = reason(&solve_by(solver, unbounded.clone()));
-        assert_eq!(told, Reason::Unbounded, "{solver:?}");
+        let ended = reason(&solve_by(solver, unbounded.clone()));
+        assert_eq!(ended, Reason::Unbounded, "{solver:?}");
     }
 }
 
 #[test]
-fn clarabel_proves_that_there_is_no_solution_or_no_best_one() {
+fn clarabel_proves_infeasible_and_unbounded() {
     let rows: [(f64, &[f64], f64); 3] =
         [(-INF, &[1.0, 1.0], 1.0), (2.0, &[1.0, 2.0], INF), (3.0, &[1.0, -1.0], 3.0)];
     let model = dense(ObjectiveSense::Maximize, &[1.0, 0.0], &rows);
@@ -114,7 +115,7 @@ fn clarabel_proves_that_there_is_no_solution_or_no_best_one() {
 }
 
 #[test]
-fn clarabel_refuses_integers_by_its_name() {
+fn clarabel_rejects_integers_and_is_named() {
     let outcome = solve_by(Solver::Clarabel, with_kinds(wyndor(), &[VariableKind::Integer; 2]));
     assert_eq!(reason(&outcome), Reason::OtherError);
     assert!(termination(&outcome).detail.contains("Clarabel"));
@@ -151,7 +152,7 @@ fn clarabel_agrees_on_every_public_lp() {
             let candidate = Candidate { values, duals, reduced_costs };
             let check = verify(&instance.model, candidate).unwrap();
             if !check.acceptable {
-                // The worker tells it as imprecise.
+                // The worker reports it as imprecise.
                 assert!(instance.file.contains("greenbea"), "{}", instance.file);
                 continue;
             }
@@ -161,16 +162,16 @@ fn clarabel_agrees_on_every_public_lp() {
 }
 
 #[test]
-fn those_that_take_integers_agree_on_public_mips() {
+fn mip_solvers_agree_on_public_mips() {
     let mips: Vec<_> = index().into_iter().filter(|of| !of.is_lp).collect();
     for instance in mips.iter().filter(|of| !of.file.contains("pk1") && !of.file.contains("mark")) {
         let known = solve_with(
             instance.model.clone(),
             SolveOptions { relative_gap: Some(0.0), ..SolveOptions::default() },
         );
-        for &solver in OF_INTEGERS {
-            let long = LONG.iter().any(|name| instance.file.contains(name));
-            if long && solver == Solver::Microlp {
+        for &solver in MIP_SOLVERS {
+            let slow = SLOW.iter().any(|name| instance.file.contains(name));
+            if slow && solver == Solver::Microlp {
                 continue;
             }
             let found = solve_by(solver, instance.model.clone());
@@ -181,7 +182,7 @@ fn those_that_take_integers_agree_on_public_mips() {
 
 #[cfg(any(feature = "cbc", feature = "scip"))]
 #[test]
-fn a_limit_is_told_as_one_and_what_was_found_is_a_solution() {
+fn time_limit_is_reported_and_values_are_a_solution() {
     use std::time::Duration;
 
     use solvemesh::v1::TerminationLimit;
@@ -189,19 +190,19 @@ fn a_limit_is_told_as_one_and_what_was_found_is_a_solution() {
     use super::time_limit;
     use crate::samples::market_split;
 
-    for &solver in OF_INTEGERS.iter().filter(|solver| **solver != Solver::Microlp) {
+    for &solver in MIP_SOLVERS.iter().filter(|solver| **solver != Solver::Microlp) {
         let options =
             SolveOptions { solver: solver as i32, ..time_limit(Duration::from_millis(1500)) };
         let model = market_split(40, 5);
         let outcome = solve_with(model.clone(), options);
-        let told = termination(&outcome);
-        assert_eq!(told.limit(), TerminationLimit::Time, "{told:?}");
-        assert_eq!(reason(&outcome) == Reason::Feasible, !outcome.values.is_empty(), "{told:?}");
+        let ended = termination(&outcome);
+        assert_eq!(ended.limit(), TerminationLimit::Time, "{ended:?}");
+        assert_eq!(reason(&outcome) == Reason::Feasible, !outcome.values.is_empty(), "{ended:?}");
         if let values @ [_, ..] = outcome.values.as_slice() {
             let candidate = Candidate { values, duals: &[], reduced_costs: &[] };
-            assert!(verify(&model, candidate).unwrap().acceptable, "{told:?}");
+            assert!(verify(&model, candidate).unwrap().acceptable, "{ended:?}");
         }
-        let bound = told.bound.unwrap_or(f64::NEG_INFINITY);
-        assert!(told.objective.is_none_or(|objective| bound <= objective), "{told:?}");
+        let bound = ended.bound.unwrap_or(f64::NEG_INFINITY);
+        assert!(ended.objective.is_none_or(|objective| bound <= objective), "{ended:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Ranges held against their definition: solved again inside of them and outside.
+//! Compares ranges with their definition, by solves inside and outside of them.
 
 use solvemesh::{
     solver::v1::Outcome,
@@ -11,14 +11,14 @@ use super::{assert_close, reason, solve, solve_with, termination};
 use crate::samples::wyndor;
 
 const INF: f64 = f64::INFINITY;
-/// The most columns and rows of a model that are moved.
-const MOVED: usize = 12;
+/// Maximum number of columns, and of rows, of a model that are moved.
+const MAX_MOVED: usize = 12;
 
 fn wanted() -> SolveOptions {
-    SolveOptions { sensitivity: true, return_basis: true, ..SolveOptions::default() }
+    SolveOptions { return_sensitivity: true, return_basis: true, ..SolveOptions::default() }
 }
 
-/// A number that moves, and the range that it may move in.
+/// A number that is moved, the rate at which the optimum changes with it, and its range.
 #[derive(Clone, Copy, Debug)]
 struct Mover {
     at: f64,
@@ -27,18 +27,18 @@ struct Mover {
     upper: f64,
 }
 
-/// What became of numbers that left their ranges.
+/// Counts of solves with a number inside or outside of its range.
 #[derive(Debug, Default)]
 struct Count {
     inside: usize,
     outside: usize,
-    /// Of those outside: with another optimum than the range foretells, or none at all.
+    /// Those outside whose optimum is not the predicted one, or that have none.
     changed: usize,
 }
 
 impl Mover {
-    /// Moves it to both sides, inside and outside. A cost bends the optimum of a minimum
-    /// downwards, a bound upwards: `bend` is the sign.
+    /// Moves the number to both sides, inside and outside of its range. The optimum of a minimum
+    /// is concave in a cost and convex in a bound; `bend` is the sign of its curvature.
     fn check(
         self,
         name: &str,
@@ -47,45 +47,46 @@ impl Mover {
         count: &mut Count,
         moved: impl Fn(f64) -> Outcome,
     ) {
-        let foretold = |to: f64| objective + self.rate * (to - self.at);
-        let tolerance = |to: f64| 1e-6 * (1.0 + objective.abs().max(foretold(to).abs()));
+        let predicted = |to: f64| objective + self.rate * (to - self.at);
+        let tolerance = |to: f64| 1e-6 * (1.0 + objective.abs().max(predicted(to).abs()));
         for end in [self.lower, self.upper] {
-            let far = if end == self.lower { -1.0 } else { 1.0 };
+            let direction = if end == self.lower { -1.0 } else { 1.0 };
             let inside = match end.is_finite() {
                 true => self.at + 0.9 * (end - self.at),
-                false => self.at + far * (1.0 + self.at.abs()),
+                false => self.at + direction * (1.0 + self.at.abs()),
             };
             let outcome = moved(inside);
             assert_eq!(reason(&outcome), Reason::Optimal, "{name}: {self:?} at {inside}");
             let found = termination(&outcome).objective.unwrap();
-            let off = (found - foretold(inside)).abs();
+            let off = (found - predicted(inside)).abs();
             assert!(off <= tolerance(inside), "{name}: {self:?}: {found} at {inside}");
             count.inside += 1;
             if !end.is_finite() {
                 continue;
             }
-            let outside = end + far * 0.1 * (1.0 + end.abs());
+            let outside = end + direction * 0.1 * (1.0 + end.abs());
             let outcome = moved(outside);
             count.outside += 1;
             let Some(found) = termination(&outcome).objective else {
                 count.changed += 1;
                 continue;
             };
-            let bent = (found - foretold(outside)) * bend;
+            let bent = (found - predicted(outside)) * bend;
             assert!(bent >= -tolerance(outside), "{name}: {self:?}: {found} at {outside}");
             count.changed += usize::from(bent > tolerance(outside));
         }
     }
 }
 
-fn is_held(status: i32) -> Option<BasisStatus> {
+/// The status of a variable or row that is at a bound.
+fn status_at_bound(status: i32) -> Option<BasisStatus> {
     BasisStatus::try_from(status)
         .ok()
         .filter(|status| matches!(status, BasisStatus::Lower | BasisStatus::Upper))
 }
 
-/// Moves the bound that holds something; of an equation both.
-fn hold(lower: &mut f64, upper: &mut f64, status: BasisStatus, to: f64) {
+/// Moves the bound that a variable or row is at; both, if they are equal.
+fn move_bound(lower: &mut f64, upper: &mut f64, status: BasisStatus, to: f64) {
     let both = lower == upper;
     if both || status == BasisStatus::Lower {
         *lower = to;
@@ -96,7 +97,7 @@ fn hold(lower: &mut f64, upper: &mut f64, status: BasisStatus, to: f64) {
 }
 
 fn sample(count: usize) -> impl Iterator<Item = usize> {
-    (0..count).step_by(count.div_ceil(MOVED).max(1))
+    (0..count).step_by(count.div_ceil(MAX_MOVED).max(1))
 }
 
 /// Checks costs, bounds and right-hand sides.
@@ -118,7 +119,7 @@ fn check(name: &str, model: &LinearModel) -> [Count; 3] {
             model.objective[column] = to;
             solve(model)
         });
-        let Some(status) = is_held(basis.variables[column]) else {
+        let Some(status) = status_at_bound(basis.variables[column]) else {
             assert!(ranges.bound_lower[column] > ranges.bound_upper[column]);
             continue;
         };
@@ -128,12 +129,12 @@ fn check(name: &str, model: &LinearModel) -> [Count; 3] {
         mover.check(&format!("{name}, bound {column}"), objective, sign, &mut bounds, |to| {
             let mut model = model.clone();
             let bounds = (&mut model.variable_lower[column], &mut model.variable_upper[column]);
-            hold(bounds.0, bounds.1, status, to);
+            move_bound(bounds.0, bounds.1, status, to);
             solve(model)
         });
     }
     for row in sample(model.constraint_lower.len()) {
-        let Some(status) = is_held(basis.constraints[row]) else {
+        let Some(status) = status_at_bound(basis.constraints[row]) else {
             assert!(ranges.row_lower[row] > ranges.row_upper[row]);
             continue;
         };
@@ -145,7 +146,7 @@ fn check(name: &str, model: &LinearModel) -> [Count; 3] {
         mover.check(&format!("{name}, row {row}"), objective, sign, &mut rows, |to| {
             let mut model = model.clone();
             let bounds = (&mut model.constraint_lower[row], &mut model.constraint_upper[row]);
-            hold(bounds.0, bounds.1, status, to);
+            move_bound(bounds.0, bounds.1, status, to);
             solve(model)
         });
     }
@@ -153,7 +154,7 @@ fn check(name: &str, model: &LinearModel) -> [Count; 3] {
 }
 
 #[test]
-fn the_ranges_of_wyndor_are_those_of_the_textbook() {
+fn ranges_of_wyndor_are_those_of_the_textbook() {
     let outcome = solve_with(wyndor(), wanted());
     let ranges = outcome.ranges.unwrap();
     assert_close(&ranges.cost_lower, &[0.0, 200.0]);
@@ -168,7 +169,7 @@ fn the_ranges_of_wyndor_are_those_of_the_textbook() {
 }
 
 #[test]
-fn inside_of_their_ranges_numbers_of_public_lps_move_the_optimum_as_foretold() {
+fn ranges_of_public_lps_predict_the_optimum() {
     let names =
         ["afiro", "adlittle", "blend", "kb2", "recipe", "stocfor1", "israel", "boeing2", "scsd1"];
     let [mut costs, mut bounds, mut rows] = <[Count; 3]>::default();
@@ -182,14 +183,14 @@ fn inside_of_their_ranges_numbers_of_public_lps_move_the_optimum_as_foretold() {
             sum.changed += count.changed;
         }
     }
-    // Others are those of degenerate optima.
+    // A degenerate optimum may stay optimal outside of the range of its basis.
     for count in [costs, bounds, rows] {
         assert!(count.changed * 2 > count.outside, "{count:?}");
     }
 }
 
 #[test]
-fn ranges_come_on_request_alone_after_any_method_and_say_why_there_are_none() {
+fn ranges_are_returned_on_request_after_any_method_or_a_warning_says_why_not() {
     assert_eq!(solve(wyndor()).ranges, None);
     for method in ["ipm", "pdlp"] {
         let solver_options = [("solver", method), ("run_crossover", "off")];

@@ -1,4 +1,4 @@
-//! The process as its worker sees it, over pipes in memory.
+//! The solver process from its worker's side, over pipes.
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter},
@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
+use prost::Message as _;
 use solvemesh::{
+    broker::v1::JobPayload,
     solver::v1::{
         Interrupt, Outcome, SolveTask, SolverCommand, SolverReport,
         solver_command::Kind as Command, solver_report::Kind,
@@ -17,10 +19,11 @@ use solvemesh::{
 
 use super::{assert_optimal, reason, termination, time_limit};
 use crate::{
-    frame, run,
+    run,
     samples::{market_split, wyndor},
     serve::{ORPHANED, serve},
 };
+use solvemesh::frame;
 
 struct Process {
     commands: PipeWriter,
@@ -40,17 +43,18 @@ impl Process {
         process
     }
 
-    fn tell(&mut self, command: Command) {
+    fn send(&mut self, command: Command) {
         frame::write(&mut self.commands, &SolverCommand { kind: Some(command) }).unwrap();
     }
 
     fn solve(&mut self, task: u64, model: LinearModel, options: SolveOptions) {
-        let (model, options) = (Some(model), Some(options));
-        self.tell(Command::Solve(SolveTask { task, model, options }));
+        let payload = JobPayload::from(model).encode_to_vec().into();
+        let task = SolveTask { task, payload, options: Some(options), start: None };
+        self.send(Command::Solve(task));
     }
 
     fn next(&mut self) -> SolverReport {
-        frame::read(&mut self.reports).unwrap().unwrap()
+        frame::read(&mut self.reports, frame::MAX_FRAME_BYTES).unwrap().unwrap()
     }
 
     fn outcome(&mut self, task: u64) -> Outcome {
@@ -63,6 +67,7 @@ impl Process {
         }
     }
 
+    /// Closes the commands, and waits for the process to end.
     fn end(self) -> io::Result<()> {
         drop(self.commands);
         self.served.join().unwrap()
@@ -80,23 +85,23 @@ fn tasks_are_solved_one_after_the_other_until_the_commands_end() {
 }
 
 #[test]
-fn an_interrupt_reaches_the_solve_under_way_and_no_other() {
+fn interrupt_stops_only_the_running_solve() {
     let mut process = Process::start();
-    process.tell(Command::Interrupt(Interrupt {}));
+    process.send(Command::Interrupt(Interrupt {}));
     process.solve(1, market_split(40, 5), SolveOptions::default());
     while !matches!(process.next().kind, Some(Kind::Progress(_))) {}
-    process.tell(Command::Interrupt(Interrupt {}));
+    process.send(Command::Interrupt(Interrupt {}));
     let outcome = process.outcome(1);
     assert_eq!(reason(&outcome), Reason::Feasible);
     assert_eq!(termination(&outcome).limit(), TerminationLimit::Interrupted);
-    process.tell(Command::Interrupt(Interrupt {}));
+    process.send(Command::Interrupt(Interrupt {}));
     process.solve(2, wyndor(), SolveOptions::default());
     assert_optimal(&process.outcome(2), 3600.0, &[2.0, 6.0]);
     process.end().unwrap();
 }
 
 #[test]
-fn a_solve_goes_on_after_one_that_ended_at_its_limit() {
+fn task_is_solved_after_one_that_ended_at_its_limit() {
     let mut process = Process::start();
     process.solve(1, market_split(40, 5), time_limit(Duration::from_millis(300)));
     assert_eq!(reason(&process.outcome(1)), Reason::Feasible);
@@ -106,14 +111,14 @@ fn a_solve_goes_on_after_one_that_ended_at_its_limit() {
 }
 
 #[test]
-fn a_command_that_can_not_be_read_ends_the_process_with_an_error() {
+fn undecodable_command_ends_the_process_with_an_error() {
     let mut process = Process::start();
     io::Write::write_all(&mut process.commands, &[3, 0xff, 0xff, 0xff]).unwrap();
     assert_eq!(process.end().unwrap_err().kind(), ErrorKind::InvalidData);
 }
 
 #[test]
-fn a_worker_that_reads_no_more_ends_the_process_with_an_error() {
+fn worker_that_stops_reading_ends_the_process_with_an_error() {
     let mut process = Process::start();
     let Process { reports, .. } = &mut process;
     drop(std::mem::replace(reports, io::pipe().unwrap().0));
@@ -121,18 +126,18 @@ fn a_worker_that_reads_no_more_ends_the_process_with_an_error() {
     assert_eq!(process.served.join().unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
-/// Set in the process that [`commands_that_end_during_a_solve_end_the_process_at_once`]
+/// Set in the process that [`commands_closed_during_a_solve_end_the_process_at_once`]
 /// starts from this same binary.
 const AS_SOLVER: &str = "SOLVEMESH_TEST_AS_SOLVER";
 
 #[test]
-fn commands_that_end_during_a_solve_end_the_process_at_once() {
+fn commands_closed_during_a_solve_end_the_process_at_once() {
     if std::env::var_os(AS_SOLVER).is_some() {
         run().unwrap();
         return;
     }
     let (_crate, module) = module_path!().split_once("::").unwrap();
-    let name = format!("{module}::commands_that_end_during_a_solve_end_the_process_at_once");
+    let name = format!("{module}::commands_closed_during_a_solve_end_the_process_at_once");
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args([&name, "--exact", "--nocapture"])
         .env(AS_SOLVER, "1")
@@ -140,7 +145,11 @@ fn commands_that_end_during_a_solve_end_the_process_at_once() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let task = SolveTask { task: 1, model: Some(market_split(40, 5)), options: None };
+    let task = SolveTask {
+        task: 1,
+        payload: JobPayload::from(market_split(40, 5)).encode_to_vec().into(),
+        ..SolveTask::default()
+    };
     let command = SolverCommand { kind: Some(Command::Solve(task)) };
     frame::write(&mut child.stdin.take().unwrap(), &command).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(ORPHANED));

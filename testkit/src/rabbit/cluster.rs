@@ -1,4 +1,4 @@
-//! Three nodes that replicate: a cluster on this machine.
+//! A RabbitMQ cluster of three nodes on this machine.
 
 use std::sync::{
     Arc,
@@ -10,19 +10,19 @@ use super::{
     node::{RabbitNode, Vhost},
 };
 
-/// How many nodes a cluster has: a majority outlives any one of them.
+/// The number of nodes: the smallest in which a majority survives the loss of any one.
 const NODES: usize = 3;
 
-/// A cookie that opens no node.
+/// A cookie that no node accepts.
 const STRANGER: &str = "stranger";
 
-/// Looks ten times a second, for a minute at most.
-const AWAIT_PAUSE: &str = "(fun Look(0) -> error(it_does_not_pause);
-    Look(N) -> rabbit:is_running() andalso begin timer:sleep(100), Look(N - 1) end
+/// Erlang that waits until the node has paused: checks ten times a second, for at most a minute.
+const AWAIT_PAUSE: &str = "(fun Check(0) -> error(node_did_not_pause);
+    Check(N) -> rabbit:is_running() andalso begin timer:sleep(100), Check(N - 1) end
     end)(600).";
 
-/// Three nodes with one set of queues. Quorum queues and streams have a replica on each.
-/// A node that sees no majority pauses.
+/// A cluster of three nodes. Quorum queues and streams have a replica on each. A node that is in
+/// the minority of a partition pauses.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: [RabbitNode; NODES],
@@ -30,11 +30,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the nodes, and waits until they are one cluster.
+    /// Starts the nodes, and waits until they have formed a cluster.
     ///
     /// # Panics
     ///
-    /// When RabbitMQ is not installed, or the cluster does not come up.
+    /// When RabbitMQ is not installed, or the cluster does not start.
     pub async fn start() -> Self {
         let home = Arc::new(Home::new());
         let nodes: [RabbitNode; NODES] =
@@ -58,15 +58,15 @@ impl Cluster {
         cluster
     }
 
-    /// Its nodes, in the order of [`Cluster::leader`].
+    /// The nodes, indexed as by [`Cluster::leader`].
     pub fn nodes(&self) -> &[RabbitNode; NODES] {
         &self.nodes
     }
 
-    /// Waits until all nodes are running and see each other.
+    /// Waits until all nodes are running and connected with each other.
     pub async fn await_all(&self) {
         for node in &self.nodes {
-            // One that paused starts again by itself.
+            // A node that has paused starts again by itself.
             node.rabbitmqctl(&["await_startup", "--timeout", "120"]).await;
         }
         for node in &self.nodes {
@@ -75,8 +75,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a virtual host on all nodes. Its URL is a list of one URL a node, separated
-    /// by commas.
+    /// Creates a virtual host on all nodes. Its URL is a comma-separated list of one URL per node.
     pub async fn vhost(&self) -> Vhost {
         let name = format!("test-{}", self.vhosts.fetch_add(1, Ordering::Relaxed));
         self.nodes[0].add_vhost(&name).await;
@@ -84,11 +83,12 @@ impl Cluster {
         Vhost::new(urls.join(","), name)
     }
 
-    /// The index of the node that leads a replicated queue or stream, while all run.
+    /// The index of the node with the leader of a replicated queue or stream. All nodes must be
+    /// running.
     ///
     /// # Panics
     ///
-    /// When there is no such queue, or it has no leader right now.
+    /// When the queue does not exist, or has no leader at the moment.
     pub async fn leader(&self, vhost: &Vhost, queue: &str) -> usize {
         let list = ["list_queues", "--vhost", vhost.name(), "name", "leader", "--no-table-headers"];
         let listed = self.nodes[0].rabbitmqctl(&list).await;
@@ -100,15 +100,15 @@ impl Cluster {
         index.unwrap_or_else(|| panic!("no leader of {queue} in {listed:?}"))
     }
 
-    /// How many connections of clients a node has.
+    /// The number of client connections of a node.
     pub async fn connections(&self, index: usize) -> usize {
         let listed = self.nodes[0].rabbitmqctl(&["list_connections", "pid"]).await;
-        // The ids of Erlang begin with the node's name.
+        // The pid of a connection contains the name of its node.
         listed.lines().filter(|pid| pid.contains(self.nodes[index].name())).count()
     }
 
-    /// Cuts a node off from the others: they know each other's cookie no more. Waits until
-    /// it has paused, which it tells nobody.
+    /// Partitions a node from the others: it gets a wrong cookie for each of them, and disconnects.
+    /// Returns once it has paused, which has to be polled for.
     pub async fn cut_off(&self, index: usize) {
         let others = self.others(index);
         let cut = format!(
@@ -118,14 +118,14 @@ impl Cluster {
         self.nodes[index].eval(AWAIT_PAUSE).await;
     }
 
-    /// Lets a node see the others again.
+    /// Ends the partition of a node, which has to be awaited with [`await_all`](Self::await_all).
     pub async fn rejoin(&self, index: usize) {
         let others = self.others(index);
         let mend = format!("[erlang:set_cookie(N, erlang:get_cookie()) || N <- {others}].");
         self.nodes[index].eval(&mend).await;
     }
 
-    /// The names of all nodes but one, as a list in Erlang.
+    /// The names of all nodes but one, as an Erlang list.
     fn others(&self, index: usize) -> String {
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != index);
         let names: Vec<String> = others.map(|(_, node)| format!("'{}'", node.name())).collect();

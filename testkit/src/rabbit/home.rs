@@ -1,9 +1,9 @@
-//! Where nodes live: a temporary folder, an epmd by which they find each other, and a
-//! watchdog over both.
+//! The environment of one or more nodes: a temporary folder, an epmd (Erlang's port mapper) by
+//! which they find each other, and a watchdog that cleans up.
 //!
-//! The watchdog is a shell that waits for the end of its input: when the home is dropped,
-//! or the test process ends in whatever way, it kills the nodes and the epmd and removes
-//! the folder.
+//! The watchdog is a shell that waits until its stdin is closed. That happens when the home is
+//! dropped, and also when the test process dies in any way. It then kills the nodes and the epmd,
+//! and removes the folder.
 
 use std::{
     fs::{self, Permissions},
@@ -13,7 +13,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Kills what the files name, by process group, and removes the folder.
+/// Kills the process groups whose ids are in the `.pid` files, and removes the folder, with a few
+/// retries.
 const WATCHDOG: &str = r#"
 cat > /dev/null
 for file in "$0"/*/node.pid "$0/epmd.pid"; do
@@ -22,11 +23,11 @@ done
 for attempt in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done
 "#;
 
-/// What the nodes of a home tell each other by; any word does, as they listen on the
-/// loopback of a test only.
+/// The Erlang cookie that nodes authenticate with. It need not be secret, as they only listen on
+/// the loopback.
 const COOKIE: &str = "solvemesh";
 
-/// The home of some nodes. It stands as long as one of them does.
+/// The environment of some nodes, each of which keeps it alive by an `Arc`.
 #[derive(Debug)]
 pub(super) struct Home {
     folder: PathBuf,
@@ -41,7 +42,7 @@ impl Home {
             .prefix("rabbit-")
             .tempdir()
             .expect("a temporary folder")
-            // The watchdog removes it, even when this process can't.
+            // The watchdog removes it, even if this process is killed.
             .keep();
         let cookie = folder.join(".erlang.cookie");
         fs::write(&cookie, COOKIE).expect("a file in it");
@@ -52,7 +53,7 @@ impl Home {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Not to be interrupted along with the tests.
+            // A process group of its own, so that Ctrl-C during the tests does not end it.
             .process_group(0)
             .spawn()
             .expect("a shell");
@@ -77,7 +78,7 @@ impl Home {
         self.epmd_port
     }
 
-    /// Whether its epmd knows a node, by the part of its name before the `@`.
+    /// Whether a node has registered at the epmd, by the part of its name before the `@`.
     pub(super) fn knows(&self, short_name: &str) -> bool {
         let names = Command::new("epmd")
             .args(["-port", &self.epmd_port.to_string(), "-names"])
@@ -90,14 +91,15 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        // Closing its stdin starts the clean-up.
         drop(self.watchdog.stdin.take());
-        // Its end is the end of all; without it there is nothing left to do.
+        // Errors are ignored: there is no other way to clean up.
         let _ = self.watchdog.wait();
         let _ = self.epmd.wait();
     }
 }
 
-/// Ports that are free now, and different.
+/// Returns distinct ports that are free now.
 pub(super) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));

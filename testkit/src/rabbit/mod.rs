@@ -1,6 +1,5 @@
-//! RabbitMQ of our own: private nodes on free ports of the loopback, in a temporary
-//! folder, alone or as a cluster, that may be killed, stopped, starved and cut off at
-//! will.
+//! Private RabbitMQ nodes, alone or as a cluster, on free ports of the loopback and in a temporary
+//! folder. Tests may kill them, stop them, raise their alarms and partition them.
 
 mod cluster;
 mod home;
@@ -15,7 +14,7 @@ pub use self::{
     trouble::Resource,
 };
 
-/// A fresh virtual host on the node that all tests of this process share.
+/// Creates a virtual host on the node that all tests of this process share.
 pub async fn vhost() -> Vhost {
     RabbitNode::shared().await.vhost().await
 }

@@ -1,4 +1,4 @@
-//! One node.
+//! A single private RabbitMQ node.
 
 use std::{
     fs::{self, File},
@@ -22,18 +22,19 @@ use tokio::{
 
 use super::home::{Home, free_ports};
 
-/// Where Debian's package puts the scripts; those in `/usr/sbin` change the user.
+/// The folder of the scripts in Debian's package. Those in `/usr/sbin` switch to another user.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
-/// How long a node may take to come up on a busy machine.
-const BOOT: Duration = Duration::from_secs(90);
-/// How often to look whether it has.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often to try with other ports, should someone take ours in between.
-const STARTS: u32 = 3;
-/// Enough for tests on a small disk.
+/// How long a node may take to start on a busy machine.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
+/// The interval at which a starting node is polled.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// The maximum number of attempts to start a node. Each uses other ports, as another process may
+/// take a free port before the node does.
+const MAX_STARTS: u32 = 3;
+/// The configuration of every node. The low limit allows tests on a small disk.
 const CONFIGURATION: &str = "disk_free_limit.absolute = 50MB\nlog.file.level = warning\n";
 
-/// A broker of the test's own.
+/// A RabbitMQ node. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct RabbitNode {
     home: Arc<Home>,
@@ -43,12 +44,12 @@ pub struct RabbitNode {
     /// The port of the TLS listener, if it has one.
     tls: u16,
     dist: u16,
-    /// The node, while it runs.
+    /// The process of the node while it is running.
     server: Mutex<Option<Child>>,
     vhosts: AtomicU32,
 }
 
-/// A virtual host of the test's own.
+/// A virtual host for one test.
 #[derive(Clone, Debug)]
 pub struct Vhost {
     url: String,
@@ -60,38 +61,38 @@ impl Vhost {
         Self { url, name }
     }
 
-    /// The URL for AMQP clients; on a cluster one a node, separated by commas.
+    /// The URL for AMQP clients; on a cluster one per node, separated by commas.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its name, for `rabbitmqctl -p`.
+    /// The name, for `rabbitmqctl -p`.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
 impl RabbitNode {
-    /// The node of this process, started by the first who asks. No one may kill it.
+    /// The node that all tests of this process share, started on first use. Tests must not stop it.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<RabbitNode> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
     }
 
-    /// Starts a node, and waits until it takes connections.
+    /// Starts a node, and waits until it accepts connections.
     ///
     /// # Panics
     ///
-    /// When RabbitMQ is not installed, or does not come up.
+    /// When RabbitMQ is not installed, or does not start.
     pub async fn start() -> Self {
         Self::start_with("").await
     }
 
-    /// Starts a node with lines of its own in its `rabbitmq.conf`.
+    /// Starts a node with additional lines in its `rabbitmq.conf`.
     ///
     /// # Panics
     ///
-    /// When RabbitMQ is not installed, or does not come up.
+    /// When RabbitMQ is not installed, or does not start.
     pub async fn start_with(configuration: &str) -> Self {
         Self::start_as(|node| node.configure(configuration)).await
     }
@@ -104,14 +105,14 @@ impl RabbitNode {
             node.launch();
             match node.ready().await {
                 Ok(()) => return node,
-                Err(why) if attempt == STARTS => panic!("RabbitMQ does not start: {why}"),
-                Err(why) => eprintln!("RabbitMQ did not start, once more: {why}"),
+                Err(why) if attempt == MAX_STARTS => panic!("RabbitMQ does not start: {why}"),
+                Err(why) => eprintln!("RabbitMQ did not start, retrying: {why}"),
             }
         }
-        unreachable!("the loop ends by returning")
+        unreachable!("the loop returns or panics")
     }
 
-    /// A node that was not launched yet, with a name and ports.
+    /// Creates a node with a name, ports and a folder, without launching it.
     pub(super) fn settle(home: Arc<Home>) -> Self {
         assert!(
             Path::new(SCRIPTS).join("rabbitmq-server").exists(),
@@ -126,13 +127,13 @@ impl RabbitNode {
         Self { home, folder, name, amqp, tls, dist, server, vhosts }
     }
 
-    /// Writes its configuration, before it is launched.
+    /// Writes the configuration. To be called before the node is launched.
     pub(super) fn configure(&self, configuration: &str) {
         let whole = [CONFIGURATION, configuration].concat();
         fs::write(self.folder.join("rabbitmq.conf"), whole).expect("a file in the folder");
     }
 
-    /// Enables a plugin; before the launch.
+    /// Enables a plugin. To be called before the node is launched.
     pub(super) fn enable(&self, plugin: &str) {
         fs::write(self.folder.join("plugins"), format!("[{plugin}].")).expect("a file in it");
     }
@@ -156,50 +157,50 @@ impl RabbitNode {
         *self.server() = Some(server);
     }
 
-    /// Waits until the node answers a greeting.
+    /// Waits until the node answers an AMQP protocol header.
     async fn ready(&self) -> Result<(), String> {
-        let deadline = Instant::now() + BOOT;
-        while !greets(self.address()).await {
-            let ended = self.server().as_mut().map(Child::try_wait);
-            if let Some(Ok(Some(status))) = ended {
+        let deadline = Instant::now() + BOOT_TIMEOUT;
+        while !speaks_amqp(self.address()).await {
+            let exited = self.server().as_mut().map(Child::try_wait);
+            if let Some(Ok(Some(status))) = exited {
                 let output = fs::read_to_string(self.folder.join("output")).unwrap_or_default();
-                return Err(format!("it ended with {status}: {output}"));
+                return Err(format!("it exited with {status}: {output}"));
             }
             if Instant::now() > deadline {
-                return Err(format!("it does not answer within {BOOT:?}"));
+                return Err(format!("no answer within {BOOT_TIMEOUT:?}"));
             }
-            time::sleep(LOOK).await;
+            time::sleep(CHECK_INTERVAL).await;
         }
         if self.home.knows(self.name.split('@').next().unwrap_or_default()) {
             Ok(())
         } else {
-            Err("its epmd does not know it, so rabbitmqctl would not find it".to_owned())
+            Err("it is not registered at its epmd, so rabbitmqctl would not find it".to_owned())
         }
     }
 
-    /// Waits until the node that was launched takes connections.
+    /// Waits until the launched node accepts connections.
     pub(super) async fn await_ready(&self) {
         if let Err(why) = self.ready().await {
             panic!("RabbitMQ does not start: {why}");
         }
     }
 
-    /// The name by which it is known to its peers.
+    /// The name of the Erlang node.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it takes AMQP connections.
+    /// The address of its AMQP listener.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.amqp))
     }
 
-    /// The URL of a virtual host; `/` is the one that is always there.
+    /// The URL of a virtual host; `/` always exists.
     pub fn amqp_url(&self, vhost: &str) -> String {
         amqp_url(self.address(), vhost)
     }
 
-    /// Makes a virtual host.
+    /// Creates a virtual host.
     pub async fn vhost(&self) -> Vhost {
         let name = format!("test-{}", self.vhosts.fetch_add(1, Ordering::Relaxed));
         self.add_vhost(&name).await;
@@ -207,7 +208,7 @@ impl RabbitNode {
     }
 
     pub(super) async fn add_vhost(&self, name: &str) {
-        // One start of rabbitmqctl instead of two: each takes a second.
+        // In one call of rabbitmqctl instead of two, as each takes a second.
         let make = format!(
             r#"ok = rabbit_vhost:add(<<"{name}">>, <<"test">>),
             ok = rabbit_auth_backend_internal:set_permissions(
@@ -216,7 +217,7 @@ impl RabbitNode {
         self.eval(&make).await;
     }
 
-    /// Evaluates Erlang on the node, and returns what comes out.
+    /// Evaluates an Erlang expression on the node, and returns what it prints.
     ///
     /// # Panics
     ///
@@ -241,22 +242,22 @@ impl RabbitNode {
         printed
     }
 
-    /// Kills the node as a crash would, and waits until it is gone.
+    /// Kills the node (SIGKILL), and waits until it has exited.
     pub fn kill9(&self) {
         self.signal("KILL");
     }
 
-    /// Stops the node in order, and waits until it is gone.
+    /// Shuts the node down (SIGTERM), and waits until it has exited.
     pub fn stop(&self) {
         self.signal("TERM");
     }
 
-    /// Starts the node again, on the same ports and with what it had stored, and
-    /// waits until it takes connections.
+    /// Starts the node again, with the same ports and data, and waits until it accepts
+    /// connections.
     ///
     /// # Panics
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn restart(&self) {
         self.launch();
         self.await_ready().await;
@@ -265,11 +266,12 @@ impl RabbitNode {
     fn signal(&self, signal: &str) {
         let mut server = self.server().take().expect("it runs");
         assert!(send(signal, &server), "the node can't be signalled");
-        server.wait().expect("the node's end");
-        fs::remove_file(self.folder.join("node.pid")).expect("the file of its id");
+        server.wait().expect("the node exits");
+        fs::remove_file(self.folder.join("node.pid")).expect("its pid file");
     }
 
-    /// A script of RabbitMQ, in the node's own environment and no other's.
+    /// A command for a script of RabbitMQ. Its environment points to this node, so that it uses no
+    /// other RabbitMQ of the machine.
     fn script(&self, script: &str) -> Command {
         let in_folder = |name: &str| self.folder.join(name);
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
@@ -291,7 +293,8 @@ impl RabbitNode {
             .env("RABBITMQ_PID_FILE", in_folder("pid"))
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", loopback)
             .env("RABBITMQ_CTL_ERL_ARGS", loopback)
-            // By default eleven ports for all who call it on this machine.
+            // The default range has eleven ports for all calls on this machine, which is too few
+            // for tests in parallel.
             .env("RABBITMQ_CTL_DIST_PORT_MIN", "21000")
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "22000");
         command
@@ -305,32 +308,32 @@ impl RabbitNode {
 impl Drop for RabbitNode {
     fn drop(&mut self) {
         if let Some(mut server) = self.server().take() {
-            // One that ended by itself has its end all the same.
+            // Fails if the node has exited by itself, which does no harm.
             send("KILL", &server);
             let _ = server.wait();
         }
     }
 }
 
-/// Sends a signal to a node; tells whether there was one.
+/// Sends a signal to a node; `false` if its process does not exist.
 fn send(signal: &str, server: &Child) -> bool {
-    // To the group: the script that was started waits for the node. The other signals
-    // are for the script to hand on.
-    let whom = if signal == "KILL" { "-" } else { "" };
+    // The process is a script that waits for the node. KILL has to reach the whole process group;
+    // other signals are forwarded by the script.
+    let group = if signal == "KILL" { "-" } else { "" };
     Command::new("sh")
-        .args(["-c", &format!("kill -s {signal} -- {whom}{}", server.id())])
+        .args(["-c", &format!("kill -s {signal} -- {group}{}", server.id())])
         .status()
         .expect("a shell")
         .success()
 }
 
-/// The URL of a virtual host of the broker that is reached at `address`.
+/// The URL of a virtual host of the broker at `address`.
 pub fn amqp_url(address: SocketAddr, vhost: &str) -> String {
     format!("amqp://guest:guest@{address}/{}", vhost.replace('/', "%2f"))
 }
 
-/// Whether someone there speaks AMQP.
-async fn greets(address: SocketAddr) -> bool {
+/// Whether an AMQP server answers at `address`.
+async fn speaks_amqp(address: SocketAddr) -> bool {
     let greeting = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(b"AMQP\0\0\x09\x01").await?;

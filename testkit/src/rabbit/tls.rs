@@ -13,7 +13,7 @@ pub struct Tls {
     /// The folder of its files: `ca.pem`, the CA of the clients; `cert.pem` and `key.pem`, the
     /// server certificate. They are read when the node starts.
     pub folder: PathBuf,
-    /// Whether clients need a certificate, whose common name is then a login (SASL EXTERNAL).
+    /// Whether clients need a certificate. Its common name is then a login (SASL EXTERNAL).
     pub mutual: bool,
 }
 
@@ -45,7 +45,7 @@ impl RabbitNode {
     ///
     /// # Panics
     ///
-    /// When RabbitMQ is not installed, or does not come up.
+    /// When RabbitMQ is not installed, or does not start.
     pub async fn start_with_tls(tls: &Tls) -> Self {
         Self::start_as(|node| {
             node.configure(&tls.configuration(node.tls_port()));

@@ -1,15 +1,15 @@
-//! What may befall a node that goes on running.
+//! Failures of a node that keeps running: resource alarms and closed connections.
 
 use std::collections::BTreeMap;
 
 use super::{RabbitNode, Vhost};
 
-/// What a node can run short of. It then blocks all connections that publish.
+/// A resource that has an alarm. While it is raised, the node blocks all connections that publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// It has more in memory than it is allowed.
+    /// The node uses more memory than its high watermark.
     Memory,
-    /// Less of the disk is free than it wants.
+    /// Less disk space is free than the node's limit.
     Disk,
 }
 
@@ -32,13 +32,12 @@ impl RabbitNode {
         };
     }
 
-    /// Closes all connections from the broker's side.
+    /// Closes all client connections from the broker's side.
     pub async fn close_connections(&self) {
         self.rabbitmqctl(&["close_all_connections", "test"]).await;
     }
 
-    /// How many messages the queues of a virtual host have, those in somebody's hands
-    /// included.
+    /// The number of messages in each queue of a virtual host, unsettled deliveries included.
     pub async fn queues(&self, vhost: &Vhost) -> BTreeMap<String, u64> {
         let list =
             ["list_queues", "--vhost", vhost.name(), "name", "messages", "--no-table-headers"];

@@ -1,35 +1,37 @@
-//! What the log means, folded once more: not by the gateway's code but by its contract.
+//! The checker's own fold of the log, written from the contract of the log and not from the
+//! gateway's code.
 
 use std::collections::BTreeMap;
 
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobFinished, LogEntry, log_entry},
+    broker::v1::{AttemptStarted, JobEnd, LogEntry, log_entry},
     v1::{
-        AttemptFailed, CancelRequested, Event, Failure, Finished, JobDescription, JobState, Queued,
-        ScenarioResult, ScenarioResults, SolutionPart, Started, event::Kind,
+        Failure, JobAttemptFailed, JobCancelRequested, JobDescription, JobEvent, JobFinished,
+        JobQueued, JobStarted, JobState, ScenarioResult, ScenarioResults, SolutionPart,
+        job_event::Kind,
     },
 };
 use solvemesh_broker::LogMessage;
 
 use super::sweep::Answers;
 
-/// What the log says of every job.
+/// The state of all jobs according to the log.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// The jobs by their ids.
     pub jobs: BTreeMap<String, Account>,
-    /// The offsets of messages that can't be read.
+    /// The offsets of undecodable messages.
     pub unreadable: Vec<u64>,
 }
 
-/// What the log says of one job.
+/// The state of one job according to the log.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
-    /// How many attempts died in the solver.
+    /// Number of attempts that died in the solver.
     pub deaths: usize,
-    /// How many entries tried to end it again after its end.
+    /// Number of terminal entries after the first one.
     pub late_ends: usize,
-    /// How many attempts began after its end.
+    /// Number of attempts that started after its end.
     pub late_starts: usize,
     digest: Vec<u8>,
     description: Option<JobDescription>,
@@ -37,15 +39,16 @@ pub struct Account {
     cancel_asked: bool,
     attempts: Vec<(String, u32)>,
     answers: Answers,
-    told: Vec<Told>,
+    events: Vec<Told>,
 }
 
-/// An event that watchers are told: the first has the sequence 1.
+/// An event that watchers must receive. The first one of a job has the sequence number 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// The attempt that it belongs to.
     pub attempt: i32,
-    /// What happened. A part of a solution is here without the solution.
+    /// What happened. A solution part has no solution here: the log has only the number of
+    /// parts.
     pub kind: Kind,
 }
 
@@ -58,26 +61,26 @@ enum State {
 }
 
 impl Ledger {
-    /// Reads the messages of a log from its first one on.
+    /// Folds the messages of a log, from the first one on.
     pub fn read(log: &[LogMessage]) -> Self {
         let mut ledger = Self::default();
         for message in log {
             match &message.batch {
-                Ok(batch) => batch.entries.iter().for_each(|entry| ledger.enter(entry)),
+                Ok(batch) => batch.entries.iter().for_each(|entry| ledger.apply(entry)),
                 Err(_) => ledger.unreadable.push(message.offset),
             }
         }
         ledger
     }
 
-    fn enter(&mut self, entry: &LogEntry) {
+    fn apply(&mut self, entry: &LogEntry) {
         let Some(kind) = entry.kind.as_ref().filter(|_| !entry.job_id.is_empty()) else { return };
-        // What brings no payload makes no job.
+        // Only an entry with a payload digest creates a job.
         if entry.digest.is_empty() && !self.jobs.contains_key(&entry.job_id) {
             return;
         }
         let job = self.jobs.entry(entry.job_id.clone()).or_default();
-        // The first payload binds the id.
+        // The first digest is bound to the job id: entries of another payload are ignored.
         if !entry.digest.is_empty() {
             if job.digest.is_empty() {
                 job.digest.clone_from(&entry.digest);
@@ -85,7 +88,7 @@ impl Ledger {
                 return;
             }
         }
-        job.enter(entry, kind);
+        job.apply(entry, kind);
     }
 }
 
@@ -97,34 +100,35 @@ impl Account {
 
     /// The name of its model.
     pub fn model(&self) -> &str {
-        self.description.as_ref().map_or("", |description| &description.name)
+        self.description.as_ref().map_or("", |description| &description.model_name)
     }
 
-    /// How it ended: by the first entry that ends it.
-    pub fn end(&self) -> Option<&Finished> {
-        match &self.told.last()?.kind {
+    /// Its outcome, by the first terminal entry.
+    pub fn end(&self) -> Option<&JobFinished> {
+        match &self.events.last()?.kind {
             Kind::Finished(finished) => Some(finished),
             _ => None,
         }
     }
 
-    /// How many attempts began before its end.
+    /// Number of attempts that started before its end.
     pub fn starts(&self) -> usize {
         self.attempts.len()
     }
 
-    /// The event with a sequence.
+    /// The event with this sequence number.
     pub fn told(&self, sequence: i32) -> Option<&Told> {
-        self.told.get(usize::try_from(sequence).ok()?.checked_sub(1)?)
+        self.events.get(usize::try_from(sequence).ok()?.checked_sub(1)?)
     }
 
-    fn enter(&mut self, entry: &LogEntry, kind: &log_entry::Kind) {
+    fn apply(&mut self, entry: &LogEntry, kind: &log_entry::Kind) {
         use log_entry::Kind as Entry;
         match kind {
             Entry::Submitted(it) => self.describe(it.description.as_ref()),
             Entry::Started(it) => self.describe(it.description.as_ref()),
             _ => {}
         }
+        // The first terminal entry wins: what follows is only counted.
         if self.state == State::Ended {
             match kind {
                 Entry::Finished(_) => self.late_ends += 1,
@@ -136,34 +140,40 @@ impl Account {
         if self.was_seen(entry) {
             return;
         }
+        // Of attempts that were superseded by a later one, only the end and answers count.
         let current = self.attempts.last().is_some_and(|(id, _)| *id == entry.attempt_id);
         match kind {
             Entry::Submitted(_) => self.queued(),
             Entry::Started(started) => self.started(entry, started),
-            Entry::Progress(progress) if current => self.tell(Kind::Progress(*progress)),
-            Entry::Incumbent(incumbent) if current => self.tell(Kind::Incumbent(incumbent.clone())),
-            Entry::Log(log) if current => self.tell(Kind::Log(log.clone())),
+            Entry::Progress(progress) if current => self.push_event(Kind::Progress(*progress)),
+            Entry::Incumbent(incumbent) if current => {
+                self.push_event(Kind::Incumbent(incumbent.clone()))
+            }
+            Entry::Log(log) if current => self.push_event(Kind::Log(log.clone())),
             Entry::ScenarioResults(it) => self.answered(entry, &it.results),
             Entry::AttemptLost(lost) if current => {
                 self.deaths += 1;
                 self.state = State::Queued;
-                self.tell(Kind::AttemptFailed(AttemptFailed { failure: lost.failure.clone() }));
+                self.push_event(Kind::AttemptFailed(JobAttemptFailed {
+                    failure: lost.failure.clone(),
+                }));
+                // A job whose cancel was requested gets no other attempt.
                 if self.cancel_asked {
                     self.ended(self.attempt(), cancelled());
                 }
             }
             Entry::Finished(finished) => self.finished(entry, finished),
-            Entry::CancelAsked(_) if self.state == State::Queued => {
+            Entry::CancelRequested(_) if self.state == State::Queued => {
                 self.ended(self.attempt(), cancelled());
             }
-            Entry::CancelAsked(_) if !self.cancel_asked => {
+            Entry::CancelRequested(_) if !self.cancel_asked => {
                 self.cancel_asked = true;
-                self.tell(Kind::CancelRequested(CancelRequested {}));
+                self.push_event(Kind::CancelRequested(JobCancelRequested {}));
             }
             Entry::QueueTimePassed(_) if self.state == State::Queued => {
                 self.ended(self.attempt(), expired());
             }
-            // Progress and deaths of attempts that were superseded, a cancel once more, …
+            // Progress and deaths of superseded attempts, a repeated cancel, …
             _ => {}
         }
     }
@@ -174,7 +184,8 @@ impl Account {
         }
     }
 
-    /// Whether an entry came before: messages are sent again when their confirm is lost.
+    /// Whether an entry is a duplicate: a message is sent again when its confirm is lost. The
+    /// entries of an attempt are numbered, so that a duplicate has no higher number.
     fn was_seen(&mut self, entry: &LogEntry) -> bool {
         match self.attempts.iter_mut().find(|(id, _)| *id == entry.attempt_id) {
             Some((_, last)) if entry.number <= *last => true,
@@ -187,10 +198,10 @@ impl Account {
     }
 
     fn queued(&mut self) {
-        if self.told.is_empty() {
+        if self.events.is_empty() {
             let description = Some(self.description.clone().unwrap_or_default());
-            let kind = Kind::Queued(Queued { description });
-            self.told.push(Told { attempt: 0, kind });
+            let kind = Kind::Queued(JobQueued { description });
+            self.events.push(Told { attempt: 0, kind });
         }
     }
 
@@ -199,10 +210,10 @@ impl Account {
         self.state = State::Running;
         self.attempts.push((entry.attempt_id.clone(), entry.number));
         let (worker, start_objective) = (started.worker.clone(), started.start_objective);
-        self.tell(Kind::Started(Started { worker, start_objective }));
+        self.push_event(Kind::Started(JobStarted { worker, start_objective }));
     }
 
-    fn finished(&mut self, entry: &LogEntry, finished: &JobFinished) {
+    fn finished(&mut self, entry: &LogEntry, finished: &JobEnd) {
         let Some(outcome) = finished.outcome.clone() else { return };
         let place = self.place(entry);
         let attempt = place.map_or(self.attempt(), ordinal);
@@ -210,15 +221,16 @@ impl Account {
         let count = i32::try_from(count).unwrap_or(i32::MAX);
         for index in 0..count {
             let kind = Kind::SolutionPart(SolutionPart { index, count, solution: None });
-            self.told.push(Told { attempt, kind });
+            self.events.push(Told { attempt, kind });
         }
+        // The death that fails the job has no entry of its own.
         if outcome.state() == JobState::Failed && place.is_some() && self.state == State::Running {
             self.deaths += 1;
         }
         self.ended(attempt, outcome);
     }
 
-    /// Answers of scenarios count whoever gives them; the job ends with the last.
+    /// Answers to scenarios count whichever attempt they are from; the last one ends the job.
     fn answered(&mut self, entry: &LogEntry, results: &[ScenarioResult]) {
         let sweep = self.description.as_ref().and_then(|description| description.sweep.clone());
         let Some(sweep) = sweep else { return };
@@ -226,29 +238,31 @@ impl Account {
         if results.is_empty() {
             return;
         }
+        // A part of a sweep has no start of its own: its answers may be the first entry.
         if self.attempts.is_empty() {
             self.state = State::Running;
         }
         let attempt = self.place(entry).map_or(self.attempt(), ordinal);
-        self.told.push(Told { attempt, kind: Kind::ScenarioResults(ScenarioResults { results }) });
+        self.events
+            .push(Told { attempt, kind: Kind::ScenarioResults(ScenarioResults { results }) });
         if self.answers.are_enough(&sweep) {
             let state = JobState::Succeeded.into();
-            self.ended(attempt, Finished { state, ..Finished::default() });
+            self.ended(attempt, JobFinished { state, ..JobFinished::default() });
         }
     }
 
-    fn ended(&mut self, attempt: i32, mut outcome: Finished) {
+    fn ended(&mut self, attempt: i32, mut outcome: JobFinished) {
         let sweep = self.description.as_ref().and_then(|description| description.sweep.as_ref());
-        outcome.sweep = sweep.map(|sweep| self.answers.summary(sweep));
+        outcome.sweep_summary = sweep.map(|sweep| self.answers.summary(sweep));
         self.state = State::Ended;
-        self.told.push(Told { attempt, kind: Kind::Finished(outcome) });
+        self.events.push(Told { attempt, kind: Kind::Finished(outcome) });
     }
 
-    fn tell(&mut self, kind: Kind) {
-        self.told.push(Told { attempt: self.attempt(), kind });
+    fn push_event(&mut self, kind: Kind) {
+        self.events.push(Told { attempt: self.attempt(), kind });
     }
 
-    /// The place of the attempt that writes an entry.
+    /// The index of the attempt that wrote an entry.
     fn place(&self, entry: &LogEntry) -> Option<usize> {
         self.attempts.iter().position(|(id, _)| *id == entry.attempt_id)
     }
@@ -259,8 +273,8 @@ impl Account {
 }
 
 impl Told {
-    /// Whether an event is this one.
-    pub fn is(&self, event: &Event) -> bool {
+    /// Whether a received event is this one.
+    pub fn is(&self, event: &JobEvent) -> bool {
         let same = match (&self.kind, &event.kind) {
             (Kind::SolutionPart(part), Some(Kind::SolutionPart(seen))) => {
                 (part.index, part.count) == (seen.index, seen.count) && seen.solution.is_some()
@@ -272,19 +286,23 @@ impl Told {
     }
 }
 
-/// The number of an attempt from its place.
+/// The number of an attempt, counted from 1, from its index.
 fn ordinal(place: usize) -> i32 {
     i32::try_from(place + 1).unwrap_or(i32::MAX)
 }
 
-fn cancelled() -> Finished {
-    Finished { state: JobState::Cancelled.into(), ..Finished::default() }
+fn cancelled() -> JobFinished {
+    JobFinished { state: JobState::Cancelled.into(), ..JobFinished::default() }
 }
 
-fn expired() -> Finished {
+fn expired() -> JobFinished {
     let failure = Failure {
         reason: "DEADLINE_EXCEEDED".to_owned(),
         message: "the job's time in the queue was over".to_owned(),
     };
-    Finished { state: JobState::Expired.into(), failure: Some(failure), ..Finished::default() }
+    JobFinished {
+        state: JobState::Expired.into(),
+        failure: Some(failure),
+        ..JobFinished::default()
+    }
 }

@@ -1,5 +1,5 @@
-//! Checks what happened to a mesh from outside: the clients' own records against the raw
-//! log. Pure, and in nothing the gateway's: a fold of its own says what the log means.
+//! Checks a mesh from outside: compares the clients' own records with the raw log. Pure, and
+//! independent of the gateway's code: the checker has its own fold of the log.
 
 mod ledger;
 mod sweep;
@@ -9,7 +9,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use solvemesh::v1::{Finished, JobState, event::Kind};
+use solvemesh::v1::{JobFinished, JobState, job_event::Kind};
 use solvemesh_broker::LogMessage;
 
 pub use self::{
@@ -21,39 +21,40 @@ use crate::{
     payload::Payload,
 };
 
-/// What a fault allows that is a violation elsewhere.
+/// Exceptions that a fault allows: without them each is a violation.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// How many attempts of a job may die in the solver. The last of them fails the job.
+    /// Maximum number of attempts of a job that die in the solver. The last of them fails the
+    /// job.
     pub max_attempts: usize,
-    /// How many attempts of a job may start without one before that died in the solver. Each
-    /// fault that was recorded allows one by itself.
+    /// Number of attempts of a job that may start without an earlier death in the solver. Each
+    /// recorded fault allows one more.
     pub interruptions: usize,
-    /// How many attempts may start after their job's end, of all jobs together; any number
-    /// where nothing is told.
+    /// Maximum number of attempts, over all jobs, that start after their job has finished.
+    /// `None` allows any number.
     pub late_starts: Option<usize>,
-    /// The reasons for which jobs may have FAILED.
+    /// The reasons with which jobs may have FAILED.
     pub failures: BTreeSet<&'static str>,
     /// Whether jobs may have been CANCELLED.
     pub cancelled: bool,
     /// Whether jobs may have EXPIRED.
     pub expired: bool,
-    /// The reasons for which watches may have been refused.
+    /// The reasons with which watches may have been refused.
     pub denials: BTreeSet<&'static str>,
-    /// How many messages of the log may be unreadable.
+    /// Maximum number of undecodable messages in the log.
     pub unreadable: usize,
-    /// Jobs that no client submitted: the fault itself put them into a queue.
+    /// Jobs that no client submitted: the trial itself wrote them into a queue or the log.
     pub strays: BTreeSet<String>,
 }
 
 impl Rules {
-    /// Three attempts a job, and nothing that is out of order.
+    /// Three attempts a job, and no exceptions.
     pub fn strict() -> Self {
         Self { max_attempts: 3, ..Self::default() }
     }
 }
 
-/// Checks a history against the messages of the log, in their order.
+/// Checks a history against the messages of the log, which are in log order.
 pub fn check(history: &History, log: &[LogMessage], rules: &Rules) -> Verdict {
     let ledger = Ledger::read(log);
     let mut check = Check { history, ledger: &ledger, rules, violations: Vec::new() };
@@ -78,7 +79,8 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// Each request is one job with one payload, in the answers and in the log.
+    /// Checks that each request id is one job with one payload, in the answers and in the log.
+    /// Returns the calls by request id.
     fn requests(&mut self) -> Requests<'a> {
         let mut requests = Requests::new();
         for call in &self.history.calls {
@@ -105,7 +107,7 @@ impl<'a> Check<'a> {
         requests
     }
 
-    /// The answers to one request agree with what the log says of its job.
+    /// Checks that the answers to one request agree with its job in the log.
     fn answers(&mut self, request_id: &str, calls: &[&Call], logged: bool) {
         for call in calls {
             let request_id = || request_id.to_owned();
@@ -133,7 +135,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What the log says of each job is in order.
+    /// Checks each job of the log: a client submitted it, its attempts have causes, and its end
+    /// is right.
     fn log(&mut self, requests: &Requests<'_>) {
         let extra = self.ledger.unreadable.iter().skip(self.rules.unreadable);
         let extra: Vec<u64> = extra.copied().collect();
@@ -154,7 +157,7 @@ impl<'a> Check<'a> {
             };
             self.attempts(job_id, job);
             if let Some(end) = job.end()
-                && let Some(why) = self.fault(call.payload, end)
+                && let Some(why) = self.check_end(call.payload, end)
             {
                 self.report(Violation::WrongEnd { job_id: job_id.clone(), why });
             }
@@ -165,17 +168,18 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Checks the number of attempts of a job.
     fn attempts(&mut self, job_id: &str, job: &Account) {
-        // Each attempt after the first has a cause: one that died, or something that broke.
-        let broken = self.history.faults.len() + self.rules.interruptions;
-        if job.deaths > self.rules.max_attempts || job.starts() > 1 + job.deaths + broken {
+        // Each attempt after the first has a cause: a death in the solver, or a fault.
+        let faults = self.history.faults.len() + self.rules.interruptions;
+        if job.deaths > self.rules.max_attempts || job.starts() > 1 + job.deaths + faults {
             let (job_id, started, died) = (job_id.to_owned(), job.starts(), job.deaths);
             self.report(Violation::TooManyAttempts { job_id, started, died });
         }
     }
 
-    /// What is wrong with how a job ended, if anything.
-    fn fault(&self, payload: Payload, end: &Finished) -> Option<String> {
+    /// Checks the outcome of a job. Returns what is wrong, if anything.
+    fn check_end(&self, payload: Payload, end: &JobFinished) -> Option<String> {
         match end.state() {
             JobState::Cancelled if self.rules.cancelled => None,
             JobState::Expired if self.rules.expired => None,
@@ -188,9 +192,10 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A watcher saw the events that the log says, in order, each once, to the end.
+    /// Checks that a watcher received the events of the log, in order, each once, to the end.
     fn watch(&mut self, watcher: usize, watch: &Watch) {
-        let mut told: HashMap<&str, i32> = HashMap::new();
+        // The last sequence number that was received of each job.
+        let mut received: HashMap<&str, i32> = HashMap::new();
         let ledger = self.ledger;
         for sight in &watch.sights {
             let event = &sight.event;
@@ -200,20 +205,22 @@ impl<'a> Check<'a> {
                 self.report(Violation::Unexpected { job_id: job_id.clone() });
                 continue;
             };
-            let last = told.entry(job_id).or_default();
-            let (seen, due) = (event.sequence, *last + event.skipped + 1);
+            let last = received.entry(job_id).or_default();
+            let (seen, due) = (event.sequence, *last + event.skipped_count + 1);
             if seen != due {
                 let (job_id, repeated) = (job_id.clone(), seen <= *last);
                 self.report(match repeated {
                     true => Violation::Repeated { watcher, job_id, sequence: seen },
                     false => Violation::Gap { watcher, job_id, due, seen },
                 });
-            } else if !account.told(seen).is_some_and(|told| told.is(event)) {
+            } else if !account.told(seen).is_some_and(|logged| logged.is(event)) {
                 let (job_id, gateway) = (job_id.clone(), sight.gateway);
                 let seen = Box::new(event.clone());
                 self.report(Violation::NotInLog { watcher, gateway, job_id, seen });
             }
-            *told.entry(job_id).or_default() = seen.max(*told.get(job_id.as_str()).unwrap_or(&0));
+            // Stays at the maximum, so that one repeated event is one violation.
+            let last = received.entry(job_id).or_default();
+            *last = seen.max(*last);
         }
         match &watch.end {
             WatchEnd::Open => {}
@@ -226,15 +233,16 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A watch that was ended, or given up after a long wait, had the end of every job. What
-    /// was given up may lack those that the log lacks too: they are reported as such.
+    /// Checks that a watch that completed or timed out received the end of every job. One that
+    /// timed out may lack ends that the log lacks too: those jobs are reported as lost.
     fn ends(&mut self, watcher: usize, watch: &Watch) {
         let ends = watch.sights.iter().filter(|sight| is_end(sight.event.kind.as_ref()));
-        let told: BTreeSet<&str> = ends.map(|sight| sight.event.job_id.as_str()).collect();
+        let received: BTreeSet<&str> = ends.map(|sight| sight.event.job_id.as_str()).collect();
         let ledger = self.ledger;
         let ended = |job: &str| ledger.jobs.get(job).is_some_and(|job| job.end().is_some());
         let due = |job: &str| watch.end == WatchEnd::Complete || ended(job);
-        for job_id in watch.jobs.iter().filter(|job| !told.contains(job.as_str()) && due(job)) {
+        let missing = |job: &&String| !received.contains(job.as_str()) && due(job);
+        for job_id in watch.jobs.iter().filter(missing) {
             self.report(Violation::EndUntold { watcher, job_id: job_id.clone() });
         }
     }

@@ -1,4 +1,4 @@
-//! The answers of a sweep, added up from all of them each time.
+//! The answers of a sweep. The summary is computed from all of them each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +7,13 @@ use solvemesh::v1::{
     TerminationCount, TerminationReason,
 };
 
-/// The answers of a sweep so far: of each scenario the first, in the order of the log.
+/// The answers of a sweep so far: the first answer to each scenario, in log order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers(Vec<ScenarioResult>);
 
 impl Answers {
-    /// Takes in what is new of some answers, and returns it.
+    /// Adds the answers to scenarios that have none yet, and returns these. Indices out of
+    /// range are ignored.
     pub(super) fn take(
         &mut self,
         sweep: &SweepDescription,
@@ -20,20 +21,20 @@ impl Answers {
     ) -> Vec<ScenarioResult> {
         let mut seen: BTreeSet<i32> = self.0.iter().map(|result| result.index).collect();
         let is_new = |result: &&ScenarioResult| {
-            (0..sweep.scenarios).contains(&result.index) && seen.insert(result.index)
+            (0..sweep.scenario_count).contains(&result.index) && seen.insert(result.index)
         };
-        let fresh: Vec<ScenarioResult> = results.iter().filter(is_new).cloned().collect();
-        self.0.extend(fresh.iter().cloned());
-        fresh
+        let added: Vec<ScenarioResult> = results.iter().filter(is_new).cloned().collect();
+        self.0.extend(added.iter().cloned());
+        added
     }
 
-    /// Whether they end the sweep.
+    /// Whether they end the sweep: all scenarios are answered, or one meets the target.
     pub(super) fn are_enough(&self, sweep: &SweepDescription) -> bool {
         let summary = self.summary(sweep);
-        summary.answered == summary.scenarios || summary.stopped_by.is_some()
+        summary.answered_count == summary.scenario_count || summary.stopped_by.is_some()
     }
 
-    /// What they add up to.
+    /// Their summary.
     pub(super) fn summary(&self, sweep: &SweepDescription) -> SweepSummary {
         let mut counts = BTreeMap::<i32, i32>::new();
         for result in &self.0 {
@@ -42,19 +43,19 @@ impl Answers {
         let holds = |result: &&ScenarioResult| {
             matches!(result.reason(), TerminationReason::Optimal | TerminationReason::Feasible)
         };
-        // The smaller, the better.
+        // The sign makes every sense a minimisation: smaller is better.
         let sign = if sweep.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 };
         let cost = |result: &&ScenarioResult| sign * result.objective();
         let solved = || self.0.iter().filter(holds).filter(|result| result.objective.is_some());
-        // Of several that are equal, both give the first.
+        // Among equals both are the first: `min_by` returns the first minimum.
         let best = solved().min_by(|one, other| cost(one).total_cmp(&cost(other)));
         let worst = solved().min_by(|one, other| cost(other).total_cmp(&cost(one)));
         let extreme = |result: &ScenarioResult| ScenarioExtreme {
             index: result.index,
             label: result.label.clone(),
-            objective: result.objective(),
+            objective: Some(result.objective()),
         };
-        let good_enough = |result: &&ScenarioResult| {
+        let meets_target = |result: &&ScenarioResult| {
             let stop = sweep.stop_on_first.as_ref();
             stop.is_some_and(|stop| match stop.objective_target {
                 Some(target) => result.objective.is_some() && cost(result) <= sign * target,
@@ -63,16 +64,16 @@ impl Answers {
         };
         let length = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         SweepSummary {
-            scenarios: sweep.scenarios,
-            answered: length(self.0.len()),
+            scenario_count: sweep.scenario_count,
+            answered_count: length(self.0.len()),
             counts: counts
                 .into_iter()
                 .map(|(reason, count)| TerminationCount { reason, count })
                 .collect(),
             best: best.map(extreme),
             worst: worst.map(extreme),
-            iterations: self.0.iter().map(|result| result.iterations).sum(),
-            stopped_by: self.0.iter().filter(holds).find(good_enough).map(|result| result.index),
+            iteration_count: self.0.iter().map(|result| result.iteration_count).sum(),
+            stopped_by: self.0.iter().filter(holds).find(meets_target).map(|result| result.index),
         }
     }
 }

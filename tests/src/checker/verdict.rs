@@ -1,4 +1,4 @@
-//! What a check finds: what is wrong, and the figures of the report.
+//! The result of a check: violations, and figures for the report.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -6,34 +6,34 @@ use std::{
     time::Duration,
 };
 
-use solvemesh::v1::Event;
+use solvemesh::v1::JobEvent;
 
 use super::{Ledger, is_end};
 use crate::history::{Answer, History};
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// All that is wrong.
+    /// All violations.
     pub violations: Vec<Violation>,
-    /// What the report shows.
+    /// The figures for the report.
     pub figures: Figures,
 }
 
-/// One thing that is wrong.
+/// A promise of the mesh that was broken.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Violation {
-    /// A job was acknowledged, and the log has no end of it.
+    /// A job was acknowledged, but the log has no end of it.
     Lost {
         /// The job.
         job_id: String,
     },
-    /// A job that nobody submitted, or that the watcher did not ask for.
+    /// A job that no client submitted, or that the watcher did not ask for.
     Unexpected {
         /// The job.
         job_id: String,
     },
-    /// A job was refused each time, and is there.
+    /// A job exists, although every call with its request id was refused.
     RefusedButThere {
         /// Its request.
         request_id: String,
@@ -45,12 +45,12 @@ pub enum Violation {
         /// Its jobs.
         jobs: Vec<String>,
     },
-    /// A request was acknowledged, and its job has another payload.
+    /// A request was acknowledged, but its job has another payload.
     OtherPayload {
         /// The request.
         request_id: String,
     },
-    /// A request was told that its id belongs to another payload, and it does not.
+    /// A request was rejected because its id belongs to another payload, but it does not.
     NotTaken {
         /// The request.
         request_id: String,
@@ -62,58 +62,58 @@ pub enum Violation {
         /// What is wrong with it.
         why: String,
     },
-    /// A job was tried more often than is allowed.
+    /// A job had more attempts than allowed.
     TooManyAttempts {
         /// The job.
         job_id: String,
-        /// How many attempts began.
+        /// Number of attempts that started.
         started: usize,
-        /// How many of them died in the solver.
+        /// Number of them that died in the solver.
         died: usize,
     },
-    /// More attempts than allowed began after the end of their jobs.
+    /// More attempts than allowed started after the end of their jobs.
     SolvedAgain {
-        /// How many, of all jobs together.
+        /// Number of these attempts, over all jobs.
         starts: usize,
     },
-    /// A message of the log can't be read.
+    /// A message of the log can't be decoded.
     Unreadable {
         /// Its offset.
         offset: u64,
     },
-    /// A watcher was told an event twice, or an earlier one late.
+    /// A watcher received an event twice, or out of order.
     Repeated {
         /// The watcher.
         watcher: usize,
         /// The job.
         job_id: String,
-        /// The event's sequence.
+        /// The event's sequence number.
         sequence: i32,
     },
-    /// A watcher was not told an event, nor that it was skipped.
+    /// A watcher missed an event that was not reported as skipped.
     Gap {
         /// The watcher.
         watcher: usize,
         /// The job.
         job_id: String,
-        /// The sequence that was due.
+        /// The sequence number that was due.
         due: i32,
-        /// The sequence that came.
+        /// The sequence number that arrived.
         seen: i32,
     },
-    /// A watcher was told what the log does not say at this place: another end than the
-    /// first, the progress of an attempt that was superseded, …
+    /// A watcher received an event that is not the log's event with this sequence number:
+    /// another end than the first, the progress of a superseded attempt, …
     NotInLog {
         /// The watcher.
         watcher: usize,
-        /// The gateway that told it.
+        /// The gateway that sent it.
         gateway: usize,
         /// The job.
         job_id: String,
-        /// What was told.
-        seen: Box<Event>,
+        /// The event that was received.
+        seen: Box<JobEvent>,
     },
-    /// A watch was ended as complete or given up, and the end of a job was not told.
+    /// A watch completed or timed out without the end of a job.
     EndUntold {
         /// The watcher.
         watcher: usize,
@@ -136,16 +136,16 @@ pub struct Figures {
     pub acknowledged: usize,
     /// Acknowledged jobs that have no end in the log.
     pub lost: usize,
-    /// Requests that became several jobs, and jobs whose end a watcher was told twice.
+    /// Requests that became several jobs, and jobs whose end a watcher received twice.
     pub duplicated: usize,
     /// The longest time from a fault to the first end, seen by a watcher, of a job that was
-    /// first asked for after that fault. Nothing where there is no such job.
+    /// first submitted after that fault. `None` if there is no such job.
     pub recovery: Option<Duration>,
     /// Attempts that died in the solver.
     pub deaths: usize,
-    /// Attempts that began after their job's end.
+    /// Attempts that started after their job's end.
     pub solved_again: usize,
-    /// How often watches were cut and resumed.
+    /// Number of times that a watch was cut and resumed.
     pub cuts: usize,
 }
 
@@ -159,7 +159,7 @@ impl Figures {
         Self {
             acknowledged: history.acknowledged().len(),
             lost: lost.collect::<BTreeSet<_>>().len(),
-            duplicated: violations.iter().filter(two).count() + ends_told_twice(history),
+            duplicated: violations.iter().filter(two).count() + repeated_ends(history),
             recovery: recovery(history),
             deaths: ledger.jobs.values().map(|job| job.deaths).sum(),
             solved_again: ledger.jobs.values().map(|job| job.late_starts).sum(),
@@ -168,8 +168,8 @@ impl Figures {
     }
 }
 
-/// Jobs whose end some watcher was told more than once.
-fn ends_told_twice(history: &History) -> usize {
+/// Number of jobs whose end some watcher received more than once.
+fn repeated_ends(history: &History) -> usize {
     let mut twice = BTreeSet::new();
     for watch in &history.watches {
         let mut ended = BTreeSet::new();
@@ -182,7 +182,7 @@ fn ends_told_twice(history: &History) -> usize {
     twice.len()
 }
 
-/// See [`Figures::recovery`].
+/// Computes [`Figures::recovery`].
 fn recovery(history: &History) -> Option<Duration> {
     let mut asked: BTreeMap<&str, Duration> = BTreeMap::new();
     let mut jobs: HashMap<&str, &str> = HashMap::new();
@@ -202,11 +202,11 @@ fn recovery(history: &History) -> Option<Duration> {
         })
         .collect();
     ends.sort_unstable();
-    let of = |fault: &Duration| {
+    let recovery_from = |fault: &Duration| {
         let end = ends.iter().find(|(_, asked)| asked >= fault);
         end.map(|(at, _)| at.saturating_sub(*fault))
     };
-    history.faults.iter().filter_map(of).max()
+    history.faults.iter().filter_map(recovery_from).max()
 }
 
 impl fmt::Display for Verdict {

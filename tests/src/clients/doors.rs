@@ -4,27 +4,27 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::mesh::Api;
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(3);
-/// How often a silent connection is asked whether it is alive.
-const KEEPALIVE: Duration = Duration::from_secs(3);
-/// How long it has to answer: a busy machine is no dead peer.
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// Timeout for a connection to be established.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval of HTTP/2 keepalive pings.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// Timeout for the answer to a ping: a peer on a busy machine may be slow without being dead.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The ways into a mesh: channels that connect when they are needed, notice a silent peer,
-/// and connect again.
+/// Channels to the gateways of a mesh. They connect on first use, detect a silent peer by
+/// keepalive, and reconnect.
 #[derive(Clone, Debug)]
 pub struct Doors(Arc<[Channel]>);
 
 impl Doors {
-    /// A door at each address, in this order.
+    /// One channel to each address, in this order.
     pub fn to(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         let channel = |address| {
             Endpoint::from_shared(format!("http://{address}"))
                 .expect("a URL")
-                .connect_timeout(CONNECT)
-                .http2_keep_alive_interval(KEEPALIVE)
-                .keep_alive_timeout(KEEPALIVE_ANSWER)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+                .keep_alive_timeout(KEEPALIVE_TIMEOUT)
                 .keep_alive_while_idle(true)
                 .tcp_nodelay(true)
                 .connect_lazy()
@@ -32,12 +32,12 @@ impl Doors {
         Self(addresses.into_iter().map(channel).collect())
     }
 
-    /// A client at a door; past the last one the first comes again.
+    /// A client on the channel with this index, modulo the number of channels.
     pub fn api(&self, door: usize) -> Api {
         Api::new(self.0[door % self.0.len()].clone())
     }
 
-    /// How many there are.
+    /// Number of channels.
     pub fn count(&self) -> usize {
         self.0.len()
     }

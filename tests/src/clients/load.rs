@@ -1,4 +1,4 @@
-//! Load: submissions at a pace, each job watched at every door.
+//! Load on a mesh: submissions at a limited rate, with each job watched at every gateway.
 
 use std::{pin::pin, time::Duration};
 
@@ -12,30 +12,30 @@ use tokio::{
 use super::Clients;
 use crate::{history::Answer, payload::Payload};
 
-/// The most jobs of one watch.
+/// Maximum number of jobs in one watch.
 const GROUP: usize = 200;
-/// How many groups make a solution that comes in two parts.
+/// Number of groups of a [`Payload::Wide`] whose solution is split into two parts.
 const WIDE: usize = 3_000;
-/// How long a group waits for more jobs.
+/// How long more jobs are awaited before a group of them is watched.
 const GATHER: Duration = Duration::from_millis(100);
-/// The most watches at once.
+/// Maximum number of concurrent watches.
 const WATCHES: usize = 2_000;
 
-/// What is submitted while something is broken.
+/// The jobs that are submitted while a fault is injected.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// How many jobs at least: as long as the fault goes on, and a little longer, more are
-    /// submitted.
+    /// Minimum number of jobs. More are submitted as long as the fault lasts, and a fifth of
+    /// this number after it.
     pub jobs: usize,
-    /// How many submissions are under way at once.
+    /// Maximum number of submissions in flight.
     pub in_flight: usize,
-    /// How many are begun in a second, at most.
+    /// Maximum number of submissions per second.
     pub pace: f64,
-    /// Each how manyth job is a long one; with 0 none is.
+    /// Every n-th job is a long one; with 0 none is.
     pub long_every: usize,
-    /// How long the long ones take.
+    /// Time limit of the long jobs, which they use up.
     pub long: Duration,
-    /// Each how manyth job has a solution that comes in parts; with 0 none has.
+    /// Every n-th job has a solution that is split into parts; with 0 none has.
     pub wide_every: usize,
     /// Whether every submission must be acknowledged in the end.
     pub all: bool,
@@ -58,7 +58,7 @@ impl Default for Load {
 }
 
 impl Load {
-    /// The job with a number: no two are the same.
+    /// The payload of the job with this number. No two payloads are the same.
     pub fn payload(&self, number: usize) -> Payload {
         let each = |every: usize| every > 0 && number % every == every - 1;
         if each(self.wide_every) {
@@ -66,38 +66,38 @@ impl Load {
         } else if each(self.long_every) {
             Payload::Long { number, limit: self.long }
         } else {
-            // At 200 there are two optima.
+            // Above 200, where there are two optima.
             Payload::Wyndor { rate: 201.0 + number as f64 / 4.0 }
         }
     }
 
-    /// How many jobs come after the fault, so that its end is seen.
+    /// Number of jobs that are submitted after the fault, so that the recovery is measured.
     fn rest(&self) -> usize {
         self.jobs.div_ceil(5)
     }
 }
 
 impl Clients {
-    /// Submits and watches jobs, breaks something once a quarter of them is acknowledged,
-    /// and returns when all of them have been watched to their ends at every door. Tells
-    /// what the fault brought.
+    /// Submits and watches jobs, runs `fault` once a quarter of [`Load::jobs`] is answered, and
+    /// returns when every accepted job has been watched to its end at every gateway. Returns
+    /// the output of `fault`.
     ///
     /// # Panics
     ///
-    /// When a submission is not acknowledged in time, if all must be.
+    /// If a submission is not acknowledged in time although [`Load::all`] is set.
     pub async fn under_load<T>(&self, load: &Load, fault: impl Future<Output = T>) -> T {
         let (accepted, jobs) = mpsc::channel(load.in_flight.max(1));
         let (count, mut counted) = watch::channel(0);
         let (over, ended) = watch::channel(false);
-        let breaking = async {
-            counted.wait_for(|count| *count >= load.jobs / 4).await.expect("submissions go on");
-            let brought = fault.await;
+        let injecting = async {
+            counted.wait_for(|count| *count >= load.jobs / 4).await.expect("more submissions");
+            let output = fault.await;
             over.send_replace(true);
-            brought
+            output
         };
         let submitting = async {
             let ended = ended;
-            let submissions = numbers(load, ended).map(|number| self.one(load, number));
+            let submissions = numbers(load, ended).map(|number| self.submit_job(load, number));
             let mut submissions = pin!(submissions.buffer_unordered(load.in_flight));
             while let Some(job) = submissions.next().await {
                 count.send_modify(|count| *count += 1);
@@ -105,6 +105,7 @@ impl Clients {
                     accepted.send(job).await.expect("jobs are watched");
                 }
             }
+            // Ends the stream of jobs to watch.
             drop(accepted);
         };
         let watching = groups(jobs)
@@ -112,12 +113,12 @@ impl Clients {
                 stream::iter((0..self.doors.count()).map(move |door| (door, jobs.clone())))
             })
             .for_each_concurrent(WATCHES, |(door, jobs)| self.watch(door, jobs));
-        let (brought, (), ()) = join!(breaking, submitting, watching);
-        brought
+        let (output, (), ()) = join!(injecting, submitting, watching);
+        output
     }
 
-    /// Watches all acknowledged jobs once more at each door, from their beginning: what a
-    /// gateway tells that was told nothing live.
+    /// Watches all acknowledged jobs once more at every gateway, from their beginning: the
+    /// events that a gateway sends to a watcher that saw nothing live.
     pub async fn look_again(&self) {
         let jobs = self.recorder.acknowledged();
         let groups = jobs.chunks(GROUP).map(<[String]>::to_vec);
@@ -126,7 +127,8 @@ impl Clients {
         stream::iter(watches).for_each_concurrent(64, |(door, jobs)| self.watch(door, jobs)).await;
     }
 
-    async fn one(&self, load: &Load, number: usize) -> Option<String> {
+    /// Submits the job with this number. Returns its id if it was accepted.
+    async fn submit_job(&self, load: &Load, number: usize) -> Option<String> {
         let request_id = format!("request {number}");
         match self.submit(number, &request_id, load.payload(number)).await {
             Answer::Acknowledged { job_id } => Some(job_id),
@@ -136,13 +138,14 @@ impl Clients {
     }
 }
 
-/// The numbers of the jobs, at the load's pace, until there are enough and the fault is
-/// over.
+/// Yields the numbers of the jobs at the load's pace, until the fault is over and enough
+/// jobs were submitted.
 fn numbers(load: &Load, ended: watch::Receiver<bool>) -> impl futures::Stream<Item = usize> {
     let ticks = time::interval(Duration::from_secs_f64(1.0 / load.pace));
     let (jobs, rest) = (load.jobs, load.rest());
-    let begin = (0, None, ticks, ended);
-    stream::unfold(begin, move |(number, mut last, mut ticks, ended)| async move {
+    let initial = (0, None, ticks, ended);
+    stream::unfold(initial, move |(number, mut last, mut ticks, ended)| async move {
+        // The fault has just ended: now the number of jobs is known.
         if last.is_none() && *ended.borrow() {
             last = Some(jobs.max(number + rest));
         }
@@ -154,7 +157,7 @@ fn numbers(load: &Load, ended: watch::Receiver<bool>) -> impl futures::Stream<It
     })
 }
 
-/// Jobs that are accepted about the same time.
+/// Collects jobs that are accepted at about the same time into groups.
 fn groups(jobs: mpsc::Receiver<String>) -> impl futures::Stream<Item = Vec<String>> {
     stream::unfold(jobs, |mut jobs| async move {
         let mut group = vec![jobs.recv().await?];

@@ -1,5 +1,5 @@
-//! Clients of a mesh as they should be: they ask again with the same request id until they
-//! know, resume their watches where they were cut, and write down all of it.
+//! Well-behaved clients of a mesh: they retry a submission with the same request id until
+//! they know its outcome, resume a watch where it was cut, and record everything.
 
 mod doors;
 mod load;
@@ -19,46 +19,47 @@ use crate::{
     payload::Payload,
 };
 
-/// How long one call may take: more than a gateway's own bounds together.
-const CALL: Duration = Duration::from_secs(40);
-/// How long a submission is repeated without any success.
-const PATIENCE: Duration = Duration::from_secs(150);
-/// When to ask again where nobody says.
+/// Timeout of one call: longer than a gateway's own timeouts together, so that a gateway
+/// which is alive answers first.
+const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a submission is retried without success.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(150);
+/// Pause before a retry where the answer has no `RetryInfo`.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause that a client keeps, whatever it is told.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Maximum pause before a retry, even where `RetryInfo` asks for more.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The clients of a mesh, and their common record.
+/// Clients of a mesh, with a common record.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// The ways in.
+    /// Channels to the gateways.
     pub doors: Doors,
-    /// What they did and saw.
+    /// The record of what they do and see.
     pub recorder: Arc<Recorder>,
 }
 
 impl Clients {
-    /// Clients that come in by these doors.
+    /// Clients that use these channels, with an empty record.
     pub fn new(doors: Doors) -> Self {
         Self { doors, recorder: Arc::default() }
     }
 
-    /// Submits a job until it is acknowledged or refused for good, at one door after the
-    /// other; tells the last answer. [`Answer::Unknown`] and what passes come back only when
-    /// the patience is over.
+    /// Submits a job until it is acknowledged or refused for good, at one gateway after the
+    /// other, beginning with `door`. Returns the last answer: an [`Answer::Unknown`] or a
+    /// temporary refusal only when the retries have timed out.
     pub async fn submit(&self, door: usize, request_id: &str, payload: Payload) -> Answer {
-        let begun = Instant::now();
+        let started = Instant::now();
         for door in door.. {
             let (answer, pause) = self.submit_once(door, request_id, payload).await;
-            if !answer.passes() || begun.elapsed() > PATIENCE {
+            if !answer.passes() || started.elapsed() > SUBMIT_TIMEOUT {
                 return answer;
             }
             time::sleep(pause).await;
         }
-        unreachable!("doors don't end")
+        unreachable!("the range has no end")
     }
 
-    /// Submits a job once, and tells the answer and when to ask again.
+    /// Submits a job once. Returns the answer, and the pause before a retry.
     pub async fn submit_once(
         &self,
         door: usize,
@@ -68,14 +69,14 @@ impl Clients {
         let call = self.recorder.ask(door % self.doors.count(), request_id, payload);
         let mut api = self.doors.api(door);
         let asking = api.submit_job(payload.request(request_id));
-        let (answer, pause) = match time::timeout(CALL, asking).await {
+        let (answer, pause) = match time::timeout(CALL_TIMEOUT, asking).await {
             Ok(Ok(response)) => {
                 let job_id = response.into_inner().job.expect("a job").job_id;
                 (Answer::Acknowledged { job_id }, PAUSE)
             }
             Ok(Err(status)) => {
-                let told = status.get_error_details().retry_info().and_then(|it| it.retry_delay);
-                (Answer::of(&status), told.unwrap_or(PAUSE).min(LONGEST_PAUSE))
+                let delay = status.get_error_details().retry_info().and_then(|it| it.retry_delay);
+                (Answer::of(&status), delay.unwrap_or(PAUSE).min(MAX_PAUSE))
             }
             Err(_) => (Answer::Unknown { why: String::new() }, PAUSE),
         };
@@ -83,11 +84,11 @@ impl Clients {
         (answer, pause)
     }
 
-    /// Submits a job as [`Clients::submit`] does, and tells its id.
+    /// Submits a job as [`Clients::submit`] does, and returns its id.
     ///
     /// # Panics
     ///
-    /// When it is not acknowledged in time.
+    /// If it is refused, or not acknowledged in time.
     pub async fn accepted(&self, door: usize, request_id: &str, payload: Payload) -> String {
         match self.submit(door, request_id, payload).await {
             Answer::Acknowledged { job_id } => job_id,

@@ -1,4 +1,4 @@
-//! A watcher that goes on wherever it was cut, at the next gateway if need be.
+//! A watcher that resumes at the next gateway whenever its stream is cut.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tonic::{Code, Status};
 use super::{Clients, PAUSE};
 use crate::history::{Entry, WatchEnd, reason};
 
-/// How long nothing may happen to any of the jobs.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Timeout for the next event of any of the jobs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Clients {
-    /// Watches jobs from their beginning until all of them have ended, first at one door,
-    /// and each time it is cut at the next, with the token of what it saw last. Gives up
-    /// when nothing happens for too long.
+    /// Watches jobs from their beginning until all of them have finished. Starts at one
+    /// gateway, and after each cut resumes at the next one with its last resume token. Times
+    /// out when no event arrives for a minute.
     pub async fn watch(&self, door: usize, jobs: Vec<String>) {
         let watch = self.recorder.watch(&jobs);
         let mut request = WatchResultsRequest { job_ids: jobs, ..WatchResultsRequest::default() };
-        let mut moved = Instant::now();
+        let mut last_event = Instant::now();
         for door in door.. {
-            match self.watch_once(door, watch, &mut request, &mut moved).await {
+            match self.watch_once(door, watch, &mut request, &mut last_event).await {
                 Ok(()) => return self.recorder.end(watch, WatchEnd::Complete),
-                Err(_) if moved.elapsed() >= SILENCE => {
+                Err(_) if last_event.elapsed() >= IDLE_TIMEOUT => {
                     return self.recorder.end(watch, WatchEnd::GivenUp);
                 }
                 Err(status) if passes(&status) => {
@@ -43,27 +43,28 @@ impl Clients {
         door: usize,
         watch: Entry,
         request: &mut WatchResultsRequest,
-        moved: &mut Instant,
+        last_event: &mut Instant,
     ) -> Result<(), Status> {
         let mut api = self.doors.api(door);
-        let end = |_| Status::cancelled("nothing happened for too long");
-        let begun = time::timeout_at(*moved + SILENCE, api.watch_results(request.clone()));
-        let mut stream = begun.await.map_err(end)??.into_inner();
+        let timed_out = |_| Status::cancelled("no event for too long");
+        let opening = api.watch_results(request.clone());
+        let opening = time::timeout_at(*last_event + IDLE_TIMEOUT, opening);
+        let mut stream = opening.await.map_err(timed_out)??.into_inner();
         loop {
-            let next = time::timeout_at(*moved + SILENCE, stream.message());
-            let Some(response) = next.await.map_err(end)?? else { return Ok(()) };
+            let next = time::timeout_at(*last_event + IDLE_TIMEOUT, stream.message());
+            let Some(response) = next.await.map_err(timed_out)?? else { return Ok(()) };
             request.resume_token = response.resume_token;
-            // A sign of life is not enough: jobs that are lost would be watched for ever.
+            // A heartbeat does not count: a lost job would be watched for ever.
             if let Some(Kind::Event(event)) = response.kind {
-                *moved = Instant::now();
+                *last_event = Instant::now();
                 self.recorder.see(watch, door % self.doors.count(), event);
             }
         }
     }
 }
 
-/// Whether a watch that ended this way is to be resumed: its gateway stops, is behind or
-/// gone. What a gateway says of the jobs or the token stays.
+/// Whether to resume a watch that ended with this status: its gateway is stopping, behind
+/// or dead. Errors about the jobs or the token are permanent.
 fn passes(status: &Status) -> bool {
     !matches!(status.code(), Code::NotFound | Code::OutOfRange | Code::InvalidArgument)
 }

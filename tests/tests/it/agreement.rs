@@ -1,9 +1,11 @@
-//! Gateways and watchers that must agree. What is broken on purpose is in the fault suite.
+//! Gateways and watchers that must agree. Injected faults are tested by the fault suite.
 
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use solvemesh::v1::{GetJobRequest, JobState, ListJobsRequest, TerminationReason, event::Kind};
+use solvemesh::v1::{
+    GetJobRequest, JobFilter, JobState, ListJobsRequest, TerminationReason, job_event::Kind,
+};
 use solvemesh_tests::{
     jobs::{self, Watch, agree},
     mesh::{Api, Gateway, worker},
@@ -11,7 +13,7 @@ use solvemesh_tests::{
 };
 
 #[tokio::test]
-async fn watchers_from_before_during_and_after_on_two_gateways_see_the_same() {
+async fn watches_from_before_during_and_after_a_solve_on_two_gateways_are_equal() {
     let vhost = rabbit::vhost().await;
     let here = Gateway::on(vhost.url(), &[]).await;
     let there = Gateway::on(vhost.url(), &[]).await;
@@ -31,20 +33,20 @@ async fn watchers_from_before_during_and_after_on_two_gateways_see_the_same() {
 }
 
 #[tokio::test]
-async fn a_gateway_never_denies_a_job_that_another_accepted_a_moment_ago() {
+async fn a_job_accepted_by_one_gateway_is_known_at_another_at_once() {
     let vhost = rabbit::vhost().await;
     let here = Gateway::on(vhost.url(), &[]).await;
     let there = Gateway::on(vhost.url(), &[]).await;
     for _ in 0..200 {
         let job = jobs::submit(&here.api(), jobs::request(models::wyndor(500.0))).await;
         let request = GetJobRequest { job_id: job.clone(), ..GetJobRequest::default() };
-        let told = there.api().get_job(request).await.expect("a job that is known");
-        assert_eq!(told.into_inner().job.expect("a job").job_id, job);
+        let found = there.api().get_job(request).await.expect("a job that is known");
+        assert_eq!(found.into_inner().job.expect("a job").job_id, job);
     }
 }
 
 #[tokio::test]
-async fn a_thousand_jobs_all_end_right_and_once() {
+async fn a_thousand_jobs_finish_correctly_and_once() {
     const JOBS: u32 = 1000;
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
@@ -84,7 +86,10 @@ async fn all_jobs(api: &Api) -> Vec<String> {
         let request = ListJobsRequest {
             page_size: 300,
             page_token,
-            states: vec![JobState::Succeeded.into()],
+            filter: Some(JobFilter {
+                states: vec![JobState::Succeeded.into()],
+                ..JobFilter::default()
+            }),
             ..ListJobsRequest::default()
         };
         let page = api.clone().list_jobs(request).await?.into_inner();

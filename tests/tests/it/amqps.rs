@@ -1,4 +1,4 @@
-//! Gateways and workers with a broker behind `amqps://`, and what they print.
+//! Gateways and workers with a broker behind `amqps://`, and their logs and errors.
 
 use std::{path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use solvemesh_tests::{
 };
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "sesame-open";
 /// All log lines but those of HTTP/2.
 const LOG_ALL: [&str; 2] = ["--log", "trace,h2=info,hyper=info"];
@@ -40,17 +40,18 @@ async fn broker(authority: &Authority, mutual: bool) -> (RabbitNode, TempDir) {
 async fn solves_a_job(gateway: &Gateway) {
     let api = gateway.api();
     let job = jobs::submit(&api, jobs::request(models::wyndor(500.0))).await;
-    let story = within(PATIENCE, "a result", Watch::begin(&api, &job).await.finish()).await;
+    let story = within(TIMEOUT, "a result", Watch::begin(&api, &job).await.finish()).await;
     assert_eq!(story.finished.state(), JobState::Succeeded, "{story:?}");
 }
 
-async fn logs(process: &Process, text: &str) -> String {
+/// Waits until a process has logged a text, and returns its log.
+async fn await_log(process: &Process, text: &str) -> String {
     let logged = async {
         while !process.log().contains(text) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    within(PATIENCE, text, logged).await;
+    within(TIMEOUT, text, logged).await;
     process.log()
 }
 
@@ -70,9 +71,9 @@ async fn a_mesh_over_tls_solves_and_logs_no_password() {
     assert_eq!(logins, ["alice PLAIN true"; 4], "two connections of each");
 
     node.stop();
-    logs(&gateway.process, "no connection to the broker").await;
+    await_log(&gateway.process, "no connection to the broker").await;
     node.restart().await;
-    within(PATIENCE, "both connections", async {
+    within(TIMEOUT, "both connections", async {
         while gateway.process.log().matches("connected to the broker").count() < 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -96,15 +97,15 @@ async fn a_gateway_with_an_untrusted_broker_logs_the_reason_and_retries() {
     let flags = ["--listen", "127.0.0.1:0", "--amqp", &url, "--amqp-ca", &ca, "--log", "trace"];
     let (mut gateway, mut output) = Process::start("solvemesh-gateway", &flags);
     assert!(processes::line(&mut output).await.starts_with("listening on "));
-    let fault = "UnknownIssuer";
-    let again = async {
-        while gateway.log().matches(fault).count() < 4 {
+    let reason = "UnknownIssuer";
+    let retries = async {
+        while gateway.log().matches(reason).count() < 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    within(PATIENCE, "several attempts", again).await;
+    within(TIMEOUT, "several retries", retries).await;
     let log = gateway.log();
-    let line = log.lines().find(|line| line.contains(fault)).expect("a line");
+    let line = log.lines().find(|line| line.contains(reason)).expect("a line");
     assert!(line.contains("ERROR") && line.contains("no secure connection"), "{line}");
     assert!(line.contains("broker=\"localhost:"), "{line}");
     assert!(!log.contains(PASSWORD), "the password is in the log");
@@ -122,7 +123,7 @@ async fn a_mesh_with_client_certificates_needs_no_password() {
     let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(|name| file(client.path(), name));
     let tls = ["--amqp-ca", &ca, "--amqp-cert", &cert, "--amqp-key", &key];
     let gateway = Gateway::on(&url, &tls).await;
-    // By the environment, which the solver processes inherit.
+    // Partly by the environment, which the solver processes inherit.
     let mut worker = processes::command("solvemesh-worker")
         .env("SOLVEMESH_AMQP", &url)
         .env("SOLVEMESH_AMQP_CA", &ca)
@@ -166,7 +167,7 @@ async fn an_invalid_setting_ends_the_program_and_names_the_flag() {
             if program == "solvemesh-gateway" {
                 command.args(["--listen", "127.0.0.1:0"]);
             }
-            let ended = within(PATIENCE, "its end", command.args(*flags).output()).await;
+            let ended = within(TIMEOUT, "its end", command.args(*flags).output()).await;
             let ended = ended.expect("a program that starts");
             let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
             assert!(matches!(ended.status.code(), Some(1 | 2)), "{program} {flags:?}: {printed}");
@@ -183,7 +184,7 @@ async fn an_invalid_url_in_the_environment_is_not_quoted() {
     for program in ["solvemesh-gateway", "solvemesh-worker"] {
         let mut command = processes::command(program);
         command.env("SOLVEMESH_AMQP", format!("amqp://alice:{PASSWORD}@[bad"));
-        let ended = within(PATIENCE, "its end", command.output()).await.expect("a program");
+        let ended = within(TIMEOUT, "its end", command.output()).await.expect("a program");
         let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(2), "{printed}");
         assert!(printed.contains("--amqp") && !printed.contains(PASSWORD), "{printed}");

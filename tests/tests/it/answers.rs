@@ -1,6 +1,6 @@
-//! What a solve gives back beside a solution, through a gateway.
+//! Results of a solve other than the solution, through a gateway: proofs, bases and ranges.
 
-use solvemesh::v1::{BoundSide, Model, SolveOptions, Start, SubmitJobRequest, TerminationReason};
+use solvemesh::v1::{BoundSide, SolveOptions, StartingPoint, SubmitJobRequest, TerminationReason};
 use solvemesh_tests::{
     instances::{Expected, Instances},
     jobs,
@@ -9,12 +9,13 @@ use solvemesh_tests::{
 };
 
 fn with_subset(request: SubmitJobRequest) -> SubmitJobRequest {
-    let options = SolveOptions { infeasible_subset: true, ..request.options.unwrap_or_default() };
+    let options =
+        SolveOptions { return_infeasible_subset: true, ..request.options.unwrap_or_default() };
     SubmitJobRequest { options: Some(options), ..request }
 }
 
 #[tokio::test]
-async fn an_infeasible_model_names_the_bounds_that_contradict_each_other() {
+async fn an_infeasible_model_names_the_conflicting_bounds() {
     let gateway = Gateway::embedded(&[]).await;
     let text = "Minimize\n x + y\nSubject To\n demand: x + y >= 5\n side: x - y <= 9\n\
                 Bounds\n x <= 2\n y <= 2\nEnd";
@@ -28,11 +29,14 @@ async fn an_infeasible_model_names_the_bounds_that_contradict_each_other() {
     let bounds = subset.constraints.iter().chain(&subset.variables);
     let named: Vec<_> = bounds.map(|of| (of.name.as_str(), of.side(), of.bound)).collect();
     let (lower, upper) = (BoundSide::Lower, BoundSide::Upper);
-    assert_eq!(named, [("demand", lower, 5.0), ("x", upper, 2.0), ("y", upper, 2.0)]);
+    assert_eq!(
+        named,
+        [("demand", lower, Some(5.0)), ("x", upper, Some(2.0)), ("y", upper, Some(2.0))]
+    );
 }
 
 #[tokio::test]
-async fn every_infeasible_public_model_says_why_or_that_integers_are_why() {
+async fn every_infeasible_public_model_has_a_proof_or_a_warning_about_integers() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let infeasible =
@@ -49,14 +53,17 @@ async fn every_infeasible_public_model_says_why_or_that_integers_are_why() {
             None => {
                 assert!(instance.integer, "{}", instance.file);
                 let warnings = &story.termination().warnings;
-                assert!(warnings.iter().any(|told| told.contains("relaxation")), "{warnings:?}");
+                assert!(
+                    warnings.iter().any(|warning| warning.contains("relaxation")),
+                    "{warnings:?}"
+                );
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_limit_that_the_model_can_not_have_is_refused_by_its_field() {
+async fn a_limit_that_does_not_apply_to_the_model_is_refused_with_its_field() {
     let gateway = Gateway::embedded(&[]).await;
     let options = SolveOptions { node_limit: Some(5), ..SolveOptions::default() };
     let request =
@@ -66,28 +73,32 @@ async fn a_limit_that_the_model_can_not_have_is_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn the_basis_of_a_result_is_where_the_next_job_begins() {
+async fn the_basis_of_a_result_starts_the_next_job() {
     let gateway = Gateway::embedded(&[]).await;
     let options = SolveOptions { return_basis: true, ..SolveOptions::default() };
     let model = models::wide(200);
-    let solve = |start| {
-        let model = Model { start, ..model.clone() };
-        let request = SubmitJobRequest { options: Some(options.clone()), ..jobs::request(model) };
+    let solve = |start: Option<StartingPoint>| {
+        let request = SubmitJobRequest {
+            options: Some(options.clone()),
+            starts: start.into_iter().collect(),
+            ..jobs::request(model.clone())
+        };
         let api = gateway.api();
         async move { jobs::solve(&api, request).await }
     };
     let first = solve(None).await;
     let basis = first.result().basis.clone().expect("a basis");
-    let again = solve(Some(Start { basis: Some(basis), ..Start::default() })).await;
+    let again = solve(Some(StartingPoint { basis: Some(basis), ..StartingPoint::default() })).await;
     assert_eq!(again.objective(), first.objective());
-    let iterations = again.result().statistics.as_ref().expect("statistics").simplex_iterations;
-    assert_eq!(iterations, 0);
+    let iterations =
+        again.result().statistics.as_ref().expect("statistics").simplex_iteration_count;
+    assert_eq!(iterations, Some(0));
 }
 
 #[tokio::test]
-async fn the_ranges_of_an_lp_come_with_its_solution_and_in_parts_where_that_does() {
+async fn the_ranges_of_an_lp_are_in_its_solution_or_in_the_parts_of_it() {
     let gateway = Gateway::embedded(&[]).await;
-    let options = SolveOptions { sensitivity: true, ..SolveOptions::default() };
+    let options = SolveOptions { return_sensitivity: true, ..SolveOptions::default() };
     let request =
         |model| SubmitJobRequest { options: Some(options.clone()), ..jobs::request(model) };
     let story = jobs::solve(&gateway.api(), request(models::wyndor(500.0))).await;
@@ -110,9 +121,10 @@ async fn the_ranges_of_an_lp_come_with_its_solution_and_in_parts_where_that_does
     near(&bounds.lower, &[2.0, 6.0]);
 
     let story = jobs::solve(&gateway.api(), request(models::wide(5_000))).await;
-    assert!(story.result().solution_parts > 1);
+    assert!(story.result().solution_part_count > 1);
     let costs = story.solutions().flat_map(|part| part.cost_ranges.iter().flat_map(|it| &it.upper));
-    // The cheapest of ten costs 1 and the next one 2, by which the others are too dear.
+    // The cheapest of each ten costs 1 and the next one 2: there its range ends. The others
+    // stay out of the solution at any higher cost.
     let upper: Vec<f64> = costs.copied().collect();
     assert_eq!(upper.len(), 50_000);
     assert!(upper.chunks(10).all(|group| (group[0] - 2.0).abs() < 1e-9 && group[1].is_infinite()));
@@ -122,22 +134,26 @@ async fn the_ranges_of_an_lp_come_with_its_solution_and_in_parts_where_that_does
     let integer = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";
     for (model, what) in [(models::lp(integer), "integers"), (models::wide(10_000), "100000")] {
         let refusal = jobs::refusal(&gateway.api(), request(model)).await;
-        let told = refusal.message();
-        assert!(told.contains("options.sensitivity") && told.contains(what), "{refusal:?}");
+        let message = refusal.message();
+        assert!(
+            message.contains("options.return_sensitivity") && message.contains(what),
+            "{refusal:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_start_that_names_no_variable_of_the_model_is_refused_by_its_field() {
+async fn a_start_with_an_unknown_variable_is_refused_with_its_field() {
     let gateway = Gateway::embedded(&[]).await;
     let text = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";
-    let start = |name: &str| Start {
+    let start = |name: &str| StartingPoint {
         variable_names: vec![name.to_owned()],
         values: vec![3.0],
-        ..Start::default()
+        ..StartingPoint::default()
     };
-    let request = |name| jobs::request(Model { start: Some(start(name)), ..models::lp(text) });
+    let request =
+        |name| SubmitJobRequest { starts: vec![start(name)], ..jobs::request(models::lp(text)) };
     let refusal = jobs::refusal(&gateway.api(), request("y")).await;
-    assert!(refusal.message().contains("model.start.variable_names[0]"), "{refusal:?}");
+    assert!(refusal.message().contains("starts[0].variable_names[0]"), "{refusal:?}");
     assert_eq!(jobs::solve(&gateway.api(), request("x")).await.objective(), 3.0);
 }

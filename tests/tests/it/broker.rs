@@ -1,5 +1,5 @@
-//! A broker that comes late, has other limits than a process, or loses the log. What
-//! happens to it under load is in the fault suite.
+//! A broker that starts after the other processes, has other limits than one of them, or loses
+//! the log. Faults of the broker under load are tested by the fault suite.
 
 use std::time::{Duration, Instant};
 
@@ -18,15 +18,15 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt;
 
-/// How long a submission is repeated while the broker is away.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a submission is retried while the broker is down.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Submits a job as a careful client does: with a request id, again and again until it is
-/// acknowledged. Tells the job's id.
+/// Submits a job with a request id, with retries until it is acknowledged. Returns the job's
+/// id.
 async fn submit(api: &Api, request_id: String, rate: f64) -> String {
     let request =
         SubmitJobRequest { request_id: request_id.clone(), ..jobs::request(models::wyndor(rate)) };
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match api.clone().submit_job(request.clone()).await {
             Ok(response) => return response.into_inner().job.expect("a job").job_id,
@@ -34,7 +34,7 @@ async fn submit(api: &Api, request_id: String, rate: f64) -> String {
                 assert_eq!(status.code(), Code::Unavailable, "{status:?}");
                 let retry =
                     status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-                assert!(begun.elapsed() < PATIENCE, "never acknowledged: {status:?}");
+                assert!(started.elapsed() < TIMEOUT, "never acknowledged: {status:?}");
                 tokio::time::sleep(retry.expect("a time to retry after")).await;
             }
         }
@@ -42,7 +42,7 @@ async fn submit(api: &Api, request_id: String, rate: f64) -> String {
 }
 
 #[tokio::test]
-async fn a_log_that_was_deleted_is_begun_anew() {
+async fn a_deleted_log_is_created_again() {
     let node = RabbitNode::start().await;
     let vhost = node.vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
@@ -54,14 +54,13 @@ async fn a_log_that_was_deleted_is_begun_anew() {
     }
     node.rabbitmqctl(&["--vhost", vhost.name(), "delete_queue", "solvemesh.log.v1"]).await;
     let job =
-        within(PATIENCE, "a job on the new log", submit(&api, "after".to_owned(), 500.0)).await;
-    let story =
-        within(PATIENCE, "its end", async { Watch::begin(&api, &job).await.finish().await });
+        within(TIMEOUT, "a job on the new log", submit(&api, "after".to_owned(), 500.0)).await;
+    let story = within(TIMEOUT, "its end", async { Watch::begin(&api, &job).await.finish().await });
     assert_eq!(story.await.finished.state(), JobState::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gateways_and_workers_that_come_up_before_their_broker_wait_for_it() {
+async fn gateways_and_workers_that_start_before_the_broker_wait_for_it() {
     let node = RabbitNode::start().await;
     node.stop();
     let url = node.amqp_url("/");
@@ -69,17 +68,17 @@ async fn gateways_and_workers_that_come_up_before_their_broker_wait_for_it() {
         let listen = ["--listen", "127.0.0.1:0", "--amqp", &url];
         (Process::start("solvemesh-gateway", &listen), worker(&url))
     };
-    let ((mut gateway, _output), mut impatient) = start();
-    for process in [&mut gateway, &mut impatient] {
-        let looked = async {
+    let ((mut gateway, _output), mut first_worker) = start();
+    for process in [&mut gateway, &mut first_worker] {
+        let failed = async {
             while !process.log().contains("no connection to the broker") {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        within(Duration::from_secs(60), "a look at the broker", looked).await;
-        let asked = Instant::now();
+        within(Duration::from_secs(60), "a failed connection", failed).await;
+        let signalled = Instant::now();
         assert!(process.terminate().await.success());
-        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+        assert!(signalled.elapsed() < Duration::from_secs(3), "{:?}", signalled.elapsed());
     }
 
     let ((_gateway, mut output), _worker) = start();
@@ -102,7 +101,7 @@ async fn gateways_and_workers_that_come_up_before_their_broker_wait_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_with_other_limits_than_the_others_says_so_and_ends() {
+async fn a_process_with_other_limits_than_the_others_exits_with_an_error() {
     let node = RabbitNode::start().await;
     let vhost = node.vhost().await;
     let _gateway = Gateway::on(vhost.url(), &[]).await;
@@ -114,8 +113,11 @@ async fn a_process_with_other_limits_than_the_others_says_so_and_ends() {
         command.args(["--amqp", vhost.url()]).args(flags);
         let ended = within(Duration::from_secs(30), "its end", command.output()).await;
         let ended = ended.expect("a program that starts");
-        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert!(!ended.status.success());
-        assert!(told.contains("the broker refused") && told.contains("inequivalent"), "{told}");
+        assert!(
+            errors.contains("the broker refused") && errors.contains("inequivalent"),
+            "{errors}"
+        );
     }
 }

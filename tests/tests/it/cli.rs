@@ -81,7 +81,7 @@ async fn options_reach_the_solver() {
 }
 
 #[tokio::test]
-async fn submit_prints_the_id_alone_and_the_other_commands_take_it() {
+async fn submit_prints_only_the_id_and_the_other_commands_accept_it() {
     let (gateway, folder) = (Gateway::embedded(&[]).await, folder());
     let output = run(&gateway, folder.path(), &["submit", "wyndor.lp"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -91,8 +91,8 @@ async fn submit_prints_the_id_alone_and_the_other_commands_take_it() {
     let watched = run(&gateway, folder.path(), &["watch", &id, "--json"]).await;
     let result: Value = serde_json::from_str(stdout(&watched)).expect("one object");
     assert_eq!((&result["jobId"], &result["objective"]), (&id.as_str().into(), &3600.0.into()));
-    let told = run(&gateway, folder.path(), &["get", &id, "--json"]).await;
-    let job: Value = serde_json::from_str(stdout(&told)).expect("one object");
+    let shown = run(&gateway, folder.path(), &["get", &id, "--json"]).await;
+    let job: Value = serde_json::from_str(stdout(&shown)).expect("one object");
     assert_eq!(job["jobId"], id.as_str());
     let cancelled = run(&gateway, folder.path(), &["cancel", &id]).await;
     assert_eq!(stdout(&cancelled).trim_end(), "SUCCEEDED", "it had ended");
@@ -101,7 +101,7 @@ async fn submit_prints_the_id_alone_and_the_other_commands_take_it() {
 }
 
 #[tokio::test]
-async fn a_refused_file_is_told_with_its_line_and_column() {
+async fn a_refused_file_is_reported_with_its_line_and_column() {
     let (gateway, folder) = (Gateway::embedded(&[]).await, folder());
     let output = run(&gateway, folder.path(), &["solve", "wrong.lp", "--json"]).await;
     assert_eq!(output.status.code(), Some(3));
@@ -111,7 +111,7 @@ async fn a_refused_file_is_told_with_its_line_and_column() {
 }
 
 #[tokio::test]
-async fn a_model_without_a_solution_has_a_code_of_its_own() {
+async fn an_infeasible_model_has_its_own_exit_code() {
     let (gateway, folder) = (Gateway::embedded(&[]).await, folder());
     let output = run(&gateway, folder.path(), &["solve", "none.lp", "--json"]).await;
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
@@ -121,7 +121,7 @@ async fn a_model_without_a_solution_has_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_no_fault_of_the_model() {
+async fn a_missing_file_is_no_error_of_the_model() {
     let (gateway, folder) = (Gateway::embedded(&[]).await, folder());
     let output = run(&gateway, folder.path(), &["solve", "missing.lp"]).await;
     assert_eq!(output.status.code(), Some(2));

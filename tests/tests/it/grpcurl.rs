@@ -1,5 +1,5 @@
-//! The terminal user: `grpcurl`, through reflection alone, and the commands of our
-//! documents as they stand there.
+//! `grpcurl`, through server reflection alone, and the commands of our documents, run
+//! verbatim.
 
 use std::{env, fs, path::Path, process::Stdio, time::Duration};
 
@@ -23,7 +23,7 @@ async fn everything_is_listed_and_described() {
     }
     for symbol in [
         "solvemesh.v1.Model",
-        "solvemesh.v1.Event",
+        "solvemesh.v1.JobEvent",
         "google.rpc.BadRequest",
         "google.rpc.ErrorInfo",
         "google.rpc.RetryInfo",
@@ -51,8 +51,8 @@ async fn every_method_can_be_called() {
 
     let solved = call("Solve", lp).await;
     assert_eq!(solved[0]["job"]["result"]["termination"]["objective"], 3600);
-    let told = call("GetJob", json!({"jobId": job})).await;
-    assert_eq!(told[0]["job"]["state"], "JOB_STATE_SUCCEEDED");
+    let fetched = call("GetJob", json!({"jobId": job})).await;
+    assert_eq!(fetched[0]["job"]["state"], "JOB_STATE_SUCCEEDED");
     let listed = call("ListJobs", json!({})).await;
     assert_eq!(listed[0]["jobs"].as_array().map(Vec::len), Some(2));
     let cancelled = call("CancelJob", json!({"jobId": job})).await;
@@ -97,8 +97,8 @@ async fn an_error_is_shown_with_its_details() {
     }
 }
 
-/// The shell blocks of a document that call grpcurl, joined: what one block sets, the
-/// next ones use.
+/// The shell blocks of a document that call grpcurl, joined, because later blocks use the
+/// variables of earlier ones.
 fn commands(document: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(document);
     let text = fs::read_to_string(&path).expect("the document");
@@ -107,8 +107,8 @@ fn commands(document: &str) -> String {
     calls.collect::<Vec<_>>().join("\n")
 }
 
-/// Pastes the commands of a document into a shell, with another port than the
-/// default one, and tells what they print.
+/// Runs the commands of a document in a shell, with the gateway's address in place of the
+/// default one, and returns their output.
 async fn paste(document: &str, gateway: &Gateway) -> String {
     let commands = commands(document);
     assert!(commands.contains("localhost:50051"), "calls of the default port in {document}");

@@ -6,9 +6,9 @@ use std::{
 };
 
 use solvemesh::v1::{
-    CancelJobRequest, Event, GetJobRequest, Incumbent, IncumbentOptions, JobState, Progress,
-    SolveOptions, SubmitJobRequest, TerminationLimit, TerminationReason, WatchResultsRequest,
-    event::Kind, watch_results_response,
+    CancelJobRequest, GetJobRequest, Incumbent, IncumbentOptions, JobEvent, JobEventKind, JobState,
+    Progress, SolveOptions, SubmitJobRequest, TerminationLimit, TerminationReason,
+    WatchResultsRequest, job_event::Kind, watch_results_response,
 };
 use solvemesh_tests::{
     instances::Instances,
@@ -33,7 +33,7 @@ fn long(model: solvemesh::v1::Model, options: SolveOptions) -> SubmitJobRequest 
     SubmitJobRequest { options: Some(options), ..request }
 }
 
-/// Watches a job for a time.
+/// Watches a job for a limited time.
 async fn watch_for(api: &Api, job: &str, time: Duration) -> Watch {
     let mut watch = Watch::begin(api, job).await;
     let forever = async { while watch.next().await.is_some() {} };
@@ -41,16 +41,16 @@ async fn watch_for(api: &Api, job: &str, time: Duration) -> Watch {
     watch
 }
 
-fn incumbents(events: &[Event]) -> Vec<Incumbent> {
-    let incumbent = |event: &Event| match &event.kind {
+fn incumbents(events: &[JobEvent]) -> Vec<Incumbent> {
+    let incumbent = |event: &JobEvent| match &event.kind {
         Some(Kind::Incumbent(incumbent)) => Some(incumbent.clone()),
         _ => None,
     };
     events.iter().filter_map(incumbent).collect()
 }
 
-fn progress(events: &[Event]) -> Vec<Progress> {
-    let progress = |event: &Event| match &event.kind {
+fn progress(events: &[JobEvent]) -> Vec<Progress> {
+    let progress = |event: &JobEvent| match &event.kind {
         Some(Kind::Progress(progress)) => Some(*progress),
         _ => None,
     };
@@ -62,26 +62,26 @@ async fn cancel(api: &Api, job: &str) {
     api.clone().cancel_job(request).await.expect("a cancel");
 }
 
-/// Checks that a story told of the solve as it went, and of every improvement.
+/// Checks that the events of a job report the progress of its solve, and every improvement.
 fn is_live(name: &str, story: &Story, time: Duration) {
-    let told = progress(&story.events);
+    let reports = progress(&story.events);
     let seconds = usize::try_from(time.as_secs()).expect("seconds");
-    assert!(told.len() >= seconds, "{name}: {} progress events in {time:?}", told.len());
-    let elapsed = told.iter().map(|progress| {
+    assert!(reports.len() >= seconds, "{name}: {} progress events in {time:?}", reports.len());
+    let elapsed = reports.iter().map(|progress| {
         let elapsed = progress.elapsed.expect("a time since the solve began");
         Duration::try_from(elapsed).expect("a time")
     });
     let elapsed: Vec<Duration> = elapsed.collect();
     let pauses = || elapsed.windows(2).map(|pair| pair[1] - pair[0]);
-    // By the worker's clock, so that no one else is to blame: once a second is promised, twice
-    // a second the rule, and a second more is for a machine that is busy with other tests.
+    // By the worker's clock, so that delays elsewhere do not count. Promised is a report every
+    // second, usual are two; one second more is for a machine that is busy with other tests.
     let longest = elapsed.iter().copied().take(1).chain(pauses()).max().expect("some");
     assert!(longest <= Duration::from_secs(2), "{name}: nothing for {longest:?}: {elapsed:?}");
     eprintln!("{name}: at most {longest:?} from one progress event to the next");
-    for progress in &told {
-        let numbers = [progress.objective, progress.bound, progress.gap];
+    for progress in &reports {
+        let numbers = [progress.objective, progress.objective_bound, progress.relative_gap];
         assert!(numbers.iter().flatten().all(|number| number.is_finite()), "{progress:?}");
-        assert!(progress.gap.is_none_or(|gap| gap >= 0.0), "{progress:?}");
+        assert!(progress.relative_gap.is_none_or(|gap| gap >= 0.0), "{progress:?}");
     }
     let found = incumbents(&story.events);
     assert!(!found.is_empty(), "{name}: no incumbents");
@@ -91,17 +91,17 @@ fn is_live(name: &str, story: &Story, time: Duration) {
 }
 
 #[tokio::test]
-async fn a_long_solve_is_told_as_it_goes_and_cancelled_with_its_last_incumbent() {
+async fn a_long_solve_reports_its_progress_and_a_cancel_returns_the_last_incumbent() {
     let Some(instances) = Instances::find() else { return };
     let gateway = gateway().await;
     for name in ["markshare1", "pk1"] {
         let model = instances.model(&format!("mip/{name}.mps"));
         let job = jobs::submit(&gateway.api(), long(model, SolveOptions::default())).await;
         let watch = watch_for(&gateway.api(), &job, WATCHED).await;
-        let begin = Instant::now();
+        let started = Instant::now();
         cancel(&gateway.api(), &job).await;
         let story = watch.finish().await;
-        assert!(begin.elapsed() < Duration::from_secs(2), "{name}: {:?}", begin.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(2), "{name}: {:?}", started.elapsed());
         is_live(name, &story, WATCHED);
         assert_eq!(story.finished.state(), JobState::Cancelled, "{name}");
         let termination = story.termination();
@@ -110,7 +110,7 @@ async fn a_long_solve_is_told_as_it_goes_and_cancelled_with_its_last_incumbent()
         assert!(story.max_violation() <= 1e-6, "{name}: {}", story.max_violation());
         let found = incumbents(&story.events);
         let last = found.last().expect("an incumbent");
-        assert!(jobs::agree(story.objective(), last.objective), "{name}: {last:?}");
+        assert!(jobs::agree(story.objective(), last.objective()), "{name}: {last:?}");
         let values: BTreeMap<_, _> =
             last.variable_names.iter().cloned().zip(last.values.iter().copied()).collect();
         assert_eq!(values.len(), story.values().len(), "{name}");
@@ -118,51 +118,51 @@ async fn a_long_solve_is_told_as_it_goes_and_cancelled_with_its_last_incumbent()
             "{name}: {} progress events, {} incumbents, ended {:?} after the cancel",
             progress(&story.events).len(),
             found.len(),
-            begin.elapsed()
+            started.elapsed()
         );
     }
 }
 
 #[tokio::test]
-async fn a_solver_that_is_stopped_dead_is_killed_and_its_last_incumbent_is_the_answer() {
+async fn a_suspended_solver_is_killed_and_its_last_incumbent_is_the_result() {
     let Some(instances) = Instances::find() else { return };
     let gateway = gateway().await;
     let model = instances.model("mip/markshare1.mps");
     let job = jobs::submit(&gateway.api(), jobs::exact(model, 4)).await;
     let mut watch = Watch::begin(&gateway.api(), &job).await;
     watch.until(|kind| matches!(kind, Kind::Started(_))).await;
-    let begin = Instant::now();
+    let started = Instant::now();
     watch.until(|kind| matches!(kind, Kind::Incumbent(_))).await;
-    // Those of other slots are idle, and not missed.
+    // The solvers of other slots are idle, so stopping them has no effect.
     let solvers = gateway.process.children();
     let stopped = solvers.iter().filter(|solver| processes::send(**solver, libc::SIGSTOP)).count();
     assert!(stopped > 0, "no solver");
     let story = within(Duration::from_secs(30), "the end", watch.finish()).await;
-    let took = begin.elapsed();
+    let took = started.elapsed();
     solvers.iter().for_each(|solver| {
         processes::send(*solver, libc::SIGCONT);
     });
-    // A grace of five seconds and a tenth of the limit.
+    // The limit of 4 s, a tenth of it, and the default grace of 5 s.
     assert!(took > Duration::from_secs(8) && took < Duration::from_secs(12), "{took:?}");
     let termination = story.termination();
     assert_eq!(termination.reason(), TerminationReason::Feasible);
     assert_eq!(termination.limit(), TerminationLimit::Time);
     let found = incumbents(&story.events);
-    assert_eq!(Some(story.objective()), found.last().map(|last| last.objective));
+    assert_eq!(Some(story.objective()), found.last().and_then(|last| last.objective));
     assert!(story.max_violation() <= 1e-6);
 }
 
 #[tokio::test]
-async fn the_solvers_log_is_told_on_request_and_can_be_resumed() {
+async fn the_solver_log_is_sent_on_request_and_can_be_resumed() {
     let Some(instances) = Instances::find() else { return };
     let gateway = gateway().await;
-    let options = SolveOptions { log: true, ..SolveOptions::default() };
+    let options = SolveOptions { return_log: true, ..SolveOptions::default() };
     let request = long(instances.model("mip/p0201.mps"), options);
     let job = jobs::submit(&gateway.api(), request).await;
     let mut watch = Watch::begin(&gateway.api(), &job).await;
     while watch.next().await.is_some() {}
-    let lines = |seen: &[(Event, String)]| -> Vec<String> {
-        let log = |(event, _): &(Event, String)| match &event.kind {
+    let lines = |seen: &[(JobEvent, String)]| -> Vec<String> {
+        let log = |(event, _): &(JobEvent, String)| match &event.kind {
             Some(Kind::Log(log)) => log.lines.clone(),
             _ => Vec::new(),
         };
@@ -176,8 +176,8 @@ async fn the_solvers_log_is_told_on_request_and_can_be_resumed() {
     let (first, token) = &watch.seen[at.expect("lines")];
     let mut rest = Watch::resume(&gateway.api(), &job, token).await;
     while rest.next().await.is_some() {}
-    let told = lines(&[(first.clone(), String::new())]).len();
-    assert_eq!(lines(&rest.seen), whole[told..]);
+    let before = lines(&[(first.clone(), String::new())]).len();
+    assert_eq!(lines(&rest.seen), whole[before..]);
 
     let without = jobs::solve(
         &gateway.api(),
@@ -188,7 +188,7 @@ async fn the_solvers_log_is_told_on_request_and_can_be_resumed() {
 }
 
 #[tokio::test]
-async fn incumbents_tell_of_the_variables_that_were_asked_for() {
+async fn incumbents_have_the_requested_variables() {
     let gateway = gateway().await;
     let model = models::market_split(4, 30);
     let probe = jobs::submit(&gateway.api(), long(model.clone(), SolveOptions::default())).await;
@@ -196,8 +196,8 @@ async fn incumbents_tell_of_the_variables_that_were_asked_for() {
     let event = watch.until(|kind| matches!(kind, Kind::Incumbent(_))).await;
     let names = incumbents(&[event])[0].variable_names.clone();
     let request = GetJobRequest { job_id: probe.clone(), ..GetJobRequest::default() };
-    let told = gateway.api().get_job(request).await.expect("a job").into_inner().job;
-    assert!(told.expect("a job").incumbent.is_some());
+    let found = gateway.api().get_job(request).await.expect("a job").into_inner().job;
+    assert!(found.expect("a job").incumbent.is_some());
     cancel(&gateway.api(), &probe).await;
     watch.finish().await;
 
@@ -207,10 +207,10 @@ async fn incumbents_tell_of_the_variables_that_were_asked_for() {
     let job = jobs::submit(&gateway.api(), long(model.clone(), options)).await;
     let mut watch = Watch::begin(&gateway.api(), &job).await;
     let event = watch.until(|kind| matches!(kind, Kind::Incumbent(_))).await;
-    let told = &incumbents(&[event])[0];
-    assert_eq!(told.variable_indices, [1, 3]);
-    assert_eq!(told.variable_names, [names[1].clone(), names[3].clone()]);
-    assert_eq!(told.values.len(), 2);
+    let incumbent = &incumbents(&[event])[0];
+    assert_eq!(incumbent.variable_indices, [1, 3]);
+    assert_eq!(incumbent.variable_names, [names[1].clone(), names[3].clone()]);
+    assert_eq!(incumbent.values.len(), 2);
     cancel(&gateway.api(), &job).await;
 
     let unknown = IncumbentOptions { variables: vec!["no such".into()], nonzeros_only: false };
@@ -220,7 +220,7 @@ async fn incumbents_tell_of_the_variables_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn a_watcher_sees_what_it_wants_as_often_as_it_wants() {
+async fn a_watcher_can_filter_events_and_limit_their_rate() {
     let gateway = gateway().await;
     let request = long(models::market_split(4, 30), SolveOptions::default());
     let job = jobs::submit(&gateway.api(), request).await;
@@ -240,26 +240,24 @@ async fn a_watcher_sees_what_it_wants_as_often_as_it_wants() {
         }
     };
     let skipping = WatchResultsRequest {
-        skip_progress: true,
-        skip_incumbents: true,
-        skip_log: true,
+        kinds: vec![JobEventKind::Finished.into()],
         ..WatchResultsRequest::default()
     };
     let every_two = WatchResultsRequest {
-        interval: Duration::from_secs(2).try_into().ok(),
+        min_interval: Duration::from_secs(2).try_into().ok(),
         ..WatchResultsRequest::default()
     };
     let end = async {
         sleep(Duration::from_secs(5)).await;
-        let begin = Instant::now();
+        let started = Instant::now();
         cancel(&gateway.api(), &job).await;
-        begin
+        started
     };
     let (quiet, slow, cancelled) = tokio::join!(watch(skipping), watch(every_two), end);
 
-    let events: Vec<Event> = quiet.into_iter().map(|(_, event)| event).collect();
+    let events: Vec<JobEvent> = quiet.into_iter().map(|(_, event)| event).collect();
     assert!(progress(&events).is_empty() && incumbents(&events).is_empty());
-    assert!(events.iter().any(|event| event.skipped > 0), "{events:?}");
+    assert!(events.iter().any(|event| event.skipped_count > 0), "{events:?}");
     Story::new(events);
 
     let times: Vec<Instant> = slow
@@ -267,11 +265,11 @@ async fn a_watcher_sees_what_it_wants_as_often_as_it_wants() {
         .filter(|(at, event)| *at < cancelled && matches!(event.kind, Some(Kind::Progress(_))))
         .map(|(at, _)| *at)
         .collect();
-    assert!((2..=4).contains(&times.len()), "{} looks", times.len());
+    assert!((2..=4).contains(&times.len()), "{} progress events", times.len());
     let least = Duration::from_millis(1900);
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{times:?}");
     let (last, _) = slow.last().expect("an end");
     assert!(*last - cancelled < Duration::from_secs(2), "an end comes at once");
-    // What it saw is the latest there was: the story goes on without a gap in its numbers.
+    // It got the latest state each time: `skipped` accounts for every gap in the numbers.
     Story::new(slow.into_iter().map(|(_, event)| event).collect());
 }

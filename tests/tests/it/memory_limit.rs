@@ -1,8 +1,8 @@
-//! Solves that need more memory than they may have.
+//! Solves that need more memory than their limit.
 
 use solvemesh::v1::{
     JobState, LinearModel, Model, SolveOptions, SubmitJobRequest, TerminationLimit,
-    TerminationReason, VariableKind, event::Kind, model::Form,
+    TerminationReason, VariableKind, job_event::Kind, model::Form,
 };
 use solvemesh_tests::{
     instances::Instances,
@@ -13,8 +13,8 @@ use solvemesh_tests::{
     rabbit,
 };
 
-/// The least that may be asked for.
-const LITTLE: u64 = 16 << 20;
+/// The smallest memory limit that is accepted, in bytes.
+const LITTLE: i64 = 16 << 20;
 /// One solver process for all jobs of this lane.
 const LANE: &str = "standard";
 
@@ -22,14 +22,14 @@ async fn gateway() -> Gateway {
     Gateway::embedded(&["--slots", "express=1,standard=1"]).await
 }
 
-fn request(model: Model, memory_limit: Option<u64>) -> SubmitJobRequest {
+fn request(model: Model, memory_limit: Option<i64>) -> SubmitJobRequest {
     let request = jobs::exact(model, 60);
     let asked = request.options.clone().unwrap_or_default();
     let options = SolveOptions { memory_limit_bytes: memory_limit, ..asked };
     SubmitJobRequest { options: Some(options), lane: LANE.to_owned(), ..request }
 }
 
-async fn solve(api: &Api, model: Model, memory_limit: Option<u64>) -> Story {
+async fn solve(api: &Api, model: Model, memory_limit: Option<i64>) -> Story {
     jobs::solve(api, request(model, memory_limit)).await
 }
 
@@ -39,12 +39,13 @@ fn is_out_of_memory(name: &str, story: &Story, reason: TerminationReason) {
     let termination = story.termination();
     assert_eq!(termination.limit(), TerminationLimit::Memory, "{name}: {termination:?}");
     assert_eq!(termination.reason(), reason, "{name}: {termination:?}");
-    let told = termination.warnings.iter().any(|told| told.contains("needed more than its limit"));
-    assert!(told, "{name}: {termination:?}");
+    let warned =
+        termination.warnings.iter().any(|warning| warning.contains("needed more than its limit"));
+    assert!(warned, "{name}: {termination:?}");
     assert_eq!(story.attempts(), [1], "{name}");
 }
 
-/// An integer model of so many groups of ten variables: see [`models::wide`].
+/// [`models::wide`] with integer variables.
 fn wide_integer(groups: usize) -> Model {
     let mut model = models::wide(groups);
     if let Some(Form::Linear(linear)) = &mut model.form {
@@ -55,7 +56,7 @@ fn wide_integer(groups: usize) -> Model {
 }
 
 #[tokio::test]
-async fn a_solve_at_its_memory_limit_ends_with_its_best_solution_and_harms_no_other() {
+async fn a_solve_at_its_memory_limit_returns_its_best_solution_and_affects_no_other() {
     let Some(instances) = Instances::find() else { return };
     let gateway = gateway().await;
     for name in ["markshare1", "pk1", "gesa2"] {
@@ -63,14 +64,14 @@ async fn a_solve_at_its_memory_limit_ends_with_its_best_solution_and_harms_no_ot
         let story = solve(&gateway.api(), model, Some(LITTLE)).await;
         is_out_of_memory(name, &story, TerminationReason::Feasible);
         let last = story.events.iter().rev().find_map(|event| match &event.kind {
-            Some(Kind::Incumbent(incumbent)) => Some(incumbent.objective),
+            Some(Kind::Incumbent(incumbent)) => incumbent.objective,
             _ => None,
         });
         assert!(jobs::agree(story.objective(), last.expect("an incumbent")), "{name}");
         assert!(story.max_violation() <= 1e-6, "{name}: {}", story.max_violation());
         eprintln!("{name}: {} with {LITTLE} bytes", story.objective());
     }
-    // The same process may have more for the next job, and another limit for the one after.
+    // Each job has its own limit, although the same process solves all of them.
     for limit in [None, Some(1 << 30), None] {
         let story = solve(&gateway.api(), instances.model("mip/gesa2.mps"), limit).await;
         assert_eq!(story.termination().reason(), TerminationReason::Optimal);
@@ -79,9 +80,9 @@ async fn a_solve_at_its_memory_limit_ends_with_its_best_solution_and_harms_no_ot
 }
 
 #[tokio::test]
-async fn a_solve_that_has_too_little_memory_to_find_anything_tells_so() {
+async fn a_solve_with_too_little_memory_to_find_a_solution_reports_the_limit() {
     let gateway = gateway().await;
-    // Ten MiB and more, which the process holds twice.
+    // A model of more than ten MiB, which the process holds twice.
     let story = solve(&gateway.api(), wide_integer(20_000), Some(LITTLE)).await;
     is_out_of_memory("wide", &story, TerminationReason::NoSolutionFound);
     assert_eq!(story.result().solution, None);
@@ -96,7 +97,7 @@ async fn a_solve_that_has_too_little_memory_to_find_anything_tells_so() {
 }
 
 #[tokio::test]
-async fn a_worker_gives_no_job_more_memory_than_it_has_for_each() {
+async fn a_worker_caps_the_memory_of_each_job() {
     let Some(instances) = Instances::find() else { return };
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
@@ -106,7 +107,8 @@ async fn a_worker_gives_no_job_more_memory_than_it_has_for_each() {
         let story = solve(&gateway.api(), instances.model("mip/gesa2.mps"), asked).await;
         is_out_of_memory("gesa2", &story, TerminationReason::Feasible);
         let warnings = &story.termination().warnings;
-        let clipped = warnings.iter().any(|told| told.contains("this worker gives 16777216"));
+        let clipped =
+            warnings.iter().any(|warning| warning.contains("this worker allows 16777216"));
         assert_eq!(clipped, asked.is_some(), "{warnings:?}");
     }
 }

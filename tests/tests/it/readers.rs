@@ -1,7 +1,7 @@
-//! Files that probe a reader: what is accepted, what is refused, and what we decided
-//! where readers differ.
+//! Edge cases of model files: which are accepted, which are refused, and what we decided where
+//! readers differ.
 
-use solvemesh::v1::{TerminationReason, event::Kind};
+use solvemesh::v1::{TerminationReason, job_event::Kind};
 use solvemesh_tests::{
     instances::Instances,
     jobs::{self, Story, agree},
@@ -9,7 +9,7 @@ use solvemesh_tests::{
 };
 use tonic_types::StatusExt;
 
-/// What is to come of a file that is accepted.
+/// The expected result of an accepted file.
 enum Answer {
     Optimum(f64),
     Infeasible,
@@ -36,7 +36,7 @@ const ACCEPTED: [(&str, Answer); 13] = [
 ];
 
 #[tokio::test]
-async fn what_is_to_be_accepted_has_its_answer() {
+async fn accepted_files_have_the_expected_result() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let accepted = instances.edges().into_iter().filter(|edge| edge.class == "accept");
@@ -61,7 +61,7 @@ async fn what_is_to_be_accepted_has_its_answer() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_refused_is_refused_at_its_line() {
+async fn rejected_files_are_refused_with_a_line() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     for edge in instances.edges().iter().filter(|edge| edge.class == "reject") {
@@ -81,7 +81,7 @@ async fn names_with_blanks_are_read_as_fixed_mps() {
 }
 
 #[tokio::test]
-async fn a_coefficient_given_twice_in_mps_is_refused_at_its_line() {
+async fn a_duplicate_coefficient_in_mps_is_refused_with_its_line() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let file = "edge/moi_duplicate_coefficient.mps";
@@ -90,7 +90,7 @@ async fn a_coefficient_given_twice_in_mps_is_refused_at_its_line() {
 }
 
 #[tokio::test]
-async fn an_integer_column_without_bounds_is_warned_of() {
+async fn an_integer_column_without_bounds_causes_a_warning() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let story = solved(&gateway.api(), &instances, "edge/moi_integer_default_bounds.mps").await;
@@ -112,7 +112,7 @@ async fn a_semi_continuous_bound_on_an_integer_column_makes_it_semi_integer() {
 }
 
 #[tokio::test]
-async fn a_quadratic_objective_is_refused_by_its_name() {
+async fn a_quadratic_objective_is_refused_as_unsupported() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let request = jobs::request(instances.model("edge/highs_qjh.lp"));

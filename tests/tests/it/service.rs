@@ -1,14 +1,14 @@
-//! What the service promises beyond solving: idempotence, cancels, errors that help,
-//! streams that go on where they stopped, and sizes beyond one message.
+//! What the service promises beyond solving: idempotence, cancels, helpful errors, streams
+//! that can be resumed, and models and solutions larger than one message.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use prost::Message;
 use solvemesh::v1::{
-    CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, Job, JobState, LinearModel,
+    CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, Job, JobFilter, JobState, LinearModel,
     ListJobsRequest, Model, SolveOptions, SolveRequest, Solver, SolverCapabilities, SolverOption,
     SolverOptionType, SubmitJobRequest, TerminationLimit, TerminationReason, WatchResultsRequest,
-    event::Kind, model::Form,
+    job_event::Kind, model::Form,
 };
 use solvemesh_tests::{
     jobs::{self, MESSAGE_LIMIT, Watch, agree},
@@ -90,7 +90,7 @@ async fn a_queued_job_is_cancelled_at_once() {
     let job = jobs::submit(&gateway.api(), jobs::request(models::wyndor(500.0))).await;
     assert_eq!(cancel(&gateway.api(), &job).await.state(), JobState::Cancelled);
     let _worker = worker(vhost.url());
-    // The worker that comes later takes the next job, and leaves this one alone.
+    // The worker that starts now solves the next job, and skips this one.
     let next = jobs::solve(&gateway.api(), jobs::request(models::wyndor(100.0))).await;
     assert!(agree(next.objective(), 1500.0), "{next:?}");
     let story = Watch::begin(&gateway.api(), &job).await.finish().await;
@@ -99,7 +99,7 @@ async fn a_queued_job_is_cancelled_at_once() {
 }
 
 #[tokio::test]
-async fn a_running_job_that_is_cancelled_answers_with_the_best_it_has() {
+async fn a_cancelled_running_job_returns_its_best_solution() {
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
     let _worker = worker(vhost.url());
@@ -132,13 +132,13 @@ async fn a_submission_that_is_only_validated_queues_nothing() {
     let job = response.into_inner().job.expect("a job");
     assert_eq!(job.job_id, "");
     let size = job.description.and_then(|it| it.size).expect("a size");
-    assert_eq!((size.variables, size.constraints, size.nonzeros), (2, 3, 4));
+    assert_eq!((size.variable_count, size.constraint_count, size.nonzero_count), (2, 3, 4));
     jobs::refusal(&gateway.api(), only(models::lp("Maximize 3 x +"))).await;
     assert!(list(&gateway.api(), ListJobsRequest::default()).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_model_is_told_with_its_place() {
+async fn an_invalid_model_is_refused_with_the_place_of_the_error() {
     let gateway = Gateway::embedded(&[]).await;
     let linear = |change: fn(&mut LinearModel)| {
         let mut model = models::wyndor(500.0);
@@ -170,7 +170,7 @@ async fn what_is_wrong_with_a_model_is_told_with_its_place() {
 }
 
 #[tokio::test]
-async fn an_option_that_cannot_be_is_named() {
+async fn an_invalid_option_is_refused_by_name() {
     let gateway = Gateway::embedded(&[]).await;
     let raw = |name: &str, value: &str| SolveOptions {
         solver_options: BTreeMap::from([(name.to_owned(), value.to_owned())]),
@@ -198,7 +198,7 @@ async fn an_option_that_cannot_be_is_named() {
 }
 
 #[tokio::test]
-async fn a_job_that_never_was_is_not_found() {
+async fn an_unknown_job_is_not_found() {
     let gateway = Gateway::embedded(&[]).await;
     let request = GetJobRequest { job_id: "no-such-job".into(), ..GetJobRequest::default() };
     let status = gateway.api().get_job(request).await.expect_err("no such job");
@@ -213,7 +213,7 @@ async fn a_job_that_never_was_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_after_any_of_its_tokens_on_any_gateway() {
+async fn a_watch_resumes_after_any_of_its_tokens_on_any_gateway() {
     let vhost = rabbit::vhost().await;
     let here = Gateway::on(vhost.url(), &[]).await;
     let there = Gateway::on(vhost.url(), &[]).await;
@@ -224,7 +224,7 @@ async fn a_watch_goes_on_after_any_of_its_tokens_on_any_gateway() {
     for (position, (_, token)) in whole.seen.iter().enumerate() {
         let mut rest = Watch::resume(&there.api(), &job, token).await;
         while rest.next().await.is_some() {}
-        let events = |seen: &[(solvemesh::v1::Event, String)]| {
+        let events = |seen: &[(solvemesh::v1::JobEvent, String)]| {
             seen.iter().map(|(event, _)| event.clone()).collect::<Vec<_>>()
         };
         assert_eq!(events(&rest.seen), events(&whole.seen[position + 1..]));
@@ -267,7 +267,7 @@ async fn one_stream_watches_several_jobs() {
 }
 
 #[tokio::test]
-async fn solve_answers_with_the_result() {
+async fn solve_returns_the_result() {
     let gateway = Gateway::embedded(&[]).await;
     let request = SolveRequest { model: Some(models::wyndor(500.0)), ..SolveRequest::default() };
     let job = gateway.api().solve(request).await.expect("an answer").into_inner().job;
@@ -278,7 +278,7 @@ async fn solve_answers_with_the_result() {
 }
 
 #[tokio::test]
-async fn solve_answers_before_the_callers_deadline_with_the_best_so_far() {
+async fn solve_returns_the_best_solution_before_the_callers_deadline() {
     let gateway = Gateway::embedded(&[]).await;
     let request =
         SolveRequest { model: Some(models::market_split(5, 40)), ..SolveRequest::default() };
@@ -293,7 +293,7 @@ async fn solve_answers_before_the_callers_deadline_with_the_best_so_far() {
 }
 
 #[tokio::test]
-async fn jobs_are_listed_by_pages_states_and_labels_the_latest_first() {
+async fn jobs_are_listed_latest_first_by_page_state_and_label() {
     let gateway = Gateway::embedded(&[]).await;
     let api = gateway.api();
     let mut submitted = Vec::new();
@@ -309,14 +309,16 @@ async fn jobs_are_listed_by_pages_states_and_labels_the_latest_first() {
     let pages = ListJobsRequest { page_size: 2, ..ListJobsRequest::default() };
     assert_eq!(list(&api, pages).await, submitted);
     let labels = BTreeMap::from([("parity".to_owned(), "odd".to_owned())]);
-    let odd = ListJobsRequest { labels, ..ListJobsRequest::default() };
+    let filter = JobFilter { labels, ..JobFilter::default() };
+    let odd = ListJobsRequest { filter: Some(filter), ..ListJobsRequest::default() };
     assert_eq!(list(&api, odd).await, [submitted[1].clone(), submitted[3].clone()]);
-    let running = ListJobsRequest { states: vec![JobState::Running.into()], ..Default::default() };
+    let filter = JobFilter { states: vec![JobState::Running.into()], ..JobFilter::default() };
+    let running = ListJobsRequest { filter: Some(filter), ..ListJobsRequest::default() };
     assert!(list(&api, running).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_message_travels_in_parts_through_a_broker() {
+async fn a_large_model_and_its_solution_are_split_into_parts_through_a_broker() {
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
     let _worker = worker(vhost.url());
@@ -324,7 +326,7 @@ async fn what_is_too_large_for_a_message_travels_in_parts_through_a_broker() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_message_travels_in_parts_in_one_process() {
+async fn a_large_model_and_its_solution_are_split_into_parts_in_one_process() {
     let gateway = Gateway::embedded(&[]).await;
     solves_a_large_model(&gateway.api()).await;
 }
@@ -336,18 +338,18 @@ async fn solves_a_large_model(api: &Api) {
     let job = jobs::submit(api, request).await;
     let story = Watch::begin(api, &job).await.finish().await;
     assert!(agree(story.objective(), GROUPS as f64), "{:?}", story.termination());
-    assert!(story.result().solution_parts > 1, "{:?}", story.result().solution_parts);
+    assert!(story.result().solution_part_count > 1, "{:?}", story.result().solution_part_count);
     assert_eq!(story.values().len(), 10 * GROUPS);
     assert!(agree(story.values().values().sum(), GROUPS as f64));
 
     let request = GetJobRequest { job_id: job, ..GetJobRequest::default() };
-    let told = api.clone().get_job(request).await.expect("the job").into_inner().job;
-    let told = told.expect("a job");
-    assert!(told.solution_omitted && told.result.is_some_and(|it| it.solution.is_none()));
+    let found = api.clone().get_job(request).await.expect("the job").into_inner().job;
+    let found = found.expect("a job");
+    assert!(found.solution_omitted && found.result.is_some_and(|it| it.solution.is_none()));
 }
 
 #[tokio::test]
-async fn every_option_that_is_offered_is_taken_by_its_solver() {
+async fn every_listed_option_is_accepted_by_its_solver() {
     let gateway = Gateway::embedded(&[]).await;
     let api = gateway.api();
     let response = api.clone().get_capabilities(GetCapabilitiesRequest {}).await;
@@ -384,7 +386,7 @@ Binaries
 End
 ";
 
-/// A value that lets an easy model end as always.
+/// A value of an option that does not change the result of an easy model.
 fn harmless(option: &SolverOption) -> String {
     let value = match (option.r#type(), option.name.as_str()) {
         (SolverOptionType::Bool, _) => "true",
@@ -396,7 +398,7 @@ fn harmless(option: &SolverOption) -> String {
         (SolverOptionType::Double, name) if name.contains("tolerance") => "1e-7",
         (SolverOptionType::Double, "mip_heuristic_effort") => "0.1",
         (SolverOptionType::Double, "small_matrix_value") => "1e-9",
-        // Of a maximum: far out of reach.
+        // Bounds and targets of an objective that is maximised: out of reach.
         (SolverOptionType::Double, _) => "1e9",
         (SolverOptionType::String, _) => "choose",
         (SolverOptionType::Unspecified, name) => panic!("{name} has no type"),
@@ -410,7 +412,7 @@ async fn cancel(api: &Api, job_id: &str) -> Job {
     response.into_inner().job.expect("a job")
 }
 
-/// The ids of the jobs that a list tells, all its pages together.
+/// The ids of all listed jobs, from all pages.
 async fn list(api: &Api, mut request: ListJobsRequest) -> Vec<String> {
     let mut jobs = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Solvers beside HiGHS, through a whole mesh.
+//! Solvers other than HiGHS, through a whole mesh.
 
 use solvemesh::v1::{
     GetCapabilitiesRequest, Model, SolveOptions, Solver, SubmitJobRequest, TerminationReason,
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// Public models that microlp finishes at once.
+/// Public models that microlp solves quickly.
 const SMALL: [&str; 11] = [
     "afiro.mps",
     "adlittle",
@@ -41,33 +41,33 @@ fn with(options: SolveOptions, model: Model) -> SubmitJobRequest {
     SubmitJobRequest { options: Some(options), ..jobs::request(model) }
 }
 
-/// Whether a worker is connected that has a solver.
+/// Whether a worker with a solver is connected.
 async fn is_available(api: &Api, solver: Solver) -> bool {
     let response = api.clone().get_capabilities(GetCapabilitiesRequest {}).await;
     let solvers = response.expect("capabilities").into_inner().solvers;
-    solvers.iter().any(|told| told.solver() == solver && told.available)
+    solvers.iter().any(|it| it.solver() == solver && it.available)
 }
 
 /// Whether the programs were built with the solver of a lane.
 async fn is_built_in(lane: &str) -> bool {
     let slots = format!("{lane}=1");
     let tried = command("solvemesh-worker").args(["--slots", &slots, "--version"]).output().await;
-    let built_in = tried.expect("a worker that tells its version").status.success();
+    let built_in = tried.expect("a worker that prints its version").status.success();
     if !built_in {
         eprintln!("skipped: the programs were built without {lane}");
     }
     built_in
 }
 
-/// Waits until a worker with a solver is there, or is not.
-async fn until(api: &Api, solver: Solver, available: bool) {
+/// Waits until a solver is available, or until it is not.
+async fn await_solver(api: &Api, solver: Solver, available: bool) {
     let seen = async { while is_available(api, solver).await != available {} };
-    within(Duration::from_secs(30), "a worker to come or go", seen).await;
+    within(Duration::from_secs(30), "a worker to connect or disconnect", seen).await;
 }
 
-/// Has the public models that `takes` selects by file and integers solved as published.
-/// Where no proof of a solver's own answer holds, HiGHS answers instead and the result
-/// says so; that may be the case for one model in five at most.
+/// Checks that a solver ends the public models that `takes` selects, by file and by whether
+/// they have integers, as published. Where no proof of a solver's own answer holds, HiGHS
+/// answers instead and the result says so; that may be the case for one model in five at most.
 async fn agrees(api: &Api, solver: Solver, takes: impl Fn(&str, bool) -> bool) {
     let Some(instances) = Instances::find() else { return };
     let index = instances.index();
@@ -99,7 +99,7 @@ fn is_by_highs_too(story: &Story) -> bool {
 }
 
 #[tokio::test]
-async fn every_solver_of_every_worker_ends_public_models_as_published() {
+async fn solvers_that_every_worker_has_end_public_models_as_published() {
     let gateway = Gateway::embedded(&[]).await;
     let api = gateway.api();
     agrees(&api, Solver::Clarabel, |_, integer| !integer).await;
@@ -108,7 +108,7 @@ async fn every_solver_of_every_worker_ends_public_models_as_published() {
 }
 
 #[tokio::test]
-async fn an_optimum_that_a_solver_claims_and_does_not_have_is_found_by_highs() {
+async fn a_wrong_claim_of_optimality_is_corrected_by_highs() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let request = by(Solver::Clarabel, instances.model("lp/greenbea.mps"));
@@ -119,12 +119,12 @@ async fn an_optimum_that_a_solver_claims_and_does_not_have_is_found_by_highs() {
 }
 
 #[tokio::test]
-async fn every_solver_that_this_build_has_more_ends_public_models_as_published() {
+async fn optional_solvers_of_this_build_end_public_models_as_published() {
     let gateway = Gateway::embedded(&[]).await;
     let api = gateway.api();
     for (solver, lane) in OWN_LANES {
         if is_built_in(lane).await {
-            until(&api, solver, true).await;
+            await_solver(&api, solver, true).await;
             agrees(&api, solver, |_, _| true).await;
         }
     }
@@ -138,7 +138,7 @@ async fn auto_is_highs_and_the_result_says_so() {
 }
 
 #[tokio::test]
-async fn what_a_solver_can_not_do_is_refused_by_field_and_solver() {
+async fn an_unsupported_option_is_refused_with_its_field_and_the_solver() {
     let gateway = Gateway::embedded(&[]).await;
     let integer = "Maximize\n x\nSubject To\n c: x <= 3.5\nGeneral\n x\nEnd";
     let lp = || models::wyndor(500.0);
@@ -149,11 +149,11 @@ async fn what_a_solver_can_not_do_is_refused_by_field_and_solver() {
         (SolveOptions { relative_gap: Some(0.1), ..of(Solver::Clarabel) }, lp(), "relative_gap"),
         (SolveOptions { return_basis: true, ..of(Solver::Clarabel) }, lp(), "return_basis"),
         (
-            SolveOptions { infeasible_subset: true, ..of(Solver::Clarabel) },
+            SolveOptions { return_infeasible_subset: true, ..of(Solver::Clarabel) },
             lp(),
             "infeasible_subset",
         ),
-        (SolveOptions { log: true, ..of(Solver::Clarabel) }, lp(), "log"),
+        (SolveOptions { return_log: true, ..of(Solver::Clarabel) }, lp(), "log"),
         (SolveOptions { absolute_gap: Some(0.1), ..of(Solver::Microlp) }, mip(), "absolute_gap"),
         (SolveOptions { node_limit: Some(5), ..of(Solver::Microlp) }, mip(), "node_limit"),
         (SolveOptions { solution_limit: Some(5), ..of(Solver::Cbc) }, mip(), "solution_limit"),
@@ -163,8 +163,11 @@ async fn what_a_solver_can_not_do_is_refused_by_field_and_solver() {
     for (options, model, field) in cases {
         let name = options.solver().as_str_name();
         let refusal = jobs::refusal(&gateway.api(), with(options, model)).await;
-        let told = refusal.message();
-        assert!(told.contains(&format!("options.{field}")) && told.contains(name), "{told}");
+        let message = refusal.message();
+        assert!(
+            message.contains(&format!("options.{field}")) && message.contains(name),
+            "{message}"
+        );
     }
 }
 
@@ -184,7 +187,7 @@ async fn a_solver_that_no_worker_has_is_refused_before_anything_is_queued() {
 }
 
 #[tokio::test]
-async fn a_worker_that_has_a_solver_of_its_own_gets_the_jobs_for_it() {
+async fn jobs_for_an_optional_solver_go_to_a_worker_that_has_it() {
     for (solver, lane) in OWN_LANES {
         if !is_built_in(lane).await {
             continue;
@@ -195,14 +198,14 @@ async fn a_worker_that_has_a_solver_of_its_own_gets_the_jobs_for_it() {
         let slots = format!("{lane}=1");
         let flags = ["--amqp", vhost.url(), "--slots", &slots];
         let (mut worker, _) = Process::start("solvemesh-worker", &flags);
-        until(&api, solver, true).await;
+        await_solver(&api, solver, true).await;
         let story = jobs::solve(&api, by(solver, models::wyndor(500.0))).await;
         assert!(agree(story.objective(), 3600.0), "{story:?}");
         assert_eq!(story.result().solver(), solver);
-        // Another gateway learns of the worker by itself.
+        // A gateway that starts later learns of the worker from the broker.
         let other = Gateway::on(vhost.url(), &[]).await;
         assert!(is_available(&other.api(), solver).await);
         worker.kill().await;
-        until(&api, solver, false).await;
+        await_solver(&api, solver, false).await;
     }
 }

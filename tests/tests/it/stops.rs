@@ -1,4 +1,4 @@
-//! A gateway that is asked to stop.
+//! A gateway that receives SIGTERM.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 fn terminate(gateway: &Gateway) {
     let id = libc::pid_t::try_from(gateway.process.id()).expect("a process id");
     // SAFETY: the child was not waited for, so the id is still its own.
-    assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0, "the gateway is gone");
+    assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0, "the gateway has exited");
 }
 
 fn reason(status: &Status) -> String {
@@ -24,7 +24,7 @@ fn reason(status: &Status) -> String {
 }
 
 #[tokio::test]
-async fn whoever_waits_is_told_and_goes_on_at_another_gateway() {
+async fn waiting_clients_get_shutting_down_and_resume_at_another_gateway() {
     let vhost = rabbit::vhost().await;
     let mut gateway = Gateway::on(vhost.url(), &[]).await;
     let other = Gateway::on(vhost.url(), &[]).await;
@@ -45,9 +45,9 @@ async fn whoever_waits_is_told_and_goes_on_at_another_gateway() {
     assert!(matches!(first.kind, Some(Kind::Event(_))));
     token.clone_from(&first.resume_token);
 
-    let begin = Instant::now();
+    let started = Instant::now();
     assert!(gateway.process.terminate().await.success());
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     let status = loop {
         match watch.message().await {
             Ok(Some(response)) => token.clone_from(&response.resume_token),
@@ -60,7 +60,7 @@ async fn whoever_waits_is_told_and_goes_on_at_another_gateway() {
         let status = solve.await.expect("an answer").expect_err("no job has ended");
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
         assert_eq!(reason(&status), "SHUTTING_DOWN", "{status:?}");
-        // Those that came too late for a job of their own are told as well.
+        // Calls that arrived too late to create a job get the same reason, without a job id.
         if let Some(id) = status.get_error_details().error_info().unwrap().metadata.get("job_id") {
             Watch::begin(&other.api(), id).await.next().await.expect("a job that is known");
         }
@@ -75,12 +75,12 @@ async fn whoever_waits_is_told_and_goes_on_at_another_gateway() {
 #[tokio::test]
 async fn a_second_signal_ends_a_gateway_at_once() {
     let mut gateway = Gateway::embedded(&["--drain-grace", "60"]).await;
-    // A request that is under way as long as its body does not come.
+    // A request that stays in progress, because its body is incomplete.
     let mut stream = TcpStream::connect(gateway.address).await.expect("a gateway that listens");
     let head = "POST /solvemesh.v1.JobService/GetJob HTTP/1.1\r\nhost: here\r\n\
                 content-type: application/grpc-web+proto\r\ncontent-length: 1000\r\n\r\nx";
     stream.write_all(head.as_bytes()).await.expect("a head that is sent");
-    // Nothing tells that the gateway has read it.
+    // A sleep, since no event shows that the gateway has read it.
     sleep(Duration::from_millis(500)).await;
     terminate(&gateway);
     let log = async {
@@ -88,10 +88,10 @@ async fn a_second_signal_ends_a_gateway_at_once() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    within(Duration::from_secs(10), "the gateway to hear the first signal", log).await;
+    within(Duration::from_secs(10), "the gateway to handle the first signal", log).await;
     sleep(Duration::from_millis(300)).await;
-    let begin = Instant::now();
+    let started = Instant::now();
     assert!(gateway.process.terminate().await.success());
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert!(gateway.process.log().contains("a second signal"), "{}", gateway.process.log());
 }

@@ -1,12 +1,12 @@
-//! Sweeps through a mesh: each scenario answered once and rightly, whatever dies meanwhile.
+//! Sweeps through a mesh: each scenario is answered once and correctly, also when workers die.
 
 use std::collections::BTreeMap;
 
 use solvemesh::v1::{
-    CancelJobRequest, Finished, GetJobRequest, GridAxis, JobState, LinearModel, Model, Parameter,
-    ParameterKind, ScenarioGrid, ScenarioReport, ScenarioResult, ScenarioTable, SolveOptions,
-    SolveRequest, StopOnFirst, SubmitJobRequest, Sweep, TerminationReason as Reason, event::Kind,
-    model::Form, sweep,
+    CancelJobRequest, GetJobRequest, GridAxis, JobFinished, JobState, LinearModel, Model,
+    ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport, ScenarioResult, ScenarioTable,
+    SolveOptions, SolveRequest, StopOnFirst, SubmitJobRequest, Sweep, TerminationReason as Reason,
+    job_event::Kind, model::Form, sweep,
 };
 use solvemesh_model::{
     Limits, read,
@@ -20,20 +20,28 @@ use solvemesh_tests::{
     rabbit,
 };
 
-fn of_variable(kind: ParameterKind, variable: &str) -> Parameter {
-    Parameter { kind: kind.into(), variable: variable.to_owned(), ..Parameter::default() }
+fn of_variable(kind: ParameterKind, variable: &str) -> ScenarioParameter {
+    ScenarioParameter {
+        kind: kind.into(),
+        variable: variable.to_owned(),
+        ..ScenarioParameter::default()
+    }
 }
 
-fn of_constraint(kind: ParameterKind, constraint: &str) -> Parameter {
-    Parameter { kind: kind.into(), constraint: constraint.to_owned(), ..Parameter::default() }
+fn of_constraint(kind: ParameterKind, constraint: &str) -> ScenarioParameter {
+    ScenarioParameter {
+        kind: kind.into(),
+        constraint: constraint.to_owned(),
+        ..ScenarioParameter::default()
+    }
 }
 
-fn axis(parameter: Parameter, from: f64, to: f64, points: i32) -> GridAxis {
+fn axis(parameter: ScenarioParameter, from: f64, to: f64, points: i32) -> GridAxis {
     GridAxis {
         parameter: Some(parameter),
-        from: Some(from),
-        to: Some(to),
-        points,
+        first: Some(from),
+        last: Some(to),
+        point_count: points,
         ..GridAxis::default()
     }
 }
@@ -59,28 +67,28 @@ async fn submit(api: &Api, model: Model, sweep: Sweep) -> String {
     jobs::submit(api, request).await
 }
 
-/// What a watcher was told of a sweep.
+/// What a watcher has received of a sweep.
 #[derive(Debug, Default)]
-struct Told {
+struct Received {
     answers: BTreeMap<i32, ScenarioResult>,
-    finished: Option<Finished>,
+    finished: Option<JobFinished>,
     token: String,
 }
 
-impl Told {
-    /// Watches on until the end, or until so many scenarios are answered.
+impl Received {
+    /// Resumes the watch, until its end or until `most` scenarios are answered.
     ///
     /// # Panics
     ///
-    /// When one is answered twice.
+    /// If a scenario is answered twice.
     async fn watch(&mut self, api: &Api, job: &str, most: usize) {
         let mut watch = Watch::resume(api, job, &self.token).await;
         while self.answers.len() < most
             && let Some(event) = watch.next().await
         {
             match event.kind {
-                Some(Kind::ScenarioResults(told)) => {
-                    for answer in told.results {
+                Some(Kind::ScenarioResults(received)) => {
+                    for answer in received.results {
                         let index = answer.index;
                         let before = self.answers.insert(index, answer);
                         assert!(before.is_none(), "the scenario {index} is answered twice");
@@ -96,12 +104,12 @@ impl Told {
     }
 
     async fn all(api: &Api, job: &str) -> Self {
-        let mut told = Self::default();
-        told.watch(api, job, usize::MAX).await;
-        told
+        let mut received = Self::default();
+        received.watch(api, job, usize::MAX).await;
+        received
     }
 
-    fn finished(&self) -> &Finished {
+    fn finished(&self) -> &JobFinished {
         self.finished.as_ref().expect("an end")
     }
 
@@ -112,17 +120,17 @@ impl Told {
     }
 }
 
-/// Checks that profit rates are answered as they should be, each once.
-fn are_rates(told: &Told, points: i32) {
-    assert_eq!(told.answers.len(), usize::try_from(points).expect("a count"));
+/// Checks that every profit rate has its known answer, and that the summary is right.
+fn are_rates(received: &Received, points: i32) {
+    assert_eq!(received.answers.len(), usize::try_from(points).expect("a count"));
     for index in 0..points {
-        let (found, best) = (told.objective(index), wyndor_optimum(rate(index, points)).0);
+        let (found, best) = (received.objective(index), wyndor_optimum(rate(index, points)).0);
         assert!((found - best).abs() <= 1e-9 * best, "{index}: {found} instead of {best}");
     }
-    let finished = told.finished();
+    let finished = received.finished();
     assert_eq!(finished.state(), JobState::Succeeded, "{finished:?}");
-    let summary = finished.sweep.as_ref().expect("a summary");
-    assert_eq!((summary.scenarios, summary.answered), (points, points));
+    let summary = finished.sweep_summary.as_ref().expect("a summary");
+    assert_eq!((summary.scenario_count, summary.answered_count), (points, points));
     let counts: Vec<_> = summary.counts.iter().map(|it| (it.reason(), it.count)).collect();
     assert_eq!(counts, [(Reason::Optimal, points)]);
     assert_eq!(summary.best.as_ref().map(|best| best.index), Some(points - 1));
@@ -140,25 +148,25 @@ async fn a_hundred_thousand_profit_rates_are_answered_through_a_broker() {
     let gateway = Gateway::on(vhost.url(), &[]).await;
     let _workers = [worker(vhost.url()), worker(vhost.url())];
     let job = submit(&gateway.api(), wyndor_named(500.0), rates(POINTS)).await;
-    let told = Told::all(&gateway.api(), &job).await;
-    are_rates(&told, POINTS);
+    let received = Received::all(&gateway.api(), &job).await;
+    are_rates(&received, POINTS);
 
-    // The same for one who comes late, and asks another gateway.
+    // A watcher that starts late, and at another gateway, receives the same.
     let other = Gateway::on(vhost.url(), &[]).await;
-    let mut late = Told::default();
+    let mut late = Received::default();
     late.watch(&other.api(), &job, 1).await;
     assert!(late.finished.is_none(), "not all of it in one event");
     late.watch(&gateway.api(), &job, usize::MAX).await;
     are_rates(&late, POINTS);
-    assert_eq!(late.answers, told.answers);
+    assert_eq!(late.answers, received.answers);
     let request = GetJobRequest { job_id: job, ..GetJobRequest::default() };
     let job = other.api().get_job(request).await.expect("a job").into_inner().job;
-    assert_eq!(job.and_then(|job| job.sweep), told.finished().sweep);
+    assert_eq!(job.and_then(|job| job.sweep_summary), received.finished().sweep_summary);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_dies_in_the_middle_costs_no_answer() {
-    // Slow enough to be in the middle of it: most scenarios need the simplex.
+async fn workers_that_die_during_a_sweep_cost_no_answer() {
+    // Slow enough to kill workers in the middle of it: most scenarios need the simplex.
     const POINTS: i32 = 200;
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &[]).await;
@@ -172,21 +180,21 @@ async fn a_worker_that_dies_in_the_middle_costs_no_answer() {
     ]);
     let job = submit(&gateway.api(), wyndor_named(500.0), sweep).await;
     let total = usize::try_from(POINTS * POINTS * 5).expect("a count");
-    let mut told = Told::default();
+    let mut received = Received::default();
     for (killed, worker_of) in [0, 1, 0].into_iter().enumerate() {
-        told.watch(&gateway.api(), &job, (killed + 1) * total / 20).await;
-        if told.finished.is_none() {
+        received.watch(&gateway.api(), &job, (killed + 1) * total / 20).await;
+        if received.finished.is_none() {
             workers[worker_of].kill().await;
             workers[worker_of] = worker(vhost.url());
         }
     }
-    assert!(told.finished.is_none(), "over before a worker was killed");
-    told.watch(&gateway.api(), &job, usize::MAX).await;
-    assert_eq!(told.answers.len(), total);
-    assert_eq!(told.finished().state(), JobState::Succeeded);
-    assert!(told.answers.values().all(|answer| answer.reason() == Reason::Optimal));
-    // The product mix by hand: the best of the corners.
-    for (index, answer) in &told.answers {
+    assert!(received.finished.is_none(), "over before a worker was killed");
+    received.watch(&gateway.api(), &job, usize::MAX).await;
+    assert_eq!(received.answers.len(), total);
+    assert_eq!(received.finished().state(), JobState::Succeeded);
+    assert!(received.answers.values().all(|answer| answer.reason() == Reason::Optimal));
+    // The optimum in closed form: the best corner.
+    for (index, answer) in &received.answers {
         let (windows, rest) = (index / (POINTS * 5), index % (POINTS * 5));
         let at = |place: i32, points: i32, from: f64, to: f64| {
             let share = f64::from(place) / f64::from(points - 1);
@@ -211,13 +219,13 @@ async fn a_worker_that_dies_in_the_middle_costs_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn right_hand_sides_of_a_real_model_are_those_of_single_jobs() {
+async fn right_hand_sides_of_a_real_model_agree_with_single_jobs() {
     const POINTS: i32 = 1000;
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     for (name, row) in [("25fv47", "RH106"), ("pilot4", "BSVC04")] {
         let model = instances.model(&format!("lp/{name}.mps"));
-        let arrays = read(&model, &Limits::default()).expect("a model").model;
+        let arrays = read(model.clone(), &Limits::default()).expect("a model").model;
         let at = arrays.constraint_names.iter().position(|it| it == row).expect("a constraint");
         let (lower, upper) = (arrays.constraint_lower[at], arrays.constraint_upper[at]);
         let base = if lower.is_finite() { lower } else { upper };
@@ -225,14 +233,14 @@ async fn right_hand_sides_of_a_real_model_are_those_of_single_jobs() {
         let side = of_constraint(ParameterKind::RightHandSide, row);
         let sweep = grid(vec![axis(side, from, to, POINTS)]);
         let job = submit(&gateway.api(), model.clone(), sweep.clone()).await;
-        let told = Told::all(&gateway.api(), &job).await;
-        assert_eq!(told.answers.len(), 1000, "{name}");
+        let received = Received::all(&gateway.api(), &job).await;
+        assert_eq!(received.answers.len(), 1000, "{name}");
         let scenarios = settle(&sweep, &arrays, 1000).expect("a sweep");
-        let mut patched = Patched::new(arrays, &scenarios);
+        let mut patched = Patched::new(arrays.into_inner(), &scenarios);
         for index in (0..POINTS).step_by(111) {
             patched.turn_to(&scenarios, usize::try_from(index).expect("an index"));
             let single = single(&gateway.api(), patched.model().clone()).await;
-            let found = told.objective(index);
+            let found = received.objective(index);
             assert!(is_close(found, single, 1e-6), "{name} {index}: {found}, not {single}");
         }
     }
@@ -251,20 +259,20 @@ async fn single(api: &Api, arrays: LinearModel) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn capacities_of_a_mip_are_those_of_single_jobs() {
+async fn capacities_of_a_mip_agree_with_single_jobs() {
     let Some(instances) = Instances::find() else { return };
     let gateway = Gateway::embedded(&[]).await;
     let model = instances.model("mip/p0201.mps");
-    let arrays = read(&model, &Limits::default()).expect("a model").model;
+    let arrays = read(model.clone(), &Limits::default()).expect("a model").model;
     let finite = |at: &usize| arrays.constraint_upper[*at].is_finite();
     let rows: Vec<usize> = (0..arrays.constraint_upper.len()).filter(finite).take(2).collect();
     let axes = rows.iter().zip([4, 2]).map(|(&row, points)| {
         let upper = arrays.constraint_upper[row];
         let index = i32::try_from(row).expect("an index");
-        let parameter = Parameter {
+        let parameter = ScenarioParameter {
             kind: ParameterKind::ConstraintUpper.into(),
             constraint_index: Some(index),
-            ..Parameter::default()
+            ..ScenarioParameter::default()
         };
         axis(parameter, upper - 2.0, upper + 1.0, points)
     });
@@ -276,19 +284,19 @@ async fn capacities_of_a_mip_are_those_of_single_jobs() {
         ..SubmitJobRequest::default()
     };
     let job = jobs::submit(&gateway.api(), request).await;
-    let told = Told::all(&gateway.api(), &job).await;
+    let received = Received::all(&gateway.api(), &job).await;
     let scenarios = settle(&sweep, &arrays, 1000).expect("a sweep");
-    let mut patched = Patched::new(arrays, &scenarios);
+    let mut patched = Patched::new(arrays.into_inner(), &scenarios);
     for index in 0..8 {
         patched.turn_to(&scenarios, usize::try_from(index).expect("an index"));
         let single = single(&gateway.api(), patched.model().clone()).await;
-        let found = told.objective(index);
+        let found = received.objective(index);
         assert!(is_close(found, single, 1e-6), "{index}: {found} instead of {single}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn scenarios_tell_what_they_are_asked_for_and_fail_alone() {
+async fn scenarios_report_the_requested_values_and_fail_alone() {
     let gateway = Gateway::embedded(&[]).await;
     let table = ScenarioTable {
         parameters: vec![
@@ -309,8 +317,8 @@ async fn scenarios_tell_what_they_are_asked_for_and_fail_alone() {
         ..Sweep::default()
     };
     let job = submit(&gateway.api(), wyndor(500.0), sweep).await;
-    let told = Told::all(&gateway.api(), &job).await;
-    let short: Vec<_> = told
+    let received = Received::all(&gateway.api(), &job).await;
+    let short: Vec<_> = received
         .answers
         .values()
         .map(|answer| (answer.label.as_str(), answer.reason(), answer.values.clone()))
@@ -322,35 +330,35 @@ async fn scenarios_tell_what_they_are_asked_for_and_fail_alone() {
         ("few", Reason::Optimal, vec![6.0, 1.0]),
     ];
     assert_eq!(short, expected);
-    assert_eq!(told.answers[&0].duals, [0.0, 150.0, 100.0]);
-    assert_eq!(told.finished().state(), JobState::Succeeded);
+    assert_eq!(received.answers[&0].duals, [0.0, 150.0, 100.0]);
+    assert_eq!(received.finished().state(), JobState::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_ends_at_what_it_was_for_or_when_it_is_cancelled() {
+async fn a_sweep_ends_at_its_target_or_when_it_is_cancelled() {
     let gateway = Gateway::embedded(&[]).await;
     let stop_on_first = Some(StopOnFirst { objective_target: Some(3600.0) });
     let sweep = Sweep { stop_on_first, ..rates(150_000) };
     let job = submit(&gateway.api(), wyndor_named(500.0), sweep).await;
-    let told = Told::all(&gateway.api(), &job).await;
-    let summary = told.finished().sweep.clone().expect("a summary");
-    assert_eq!(told.finished().state(), JobState::Succeeded);
+    let received = Received::all(&gateway.api(), &job).await;
+    let summary = received.finished().sweep_summary.clone().expect("a summary");
+    assert_eq!(received.finished().state(), JobState::Succeeded);
     let by = summary.stopped_by.expect("a scenario that stopped it");
-    assert!(told.objective(by) >= 3600.0);
+    assert!(received.objective(by) >= 3600.0);
 
     let doors = axis(of_variable(ParameterKind::Objective, "Doors"), -100.0, 500.0, 400);
     let windows = axis(of_variable(ParameterKind::Objective, "Windows"), -100.0, 500.0, 400);
     let job = submit(&gateway.api(), wyndor_named(500.0), grid(vec![doors, windows])).await;
-    let mut told = Told::default();
-    told.watch(&gateway.api(), &job, 1).await;
+    let mut received = Received::default();
+    received.watch(&gateway.api(), &job, 1).await;
     let request = CancelJobRequest { job_id: job.clone() };
     gateway.api().cancel_job(request).await.expect("a cancel");
-    told.watch(&gateway.api(), &job, usize::MAX).await;
-    let finished = told.finished();
-    let answered = finished.sweep.as_ref().map(|summary| summary.answered);
-    assert_eq!(answered, i32::try_from(told.answers.len()).ok());
-    // It may have been over first.
-    let whole = told.answers.len() == 160_000;
+    received.watch(&gateway.api(), &job, usize::MAX).await;
+    let finished = received.finished();
+    let answered = finished.sweep_summary.as_ref().map(|summary| summary.answered_count);
+    assert_eq!(answered, i32::try_from(received.answers.len()).ok());
+    // The sweep may have finished before the cancel.
+    let whole = received.answers.len() == 160_000;
     let state = if whole { JobState::Succeeded } else { JobState::Cancelled };
     assert_eq!(finished.state(), state);
 }

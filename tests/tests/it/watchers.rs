@@ -1,4 +1,4 @@
-//! Watchers that stop reading, and those beside them.
+//! Watchers that stop reading, and the effect on others.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use solvemesh::v1::{
-    Event, WatchResultsRequest, WatchResultsResponse, watch_results_response::Kind,
+    JobEvent, WatchResultsRequest, WatchResultsResponse, watch_results_response::Kind,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use solvemesh_tests::{
@@ -19,21 +19,22 @@ use tokio::time::sleep;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
 use tonic_types::StatusExt;
 
-/// How many watchers stop reading.
+/// Number of watchers that stop reading.
 const STALLED: usize = 100;
-/// How many large solutions are in the gateway's hands at once, at most.
+/// Maximum number of large solutions that the gateway holds at once.
 const LARGE_SOLUTIONS: usize = 32;
-/// How long a watcher may take nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What a connection holds, at most: a message, as it is told and as it is sent.
+/// How long a watcher may read nothing before its stream is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum that a connection buffers, in bytes: one message, decoded and encoded.
 const BUFFERED: usize = 2 << 20;
-/// What memory grows by in any case.
+/// Growth of memory that is allowed in any case, in bytes.
 const SLACK: usize = 64 << 20;
 
-/// A watcher with a connection of its own and the smallest windows.
+/// A watcher with a connection of its own and the smallest HTTP/2 windows, so that little is
+/// buffered on the way.
 struct Reader {
     stream: Streaming<WatchResultsResponse>,
-    events: Vec<Event>,
+    events: Vec<JobEvent>,
     token: String,
 }
 
@@ -69,29 +70,29 @@ fn resident(process: u32) -> usize {
     kibibytes << 10
 }
 
-/// How many watchers a gateway says that it has cut.
-fn cut(gateway: &Gateway) -> usize {
+/// Number of watchers whose streams a gateway has closed, according to its log.
+fn closed(gateway: &Gateway) -> usize {
     let log = gateway.process.log();
-    let cuts = log.lines().filter(|line| line.contains("took nothing for too long"));
+    let cuts = log.lines().filter(|line| line.contains("slow watch streams closed"));
     let count =
         |line: &str| line.split("watchers=").nth(1)?.split(' ').next()?.parse::<usize>().ok();
     cuts.filter_map(count).sum()
 }
 
 #[tokio::test]
-async fn a_watcher_that_stops_reading_holds_up_nobody_and_goes_on_where_it_was_cut() {
+async fn a_stalled_watcher_delays_no_other_and_resumes_where_it_was_closed() {
     let vhost = rabbit::vhost().await;
-    let patience = PATIENCE.as_secs().to_string();
-    let flags = ["--watcher-patience", &patience, "--heartbeat", "1"];
+    let idle_timeout = IDLE_TIMEOUT.as_secs().to_string();
+    let flags = ["--watch-idle-timeout", &idle_timeout, "--heartbeat", "1"];
     let gateway = Gateway::on(vhost.url(), &flags).await;
     let _worker = worker(vhost.url());
     let job = jobs::submit(&gateway.api(), jobs::request(models::wide(20_000))).await;
     let story = Watch::begin(&gateway.api(), &job).await.finish().await;
     let solution: usize = story.solutions().map(prost::Message::encoded_len).sum();
     assert!(solution > 4 << 20, "a solution of {solution} bytes is not large");
-    let begin = Instant::now();
+    let started = Instant::now();
     assert_eq!(Watch::begin(&gateway.api(), &job).await.finish().await, story);
-    let (alone, before) = (begin.elapsed(), resident(gateway.process.id()));
+    let (alone, before) = (started.elapsed(), resident(gateway.process.id()));
 
     let stalled = stream::iter(0..STALLED).map(|_| async {
         let mut reader = Reader::begin(&gateway, &job).await;
@@ -99,9 +100,9 @@ async fn a_watcher_that_stops_reading_holds_up_nobody_and_goes_on_where_it_was_c
         reader
     });
     let stalled: Vec<Reader> = stalled.buffer_unordered(10).collect().await;
-    let begin = Instant::now();
+    let started = Instant::now();
     assert_eq!(Watch::begin(&gateway.api(), &job).await.finish().await, story);
-    let beside = begin.elapsed();
+    let beside = started.elapsed();
     let grown = resident(gateway.process.id()).saturating_sub(before);
     eprintln!(
         "a solution of {solution} bytes: read in {alone:?} alone, in {beside:?} beside {STALLED} \
@@ -113,11 +114,11 @@ async fn a_watcher_that_stops_reading_holds_up_nobody_and_goes_on_where_it_was_c
     assert!(grown < bound, "{} MiB more memory, over {}", grown >> 20, bound >> 20);
 
     let all = async {
-        while cut(&gateway) < STALLED {
+        while closed(&gateway) < STALLED {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    within(PATIENCE + Duration::from_secs(20), "all to be cut", all).await;
+    within(IDLE_TIMEOUT + Duration::from_secs(20), "all to be closed", all).await;
     for mut reader in stalled.into_iter().step_by(STALLED / 10) {
         let status = loop {
             match reader.next().await {
@@ -134,6 +135,6 @@ async fn a_watcher_that_stops_reading_holds_up_nobody_and_goes_on_where_it_was_c
         while let Some(event) = rest.next().await {
             reader.events.push(event);
         }
-        assert_eq!(Story::new(reader.events), story, "nothing is missed and nothing comes twice");
+        assert_eq!(Story::new(reader.events), story, "no event is missing or repeated");
     }
 }

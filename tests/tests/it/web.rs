@@ -1,7 +1,7 @@
 //! Browsers: gRPC-Web over HTTP/1.1, on the port of gRPC.
 
 use solvemesh::v1::{
-    SubmitJobResponse, WatchResultsRequest, WatchResultsResponse, event::Kind,
+    SubmitJobResponse, WatchResultsRequest, WatchResultsResponse, job_event::Kind,
     watch_results_response,
 };
 use solvemesh_tests::{
@@ -51,7 +51,7 @@ async fn an_error_reaches_a_browser_with_its_status() {
     let gateway = Gateway::embedded(&[]).await;
     let request = jobs::request(models::lp("Maximize 3 x +"));
     let answer = post(&gateway, "SubmitJob", &request).await;
-    // An answer without messages may carry its status in the headers.
+    // A response without messages may have its status in the headers.
     let status = match answer.headers.get("grpc-status") {
         Some(status) => status.clone(),
         None => answer.call::<SubmitJobResponse>().trailers["grpc-status"].clone(),
@@ -64,7 +64,7 @@ async fn an_error_reaches_a_browser_with_its_status() {
 }
 
 #[tokio::test]
-async fn a_browser_may_ask_before_it_calls() {
+async fn a_preflight_request_of_a_browser_is_allowed() {
     let gateway = Gateway::embedded(&[]).await;
     let headers = [
         ("origin", ORIGIN),

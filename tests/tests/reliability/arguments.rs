@@ -1,17 +1,18 @@
-//! The command line, as `cargo test` gives it to every test.
+//! The command line of the fault suite. It accepts the flags of the usual test harness, since
+//! `cargo test` passes the same arguments to every test binary.
 
 use std::env;
 
 use solvemesh_tests::trial::Scale;
 
-/// What to do.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// Whether to name the faults and try none.
+    /// Whether to list the faults instead of running them.
     pub(crate) list: bool,
-    /// How long and how much.
+    /// Factor of the number of jobs and rounds.
     pub(crate) scale: Scale,
-    /// Only faults that have one of these in their names.
+    /// If not empty, only faults run whose names contain one of these.
     filters: Vec<String>,
 }
 
@@ -28,7 +29,7 @@ const VALUED: [&str; 8] = [
 ];
 
 impl Arguments {
-    /// Reads the command line. What means nothing here is passed over.
+    /// Parses the command line. Other flags of the usual test harness are ignored.
     pub(crate) fn read() -> Self {
         let mut read = Self { list: false, scale: scale(), filters: Vec::new() };
         let mut arguments = env::args().skip(1);
@@ -44,15 +45,16 @@ impl Arguments {
         read
     }
 
-    /// Whether a fault is to be tried.
+    /// Whether the fault with this name is selected.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
     }
 }
 
+/// The scale in `SOLVEMESH_RELIABILITY_SCALE`, 1 by default.
 fn scale() -> Scale {
-    let told = env::var("SOLVEMESH_RELIABILITY_SCALE").ok();
-    let scale = told.map_or(1.0, |text| text.parse().expect("SOLVEMESH_RELIABILITY_SCALE"));
+    let value = env::var("SOLVEMESH_RELIABILITY_SCALE").ok();
+    let scale = value.map_or(1.0, |text| text.parse().expect("SOLVEMESH_RELIABILITY_SCALE"));
     assert!(scale > 0.0 && scale <= 1000.0, "SOLVEMESH_RELIABILITY_SCALE is {scale}");
     Scale(scale)
 }

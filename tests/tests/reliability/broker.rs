@@ -1,5 +1,5 @@
-//! A broker that dies, cuts its connections, or runs short of what it needs. Each fault
-//! has a node of its own to break.
+//! Faults of the broker: it dies, closes its connections, or runs short of memory or disk.
+//! Each trial has a node of its own.
 
 use std::time::Duration;
 
@@ -46,25 +46,26 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// How often connections are closed in a row.
+/// Number of times that all connections are closed.
 const CLOSINGS: usize = 3;
-/// The time limit of the job that runs when the alarm comes.
+/// Time limit of the jobs that are running when the alarm is raised.
 const SOLVE: Duration = Duration::from_secs(4);
-/// Makes a solution that is stored in parts.
+/// Size of a model whose solution is stored in parts.
 const GROUPS: usize = 9_000;
-/// How long an alarm lasts: the job ends meanwhile, and its result has to wait.
+/// Duration of an alarm: longer than `SOLVE`, so that the jobs finish during it and their
+/// results have to wait.
 const ALARM: Duration = Duration::from_secs(10);
-/// How long all may take that has only to be sent once the broker takes it again.
+/// Timeout for entries that are only waiting until the broker accepts messages again.
 const SOON: Duration = Duration::from_secs(30);
 
-/// What a fault finds: a mesh and its broker, under load.
+/// A mesh under load, and the node to break.
 struct Scene<'a> {
     scale: Scale,
     trial: &'a Trial,
     node: &'a RabbitNode,
 }
 
-/// A mesh on a node of its own, under load while something happens to the node.
+/// Runs a fault on a mesh under load, which has a node of its own.
 async fn loaded(scale: Scale, fault: impl AsyncFnOnce(Scene<'_>)) -> Trial {
     let node = RabbitNode::start().await;
     let vhost = node.vhost().await;
@@ -97,15 +98,16 @@ async fn closing(scene: Scene<'_>) {
     }
 }
 
-/// The alarm is told to submitters in bounded time; what runs goes on, and its result comes
-/// when it is over.
+/// Raises a resource alarm. Submissions are refused in bounded time; running jobs continue,
+/// and their results arrive when the alarm is over.
 async fn short(scene: Scene<'_>, resource: Resource) {
     let Scene { trial: Trial { clients, log, .. }, node, .. } = scene;
     let [mut one, mut other, mut behind] = [log.reader(), log.reader(), log.reader()];
     let long = |number| Payload::Long { number: usize::MAX - number, limit: SOLVE };
     let first = clients.accepted(0, "first through the alarm", long(0)).await;
     let second = clients.accepted(0, "second through the alarm", long(1)).await;
-    // Each worker has one of them; this one comes after, and is stored beside the log.
+    // Each worker is solving one of the two; this one is solved after them, and its solution
+    // is too large for the log: it is stored in parts in the bulk stream.
     let large = clients.accepted(0, "large", Payload::Wide { groups: GROUPS }).await;
     within(SOON, "the first to start", one.until(|entry| starts(entry, &first))).await;
     within(SOON, "the second to start", other.until(|entry| starts(entry, &second))).await;
@@ -121,6 +123,6 @@ async fn short(scene: Scene<'_>, resource: Resource) {
     node.have_enough_of(resource).await;
     for (job, reader) in [(&first, &mut one), (&second, &mut other), (&large, &mut behind)] {
         within(SOON, "its end", reader.until(|entry| ends(entry, job))).await;
-        assert_eq!(attempts(log, job).len(), 1, "what was found out is thrown away");
+        assert_eq!(attempts(log, job).len(), 1, "a result was discarded and the job solved again");
     }
 }

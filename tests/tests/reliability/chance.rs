@@ -1,4 +1,4 @@
-//! Random moments that can be had again.
+//! Reproducible random numbers.
 
 use std::{
     env,
@@ -10,11 +10,12 @@ use std::{
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// One with the seed of `SOLVEMESH_RELIABILITY_SEED`, or one of the clock's.
+    /// Seeds a generator from `SOLVEMESH_RELIABILITY_SEED`, or else from the clock.
     pub(crate) fn seeded() -> Self {
-        let told = env::var("SOLVEMESH_RELIABILITY_SEED").ok();
-        let seed = told.map_or_else(clock, |seed| seed.parse().expect("a seed"));
+        let value = env::var("SOLVEMESH_RELIABILITY_SEED").ok();
+        let seed = value.map_or_else(clock, |seed| seed.parse().expect("a seed"));
         println!("reliability: SOLVEMESH_RELIABILITY_SEED={seed}");
+        // Not 0, from which xorshift yields only 0.
         Self(seed.max(1))
     }
 

@@ -1,4 +1,4 @@
-//! A cluster of three nodes that loses one of them.
+//! Faults of a cluster of three nodes: it loses one of them.
 
 use std::time::Duration;
 
@@ -24,32 +24,33 @@ const fn fault(name: &'static str, body: fn(Scale) -> Breaking) -> Fault {
 
 const LOG: &str = "solvemesh.log.v1";
 const EXPRESS: &str = "solvemesh.jobs.express.v1";
-/// How long the others may take until they serve without the one that is gone.
+/// Timeout until the remaining nodes serve without the lost one.
 const SOON: Duration = Duration::from_secs(90);
 
-/// What a fault finds: a mesh and its cluster, under load.
+/// A mesh under load, and the cluster to break.
 struct Scene<'a> {
     trial: &'a Trial,
     cluster: &'a Cluster,
     vhost: &'a Vhost,
 }
 
-/// A mesh on a cluster of its own, under load while something happens to the cluster.
+/// Runs a fault on a mesh under load, which has a cluster of its own.
 async fn loaded(scale: Scale, fault: impl AsyncFnOnce(Scene<'_>)) -> Trial {
     let cluster = Cluster::start().await;
     let vhost = cluster.vhost().await;
     let plan = Plan { amqp_options: "heartbeat=5".to_owned(), ..Plan::default() };
     let mut trial = Trial::start(vhost.url(), plan).await;
-    // Three replicas of all on one machine take their time.
+    // A lower pace, because three replicas of everything on one machine are slow.
     let load = Load { jobs: scale.times(1_000), pace: 40.0, ..Load::default() };
     let scene = Scene { trial: &trial, cluster: &cluster, vhost: &vhost };
     trial.clients.under_load(&load, fault(scene)).await;
-    // What the nodes that are left have of the log counts, not what was read of it before.
+    // Read the log again: the check is against what the cluster has of it now, not against
+    // what was read before the fault.
     trial.log = RawLog::configured(AmqpConfig::new(vhost.url())).await;
     trial.kept(cluster)
 }
 
-/// The leader of the log, and once it is back that of the jobs.
+/// Kills the leader of the log and, once it is back, the leader of a job queue.
 async fn leaders_killed(scene: Scene<'_>) {
     let Scene { trial, cluster, vhost } = scene;
     for queue in [LOG, EXPRESS] {
@@ -62,11 +63,11 @@ async fn leaders_killed(scene: Scene<'_>) {
     }
 }
 
-/// The leader of the log sees the others no more, and pauses.
+/// Cuts the leader of the log off from the other nodes. As a minority it pauses.
 async fn minority_cut_off(scene: Scene<'_>) {
     let Scene { trial, cluster, vhost } = scene;
     let minority = cluster.leader(vhost, LOG).await;
-    assert!(cluster.connections(minority).await > 0, "nobody is connected to it");
+    assert!(cluster.connections(minority).await > 0, "no process is connected to it");
     trial.clients.recorder.fault();
     cluster.cut_off(minority).await;
     served(trial, "a minority").await;
@@ -74,12 +75,12 @@ async fn minority_cut_off(scene: Scene<'_>) {
     cluster.await_all().await;
 }
 
-/// Waits until a job was accepted and has ended, without what is gone.
+/// Waits until a job is accepted and has finished although a node is missing.
 async fn served(trial: &Trial, without: &str) {
     let serving = async {
         let payload = Payload::Wyndor { rate: 5.0 };
         let job = trial.clients.accepted(0, &format!("without {without}"), payload).await;
         trial.clients.watch(0, vec![job]).await;
     };
-    within(SOON, "service by the others", serving).await;
+    within(SOON, "service by the other nodes", serving).await;
 }

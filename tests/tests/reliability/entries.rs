@@ -1,29 +1,29 @@
-//! What an entry of the log is about.
+//! Predicates of log entries.
 
 use solvemesh::broker::v1::{LogEntry, log_entry::Kind};
 
-/// Whether an attempt begins.
+/// Whether an entry starts an attempt.
 pub(crate) fn is_start(entry: &LogEntry) -> bool {
     worker_of(entry).is_some()
 }
 
-/// Whether an attempt at a job that takes long begins.
+/// Whether an entry starts an attempt at a long job, by the name of its model.
 pub(crate) fn is_long(entry: &LogEntry) -> bool {
     match &entry.kind {
         Some(Kind::Started(started)) => started
             .description
             .as_ref()
-            .is_some_and(|description| description.name.starts_with("market split")),
+            .is_some_and(|description| description.model_name.starts_with("market split")),
         _ => false,
     }
 }
 
-/// Whether a job ends.
+/// Whether an entry finishes a job.
 pub(crate) fn is_finish(entry: &LogEntry) -> bool {
     matches!(entry.kind, Some(Kind::Finished(_)))
 }
 
-/// The name of the worker whose attempt begins.
+/// The name of the worker, if an entry starts an attempt.
 pub(crate) fn worker_of(entry: &LogEntry) -> Option<&str> {
     match &entry.kind {
         Some(Kind::Started(started)) => Some(&started.worker),

@@ -1,4 +1,4 @@
-//! Gateways that die.
+//! Faults of gateways: they are killed.
 
 use solvemesh_tests::{
     clients::Load,
@@ -22,8 +22,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// Kills one gateway after the other, and brings each back when the mesh has gone on
-/// without it.
+/// Kills one gateway after the other, and starts each again after the mesh has finished some
+/// jobs without it.
 async fn killed(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
@@ -46,7 +46,8 @@ async fn killed(scale: Scale) -> Trial {
     trial
 }
 
-/// Kills the only gateway, and brings it back: nobody answered meanwhile, workers neither.
+/// Kills the only gateway, and starts it again. Meanwhile nothing answers clients, nor the
+/// lookups of workers.
 async fn the_only_one_killed(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan { gateways: 1, ..Plan::default() }).await;
@@ -65,6 +66,7 @@ async fn the_only_one_killed(scale: Scale) -> Trial {
     trial
 }
 
+/// Checks that the fault cut a watch, so that resuming was tested.
 fn assert_resumed(trial: &Trial) {
     let history = trial.clients.recorder.history();
     assert!(history.watches.iter().any(|watch| !watch.cuts.is_empty()), "no watch was cut");

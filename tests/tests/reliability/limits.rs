@@ -1,4 +1,5 @@
-//! Limits that are hit are told, and once there is room again there is service again.
+//! Limits that are hit: every gateway refuses jobs with `RESOURCE_EXHAUSTED`, and accepts them
+//! again once there is room.
 
 use std::time::Duration;
 
@@ -33,11 +34,11 @@ async fn queue_full(scale: Scale) -> Trial {
 async fn too_many_live_jobs(scale: Scale) -> Trial {
     let mut plan = Plan::default();
     plan.gateway_flags.extend(["--max-live-jobs", "50"].map(str::to_owned));
-    filled(scale, plan, "LIMIT_REACHED").await
+    filled(scale, plan, "MESH_LIMIT_REACHED").await
 }
 
-/// A mesh without a worker fills up to its limit, which every gateway then tells; workers
-/// come, and it serves again, under more load than it has room for at once.
+/// Fills a mesh without workers up to a limit, which every gateway then reports. Once workers
+/// are started the mesh must serve again, under more load than it has room for at once.
 async fn filled(scale: Scale, plan: Plan, why: &str) -> Trial {
     let vhost = rabbit::vhost().await;
     let workers = plan.workers;

@@ -1,7 +1,7 @@
 use solvemesh::v1::{Job, ListJobsRequest};
 use solvemesh_tests::mesh::Api;
 
-/// All jobs that a gateway lists.
+/// Lists all jobs of a gateway, page by page.
 pub(crate) async fn all(api: &Api) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut page_token = String::new();

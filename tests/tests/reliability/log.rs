@@ -1,4 +1,5 @@
-//! A log that is long, that forgets, and that an old job holds up.
+//! Faults of the results log: it is truncated under load, or new jobs are refused because of
+//! an old one whose entries must not be truncated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +44,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// A log of which little is kept, and how to make it forget.
+/// Limits of a log that is truncated soon.
 #[derive(Clone, Copy, Debug)]
 struct Short {
     max_bytes: u64,
@@ -64,7 +65,7 @@ const BY_AGE: Short =
     Short { max_bytes: 10 << 30, segment_bytes: 300_000, max_age: 8, max_deadline: 4 };
 
 impl Short {
-    /// What every process of its mesh is told.
+    /// The flags for every process of the mesh.
     fn flags(&self) -> Vec<String> {
         let flag = |name: &str, value: u64| [format!("--log-{name}"), value.to_string()];
         [
@@ -79,13 +80,15 @@ impl Short {
         let mut plan = Plan::default();
         plan.worker_flags.extend(self.flags());
         plan.gateway_flags.extend(self.flags());
-        plan.gateway_flags.extend(["--max-deadline".to_owned(), self.max_deadline.to_string()]);
+        plan.gateway_flags
+            .extend(["--max-total-time-limit".to_owned(), self.max_deadline.to_string()]);
         plan.gateway_flags.extend(["--default-time-limit", "2"].map(str::to_owned));
         plan.gateway_flags.extend(gateway_flags.iter().map(|flag| (*flag).to_owned()));
         plan
     }
 
-    /// How the test itself reaches the broker.
+    /// The test's own connection to the broker, with the same limits: processes with other
+    /// ones are refused.
     fn config(&self, broker: &str) -> AmqpConfig {
         let mut config = AmqpConfig::new(broker);
         let seconds = self.max_age;
@@ -99,8 +102,9 @@ impl Short {
     }
 }
 
-/// A job that takes long while the log grows: what the log has of it must not be lost, so
-/// that nothing more is taken at half of the cap. Once it has ended there is service again.
+/// Runs a long job while the log grows. Its entries must not be truncated, so nothing more is
+/// accepted once the log has grown by half of its cap; after the job has finished, jobs are
+/// accepted again.
 async fn held_up(scale: Scale) -> Trial {
     let small = Short { max_bytes: 800_000, segment_bytes: 100_000, ..BY_SIZE };
     let vhost = rabbit::vhost().await;
@@ -124,12 +128,12 @@ async fn held_up(scale: Scale) -> Trial {
     trial
 }
 
-/// Why a gateway may say that it does not know a job that has ended.
+/// The reasons with which a gateway may report that it does not know a finished job.
 const FORGOTTEN: [&str; 2] = ["JOB_FORGOTTEN", "JOB_NOT_FOUND"];
 
-/// The log forgets its beginning again and again while jobs are live, watched and asked
-/// for. Old tokens and snapshots are told as such; every answer about a job is right, or
-/// that it is forgotten; gateways that began before and after agree.
+/// Truncates the log again and again while jobs are live, watched and looked up. Old tokens
+/// and snapshots are rejected as too old; every answer about a job is right, or says that the
+/// job is forgotten; gateways that started before and after the truncation agree.
 async fn truncated(scale: Scale, short: Short) -> Trial {
     let folder = TempDir::new().expect("a temporary folder");
     let state = folder.path().to_str().expect("a path");
@@ -147,15 +151,15 @@ async fn truncated(scale: Scale, short: Short) -> Trial {
     let Trial { fleet, clients, log, .. } = &mut trial;
     let first = clients.accepted(0, "first", Payload::Wyndor { rate: 201.0 }).await;
     let token = token_of(&clients.doors.api(0), &first).await;
-    // Its snapshot is of the log's beginning.
+    // Its snapshot is of the log's beginning, which is truncated before it starts again.
     fleet.stop_gateway(1).await;
     clients.recorder.fault();
 
     let fault = async {
         log.let_go().await;
         fleet.bring_back_gateway(1).await;
-        let told = fleet.gateways[1].process.log();
-        assert!(told.contains("the log no longer has what follows it"), "{told}");
+        let text = fleet.gateways[1].process.log();
+        assert!(text.contains("the log no longer has what follows it"), "{text}");
         for door in 0..2 {
             let refusal = stale(&clients.doors.api(door), &token).await;
             assert_eq!(refusal.code(), Code::OutOfRange, "{refusal:?}");
@@ -175,8 +179,8 @@ async fn token_of(api: &Api, job: &str) -> String {
     stream.message().await.expect("a message").expect("an event").resume_token
 }
 
-/// How a watch is refused whose token the log has left behind: of a job that the gateway
-/// knows, whichever that is.
+/// The status with which a watch is refused whose token is older than the log. Watches any
+/// job that the gateway knows: an unknown one would be refused for that.
 async fn stale(api: &Api, token: &str) -> Status {
     for _ in 0..100 {
         let page = ListJobsRequest { page_size: 1, ..ListJobsRequest::default() };
@@ -187,17 +191,18 @@ async fn stale(api: &Api, token: &str) -> Status {
             ..WatchResultsRequest::default()
         };
         match api.clone().watch_results(request).await {
+            // Forgotten since it was listed: take another job.
             Err(status) if status.code() == Code::NotFound => {}
             Err(status) => return status,
-            // A gateway that was there asks now and then where the log begins.
+            // A gateway learns only now and then where the log begins.
             Ok(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }
     }
-    panic!("a token that the log has left behind is honoured");
+    panic!("a token that is older than the log is accepted");
 }
 
-/// Asks every gateway, and one that starts now, for every job: whoever knows it tells the
-/// same right end, and nobody knows others.
+/// Gets every job from every gateway, and from one that starts now. Those that know it report
+/// the same end, which is right, and none lists other jobs.
 async fn agree(trial: &Trial) {
     let history = trial.clients.recorder.history();
     let acknowledged: BTreeSet<String> =
@@ -209,7 +214,7 @@ async fn agree(trial: &Trial) {
     let mut known = vec![0; apis.len()];
     for (place, api) in apis.iter().enumerate() {
         for job in all(api).await {
-            assert!(acknowledged.contains(&job.job_id), "a ghost: {job:?}");
+            assert!(acknowledged.contains(&job.job_id), "an unknown job: {job:?}");
             assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
         }
         for id in &acknowledged {
@@ -230,6 +235,6 @@ async fn agree(trial: &Trial) {
         }
     }
     let all = acknowledged.len();
-    println!("reliability: of {all} jobs, the gateways know {known:?}; the last began just now");
+    println!("reliability: of {all} jobs, the gateways know {known:?}; the last has just started");
     assert!(known[2] < all, "nothing was forgotten");
 }

@@ -1,7 +1,7 @@
-//! The fault suite: real gateways, real workers and a real RabbitMQ, broken on purpose
-//! under load, one fault after the other. After each, the whole history is checked.
+//! The fault suite: injects one fault after the other into real gateways, real workers and a
+//! real RabbitMQ under load. After each, the whole history is checked.
 //!
-//! Arguments: a part of the names of the faults to try; `--list` names all of them. With
+//! Arguments: parts of the names of the faults to run; `--list` lists all names. With
 //! `SOLVEMESH_RELIABILITY_SCALE` above 1 there are more jobs and more rounds.
 
 mod arguments;
@@ -41,7 +41,7 @@ use self::{
     report::{Report, Row},
 };
 
-/// All faults, in the order of their trials.
+/// All faults, in the order in which they run.
 fn faults() -> Vec<Fault> {
     [
         workers::FAULTS,
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     for fault in chosen {
         println!("reliability: {} …", fault.name);
-        let row = attempt(fault, arguments.scale);
+        let row = run(fault, arguments.scale);
         println!("reliability: {row}");
         report.add(row);
     }
@@ -79,32 +79,32 @@ fn main() -> ExitCode {
     if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Tries one fault. Whatever happens to it, the others are tried too.
-fn attempt(fault: Fault, scale: Scale) -> Row {
-    let begun = Instant::now();
+/// Runs one fault, on a thread of its own so that a panic does not stop the others.
+fn run(fault: Fault, scale: Scale) -> Row {
+    let started = Instant::now();
     let row = Arc::new(Mutex::new(Row::of(fault.name)));
     let written = Arc::clone(&row);
-    let trying = thread::Builder::new().name(fault.name.to_owned()).spawn(move || {
+    let running = thread::Builder::new().name(fault.name.to_owned()).spawn(move || {
         Runtime::new().expect("a runtime").block_on(async {
-            let mut trying = pin!(tried(fault, scale, &written));
-            // Not dropped before the panic, so that the logs of its processes are shown.
-            let ended = time::timeout(fault.limit, &mut trying).await;
-            assert!(ended.is_ok(), "it takes longer than {:?}", fault.limit);
+            let mut trial = pin!(run_and_check(fault, scale, &written));
+            // By reference, so that the panic drops it: only then do processes print their logs.
+            let ended = time::timeout(fault.limit, &mut trial).await;
+            assert!(ended.is_ok(), "timed out after {:?}", fault.limit);
         });
     });
-    let ended = trying.expect("a thread").join();
+    let ended = running.expect("a thread").join();
     let mut row = row.lock().unwrap_or_else(PoisonError::into_inner).clone();
     row.passed = ended.is_ok();
-    row.took = begun.elapsed();
+    row.took = started.elapsed();
     row
 }
 
-/// Breaks something, and checks what became of it.
+/// Injects a fault, and checks the history.
 ///
 /// # Panics
 ///
-/// When something is wrong, while the processes are still there to show their logs.
-async fn tried(fault: Fault, scale: Scale, row: &Mutex<Row>) {
+/// On a violation, while the processes still exist, so that they print their logs.
+async fn run_and_check(fault: Fault, scale: Scale, row: &Mutex<Row>) {
     let trial = (fault.body)(scale).await;
     let verdict = trial.verdict().await;
     row.lock().unwrap_or_else(PoisonError::into_inner).figures = Some(verdict.figures.clone());

@@ -1,5 +1,5 @@
-//! A network that is cut between two of client, gateway, broker and worker: torn, so that
-//! both sides are told, or silent, so that neither is.
+//! Faults of the network between client and gateway, gateway and broker, or worker and
+//! broker: connections are torn, which both sides notice, or silent, which neither does.
 
 use std::time::Duration;
 
@@ -38,22 +38,25 @@ const fn fault(name: &'static str, body: fn(Scale) -> Breaking) -> Fault {
     Fault { name, limit: Duration::from_secs(180), body }
 }
 
-/// So that a silent path is noticed while the trial waits.
+/// A short AMQP heartbeat, so that silence is detected within the trial.
 const HEARTBEAT: &str = "heartbeat=2";
-/// How often connections are torn, and how long after each other.
+/// Number of times that connections are torn.
 const TEARS: usize = 4;
+/// Pause between these times.
 const BETWEEN_TEARS: Duration = Duration::from_millis(700);
-/// How long a path is silent: several heartbeats, and longer than clients wait for a sign
-/// of life.
+/// Duration of a silence: several heartbeats, and longer than the keepalive of clients.
 const SILENCE: Duration = Duration::from_secs(12);
 
+/// How connections are cut.
 #[derive(Clone, Copy)]
 enum Cut {
+    /// Reset, several times.
     Torn,
+    /// Nothing is forwarded for a time.
     Silent,
 }
 
-/// Clients come in through a proxy before each gateway.
+/// Clients reach each gateway through a proxy.
 async fn between_clients_and_gateways(scale: Scale, cut: Cut) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), plan()).await;
@@ -71,8 +74,8 @@ async fn between_gateways_and_broker(scale: Scale, cut: Cut) -> Trial {
     loaded(scale, trial, vec![proxy], cut).await
 }
 
-/// One of two workers reaches the broker through a proxy: the other may be given what it
-/// has in hands.
+/// One of two workers reaches the broker through a proxy. Its jobs may be redelivered to the
+/// other.
 async fn between_worker_and_broker(scale: Scale, cut: Cut) -> Trial {
     let vhost = rabbit::vhost().await;
     let (proxy, url) = before_broker(&vhost).await;
@@ -85,14 +88,15 @@ fn plan() -> Plan {
     Plan { amqp_options: HEARTBEAT.to_owned(), ..Plan::default() }
 }
 
-/// A proxy before the broker, and the URL of the virtual host through it.
+/// Starts a proxy in front of the broker. Returns it with the URL of the virtual host through
+/// it.
 async fn before_broker(vhost: &Vhost) -> (Proxy, String) {
     let proxy = Proxy::to(RabbitNode::shared().await.address()).await;
     let url = amqp_url(proxy.address(), vhost.name());
     (proxy, url)
 }
 
-/// Cuts what the proxies carry while the mesh is under load.
+/// Cuts the connections through the proxies while the mesh is under load.
 async fn loaded(scale: Scale, trial: Trial, proxies: Vec<Proxy>, cut: Cut) -> Trial {
     let load = Load { jobs: scale.times(1_000), long: Duration::from_secs(2), ..Load::default() };
     let recorder = &trial.clients.recorder;
@@ -114,6 +118,6 @@ async fn loaded(scale: Scale, trial: Trial, proxies: Vec<Proxy>, cut: Cut) -> Tr
         }
     };
     trial.clients.under_load(&load, cutting).await;
-    assert!(proxies.iter().all(|proxy| proxy.carried() > 0), "a proxy that nobody used");
+    assert!(proxies.iter().all(|proxy| proxy.carried() > 0), "an unused proxy");
     trial.kept(proxies)
 }

@@ -1,4 +1,5 @@
-//! The broker's patience with whoever holds a job runs out during a solve.
+//! Fault of the broker: its consumer timeout, the time for which a job may be held, passes
+//! during a solve.
 
 use std::time::Duration;
 
@@ -19,38 +20,39 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
     body: |scale| Box::pin(taken_back(scale)),
 }];
 
-/// How long a job may be held, in the node's configuration: RabbitMQ 3.10 knows no other.
+/// Sets the consumer timeout, in milliseconds, in the node's configuration file: RabbitMQ 3.10
+/// has no other setting of it.
 const CONFIGURATION: &str = "consumer_timeout = 5000\n";
-/// How often the node looks, which its configuration file can't say.
-const LOOK_OFTEN: &str = "application:set_env(rabbit, channel_tick_interval, 1000).";
-/// Outlives the broker's patience more than once.
+/// Makes the node check the timeout every second, which its configuration file can't set.
+const CHECK_OFTEN: &str = "application:set_env(rabbit, channel_tick_interval, 1000).";
+/// Time limit of the job: several times the consumer timeout.
 const SOLVE: Duration = Duration::from_secs(16);
-/// How long the job may take to end, its solve aside.
+/// Timeout for the end of the job, in addition to its solve.
 const SOON: Duration = Duration::from_secs(30);
-/// What a worker logs that waits for another attempt.
-const PARKED: &str = "another attempt is alive; the job is parked";
+/// Logged by a worker that waits for another attempt.
+const PARKED: &str = "another attempt is alive, job parked";
 
-/// The job is handed out again while its attempt goes on: it waits, nobody begins a second
-/// solve, and the result comes once.
+/// The job is redelivered while its attempt is running. The delivery waits, no second attempt
+/// starts, and there is one result.
 async fn taken_back(scale: Scale) -> Trial {
     let node = RabbitNode::start_with(CONFIGURATION).await;
-    node.eval(LOOK_OFTEN).await;
+    node.eval(CHECK_OFTEN).await;
     let vhost = node.vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
     trial.rules.late_starts = Some(0);
     let Trial { fleet, clients, log, .. } = &trial;
-    // All of them short: none but one is held for long.
+    // Short jobs only, so that the timeout passes for one job alone.
     let load = Load { jobs: scale.times(1_000), pace: 60.0, long_every: 0, ..Load::default() };
     let solving = async {
         let mut reader = log.reader();
         let payload = Payload::Long { number: 0, limit: SOLVE };
-        let job = clients.accepted(0, "outlives the broker's patience", payload).await;
+        let job = clients.accepted(0, "outlives the consumer timeout", payload).await;
         clients.recorder.fault();
         within(SOLVE + SOON, "its end", reader.until(|entry| ends(entry, &job))).await;
         assert_eq!(attempts(log, &job).len(), 1, "a second solve");
     };
     clients.under_load(&load, solving).await;
     let parked = fleet.workers.iter().filter(|worker| worker.log().contains(PARKED)).count();
-    assert!(parked > 0, "the broker did not hand the job out again");
+    assert!(parked > 0, "the broker did not redeliver the job");
     trial.kept(node)
 }

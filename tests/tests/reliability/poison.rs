@@ -1,4 +1,5 @@
-//! Messages in the queues and in the log that nobody can read, or not yet.
+//! Faults of messages: undecodable ones, and ones of a later format, in the queues and in the
+//! log.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -28,21 +29,22 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
 const LANES: [&str; 2] = ["express", "standard"];
 const LOG: &str = "solvemesh.log.v1";
 const DEAD: &str = "solvemesh.dead.v1";
+/// A format version that this build does not support.
 const LATER: u32 = FORMAT_VERSION + 1;
 const DIGEST: [u8; 3] = [1, 2, 3];
-/// No message begins like this.
+/// Bytes with which no protobuf message begins.
 const GARBAGE: [u8; 8] = [0xff; 8];
-/// How long until the end of a job that can't be read is told.
+/// Timeout until the undecodable jobs have failed in the log and have left the queues.
 const SOON: Duration = Duration::from_secs(60);
-/// How long it is looked whether anything goes round and round, and how much of that time
-/// a process may compute that has nothing to do.
-const LOOK: Duration = Duration::from_secs(3);
+/// How long idle processes are observed, to detect messages that are requeued in a loop.
+const OBSERVED: Duration = Duration::from_secs(3);
+/// Maximum CPU time of an idle process, as a part of this time.
 const IDLE: f64 = 0.2;
-/// What a worker logs about each job of a later format, each time it gets it.
-const LEFT: &str = "a job of a later format is left to later workers";
+/// Logged by a worker each time that it receives a job of a later format.
+const LEFT: &str = "unsupported job format, left to newer workers";
 
-/// Poison is told where it names a job, what is of a later format waits, nothing goes round
-/// and round, and the neighbours are served.
+/// Undecodable messages that name a job fail it, messages of a later format wait, nothing is
+/// requeued in a loop, and other jobs are served.
 async fn poisoned(scale: Scale) -> Trial {
     let node = RabbitNode::shared().await;
     let vhost = node.vhost().await;
@@ -56,9 +58,10 @@ async fn poisoned(scale: Scale) -> Trial {
             poison_lane(&vhost, lane).await;
         }
         poison_log(&vhost).await;
-        told(&mut log, trial.rules.strays.clone()).await;
+        await_failures(&mut log, trial.rules.strays.clone()).await;
     };
     trial.clients.under_load(&load, poisoning).await;
+    // In the log: the garbage, and the message of a later format.
     trial.rules.unreadable = 2;
 
     quiet(&trial).await;
@@ -68,8 +71,8 @@ async fn poisoned(scale: Scale) -> Trial {
     trial
 }
 
-/// Waits until only what is of a later format is in the queues, by the broker's count, which
-/// it renews every few seconds.
+/// Waits until only messages of a later format are in the queues, by the broker's count,
+/// which is updated every few seconds.
 async fn only_later_ones_wait(node: &RabbitNode, vhost: &Vhost) {
     let counted = async {
         loop {
@@ -77,11 +80,11 @@ async fn only_later_ones_wait(node: &RabbitNode, vhost: &Vhost) {
             if waiting[DEAD] == 0 && LANES.iter().all(|lane| waiting[&queue(lane)] == 2) {
                 return;
             }
-            println!("reliability: not only what is of a later format waits: {waiting:?}");
-            tokio::time::sleep(LOOK).await;
+            println!("reliability: other messages than those of a later format: {waiting:?}");
+            tokio::time::sleep(OBSERVED).await;
         }
     };
-    within(SOON, "queues with nothing but what is of a later format", counted).await;
+    within(SOON, "queues with only messages of a later format", counted).await;
 }
 
 fn queue(lane: &str) -> String {
@@ -96,8 +99,8 @@ fn empty(lane: &str) -> String {
     format!("empty {lane}")
 }
 
-/// Into a lane: bytes that are no job, with and without a name, a job without a model, and
-/// two of a later format, of which one says so only inside.
+/// Publishes to a lane: undecodable bytes, with and without a job id, a job without a model,
+/// and two jobs of a later format, one of which has the version only in its body.
 async fn poison_lane(vhost: &Vhost, lane: &str) {
     let job = |version, job_id: String| JobEnvelope {
         version,
@@ -127,8 +130,8 @@ async fn poison_lane(vhost: &Vhost, lane: &str) {
     }
 }
 
-/// Into the log: bytes that are no message, a message of a later format, and an entry of a
-/// kind that is not known yet.
+/// Publishes to the log: undecodable bytes, a message of a later format, and an entry of an
+/// unknown kind.
 async fn poison_log(vhost: &Vhost) {
     let entry = LogEntry { job_id: "later".to_owned(), ..LogEntry::default() };
     let batch = |version| LogBatch { version, entries: vec![entry.clone()] }.encode_to_vec();
@@ -137,35 +140,35 @@ async fn poison_log(vhost: &Vhost) {
     }
 }
 
-/// Waits until the log says of each of these jobs that it could not be read.
-async fn told(log: &mut Reader, mut strays: BTreeSet<String>) {
+/// Waits until the log has the failure of each of these jobs.
+async fn await_failures(log: &mut Reader, mut strays: BTreeSet<String>) {
     while !strays.is_empty() {
-        let told =
-            within(SOON, "the ends of unreadable jobs", log.until(|entry| is_told(entry, &strays)));
-        let job_id = told.await.job_id;
+        let failure = log.until(|entry| is_failure(entry, &strays));
+        let job_id = within(SOON, "the ends of unreadable jobs", failure).await.job_id;
         strays.remove(&job_id);
     }
 }
 
-fn is_told(entry: &LogEntry, strays: &BTreeSet<String>) -> bool {
+fn is_failure(entry: &LogEntry, strays: &BTreeSet<String>) -> bool {
     let Some(log_entry::Kind::Finished(finished)) = &entry.kind else { return false };
     let failed = finished.outcome.as_ref().filter(|it| it.state() == JobState::Failed);
     let reason = failed.and_then(|it| it.failure.as_ref()).map(|it| it.reason.as_str());
     strays.contains(&entry.job_id) && entry.digest == DIGEST && reason == Some("UNREADABLE_JOB")
 }
 
-/// With nothing to do, nobody does anything: what can't be read does not go round and round.
+/// Checks that idle processes use little CPU time, and that each job of a later format was
+/// delivered once: nothing is requeued in a loop.
 async fn quiet(trial: &Trial) {
     let processes = || {
         let gateways = trial.fleet.gateways.iter().map(|gateway| &gateway.process);
         gateways.chain(&trial.fleet.workers)
     };
     let before: Vec<Duration> = processes().map(Process::cpu_time).collect();
-    tokio::time::sleep(LOOK).await;
+    tokio::time::sleep(OBSERVED).await;
     for (process, before) in processes().zip(before) {
         let busy = process.cpu_time() - before;
-        assert!(busy < LOOK.mul_f64(IDLE), "it computes {busy:?} of {LOOK:?}: {process:?}");
+        assert!(busy < OBSERVED.mul_f64(IDLE), "busy for {busy:?} of {OBSERVED:?}: {process:?}");
     }
     let left = trial.fleet.workers.iter().map(|worker| worker.log().matches(LEFT).count());
-    assert_eq!(left.sum::<usize>(), 2 * LANES.len(), "each is handed out once");
+    assert_eq!(left.sum::<usize>(), 2 * LANES.len(), "each is delivered once");
 }

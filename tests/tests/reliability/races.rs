@@ -1,4 +1,4 @@
-//! Two gateways that are given the same request id at once.
+//! Two gateways that get the same request id at the same time.
 
 use futures::{StreamExt, stream};
 use solvemesh_tests::{
@@ -17,10 +17,10 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
     body: |scale| Box::pin(race(scale)),
 }];
 
-/// How many races are run at once.
+/// Number of concurrent races.
 const AT_ONCE: usize = 32;
 
-/// Half of the races are between equals, half between two payloads.
+/// Runs races: half of them between equal payloads, half between different ones.
 async fn race(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let trial = Trial::start(vhost.url(), Plan::default()).await;
@@ -38,7 +38,7 @@ async fn race(scale: Scale) -> Trial {
     trial
 }
 
-/// One race; tells the job that came of it.
+/// Runs one race. Returns the id of the job that was created.
 async fn run(clients: &Clients, number: usize) -> String {
     let request_id = format!("race {number}");
     let equal = number.is_multiple_of(2);

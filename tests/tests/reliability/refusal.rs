@@ -1,4 +1,4 @@
-//! A mesh that can't take a job says so, soon, and says when to ask again.
+//! A mesh that can't accept a job refuses it soon, with a time after which to retry.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use solvemesh_tests::{clients::Clients, history::Answer, payload::Payload, withi
 use tonic::Status;
 use tonic_types::StatusExt;
 
-/// How long an answer may take: a gateway's patience, and a busy machine.
+/// Timeout of a call: longer than a gateway's own timeout, for a busy machine.
 const ANSWER: Duration = Duration::from_secs(20);
-/// How long the mesh may go on accepting what it will refuse.
+/// Timeout until the mesh refuses a job.
 const EFFECT: Duration = Duration::from_secs(60);
-/// The most that is submitted to be refused at last.
+/// Maximum number of jobs that are submitted until one is refused.
 const MOST: usize = 10_000;
 
-/// Submits jobs at a gateway, one after the other, until one is refused, and tells how.
-/// All are on record; their request ids begin with `name` and are asked for no more.
+/// Submits jobs to a gateway, one after the other, until one is refused, and returns the
+/// status. All calls are recorded; their request ids begin with `name` and are not retried.
 ///
 /// # Panics
 ///
-/// When an answer takes too long, or says not when to ask again.
+/// If an answer takes too long, if a refusal has no retry delay, or if nothing is refused.
 pub(crate) async fn refused(clients: &Clients, gateway: usize, name: &str) -> Status {
-    let begun = Instant::now();
+    let started = Instant::now();
     for number in 0..MOST {
         let payload = Payload::Wyndor { rate: 201.0 + number as f64 / 4.0 };
         let request_id = format!("{name} {gateway}.{number}");
@@ -31,14 +31,14 @@ pub(crate) async fn refused(clients: &Clients, gateway: usize, name: &str) -> St
             Ok(response) => {
                 let job_id = response.into_inner().job.expect("a job").job_id;
                 clients.recorder.answer(call, Answer::Acknowledged { job_id });
-                assert!(begun.elapsed() < EFFECT, "nothing is refused");
+                assert!(started.elapsed() < EFFECT, "nothing is refused");
             }
             Err(status) => {
                 let answer = Answer::of(&status);
                 clients.recorder.answer(call, answer.clone());
                 let retry = status.get_error_details().retry_info().and_then(|it| it.retry_delay);
-                assert!(retry.is_some_and(|delay| !delay.is_zero()), "when again? {status:?}");
-                // Sent just before, it may yet arrive.
+                assert!(retry.is_some_and(|delay| !delay.is_zero()), "no retry delay: {status:?}");
+                // With an unknown outcome the job may still arrive: go on to a clear refusal.
                 if matches!(answer, Answer::Refused { .. }) {
                     return status;
                 }

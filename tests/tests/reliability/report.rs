@@ -1,36 +1,36 @@
-//! The table at the end.
+//! The report: a table of all faults at the end of the run.
 
 use std::{fmt, time::Duration};
 
 use solvemesh_tests::checker::Figures;
 
-/// What came of one fault.
+/// The outcome of one fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     name: &'static str,
-    /// Nothing when it did not come to the check.
+    /// `None` if the trial failed before its check.
     pub(crate) figures: Option<Figures>,
-    /// Whether nothing is wrong.
+    /// Whether the trial and its check succeeded.
     pub(crate) passed: bool,
-    /// How long all of it took.
+    /// How long both took.
     pub(crate) took: Duration,
 }
 
-/// What came of all of them.
+/// The outcomes of all faults.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
 }
 
 impl Row {
-    /// A fault that is not tried yet.
+    /// The row of a fault that has not run yet.
     pub(crate) fn of(name: &'static str) -> Self {
         Self { name, figures: None, passed: false, took: Duration::ZERO }
     }
 }
 
 impl Report {
-    /// One more fault was tried.
+    /// Adds the outcome of a fault.
     pub(crate) fn add(&mut self, row: Row) {
         self.rows.push(row);
     }
@@ -47,13 +47,13 @@ impl Report {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = if self.passed { "ok" } else { "FAILED" };
-        write!(f, "{} … {told} in {:.1} s", self.name, self.took.as_secs_f64())?;
+        let outcome = if self.passed { "ok" } else { "FAILED" };
+        write!(f, "{} … {outcome} in {:.1} s", self.name, self.took.as_secs_f64())?;
         if let Some(Figures { acknowledged, deaths, solved_again, cuts, .. }) = &self.figures {
             write!(
                 f,
                 " ({acknowledged} acknowledged, {deaths} attempts died in the solver, \
-                 {solved_again} began after the end, {cuts} watches cut)"
+                 {solved_again} started after the end, {cuts} watches cut)"
             )?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A gateway that starts on a long log.
+//! Gateways that start on a long log.
 
 use std::{
     fs,
@@ -9,8 +9,8 @@ use std::{
 use futures::{StreamExt, stream};
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobFinished, LogEntry, Submitted, log_entry::Kind},
-    v1::{Finished, JobDescription, JobState, SolveResult},
+    broker::v1::{AttemptStarted, JobEnd, LogEntry, Submitted, log_entry::Kind},
+    v1::{JobDescription, JobFinished, JobState, SolveResult},
 };
 use solvemesh_broker::{AmqpConfig, AmqpMesh, LogStart, Mesh};
 use solvemesh_tests::{
@@ -30,15 +30,16 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
     body: |scale| Box::pin(long_log(scale)),
 }];
 
-/// How many jobs the log has before anyone reads it.
+/// Number of jobs in the log before a gateway reads it.
 const JOBS: usize = 200_000;
-/// How many of their entries await their confirms: about so many travel together.
+/// Number of entries in flight while the log is written. About this many are batched into one
+/// message.
 const IN_FLIGHT: usize = 200;
-/// How long closing may take.
+/// Timeout for closing a connection.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Gateways start on a long log, from their snapshot, and from one that is damaged; one is
-/// killed and brought back under load. Each time it is ready once it knows all jobs.
+/// Gateways start on a long log: without a snapshot, with one, and with a damaged one. Then
+/// one is killed and started again under load. Each must know all jobs when it is ready.
 async fn long_log(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     write(vhost.url()).await;
@@ -57,13 +58,13 @@ async fn long_log(scale: Scale) -> Trial {
     let snapshot = folder.path().join("table.snapshot");
     let bytes = fs::metadata(&snapshot).expect("a snapshot").len();
     let short = timed(fleet.bring_back_gateway(1)).await;
-    assert!(fleet.gateways[1].process.log().contains("read a snapshot of the table"));
+    assert!(fleet.gateways[1].process.log().contains("job table restored from snapshot"));
     assert_eq!(count(&fleet.gateways[1]).await, JOBS);
 
     fleet.kill_gateway(1).await;
     damage(&snapshot);
     let long = timed(fleet.bring_back_gateway(1)).await;
-    assert!(fleet.gateways[1].process.log().contains("a snapshot can't be used"));
+    assert!(fleet.gateways[1].process.log().contains("snapshot unusable"));
     assert_eq!(count(&fleet.gateways[1]).await, JOBS);
     println!(
         "reliability: {JOBS} finished jobs: a bare read of the log {:.2} s; a gateway ready after \
@@ -88,13 +89,14 @@ fn id(number: usize) -> String {
     format!("written-{number}")
 }
 
-/// Writes a log of jobs that were submitted, started and finished, as many hands do.
+/// Writes a log of jobs that were submitted, started and finished, with many entries in
+/// flight.
 async fn write(broker: &str) {
     let mesh = AmqpMesh::connect(AmqpConfig::new(broker)).await.expect("a broker");
     let writing = stream::iter((0..JOBS).flat_map(entries)).map(|entry| mesh.append(entry));
     let mut writing = writing.buffered(IN_FLIGHT);
     while let Some(written) = writing.next().await {
-        written.expect("a log that takes entries");
+        written.expect("an entry that is appended");
     }
     drop(writing);
     mesh.close(GRACE).await;
@@ -102,7 +104,7 @@ async fn write(broker: &str) {
 
 fn entries(number: usize) -> [LogEntry; 3] {
     let description = Some(JobDescription {
-        name: format!("model {number}"),
+        model_name: format!("model {number}"),
         lane: "express".to_owned(),
         ..JobDescription::default()
     });
@@ -118,12 +120,12 @@ fn entries(number: usize) -> [LogEntry; 3] {
         submit_time: Some(now),
         ..AttemptStarted::default()
     };
-    let outcome = Finished {
+    let outcome = JobFinished {
         state: JobState::Succeeded.into(),
         result: Some(SolveResult::default()),
-        ..Finished::default()
+        ..JobFinished::default()
     };
-    let finished = JobFinished { outcome: Some(outcome), ..JobFinished::default() };
+    let finished = JobEnd { outcome: Some(outcome), ..JobEnd::default() };
     let entry = |attempt_id: String, number, kind| LogEntry {
         time: Some(now),
         job_id: id(number),
@@ -140,9 +142,9 @@ fn entries(number: usize) -> [LogEntry; 3] {
     ]
 }
 
-/// How long a bare read of the log takes, to the end of the last job.
+/// Measures how long a bare read of the log takes, up to the end of the last job.
 async fn read(broker: &str) -> Duration {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mesh = AmqpMesh::connect(AmqpConfig::new(broker)).await.expect("a broker");
     let mut log = mesh.follow_log(LogStart::First).await.expect("a log");
     let last = id(JOBS - 1);
@@ -151,23 +153,24 @@ async fn read(broker: &str) -> Duration {
     while let Some(message) = log.recv().await {
         if message.batch.expect("a readable log").entries.iter().any(is_last) {
             mesh.close(GRACE).await;
-            return begun.elapsed();
+            return started.elapsed();
         }
     }
     panic!("the log ended");
 }
 
-/// How many jobs a gateway knows.
+/// Number of jobs that a gateway knows.
 async fn count(gateway: &Gateway) -> usize {
     all(&gateway.api()).await.len()
 }
 
 async fn timed(work: impl Future<Output = ()>) -> Duration {
-    let begun = Instant::now();
+    let started = Instant::now();
     work.await;
-    begun.elapsed()
+    started.elapsed()
 }
 
+/// Flips a bit in the middle of a snapshot.
 fn damage(snapshot: &Path) {
     let mut bytes = fs::read(snapshot).expect("a snapshot");
     let middle = bytes.len() / 2;

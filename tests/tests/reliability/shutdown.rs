@@ -1,4 +1,4 @@
-//! Gateways and workers that are asked to stop.
+//! Gateways and workers that receive SIGTERM.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -25,21 +25,22 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// The default grace of a gateway, and what closing the mesh may take.
+/// Timeout for the exit of a gateway: its default grace, and the timeout for closing the mesh.
 const GATEWAY_GRACE: Duration = Duration::from_secs(20 + 5);
-/// The default grace of a worker, and what closing the mesh may take.
+/// Timeout for the exit of a worker: its default grace, and the timeout for closing the mesh.
 const WORKER_GRACE: Duration = Duration::from_secs(30 + 5);
-/// Long enough to notice a first signal: two at once are one.
-const A_WHILE: Duration = Duration::from_secs(1);
-/// At once, on a busy machine.
+/// Pause between two signals, long enough that the first one is handled: the kernel merges two
+/// pending ones.
+const BETWEEN_SIGNALS: Duration = Duration::from_secs(1);
+/// Timeout for an immediate exit, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// Stops one gateway after the other. Each call that it had begun to answer is answered,
-/// each watcher is told that the gateway stops.
+/// Stops one gateway after the other. Each call that it has begun to process is answered, and
+/// each watcher gets the reason `SHUTTING_DOWN`.
 async fn gateway(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
-    // As many as it takes to have some under way at every moment.
+    // Enough load that some calls are in flight at every moment.
     let load = Load {
         jobs: scale.times(3_000),
         in_flight: 256,
@@ -56,7 +57,7 @@ async fn gateway(scale: Scale) -> Trial {
             stops.push((place, clients.recorder.fault()));
             process.signal(libc::SIGTERM);
             let status = process.ended(GATEWAY_GRACE).await;
-            assert!(status.success(), "it ended with {status}");
+            assert!(status.success(), "it exited with {status}");
             fleet.bring_back_gateway(place).await;
         }
         stops
@@ -64,7 +65,7 @@ async fn gateway(scale: Scale) -> Trial {
     let stops = clients.under_load(&load, fault).await;
 
     let history = trial.clients.recorder.history();
-    let mut under_way = 0;
+    let mut in_flight = 0;
     for (place, stopped) in stops {
         let calls = history.calls.iter().filter(|call| {
             call.gateway == place
@@ -72,20 +73,20 @@ async fn gateway(scale: Scale) -> Trial {
                 && call.answered.is_none_or(|answered| answered > stopped)
         });
         for call in calls {
-            under_way += 1;
+            in_flight += 1;
             assert!(was_answered(call), "dropped without an answer: {call:?}");
         }
     }
-    println!("reliability: {under_way} calls were under way");
-    assert!(under_way > 0, "no call was under way");
+    println!("reliability: {in_flight} calls were in flight");
+    assert!(in_flight > 0, "no call was in flight");
     let mut cuts = history.watches.iter().flat_map(|watch| &watch.cuts);
-    assert!(cuts.any(|why| why == "SHUTTING_DOWN"), "no watcher was told");
+    assert!(cuts.any(|why| why == "SHUTTING_DOWN"), "no watcher got the reason");
     trial
 }
 
-/// Whether a gateway answered a call, or said of its connection that it had not begun it
-/// and would not: a call whose stream is past the last one of the GOAWAY (RFC 9113, 6.8), or
-/// one that the client had not yet sent when it heard that.
+/// Whether a call was answered, or is known not to have been processed: its stream is past
+/// the last one of the GOAWAY (RFC 9113, 6.8), or the client had not sent it yet when the
+/// GOAWAY arrived.
 fn was_answered(call: &Call) -> bool {
     match &call.answer {
         Answer::Acknowledged { .. } | Answer::Taken { .. } | Answer::Refused { .. } => true,
@@ -97,14 +98,14 @@ fn was_answered(call: &Call) -> bool {
     }
 }
 
-/// Stops one worker after the other while it solves a long job: it ends that first.
+/// Stops one worker after the other while it solves a long job, which it finishes first.
 async fn worker(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
     let load = Load { jobs: scale.times(2_000), long_every: 50, ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
     let fault = async {
-        let mut in_hand = Vec::new();
+        let mut held_jobs = Vec::new();
         for _ in 0..scale.times(2) {
             let started = log.reader().until(is_long).await;
             let place = worker_of(&started).and_then(|worker| fleet.place(worker));
@@ -113,22 +114,22 @@ async fn worker(scale: Scale) -> Trial {
             clients.recorder.fault();
             worker.signal(libc::SIGTERM);
             let status = worker.ended(WORKER_GRACE).await;
-            assert!(status.success(), "it ended with {status}");
+            assert!(status.success(), "it exited with {status}");
             fleet.workers[place] = fleet.new_worker();
-            in_hand.push(started.job_id);
+            held_jobs.push(started.job_id);
         }
-        in_hand
+        held_jobs
     };
-    let in_hand = clients.under_load(&load, fault).await;
+    let held_jobs = clients.under_load(&load, fault).await;
     let ledger = Ledger::read(&log.messages());
-    for job in in_hand {
+    for job in held_jobs {
         assert_eq!(ledger.jobs[&job].starts(), 1, "{job} was left to another worker");
     }
     trial
 }
 
-/// Asks a worker that solves and a gateway that waits for a request to stop, and again:
-/// both are gone at once, and what the worker had in hand is solved by another.
+/// Sends SIGTERM twice to a worker that is solving, and to a gateway that waits for the rest
+/// of a request. Both exit at once, and the worker's job is solved by another one.
 async fn twice(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
@@ -146,16 +147,19 @@ async fn twice(scale: Scale) -> Trial {
             let worker = &mut fleet.workers[place];
             clients.recorder.fault();
             worker.signal(libc::SIGTERM);
-            assert!(worker.runs_on_for(A_WHILE).await, "it does not end its job");
+            assert!(worker.runs_on_for(BETWEEN_SIGNALS).await, "it exited before its job finished");
             worker.signal(libc::SIGTERM);
             worker.ended(AT_ONCE).await;
             fleet.workers[place] = fleet.new_worker();
 
             let gateway = &mut fleet.gateways[1];
-            let _request = half_a_request(gateway.address).await;
+            let _request = incomplete_request(gateway.address).await;
             clients.recorder.fault();
             gateway.process.signal(libc::SIGTERM);
-            assert!(gateway.process.runs_on_for(A_WHILE).await, "it does not wait for a request");
+            assert!(
+                gateway.process.runs_on_for(BETWEEN_SIGNALS).await,
+                "it did not wait for a request"
+            );
             gateway.process.signal(libc::SIGTERM);
             gateway.process.ended(AT_ONCE).await;
             fleet.bring_back_gateway(1).await;
@@ -166,8 +170,8 @@ async fn twice(scale: Scale) -> Trial {
     trial
 }
 
-/// A request to a gateway whose body does not come, which holds up the gateway's end.
-async fn half_a_request(gateway: SocketAddr) -> TcpStream {
+/// Sends a gateway a request with an incomplete body, which delays the gateway's exit.
+async fn incomplete_request(gateway: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(gateway).await.expect("a gateway that listens");
     let head = format!(
         "POST /solvemesh.v1.JobService/SubmitJob HTTP/1.1\r\nhost: {gateway}\r\n\

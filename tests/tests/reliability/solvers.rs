@@ -1,4 +1,4 @@
-//! Solver processes that die, hang and talk nonsense.
+//! Faults of solver processes: they crash, hang, or write garbage.
 
 use std::{
     collections::BTreeSet,
@@ -30,24 +30,33 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "solver: segfault",
         limit: LIMIT,
-        body: |scale| Box::pin(dies(scale, Blow::Signal(libc::SIGSEGV), "SOLVER_CRASHED", "SEGV")),
+        body: |scale| {
+            Box::pin(crashes(scale, SolverFault::Signal(libc::SIGSEGV), "SOLVER_CRASHED", "SEGV"))
+        },
     },
     Fault {
         name: "solver: abort",
         limit: LIMIT,
-        body: |scale| Box::pin(dies(scale, Blow::Signal(libc::SIGABRT), "SOLVER_CRASHED", "ABRT")),
+        body: |scale| {
+            Box::pin(crashes(scale, SolverFault::Signal(libc::SIGABRT), "SOLVER_CRASHED", "ABRT"))
+        },
     },
     Fault {
         name: "solver: killed for memory",
         limit: LIMIT,
         body: |scale| {
-            Box::pin(dies(scale, Blow::Signal(libc::SIGKILL), "SOLVER_OUT_OF_MEMORY", "memory"))
+            Box::pin(crashes(
+                scale,
+                SolverFault::Signal(libc::SIGKILL),
+                "SOLVER_OUT_OF_MEMORY",
+                "memory",
+            ))
         },
     },
     Fault {
         name: "solver: garbage on its pipe",
         limit: LIMIT,
-        body: |scale| Box::pin(dies(scale, Blow::Garbage, "SOLVER_ERROR", "")),
+        body: |scale| Box::pin(crashes(scale, SolverFault::Garbage, "SOLVER_ERROR", "")),
     },
     Fault {
         name: "solver: hangs past its time limit",
@@ -56,41 +65,42 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// How many attempts of a job may die.
+/// Maximum number of attempts of a job that may die.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The places of the workers: each has one slot, so that its solver is its only child.
+/// The indices of the workers. Each has one slot, so that its solver is its only child.
 const EXPRESS: usize = 0;
 const STANDARD: usize = 1;
 
-/// What happens to a solver process.
+/// A fault of a solver process.
 #[derive(Clone, Copy, Debug)]
-enum Blow {
+enum SolverFault {
     Signal(libc::c_int),
-    /// What it writes makes no sense.
+    /// Garbage arrives on the pipe of its reports.
     Garbage,
 }
 
-impl Blow {
-    /// Strikes the solver of a worker with one slot; tells whether there was one.
-    async fn strike(self, worker: &Process) -> bool {
+impl SolverFault {
+    /// Injects the fault into the solver of a worker with one slot. Returns whether there was
+    /// a solver.
+    async fn inject(self, worker: &Process) -> bool {
         let Some(&solver) = worker.children().first() else { return false };
         match self {
             Self::Signal(libc::SIGSEGV) => segfault(solver).await,
             Self::Signal(signal) => send(solver, signal),
             Self::Garbage => {
                 let open = |path| OpenOptions::new().write(true).open(path).ok();
-                let pipe = reports(solver).and_then(open);
+                let pipe = report_pipe(solver).and_then(open);
                 pipe.is_some_and(|mut pipe| pipe.write_all(&[0xff; 64]).is_ok())
             }
         }
     }
 }
 
-/// Sends SIGSEGV until it works: Rust's own handler takes a first one that no access of
-/// memory explains, and steps aside.
+/// Sends SIGSEGV until the process dies: Rust's own handler ignores a first one that no memory
+/// access explains, and restores the default handler.
 async fn segfault(solver: u32) -> bool {
-    let struck = send(solver, libc::SIGSEGV);
+    let sent = send(solver, libc::SIGSEGV);
     for _ in 0..200 {
         if !lives(solver) {
             break;
@@ -98,12 +108,12 @@ async fn segfault(solver: u32) -> bool {
         time::sleep(Duration::from_millis(5)).await;
         send(solver, libc::SIGSEGV);
     }
-    struck
+    sent
 }
 
-/// The pipe by which a solver process reports: not its standard output, which it keeps from
-/// whatever libraries print.
-fn reports(solver: u32) -> Option<PathBuf> {
+/// The pipe for the reports of a solver process. It is not file descriptor 1: the process
+/// redirects its standard output, so that the output of libraries stays out of the pipe.
+fn report_pipe(solver: u32) -> Option<PathBuf> {
     let folder = PathBuf::from(format!("/proc/{solver}/fd"));
     let is_pipe = |fd: &u32| {
         let target = fs::read_link(folder.join(fd.to_string()));
@@ -113,11 +123,11 @@ fn reports(solver: u32) -> Option<PathBuf> {
         target.is_ok_and(|target| target.to_string_lossy().starts_with("pipe:"))
             && flags.is_some_and(|flags| flags & libc::O_ACCMODE == libc::O_WRONLY)
     };
-    // Past the three standard ones.
+    // After the three standard descriptors.
     (3..32).find(is_pipe).map(|fd| folder.join(fd.to_string()))
 }
 
-/// A mesh with a worker of each lane.
+/// Starts a mesh with one worker for each lane.
 async fn start() -> Trial {
     let vhost = rabbit::vhost().await;
     let plan = Plan { workers: 0, ..Plan::default() };
@@ -131,20 +141,26 @@ async fn start() -> Trial {
     trial
 }
 
-/// Strikes the solver at each attempt of one job, until that fails; and some solvers of
-/// short jobs, which are tried again. Only the job that was being solved is charged.
-async fn dies(scale: Scale, blow: Blow, reason: &'static str, word: &'static str) -> Trial {
+/// Injects a fault into the solver of each attempt at one job, until the job fails, and into
+/// some solvers of short jobs, which are retried. Only the job that was being solved is charged
+/// with an attempt.
+async fn crashes(
+    scale: Scale,
+    solver_fault: SolverFault,
+    reason: &'static str,
+    word: &'static str,
+) -> Trial {
     let mut trial = start().await;
     trial.rules.failures = BTreeSet::from([reason]);
     let load = Load { jobs: scale.times(1_500), long_every: 0, ..Load::default() };
     let Trial { fleet, clients, log, .. } = &trial;
     let fault = async {
-        let mut strikes = 0;
+        let mut injected = 0;
         let mut reader = log.reader();
         let payload = Payload::Long { number: 0, limit: Duration::from_secs(20) };
         let victim = clients.accepted(0, "victim", payload).await;
         let watching = clients.watch(0, vec![victim.clone()]);
-        let striking = async {
+        let injecting = async {
             loop {
                 let of_victim = |it: &LogEntry| it.job_id == victim;
                 let entry =
@@ -153,18 +169,18 @@ async fn dies(scale: Scale, blow: Blow, reason: &'static str, word: &'static str
                     break;
                 }
                 clients.recorder.fault();
-                strikes += usize::from(blow.strike(&fleet.workers[STANDARD]).await);
+                injected += usize::from(solver_fault.inject(&fleet.workers[STANDARD]).await);
             }
         };
-        join!(watching, striking);
+        join!(watching, injecting);
         for _ in 0..scale.times(5) {
             log.reader().until(is_start).await;
             clients.recorder.fault();
-            strikes += usize::from(blow.strike(&fleet.workers[EXPRESS]).await);
+            injected += usize::from(solver_fault.inject(&fleet.workers[EXPRESS]).await);
         }
-        (victim, strikes)
+        (victim, injected)
     };
-    let (victim, strikes) = clients.under_load(&load, fault).await;
+    let (victim, injected) = clients.under_load(&load, fault).await;
 
     let ledger = Ledger::read(&log.messages());
     let account = &ledger.jobs[&victim];
@@ -174,17 +190,17 @@ async fn dies(scale: Scale, blow: Blow, reason: &'static str, word: &'static str
     assert!(failure.message.contains(word), "{failure:?}");
     assert_eq!(account.starts(), MAX_ATTEMPTS);
     let deaths: usize = ledger.jobs.values().map(|job| job.deaths).sum();
-    assert!(deaths <= strikes, "{deaths} attempts were charged for {strikes} deaths");
-    // By chance a short job may have been struck as often.
+    assert!(deaths <= injected, "{deaths} attempts were charged for {injected} faults");
+    // By chance a short job may have been hit as often.
     for job in ledger.jobs.values() {
         let failed = job.end().is_some_and(|end| end.state() == JobState::Failed);
-        assert!(!failed || job.starts() == MAX_ATTEMPTS, "who was not struck failed too");
+        assert!(!failed || job.starts() == MAX_ATTEMPTS, "a job failed before its last attempt");
     }
     trial
 }
 
-/// Stops the solver process of a job that has a solution, for ever: it is killed past its
-/// time limit, the solution stands, and the next job has another solver.
+/// Stops the solver process of a job that has a solution, with SIGSTOP. It is killed past its
+/// time limit, the solution is kept, and the next job gets another solver process.
 async fn hangs(scale: Scale) -> Trial {
     const LIMIT: Duration = Duration::from_secs(3);
     let trial = start().await;
@@ -200,9 +216,9 @@ async fn hangs(scale: Scale) -> Trial {
             let stopping = async {
                 reader.until(|it| it.job_id == job && has_solution(it)).await;
                 clients.recorder.fault();
-                assert!(Blow::Signal(libc::SIGSTOP).strike(&fleet.workers[STANDARD]).await);
+                assert!(SolverFault::Signal(libc::SIGSTOP).inject(&fleet.workers[STANDARD]).await);
                 let end = reader.until(|it| it.job_id == job && is_finish(it));
-                // A tenth and a second more, and what a busy machine takes.
+                // A tenth of the limit and a second of grace, and time for a busy machine.
                 within(LIMIT * 3, "the end of a solver that hangs", end).await;
             };
             join!(watching, stopping);
@@ -225,7 +241,7 @@ async fn hangs(scale: Scale) -> Trial {
     trial
 }
 
-/// Whether an entry tells of a solution that an attempt has found.
+/// Whether an entry reports the objective of a solution.
 fn has_solution(entry: &LogEntry) -> bool {
     matches!(&entry.kind, Some(Entry::Progress(progress)) if progress.objective.is_some())
 }

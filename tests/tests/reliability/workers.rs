@@ -1,4 +1,4 @@
-//! Workers that die, and one that sleeps.
+//! Faults of workers: they are killed, or suspended.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -43,7 +43,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// Kills the worker that has just begun a long solve, again and again.
+/// Kills the worker that has just started a long solve, several times.
 async fn killed_while_it_solves(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
@@ -52,7 +52,7 @@ async fn killed_while_it_solves(scale: Scale) -> Trial {
     let fault = async {
         let mut interrupted = Vec::new();
         for _ in 0..scale.times(3) {
-            // From here on: what is read before is over.
+            // A new reader: attempts that started before may have ended.
             let started = log.reader().until(is_long).await;
             if let Some(place) = worker_of(&started).and_then(|worker| fleet.place(worker)) {
                 clients.recorder.fault();
@@ -69,20 +69,21 @@ async fn killed_while_it_solves(scale: Scale) -> Trial {
     trial
 }
 
-/// Kills a worker at the moment at which the log has a result of its, again and again. What
-/// ended is not solved again: a gateway tells the next worker that it did.
+/// Kills a worker as soon as the log has a result of it, several times: often before it has
+/// acknowledged the delivery. A finished job is not solved again, since the next worker learns
+/// from a gateway that it has finished.
 async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let mut trial = Trial::start(vhost.url(), Plan::default()).await;
     trial.rules.late_starts = Some(0);
     let load = Load { jobs: scale.times(1_500), ..Load::default() };
     let Trial { fleet, clients, log, .. } = &mut trial;
-    let mut forgotten = 0;
+    let mut redelivered = 0;
     let fault = async {
         for _ in 0..scale.times(12) {
             let mut reader = log.reader();
             let mut workers = HashMap::new();
-            // An end whose start was read too, so that its worker is known.
+            // An end whose start was read too, because only the start names the worker.
             let worker = loop {
                 let entry = reader.until(|entry| is_start(entry) || is_finish(entry)).await;
                 if let Some(worker) = worker_of(&entry) {
@@ -93,21 +94,21 @@ async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
             };
             if let Some(place) = fleet.place(&worker) {
                 clients.recorder.fault();
-                forgotten += ends_found(&fleet.workers[place]);
+                redelivered += finished_redeliveries(&fleet.workers[place]);
                 fleet.replace_worker(place).await;
             }
         }
     };
     clients.under_load(&load, fault).await;
-    forgotten += fleet.workers.iter().map(ends_found).sum::<usize>();
-    println!("reliability: {forgotten} jobs came once more after their end");
-    assert!(forgotten > 0, "no kill came between confirm and ack");
+    redelivered += fleet.workers.iter().map(finished_redeliveries).sum::<usize>();
+    println!("reliability: {redelivered} jobs were redelivered after their end");
+    assert!(redelivered > 0, "no kill came between confirm and ack");
     trial
 }
 
-/// How many jobs a worker was given whose end it had to be told.
-fn ends_found(worker: &Process) -> usize {
-    worker.log().matches("the job had ended; it is not solved again").count()
+/// Number of deliveries to a worker whose job had already finished.
+fn finished_redeliveries(worker: &Process) -> usize {
+    worker.log().matches("job finished before, delivery dropped").count()
 }
 
 /// Kills one worker or the other ten times in a row, at random moments.
@@ -119,7 +120,7 @@ async fn killed_ten_times(scale: Scale) -> Trial {
     let Trial { fleet, clients, .. } = &mut trial;
     let fault = async {
         for _ in 0..scale.times(10) {
-            // Nothing tells a random moment.
+            // A sleep, since no event marks a random moment.
             time::sleep(Duration::from_millis(chance.below(800))).await;
             clients.recorder.fault();
             fleet.replace_worker(usize::from(chance.below(2) == 1)).await;
@@ -129,23 +130,24 @@ async fn killed_ten_times(scale: Scale) -> Trial {
     trial
 }
 
-/// How often it is tried to stop a worker before its job is over.
-const STOPS: usize = 5;
-/// How long one may take to say what it found, once it goes on.
+/// Maximum number of tries to stop a worker before its job is finished.
+const MAX_TRIES: usize = 5;
+/// Timeout for a worker to append its result after it is continued.
 const SOON: Duration = Duration::from_secs(60);
 
-/// When a worker that was stopped may go on.
+/// When a stopped worker is continued.
 #[derive(Clone, Copy, Debug)]
 enum Waking {
-    /// While another one solves its job: its progress is that of the past, its result is the
+    /// While another one solves its job: its progress is superseded, but its result is the
     /// first.
     Early,
-    /// When its job has ended: it has nothing to say any more.
+    /// When another one has finished its job: its result changes nothing.
     Late,
 }
 
-/// Stops a worker that solves, until the broker has given its job to another one; then lets
-/// it go on. Twice with progress to tell, once with parts.
+/// Stops (SIGSTOP) a worker that is solving until the broker has redelivered its job to another
+/// one, and then continues it. Twice with a job that reports progress, once with a solution in
+/// parts.
 async fn stopped_and_continued(scale: Scale) -> Trial {
     let vhost = rabbit::vhost().await;
     let plan = Plan { amqp_options: "heartbeat=2".to_owned(), ..Plan::default() };
@@ -161,8 +163,8 @@ async fn stopped_and_continued(scale: Scale) -> Trial {
                 ("late", Payload::Long { number: 1, limit: long }, Waking::Late),
                 ("wide", Payload::Wide { groups: 9_000 }, Waking::Late),
             ] {
-                // On a busy machine a job may be over before its worker is stopped.
-                for attempt in 0..STOPS {
+                // On a busy machine a job may finish before its worker is stopped.
+                for attempt in 0..MAX_TRIES {
                     let mut reader = log.reader();
                     let request_id = format!("{name} {attempt}");
                     let job = clients.accepted(0, &request_id, payload).await;
@@ -188,8 +190,8 @@ async fn stopped_and_continued(scale: Scale) -> Trial {
     trial
 }
 
-/// Stops the worker that has begun a job until another one has it, and then lets it go on;
-/// tells whether it was stopped before the job was over.
+/// Stops the worker that has started a job until another one has started it, and then
+/// continues it. Returns whether it was stopped before the job finished.
 async fn stop_and_continue(
     fleet: &Fleet,
     clients: &Clients,
@@ -213,10 +215,10 @@ async fn stop_and_continue(
         ends -= 1;
     }
     worker.signal(libc::SIGCONT);
-    // Each of the two ends it, and says so.
+    // Each of the two workers appends an end; a late one's counterpart was read above.
     for _ in 0..ends {
         let end = reader.until(|it| it.job_id == job && is_finish(it));
-        within(SOON, "the end that each of them tells", end).await;
+        within(SOON, "the end from each of them", end).await;
     }
     true
 }

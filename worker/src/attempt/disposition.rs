@@ -1,49 +1,50 @@
-//! What becomes of a job once the solver's side of an attempt has ended: a pure
-//! function of the ending and of what died before.
+//! Decides whether a job finishes, is retried or is requeued after an attempt: a pure function of
+//! the attempt's ending and of the number of attempts that failed before.
 
+use solvemesh::failure_reason;
 use solvemesh::v1::{Failure, TerminationReason};
 
 use crate::process::Death;
 
-/// How the solver's side of an attempt ended.
+/// How the solve of an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The solver told how.
+    /// The solver reported an outcome.
     Told {
-        /// What it found out.
+        /// Its termination reason, unchecked.
         reason: TerminationReason,
-        /// Whether it, or the attempt before it ended, brought a solution.
+        /// Whether the outcome or an earlier incumbent contains a solution.
         solution: bool,
-        /// The solver's own words.
+        /// The solver's own description.
         detail: String,
     },
-    /// It ran past its time limit, and further, and was killed.
+    /// It was killed because it ran past its time limit and the overrun grace.
     Overran,
-    /// It was asked to end for a cancel, did not, and was killed.
+    /// It was killed because it did not stop within the cancel grace.
     KilledForCancel,
-    /// It was killed because the worker had to end.
+    /// It was killed because the drain grace of the worker expired.
     KilledForDrain,
     /// It died.
     Died(Death),
 }
 
-/// What becomes of the job.
+/// What happens to the job after the attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Disposition {
-    /// It SUCCEEDED, with what the solver told or the best solution so far.
+    /// Finish as SUCCEEDED, with the solver's outcome or the best solution so far.
     Succeed,
-    /// It was CANCELLED, with the best solution so far.
+    /// Finish as CANCELLED, with the best solution so far.
     Cancel,
-    /// It FAILED.
+    /// Finish as FAILED.
     Fail(Failure),
-    /// It goes back into its queue, with one more attempt that died.
+    /// Put it back into its queue, with one more failed attempt.
     Retry(Failure),
-    /// It goes back into its queue as it came.
+    /// Requeue the delivery unchanged; the attempt does not count.
     HandBack,
 }
 
-/// Decides. `failed_attempts` died before this one; the last of `max_attempts` that
-/// dies is not followed by another.
+/// Chooses the disposition. `failed_attempts` attempts died before this one. Once `max_attempts`
+/// have died, the job fails.
 pub(crate) fn dispose(
     ending: &Ending,
     cancelled: bool,
@@ -51,15 +52,21 @@ pub(crate) fn dispose(
     max_attempts: u32,
 ) -> Disposition {
     match ending {
+        // A proof that was complete before the cancel took effect is worth keeping.
         Ending::Told { reason, .. } if cancelled && !proven(*reason) => Disposition::Cancel,
+        // Not retried: the solver would report the same error again.
         Ending::Told { reason: TerminationReason::OtherError, solution: false, detail } => {
-            Disposition::Fail(failure("SOLVER_ERROR", format!("the solver failed: {detail}")))
+            Disposition::Fail(failure(
+                failure_reason::SOLVER_ERROR,
+                format!("the solver failed: {detail}"),
+            ))
         }
         Ending::Told { .. } | Ending::Overran => Disposition::Succeed,
         Ending::KilledForCancel => Disposition::Cancel,
         Ending::KilledForDrain | Ending::Died(_) if cancelled => Disposition::Cancel,
         Ending::KilledForDrain => Disposition::HandBack,
-        // The same would happen again.
+        // Not retried: another attempt would reach the same limit. Like a time limit, it
+        // finishes the job with the best solution so far.
         Ending::Died(Death::MemoryLimit(_)) => Disposition::Succeed,
         Ending::Died(death) => {
             let message = format!("the solver process died: {death}");
@@ -67,14 +74,14 @@ pub(crate) fn dispose(
             if died < max_attempts {
                 Disposition::Retry(failure(death.reason(), message))
             } else {
-                let message = format!("{message}; attempts that died: {died}");
+                let message = format!("{message}; failed attempts: {died}");
                 Disposition::Fail(failure(death.reason(), message))
             }
         }
     }
 }
 
-/// Whether nothing more was to be found out: a cancel came too late.
+/// Whether the solve was complete, so that a cancel came too late to matter.
 fn proven(reason: TerminationReason) -> bool {
     matches!(
         reason,
@@ -85,7 +92,7 @@ fn proven(reason: TerminationReason) -> bool {
     )
 }
 
-/// A failure, in the contract's words.
+/// A failure with one of the public API's reasons.
 pub(crate) fn failure(reason: &str, message: impl Into<String>) -> Failure {
     Failure { reason: reason.to_owned(), message: message.into() }
 }
@@ -96,12 +103,12 @@ mod tests {
 
     const CRASH: Ending = Ending::Died(Death::Signal(11));
 
-    fn told(reason: TerminationReason) -> Ending {
+    fn reported(reason: TerminationReason) -> Ending {
         Ending::Told { reason, solution: false, detail: "why".to_owned() }
     }
 
     #[test]
-    fn a_crash_is_tried_again_until_the_last_attempt() {
+    fn a_crash_is_retried_until_max_attempts() {
         let retried: Vec<_> = (0..4)
             .map(|failed| matches!(dispose(&CRASH, false, failed, 3), Disposition::Retry(_)))
             .collect();
@@ -111,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_failed_says_what_its_solver_died_of() {
+    fn a_failed_job_reports_why_its_solver_died() {
         let Disposition::Fail(failure) = dispose(&CRASH, false, 2, 3) else {
             panic!("the third of three attempts is the last");
         };
         assert_eq!(failure.reason, "SOLVER_CRASHED");
         assert!(failure.message.contains("killed by signal 11 (SIGSEGV)"), "{}", failure.message);
-        assert!(failure.message.contains("died: 3"), "{}", failure.message);
+        assert!(failure.message.contains("failed attempts: 3"), "{}", failure.message);
     }
 
     #[test]
@@ -141,33 +148,33 @@ mod tests {
             CRASH,
             Ending::KilledForCancel,
             Ending::KilledForDrain,
-            told(TerminationReason::Feasible),
-            told(TerminationReason::NoSolutionFound),
-            told(TerminationReason::OtherError),
+            reported(TerminationReason::Feasible),
+            reported(TerminationReason::NoSolutionFound),
+            reported(TerminationReason::OtherError),
         ] {
             assert_eq!(dispose(&ending, true, 0, 3), Disposition::Cancel, "{ending:?}");
         }
     }
 
     #[test]
-    fn a_cancel_that_came_after_the_proof_changes_nothing() {
+    fn a_cancel_after_the_proof_is_ignored() {
         for reason in [
             TerminationReason::Optimal,
             TerminationReason::Infeasible,
             TerminationReason::Unbounded,
             TerminationReason::InfeasibleOrUnbounded,
         ] {
-            assert_eq!(dispose(&told(reason), true, 0, 3), Disposition::Succeed);
+            assert_eq!(dispose(&reported(reason), true, 0, 3), Disposition::Succeed);
         }
     }
 
     #[test]
-    fn a_solver_that_ran_too_long_leaves_its_best_solution() {
+    fn a_solver_killed_for_overrun_keeps_its_best_solution() {
         assert_eq!(dispose(&Ending::Overran, false, 0, 1), Disposition::Succeed);
     }
 
     #[test]
-    fn a_solver_at_its_memory_limit_leaves_its_best_solution_and_is_not_tried_again() {
+    fn a_memory_limit_keeps_the_best_solution_without_a_retry() {
         let ending = Ending::Died(Death::MemoryLimit(64 << 20));
         assert_eq!(dispose(&ending, false, 0, 3), Disposition::Succeed);
         assert_eq!(dispose(&ending, false, 2, 3), Disposition::Succeed);
@@ -175,15 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn a_drained_job_goes_back_uncharged() {
+    fn a_drained_job_is_requeued_and_the_attempt_does_not_count() {
         assert_eq!(dispose(&Ending::KilledForDrain, false, 2, 3), Disposition::HandBack);
     }
 
     #[test]
-    fn an_error_that_the_solver_tells_is_not_tried_again() {
-        let Disposition::Fail(failure) = dispose(&told(TerminationReason::OtherError), false, 0, 3)
+    fn an_error_that_the_solver_reports_is_not_retried() {
+        let Disposition::Fail(failure) =
+            dispose(&reported(TerminationReason::OtherError), false, 0, 3)
         else {
-            panic!("the same would happen again");
+            panic!("a reported error is not retried");
         };
         assert_eq!(failure.reason, "SOLVER_ERROR");
         assert!(failure.message.contains("why"));

@@ -1,4 +1,4 @@
-//! One job, from the moment it is taken until its slot lets go of it.
+//! One attempt of a job: from the accepted delivery until its slot is free again.
 
 pub(crate) mod disposition;
 pub(crate) mod monitor;
@@ -11,10 +11,10 @@ use std::{sync::Arc, time::SystemTime};
 
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobEnvelope, log_entry::Kind},
-    v1::{
-        JobDescription, JobState, ScenarioRange, StartReport, StartStatus, Sweep, TerminationLimit,
-    },
+    broker::v1::{AttemptStarted, JobEnvelope, ScenarioRange, log_entry::Kind},
+    failure_reason,
+    solver::v1::SolveTask,
+    v1::{JobDescription, JobState, StartReport, StartStatus, Sweep, TerminationLimit},
 };
 use solvemesh_broker::{Lane, Lease};
 use solvemesh_model::sweep::Scenarios;
@@ -25,7 +25,7 @@ use crate::{
         disposition::{Disposition, Ending, dispose, failure},
         monitor::{Sighting, Watch},
         options::{DeadlinePassed, Terms},
-        payload::{NoModel, Work},
+        payload::{NoPayload, Payload},
         warm_start::resumption,
     },
     context::Context,
@@ -41,13 +41,14 @@ use crate::{
     sweep::TakenShare,
 };
 
-/// Up to this size, a solution is checked right here; a larger one on a thread for
-/// what blocks.
+/// Maximum size ([`Payload::size`]) of a model whose solution is checked on the async thread. Larger
+/// checks would block the runtime and run on a blocking thread.
 const SMALL_MODEL: usize = 50_000;
 
-/// Attempts a job, from the last solution of an attempt before if there is one. Telling its
-/// end and settling its lease goes on by itself; returns as soon as the slot is free, and
-/// tells whether the solver process is still good.
+/// Attempts a job, starting from the last solution of an earlier attempt if there is one.
+///
+/// Returns as soon as the slot is free, with whether the solver process can be used again.
+/// Writing the result and settling the lease continue in a task of [`Context::settle`].
 pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,
@@ -68,65 +69,81 @@ pub(crate) async fn attempt(
         context.settle(held.end(JobState::Cancelled, None)).await;
         return true;
     }
-    // One that has begun waits in no queue any more.
-    let begun = || JobDescription { queue_deadline: None, ..description.clone() };
-    let begun = past.begun.then(begun);
-    let timed = begun.as_ref().unwrap_or(&description);
-    let terms = match Terms::of(timed, &context.config, SystemTime::now()) {
+    // The queue deadline applies only until the first attempt has started.
+    let without_queue_deadline =
+        || JobDescription { queue_expire_time: None, ..description.clone() };
+    let begun = past.begun.then(without_queue_deadline);
+    let effective = begun.as_ref().unwrap_or(&description);
+    let terms = match Terms::of(effective, &context.config, SystemTime::now()) {
         Ok(terms) => terms,
         Err(DeadlinePassed) => {
-            let why = failure("DEADLINE_EXCEEDED", "the job's deadline passed in the queue");
+            let why = failure(
+                failure_reason::DEADLINE_EXCEEDED,
+                "the job's deadline passed in the queue",
+            );
             context.settle(held.end(JobState::Expired, Some(why))).await;
             return true;
         }
     };
     let job_id = held.author.job.clone();
-    let opened = tokio::select! {
-        opened = Work::open(context.mesh.as_ref(), job) => opened,
+    let loaded = tokio::select! {
+        loaded = Payload::load(context.mesh.as_ref(), &job) => loaded,
         () = context.cancels.wait(&job_id) => {
             context.settle(held.end(JobState::Cancelled, None)).await;
             return true;
         }
         () = context.kill.cancelled() => {
-            context.settle(held.hand_back("the worker stops")).await;
+            context.settle(held.hand_back("the worker is stopping")).await;
             return true;
         }
     };
-    let mut work = match opened {
-        Ok(work) => work,
+    let mut payload = match loaded {
+        Ok(payload) => payload,
         Err(error) => {
-            without_model(context, held, error).await;
+            settle_without_payload(context, held, error).await;
             return true;
         }
     };
 
     let Past { incumbent, answered, .. } = past;
     held.author.begin_attempt();
+    // `AttemptStarted` carries the description, so the final entry need not repeat it.
     held.introduction = None;
-    if let Some(sweep) = work.sweep.take() {
-        return share(context, lane, held, work, sweep, answered, solver).await;
+    if let Some(sweep) = payload.sweep.take() {
+        let share = (job, payload, sweep);
+        return attempt_share(context, lane, held, share, answered, solver).await;
     }
-    let resumption = incumbent.and_then(|incumbent| resumption(&work.model, incumbent));
+    let resumption = incumbent.and_then(|incumbent| resumption(&payload.model, incumbent));
     let start_objective = resumption.as_ref().map(|resumption| resumption.objective);
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(),
-        start_objective, "started"
+        start_objective, "attempt started"
     );
-    // Nobody waits for its confirm: whatever is written after it is confirmed after it.
-    let _ = tell_start(context, &mut held, description, submit_time, start_objective).await;
+    // No need to wait for this confirm: entries are ordered, and the delivery is acknowledged
+    // only after the confirm of a later one.
+    let _ = log_start(context, &mut held, description, submit_time, start_objective).await;
 
+    let try_log = |kind| context.journal.write_if_idle(|| held.author.entry(kind));
+    // The solution of an earlier attempt replaces the submitted start for this solve only: a retry
+    // queues the payload as submitted.
+    let task = SolveTask {
+        // Moved, not cloned: nothing else keeps the bytes of a large payload during the solve.
+        payload: std::mem::take(&mut payload.bytes),
+        options: Some(terms.options.clone()),
+        start: resumption.map(|it| it.start),
+        ..SolveTask::default()
+    };
     let watch = Watch {
         config: &context.config,
         cancels: &context.cancels,
         kill: &context.kill,
         job: &job_id,
+        payload: &payload,
+        terms: &terms,
     };
-    let tell = |kind| context.journal.write_if_idle(|| held.author.entry(kind));
-    let own_start = resumption.map(|it| work.model.start.replace(it.start));
-    let mut seen = watch.solve(solver, &mut work.model, &terms, tell).await;
-    if let Some(own_start) = own_start {
-        supersede(&mut seen, own_start.is_some(), start_objective);
-        work.model.start = own_start;
+    let mut seen = watch.solve(solver, task, try_log).await;
+    if start_objective.is_some() {
+        report_start_superseded(&mut seen, payload.start.is_some(), start_objective);
     }
 
     let solver_is_good = seen.outcome.is_some();
@@ -134,33 +151,35 @@ pub(crate) async fn attempt(
     let disposition = dispose(&seen.ending, seen.cancelled, failed_attempts, max_attempts);
     let lane = lane.clone();
     let settle = async move {
+        // The last progress and incumbents have to precede the final entry.
         for kind in std::mem::take(&mut seen.last) {
             held.context.journal.write(held.author.entry(kind)).await;
         }
         match disposition {
-            Disposition::Succeed => tell_answer(held, JobState::Succeeded, work, seen, terms).await,
-            Disposition::Cancel => tell_answer(held, JobState::Cancelled, work, seen, terms).await,
+            Disposition::Succeed => finish(held, JobState::Succeeded, payload, seen, terms).await,
+            Disposition::Cancel => finish(held, JobState::Cancelled, payload, seen, terms).await,
             Disposition::Fail(failure) => held.end(JobState::Failed, Some(failure)).await,
-            Disposition::Retry(failure) => held.retry(failure, &lane, work.into_envelope()).await,
-            Disposition::HandBack => held.hand_back("the worker stops").await,
+            Disposition::Retry(failure) => held.retry(failure, &lane, job).await,
+            Disposition::HandBack => held.hand_back("the worker is stopping").await,
         }
     };
     context.settle(settle).await;
     solver_is_good
 }
 
-/// Says of the job's own start that another one took its place.
-fn supersede(seen: &mut Sighting, has_start: bool, objective: Option<f64>) {
+/// Replaces the solver's report about the start, which was not the job's own: reports the own
+/// start, if there is one, as superseded.
+fn report_start_superseded(seen: &mut Sighting, has_start: bool, objective: Option<f64>) {
     let Some(result) = seen.outcome.as_mut().and_then(|outcome| outcome.result.as_mut()) else {
         return;
     };
-    let detail = "the best solution of an attempt before took its place".to_owned();
+    let detail = "replaced by the best solution of an earlier attempt".to_owned();
     let status = StartStatus::Superseded.into();
-    result.start = has_start.then_some(StartReport { status, detail, objective });
+    result.start_report = has_start.then_some(StartReport { status, detail, objective });
 }
 
-/// The log has the start of an attempt.
-async fn tell_start(
+/// Writes the `AttemptStarted` entry; returns its confirm without waiting for it.
+async fn log_start(
     context: &Context,
     held: &mut Settlement,
     description: JobDescription,
@@ -177,57 +196,59 @@ async fn tell_start(
     context.journal.give(held.author.entry(Kind::Started(started))).await
 }
 
-/// Attempts a share of a sweep. The whole of it begins an attempt of the job; a part of it
-/// belongs to that.
-async fn share(
+/// Attempts a share of a sweep. An envelope without a list of scenarios is the whole sweep, and
+/// starts an attempt of the job; any other share is part of that attempt and logs no start.
+async fn attempt_share(
     context: &Arc<Context>,
     lane: &Lane,
     mut held: Settlement,
-    work: Work,
-    sweep: Sweep,
+    (envelope, payload, sweep): (JobEnvelope, Payload, Sweep),
     answered: Vec<ScenarioRange>,
     solver: &mut SolverProcess,
 ) -> bool {
-    let Some(scenarios) = Scenarios::of(sweep, &work.model) else {
+    let Some(scenarios) = Scenarios::of(sweep, &payload.model) else {
         context.settle(reject(held.author.job.clone(), held.lease)).await;
         return true;
     };
-    let (model, envelope) = work.into_parts();
     let Author { job, attempt, .. } = &held.author;
-    tracing::info!(job, attempt, %lane, pid = solver.pid(), "a share of a sweep started");
+    tracing::info!(job, attempt, %lane, pid = solver.pid(), "sweep share started");
     let mut started = None;
     if envelope.scenarios.is_empty() {
         let description = envelope.description.clone().unwrap_or_default();
-        let told = tell_start(context, &mut held, description, envelope.submit_time, None).await;
-        started = Some(told);
+        let confirm = log_start(context, &mut held, description, envelope.submit_time, None).await;
+        started = Some(confirm);
     }
-    let taken = TakenShare { held, envelope, scenarios, model, started, answered };
+    let taken = TakenShare { held, envelope, scenarios, payload, started, answered };
     sweep::attempt(context, lane, taken, solver).await
 }
 
-/// Settles a job whose model can't be had.
-async fn without_model(context: &Context, held: Settlement, error: NoModel) {
+/// Settles a job whose model cannot be loaded: rejected if the message is malformed, failed if
+/// the model is lost for good, requeued if another try may succeed.
+async fn settle_without_payload(context: &Context, held: Settlement, error: NoPayload) {
     let job = held.author.job.clone();
-    tracing::error!(job, cause = %error, "there is no model");
+    tracing::error!(job, cause = %error, "cannot load the model");
     match error {
-        NoModel::Missing => context.settle(reject(job, held.lease)).await,
-        NoModel::Lost(what) => {
-            let why = failure("MODEL_LOST", format!("the job's model can't be read back: {what}"));
+        NoPayload::Missing => context.settle(reject(job, held.lease)).await,
+        NoPayload::Lost(cause) => {
+            let why = failure(
+                failure_reason::MODEL_LOST,
+                format!("cannot load the job's model: {cause}"),
+            );
             context.settle(held.end(JobState::Failed, Some(why))).await;
         }
-        NoModel::OutOfReach(error) => {
+        NoPayload::Unavailable(error) => {
             context.settle(async move { held.hand_back(&error.to_string()).await }).await;
         }
     }
 }
 
-/// Checks what the solver found and tells it.
-async fn tell_answer(held: Settlement, state: JobState, work: Work, seen: Sighting, terms: Terms) {
+/// Checks the solver's answer against the model and finishes the job with the result.
+async fn finish(held: Settlement, state: JobState, payload: Payload, seen: Sighting, terms: Terms) {
     let answer = answer(seen, terms);
-    let concluded = if work.size() <= SMALL_MODEL {
-        conclude(work.model, answer).map_err(|error| error.to_string())
+    let concluded = if payload.size() <= SMALL_MODEL {
+        conclude(payload.model.into_inner(), answer).map_err(|error| error.to_string())
     } else {
-        match spawn_blocking(move || conclude(work.model, answer)).await {
+        match spawn_blocking(move || conclude(payload.model.into_inner(), answer)).await {
             Ok(concluded) => concluded.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         }
@@ -235,13 +256,16 @@ async fn tell_answer(held: Settlement, state: JobState, work: Work, seen: Sighti
     match concluded {
         Ok(conclusion) => held.conclude(state, conclusion).await,
         Err(error) => {
-            let why = failure("SOLVER_ERROR", format!("the solution can't be checked: {error}"));
+            let why = failure(
+                failure_reason::SOLVER_ERROR,
+                format!("cannot check the solution: {error}"),
+            );
             held.end(JobState::Failed, Some(why)).await;
         }
     }
 }
 
-/// What the solver told at its end, or the best it told before it was stopped.
+/// The solver's outcome, or the best solution that it reported before it was killed or died.
 fn answer(seen: Sighting, terms: Terms) -> Answer {
     let answer = match (seen.outcome, &seen.ending) {
         (Some(outcome), _) => Answer::told(outcome, seen.incumbent),
@@ -250,10 +274,10 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
             let (limit, why) = match ending {
                 Ending::Overran => (
                     TerminationLimit::Time,
-                    "the solver did not end at its time limit and was stopped by force",
+                    "the solver did not stop at its time limit and was killed",
                 ),
                 Ending::Died(death @ Death::MemoryLimit(_)) => {
-                    why = format!("the solver {death} and was stopped by force");
+                    why = format!("the solver {death} and exited");
                     (TerminationLimit::Memory, why.as_str())
                 }
                 Ending::Died(_) => (
@@ -262,7 +286,7 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
                 ),
                 _ => (
                     TerminationLimit::Interrupted,
-                    "the solver did not end when it was asked to and was stopped by force",
+                    "the solver did not stop when it was asked to and was killed",
                 ),
             };
             Answer::best_so_far(seen.incumbent, seen.bound, limit, why, seen.elapsed)

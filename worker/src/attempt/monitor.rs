@@ -1,65 +1,65 @@
-//! One solve in a solver process, watched until it ends one way or another.
+//! Supervises one solve in a solver process: time limit, cancellation, reports, kill.
 
 use std::time::Duration;
 
 use solvemesh::{
     broker::v1::log_entry,
-    solver::v1::{Incumbent, Outcome, solver_report::Kind},
-    v1::LinearModel,
+    solver::v1::{Incumbent, Outcome, SolveTask, solver_report::Kind},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    attempt::{disposition::Ending, options::Terms, watchdog::Patience},
+    attempt::{disposition::Ending, options::Terms, payload::Payload, watchdog::Patience},
     config::WorkerConfig,
     delivery::cancels::Cancels,
     log::live::Live,
     process::{Death, SolverProcess},
 };
 
-/// What stands around a solve.
+/// What a solve is supervised with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch<'a> {
     pub(crate) config: &'a WorkerConfig,
     pub(crate) cancels: &'a Cancels,
-    /// Cancelled when the worker has no time left.
+    /// Cancelled when the drain grace has expired and solves must be killed.
     pub(crate) kill: &'a CancellationToken,
     pub(crate) job: &'a str,
+    pub(crate) payload: &'a Payload,
+    pub(crate) terms: &'a Terms,
 }
 
-/// What was seen of a solve.
+/// What was observed of a solve.
 #[derive(Debug)]
 pub(crate) struct Sighting {
     /// How it ended.
     pub(crate) ending: Ending,
-    /// What the solver told at its end, if it did; the process can then take another
-    /// task, and else is dead.
+    /// The outcome that the solver reported. With one, the process can be sent another task;
+    /// without, it is dead.
     pub(crate) outcome: Option<Outcome>,
-    /// The best solution it told before.
+    /// The best incumbent that it reported.
     pub(crate) incumbent: Option<Incumbent>,
-    /// The best bound it told before.
+    /// The best bound that it reported.
     pub(crate) bound: Option<f64>,
-    /// Whether a cancel was heard meanwhile.
+    /// Whether the job was cancelled during the solve.
     pub(crate) cancelled: bool,
-    /// How long it took.
+    /// Duration of the solve, sending the task included.
     pub(crate) elapsed: Duration,
-    /// What the log is to have before its end.
+    /// Entries still to be logged, before the one that ends the attempt.
     pub(crate) last: Vec<log_entry::Kind>,
 }
 
 impl Watch<'_> {
-    /// Has a model solved. `tell` gets what the log is to have of how it goes, and says
-    /// whether it has taken it.
+    /// Has a model solved. `tell` is offered entries for the results log during the solve, and
+    /// returns whether it accepted them.
     ///
-    /// The solver is given its time limit and asked to end on a cancel. Where it
-    /// does not, it is killed, and what it told until then is what there is; one that
-    /// told nothing at all hung.
+    /// The solver gets its time limit, and is asked to stop on a cancel. If it does not stop, it
+    /// is killed, and the result is the best solution that it reported; a solver that reported
+    /// nothing at all counts as hung.
     pub(crate) async fn solve(
         self,
         process: &mut SolverProcess,
-        model: &mut LinearModel,
-        terms: &Terms,
+        task: SolveTask,
         tell: impl FnMut(log_entry::Kind) -> bool,
     ) -> Sighting {
         let began = Instant::now();
@@ -72,15 +72,16 @@ impl Watch<'_> {
             elapsed: Duration::ZERO,
             last: Vec::new(),
         };
-        let mut live = Live::new(began, self.config, &terms.options);
+        let mut live = Live::new(began, self.config, &self.terms.options);
         tokio::select! {
-            ending = self.watch(process, model, terms, tell, &mut live, &mut seen) => {
+            ending = self.watch(process, task, tell, &mut live, &mut seen) => {
                 seen.ending = ending;
             }
+            // `seen.ending` is `KilledForDrain` already.
             () = self.kill.cancelled() => process.kill().await,
         }
         seen.elapsed = began.elapsed();
-        seen.last = live.rest(Instant::now(), model);
+        seen.last = live.rest(Instant::now(), &self.payload.model);
         (seen.bound, seen.incumbent) = live.into_best();
         seen
     }
@@ -88,14 +89,13 @@ impl Watch<'_> {
     async fn watch(
         self,
         process: &mut SolverProcess,
-        model: &mut LinearModel,
-        terms: &Terms,
+        task: SolveTask,
         mut tell: impl FnMut(log_entry::Kind) -> bool,
         live: &mut Live,
         seen: &mut Sighting,
     ) -> Ending {
         let config = self.config;
-        let give = process.give(model, terms.options.clone(), config.start_timeout);
+        let give = process.send_solve(task, self.payload.rows_and_columns(), config.start_timeout);
         let cancelled = async {
             self.cancels.wait(self.job).await;
             sleep(config.cancel_grace).await;
@@ -110,70 +110,72 @@ impl Watch<'_> {
                 return Ending::KilledForCancel;
             }
         }
+        // The solver has read its task: neither the time limit nor the progress intervals count
+        // the time that sending a large model took.
         let began = Instant::now();
-        *live = Live::new(began, config, &terms.options);
-        let limit = terms.time_limit;
-        let mut patience = Patience::new(began, limit.saturating_add(config.overrun.of(limit)));
+        *live = Live::new(began, config, &self.terms.options);
+        let limit = self.terms.time_limit;
+        let mut watchdog = Patience::new(began, limit.saturating_add(config.overrun.of(limit)));
         let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
-        let mut mute = true;
+        let mut silent = true;
         loop {
-            let wake_at = patience.wait(Instant::now()).min(live.due());
+            let wake_at = watchdog.wait(Instant::now()).min(live.due());
             tokio::select! {
                 biased;
-                // What was told is heard before it is asked whether it comes too late.
+                // Reports first: one that is ready when the timeout expires still counts.
                 report = process.report() => match report {
                     Ok(Kind::Progress(progress)) => {
-                        mute = false;
+                        silent = false;
                         live.report(progress);
                     }
                     Ok(Kind::Incumbent(incumbent)) => {
-                        mute = false;
-                        live.improve(Instant::now(), model, incumbent);
+                        silent = false;
+                        live.improve(Instant::now(), &self.payload.model, incumbent);
                     }
                     Ok(Kind::Log(text)) => {
-                        mute = false;
+                        silent = false;
                         live.write(Instant::now(), &text);
                     }
                     Ok(Kind::Outcome(outcome)) => {
-                        let Some(ending) = told(&outcome, live.has_incumbent()) else {
+                        let Some(ending) = reported(&outcome, live.has_incumbent()) else {
                             process.kill().await;
-                            let what = "it told of an end, and not of which".to_owned();
-                            return Ending::Died(Death::Garbled(what));
+                            let cause = "it reported an outcome without a termination".to_owned();
+                            return Ending::Died(Death::Garbled(cause));
                         };
                         seen.outcome = Some(outcome);
                         return ending;
                     }
                     Ok(Kind::Ready(_) | Kind::Scenarios(_) | Kind::ScenariosDone(_)) => {
                         process.kill().await;
-                        let what = "it told of what it was not asked".to_owned();
-                        return Ending::Died(Death::Garbled(what));
+                        let cause = "it sent a report that does not belong to its task".to_owned();
+                        return Ending::Died(Death::Garbled(cause));
                     }
                     Err(death) => return Ending::Died(death),
                 },
                 () = &mut cancel, if !seen.cancelled => {
                     seen.cancelled = true;
                     process.interrupt().await;
-                    patience.shorten(Instant::now(), config.cancel_grace);
+                    watchdog.shorten(Instant::now(), config.cancel_grace);
                 }
                 () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
-            patience.look(now);
-            if patience.is_over(now) {
+            watchdog.look(now);
+            if watchdog.is_over(now) {
                 process.kill().await;
-                return match (seen.cancelled, mute) {
+                return match (seen.cancelled, silent) {
                     (true, _) => Ending::KilledForCancel,
                     (false, true) => Ending::Died(Death::Mute),
                     (false, false) => Ending::Overran,
                 };
             }
-            live.tell(now, model, &mut tell);
+            live.tell(now, &self.payload.model, &mut tell);
         }
     }
 }
 
-/// How a solve ended by the solver's own account; `None` where it does not tell.
-fn told(outcome: &Outcome, incumbent: bool) -> Option<Ending> {
+/// The ending that an outcome reports; `None` if it contains no termination.
+fn reported(outcome: &Outcome, incumbent: bool) -> Option<Ending> {
     let termination = outcome.result.as_ref()?.termination.as_ref()?;
     Some(Ending::Told {
         reason: termination.reason(),

@@ -1,4 +1,5 @@
-//! The terms on which an attempt solves: the options in effect on this worker, now.
+//! The effective options of an attempt: the job's options, limited by this worker's configuration
+//! and by the time left until the job's deadline.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,26 +7,30 @@ use solvemesh::v1::{JobDescription, SolveOptions};
 
 use crate::config::WorkerConfig;
 
-/// No clock overflows before.
-const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Upper bound of a time limit. Adding it to the current time cannot overflow.
+const MAX_TIME_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The terms of an attempt.
+/// The effective options of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Terms {
-    /// Complete: what the solver is given.
+    /// The options that the solver gets, with every limit filled in.
     pub(crate) options: SolveOptions,
-    /// Its time limit.
+    /// The time limit in `options`.
     pub(crate) time_limit: Duration,
-    /// What the submitter should know about them.
+    /// Warnings to the submitter about options that were reduced.
     pub(crate) warnings: Vec<String>,
 }
 
-/// The job's deadline, or its time in the queue, passed before it was taken.
+/// The job's deadline or queue deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadlinePassed;
 
 impl Terms {
-    /// The terms of a job that is taken at `now`.
+    /// The effective options of an attempt that starts at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`DeadlinePassed`] if the deadline or the queue deadline is not after `now`.
     pub(crate) fn of(
         job: &JobDescription,
         config: &WorkerConfig,
@@ -34,16 +39,18 @@ impl Terms {
         let mut options = job.options.clone().unwrap_or_default();
         let mut warnings = Vec::new();
 
-        let asked = options.time_limit.and_then(|limit| Duration::try_from(limit).ok());
-        let mut time_limit = asked.filter(|limit| !limit.is_zero()).unwrap_or(config.longest_solve);
-        time_limit = time_limit.min(config.longest_solve).min(A_YEAR);
-        // A deadline that is no time is none.
-        if let Some(deadline) = job.queue_deadline.and_then(|time| SystemTime::try_from(time).ok())
+        let requested = options.time_limit.and_then(|limit| Duration::try_from(limit).ok());
+        let mut time_limit =
+            requested.filter(|limit| !limit.is_zero()).unwrap_or(config.max_solve_time);
+        time_limit = time_limit.min(config.max_solve_time).min(MAX_TIME_LIMIT);
+        // A deadline that `SystemTime` cannot represent is ignored.
+        if let Some(deadline) =
+            job.queue_expire_time.and_then(|time| SystemTime::try_from(time).ok())
             && deadline <= now
         {
             return Err(DeadlinePassed);
         }
-        if let Some(deadline) = job.deadline.and_then(|time| SystemTime::try_from(time).ok()) {
+        if let Some(deadline) = job.expire_time.and_then(|time| SystemTime::try_from(time).ok()) {
             let left = deadline.duration_since(now).unwrap_or_default();
             if left.is_zero() {
                 return Err(DeadlinePassed);
@@ -52,20 +59,23 @@ impl Terms {
         }
         options.time_limit = prost_types::Duration::try_from(time_limit).ok();
 
-        let most = i32::try_from(config.threads_per_job.max(1)).unwrap_or(i32::MAX);
+        let max_threads = i32::try_from(config.threads_per_job.max(1)).unwrap_or(i32::MAX);
         let threads = options.threads.unwrap_or(1);
-        if threads > most {
-            warnings.push(format!("{threads} threads were asked for; this worker gives {most}"));
+        if threads > max_threads {
+            warnings.push(format!("{threads} threads requested; this worker allows {max_threads}"));
         }
-        options.threads = Some(threads.clamp(1, most));
+        options.threads = Some(threads.clamp(1, max_threads));
 
-        let asked = options.memory_limit_bytes;
-        options.memory_limit_bytes = asked.into_iter().chain(config.memory_per_job).min();
-        if let (Some(asked), Some(given)) = (asked, options.memory_limit_bytes)
-            && asked > given
+        let requested = options.memory_limit_bytes;
+        options.memory_limit_bytes = requested
+            .into_iter()
+            .chain(config.memory_per_job.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)))
+            .min();
+        if let (Some(requested), Some(given)) = (requested, options.memory_limit_bytes)
+            && requested > given
         {
             warnings
-                .push(format!("{asked} bytes of memory were asked for; this worker gives {given}"));
+                .push(format!("{requested} bytes of memory requested; this worker allows {given}"));
         }
 
         Ok(Self { options, time_limit, warnings })
@@ -86,7 +96,7 @@ mod tests {
         let time_limit = limit.map(|seconds| Duration::from_secs(seconds).try_into().unwrap());
         JobDescription {
             options: Some(SolveOptions { time_limit, threads, ..Default::default() }),
-            deadline: deadline.map(Into::into),
+            expire_time: deadline.map(Into::into),
             ..Default::default()
         }
     }
@@ -94,13 +104,13 @@ mod tests {
     fn config() -> WorkerConfig {
         WorkerConfig {
             threads_per_job: 2,
-            longest_solve: Duration::from_secs(100),
+            max_solve_time: Duration::from_secs(100),
             ..Default::default()
         }
     }
 
     #[test]
-    fn the_time_limit_is_the_least_of_what_is_asked_allowed_and_left() {
+    fn the_time_limit_is_the_least_of_requested_allowed_and_time_left() {
         let now = SystemTime::now();
         let at = |seconds| Some(now + Duration::from_secs(seconds));
         for (limit, deadline, expected) in [
@@ -118,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_not_begun_at_its_deadline_or_after_it() {
+    fn a_job_is_not_started_at_or_after_its_deadline() {
         let now = SystemTime::now();
         for deadline in [now, now - Duration::from_secs(1)] {
             let terms = Terms::of(&job(Some(10), Some(deadline), None), &config(), now);
@@ -127,19 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_clipped_to_what_the_worker_gives_and_the_submitter_is_told() {
-        for (asked, given, told) in
+    fn threads_are_limited_by_the_worker_with_a_warning() {
+        for (requested, given, has_warning) in
             [(None, 1, false), (Some(2), 2, false), (Some(8), 2, true), (Some(-1), 1, false)]
         {
-            let terms = Terms::of(&job(None, None, asked), &config(), SystemTime::now()).unwrap();
+            let terms =
+                Terms::of(&job(None, None, requested), &config(), SystemTime::now()).unwrap();
             assert_eq!(terms.options.threads, Some(given));
-            assert_eq!(!terms.warnings.is_empty(), told);
+            assert_eq!(!terms.warnings.is_empty(), has_warning);
         }
     }
 
     #[test]
-    fn the_memory_limit_is_the_least_of_what_is_asked_and_allowed() {
-        for (asked, allowed, given, told) in [
+    fn the_memory_limit_is_the_least_of_requested_and_allowed() {
+        for (requested, allowed, given, has_warning) in [
             (None, None, None, false),
             (None, Some(3), Some(3), false),
             (Some(2), Some(3), Some(2), false),
@@ -147,16 +158,16 @@ mod tests {
             (Some(4), None, Some(4), false),
         ] {
             let mut job = job(None, None, None);
-            job.options.as_mut().unwrap().memory_limit_bytes = asked;
+            job.options.as_mut().unwrap().memory_limit_bytes = requested;
             let config = WorkerConfig { memory_per_job: allowed, ..config() };
             let terms = Terms::of(&job, &config, SystemTime::now()).unwrap();
             assert_eq!(terms.options.memory_limit_bytes, given);
-            assert_eq!(!terms.warnings.is_empty(), told);
+            assert_eq!(!terms.warnings.is_empty(), has_warning);
         }
     }
 
     #[test]
-    fn what_no_clock_can_show_is_taken_as_absent() {
+    fn an_invalid_time_limit_is_ignored() {
         let mut job = job(None, None, None);
         job.options.as_mut().unwrap().time_limit =
             Some(prost_types::Duration { seconds: -5, nanos: -1 });

@@ -1,86 +1,92 @@
-//! A job with its model in hand, wherever that came from.
+//! The payload of a job: its model or its sweep, from the envelope or from the bulk store.
+//!
+//! The gateway encodes a payload once. The worker decodes it once, for its own check of the
+//! solution, and passes the same bytes on to the solver process.
 
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 use solvemesh::{
-    broker::v1::{BulkReference, JobEnvelope, SweepPayload, job_envelope::Payload},
-    v1::{LinearModel, Sweep},
+    broker::v1::{BulkReference, JobEnvelope, JobPayload, job_envelope::Body},
+    v1::{StartingPoint, Sweep},
 };
 use solvemesh_broker::{Mesh, MeshError};
+use solvemesh_model::NormalModel;
 
 use crate::delivery::held_job::persist;
 
-/// A job with its model in hand.
-#[derive(Debug)]
-pub(crate) struct Work {
-    /// Without its model, where that came with it.
-    envelope: JobEnvelope,
-    /// In normal form.
-    pub(crate) model: LinearModel,
-    /// Of a sweep: the scenarios, in normal form.
+/// A payload, encoded and decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    /// The encoded `JobPayload`, as the gateway wrote it.
+    pub(crate) bytes: Bytes,
+    pub(crate) model: NormalModel,
+    /// Where the solve begins, as submitted.
+    pub(crate) start: Option<StartingPoint>,
+    /// The scenarios of a sweep, in normal form; `None` for any other job.
     pub(crate) sweep: Option<Sweep>,
 }
 
-/// Why there is no model.
+/// Why the payload of a job cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoModel {
-    /// The envelope has none.
-    #[error("the job has no model")]
+pub(crate) enum NoPayload {
+    /// The envelope contains neither a payload nor a reference to one.
+    #[error("the job has no payload")]
     Missing,
-    /// It was stored, and is no more.
+    /// It was in the bulk store and has been deleted there, or it is damaged.
     #[error("{0}")]
     Lost(String),
-    /// It can't be read now.
+    /// The bulk store cannot be read now; a later try may succeed.
     #[error(transparent)]
-    OutOfReach(MeshError),
+    Unavailable(MeshError),
 }
 
-impl Work {
-    /// Takes a job's model from its envelope or from where it was stored.
-    pub(crate) async fn open(mesh: &dyn Mesh, mut envelope: JobEnvelope) -> Result<Self, NoModel> {
-        let of_sweep = |payload: SweepPayload| {
-            let SweepPayload { model, sweep } = payload;
-            model.zip(sweep.map(Some)).ok_or(NoModel::Missing)
-        };
-        let (model, sweep) = match &mut envelope.payload {
-            Some(Payload::Model(model)) => (std::mem::take(model), None),
-            Some(Payload::ModelReference(reference)) => (load(mesh, reference).await?, None),
-            // It stays whole in the envelope, for the shares that are made of it.
-            Some(Payload::Sweep(payload)) => of_sweep(payload.clone())?,
-            Some(Payload::SweepReference(reference)) => of_sweep(load(mesh, reference).await?)?,
-            None => return Err(NoModel::Missing),
-        };
-        Ok(Self { envelope, model, sweep })
-    }
-
-    /// The job as it came.
-    pub(crate) fn into_envelope(mut self) -> JobEnvelope {
-        if let Some(Payload::Model(model)) = &mut self.envelope.payload {
-            *model = self.model;
+impl Payload {
+    /// Takes the payload from the envelope, or loads it from the bulk store, and decodes it.
+    ///
+    /// # Errors
+    ///
+    /// See [`NoPayload`].
+    pub(crate) async fn load(mesh: &dyn Mesh, envelope: &JobEnvelope) -> Result<Self, NoPayload> {
+        match &envelope.body {
+            Some(Body::Payload(bytes)) => Self::decode(bytes.clone()),
+            Some(Body::PayloadReference(reference)) => Self::decode(load(mesh, reference).await?),
+            None => Err(NoPayload::Missing),
         }
-        self.envelope
     }
 
-    /// The model, and the envelope as it came, but for a model in it.
-    pub(crate) fn into_parts(self) -> (LinearModel, JobEnvelope) {
-        (self.model, self.envelope)
+    fn decode(bytes: Bytes) -> Result<Self, NoPayload> {
+        let lost = |error: &dyn std::fmt::Display| NoPayload::Lost(error.to_string());
+        let JobPayload { model, start, sweep } =
+            JobPayload::decode(bytes.clone()).map_err(|error| lost(&error))?;
+        let model = model.ok_or(NoPayload::Missing)?;
+        let model = NormalModel::try_from(model).map_err(|error| lost(&error))?;
+        Ok(Self { bytes, model, start, sweep })
     }
 
-    /// How much of everything the model has.
+    /// Size of the model: number of variables, constraints and coefficients together.
     pub(crate) fn size(&self) -> usize {
-        let LinearModel { variable_lower, constraint_lower, coefficients, .. } = &self.model;
-        variable_lower.len() + constraint_lower.len() + coefficients.len()
+        self.rows_and_columns() + self.model.coefficients.len()
+    }
+
+    /// Number of variables and constraints together.
+    pub(crate) fn rows_and_columns(&self) -> usize {
+        self.model.variable_count() + self.model.constraint_count()
     }
 }
 
-/// Loads what was stored.
-async fn load<M: Message + Default>(
-    mesh: &dyn Mesh,
-    reference: &BulkReference,
-) -> Result<M, NoModel> {
+/// Loads an object from the bulk store, with retries.
+async fn load(mesh: &dyn Mesh, reference: &BulkReference) -> Result<Bytes, NoPayload> {
     let parts = match persist(|| mesh.load(reference)).await {
         Ok(parts) => parts,
-        Err(MeshError::Gone(what)) => return Err(NoModel::Lost(what)),
-        Err(error) => return Err(NoModel::OutOfReach(error)),
+        Err(MeshError::Gone(what)) => return Err(NoPayload::Lost(what)),
+        Err(error) => return Err(NoPayload::Unavailable(error)),
     };
-    M::decode(parts.concat().as_slice()).map_err(|error| NoModel::Lost(error.to_string()))
+    if let [part] = parts.as_slice() {
+        return Ok(part.clone());
+    }
+    let mut bytes = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+    for part in parts {
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes.freeze())
 }

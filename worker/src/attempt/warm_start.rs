@@ -1,22 +1,22 @@
-//! Where an attempt after others begins: at the best solution that they told.
+//! Warm start of an attempt from the last incumbent of an earlier one.
 
 use solvemesh::{
     broker::v1::LastIncumbent,
-    v1::{LinearModel, Start},
+    v1::{LinearModel, StartingPoint},
 };
 use solvemesh_model::verify::{Candidate, verify};
 
-/// A solution to begin from.
+/// A solution to start from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resumption {
     /// The solution, in normal form.
-    pub(crate) start: Start,
+    pub(crate) start: StartingPoint,
     /// Its objective, computed from the model.
     pub(crate) objective: f64,
 }
 
-/// The last incumbent as the start of another attempt; `None` where it is no solution of
-/// this model after all.
+/// Turns the last incumbent into a start. `None` if it does not pass the check against the model:
+/// it comes from the log, as an earlier solver reported it.
 pub(crate) fn resumption(model: &LinearModel, incumbent: LastIncumbent) -> Option<Resumption> {
     let LastIncumbent { variable_indices, values } = incumbent;
     let values = match variable_indices.is_empty() {
@@ -25,11 +25,12 @@ pub(crate) fn resumption(model: &LinearModel, incumbent: LastIncumbent) -> Optio
     };
     let check = verify(model, Candidate::of(&values)).ok().filter(|check| check.acceptable)?;
     let variable_indices = (0..).take(values.len()).collect();
-    let start = Start { variable_indices, values, ..Start::default() };
+    let start = StartingPoint { variable_indices, values, ..StartingPoint::default() };
     Some(Resumption { start, objective: check.objective })
 }
 
-/// All values of so many variables, from those that are not 0.
+/// The dense values of `variables` variables, from a sparse list; `None` if an index is out of
+/// range.
 fn spread(indices: &[i32], values: &[f64], variables: usize) -> Option<Vec<f64>> {
     let mut all = vec![0.0; variables];
     for (&index, &value) in indices.iter().zip(values) {
@@ -61,7 +62,7 @@ mod tests {
         }
     }
 
-    fn from(indices: &[i32], values: &[f64]) -> Option<(Vec<f64>, f64)> {
+    fn start_from(indices: &[i32], values: &[f64]) -> Option<(Vec<f64>, f64)> {
         let (variable_indices, values) = (indices.to_vec(), values.to_vec());
         let found = resumption(&model(), LastIncumbent { variable_indices, values })?;
         assert_eq!(found.start.variable_indices, [0, 1]);
@@ -69,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn a_solution_is_begun_from_whole_or_by_what_is_not_0() {
-        assert_eq!(from(&[], &[1.0, 3.0]), Some((vec![1.0, 3.0], 5.0)));
-        assert_eq!(from(&[1], &[3.0]), Some((vec![0.0, 3.0], 4.0)));
+    fn dense_and_sparse_incumbents_become_a_start() {
+        assert_eq!(start_from(&[], &[1.0, 3.0]), Some((vec![1.0, 3.0], 5.0)));
+        assert_eq!(start_from(&[1], &[3.0]), Some((vec![0.0, 3.0], 4.0)));
     }
 
     #[test]
-    fn what_is_no_solution_of_the_model_is_left_alone() {
+    fn an_incumbent_that_fails_the_check_is_ignored() {
         for (indices, values) in [
             (&[][..], &[1.0, 0.0][..]),
             (&[], &[0.5, 2.0]),
@@ -86,7 +87,7 @@ mod tests {
             (&[-1], &[3.0]),
             (&[0], &[9.0]),
         ] {
-            assert_eq!(from(indices, values), None, "{indices:?} {values:?}");
+            assert_eq!(start_from(indices, values), None, "{indices:?} {values:?}");
         }
     }
 }

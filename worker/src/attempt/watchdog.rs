@@ -1,52 +1,55 @@
-//! How long a solver process is waited for.
+//! The timeout of a solver process, which does not count time in which this process was
+//! suspended.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The longest time between two looks at the clock.
-const LOOK: Duration = Duration::from_millis(500);
-/// No timer is so late, however busy the machine: this process itself was stopped.
-const LATE: Duration = Duration::from_secs(1);
+/// Maximum time between two checks of the clock.
+const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// A wake-up that is later than this is taken as a suspension of this process: even on a busy
+/// machine, timers are not that late.
+const SUSPENDED_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a solver process is waited for. A time in which this process itself was
-/// stopped does not count, and what the solver told meanwhile is to be heard after it.
+/// A timeout that ignores time in which this process itself was suspended (SIGSTOP, a paused
+/// VM). A late wake-up extends it by the lateness plus [`SUSPENDED_AFTER`], so that reports
+/// that were buffered meanwhile are read before it expires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    ends_at: Instant,
-    /// When the clock is looked at again, at the latest.
-    look_at: Instant,
+    expires_at: Instant,
+    /// When the next check is due. A check that is much later reveals a suspension.
+    next_check: Instant,
 }
 
 impl Patience {
     pub(crate) fn new(now: Instant, patience: Duration) -> Self {
-        Self { ends_at: now + patience, look_at: now }
+        Self { expires_at: now + patience, next_check: now }
     }
 
-    /// It ends so soon from now on, if it does not before.
+    /// Ends the timeout after `patience` from now, unless it ends earlier already.
     pub(crate) fn shorten(&mut self, now: Instant, patience: Duration) {
         self.look(now);
-        self.ends_at = self.ends_at.min(now + patience);
+        self.expires_at = self.expires_at.min(now + patience);
     }
 
-    /// Begins to wait; tells when to look at the clock again.
+    /// Call before every wait: returns when to wake up, at the latest.
     pub(crate) fn wait(&mut self, now: Instant) -> Instant {
-        self.look_at = self.ends_at.min(now + LOOK).max(now);
-        self.look_at
+        self.next_check = self.expires_at.min(now + MAX_CHECK_INTERVAL).max(now);
+        self.next_check
     }
 
-    /// Looks at the clock after a wait, however that ended.
+    /// Call after every wait, however it ended: extends the timeout after a suspension.
     pub(crate) fn look(&mut self, now: Instant) {
-        let late = now.saturating_duration_since(self.look_at);
-        if late > LATE {
-            self.ends_at += late + LATE;
+        let late = now.saturating_duration_since(self.next_check);
+        if late > SUSPENDED_AFTER {
+            self.expires_at += late + SUSPENDED_AFTER;
         }
-        self.look_at = self.look_at.max(now);
+        self.next_check = self.next_check.max(now);
     }
 
-    /// Whether it is at its end.
+    /// Whether the timeout has expired.
     pub(crate) fn is_over(&self, now: Instant) -> bool {
-        now >= self.ends_at
+        now >= self.expires_at
     }
 }
 
@@ -61,8 +64,8 @@ mod tests {
         (now, Patience::new(now, PATIENCE))
     }
 
-    /// Waits as often as it takes, each time as long as it says.
-    fn end_of(mut patience: Patience, mut now: Instant) -> Instant {
+    /// Waits until the timeout expires; each wait ends exactly when it should.
+    fn expiry_of(mut patience: Patience, mut now: Instant) -> Instant {
         while !patience.is_over(now) {
             now = patience.wait(now);
             patience.look(now);
@@ -71,19 +74,19 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_on_time_however_often_it_is_looked_at() {
+    fn it_expires_on_time_however_often_it_is_checked() {
         let (now, mut patience) = waiting();
-        assert_eq!(end_of(patience, now), now + PATIENCE);
+        assert_eq!(expiry_of(patience, now), now + PATIENCE);
         for tenths in 0..100 {
             let now = now + Duration::from_millis(100 * tenths);
             patience.look(now);
             patience.wait(now);
         }
-        assert_eq!(end_of(patience, now), now + PATIENCE);
+        assert_eq!(expiry_of(patience, now), now + PATIENCE);
     }
 
     #[test]
-    fn a_stop_does_not_count_wherever_it_falls() {
+    fn a_suspension_does_not_count_whenever_it_happens() {
         for before in [0, 2, 8, 9] {
             for stop in [2, 5, 100] {
                 let (now, mut patience) = waiting();
@@ -92,51 +95,51 @@ mod tests {
                 let again = stopped + Duration::from_secs(stop);
                 patience.look(again);
                 assert!(!patience.is_over(again), "{stop} s after {before} s");
-                let end = end_of(patience, again);
+                let end = expiry_of(patience, again);
                 let due = now + PATIENCE + Duration::from_secs(stop);
-                assert!(end >= due && end <= due + LATE, "{stop} s after {before} s");
+                assert!(end >= due && end <= due + SUSPENDED_AFTER, "{stop} s after {before} s");
             }
         }
     }
 
     #[test]
-    fn a_stop_just_before_the_end_leaves_time_to_hear_what_was_told() {
+    fn a_suspension_just_before_expiry_leaves_time_to_read_reports() {
         let (now, mut patience) = waiting();
         let stopped = now + PATIENCE - Duration::from_millis(1);
         patience.wait(stopped);
         let again = stopped + Duration::from_secs(3);
         patience.look(again);
         assert!(!patience.is_over(again));
-        assert!(end_of(patience, again) >= again + LATE);
+        assert!(expiry_of(patience, again) >= again + SUSPENDED_AFTER);
     }
 
     #[test]
     fn it_can_only_be_shortened() {
         let (now, mut patience) = waiting();
         patience.shorten(now, PATIENCE * 2);
-        assert_eq!(end_of(patience, now), now + PATIENCE);
+        assert_eq!(expiry_of(patience, now), now + PATIENCE);
         patience.shorten(now, PATIENCE / 2);
-        assert_eq!(end_of(patience, now), now + PATIENCE / 2);
+        assert_eq!(expiry_of(patience, now), now + PATIENCE / 2);
     }
 
     #[test]
-    fn what_it_was_shortened_to_after_a_stop_is_all_of_it() {
+    fn a_suspension_before_shortening_does_not_extend_it_afterwards() {
         let (now, mut patience) = waiting();
         patience.wait(now);
         let again = now + PATIENCE * 2;
-        patience.shorten(again, LATE);
+        patience.shorten(again, SUSPENDED_AFTER);
         patience.look(again);
-        assert_eq!(end_of(patience, again), again + LATE);
+        assert_eq!(expiry_of(patience, again), again + SUSPENDED_AFTER);
     }
 
     #[test]
-    fn a_busy_machine_does_not_prolong_it() {
+    fn a_busy_machine_does_not_extend_it() {
         let (mut now, mut patience) = waiting();
         let began = now;
         while !patience.is_over(now) {
-            now = patience.wait(now) + LATE / 2;
+            now = patience.wait(now) + SUSPENDED_AFTER / 2;
             patience.look(now);
         }
-        assert!(now <= began + PATIENCE + LATE);
+        assert!(now <= began + PATIENCE + SUSPENDED_AFTER);
     }
 }

@@ -1,4 +1,4 @@
-//! Which jobs are to be stopped.
+//! The jobs that were cancelled, followed from the mesh's stream of cancels.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -10,24 +10,24 @@ use solvemesh_broker::{CancelNews, Health, Mesh, MeshError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
+use solvemesh_broker::Backoff;
 
-/// The most cancelled jobs that are remembered; the oldest are forgotten first.
-const REMEMBERED: usize = 1 << 16;
-/// How long a connected worker that hears nothing waits to have heard all cancels: an
-/// alarm of the broker holds up the sign for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum number of cancelled jobs to keep; the oldest are evicted first.
+const MAX_REMEMBERED: usize = 1 << 16;
+/// Maximum time that a connected worker waits to catch up with the cancels. The marker that shows
+/// that it has is published, and a blocked broker accepts none for as long as its alarm lasts.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The jobs that were cancelled lately, wherever they wait or run.
+/// The jobs that were cancelled recently, anywhere in the mesh.
 #[derive(Debug)]
 pub(crate) struct Cancels {
     jobs: Mutex<Jobs>,
-    /// Changes with every cancel that is heard.
-    heard: watch::Sender<()>,
-    /// Whether all that were announced have been heard, as far as can be waited for.
+    /// Notified of every new cancel.
+    changes: watch::Sender<()>,
+    /// Whether all announced cancels have been read, or the wait for them has timed out.
     caught_up: watch::Sender<bool>,
-    remembered: usize,
-    patience: Duration,
+    max_remembered: usize,
+    catch_up_timeout: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -40,16 +40,16 @@ impl Default for Cancels {
     fn default() -> Self {
         Self {
             jobs: Mutex::default(),
-            heard: watch::Sender::new(()),
+            changes: watch::Sender::new(()),
             caught_up: watch::Sender::new(false),
-            remembered: REMEMBERED,
-            patience: PATIENCE,
+            max_remembered: MAX_REMEMBERED,
+            catch_up_timeout: CATCH_UP_TIMEOUT,
         }
     }
 }
 
 impl Cancels {
-    /// Remembers a cancel, and tells whoever waits for it.
+    /// Records a cancel and wakes those that wait for it.
     pub(crate) fn hear(&self, job: String) {
         {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,13 +57,13 @@ impl Cancels {
                 return;
             }
             jobs.by_age.push_back(job);
-            if jobs.by_age.len() > self.remembered
+            if jobs.by_age.len() > self.max_remembered
                 && let Some(oldest) = jobs.by_age.pop_front()
             {
                 jobs.set.remove(&oldest);
             }
         }
-        self.heard.send_replace(());
+        self.changes.send_replace(());
     }
 
     /// Whether a job was cancelled.
@@ -73,25 +73,25 @@ impl Cancels {
 
     /// Waits until a job is cancelled.
     pub(crate) async fn wait(&self, job: &str) {
-        let mut heard = self.heard.subscribe();
-        // `heard` lives as long as `self`, so a change is all that can come.
-        while !self.has(job) && heard.changed().await.is_ok() {}
+        let mut changes = self.changes.subscribe();
+        // `changed` fails only if the sender is dropped, which lives as long as `self`.
+        while !self.has(job) && changes.changed().await.is_ok() {}
     }
 
-    /// Waits until all that were announced have been heard: what a worker missed while
-    /// it was away included. Ends, at the latest, when nothing was heard for a while.
+    /// Waits until all announced cancels have been read, including those that this worker missed
+    /// while it was disconnected; for [`CATCH_UP_TIMEOUT`] of uninterrupted connection at most.
     pub(crate) async fn caught_up(&self) {
         let mut caught_up = self.caught_up.subscribe();
-        // Its sender lives as long as `self`.
+        // Fails only if the sender is dropped, which lives as long as `self`.
         let _ = caught_up.wait_for(|caught_up| *caught_up).await;
     }
 
-    /// Tells whoever waits for it whether all that were announced have been heard.
+    /// Sets whether all announced cancels have been read.
     pub(crate) fn set_caught_up(&self, caught_up: bool) {
         self.caught_up.send_replace(caught_up);
     }
 
-    /// Hears what the mesh announces, until `end` or until the mesh is closed.
+    /// Follows the cancels that the mesh announces, until `end` or until the mesh is closed.
     pub(crate) async fn follow(&self, mesh: &dyn Mesh, end: &CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
         let listen = async {
@@ -103,10 +103,10 @@ impl Cancels {
                     }
                     Err(MeshError::Closed) => return,
                     Err(error) => {
-                        tracing::warn!(cause = %error, "cancels can't be heard; trying again");
+                        tracing::warn!(cause = %error, "cannot follow cancels, retrying");
                     }
                 }
-                tokio::time::sleep(backoff.pause()).await;
+                tokio::time::sleep(backoff.next_delay()).await;
             }
         };
         tokio::select! {
@@ -115,8 +115,9 @@ impl Cancels {
         }
     }
 
-    /// Ends when the mesh is closed, or when the cancels go on elsewhere: their stream
-    /// may have been deleted and made again.
+    /// Reads cancels until the receiver is closed, or until catching up times out although the
+    /// broker is ready: the stream may have been deleted and re-created, so that it has to be
+    /// followed again.
     async fn listen(
         &self,
         news: &mut mpsc::Receiver<CancelNews>,
@@ -125,7 +126,7 @@ impl Cancels {
         loop {
             let behind = !*self.caught_up.borrow();
             tokio::select! {
-                heard = news.recv() => match heard {
+                received = news.recv() => match received {
                     Some(CancelNews::Cancel(job)) => {
                         tracing::debug!(job, "cancelled");
                         self.hear(job);
@@ -134,9 +135,10 @@ impl Cancels {
                     Some(CancelNews::Behind) => self.set_caught_up(false),
                     None => return,
                 },
-                () = connected_for(health.clone(), self.patience), if behind => {
-                    tracing::warn!("jobs are taken though some of their cancels may be unheard");
+                () = connected_for(health.clone(), self.catch_up_timeout), if behind => {
+                    tracing::warn!("catching up with cancels timed out, accepting jobs anyway");
                     self.set_caught_up(true);
+                    // A blocked broker explains the timeout: this receiver is still good.
                     if *health.borrow() == Health::Ready {
                         return;
                     }
@@ -146,10 +148,11 @@ impl Cancels {
     }
 }
 
-/// Waits until the broker has been connected for a while without a break.
+/// Waits until the broker has been connected for `time` without interruption. Also returns when
+/// the mesh is closed.
 async fn connected_for(mut health: watch::Receiver<Health>, time: Duration) {
     let away = |health: &Health| matches!(health, Health::Disconnected { .. });
-    // A mesh that tells no more is closed.
+    // `wait_for` fails once the mesh is closed.
     while health.wait_for(|health| !away(health)).await.is_ok()
         && tokio::time::timeout(time, health.wait_for(away)).await.is_ok()
     {}
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_for_a_job_hears_of_its_cancel_alone() {
+    async fn waiting_for_a_job_ends_with_its_own_cancel_only() {
         let cancels = Cancels::default();
         let mut wait = std::pin::pin!(cancels.wait("mine"));
         assert!(poll!(&mut wait).is_pending());
@@ -174,47 +177,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn jobs_wait_for_the_cancels_that_were_missed_but_not_for_ever() {
-        let patience = Duration::from_millis(200);
-        let cancels = Cancels { patience, ..Cancels::default() };
-        let (tell, mut news) = mpsc::channel(8);
+    async fn jobs_wait_for_missed_cancels_until_the_timeout() {
+        let catch_up_timeout = Duration::from_millis(200);
+        let cancels = Cancels { catch_up_timeout, ..Cancels::default() };
+        let (sender, mut news) = mpsc::channel(8);
         let (health, healths) = watch::channel(Health::Ready);
-        let tell = async |told| tell.send(told).await.expect("a listener");
+        let announce = async |news| sender.send(news).await.expect("a listener");
         let waits = async |time| tokio::time::timeout(time, cancels.caught_up()).await.is_err();
-        let lapse = async {
-            tell(CancelNews::Cancel("a".to_owned())).await;
-            tell(CancelNews::CaughtUp).await;
+        let outage = async {
+            announce(CancelNews::Cancel("a".to_owned())).await;
+            announce(CancelNews::CaughtUp).await;
             cancels.caught_up().await;
             assert!(cancels.has("a"));
 
-            // While the broker is away there are no jobs that could wait.
+            // While the broker is disconnected there are no jobs that could wait.
             health.send_replace(Health::Disconnected { error: String::new() });
-            tell(CancelNews::Behind).await;
-            cancels.caught_up.subscribe().wait_for(|up| !up).await.expect("it goes on");
-            assert!(waits(patience * 3).await);
-            let back = tokio::time::Instant::now();
+            announce(CancelNews::Behind).await;
+            cancels.caught_up.subscribe().wait_for(|up| !up).await.expect("not caught up");
+            assert!(waits(catch_up_timeout * 3).await);
+            let reconnected = tokio::time::Instant::now();
             health.send_replace(Health::Blocked { reason: String::new() });
             cancels.caught_up().await;
-            assert!(back.elapsed() >= patience);
+            assert!(reconnected.elapsed() >= catch_up_timeout);
         };
         tokio::select! {
-            () = cancels.listen(&mut news, &healths) => panic!("they go on"),
-            () = lapse => {}
+            () = cancels.listen(&mut news, &healths) => panic!("listening ended"),
+            () = outage => {}
         }
     }
 
     #[tokio::test]
-    async fn cancels_that_go_on_elsewhere_are_followed_anew() {
-        let cancels = Cancels { patience: Duration::from_millis(10), ..Cancels::default() };
-        let (_tell, mut news) = mpsc::channel(8);
+    async fn a_stream_that_never_catches_up_is_followed_again() {
+        let cancels = Cancels { catch_up_timeout: Duration::from_millis(10), ..Cancels::default() };
+        let (_sender, mut news) = mpsc::channel(8);
         let (_health, healths) = watch::channel(Health::Ready);
         cancels.listen(&mut news, &healths).await;
         cancels.caught_up().await;
     }
 
     #[test]
-    fn the_oldest_cancels_are_forgotten_first() {
-        let cancels = Cancels { remembered: 2, ..Cancels::default() };
+    fn the_oldest_cancels_are_evicted_first() {
+        let cancels = Cancels { max_remembered: 2, ..Cancels::default() };
         for job in ["a", "b", "a", "c"] {
             cancels.hear(job.to_owned());
         }

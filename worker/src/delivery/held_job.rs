@@ -1,38 +1,40 @@
-//! The end of a worker's hold on a job: first the log has it, then the broker may
-//! forget the job. Never the other way round.
+//! Settles a job that the worker holds. The order is essential: the results log confirms the end
+//! first, then the delivery is acknowledged. The other way round, a crash in between would lose
+//! the job.
 
+use solvemesh::failure_reason;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptLost, BulkReference, JobEnvelope, JobFinished, log_entry::Kind},
-    v1::{Failure, Finished, JobDescription, JobState, SolveResult},
+    broker::v1::{AttemptLost, BulkReference, JobEnd, JobEnvelope, log_entry::Kind},
+    v1::{Failure, JobDescription, JobFinished, JobState, SolveResult},
 };
-use solvemesh_broker::{Health, Lane, Lease, LeaseLost, MeshError};
+use solvemesh_broker::{Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MeshError};
 
 use crate::{
-    attempt::disposition::failure, backoff::Backoff, context::Context,
-    delivery::redelivery::RunningJob, log::writer::Author, result::Conclusion,
+    attempt::disposition::failure, context::Context, delivery::redelivery::RunningJob,
+    log::writer::Author, result::Conclusion,
 };
 
-/// How often a message that the broker does not take is sent again before the job is
-/// handed back.
-const TRIES: usize = 8;
+/// Maximum number of tries to publish a message before the job is requeued instead.
+const MAX_TRIES: usize = 8;
 
-/// A job in hand, to be settled in one of the ways below.
+/// A job that this worker holds, with its lease; to be settled in one of the ways below.
 #[derive(Debug)]
 pub(crate) struct Settlement {
     pub(crate) context: Arc<Context>,
     pub(crate) author: Author,
     pub(crate) lease: Lease,
-    /// Until an attempt began.
+    /// The job's description, for an end that is logged before an attempt has started.
     pub(crate) introduction: Option<Introduction>,
-    /// Since the job was taken, until others may have it.
+    /// Marks the job as running on this worker, until others may have it.
     pub(crate) running: Option<RunningJob>,
 }
 
-/// What makes a job known whose gateway died in between.
+/// What the log needs to know of a job. Its gateway logs the same, unless it died after queueing
+/// the job.
 #[derive(Clone, Debug)]
 pub(crate) struct Introduction {
     pub(crate) description: JobDescription,
@@ -40,7 +42,7 @@ pub(crate) struct Introduction {
 }
 
 impl Settlement {
-    /// The job ended with a result.
+    /// Finishes the job with a result. A large solution is stored in the bulk store first.
     pub(crate) async fn conclude(self, state: JobState, conclusion: Conclusion) {
         let Conclusion { result, parts } = conclusion;
         let solution = if parts.is_empty() {
@@ -54,12 +56,12 @@ impl Settlement {
         self.finish(finished(state, Some(result), None), solution).await;
     }
 
-    /// The job ended without a result.
+    /// Finishes the job without a result.
     pub(crate) async fn end(self, state: JobState, failure: Option<Failure>) {
         self.finish(finished(state, None, failure), None).await;
     }
 
-    /// The job's attempt died: back into the queue, with one more that did.
+    /// Logs that the attempt died, and queues the job again with one more failed attempt.
     pub(crate) async fn retry(mut self, failure: Failure, lane: &Lane, mut job: JobEnvelope) {
         job.failed_attempts = job.failed_attempts.saturating_add(1);
         tracing::warn!(
@@ -67,16 +69,17 @@ impl Settlement {
             attempt = self.author.attempt,
             failed_attempts = job.failed_attempts,
             cause = failure.message,
-            "the attempt died; the job will be tried again"
+            "attempt died, retrying the job"
         );
         let lost = Kind::AttemptLost(AttemptLost { failure: Some(failure) });
         if let Err(error) = self.record(lost).await {
             return self.hand_back(&error.to_string()).await;
         }
-        // The log has it that nobody is at the job: whoever gets it next need not wait.
+        // The log says that no attempt runs, so the next delivery need not be parked, even if
+        // this worker gets it.
         self.running = None;
         let enqueued = persist(|| async {
-            self.broker_takes().await;
+            self.wait_until_ready().await;
             self.context.mesh.enqueue(lane, &job).await
         });
         match enqueued.await {
@@ -85,35 +88,32 @@ impl Settlement {
         }
     }
 
-    /// The job goes back into its queue as it came.
+    /// Requeues the delivery unchanged.
     pub(crate) async fn hand_back(mut self, cause: &str) {
         self.running = None;
         let Author { job, attempt, .. } = &self.author;
-        tracing::info!(job, attempt, cause, "handing the job back");
+        tracing::info!(job, attempt, cause, "requeueing the job");
         if let Err(LeaseLost) = self.lease.requeue().await {
-            tracing::info!(job, attempt, cause = %LeaseLost, "the job was already handed back");
+            tracing::info!(job, attempt, cause = %LeaseLost, "job was requeued already");
         }
     }
 
-    async fn finish(mut self, outcome: Finished, solution: Option<BulkReference>) {
-        let told = Told::of(&outcome);
+    async fn finish(mut self, outcome: JobFinished, solution: Option<BulkReference>) {
+        let summary = Summary::of(&outcome);
         let (description, submit_time) = match self.introduction.take() {
             Some(Introduction { description, submit_time }) => (Some(description), submit_time),
             None => (None, None),
         };
-        let entry = Kind::Finished(JobFinished {
-            outcome: Some(outcome),
-            solution,
-            description,
-            submit_time,
-        });
+        let entry =
+            Kind::Finished(JobEnd { outcome: Some(outcome), solution, description, submit_time });
         let mut recorded = self.record(entry).await;
         if let Err(error @ MeshError::TooLarge { .. }) = &recorded {
-            // What is in it has bounds of its own, so this is not seen; but a job must end.
-            let failed = failure("SOLVER_ERROR", format!("the result can't be told: {error}"));
+            // Should not happen, because every part of a result is bounded. But if it does, the
+            // job has to finish, and a retry would only get here again.
+            let failed =
+                failure(failure_reason::SOLVER_ERROR, format!("cannot report the result: {error}"));
             let outcome = finished(JobState::Failed, None, Some(failed));
-            let entry =
-                Kind::Finished(JobFinished { outcome: Some(outcome), ..JobFinished::default() });
+            let entry = Kind::Finished(JobEnd { outcome: Some(outcome), ..JobEnd::default() });
             recorded = self.record(entry).await;
         }
         match recorded {
@@ -122,85 +122,87 @@ impl Settlement {
                 tracing::info!(
                     job,
                     attempt,
-                    state = told.state,
-                    reason = told.reason,
-                    cause = told.cause,
-                    "finished"
+                    state = summary.state,
+                    reason = summary.reason,
+                    cause = summary.cause,
+                    "job finished"
                 );
                 self.ack().await;
             }
-            // Unsettled, the job goes to another worker.
+            // The log does not have the end, so the job has to be solved again.
             Err(error) => self.hand_back(&error.to_string()).await,
         }
     }
 
-    /// Writes an entry, and waits until the log has it.
+    /// Appends an entry and waits for its confirm.
     async fn record(&mut self, kind: Kind) -> Result<(), MeshError> {
         let entry = self.author.entry(kind);
         self.context.journal.confirm(entry).await
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
+        let object = BulkObject::new(parts);
         persist(|| async {
-            self.broker_takes().await;
-            self.context.mesh.store(parts.clone()).await
+            self.wait_until_ready().await;
+            self.context.mesh.store(object.clone()).await
         })
         .await
     }
 
-    /// Waits until the broker takes messages: what was found out waits for it as entries
-    /// of the log do, and the job is not solved again for an alarm that lasts.
-    async fn broker_takes(&self) {
-        // A mesh that was closed says so when it is used.
+    /// Waits until the broker accepts messages. Without this, the tries would be used up during a
+    /// long alarm of the broker, and the job would have to be solved again.
+    async fn wait_until_ready(&self) {
+        // An error means that the mesh is closed; the call that follows reports that.
         let _ = self.context.mesh.health().wait_for(|health| *health == Health::Ready).await;
     }
 
-    /// The log has all that there is to tell: the broker may forget the delivery.
+    /// Acknowledges the delivery. Only after the log has confirmed everything about the job.
     pub(crate) async fn ack(self) {
         if let Err(LeaseLost) = self.lease.ack().await {
             let Author { job, attempt, .. } = &self.author;
             tracing::info!(
                 job, attempt, cause = %LeaseLost,
-                "the job may be solved again; its result stands"
+                "cannot acknowledge, job may be solved again; the logged result is final"
             );
         }
     }
 }
 
-/// Repeats what may work the next time, for a bounded time.
+/// Retries an operation on the mesh with backoff, up to [`MAX_TRIES`] times, as long as it fails
+/// for a reason that may pass.
 pub(crate) async fn persist<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, MeshError>
 where
     F: Future<Output = Result<T, MeshError>>,
 {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
-    for _ in 1..TRIES {
+    for _ in 1..MAX_TRIES {
         match attempt().await {
             Err(
                 MeshError::Unavailable(_)
                 | MeshError::Blocked(_)
                 | MeshError::OutcomeUnknown
                 | MeshError::Full(_),
-            ) => tokio::time::sleep(backoff.pause()).await,
+            ) => tokio::time::sleep(backoff.next_delay()).await,
             answer => return answer,
         }
     }
     attempt().await
 }
 
-/// How a job ended, in the contract's words.
-fn finished(state: JobState, result: Option<SolveResult>, failure: Option<Failure>) -> Finished {
-    Finished { state: state.into(), result, failure, sweep: None }
+/// The outcome of a job, as the public API defines it.
+fn finished(state: JobState, result: Option<SolveResult>, failure: Option<Failure>) -> JobFinished {
+    JobFinished { state: state.into(), result, failure, sweep_summary: None }
 }
 
-/// What the worker's own log says of an end.
-struct Told {
+/// What the worker's own log reports about a finished job.
+struct Summary {
     state: &'static str,
     reason: &'static str,
     cause: String,
 }
 
-impl Told {
-    fn of(outcome: &Finished) -> Self {
+impl Summary {
+    fn of(outcome: &JobFinished) -> Self {
         let termination = outcome.result.as_ref().and_then(|result| result.termination.as_ref());
         let failure = outcome.failure.as_ref();
         Self {

@@ -1,4 +1,4 @@
-//! A slot's jobs, as they come from its lane.
+//! The consumer of a slot: deliveries of jobs from its lane.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use solvemesh_broker::{Consumer, Delivery, Lane, MeshError};
 
 use crate::context::Context;
 
-/// Consumes a lane while its slot asks for jobs. What was taken can be settled
-/// whatever becomes of the intake.
+/// Consumes a lane while its slot asks for jobs. A delivery can be settled even after the intake
+/// was paused or dropped.
 pub(crate) struct Intake {
     context: Arc<Context>,
     lane: Lane,
     consumer: Option<Consumer<Delivery>>,
-    /// How many jobs that came by the consumer stay unsettled for long.
+    /// Number of parked jobs that were delivered to the current consumer.
     parked: u16,
 }
 
@@ -21,8 +21,7 @@ impl Intake {
         Self { context, lane, consumer: None, parked: 0 }
     }
 
-    /// The next job; `None` when the consumer ended by itself. Waiting may be given up
-    /// at any time.
+    /// Waits for the next delivery; `None` when the broker has ended the consumer. Cancel safe.
     ///
     /// # Errors
     ///
@@ -32,7 +31,7 @@ impl Intake {
         let consumer = match &mut self.consumer {
             Some(consumer) => consumer,
             none => {
-                // Whoever knows its cancels may have the jobs meanwhile.
+                // Until this worker has read all cancels, the jobs are left to other workers.
                 self.context.cancels.caught_up().await;
                 none.insert(self.context.mesh.consume(&self.lane, prefetch).await?)
             }
@@ -40,15 +39,15 @@ impl Intake {
         Ok(consumer.next().await)
     }
 
-    /// Gives back what waits here; the lane is consumed again, by another channel, when
-    /// the slot asks for the next job.
+    /// Closes the consumer, so that the broker requeues the prefetched jobs. The lane is consumed
+    /// again, on a new channel, when the slot asks for the next job.
     pub(crate) fn pause(&mut self) {
         self.consumer = None;
         self.parked = 0;
     }
 
-    /// The job that came last stays unsettled for long: where such jobs are all that
-    /// the broker lets a consumer hold, another one takes its place.
+    /// Counts the last delivery as parked: it stays unsettled for long. Once parked jobs fill the
+    /// prefetch of the consumer, it gets no more jobs and is replaced.
     pub(crate) fn park(&mut self) {
         self.parked += 1;
         if self.parked >= self.prefetch() {
@@ -56,7 +55,7 @@ impl Intake {
         }
     }
 
-    /// Whether jobs may wait here while the slot is busy with another.
+    /// Whether prefetched jobs may wait here while the slot is busy.
     pub(crate) fn may_hold_others(&self) -> bool {
         self.prefetch() > 1
     }

@@ -1,4 +1,4 @@
-//! A delivery of a job, from its lease to its acknowledgement.
+//! Deliveries of jobs, from the lease to the acknowledgement: intake, duplicates, cancellation.
 
 pub(crate) mod cancels;
 pub(crate) mod held_job;

@@ -1,9 +1,12 @@
-//! A job that may be in other hands. One that was handed out before may have an attempt
-//! that is dead, or alive behind a connection that was lost, or that has ended without its
-//! delivery being settled. One with a twin in its queue may have been solved as that: two
-//! gateways took the same request at once, or a worker died between putting a job back and
-//! letting go of it. Any gateway knows from the log; the broker knows which workers are
-//! connected.
+//! Decides what to do with a delivery that may be a duplicate:
+//!
+//! - Redelivered by the broker: the earlier attempt may be dead, may still run behind a lost
+//!   connection, or may have finished without acknowledging its delivery.
+//! - Queued twice: two gateways accepted requests with the same id at the same time, or a worker
+//!   died between queueing a job for a retry and acknowledging the delivery.
+//!
+//! Asks a gateway for the job's status in the log, and the broker whether the worker of a running
+//! attempt is connected.
 
 use std::{
     collections::HashMap,
@@ -11,40 +14,38 @@ use std::{
     time::Duration,
 };
 
-use solvemesh::{
-    broker::v1::{
-        JobEnvelope, LastIncumbent, LookupAnswer, LookupRequest, Standing, job_envelope::Payload,
-    },
-    v1::ScenarioRange,
+use solvemesh::broker::v1::{
+    JobEnvelope, JobStatus, LastIncumbent, LookupRequest, LookupResponse, ScenarioRange,
 };
 use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
 use tokio::time::Instant;
 
 use crate::context::Context;
 
-/// How often to ask again about an attempt that is alive.
-const PARK: Duration = Duration::from_millis(500);
-/// How long the connection of a living worker may be away.
-const BLINK: Duration = Duration::from_secs(1);
-/// An attempt of which a gateway has read nothing for so long is not alive: it writes about
-/// once a second.
-const SILENCE: Duration = Duration::from_secs(30);
-/// How long nobody is asked about a mere twin after a question that nobody answered.
-const QUIET: Duration = Duration::from_secs(10);
+/// Interval of the lookups of a parked job.
+const PARK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a live worker may be disconnected: its presence is checked again after this time.
+const RECONNECT_GRACE: Duration = Duration::from_secs(1);
+/// An attempt that has logged nothing for this time counts as dead: a live one logs about once a
+/// second.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// After a lookup without an answer, the optional lookups of possible duplicates are skipped for
+/// this time, so that jobs do not wait for the lookup timeout one after another.
+const LOOKUP_BACKOFF: Duration = Duration::from_secs(10);
 
-/// What to do with a job.
+/// What to do with a delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Advice {
-    /// Nobody is at it: solve it.
+    /// No attempt is known to be alive: solve the job.
     Solve(Past),
-    /// Its end is in the log: only its delivery was not settled.
+    /// The job has finished: acknowledge the delivery.
     Forget,
-    /// Another attempt is alive: wait for its end.
+    /// Another attempt is alive: hold the delivery until that has ended.
     Park,
 }
 
-/// What to do with a job that was just taken from a lane. Nobody is asked about one that
-/// was not handed out before and has no twin.
+/// Decides what to do with a new delivery. Does without a lookup if it is not redelivered and
+/// cannot be a duplicate.
 pub(crate) async fn advice(
     context: &Context,
     lane: &Lane,
@@ -55,177 +56,181 @@ pub(crate) async fn advice(
         if redelivered { on_share(context, &job.job_id).await } else { Advice::SOLVE }
     } else if context.running.has(&job.job_id) {
         Advice::Park
-    } else if redelivered || may_have_twin(lane, job) && !context.unanswered.lately() {
-        inquire(context, &job.job_id).await
+    } else if redelivered || may_be_duplicate(lane, job) && !context.unanswered.lately() {
+        look_up_advice(context, &job.job_id).await
     } else {
         Advice::SOLVE
     }
 }
 
 impl Advice {
-    /// Nobody told anything else.
+    /// Solve; nothing is known of earlier attempts.
     const SOLVE: Self = Self::Solve(Past::NOTHING);
 }
 
-/// What is known of a job's attempts that died.
+/// What the log contains about earlier attempts of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Past {
-    /// How many died in the solver, as far as the log was asked.
+    /// Number of attempts that died in the solver; 0 if the log was not asked.
     pub(crate) failed_attempts: u32,
-    /// The last solution of theirs.
+    /// Their last solution.
     pub(crate) incumbent: Option<LastIncumbent>,
-    /// Of a sweep: scenarios that the log has answers of.
+    /// The scenarios of a sweep that have an answer.
     pub(crate) answered: Vec<ScenarioRange>,
-    /// Whether the log has it that an attempt began, and is not known to have died.
+    /// Whether an attempt has started whose end is not in the log.
     pub(crate) begun: bool,
 }
 
 impl Past {
-    /// Nothing is known.
+    /// Nothing is known of earlier attempts.
     const NOTHING: Self =
         Self { failed_attempts: 0, incumbent: None, answered: Vec::new(), begun: false };
 
-    /// What the log tells.
-    fn of(answer: &LookupAnswer) -> Self {
-        let begun = answer.standing() == Standing::Running;
-        let LookupAnswer { failed_attempts, incumbent, answered, .. } = answer.clone();
+    /// Takes over the fields of a lookup's answer.
+    fn of(answer: &LookupResponse) -> Self {
+        let begun = answer.status() == JobStatus::Running;
+        let LookupResponse { failed_attempts, incumbent, answered, .. } = answer.clone();
         Self { failed_attempts, incumbent, answered, begun }
     }
 }
 
 fn is_of_sweep(job: &JobEnvelope) -> bool {
-    matches!(job.payload, Some(Payload::Sweep(_) | Payload::SweepReference(_)))
+    job.description.as_ref().is_some_and(|description| description.sweep.is_some())
 }
 
-/// Asks what to do with a share of a sweep that was handed out before. Others are at other
-/// shares of it meanwhile, so it waits for nobody; a scenario that is solved twice is
-/// answered once.
+/// Decides about a redelivered share of a sweep. It is never parked: a running attempt may mean
+/// the workers of other shares, and a scenario that is solved twice does no harm, as only its
+/// first answer counts.
 async fn on_share(context: &Context, job: &str) -> Advice {
     match look_up(context, job).await {
-        Some(answer) if answer.standing() == Standing::Ended => Advice::Forget,
-        // The deaths of its solver are its own, and counted in its envelope.
+        Some(answer) if answer.status() == JobStatus::Finished => Advice::Forget,
+        // The failed attempts of a share are counted in its envelope alone.
         Some(answer) => Advice::Solve(Past { failed_attempts: 0, ..Past::of(&answer) }),
         None => Advice::SOLVE,
     }
 }
 
-/// Whether the log is known to have a job's end.
+/// Whether a gateway confirms that the job has finished.
 pub(crate) async fn has_ended(context: &Context, job: &str) -> bool {
-    look_up(context, job).await.is_some_and(|answer| answer.standing() == Standing::Ended)
+    look_up(context, job).await.is_some_and(|answer| answer.status() == JobStatus::Finished)
 }
 
-/// Whether the job may be in its queue a second time, and it is worth a question. That
-/// takes some milliseconds: longer than most jobs of the express lane, which are rather
-/// solved twice, as rarely as two gateways take one request at once.
-fn may_have_twin(lane: &Lane, job: &JobEnvelope) -> bool {
+/// Whether the job may be in its queue twice, and a lookup is worth its cost. A lookup takes some
+/// milliseconds, longer than most jobs of the express lane. Those are solved twice instead, in the
+/// rare case that two gateways accept one request.
+fn may_be_duplicate(lane: &Lane, job: &JobEnvelope) -> bool {
     let requested = job.description.as_ref().is_some_and(|job| !job.request_id.is_empty());
     job.failed_attempts > 0 || requested && lane.as_str() != Lane::EXPRESS
 }
 
-/// Asks what to do with a job. Without an answer within a bounded time it is to be
-/// solved: better twice than never.
-async fn inquire(context: &Context, job: &str) -> Advice {
+/// Looks up what to do with a job. Without an answer within the lookup timeout it is solved:
+/// better twice than never.
+async fn look_up_advice(context: &Context, job: &str) -> Advice {
     let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
-    match judge(&answer) {
-        Judgement::Clear(advice) => advice,
-        Judgement::IfAlive { worker } if worker == context.id => match context.running.has(job) {
-            true => Advice::Park,
-            false => Advice::Solve(Past::of(&answer)),
-        },
-        Judgement::IfAlive { worker } => match present(context, worker).await {
+    match judge_by_log(&answer) {
+        LogVerdict::Decided(advice) => advice,
+        // An attempt of this worker: no need to ask the broker.
+        LogVerdict::IfConnected { worker } if worker == context.id => {
+            match context.running.has(job) {
+                true => Advice::Park,
+                false => Advice::Solve(Past::of(&answer)),
+            }
+        }
+        LogVerdict::IfConnected { worker } => match is_connected(context, worker).await {
             Ok(true) => Advice::Park,
             Ok(false) => Advice::Solve(Past::of(&answer)),
             Err(error) => {
-                tracing::info!(job, cause = %error, "whether its worker is alive is not known");
+                tracing::info!(job, cause = %error, "presence check failed");
                 Advice::Solve(Past::of(&answer))
             }
         },
     }
 }
 
-/// What any gateway says of a job; `None` where nobody answers within a bounded time.
-async fn look_up(context: &Context, job: &str) -> Option<LookupAnswer> {
+/// Asks any gateway for the status of a job; `None` if none answers within the lookup timeout,
+/// or the answer has a later format than this worker supports.
+async fn look_up(context: &Context, job: &str) -> Option<LookupResponse> {
     let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
-    match context.mesh.ask(request, context.config.ask_patience).await {
+    match context.mesh.ask(request, context.config.lookup_timeout).await {
         Ok(answer) => (answer.version <= FORMAT_VERSION).then_some(answer),
         Err(error) => {
-            tracing::info!(job, cause = %error, "nobody tells where the job stands");
+            tracing::info!(job, cause = %error, "job lookup failed");
             context.unanswered.note();
             None
         }
     }
 }
 
-/// Whether a worker is connected, or was a moment ago: one whose connection is being made
-/// again is absent meanwhile.
-async fn present(context: &Context, worker: &str) -> Result<bool, MeshError> {
+/// Whether a worker is connected. Checks twice, because one that is reconnecting is absent for a
+/// moment.
+async fn is_connected(context: &Context, worker: &str) -> Result<bool, MeshError> {
     Ok(context.mesh.is_present(worker).await?
-        || context.pause(BLINK).await && context.mesh.is_present(worker).await?)
+        || context.pause(RECONNECT_GRACE).await && context.mesh.is_present(worker).await?)
 }
 
-/// What an answer says.
+/// What follows from the log alone.
 #[derive(Clone, Debug, PartialEq)]
-enum Judgement<'a> {
-    /// This.
-    Clear(Advice),
-    /// It depends on whether the attempt's worker is alive.
-    IfAlive { worker: &'a str },
+enum LogVerdict<'a> {
+    /// The log decides.
+    Decided(Advice),
+    /// Depends on whether the worker of the running attempt is connected.
+    IfConnected { worker: &'a str },
 }
 
-fn judge(answer: &LookupAnswer) -> Judgement<'_> {
-    match answer.standing() {
-        Standing::Ended => Judgement::Clear(Advice::Forget),
-        Standing::Running
+fn judge_by_log(answer: &LookupResponse) -> LogVerdict<'_> {
+    match answer.status() {
+        JobStatus::Finished => LogVerdict::Decided(Advice::Forget),
+        JobStatus::Running
             if !answer.worker_id.is_empty()
-                && Duration::from_millis(answer.silent_millis) < SILENCE =>
+                && Duration::from_millis(answer.silent_millis) < DEAD_AFTER =>
         {
-            Judgement::IfAlive { worker: &answer.worker_id }
+            LogVerdict::IfConnected { worker: &answer.worker_id }
         }
-        Standing::Running | Standing::Queued | Standing::Unknown | Standing::Unspecified => {
-            Judgement::Clear(Advice::Solve(Past::of(answer)))
+        JobStatus::Running | JobStatus::Queued | JobStatus::Unknown | JobStatus::Unspecified => {
+            LogVerdict::Decided(Advice::Solve(Past::of(answer)))
         }
     }
 }
 
-/// Holds a job while another attempt is alive: then forgets it, or hands it back to be
-/// solved, which it also does as soon as the worker stops.
+/// Holds a delivery while another attempt is alive. Acknowledges it once the job has finished;
+/// requeues it once the attempt is dead or this worker stops.
 pub(crate) async fn park(context: Arc<Context>, job: String, lease: Lease) {
-    tracing::info!(job, "another attempt is alive; the job is parked");
-    let no_longer_alive = async {
+    tracing::info!(job, "another attempt is alive, job parked");
+    let wait_for_end = async {
         loop {
-            tokio::time::sleep(PARK).await;
+            tokio::time::sleep(PARK_INTERVAL).await;
             if context.running.has(&job) {
                 continue;
             }
-            match inquire(&context, &job).await {
+            match look_up_advice(&context, &job).await {
                 Advice::Park => {}
                 advice => return advice,
             }
         }
     };
-    match context.stop.run_until_cancelled(no_longer_alive).await {
+    match context.stop.run_until_cancelled(wait_for_end).await {
         Some(Advice::Forget) => forget(job, lease).await,
         _ => give_back(job, lease).await,
     }
 }
 
-/// Puts what was parked back into its queue.
+/// Requeues a delivery.
 pub(crate) async fn give_back(job: String, lease: Lease) {
-    tracing::info!(job, "the parked job goes back into its queue");
+    tracing::info!(job, "job requeued");
     if let Err(LeaseLost) = lease.requeue().await {
-        tracing::info!(job, cause = %LeaseLost, "the job was already handed back");
+        tracing::info!(job, cause = %LeaseLost, "job was requeued already");
     }
 }
 
-/// Settles the delivery of a job whose end is in the log.
+/// Acknowledges the delivery of a job that has finished.
 pub(crate) async fn forget(job: String, lease: Lease) {
-    tracing::info!(job, "the job had ended; it is not solved again");
+    tracing::info!(job, "job finished before, delivery dropped");
     if let Err(LeaseLost) = lease.ack().await {
-        tracing::info!(job, cause = %LeaseLost, "the job will come once more");
+        tracing::info!(job, cause = %LeaseLost, "cannot acknowledge, job will be redelivered");
     }
 }
 
-/// When a question had no answer.
+/// When a lookup last had no answer.
 #[derive(Debug, Default)]
 pub(crate) struct Unanswered(Mutex<Option<Instant>>);
 
@@ -236,12 +241,12 @@ impl Unanswered {
 
     fn lately(&self) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| last.elapsed() < QUIET)
+        last.is_some_and(|last| last.elapsed() < LOOKUP_BACKOFF)
     }
 }
 
-/// The jobs that this worker is at: taken, and not settled. It knows of them by itself,
-/// when the log takes nothing too.
+/// The jobs that this worker has accepted and not settled yet. Known without a lookup, so it also
+/// works while the log accepts no entries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Running(Arc<Mutex<HashMap<String, usize>>>);
 
@@ -261,7 +266,7 @@ impl Running {
     }
 }
 
-/// Counts as running until it is dropped.
+/// Guard of [`Running::begin`]: the job counts as running until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RunningJob {
     running: Running,
@@ -282,10 +287,10 @@ impl Drop for RunningJob {
 mod tests {
     use super::*;
 
-    fn answer(standing: Standing, worker: &str, silent_millis: u64) -> LookupAnswer {
-        LookupAnswer {
+    fn answer(standing: JobStatus, worker: &str, silent_millis: u64) -> LookupResponse {
+        LookupResponse {
             version: FORMAT_VERSION,
-            standing: standing.into(),
+            status: standing.into(),
             attempt_id: "a".to_owned(),
             worker_id: worker.to_owned(),
             silent_millis,
@@ -300,29 +305,29 @@ mod tests {
     }
 
     #[test]
-    fn only_a_running_attempt_that_was_heard_lately_may_be_alive() {
-        let alive = Judgement::IfAlive { worker: "w" };
+    fn only_a_running_attempt_with_recent_entries_may_be_alive() {
+        let alive = LogVerdict::IfConnected { worker: "w" };
         let solve = |standing| {
-            Judgement::Clear(Advice::Solve(Past {
+            LogVerdict::Decided(Advice::Solve(Past {
                 failed_attempts: 2,
                 incumbent: Some(incumbent()),
                 answered: Vec::new(),
-                begun: standing == Standing::Running,
+                begun: standing == JobStatus::Running,
             }))
         };
-        let running = solve(Standing::Running);
-        assert_eq!(judge(&answer(Standing::Running, "w", 100)), alive);
-        assert_eq!(judge(&answer(Standing::Running, "w", 30_000)), running);
-        assert_eq!(judge(&answer(Standing::Running, "", 100)), running);
-        for standing in [Standing::Queued, Standing::Unknown, Standing::Unspecified] {
-            assert_eq!(judge(&answer(standing, "w", 100)), solve(standing));
+        let running = solve(JobStatus::Running);
+        assert_eq!(judge_by_log(&answer(JobStatus::Running, "w", 100)), alive);
+        assert_eq!(judge_by_log(&answer(JobStatus::Running, "w", 30_000)), running);
+        assert_eq!(judge_by_log(&answer(JobStatus::Running, "", 100)), running);
+        for standing in [JobStatus::Queued, JobStatus::Unknown, JobStatus::Unspecified] {
+            assert_eq!(judge_by_log(&answer(standing, "w", 100)), solve(standing));
         }
-        let ended = answer(Standing::Ended, "w", 100);
-        assert_eq!(judge(&ended), Judgement::Clear(Advice::Forget));
+        let ended = answer(JobStatus::Finished, "w", 100);
+        assert_eq!(judge_by_log(&ended), LogVerdict::Decided(Advice::Forget));
     }
 
     #[test]
-    fn a_job_runs_as_long_as_one_of_its_guards_lives() {
+    fn a_job_runs_until_its_last_guard_is_dropped() {
         let running = Running::default();
         let (one, two) = (running.begin("a"), running.begin("a"));
         assert!(running.has("a") && !running.has("b"));
@@ -333,16 +338,16 @@ mod tests {
     }
 
     #[test]
-    fn only_requests_with_an_id_and_jobs_that_were_put_back_may_have_twins() {
+    fn only_retries_and_requests_with_an_id_may_be_duplicates() {
         let [standard, express] =
             [Lane::STANDARD, Lane::EXPRESS].map(|lane| lane.parse().expect("a lane"));
-        let worth_asking =
-            |job: &JobEnvelope| [&standard, &express].map(|lane| may_have_twin(lane, job));
+        let worth_a_lookup =
+            |job: &JobEnvelope| [&standard, &express].map(|lane| may_be_duplicate(lane, job));
         let mut job = JobEnvelope::default();
-        assert_eq!(worth_asking(&job), [false, false]);
+        assert_eq!(worth_a_lookup(&job), [false, false]);
         job.description.get_or_insert_default().request_id = "r".to_owned();
-        assert_eq!(worth_asking(&job), [true, false]);
+        assert_eq!(worth_a_lookup(&job), [true, false]);
         job.failed_attempts = 1;
-        assert_eq!(worth_asking(&job), [true, true]);
+        assert_eq!(worth_a_lookup(&job), [true, true]);
     }
 }

@@ -1,4 +1,4 @@
-//! Which of a solver's better solutions become entries of the log, and what these tell.
+//! Throttles a solver's incumbents to entries of the results log, and limits their values.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,30 +10,31 @@ use solvemesh::{
 use solvemesh_model::verify::objective;
 use tokio::time::Instant;
 
-use crate::log::progress::{gap, known};
+use solvemesh_model::{finite, relative_gap};
 
-/// The shortest time between two that are told, but for the last.
+/// Minimum time between two logged incumbents, except for the last.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// The largest that is told with its values, encoded.
+/// Maximum size, in bytes, of the values in one entry. Larger incumbents are logged without values.
 const MAX_BYTES: usize = 64 << 10;
-/// How many bytes of them an attempt tells with their values.
+/// Maximum total size, in bytes, of the incumbents that one attempt logs with values.
 const BUDGET: usize = 16 << 20;
 
-/// Lets better solutions through: the first one at once, then the latest at most once an
-/// interval. One that is not better than all before is none.
+/// Throttle: passes the first incumbent at once, then the best at most once per interval.
+/// Solutions that are not better than all earlier ones are dropped.
 #[derive(Debug)]
 pub(crate) struct Incumbents {
     options: IncumbentOptions,
-    /// The variables that are told, once that was looked up; all where `None`.
+    /// Indices of the variables to log, `None` for all. Valid once `is_looked_up`.
     selected: Option<Vec<usize>>,
     is_looked_up: bool,
     began: Instant,
     next: Instant,
     best: Option<Best>,
-    /// Whether the best has not been told.
+    /// Whether `best` has not been logged yet.
     is_fresh: bool,
-    /// The size of what was told last, and what is left for those to come.
+    /// Encoded size of the entry that [`Self::latest`] returned last.
     size: usize,
+    /// What is left of [`BUDGET`].
     left: usize,
 }
 
@@ -46,7 +47,7 @@ struct Best {
 }
 
 impl Incumbents {
-    /// Those of a solve that begins now.
+    /// For a solve that starts now.
     pub(crate) fn new(now: Instant, options: IncumbentOptions) -> Self {
         Self {
             options,
@@ -61,7 +62,8 @@ impl Incumbents {
         }
     }
 
-    /// The solver found a solution, when this bound was known.
+    /// Records a solution, and the bound that was known when it was found. The objective is
+    /// computed from the model, not taken from the solver.
     pub(crate) fn improve(
         &mut self,
         now: Instant,
@@ -69,10 +71,11 @@ impl Incumbents {
         found: Found,
         bound: Option<f64>,
     ) {
+        // Not a solution of this model.
         if found.values.len() != model.variable_lower.len() {
             return;
         }
-        let Some(objective) = known(objective(model, &found.values)) else { return };
+        let Some(objective) = finite(objective(model, &found.values)) else { return };
         let is_better = |best: &Best| match model.sense() {
             ObjectiveSense::Maximize => objective > best.objective,
             ObjectiveSense::Minimize | ObjectiveSense::Unspecified => objective < best.objective,
@@ -83,12 +86,12 @@ impl Incumbents {
         }
     }
 
-    /// When there will be one to be told; `None` while the best has been.
+    /// When the best incumbent is due; `None` if it has been logged.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.is_fresh.then_some(self.next)
     }
 
-    /// The best, as it is told.
+    /// The best incumbent as an entry, without its values if they exceed a limit.
     pub(crate) fn latest(&mut self, model: &LinearModel) -> Option<Incumbent> {
         if !self.is_looked_up {
             self.selected = selected(&self.options, model);
@@ -96,9 +99,9 @@ impl Incumbents {
         }
         let best = self.best.as_ref()?;
         let mut incumbent = Incumbent {
-            objective: best.objective,
-            bound: best.bound,
-            gap: gap(Some(best.objective), best.bound),
+            objective: Some(best.objective),
+            objective_bound: best.bound,
+            relative_gap: relative_gap(Some(best.objective), best.bound),
             elapsed: prost_types::Duration::try_from(best.at - self.began).ok(),
             ..Incumbent::default()
         };
@@ -116,19 +119,19 @@ impl Incumbents {
         Some(incumbent)
     }
 
-    /// The best was told.
+    /// Marks the best incumbent as logged.
     pub(crate) fn told(&mut self, now: Instant) {
         self.is_fresh = false;
         self.next = now + INTERVAL;
         self.left = self.left.saturating_sub(self.size);
     }
 
-    /// The best could not be told.
+    /// Delays the best incumbent by an interval, after the log did not accept it.
     pub(crate) fn postpone(&mut self, now: Instant) {
         self.next = now + INTERVAL;
     }
 
-    /// The best that the solver has told.
+    /// The best solution that the solver has reported.
     pub(crate) fn best(&self) -> Option<&Found> {
         self.best.as_ref().map(|best| &best.found)
     }
@@ -138,10 +141,11 @@ impl Incumbents {
         self.best.map(|best| best.found)
     }
 
-    /// Fills in the values that are asked for; gives up when they are over the limit.
+    /// Fills in the requested values. Returns `false`, with `incumbent` partly filled, as soon as
+    /// they exceed `limit` bytes.
     fn fill(
         &self,
-        told: &mut Incumbent,
+        incumbent: &mut Incumbent,
         values: &[f64],
         model: &LinearModel,
         limit: usize,
@@ -153,16 +157,16 @@ impl Incumbents {
             if self.options.nonzeros_only && value == 0.0 {
                 return true;
             }
-            // -0.0 + 0.0 is 0.0.
-            told.values.push(value + 0.0);
+            // Turns -0.0 into 0.0.
+            incumbent.values.push(value + 0.0);
             bytes += 8;
             if !all {
-                told.variable_indices.push(i32::try_from(index).unwrap_or(i32::MAX));
+                incumbent.variable_indices.push(i32::try_from(index).unwrap_or(i32::MAX));
                 bytes += 4;
             }
             if let Some(name) = model.variable_names.get(index) {
                 bytes += name.len() + 2;
-                told.variable_names.push(name.clone());
+                incumbent.variable_names.push(name.clone());
             }
             bytes <= limit
         };
@@ -173,7 +177,7 @@ impl Incumbents {
     }
 }
 
-/// The indices of the variables that are asked for by name; `None` for all.
+/// Indices of the variables that the options name; `None` if they name none, which means all.
 fn selected(options: &IncumbentOptions, model: &LinearModel) -> Option<Vec<usize>> {
     if options.variables.is_empty() {
         return None;
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_is_due_at_once_and_then_the_latest_after_an_interval() {
+    fn the_first_is_due_at_once_and_the_latest_after_an_interval() {
         let (start, model) = (Instant::now(), model(1));
         let mut incumbents = Incumbents::new(start, IncumbentOptions::default());
         assert_eq!(incumbents.due(), None);
@@ -224,11 +228,11 @@ mod tests {
             incumbents.improve(start, &model, found(&[value]), None);
             assert_eq!(incumbents.due(), Some(start + INTERVAL));
         }
-        assert_eq!(incumbents.latest(&model).unwrap().objective, 13.0);
+        assert_eq!(incumbents.latest(&model).unwrap().objective, Some(13.0));
     }
 
     #[test]
-    fn what_is_not_better_is_no_incumbent() {
+    fn solutions_that_are_not_better_are_dropped() {
         let (now, model) = (Instant::now(), model(1));
         let mut incumbents = Incumbents::new(now, IncumbentOptions::default());
         for value in [2.0, 1.0, 2.0, f64::NAN] {
@@ -239,54 +243,57 @@ mod tests {
     }
 
     #[test]
-    fn objective_and_gap_are_computed_and_all_values_are_told_in_their_order() {
-        let told = one(IncumbentOptions::default(), &[1.0, -0.0, 3.0]);
-        assert_eq!((told.objective, told.bound, told.gap), (20.0, Some(100.0), Some(4.0)));
-        assert_eq!(told.values, [1.0, 0.0, 3.0]);
-        assert!(told.values[1].is_sign_positive());
-        assert_eq!(told.variable_names, ["x0", "x1", "x2"]);
-        assert!(told.variable_indices.is_empty() && !told.values_omitted);
+    fn objective_and_gap_are_computed_and_all_values_are_logged_in_order() {
+        let entry = one(IncumbentOptions::default(), &[1.0, -0.0, 3.0]);
+        assert_eq!(
+            (entry.objective, entry.objective_bound, entry.relative_gap),
+            (Some(20.0), Some(100.0), Some(4.0))
+        );
+        assert_eq!(entry.values, [1.0, 0.0, 3.0]);
+        assert!(entry.values[1].is_sign_positive());
+        assert_eq!(entry.variable_names, ["x0", "x1", "x2"]);
+        assert!(entry.variable_indices.is_empty() && !entry.values_omitted);
     }
 
     #[test]
-    fn zeros_are_left_out_and_variables_chosen_on_request() {
+    fn zeros_are_omitted_and_variables_selected_on_request() {
         let variables = vec!["x2".to_owned(), "x1".to_owned()];
         let named = IncumbentOptions { nonzeros_only: false, variables: variables.clone() };
-        let told = one(named, &[1.0, 0.0, 3.0]);
-        assert_eq!((told.variable_indices, told.values), (vec![1, 2], vec![0.0, 3.0]));
-        let told = one(IncumbentOptions { nonzeros_only: true, variables }, &[1.0, 0.0, 3.0]);
-        assert_eq!((told.variable_indices, told.values), (vec![2], vec![3.0]));
-        assert_eq!(told.variable_names, ["x2"]);
+        let entry = one(named, &[1.0, 0.0, 3.0]);
+        assert_eq!((entry.variable_indices, entry.values), (vec![1, 2], vec![0.0, 3.0]));
+        let entry = one(IncumbentOptions { nonzeros_only: true, variables }, &[1.0, 0.0, 3.0]);
+        assert_eq!((entry.variable_indices, entry.values), (vec![2], vec![3.0]));
+        assert_eq!(entry.variable_names, ["x2"]);
     }
 
     #[test]
-    fn large_ones_are_told_without_their_values() {
+    fn large_incumbents_are_logged_without_values() {
         let values = vec![1.0; MAX_BYTES / 8];
-        let told = one(IncumbentOptions::default(), &values);
-        assert!(told.values_omitted && told.values.is_empty() && told.variable_names.is_empty());
-        assert!(told.objective > 0.0);
+        let entry = one(IncumbentOptions::default(), &values);
+        assert!(entry.values_omitted && entry.values.is_empty() && entry.variable_names.is_empty());
+        assert!(entry.objective > Some(0.0));
         let mut sparse = vec![0.0; MAX_BYTES / 8];
         sparse[7] = 1.0;
         let nonzeros = IncumbentOptions { nonzeros_only: true, ..IncumbentOptions::default() };
-        let told = one(nonzeros, &sparse);
-        assert_eq!((told.values, told.values_omitted), (vec![1.0], false));
+        let entry = one(nonzeros, &sparse);
+        assert_eq!((entry.values, entry.values_omitted), (vec![1.0], false));
     }
 
     #[test]
-    fn an_attempt_tells_so_many_values_and_no_more() {
+    fn the_values_that_an_attempt_logs_are_limited() {
         let (now, model) = (Instant::now(), model(1000));
         let mut incumbents = Incumbents::new(now, IncumbentOptions::default());
         let mut bytes = 0;
         for step in 1..3000 {
             incumbents.improve(now, &model, found(&vec![f64::from(step); 1000]), None);
-            let told = incumbents.latest(&model).unwrap();
+            let entry = incumbents.latest(&model).unwrap();
             incumbents.told(now);
-            bytes += told.encoded_len();
-            if told.values_omitted {
+            bytes += entry.encoded_len();
+            if entry.values_omitted {
                 assert!(bytes > BUDGET / 2, "{bytes}");
                 return assert!(bytes < BUDGET + 2 * MAX_BYTES, "{bytes}");
             }
         }
-        panic!("{bytes} bytes, and no end");
+        panic!("no limit after {bytes} bytes");
     }
 }

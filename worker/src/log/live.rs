@@ -1,4 +1,4 @@
-//! How a solve goes, as far as the log is to have it.
+//! Buffers the reports of a running solve, and decides which of them are logged and when.
 
 use solvemesh::{
     broker::v1::log_entry::Kind,
@@ -12,7 +12,7 @@ use crate::{
     log::{incumbents::Incumbents, progress::Pace, solver_log::LogLines},
 };
 
-/// What a solve under way has told so far, and what of it the log does not have yet.
+/// The reports of a running solve: progress, incumbents and solver log.
 #[derive(Debug)]
 pub(crate) struct Live {
     pace: Pace,
@@ -21,7 +21,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Of a solve that begins now.
+    /// For a solve that starts now.
     pub(crate) fn new(now: Instant, config: &WorkerConfig, options: &SolveOptions) -> Self {
         Self {
             pace: Pace::new(now, config.progress_interval, config.heartbeat),
@@ -30,30 +30,30 @@ impl Live {
         }
     }
 
-    /// The solver told how far it is.
+    /// Records a progress report.
     pub(crate) fn report(&mut self, progress: Progress) {
         self.pace.report(progress);
     }
 
-    /// The solver found a better solution of this model.
+    /// Records a solution that the solver found for this model.
     pub(crate) fn improve(&mut self, now: Instant, model: &LinearModel, incumbent: Incumbent) {
         self.pace.improve(&incumbent);
         self.incumbents.improve(now, model, incumbent, self.pace.bound());
     }
 
-    /// The solver wrote into its log.
+    /// Records text of the solver's log.
     pub(crate) fn write(&mut self, now: Instant, text: &LogText) {
         self.lines.write(now, text);
     }
 
-    /// When there will be something to tell, if nothing else happens.
+    /// When the next entry is due, if no more reports are received.
     pub(crate) fn due(&self) -> Instant {
         let others = [self.incumbents.due(), self.lines.due()];
         others.into_iter().flatten().fold(self.pace.due(), Instant::min)
     }
 
-    /// Tells what is due now. What `tell` does not take is told after another interval,
-    /// except for progress, which will be another then.
+    /// Offers the entries that are due to `tell`. Incumbents and log lines that it does not accept
+    /// are offered again after an interval. Progress is dropped: there will be a later one.
     pub(crate) fn tell(
         &mut self,
         now: Instant,
@@ -81,7 +81,8 @@ impl Live {
         }
     }
 
-    /// All that was not told, at the end of the solve: its last progress is the last of it.
+    /// Takes the entries that have not been logged, at the end of the solve. The final progress
+    /// is the last of them.
     pub(crate) fn rest(&mut self, now: Instant, model: &LinearModel) -> Vec<Kind> {
         let mut rest = Vec::new();
         if self.incumbents.due().is_some() {
@@ -97,12 +98,12 @@ impl Live {
         rest
     }
 
-    /// Whether there is a solution.
+    /// Whether the solver has reported a solution.
     pub(crate) fn has_incumbent(&self) -> bool {
         self.incumbents.best().is_some()
     }
 
-    /// The best bound and the best solution that the solver has told.
+    /// The latest bound and the best solution that the solver has reported.
     pub(crate) fn into_best(self) -> (Option<f64>, Option<Incumbent>) {
         (self.pace.bound(), self.incumbents.into_best())
     }
@@ -113,20 +114,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_taken_is_told_later_and_once() {
+    fn entries_that_are_refused_are_offered_again_once() {
         let (now, model) = (Instant::now(), LinearModel::default());
         let mut live = Live::new(now, &WorkerConfig::default(), &SolveOptions::default());
         live.improve(now, &model, Incumbent::default());
         live.write(now, &LogText { text: "line\n".repeat(10_000), omitted: 0 });
         assert_eq!(live.due(), now);
-        let mut asked = 0;
+        let mut offered = 0;
         let mut refuse = |_| {
-            asked += 1;
+            offered += 1;
             false
         };
         live.tell(now, &model, &mut refuse);
-        assert!(live.due() > now, "not asked again at once");
-        assert_eq!(asked, 2);
+        assert!(live.due() > now, "not offered again at once");
+        assert_eq!(offered, 2);
         let rest = live.rest(now, &model);
         assert!(matches!(rest[..], [Kind::Incumbent(_), Kind::Log(_)]), "{rest:?}");
         assert!(live.rest(now, &model).is_empty());

@@ -1,4 +1,4 @@
-//! What a worker writes into the results log, and when.
+//! The entries that a worker appends to the results log, and their rate limits.
 
 pub(crate) mod incumbents;
 pub(crate) mod live;

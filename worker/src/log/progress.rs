@@ -1,30 +1,32 @@
-//! Which of a solver's reports become progress entries of the log.
+//! Throttles a solver's progress reports to entries of the results log.
 
 use std::time::Duration;
 
 use solvemesh::{solver::v1::Incumbent, v1::Progress};
+use solvemesh_model::{finite, relative_gap};
 use tokio::time::Instant;
 
-/// Lets progress through at most once an interval, the latest each time, and at
-/// least once a heartbeat.
+/// Throttle: passes the latest progress at most once per interval, and at least once per
+/// heartbeat.
 #[derive(Debug)]
 pub(crate) struct Pace {
     began: Instant,
-    told: Instant,
+    /// When progress was last passed on.
+    logged_at: Instant,
     latest: Progress,
-    /// Whether the latest has not been told.
+    /// Whether `latest` has not been passed on yet.
     fresh: bool,
     interval: Duration,
     heartbeat: Duration,
 }
 
 impl Pace {
-    /// The pace of a solve that begins now. Nothing is told in its first interval.
+    /// For a solve that starts now. Nothing is passed on in the first interval.
     pub(crate) fn new(now: Instant, interval: Duration, heartbeat: Duration) -> Self {
         let heartbeat = heartbeat.max(interval);
         Self {
             began: now,
-            told: now,
+            logged_at: now,
             latest: Progress::default(),
             fresh: false,
             interval,
@@ -32,72 +34,59 @@ impl Pace {
         }
     }
 
-    /// The solver told how far it is.
+    /// Records a progress report.
     pub(crate) fn report(&mut self, progress: Progress) {
-        // One phase does not know what another one found; what was known stays so.
+        // A phase of the solver reports only its own numbers: keep those of earlier phases.
         let before = self.latest;
         self.latest = Progress {
             objective: progress.objective.or(before.objective),
-            bound: progress.bound.or(before.bound),
-            nodes: progress.nodes.max(before.nodes),
-            iterations: progress.iterations.max(before.iterations),
+            objective_bound: progress.objective_bound.or(before.objective_bound),
+            node_count: progress.node_count.max(before.node_count),
+            iteration_count: progress.iteration_count.max(before.iteration_count),
             ..progress
         };
-        // A bare sign of life is nothing to tell.
+        // An empty report only shows that the solver is alive.
         self.fresh |= progress != Progress::default();
     }
 
-    /// The solver found a better solution, which is told in another way.
+    /// Takes over the numbers of a better solution. No progress entry becomes due: the solution is
+    /// logged as an incumbent.
     pub(crate) fn improve(&mut self, incumbent: &Incumbent) {
-        self.latest.objective = known(incumbent.objective);
-        self.latest.bound = incumbent.bound.and_then(known).or(self.latest.bound);
+        self.latest.objective = finite(incumbent.objective);
+        self.latest.objective_bound =
+            incumbent.bound.and_then(finite).or(self.latest.objective_bound);
     }
 
-    /// When there will be something to tell, if nothing else happens.
+    /// When the next progress is due, if no more reports are received.
     pub(crate) fn due(&self) -> Instant {
-        self.told + if self.fresh { self.interval } else { self.heartbeat }
+        self.logged_at + if self.fresh { self.interval } else { self.heartbeat }
     }
 
-    /// The progress to be told now, if it is due.
+    /// Takes the progress to log now, if it is due.
     pub(crate) fn tell(&mut self, now: Instant) -> Option<Progress> {
-        (now >= self.due()).then(|| self.told(now))
+        (now >= self.due()).then(|| self.take(now))
     }
 
-    /// The progress to be told at the end, if it was not yet.
+    /// Takes the progress to log at the end, if it has not been logged.
     pub(crate) fn last(&mut self, now: Instant) -> Option<Progress> {
-        self.fresh.then(|| self.told(now))
+        self.fresh.then(|| self.take(now))
     }
 
-    fn told(&mut self, now: Instant) -> Progress {
-        self.told = now;
+    fn take(&mut self, now: Instant) -> Progress {
+        self.logged_at = now;
         self.fresh = false;
         let mut progress = self.latest;
-        progress.objective = progress.objective.and_then(known);
-        progress.bound = progress.bound.and_then(known);
-        progress.gap = gap(progress.objective, progress.bound);
+        progress.objective = progress.objective.and_then(finite);
+        progress.objective_bound = progress.objective_bound.and_then(finite);
+        progress.relative_gap = relative_gap(progress.objective, progress.objective_bound);
         progress.elapsed = prost_types::Duration::try_from(now - self.began).ok();
         progress
     }
 
-    /// The best bound that the solver has told.
+    /// The latest bound that the solver has reported.
     pub(crate) fn bound(&self) -> Option<f64> {
-        self.latest.bound.and_then(known)
+        self.latest.objective_bound.and_then(finite)
     }
-}
-
-/// A number that is one.
-pub(crate) fn known(number: f64) -> Option<f64> {
-    number.is_finite().then_some(number)
-}
-
-/// |bound - objective| / |objective|; 0 when both are 0, absent when the objective
-/// alone is 0 or either is not known.
-pub(crate) fn gap(objective: Option<f64>, bound: Option<f64>) -> Option<f64> {
-    let (objective, bound) = (objective?, bound?);
-    if objective == bound {
-        return Some(0.0);
-    }
-    known((bound - objective).abs() / objective.abs())
 }
 
 #[cfg(test)]
@@ -108,62 +97,65 @@ mod tests {
     const HEARTBEAT: Duration = Duration::from_secs(10);
 
     fn at(nodes: i64) -> Progress {
-        Progress { nodes, ..Default::default() }
+        Progress { node_count: Some(nodes), ..Default::default() }
     }
 
     #[test]
-    fn of_many_reports_the_latest_is_told_once_an_interval() {
+    fn the_latest_report_is_logged_once_per_interval() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
-        let mut told = Vec::new();
+        let mut logged = Vec::new();
         for step in 0..2000 {
             pace.report(at(step));
             let now = start + Duration::from_millis(step as u64);
-            told.extend(pace.tell(now).map(|progress| progress.nodes));
+            logged.extend(pace.tell(now).map(|progress| progress.node_count));
         }
-        assert_eq!(told, [500, 1000, 1500]);
+        assert_eq!(logged, [500, 1000, 1500].map(Some));
     }
 
     #[test]
-    fn the_last_report_is_told_even_when_no_other_follows() {
+    fn a_single_report_is_logged_after_the_interval() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
         pace.report(at(7));
         assert_eq!(pace.due(), start + INTERVAL);
-        assert_eq!(pace.tell(start + INTERVAL).map(|progress| progress.nodes), Some(7));
+        assert_eq!(pace.tell(start + INTERVAL).map(|progress| progress.node_count), Some(Some(7)));
         assert_eq!(pace.tell(start + 2 * INTERVAL), None);
     }
 
     #[test]
-    fn at_the_end_the_last_report_is_told_once_before_it_is_due() {
+    fn at_the_end_the_last_report_is_logged_once_before_it_is_due() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
         assert_eq!(pace.last(start), None);
         pace.report(at(7));
-        assert_eq!(pace.last(start).map(|progress| progress.nodes), Some(7));
+        assert_eq!(pace.last(start).map(|progress| progress.node_count), Some(Some(7)));
         assert_eq!(pace.last(start), None);
     }
 
     #[test]
-    fn a_bare_sign_of_life_is_nothing_to_tell() {
+    fn an_empty_report_is_not_logged() {
         let mut pace = Pace::new(Instant::now(), INTERVAL, HEARTBEAT);
         pace.report(Progress::default());
         assert_eq!(pace.last(Instant::now()), None);
     }
 
     #[test]
-    fn what_one_phase_found_stays_known_in_the_next() {
+    fn the_numbers_of_earlier_phases_are_kept() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
-        pace.report(Progress { objective: Some(4.0), bound: Some(2.0), ..at(9) });
-        pace.report(Progress { iterations: 100, ..at(0) });
-        let told = pace.last(start).unwrap_or_default();
-        assert_eq!((told.objective, told.bound, told.gap), (Some(4.0), Some(2.0), Some(0.5)));
-        assert_eq!((told.nodes, told.iterations), (9, 100));
+        pace.report(Progress { objective: Some(4.0), objective_bound: Some(2.0), ..at(9) });
+        pace.report(Progress { iteration_count: Some(100), ..at(0) });
+        let logged = pace.last(start).unwrap_or_default();
+        assert_eq!(
+            (logged.objective, logged.objective_bound, logged.relative_gap),
+            (Some(4.0), Some(2.0), Some(0.5))
+        );
+        assert_eq!((logged.node_count, logged.iteration_count), (Some(9), Some(100)));
     }
 
     #[test]
-    fn a_silent_solver_still_has_a_heartbeat() {
+    fn a_heartbeat_is_logged_without_reports() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
         assert_eq!(pace.due(), start + HEARTBEAT);
@@ -172,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_second_passes_between_two_however_often_the_solver_reports() {
+    fn entries_are_at_most_a_second_apart_at_any_report_rate() {
         let config = crate::config::WorkerConfig::default();
         for every in [1, 250, 499, 501, 890, 899, 901, 1_100, 5_000, u64::MAX] {
             let start = Instant::now();
@@ -194,25 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn an_incumbent_moves_objective_bound_and_gap() {
+    fn an_incumbent_updates_objective_bound_and_gap() {
         let start = Instant::now();
         let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
-        pace.report(Progress { bound: Some(12.0), nodes: 3, ..Default::default() });
+        pace.report(Progress {
+            objective_bound: Some(12.0),
+            node_count: Some(3),
+            ..Default::default()
+        });
         pace.improve(&Incumbent { objective: 10.0, bound: None, values: Vec::new() });
         let progress = pace.tell(start + INTERVAL).unwrap_or_default();
         assert_eq!(
-            (progress.objective, progress.bound, progress.gap),
+            (progress.objective, progress.objective_bound, progress.relative_gap),
             (Some(10.0), Some(12.0), Some(0.2))
         );
-        assert_eq!(progress.nodes, 3);
-    }
-
-    #[test]
-    fn a_gap_that_is_no_number_is_absent() {
-        assert_eq!(gap(Some(0.0), Some(0.0)), Some(0.0));
-        assert_eq!(gap(Some(0.0), Some(1.0)), None);
-        assert_eq!(gap(Some(-4.0), Some(-5.0)), Some(0.25));
-        assert_eq!(gap(Some(1.0), Some(f64::INFINITY)), None);
-        assert_eq!(gap(Some(1.0), None), None);
+        assert_eq!(progress.node_count, Some(3));
     }
 }

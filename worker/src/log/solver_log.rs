@@ -1,87 +1,89 @@
-//! The lines of a solver's log, gathered for the log of the mesh.
+//! Batches the lines of a solver's log into entries of the results log.
 
 use std::time::Duration;
 
 use solvemesh::{solver::v1::LogText, v1};
 use tokio::time::Instant;
 
-/// How long a line waits for others.
+/// Time that a line is buffered, so that later ones travel in the same entry.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// From so many bytes on they wait no longer.
+/// Number of buffered bytes from which on a batch is due at once.
 const BATCH: usize = 16 << 10;
-/// The longest line, in bytes.
+/// Maximum length of a line, in bytes; longer ones are truncated.
 const MAX_LINE: usize = 1 << 10;
 
-/// Lines that were not told yet. How much a solver may write is the solver process's to
-/// limit.
+/// Lines that have not been logged yet. The total is not limited here: the solver process limits
+/// the size of its log.
 #[derive(Debug, Default)]
 pub(crate) struct LogLines {
     lines: Vec<String>,
     bytes: usize,
-    /// A line that has not ended.
+    /// The beginning of a line whose end has not been received.
     part: String,
     omitted: i64,
     due: Option<Instant>,
 }
 
 impl LogLines {
-    /// The solver wrote this.
+    /// Adds text that the solver wrote, which may begin and end within a line.
     pub(crate) fn write(&mut self, now: Instant, text: &LogText) {
         for piece in text.text.split_inclusive('\n') {
             self.part.push_str(piece.trim_end_matches(['\n', '\r']));
             if piece.ends_with('\n') {
                 self.end();
             } else {
-                shorten(&mut self.part);
+                // Bounds the buffer, even if no line end is ever received.
+                truncate_line(&mut self.part);
             }
         }
         self.omitted = self.omitted.saturating_add(text.omitted.max(0));
         if self.bytes >= BATCH {
             self.due = Some(now);
-        } else if self.due.is_none() && self.has_some() {
+        } else if self.due.is_none() && self.has_content() {
             self.due = Some(now + INTERVAL);
         }
     }
 
-    /// The line that was begun ends.
+    /// Completes the current line.
     pub(crate) fn end(&mut self) {
         let mut line = std::mem::take(&mut self.part);
-        shorten(&mut line);
+        truncate_line(&mut line);
         line.truncate(line.trim_end().len());
-        // Blank lines only set others apart.
+        // Blank lines carry no information.
         if !line.is_empty() {
             self.bytes += line.len() + 1;
             self.lines.push(line);
         }
     }
 
-    /// When there will be some to be told, if there are any.
+    /// When the batch is due; `None` if it is empty.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.due.filter(|_| self.has_some())
+        self.due.filter(|_| self.has_content())
     }
 
-    /// What is to be told.
+    /// The current batch. [`Self::told`] has to follow once it is logged.
     pub(crate) fn batch(&self) -> v1::LogLines {
-        v1::LogLines { lines: self.lines.clone(), omitted: self.omitted }
+        v1::LogLines { lines: self.lines.clone(), omitted_count: self.omitted }
     }
 
-    /// All was told.
+    /// Clears the batch after it was logged.
     pub(crate) fn told(&mut self) {
         self.lines.clear();
         (self.bytes, self.omitted, self.due) = (0, 0, None);
     }
 
-    /// They could not be told.
+    /// Delays the batch by an interval, after the log did not accept it.
     pub(crate) fn postpone(&mut self, now: Instant) {
         self.due = Some(now + INTERVAL);
     }
 
-    fn has_some(&self) -> bool {
+    fn has_content(&self) -> bool {
         !self.lines.is_empty() || self.omitted > 0
     }
 }
 
-fn shorten(line: &mut String) {
+/// Truncates a line to [`MAX_LINE`] bytes, at a character boundary.
+fn truncate_line(line: &mut String) {
     if line.len() > MAX_LINE {
         let end = (0..=MAX_LINE).rev().find(|end| line.is_char_boundary(*end));
         line.truncate(end.unwrap_or_default());
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_become_whole_lines_that_wait_for_others() {
+    fn text_is_split_into_lines_and_batched() {
         let now = Instant::now();
         let mut lines = LogLines::default();
         lines.write(now, &text("Solving"));
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_do_not_wait_and_long_ones_are_cut() {
+    fn a_full_batch_is_due_at_once_and_long_lines_are_truncated() {
         let now = Instant::now();
         let mut lines = LogLines::default();
         let long = "ä".repeat(MAX_LINE);
@@ -126,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_were_left_out_are_counted_once() {
+    fn omitted_lines_are_counted_once() {
         let now = Instant::now();
         let mut lines = LogLines::default();
         lines.write(now, &LogText { text: String::new(), omitted: 7 });
-        assert_eq!(lines.batch().omitted, 7);
+        assert_eq!(lines.batch().omitted_count, 7);
         lines.told();
-        assert_eq!(lines.batch().omitted, 0);
+        assert_eq!(lines.batch().omitted_count, 0);
     }
 }

@@ -1,5 +1,5 @@
-//! The worker's writing into the results log: in order, many entries under way at
-//! once, and a writer waits for the confirm only where it wants to.
+//! Appends entries to the results log in order, with many of them unconfirmed at a time. Callers
+//! choose whether to wait for a confirm.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -10,33 +10,34 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// The most entries that wait to be handed to the mesh.
+/// Maximum number of entries that wait to be passed to the mesh.
 const WAITING: usize = 256;
-/// The most entries that the mesh has not confirmed.
+/// Maximum number of entries that the mesh has not confirmed yet.
 const UNCONFIRMED: usize = 1024;
 
-/// Writes one attempt's entries, or those of a job that has none.
+/// Builds the entries of one attempt, or of a job that has no attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub(crate) job: String,
     digest: Vec<u8>,
-    /// Empty where no attempt began.
+    /// Random id of the attempt; empty before one has started.
     pub(crate) attempt: String,
+    /// Number of the attempt's last entry. Gateways drop entries whose number they have seen.
     number: u32,
 }
 
 impl Author {
-    /// Who writes about a job before it has an attempt.
+    /// The author of entries about a job before it has an attempt.
     pub(crate) fn of_job(job: String, digest: Vec<u8>) -> Self {
         Self { job, digest, attempt: String::new(), number: 0 }
     }
 
-    /// Begins an attempt, with a random id.
+    /// Starts an attempt, with a random id.
     pub(crate) fn begin_attempt(&mut self) {
         self.attempt = Uuid::new_v4().to_string();
     }
 
-    /// The next entry.
+    /// Builds the next entry. Only entries of an attempt are numbered, from 1.
     pub(crate) fn entry(&mut self, kind: Kind) -> LogEntry {
         if !self.attempt.is_empty() {
             self.number += 1;
@@ -52,57 +53,63 @@ impl Author {
     }
 }
 
-/// An entry on its way to the log.
+/// An entry that waits to be appended.
 #[derive(Debug)]
 struct Line {
     entry: LogEntry,
     confirmed: Option<oneshot::Sender<Result<(), MeshError>>>,
 }
 
-/// The confirm of an entry that was given.
+/// The pending confirm of an entry.
 #[derive(Debug)]
 pub(crate) struct Confirm(oneshot::Receiver<Result<(), MeshError>>);
 
 impl Confirm {
-    /// Waits until the log has it.
+    /// Waits until the log has confirmed the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`] if the journal was closed before it accepted the entry, or why
+    /// appending failed.
     pub(crate) async fn wait(self) -> Result<(), MeshError> {
         self.0.await.unwrap_or(Err(MeshError::Closed))
     }
 }
 
-/// The way to the log that all slots of a worker share. Entries reach the mesh in
-/// the order in which they were given.
+/// The log writer that all slots of a worker share. Entries are appended in the order of the
+/// calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     lines: mpsc::Sender<Line>,
 }
 
 impl Journal {
-    /// A journal, and its task: that ends once `close` is cancelled and all that was
-    /// given until then is confirmed.
+    /// Returns a journal and its task, which the caller has to spawn. The task finishes once
+    /// `close` is cancelled and the entries accepted until then are confirmed.
     pub(crate) fn open(
         mesh: Arc<dyn Mesh>,
         close: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (lines, waiting) = mpsc::channel(WAITING);
-        (Self { lines }, keep(mesh, waiting, close))
+        (Self { lines }, append_all(mesh, waiting, close))
     }
 
-    /// Gives an entry and does not wait for its confirm; waits while too many wait.
+    /// Appends an entry without its confirm. Waits while the queue is full.
     pub(crate) async fn write(&self, entry: LogEntry) {
-        // A journal that was closed has told so to all who wait for a confirm.
+        // Dropped if the journal is closed. Those that need the entry wait for a confirm, and
+        // get `Closed`.
         let _ = self.lines.send(Line { entry, confirmed: None }).await;
     }
 
-    /// Gives an entry, whose confirm can be waited for later; waits while too many wait.
+    /// Appends an entry and returns its pending confirm. Waits while the queue is full.
     pub(crate) async fn give(&self, entry: LogEntry) -> Confirm {
         let (confirmed, answer) = oneshot::channel();
-        // Of a journal that was closed, the answer tells.
+        // If the journal is closed, the confirm resolves to `Closed`.
         let _ = self.lines.send(Line { entry, confirmed: Some(confirmed) }).await;
         Confirm(answer)
     }
 
-    /// Gives an entry, unless too many wait; tells whether it did.
+    /// Appends an entry unless the queue is full; returns whether it did. Never waits.
     pub(crate) fn write_if_idle(&self, entry: impl FnOnce() -> LogEntry) -> bool {
         let place = self.lines.try_reserve();
         let is_idle = place.is_ok();
@@ -112,41 +119,50 @@ impl Journal {
         is_idle
     }
 
-    /// Gives an entry and waits until the log has it.
+    /// Appends an entry and waits for its confirm.
+    ///
+    /// # Errors
+    ///
+    /// As [`Confirm::wait`].
     pub(crate) async fn confirm(&self, entry: LogEntry) -> Result<(), MeshError> {
         self.give(entry).await.wait().await
     }
 }
 
-async fn keep(mesh: Arc<dyn Mesh>, mut waiting: mpsc::Receiver<Line>, close: CancellationToken) {
-    let mut under_way = FuturesUnordered::new();
+async fn append_all(
+    mesh: Arc<dyn Mesh>,
+    mut waiting: mpsc::Receiver<Line>,
+    close: CancellationToken,
+) {
+    let mut in_flight = FuturesUnordered::new();
     loop {
         tokio::select! {
             () = close.cancelled(), if !waiting.is_closed() => waiting.close(),
-            line = waiting.recv(), if under_way.len() < UNCONFIRMED => match line {
+            line = waiting.recv(), if in_flight.len() < UNCONFIRMED => match line {
                 Some(line) => {
                     let mut append = Box::pin(append(mesh.as_ref(), line));
-                    // The order of entries is that of the first polls, so it is fixed here.
+                    // The mesh orders entries by the first poll of `append`. Polling each here,
+                    // before the next is received, keeps the order of the queue.
                     if futures::poll!(&mut append).is_pending() {
-                        under_way.push(append);
+                        in_flight.push(append);
                     }
                 }
                 None => break,
             },
-            Some(()) = under_way.next() => {}
+            Some(()) = in_flight.next() => {}
         }
     }
-    under_way.for_each(|()| std::future::ready(())).await;
+    in_flight.for_each(|()| std::future::ready(())).await;
 }
 
 async fn append(mesh: &dyn Mesh, line: Line) {
     let (job, attempt) = (line.entry.job_id.clone(), line.entry.attempt_id.clone());
     let appended = mesh.append(line.entry).await;
     if let Err(error) = &appended {
-        tracing::warn!(job, attempt, cause = %error, "an entry did not reach the log");
+        tracing::warn!(job, attempt, cause = %error, "cannot append to the results log");
     }
     if let Some(confirmed) = line.confirmed {
-        // Who waited may have been stopped.
+        // The receiver may have been dropped.
         let _ = confirmed.send(appended);
     }
 }
@@ -155,13 +171,13 @@ async fn append(mesh: &dyn Mesh, line: Line) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh::{broker::v1::JobFinished, v1::Progress};
+    use solvemesh::{broker::v1::JobEnd, v1::Progress};
     use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh};
 
     use super::*;
 
     #[tokio::test]
-    async fn entries_reach_the_log_in_the_order_of_their_writing_before_the_journal_closes() {
+    async fn entries_are_appended_in_order_before_the_journal_closes() {
         let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
         let close = CancellationToken::new();
         let (journal, task) = Journal::open(mesh.clone(), close.clone());
@@ -171,7 +187,7 @@ mod tests {
         for _ in 0..500 {
             journal.write(author.entry(Kind::Progress(Progress::default()))).await;
         }
-        let last = author.entry(Kind::Finished(JobFinished::default()));
+        let last = author.entry(Kind::Finished(JobEnd::default()));
         assert_eq!(journal.confirm(last).await, Ok(()));
         close.cancel();
         task.await.unwrap();
@@ -190,7 +206,7 @@ mod tests {
     #[test]
     fn entries_of_a_job_without_an_attempt_are_not_numbered() {
         let mut author = Author::of_job("j".to_owned(), vec![1]);
-        let entry = author.entry(Kind::Finished(JobFinished::default()));
+        let entry = author.entry(Kind::Finished(JobEnd::default()));
         assert_eq!((entry.attempt_id.as_str(), entry.number), ("", 0));
         assert_eq!((entry.job_id.as_str(), entry.digest), ("j", vec![1]));
     }

@@ -1,28 +1,32 @@
-//! What a solver process died of, told apart from how it was noticed.
+//! Why a solver process died, independent of how the worker noticed it.
 
 use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
+use solvemesh::failure_reason;
 use solvemesh_solver::OUT_OF_MEMORY;
 
-/// What a solver process died of, when nobody here stopped it.
+/// The signal that the kernel sends to a process when memory runs out.
+const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
+
+/// Why a solver process died, other than by a kill for a cancel, a drain or an overrun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Death {
-    /// It ended by itself.
+    /// It exited with this code.
     Exit(i32),
-    /// A signal ended it.
+    /// It was killed by this signal.
     Signal(i32),
-    /// It was refused memory, over its limit of so many bytes.
+    /// An allocation failed under its memory limit of this many bytes, and it exited.
     MemoryLimit(u64),
-    /// It lived, but what it wrote made no sense; it was killed.
+    /// It violated the protocol and was killed. The text says how.
     Garbled(String),
-    /// It lived, but did not take its task; it was killed.
+    /// It did not read its task within the timeout and was killed.
     Deaf,
-    /// It took its task and told nothing, not even at its time limit; it was killed.
+    /// It read its task and reported nothing until after its time limit; it was killed.
     Mute,
 }
 
 impl Death {
-    /// What a process died of that ended so under this memory limit.
+    /// Classifies an exit status, given the memory limit that the process ran under.
     pub(super) fn of(status: ExitStatus, memory_limit: Option<u64>) -> Self {
         match (status.signal(), status.code(), memory_limit) {
             (Some(signal), ..) => Self::Signal(signal),
@@ -31,60 +35,43 @@ impl Death {
         }
     }
 
-    /// The reason that a job's failure carries: a stable name of the contract.
+    /// The reason in the job's failure: a stable identifier of the public API.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            // Nobody here sent it: on a machine that is short of memory, the kernel did.
-            Self::Signal(libc::SIGKILL) | Self::Exit(OUT_OF_MEMORY) | Self::MemoryLimit(_) => {
-                "SOLVER_OUT_OF_MEMORY"
+            // The worker did not send this SIGKILL, so most likely the kernel's OOM killer did.
+            Self::Signal(SIGKILL) | Self::Exit(OUT_OF_MEMORY) | Self::MemoryLimit(_) => {
+                failure_reason::SOLVER_OUT_OF_MEMORY
             }
-            Self::Signal(_) | Self::Exit(_) => "SOLVER_CRASHED",
-            Self::Garbled(_) => "SOLVER_ERROR",
-            Self::Deaf | Self::Mute => "SOLVER_HUNG",
+            Self::Signal(_) | Self::Exit(_) => failure_reason::SOLVER_CRASHED,
+            Self::Garbled(_) => failure_reason::SOLVER_ERROR,
+            Self::Deaf | Self::Mute => failure_reason::SOLVER_HUNG,
         }
     }
 }
 
+/// The text completes "the solver process died: …", that of `MemoryLimit` also "the solver …".
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MemoryLimit(bytes) => write!(f, "needed more than its limit of {bytes} bytes"),
+            // No memory limit was set, so it was the system that refused the allocation.
             Self::Exit(OUT_OF_MEMORY) => f.write_str("was refused memory by the system"),
             Self::Exit(101) => f.write_str("exited with code 101 (it panicked)"),
             Self::Exit(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => {
-                write!(f, "killed by signal {signal}")?;
-                if let Some(name) = name(*signal) {
-                    write!(f, " ({name})")?;
-                }
-                if *signal == libc::SIGKILL {
+                // The standard library knows the names: "signal: 11 (SIGSEGV)".
+                let status = ExitStatus::from_raw(*signal).to_string();
+                f.write_str(&status.replacen("signal:", "killed by signal", 1))?;
+                if *signal == SIGKILL {
                     f.write_str(", as the kernel does when memory runs out")?;
                 }
                 Ok(())
             }
-            Self::Garbled(what) => f.write_str(what),
-            Self::Deaf => f.write_str("did not take its task in time"),
-            Self::Mute => f.write_str("told nothing until long after its time limit"),
+            Self::Garbled(how) => f.write_str(how),
+            Self::Deaf => f.write_str("did not read its task in time"),
+            Self::Mute => f.write_str("reported nothing until long after its time limit"),
         }
     }
-}
-
-/// The names of the signals that end solvers.
-fn name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGILL => "SIGILL",
-        libc::SIGINT => "SIGINT",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGXCPU => "SIGXCPU",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -92,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_death_says_what_happened() {
+    fn a_death_is_displayed_with_exit_code_or_signal_name() {
         assert_eq!(Death::Signal(11).to_string(), "killed by signal 11 (SIGSEGV)");
         assert_eq!(Death::Exit(3).to_string(), "exited with code 3");
         assert_eq!(Death::Signal(64).to_string(), "killed by signal 64");
     }
 
     #[test]
-    fn a_kill_that_nobody_here_sent_counts_as_want_of_memory() {
+    fn a_sigkill_of_unknown_origin_counts_as_out_of_memory() {
         let death = |raw| Death::of(ExitStatus::from_raw(raw), Some(1));
         assert_eq!(death(9).reason(), "SOLVER_OUT_OF_MEMORY");
         assert_eq!(death(11).reason(), "SOLVER_CRASHED");
@@ -107,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_refused_is_told_from_memory_that_is_taken_away() {
+    fn an_exit_for_memory_is_a_memory_limit_only_if_one_was_set() {
         let refused = ExitStatus::from_raw(OUT_OF_MEMORY << 8);
         assert_eq!(Death::of(refused, Some(7)), Death::MemoryLimit(7));
         assert_eq!(Death::of(refused, None), Death::Exit(OUT_OF_MEMORY));

@@ -1,36 +1,37 @@
-//! Reads what a solver process writes.
+//! Decodes the length-delimited reports that a solver process writes to its standard output.
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::{Buf, BytesMut};
 use prost::Message;
-use solvemesh::solver::v1::{SolverReport, solver_report};
+use solvemesh::{
+    frame::{self, Frame},
+    solver::v1::{SolverReport, solver_report},
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The most bytes of a length prefix.
-const MAX_PREFIX: usize = 10;
-/// How much is read at once, at least.
+/// Minimum buffer space, in bytes, that is offered to one read.
 const CHUNK: usize = 16 << 10;
 
-/// The reports that come through a pipe, each behind its length. Waiting for
-/// [`Reports::next`] may be given up at any time; nothing is lost.
+/// Reader of length-delimited reports from a pipe. [`Reports::next`] is cancel safe: bytes of an
+/// incomplete report stay in the buffer.
 #[derive(Debug)]
 pub(super) struct Reports<R> {
     pipe: R,
     buffer: BytesMut,
 }
 
-/// Nothing more can come out of the pipe.
+/// Why no more reports can be read. The texts complete "the solver process died: …".
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    /// Its other end was closed.
+    /// The process closed its end of the pipe.
     #[error("it closed its output")]
     Closed,
-    /// It can't be read.
-    #[error("its output can't be read: {0}")]
+    /// Reading from the pipe failed.
+    #[error("cannot read its output: {0}")]
     Io(#[from] io::Error),
-    /// What came is no report.
-    #[error("it wrote what is no report: {0}")]
+    /// The bytes are not a report. The position of the next report is then unknown too.
+    #[error("its output is not a valid report: {0}")]
     Garbage(String),
 }
 
@@ -39,7 +40,7 @@ impl<R: AsyncRead + Unpin> Reports<R> {
         Self { pipe, buffer: BytesMut::new() }
     }
 
-    /// The next report of at most `limit` bytes.
+    /// Waits for the next report, of at most `limit` bytes; returns it with the task it is about.
     pub(super) async fn next(
         &mut self,
         limit: usize,
@@ -56,29 +57,20 @@ impl<R: AsyncRead + Unpin> Reports<R> {
         }
     }
 
-    /// A report from the buffer, or how many bytes it lacks at least.
+    /// Decodes the first report of the buffer, or returns the number of bytes that are missing.
     fn decode(
         &mut self,
         limit: usize,
     ) -> Result<Result<(u64, solver_report::Kind), usize>, Broken> {
-        let mut ahead = &self.buffer[..];
-        let Ok(length) = prost::decode_length_delimiter(&mut ahead) else {
-            if self.buffer.len() < MAX_PREFIX {
-                return Ok(Err(1));
-            }
-            return Err(Broken::Garbage("no length".to_owned()));
+        let garbage = |error: &dyn fmt::Display| Broken::Garbage(error.to_string());
+        let range = match frame::find(&self.buffer, limit).map_err(|error| garbage(&error))? {
+            Frame::Complete(range) => range,
+            Frame::Missing(missing) => return Ok(Err(missing)),
         };
-        if length > limit {
-            return Err(Broken::Garbage(format!("{length} bytes, over the limit of {limit}")));
-        }
-        if ahead.len() < length {
-            return Ok(Err(length - ahead.len()));
-        }
-        let prefix = self.buffer.len() - ahead.len();
-        self.buffer.advance(prefix);
-        let report = SolverReport::decode(self.buffer.split_to(length))
-            .map_err(|error| Broken::Garbage(error.to_string()))?;
-        let kind = report.kind.ok_or_else(|| Broken::Garbage("an empty report".to_owned()))?;
+        self.buffer.advance(range.start);
+        let report = SolverReport::decode(self.buffer.split_to(range.len()))
+            .map_err(|error| garbage(&error))?;
+        let kind = report.kind.ok_or_else(|| garbage(&"an empty report"))?;
         Ok(Ok((report.task, kind)))
     }
 }
@@ -107,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_told_from_reports() {
+    fn garbage_is_reported_as_garbage() {
         let text = "terminate called after throwing an instance of 'std::bad_alloc'\n".repeat(4);
         for garbage in [&[0xff; 64][..], text.as_bytes(), &[0; 64]] {
             let (reports, broken) = read(garbage, 1 << 20);
@@ -117,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_over_the_limit_is_not_waited_for() {
+    fn a_report_over_the_limit_is_rejected_without_reading_it() {
         let mut bytes = Vec::new();
         prost::encode_length_delimiter(1 << 30, &mut bytes).unwrap();
         assert!(matches!(read(&bytes, 1 << 20).1, Broken::Garbage(_)));
@@ -125,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reports_come_out_as_they_went_in(sizes in proptest::collection::vec(0usize..4000, 1..20)) {
+        fn encoded_reports_are_decoded_in_order(sizes in proptest::collection::vec(0usize..4000, 1..20)) {
             let mut bytes = Vec::new();
             for (task, size) in sizes.iter().enumerate() {
                 let incumbent = Incumbent { values: vec![1.5; *size], ..Default::default() };

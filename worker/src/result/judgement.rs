@@ -1,6 +1,6 @@
-//! What a solver's claim is worth once it has been checked outside of the solver: a pure
-//! function of the claim and of the evidence for it. Whatever a solver says, a job is told
-//! OPTIMAL, INFEASIBLE or UNBOUNDED only as far as this file accepts it.
+//! Judges a solver's claim by evidence from outside of the solver: a pure function of the claim
+//! and the evidence. A job reports OPTIMAL, INFEASIBLE or UNBOUNDED only if this module accepts
+//! the claim.
 
 use solvemesh::v1::{LinearModel, SolveOptions, TerminationReason as Reason};
 use solvemesh_model::{
@@ -11,23 +11,23 @@ use solvemesh_model::{
     },
 };
 
-/// How near the bound of an LP has to be to its objective, relative to the larger of them,
-/// to be told as equal: the duals are exact to about as many digits.
-const SAME: f64 = 1e-9;
+/// Relative difference up to which the bound of an LP is reported as equal to its objective. The
+/// duals, from which the bound is computed, are exact to about as many digits.
+const BOUND_TOLERANCE: f64 = 1e-9;
 
-/// The raw option of HiGHS that says which coefficients it drops.
+/// The raw option of HiGHS for the largest absolute value of coefficients that it drops.
 const SMALL_MATRIX_VALUE: &str = "small_matrix_value";
 
-/// What was asked of a solve, as far as its claims are held against it.
+/// The options of a solve by which its claims are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Standard {
     gaps: Gaps,
-    /// Coefficients up to this absolute value are not part of what was solved.
+    /// The solver drops coefficients up to this absolute value.
     dropped: f64,
 }
 
 impl Standard {
-    /// That of a job.
+    /// Takes them from the options of a job.
     pub(crate) fn of(options: &SolveOptions) -> Self {
         let asked = options.solver_options.get(SMALL_MATRIX_VALUE);
         let asked = asked.and_then(|text| text.parse().ok());
@@ -41,27 +41,27 @@ impl Default for Standard {
     }
 }
 
-/// What was found about a claim outside of the solver.
+/// The evidence for a claim, from outside of the solver.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Evidence<'a> {
     /// The check of the solution that came with it.
     pub(crate) check: Option<&'a Check>,
     /// The bound that the solver claims.
     pub(crate) bound: Option<f64>,
-    /// Whether a proof that there is no solution holds.
+    /// Whether a proof of infeasibility is verified.
     pub(crate) infeasible: bool,
-    /// Whether a direction that improves without end holds.
+    /// Whether a ray, a direction that improves the objective without limit, is verified.
     pub(crate) ray: bool,
 }
 
-/// What the submitter is told.
+/// What is reported to the submitter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
-    /// What was found out.
+    /// The termination reason.
     pub(crate) reason: Reason,
     /// The bound.
     pub(crate) bound: Option<f64>,
-    /// Why the claim was not accepted, for people.
+    /// Why the claim was not accepted, as a warning for the submitter; `None` if it was.
     pub(crate) objection: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn judge(
 ) -> Verdict {
     let accepted = Verdict { reason: claimed, bound: evidence.bound, objection: None };
     match claimed {
-        Reason::Optimal => optimum(model, evidence, standard, accepted),
+        Reason::Optimal => judge_optimum(model, evidence, standard, accepted),
         Reason::Feasible => match evidence.check {
             Some(check) if !check.acceptable => {
                 let doubt = claim::Doubt::Violation(check.worst_violation());
@@ -84,55 +84,59 @@ pub(crate) fn judge(
         },
         Reason::Infeasible if evidence.infeasible => accepted,
         Reason::Infeasible if evidence.check.is_some_and(|check| check.acceptable) => {
-            let why = "the solver calls the model infeasible, and has found a solution";
+            let why = "the solver calls the model infeasible, but has found a solution";
             accepted.but(Reason::Imprecise, why.to_owned())
         }
         Reason::Infeasible if is_linear_program(model) => {
-            let why = "the solver calls the model infeasible, and no proof of it holds";
+            let why = "the solver calls the model infeasible, but no proof of it could be verified";
             accepted.but(Reason::Imprecise, why.to_owned())
         }
-        Reason::Infeasible => match lost(model, standard) {
+        // With integers there is no certificate that could be checked. The claim is accepted,
+        // unless the solver has solved another model.
+        Reason::Infeasible => match dropped_coefficient(model, standard) {
             Some(why) => {
                 let why = format!("the solver calls the model infeasible, but {why}");
                 accepted.but(Reason::Imprecise, why)
             }
             None => accepted,
         },
-        Reason::Unbounded => unbounded(model, evidence, accepted),
+        Reason::Unbounded => judge_unbounded(model, evidence, accepted),
         _ => accepted,
     }
 }
 
 impl Verdict {
+    /// Replaces the claimed reason, with an objection.
     fn but(self, reason: Reason, objection: String) -> Self {
         Self { reason, objection: Some(objection), ..self }
     }
 }
 
-fn optimum(
+fn judge_optimum(
     model: &LinearModel,
     evidence: Evidence<'_>,
     standard: Standard,
     mut accepted: Verdict,
 ) -> Verdict {
     let Some(check) = evidence.check else {
-        let why = "the solver claims an optimum and tells no solution".to_owned();
+        let why = "the solver claims an optimum but reported no solution".to_owned();
         return accepted.but(Reason::Imprecise, why);
     };
     let lp = is_linear_program(model);
     if lp {
+        // Computed from the duals; the solver's own bound proves nothing.
         accepted.bound = check.bound.map(|bound| {
             let scale = bound.abs().max(check.objective.abs());
-            let same = (bound - check.objective).abs() <= SAME * scale;
-            if same { check.objective } else { bound }
+            let is_equal = (bound - check.objective).abs() <= BOUND_TOLERANCE * scale;
+            if is_equal { check.objective } else { bound }
         });
     }
     if let Some(doubt) = claim::doubt(model, check, accepted.bound, standard.gaps) {
         let why = format!("the solver calls its solution optimal; {doubt}");
         return accepted.but(Reason::Imprecise, why);
     }
-    // The duals of an LP were held against every coefficient.
-    match lost(model, standard).filter(|_| !lp) {
+    // For an LP, the check of the duals has covered every coefficient, dropped ones too.
+    match dropped_coefficient(model, standard).filter(|_| !lp) {
         Some(why) => {
             let why = format!("the solver calls its solution optimal, but {why}");
             accepted.but(Reason::Imprecise, why)
@@ -141,8 +145,9 @@ fn optimum(
     }
 }
 
-/// Why what was solved is another model than the one submitted, if it is.
-fn lost(model: &LinearModel, standard: Standard) -> Option<String> {
+/// Describes a coefficient that the solver has dropped although it matters, if there is one: the
+/// solver has then solved another model than the one submitted.
+fn dropped_coefficient(model: &LinearModel, standard: Standard) -> Option<String> {
     let (row, column) = dropped_entry(model, standard.dropped)?;
     let name = |names: &[String], index: usize| names.get(index).cloned().unwrap_or_default();
     let row = name(&model.constraint_names, row);
@@ -150,26 +155,27 @@ fn lost(model: &LinearModel, standard: Standard) -> Option<String> {
     Some(format!("it leaves out the coefficient of variable `{column}` in constraint `{row}`"))
 }
 
-fn unbounded(model: &LinearModel, evidence: Evidence<'_>, accepted: Verdict) -> Verdict {
-    let somewhere = evidence.check.is_some_and(|check| check.acceptable);
+fn judge_unbounded(model: &LinearModel, evidence: Evidence<'_>, accepted: Verdict) -> Verdict {
+    // UNBOUNDED requires both: a ray, and a solution from which to follow it.
+    let feasible = evidence.check.is_some_and(|check| check.acceptable);
     let bounded = || {
         (0..model.variable_lower.len()).all(|column| {
             let (lower, upper) = Domain::of(model, column).hull();
             lower.is_finite() && upper.is_finite()
         })
     };
-    let claim = "the solver calls the model unbounded, and ";
-    match (evidence.ray, somewhere) {
+    let claim = "the solver calls the model unbounded, but ";
+    match (evidence.ray, feasible) {
         (true, true) => accepted,
         (true, false) => {
             let why = format!("{claim}no solution of it is known");
             accepted.but(Reason::InfeasibleOrUnbounded, why)
         }
         (false, _) if bounded() => {
-            accepted.but(Reason::Imprecise, format!("{claim}every variable has two bounds"))
+            accepted.but(Reason::Imprecise, format!("{claim}every variable has finite bounds"))
         }
         (false, _) => {
-            let why = format!("{claim}no direction that improves without end holds");
+            let why = format!("{claim}no ray that proves it could be verified");
             accepted.but(Reason::InfeasibleOrUnbounded, why)
         }
     }
@@ -251,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn an_optimum_without_a_solution_is_none() {
+    fn an_optimum_without_a_solution_is_imprecise() {
         let verdict = verdict(&mip(), Reason::Optimal, Evidence::default());
         assert_eq!(verdict.reason, Reason::Imprecise);
     }
 
     #[test]
-    fn a_mip_of_which_a_coefficient_was_left_out_is_another_model() {
+    fn an_optimum_of_a_mip_with_a_dropped_coefficient_is_imprecise() {
         for (coefficient, upper, expected) in [
             (1e-13, f64::INFINITY, Reason::Imprecise),
             (1e-13, 9.0, Reason::Optimal),
@@ -266,7 +272,7 @@ mod tests {
             let mut model = model(VariableKind::Integer, upper, coefficient);
             let found = check(&model, 1.0, None);
             let evidence = Evidence { check: Some(&found), bound: Some(1.0), ..Default::default() };
-            // Of a free row nothing matters.
+            // A dropped coefficient in a free row does not matter.
             assert_eq!(verdict(&model, Reason::Optimal, evidence).reason, Reason::Optimal);
             model.constraint_lower[0] = -1.0;
             let verdict = verdict(&model, Reason::Optimal, evidence);
@@ -276,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn no_lp_is_infeasible_without_a_proof_and_a_mip_is_by_the_solvers_word() {
+    fn infeasible_needs_a_proof_for_lps_only() {
         let proven = Evidence { infeasible: true, ..Evidence::default() };
         assert_eq!(verdict(&lp(), Reason::Infeasible, proven).reason, Reason::Infeasible);
         let bare = Evidence::default();
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn unbounded_takes_a_place_and_a_direction() {
+    fn unbounded_needs_a_solution_and_a_ray() {
         let open = model(VariableKind::Continuous, f64::INFINITY, 1.0);
         let place = check(&open, 1.0, None);
         let nowhere = check(&open, 0.0, None);
@@ -303,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solution_at_a_limit_needs_no_bound_and_violates_nothing() {
+    fn feasible_needs_no_bound_but_an_acceptable_solution() {
         let (good, bad) = (check(&mip(), 2.0, None), check(&mip(), 2.5, None));
         for (check, expected) in [(&good, Reason::Feasible), (&bad, Reason::Imprecise)] {
             let evidence = Evidence { check: Some(check), ..Evidence::default() };

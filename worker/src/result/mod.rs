@@ -1,5 +1,5 @@
-//! From what a solver claims to what a job's submitter is told: every solution is
-//! checked here against the model as submitted, and what can be computed from it is.
+//! Turns a solver's outcome into the result of a job: every solution is checked against the model
+//! as submitted, and objective, gap and activities are computed from it.
 
 pub(crate) mod judgement;
 pub(crate) mod parts;
@@ -25,17 +25,18 @@ use solvemesh_model::{
 };
 
 use self::judgement::{Evidence, Standard, judge};
-use crate::log::progress::{gap, known};
+use solvemesh_model::{finite, relative_gap};
 
-/// The largest encoded solution that travels in the log itself.
+/// Maximum encoded size, in bytes, of a solution inside a log entry. Larger ones are stored in
+/// parts.
 pub(crate) const INLINE_BYTES: usize = 256 << 10;
-/// The largest encoded part of a larger one.
+/// Maximum encoded size, in bytes, of one part.
 const PART_BYTES: usize = 512 << 10;
-/// The most texts of one list that a result carries, and the most bytes of each.
+/// Maximum number of texts in one list of a result, and maximum bytes of each.
 const MAX_TEXTS: usize = 32;
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
-/// What a solve brought, before anything of it is checked.
+/// The unchecked answer of a solve.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Answer {
     result: SolveResult,
@@ -47,15 +48,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What the solver told at the end; where it has no solution then, the last
-    /// one it told before.
+    /// From the solver's outcome. If that has no solution, the last incumbent takes its place.
     pub(crate) fn told(outcome: Outcome, incumbent: Option<Incumbent>) -> Self {
         let Outcome { result, mut values, mut duals, mut reduced_costs, ranges } = outcome;
         let mut result = result.unwrap_or_default();
         let termination = result.termination.get_or_insert_default();
         let reason = termination.reason();
         if no_solution_can_be(reason) {
-            // A solution that was found on the way refutes the claim.
+            // Any values in the outcome are no solution, by the solver's own claim. But an
+            // earlier incumbent refutes the claim: keep it as evidence for the check.
             let found = incumbent.map(|incumbent| incumbent.values).unwrap_or_default();
             (values, duals, reduced_costs) = (found, Vec::new(), Vec::new());
         } else if values.is_empty()
@@ -69,7 +70,7 @@ impl Answer {
         Self { result, values, duals, reduced_costs, ranges, standard: Standard::default() }
     }
 
-    /// What there was when the solver was stopped by force.
+    /// From the last reports of a solver that was killed or died.
     pub(crate) fn best_so_far(
         incumbent: Option<Incumbent>,
         bound: Option<f64>,
@@ -78,7 +79,7 @@ impl Answer {
         elapsed: Duration,
     ) -> Self {
         let mut termination = Termination {
-            bound,
+            objective_bound: bound,
             detail: "stopped by the worker".to_owned(),
             warnings: vec![why.to_owned()],
             ..Termination::default()
@@ -103,36 +104,36 @@ impl Answer {
         }
     }
 
-    /// How many threads the solver was given, where it did not tell.
+    /// Adds the number of threads that the solver was allowed, unless it reported a number.
     pub(crate) fn with_threads(mut self, threads: Option<i32>) -> Self {
         let statistics = self.result.statistics.get_or_insert_default();
-        if statistics.threads == 0 {
-            statistics.threads = threads.unwrap_or_default();
+        if statistics.thread_count == Some(0) {
+            statistics.thread_count = Some(threads.unwrap_or_default());
         }
         self
     }
 
-    /// What was asked of the solve, against which its claims are held.
+    /// Sets the options of the solve, by which its claims are judged.
     pub(crate) fn with_options(mut self, options: &SolveOptions) -> Self {
         self.standard = Standard::of(options);
         self
     }
 
-    /// Adds to what the submitter should know.
+    /// Adds warnings for the submitter.
     pub(crate) fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
         self.result.termination.get_or_insert_default().warnings.extend(warnings);
         self
     }
 
-    /// Whether there is a solution of this model in it.
+    /// Whether the answer contains a solution of this model.
     fn solves(&self, model: &LinearModel) -> bool {
         let reason = self.result.termination.as_ref().map(Termination::reason);
-        // Beside a claim that there is no best solution, one is evidence, not the answer.
+        // With a claim that there is no best solution, values are evidence and not the answer.
         let claims_none = reason.is_some_and(|reason| {
             reason == TerminationReason::Unbounded || no_solution_can_be(reason)
         });
         !self.values.is_empty() && !claims_none
-            // The solution of a model without variables.
+            // A model without variables has a solution without values.
             || model.variable_lower.is_empty()
                 && matches!(
                     reason,
@@ -141,50 +142,50 @@ impl Answer {
     }
 }
 
-/// Whether values beside this reason are not a solution, whatever the solver says.
+/// Whether values that come with this reason are not a solution.
 fn no_solution_can_be(reason: TerminationReason) -> bool {
     matches!(reason, TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded)
 }
 
-/// What a job's submitter is told.
+/// The checked result of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Conclusion {
-    /// With the solution where it is small.
+    /// The result, with the solution if that is at most [`INLINE_BYTES`].
     pub(crate) result: SolveResult,
-    /// The encoded parts of the solution where it is not; else none.
+    /// The encoded parts of a larger solution, for the bulk store; otherwise empty.
     pub(crate) parts: Vec<Bytes>,
 }
 
-/// Checks an answer against the model, which gives its names to the solution.
+/// Checks an answer against the model, and adds the model's names to the solution.
 ///
 /// # Errors
 ///
-/// When the solution is not one of this model at all.
+/// If the solution does not fit the model, such as with the wrong number of values.
 pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
     let Answer { mut result, values, duals, reduced_costs, ranges: ends, standard } = answer;
-    (result.solution, result.solution_parts, result.verification) = (None, 0, None);
+    (result.solution, result.solution_part_count, result.verification) = (None, 0, None);
     let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
     let check = if solved {
         Some(verify(&model, candidate)?)
     } else {
-        // What is no solution of this model is no part of a proof.
+        // The values are only evidence: if they do not fit the model, go without.
         (!values.is_empty()).then(|| verify(&model, candidate).ok()).flatten()
     };
     judge_claim(&model, check.as_ref(), standard, &mut result);
     let termination = result.termination.get_or_insert_default();
-    // What refutes that there is no solution is one.
+    // An acceptable incumbent refutes a claim of infeasibility, and then is the solution.
     let refuted = termination.reason() == TerminationReason::Imprecise
         && check.as_ref().is_some_and(|check| check.acceptable);
     let solved = solved || refuted;
     let mut parts = Vec::new();
 
     if let Some(check) = check.filter(|_| solved) {
-        termination.objective = known(check.objective);
+        termination.objective = finite(check.objective);
         let mut verification = check.verification;
         clip(&mut verification.worst);
         result.verification = Some(verification);
-        // Duals are for models that were submitted as LPs.
+        // Duals and reduced costs are defined only for models that were submitted as LPs.
         let is_lp = is_submitted_as_lp(&model);
         let of_lps = |numbers| if is_lp { unsigned_zeros(numbers) } else { Vec::new() };
         let mut solution = Solution {
@@ -208,18 +209,17 @@ pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion,
                 .iter()
                 .map(|part| part.encode_to_vec().into())
                 .collect();
-            result.solution_parts = i32::try_from(parts.len()).unwrap_or(i32::MAX);
+            result.solution_part_count = i32::try_from(parts.len()).unwrap_or(i32::MAX);
         }
     }
 
-    termination.gap = gap(termination.objective, termination.bound);
+    termination.relative_gap = relative_gap(termination.objective, termination.objective_bound);
     clip(&mut termination.warnings);
     shorten(&mut termination.detail, MAX_TEXT_BYTES);
     Ok(Conclusion { result, parts })
 }
 
-/// Holds a claim against what was found outside of the solver, and puts what it is worth in
-/// its place.
+/// Judges the solver's claim by the evidence of the checks, and replaces it by the verdict.
 fn judge_claim(
     model: &LinearModel,
     check: Option<&Check>,
@@ -229,7 +229,7 @@ fn judge_claim(
     proofs::settle(model, result);
     let evidence = Evidence {
         check,
-        bound: result.termination.as_ref().and_then(|it| it.bound).and_then(known),
+        bound: result.termination.as_ref().and_then(|it| it.objective_bound).and_then(finite),
         infeasible: result.infeasibility_proof.as_ref().is_some_and(|proof| proof.verified),
         ray: result.unbounded_ray.as_ref().is_some_and(|ray| ray.verified),
     };
@@ -239,29 +239,30 @@ fn judge_claim(
         (result.infeasibility_proof, result.infeasible_subset) = (None, None);
     }
     termination.set_reason(verdict.reason);
-    (termination.objective, termination.bound) = (None, verdict.bound);
+    (termination.objective, termination.objective_bound) = (None, verdict.bound);
     termination.warnings.extend(verdict.objection);
 }
 
-/// Solvers leave zeros with a sign, which means nothing and reads badly.
+/// Turns -0.0 into 0.0. Solvers report both, and the sign has no meaning.
 fn unsigned_zeros(mut numbers: Vec<f64>) -> Vec<f64> {
     for number in &mut numbers {
-        // -0.0 + 0.0 is 0.0; every other number stays as it is.
+        // -0.0 + 0.0 is 0.0; all other numbers are unchanged.
         *number += 0.0;
     }
     numbers
 }
 
-/// Keeps a list of texts for people within bounds.
+/// Truncates a list of warnings and each of them.
 fn clip(texts: &mut Vec<String>) {
     texts.truncate(MAX_TEXTS);
     texts.iter_mut().for_each(|text| shorten(text, MAX_TEXT_BYTES));
 }
 
-/// Cuts a text to so many bytes, and says so.
-pub(crate) fn shorten(text: &mut String, most: usize) {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+/// Truncates a text to `max_bytes` bytes, at a character boundary, and marks that with "…" (3
+/// more bytes).
+pub(crate) fn shorten(text: &mut String, max_bytes: usize) {
+    if text.len() > max_bytes {
+        let end = (0..=max_bytes).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or_default());
         text.push('…');
     }

@@ -1,19 +1,19 @@
-//! Cuts a solution that is too large for one message into parts.
+//! Splits a solution that is too large for one message into parts.
 
 use prost::length_delimiter_len;
-use solvemesh::v1::{Ranges, Solution};
+use solvemesh::v1::{SensitivityRanges, Solution};
 
-/// What a part takes beside its entries, at most: two offsets, and tag and length of each
-/// of four packed arrays, and of three messages with four each.
+/// Maximum encoded size, in bytes, of a part without its entries: two offsets, tag and length of
+/// each of four packed arrays, and of three messages with four arrays each.
 const PART_OVERHEAD: usize = 2 * 6 + 4 * 6 + 3 * 5 * 6;
-/// A double in a packed array.
+/// Encoded size, in bytes, of a double in a packed array.
 const DOUBLE: usize = 8;
 
-/// Cuts a solution, in which every entry has its name, into parts of at most `limit`
-/// encoded bytes, each a run of variables and a run of constraints. An entry that
-/// alone is larger has a part to itself. There is always at least one part.
+/// Splits a solution into parts of at most `limit` encoded bytes, each with a range of variables
+/// and a range of constraints. Every entry must have a name. An entry that is larger than the
+/// limit gets a part of its own. Returns at least one part.
 pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
-    let mut cutter = Cutter {
+    let mut splitter = Splitter {
         full: Vec::new(),
         part: Solution {
             variable_offset: solution.variable_offset,
@@ -31,7 +31,7 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
         let (value, reduced_cost) = (values.next(), reduced_costs.next());
         let (cost, bound) = (cost_ranges.next(), bound_ranges.next());
         let numbers = value.iter().chain(&reduced_cost).chain(cost.iter().chain(&bound).flatten());
-        let part = cutter.part_with_room_for(&name, numbers.count());
+        let part = splitter.part_with_room_for(&name, numbers.count());
         part.variable_names.push(name);
         part.values.extend(value);
         part.reduced_costs.extend(reduced_cost);
@@ -45,28 +45,28 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
         let (activity, dual) = (activities.next(), duals.next());
         let row = row_ranges.next();
         let numbers = activity.iter().chain(&dual).chain(row.iter().flatten());
-        let part = cutter.part_with_room_for(&name, numbers.count());
+        let part = splitter.part_with_room_for(&name, numbers.count());
         part.constraint_names.push(name);
         part.activities.extend(activity);
         part.duals.extend(dual);
         add(&mut part.right_hand_side_ranges, row);
     }
-    cutter.full.push(cutter.part);
-    cutter.full
+    splitter.full.push(splitter.part);
+    splitter.full
 }
 
 /// The range of one number: its ends, and the objective there.
 type Range = [f64; 4];
 
-fn each(ranges: Ranges) -> impl Iterator<Item = Range> {
-    let Ranges { lower, upper, objective_at_lower, objective_at_upper } = ranges;
+fn each(ranges: SensitivityRanges) -> impl Iterator<Item = Range> {
+    let SensitivityRanges { lower, upper, objective_at_lower, objective_at_upper } = ranges;
     let ends = lower.into_iter().zip(upper);
     let objectives = objective_at_lower.into_iter().zip(objective_at_upper);
     ends.zip(objectives)
         .map(|((lower, upper), (at_lower, at_upper))| [lower, upper, at_lower, at_upper])
 }
 
-fn add(ranges: &mut Option<Ranges>, range: Option<Range>) {
+fn add(ranges: &mut Option<SensitivityRanges>, range: Option<Range>) {
     let Some([lower, upper, at_lower, at_upper]) = range else { return };
     let ranges = ranges.get_or_insert_default();
     ranges.lower.push(lower);
@@ -75,17 +75,19 @@ fn add(ranges: &mut Option<Ranges>, range: Option<Range>) {
     ranges.objective_at_upper.push(at_upper);
 }
 
-struct Cutter {
+struct Splitter {
+    /// Completed parts.
     full: Vec<Solution>,
-    /// The part that still has room.
+    /// The part that is being filled.
     part: Solution,
-    /// What it takes encoded, at most.
+    /// Upper bound of its encoded size, in bytes.
     size: usize,
     limit: usize,
 }
 
-impl Cutter {
-    /// The part that the next entry goes into: a name and so many numbers.
+impl Splitter {
+    /// Returns the part for the next entry, with a name and `numbers` numbers. Starts a new part
+    /// if the entry does not fit into the current one.
     fn part_with_room_for(&mut self, name: &str, numbers: usize) -> &mut Solution {
         let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers * DOUBLE;
         if self.size + entry > self.limit && self.size > PART_OVERHEAD {
@@ -102,7 +104,7 @@ impl Cutter {
     }
 }
 
-/// The index after a run that begins at `offset`.
+/// The index that follows a run of entries starting at `offset`.
 fn after(offset: i32, run: &[String]) -> i32 {
     offset.saturating_add(i32::try_from(run.len()).unwrap_or(i32::MAX))
 }
@@ -140,7 +142,7 @@ mod tests {
         let (n, m) = (variables.len(), constraints.len());
         let numbers = |count: usize| (0..count).map(|i| i as f64 + 0.5).collect::<Vec<_>>();
         let ranges = |count: usize| {
-            let ranges = Ranges {
+            let ranges = SensitivityRanges {
                 lower: numbers(count),
                 upper: vec![f64::INFINITY; count],
                 objective_at_lower: vec![-3.0; count],
@@ -164,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_joined_are_the_solution_and_none_is_over_the_limit(
+        fn joined_parts_are_the_solution_and_none_exceeds_the_limit(
             variables in vec("[a-z]{0,40}", 0..60),
             constraints in vec("[a-zä]{0,40}", 0..60),
             duals in any::<bool>(),
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_over_the_limit_has_a_part_to_itself() {
+    fn an_entry_over_the_limit_gets_its_own_part() {
         let names = vec!["x".to_owned(), "y".repeat(5000), "z".to_owned()];
         let whole = solution(names, vec!["row".to_owned()], true);
         let parts = split(whole.clone(), 1000);

@@ -1,5 +1,5 @@
-//! Checks what a solver tells of a model without a solution, or without a best one, and
-//! gives it its names; and keeps what comes beside a solution within bounds.
+//! Checks a solver's proofs: of infeasibility, infeasible subsets and unbounded rays. Adds the
+//! model's names to them, and bounds the size of everything in a result besides the solution.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,12 @@ use solvemesh_model::verify::proof::{
     Of, Side, bound, contradiction, contradiction_at_sight, improving_ray, indexed,
 };
 
-/// The most bytes that each of them may have, names included.
+/// Maximum encoded size, in bytes, of each proof and of the basis, names included.
 const MAX_BYTES: usize = 200 << 10;
 
-/// Checks a result's proofs against the model. What is none, belongs to another ending or
-/// is too large to be told is left out; the last with a warning.
+/// Checks a result's proofs against the model. Removes those that belong to another termination
+/// reason, and, with a warning, those that are too large. A proof that does not hold is kept, with
+/// `verified` false.
 pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
     let termination = result.termination.get_or_insert_default();
     let reason = termination.reason();
@@ -34,9 +35,10 @@ pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
         let mut proof = proof.unwrap_or_default();
         check_proof(model, &mut proof);
         let verified = proof.verified;
-        let told = fitting(Some(proof), "proof of infeasibility", &mut too_large);
-        let untold = || InfeasibilityProof { verified, ..InfeasibilityProof::default() };
-        result.infeasibility_proof = Some(told.unwrap_or_else(untold));
+        // Whether the proof was verified is reported even if it is too large itself.
+        let fits = fitting(Some(proof), "proof of infeasibility", &mut too_large);
+        let verdict_only = || InfeasibilityProof { verified, ..InfeasibilityProof::default() };
+        result.infeasibility_proof = Some(fits.unwrap_or_else(verdict_only));
     }
     if reason == TerminationReason::Unbounded {
         if let Some(ray) = &mut ray {
@@ -48,27 +50,29 @@ pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
     termination.warnings.extend(too_large);
 }
 
-fn fitting<M: Message>(told: Option<M>, what: &str, too_large: &mut Vec<String>) -> Option<M> {
-    let bytes = told.as_ref()?.encoded_len();
+/// The message if it is not too large; otherwise `None`, with a warning in `too_large`.
+fn fitting<M: Message>(message: Option<M>, name: &str, too_large: &mut Vec<String>) -> Option<M> {
+    let bytes = message.as_ref()?.encoded_len();
     if bytes <= MAX_BYTES {
-        return told;
+        return message;
     }
-    too_large.push(format!("the {what} is left out: it has {bytes} bytes, over {MAX_BYTES}"));
+    too_large.push(format!("the {name} is omitted: {bytes} bytes exceed the limit of {MAX_BYTES}"));
     None
 }
 
-/// Whether a model has no solution: by this proof, or as anyone can see.
+/// Whether a model is infeasible: by this proof, or trivially, by its bounds alone.
 pub(crate) fn is_infeasible(model: &LinearModel, proof: Option<&InfeasibilityProof>) -> bool {
     let mut proof = proof.cloned().unwrap_or_default();
     check_proof(model, &mut proof);
     proof.verified
 }
 
-/// Whether solutions become better without end in a direction.
+/// Whether a ray is verified: the objective improves without limit in its direction.
 pub(crate) fn is_improving(model: &LinearModel, ray: &UnboundedRay) -> bool {
     improving_ray(model, &indexed(&ray.variable_indices, &ray.values)).is_some()
 }
 
+/// Verifies a proof, and scales and names it. A trivially infeasible model needs none.
 fn check_proof(model: &LinearModel, proof: &mut InfeasibilityProof) {
     let found = contradiction(model, &indexed(&proof.constraint_indices, &proof.multipliers), None);
     (proof.verified, proof.distance) = (found.is_some(), None);
@@ -81,8 +85,8 @@ fn check_proof(model: &LinearModel, proof: &mut InfeasibilityProof) {
     proof.constraint_names = names(&model.constraint_names, &proof.constraint_indices);
 }
 
-/// A subset holds where the proof needs no other bounds, or where it is two that are
-/// crossed.
+/// Verifies a subset, and names it. It is infeasible if the proof needs only its bounds, if two of
+/// them are crossed, or if a constraint without coefficients excludes 0.
 fn check_subset(
     model: &LinearModel,
     proof: Option<&InfeasibilityProof>,
@@ -118,9 +122,10 @@ fn check_subset(
     }
 }
 
-fn side(told: &SubsetBound, of: impl Fn(usize) -> Of) -> Option<Side> {
-    let of = of(usize::try_from(told.index).ok()?);
-    Some(Side { of, upper: told.side() == BoundSide::Upper })
+/// The bound that an entry of a subset refers to; `None` for a negative index.
+fn side(entry: &SubsetBound, of: impl Fn(usize) -> Of) -> Option<Side> {
+    let of = of(usize::try_from(entry.index).ok()?);
+    Some(Side { of, upper: entry.side() == BoundSide::Upper })
 }
 
 fn exists(model: &LinearModel, side: Side) -> bool {
@@ -130,6 +135,7 @@ fn exists(model: &LinearModel, side: Side) -> bool {
     }
 }
 
+/// Verifies a ray, and scales and names it.
 fn check_ray(model: &LinearModel, ray: &mut UnboundedRay) {
     let found = improving_ray(model, &indexed(&ray.variable_indices, &ray.values));
     (ray.verified, ray.rate) = (found.is_some(), None);
@@ -140,7 +146,8 @@ fn check_ray(model: &LinearModel, ray: &mut UnboundedRay) {
     ray.variable_names = names(&model.variable_names, &ray.variable_indices);
 }
 
-/// The indices are those of an `i32` before they were found to be in the model.
+/// Splits entries into indices and numbers. The indices were `i32` before the check, so the cast
+/// loses nothing.
 fn columns(entries: Vec<(usize, f64)>) -> (Vec<i32>, Vec<f64>) {
     entries.into_iter().map(|(index, number)| (index as i32, number)).unzip()
 }
@@ -197,7 +204,10 @@ mod tests {
                 ..InfeasibilityProof::default()
             }),
             infeasible_subset: Some(InfeasibleSubset {
-                constraints: vec![bound(0, BoundSide::Lower, 3.0), bound(1, BoundSide::Upper, 2.0)],
+                constraints: vec![
+                    bound(0, BoundSide::Lower, Some(3.0)),
+                    bound(1, BoundSide::Upper, Some(2.0)),
+                ],
                 irreducible: true,
                 ..InfeasibleSubset::default()
             }),
@@ -206,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_holds_is_verified_and_has_its_names() {
+    fn a_valid_proof_is_verified_and_named() {
         let mut result = infeasible([5.0, -5.0]);
         settle(&model(2.0), &mut result);
         let proof = result.infeasibility_proof.unwrap_or_default();
@@ -219,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_does_not_hold_is_told_as_such() {
+    fn an_invalid_proof_is_reported_as_not_verified() {
         for (model, multipliers) in [(model(4.0), [1.0, -1.0]), (model(2.0), [1.0, 1.0])] {
             let mut result = infeasible(multipliers);
             settle(&model, &mut result);
@@ -230,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn indices_that_no_model_has_are_no_proof() {
+    fn a_proof_with_invalid_indices_is_not_verified() {
         let mut result = infeasible([1.0, -1.0]);
         let proof = result.infeasibility_proof.get_or_insert_default();
         proof.constraint_indices = vec![-1, 9];
@@ -242,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_beside_a_solution_is_left_out() {
+    fn a_proof_without_a_claim_of_infeasibility_is_removed() {
         let infeasible = infeasible([1.0, -1.0]);
         let mut result = SolveResult { termination: None, ..infeasible };
         settle(&model(2.0), &mut result);
@@ -269,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_left_out_with_a_warning() {
+    fn large_proofs_are_omitted_with_a_warning() {
         let names = vec!["n".repeat(MAX_BYTES); 2];
         let model = LinearModel { constraint_names: names, ..model(2.0) };
         let mut result = infeasible([1.0, -1.0]);
         settle(&model, &mut result);
         assert_eq!(result.infeasible_subset, None);
         let proof = result.infeasibility_proof.unwrap_or_default();
-        assert!(proof.verified && proof.multipliers.is_empty(), "what was checked still holds");
+        assert!(proof.verified && proof.multipliers.is_empty(), "the verdict is kept");
         let warnings = result.termination.unwrap_or_default().warnings;
         assert_eq!(warnings.len(), 2, "{warnings:?}");
     }

@@ -1,15 +1,17 @@
-//! What the ends of ranges mean for the objective, computed from the model as submitted.
+//! Sensitivity ranges: adds the objective at the ends of each range, computed from the model as
+//! submitted.
 
 use solvemesh::{
     solver::v1::RangeEnds,
-    v1::{Ranges, Solution},
+    v1::{SensitivityRanges, Solution},
 };
 
-/// A solution gets the ranges that the solver told of it.
+/// Adds the ranges that the solver reported to a solution. `costs` are the objective coefficients,
+/// `objective` is the objective of the solution.
 ///
 /// # Errors
 ///
-/// When there are not as many of them as there are numbers, or some are none.
+/// If the number of ranges does not match the solution, or an end is NaN.
 pub(crate) fn tell(
     solution: &mut Solution,
     ends: RangeEnds,
@@ -28,23 +30,24 @@ pub(crate) fn tell(
     Ok(())
 }
 
-/// Ranges around where the numbers are now, with what the objective changes by a unit of
-/// each.
+/// Ranges of the numbers whose current values are `at`. `rates` are the changes of the objective
+/// per unit of each.
 fn ranges(
     objective: f64,
     mut lower: Vec<f64>,
     mut upper: Vec<f64>,
     at: &[f64],
     rates: &[f64],
-) -> Result<Ranges, &'static str> {
+) -> Result<SensitivityRanges, &'static str> {
     let lengths = [lower.len(), upper.len(), rates.len()];
     if lengths.iter().any(|&length| length != at.len()) {
-        return Err("the solver told too few or too many");
+        return Err("the solver reported the wrong number of them");
     }
     if lower.iter().chain(&upper).any(|end| end.is_nan()) {
-        return Err("the solver told some that are no numbers");
+        return Err("the solver reported NaN in some of them");
     }
-    // Rounding aside, every number is in its range.
+    // A range contains the current value: corrects rounding errors, and makes the range of a
+    // basic variable, which the solver encodes as lower > upper, that value alone.
     lower.iter_mut().zip(at).for_each(|(end, at)| *end = end.min(*at) + 0.0);
     upper.iter_mut().zip(at).for_each(|(end, at)| *end = end.max(*at) + 0.0);
     let objective_at = |ends: &[f64]| {
@@ -52,10 +55,10 @@ fn ranges(
         steps.map(|((end, at), rate)| objective + change(end - at, *rate)).collect()
     };
     let (objective_at_lower, objective_at_upper) = (objective_at(&lower), objective_at(&upper));
-    Ok(Ranges { lower, upper, objective_at_lower, objective_at_upper })
+    Ok(SensitivityRanges { lower, upper, objective_at_lower, objective_at_upper })
 }
 
-/// An infinite step at no rate changes nothing.
+/// The change of the objective. An infinite step at rate 0 is no change, and not NaN.
 fn change(step: f64, rate: f64) -> f64 {
     if rate == 0.0 { 0.0 } else { step * rate }
 }
@@ -67,23 +70,26 @@ mod tests {
     const INF: f64 = f64::INFINITY;
 
     #[test]
-    fn the_objective_at_an_end_follows_from_the_rate() {
-        let told =
+    fn the_objective_at_an_end_is_computed_from_the_rate() {
+        let computed =
             ranges(10.0, vec![1.0, -INF, -INF], vec![5.0, INF, INF], &[2.0; 3], &[3.0, 0.0, -1.0])
                 .expect("ranges");
-        assert_eq!(told.objective_at_lower, [7.0, 10.0, INF]);
-        assert_eq!(told.objective_at_upper, [19.0, 10.0, -INF]);
+        assert_eq!(computed.objective_at_lower, [7.0, 10.0, INF]);
+        assert_eq!(computed.objective_at_upper, [19.0, 10.0, -INF]);
     }
 
     #[test]
-    fn what_no_bound_holds_stays_where_it_is() {
-        let told = ranges(10.0, vec![INF], vec![-INF], &[2.0], &[0.0]).expect("ranges");
-        assert_eq!((told.lower, told.upper), (vec![2.0], vec![2.0]));
-        assert_eq!((told.objective_at_lower, told.objective_at_upper), (vec![10.0], vec![10.0]));
+    fn a_basic_variable_has_a_range_of_its_value_alone() {
+        let computed = ranges(10.0, vec![INF], vec![-INF], &[2.0], &[0.0]).expect("ranges");
+        assert_eq!((computed.lower, computed.upper), (vec![2.0], vec![2.0]));
+        assert_eq!(
+            (computed.objective_at_lower, computed.objective_at_upper),
+            (vec![10.0], vec![10.0])
+        );
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_ranges_are_rejected() {
         assert!(ranges(0.0, vec![0.0], vec![0.0], &[0.0; 2], &[0.0; 2]).is_err());
         assert!(ranges(0.0, vec![f64::NAN], vec![0.0], &[0.0], &[0.0]).is_err());
     }

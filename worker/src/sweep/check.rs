@@ -1,5 +1,5 @@
-//! From what a solver claims of scenarios to what their submitter is told: every solution
-//! is checked here, outside the solver, against the model with the scenario's numbers.
+//! Turns a solver's outcomes of scenarios into results: every solution is checked here, outside
+//! the solver process, against the model with the scenario's numbers.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use solvemesh::{
     },
 };
 use solvemesh_model::{
+    finite,
     sweep::{Patched, Scenarios},
     verify::{Candidate, reduced_costs, verify},
 };
 
 use crate::{
-    log::progress::known,
     process::Death,
     result::{
         judgement::{Evidence, Standard, judge},
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The most bytes of a text about a failure.
+/// Maximum length, in bytes, of the detail text of a scenario.
 const MAX_DETAIL_BYTES: usize = 256;
 
 /// Checks the outcomes of one sweep.
@@ -31,34 +31,35 @@ const MAX_DETAIL_BYTES: usize = 256;
 pub(crate) struct Checker {
     scenarios: Scenarios,
     patched: Patched,
-    variables: Told,
-    constraints: Told,
+    variables: Selection,
+    constraints: Selection,
     standard: Standard,
 }
 
-/// Which numbers of a solution are told.
+/// Selects the numbers of a solution that are reported.
 #[derive(Debug)]
-enum Told {
+enum Selection {
     All,
-    These(Vec<usize>),
+    Indices(Vec<usize>),
 }
 
-impl Told {
-    fn of(all: bool, asked: &[String], names: &[String]) -> Self {
+impl Selection {
+    /// Resolves the requested names to indices; unknown names are ignored.
+    fn of(all: bool, requested: &[String], names: &[String]) -> Self {
         if all {
             return Self::All;
         }
-        if asked.is_empty() {
-            return Self::These(Vec::new());
+        if requested.is_empty() {
+            return Self::Indices(Vec::new());
         }
         let indices: HashMap<_, _> = names.iter().zip(0..).collect();
-        Self::These(asked.iter().filter_map(|name| indices.get(name).copied()).collect())
+        Self::Indices(requested.iter().filter_map(|name| indices.get(name).copied()).collect())
     }
 
     fn pick(&self, numbers: Vec<f64>) -> Vec<f64> {
         match self {
             Self::All => numbers,
-            Self::These(indices) => {
+            Self::Indices(indices) => {
                 indices.iter().filter_map(|&index| numbers.get(index).copied()).collect()
             }
         }
@@ -66,17 +67,18 @@ impl Told {
 }
 
 impl Checker {
-    /// Of the scenarios of this base, solved with these options.
+    /// For the scenarios of this base, solved with these options.
     pub(crate) fn new(base: LinearModel, scenarios: Scenarios, options: &SolveOptions) -> Self {
         let report = scenarios.sweep().report.clone().unwrap_or_default();
-        let variables = Told::of(report.all_variables, &report.variables, &base.variable_names);
+        let variables =
+            Selection::of(report.all_variables, &report.variables, &base.variable_names);
         let constraints =
-            Told::of(report.all_constraints, &report.constraints, &base.constraint_names);
+            Selection::of(report.all_constraints, &report.constraints, &base.constraint_names);
         let patched = Patched::new(base, &scenarios);
         Self { patched, scenarios, variables, constraints, standard: Standard::of(options) }
     }
 
-    /// What the submitter is told of the outcome of a scenario.
+    /// Checks an outcome and turns it into the result of its scenario.
     pub(crate) fn result(&mut self, outcome: ScenarioOutcome) -> ScenarioResult {
         let claimed = outcome.reason();
         let ScenarioOutcome { index, limit, bound, values, duals, iterations, mut detail, .. } =
@@ -88,18 +90,19 @@ impl Checker {
             label: self.scenarios.label(scenario).to_owned(),
             reason: claimed.into(),
             limit,
-            bound: bound.and_then(known),
-            iterations,
+            objective_bound: bound.and_then(finite),
+            iteration_count: iterations,
             detail,
             ..ScenarioResult::default()
         };
+        // Any other reason claims nothing that could be checked.
         let judged = [Reason::Optimal, Reason::Feasible, Reason::Infeasible, Reason::Unbounded];
         if !judged.contains(&claimed) {
             return result;
         }
         self.patched.turn_to(&self.scenarios, scenario);
         let model = self.patched.model();
-        // Duals that are not those of this model have no reduced costs, and fail the check.
+        // With the wrong number of duals, reduced costs cannot be computed; the check then fails.
         let reduced_costs = if duals.len() == model.constraint_lower.len() && !values.is_empty() {
             reduced_costs(model, &duals)
         } else {
@@ -111,24 +114,24 @@ impl Checker {
             Ok(check) => Some(check),
             Err(error) if solves => {
                 result.set_reason(Reason::OtherError);
-                result.detail = format!("the solution can't be checked: {error}");
+                result.detail = format!("cannot check the solution: {error}");
                 return result;
             }
             Err(_) => None,
         };
         let evidence = Evidence {
             check: check.as_ref(),
-            bound: result.bound,
+            bound: result.objective_bound,
             infeasible: claimed == Reason::Infeasible
                 && proofs::is_infeasible(model, outcome.infeasibility_proof.as_ref()),
             ray: outcome.unbounded_ray.is_some_and(|ray| proofs::is_improving(model, &ray)),
         };
         let verdict = judge(model, claimed, evidence, self.standard);
         result.set_reason(verdict.reason);
-        result.bound = verdict.bound.and_then(known);
+        result.objective_bound = verdict.bound.and_then(finite);
         result.verified = match verdict.reason {
             Reason::Infeasible => Some(evidence.infeasible),
-            // The verdict takes it over where it is proven alone.
+            // The verdict is UNBOUNDED only with a verified ray.
             Reason::Unbounded => Some(true),
             _ => None,
         };
@@ -137,8 +140,8 @@ impl Checker {
             result.detail = objection;
         }
         if let Some(check) = check.filter(|_| solves) {
-            result.objective = known(check.objective);
-            result.max_violation = Some(check.verification.max_violation);
+            result.objective = finite(check.objective);
+            result.max_violation = check.verification.max_violation;
             result.dual_violation = check.verification.dual_violation;
             result.values = self.variables.pick(values);
             result.duals = self.constraints.pick(duals);
@@ -146,7 +149,7 @@ impl Checker {
         result
     }
 
-    /// What the submitter is told of a scenario that no solver survives.
+    /// The result of a scenario at which the solver process died, and which is not retried.
     pub(crate) fn failed(&self, index: i32, death: &Death) -> ScenarioResult {
         let scenario = usize::try_from(index).unwrap_or(usize::MAX);
         let (reason, limit) = match death {

@@ -1,14 +1,14 @@
-//! One worker's share of a sweep.
+//! Solves a share of a sweep: the scenarios of the sweep that one worker has taken.
 //!
-//! It is solved in pieces, so that between two of them the worker can see what a scenario
-//! costs. Where what is left would take others long enough to be worth it, it goes back into
-//! the lane as several shares, for whoever is free; only once all of them are there, and the
-//! answers so far in the log, is the delivery acked. So nothing is ever half shared, and a
-//! worker that dies gives back one share, of which the next one solves what the log does not
-//! have.
+//! A share is solved in pieces. Between two pieces the worker measures the cost of a scenario and
+//! decides whether the rest is enough work to be handed off. If so, the rest goes back into the
+//! lane as several shares, for any free worker. The delivery is acknowledged only after the broker
+//! has confirmed all these shares and the log all answers so far. So no scenario gets lost, and
+//! the death of a worker requeues one share, of which the next worker solves the scenarios that
+//! have no answer in the log.
 //!
-//! A share whose solver died is tried again one scenario at a time, which tells the one
-//! that it dies of. That one is answered with the failure, and the others go on.
+//! A share whose solver died is retried one scenario at a time, to find the scenario at fault.
+//! That one is answered with the failure, and the others continue.
 
 mod check;
 mod piece;
@@ -16,11 +16,13 @@ mod share;
 
 use std::{sync::Arc, time::SystemTime};
 
+use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
-    broker::v1::{JobEnvelope, log_entry::Kind},
+    broker::v1::{JobEnvelope, ScenarioRange, log_entry::Kind},
+    failure_reason,
     solver::v1::ScenarioOutcome,
-    v1::{JobDescription, JobState, LinearModel, ScenarioRange, ScenarioResult, ScenarioResults},
+    v1::{JobDescription, JobState, ScenarioResult, ScenarioResults},
 };
 use solvemesh_broker::{Lane, MeshError};
 use solvemesh_model::sweep::{Scenarios, fulfils};
@@ -29,6 +31,7 @@ use crate::{
     attempt::{
         disposition::failure,
         options::{DeadlinePassed, Terms},
+        payload::Payload,
     },
     context::Context,
     delivery::{held_job::Settlement, redelivery::has_ended},
@@ -39,65 +42,66 @@ use check::Checker;
 use piece::{Piece, PieceEnd};
 use share::{Pace, Share};
 
-/// The most bytes of answers in one entry of the log.
+/// Maximum size, in bytes, of the answers in one entry of the log.
 const ENTRY_BYTES: usize = 768 << 10;
 
 /// A share that was taken from a lane.
 #[derive(Debug)]
 pub(crate) struct TakenShare {
     pub(crate) held: Settlement,
-    /// As it came.
+    /// The envelope as received.
     pub(crate) envelope: JobEnvelope,
     pub(crate) scenarios: Scenarios,
-    pub(crate) model: LinearModel,
-    /// Of the entry that tells the start, if there is one.
+    pub(crate) payload: Payload,
+    /// Pending confirm of the `AttemptStarted` entry, if this share has logged one.
     pub(crate) started: Option<Confirm>,
-    /// Scenarios that the log has answers of already.
+    /// Scenarios that have an answer in the log already.
     pub(crate) answered: Vec<ScenarioRange>,
 }
 
-/// The check of answers broke off.
+/// The check of answers panicked or was aborted.
 #[derive(Debug)]
 struct Unchecked;
 
 /// How the work on a share ended.
 #[derive(Debug)]
 enum End {
-    /// All of it is answered, or in the lane again.
+    /// Every scenario is answered or queued again.
     Settled,
-    /// A scenario was what the sweep was for, as far as is known here.
+    /// A scenario meets the target of the sweep, by the check of this worker.
     Fulfilled,
-    /// A cancel was heard.
+    /// The job was cancelled.
     Cancelled,
     /// The job's deadline passed.
     Expired,
-    /// The worker stops, or can't go on: another one is to solve the rest.
+    /// This worker stops or failed: requeue the delivery, for the scenarios that are left.
     HandBack(String),
 }
 
-/// Solves a share. Telling its end and settling its lease goes on by itself; returns as soon
-/// as the slot is free, and tells whether the solver process is still good.
+/// Solves a share. Returns as soon as the slot is free, with whether the solver process can be
+/// used again. Settling the share continues in a task of [`Context::settle`].
 pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,
     taken: TakenShare,
     solver: &mut SolverProcess,
 ) -> bool {
-    let TakenShare { held, envelope, scenarios, model, started, answered } = taken;
+    let TakenShare { held, envelope, scenarios, payload, started, answered } = taken;
     let mut description = envelope.description.clone().unwrap_or_default();
-    // It has begun: its time in the queue counts no longer.
-    description.queue_deadline = None;
+    // The queue deadline applies only until the sweep has started, and not to shares that are
+    // queued again.
+    description.queue_expire_time = None;
     let mut work = Work {
         total: scenarios.count(),
         share: Share::of(&envelope.scenarios, i32::try_from(scenarios.count()).unwrap_or(i32::MAX))
             .without(&answered),
+        entries: payload.rows_and_columns(),
+        payload: Some(payload.bytes),
         checker: Some(Checker::new(
-            model.clone(),
-            scenarios.clone(),
+            payload.model.into_inner(),
+            scenarios,
             &description.options.clone().unwrap_or_default(),
         )),
-        entries: model.variable_lower.len() + model.constraint_lower.len(),
-        base: Some((model, scenarios)),
         context,
         lane,
         held,
@@ -113,33 +117,34 @@ pub(crate) async fn attempt(
     solver_is_good
 }
 
-/// What is known of a share under way.
+/// A share in progress.
 struct Work<'a> {
     context: &'a Arc<Context>,
     lane: &'a Lane,
     held: Settlement,
     envelope: JobEnvelope,
     description: JobDescription,
-    /// How many scenarios the whole sweep has.
+    /// Number of scenarios of the whole sweep.
     total: usize,
-    /// What is left.
+    /// The scenarios that are left.
     share: Share,
-    /// Away while it is at work.
+    /// `None` while it runs on a blocking thread.
     checker: Option<Checker>,
-    /// Variables and constraints.
+    /// Number of variables and constraints of the base.
     entries: usize,
-    /// Until the solver process has it.
-    base: Option<(LinearModel, Scenarios)>,
-    /// Of the answers that were given to the log.
+    /// The encoded payload, until the solver process has it.
+    payload: Option<Bytes>,
+    /// Pending confirms of the entries that were appended for this share.
     confirms: Vec<Confirm>,
+    /// Whether a scenario meets the target of the sweep.
     fulfilled: bool,
     solver_is_good: bool,
 }
 
 impl Work<'_> {
     async fn run(&mut self, solver: &mut SolverProcess) -> End {
-        // Its solver died before: one at a time, to find out of what.
-        let careful = self.envelope.failed_attempts > 0;
+        // After the death of a solver: one scenario at a time, to find the one at fault.
+        let one_by_one = self.envelope.failed_attempts > 0;
         let mut pace = Pace::default();
         let (context, job) = (Arc::clone(self.context), self.held.author.job.clone());
         loop {
@@ -153,34 +158,35 @@ impl Work<'_> {
                 return End::Cancelled;
             }
             if context.stop.is_cancelled() {
-                return End::HandBack("the worker stops".to_owned());
+                return End::HandBack("the worker is stopping".to_owned());
             }
             let terms = match Terms::of(&self.description, &context.config, SystemTime::now()) {
                 Ok(terms) => terms,
                 Err(DeadlinePassed) => return End::Expired,
             };
             let shares = pace.shares(self.share.len(), self.total);
-            if !careful && shares > 1 {
-                self.give_away(shares).await;
+            if !one_by_one && shares > 1 {
+                self.hand_off(shares).await;
                 if self.share.is_empty() {
                     continue;
                 }
             }
-            let scenarios = self.share.take(if careful { 1 } else { pace.piece() });
+            let scenarios = self.share.take(if one_by_one { 1 } else { pace.piece() });
             let count = scenarios.len();
             let mut piece = Piece::new(&context, &job, &terms, &scenarios);
-            if let Err(death) = piece.give(solver, self.base.take(), self.entries, &scenarios).await
+            if let Err(death) =
+                piece.send(solver, self.payload.take(), self.entries, &scenarios).await
             {
                 self.solver_is_good = false;
-                return self.after_death(scenarios, careful, &death).await;
+                return self.after_death(scenarios, one_by_one, &death).await;
             }
             let ended = loop {
                 match piece.next(solver).await {
                     PieceEnd::Outcomes(outcomes) => {
                         if let Err(Unchecked) = self.answer(outcomes).await {
-                            // It goes on with what nobody would check.
+                            // The solver process is still busy with a piece that is abandoned.
                             self.solver_is_good = false;
-                            return End::HandBack("answers can't be checked".to_owned());
+                            return End::HandBack("the check of answers failed".to_owned());
                         }
                     }
                     ended => break ended,
@@ -192,10 +198,11 @@ impl Work<'_> {
             let unanswered = Share::of_scenarios(piece.unanswered());
             match ended {
                 PieceEnd::Outcomes(_) | PieceEnd::Done => {
+                    // A solver that answers nothing would be sent the same piece for ever.
                     if unanswered.len() == count && !piece.cancelled() && !self.fulfilled {
-                        let what = "it answered no scenario, and says that it has".to_owned();
-                        let death = Death::Garbled(what);
-                        return self.after_death(unanswered, careful, &death).await;
+                        let cause = "it reported its scenarios done without an answer".to_owned();
+                        let death = Death::Garbled(cause);
+                        return self.after_death(unanswered, one_by_one, &death).await;
                     }
                     pace.note(count - unanswered.len(), piece.elapsed());
                     let rest = std::mem::take(&mut self.share);
@@ -210,23 +217,24 @@ impl Work<'_> {
                 }
                 PieceEnd::KilledForDrain => {
                     self.solver_is_good = false;
-                    return End::HandBack("the worker stops".to_owned());
+                    return End::HandBack("the worker is stopping".to_owned());
                 }
                 PieceEnd::Died(death) => {
                     self.solver_is_good = false;
                     if piece.cancelled() {
                         return End::Cancelled;
                     }
-                    return self.after_death(unanswered, careful, &death).await;
+                    return self.after_death(unanswered, one_by_one, &death).await;
                 }
             }
         }
     }
 
-    /// Checks outcomes and gives the answers to the log.
+    /// Checks outcomes and logs them as answers.
     async fn answer(&mut self, outcomes: Vec<ScenarioOutcome>) -> Result<(), Unchecked> {
         let mut checker = self.checker.take().ok_or(Unchecked)?;
-        // Arithmetic in proportion to the model: not in the way of other slots.
+        // The cost of a check grows with the model, so it must not block the async threads of
+        // other slots.
         let checking = tokio::task::spawn_blocking(move || {
             let results: Vec<_> =
                 outcomes.into_iter().map(|outcome| checker.result(outcome)).collect();
@@ -234,11 +242,12 @@ impl Work<'_> {
         });
         let (checker, results) = checking.await.map_err(|_| Unchecked)?;
         self.checker = Some(checker);
-        self.tell(results).await;
+        self.log_answers(results).await;
         Ok(())
     }
 
-    async fn tell(&mut self, results: Vec<ScenarioResult>) {
+    /// Logs answers without waiting for their confirms, and notes whether one meets the target.
+    async fn log_answers(&mut self, results: Vec<ScenarioResult>) {
         if let Some(sweep) = &self.description.sweep
             && let Some(stop) = &sweep.stop_on_first
         {
@@ -250,8 +259,9 @@ impl Work<'_> {
         }
     }
 
-    /// Puts what is left into the lane in so many shares, as far as the broker takes them.
-    async fn give_away(&mut self, shares: usize) {
+    /// Queues the scenarios that are left as `shares` shares. What the broker does not accept
+    /// stays here.
+    async fn hand_off(&mut self, shares: usize) {
         if self.confirmed().await.is_err() {
             return;
         }
@@ -259,7 +269,7 @@ impl Work<'_> {
         for part in parts.by_ref() {
             if let Err(error) = self.enqueue(&part, self.envelope.failed_attempts).await {
                 let job = &self.held.author.job;
-                tracing::info!(job, cause = %error, "a share stays here");
+                tracing::info!(job, cause = %error, "cannot hand off a sweep share");
                 self.share = part;
                 break;
             }
@@ -267,8 +277,9 @@ impl Work<'_> {
         self.share = parts.fold(std::mem::take(&mut self.share), Share::and);
     }
 
-    /// Waits until the log has all that was given to it. Before others have a share it has
-    /// the start, without which it would not know whose answers theirs are.
+    /// Waits until the log has confirmed every entry so far. Required before a share is queued:
+    /// without the `AttemptStarted` entry before them, answers of other workers would belong to no
+    /// attempt.
     async fn confirmed(&mut self) -> Result<(), MeshError> {
         for confirm in std::mem::take(&mut self.confirms) {
             confirm.wait().await?;
@@ -284,24 +295,27 @@ impl Work<'_> {
         self.context.mesh.enqueue(self.lane, &envelope).await
     }
 
-    /// The solver died at these scenarios: what is left goes back into the lane. One that it
-    /// dies of again and again is answered.
-    async fn after_death(&mut self, unanswered: Share, careful: bool, death: &Death) -> End {
+    /// Queues the rest of the share again after the solver died at `unanswered`. A single scenario
+    /// that has caused the last allowed death is answered with the failure.
+    async fn after_death(&mut self, unanswered: Share, one_by_one: bool, death: &Death) -> End {
         let job = self.held.author.job.clone();
         let mut failed_attempts = self.envelope.failed_attempts.saturating_add(1);
-        tracing::warn!(job, failed_attempts, cause = %death, "the solver of a share died");
+        tracing::warn!(job, failed_attempts, cause = %death, "solver of a sweep share died");
         let mut rest = std::mem::take(&mut self.share);
-        let again = failed_attempts < self.context.config.max_attempts
+        // A memory limit is not retried: another attempt would reach it again.
+        let retry = failed_attempts < self.context.config.max_attempts
             && !matches!(death, Death::MemoryLimit(_));
-        if careful && !again {
+        if one_by_one && !retry {
             let checker = self.checker.iter();
             let failed = checker
                 .flat_map(|checker| unanswered.scenarios().map(|it| checker.failed(it, death)));
             let failed = failed.collect();
-            self.tell(failed).await;
+            self.log_answers(failed).await;
+            // The scenario at fault is answered: the others start with all their attempts.
             failed_attempts = 0;
         } else {
-            // First what it died at, so that this is known soon.
+            // One share, solved in ascending order: the scenarios at which the solver died, which
+            // precede the rest, come first.
             rest = unanswered.and(rest);
         }
         if rest.is_empty() {
@@ -318,7 +332,7 @@ impl Work<'_> {
     }
 }
 
-/// First the log has all answers, then the broker may forget the share.
+/// Settles a share, after the log has confirmed all its answers.
 async fn settle(held: Settlement, confirms: Vec<Confirm>, end: End) {
     for confirm in confirms {
         if let Err(error) = confirm.wait().await {
@@ -327,42 +341,45 @@ async fn settle(held: Settlement, confirms: Vec<Confirm>, end: End) {
     }
     match end {
         End::Settled => held.ack().await,
-        // The log decides: it may have had another answer of that scenario before.
+        // The log decides: an earlier answer to that scenario may not meet the target, and then
+        // the sweep continues.
         End::Fulfilled if !has_ended(&held.context, &held.author.job).await => {
-            held.hand_back("the sweep is not known to have ended").await;
+            held.hand_back("no confirmation that the sweep has finished").await;
         }
         End::Fulfilled => {
-            // Others need not go on; if they are not told, their answers come too late.
+            // Stops the workers of other shares. This only saves work: the job has finished, so
+            // their answers are ignored.
             let job = &held.author.job;
             if let Err(error) = held.context.mesh.announce_cancel(job).await {
-                tracing::info!(job, cause = %error, "the other shares are not told");
+                tracing::info!(job, cause = %error, "cannot stop other sweep shares");
             }
             held.ack().await;
         }
         End::Cancelled => held.end(JobState::Cancelled, None).await,
         End::Expired => {
-            let why = failure("DEADLINE_EXCEEDED", "the job's deadline passed");
+            let why = failure(failure_reason::DEADLINE_EXCEEDED, "the job's deadline passed");
             held.end(JobState::Expired, Some(why)).await;
         }
         End::HandBack(cause) => held.hand_back(&cause).await,
     }
 }
 
-/// Answers in batches of so many bytes at most. Of one that is larger by itself, values and
-/// duals are left out.
-fn batches(results: Vec<ScenarioResult>, most: usize) -> Vec<Vec<ScenarioResult>> {
+/// Splits answers into batches of at most `limit` bytes. An answer that is larger by itself loses
+/// its values and duals.
+fn batches(results: Vec<ScenarioResult>, limit: usize) -> Vec<Vec<ScenarioResult>> {
     let mut batches: Vec<Vec<ScenarioResult>> = Vec::new();
     let mut left = 0;
     for mut result in results {
-        if result.encoded_len() > most {
+        if result.encoded_len() > limit {
             (result.values, result.duals) = Default::default();
-            result.detail = "its values are too large to be told: ask for fewer".to_owned();
+            result.detail = "its values are too large for a report; request fewer".to_owned();
         }
+        // With room for the tag and the length of the answer in the entry.
         let bytes = result.encoded_len() + 8;
         match batches.last_mut() {
             Some(batch) if bytes <= left => batch.push(result),
             _ => {
-                left = most;
+                left = limit;
                 batches.push(vec![result]);
             }
         }
@@ -376,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_keep_to_their_size_and_their_order() {
+    fn batches_keep_the_size_limit_and_the_order() {
         let result = |index, values: usize| ScenarioResult {
             index,
             values: vec![1.0; values],

@@ -1,12 +1,10 @@
-//! Some scenarios in a solver process, watched until it ends one way or another.
+//! Supervises a piece of a share: some scenarios in a solver process, with timeout, cancellation
+//! and kill.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use solvemesh::{
-    solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind},
-    v1::LinearModel,
-};
-use solvemesh_model::sweep::Scenarios;
+use bytes::Bytes;
+use solvemesh::solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind};
 use tokio::time::{Instant, sleep_until};
 
 use super::share::Share;
@@ -16,10 +14,10 @@ use crate::{
     process::{Death, SolverProcess},
 };
 
-/// The longest time that a solver process holds an outcome back, with room.
-const HELD_BACK: Duration = Duration::from_secs(1);
+/// Maximum time that a solver process buffers an outcome before it reports it, with reserve.
+const MAX_BUFFERED: Duration = Duration::from_secs(1);
 
-/// Some scenarios in a solver process.
+/// Some scenarios of a share, in a solver process.
 pub(super) struct Piece<'a> {
     context: &'a Context,
     job: &'a str,
@@ -27,22 +25,22 @@ pub(super) struct Piece<'a> {
     unanswered: BTreeSet<i32>,
     began: Instant,
     cancelled: bool,
-    /// At its end the process is killed.
-    patience: Patience,
+    /// When it expires, the process is killed. Every report of outcomes restarts it.
+    watchdog: Patience,
 }
 
-/// What comes next of a piece: outcomes, or its end.
+/// The next event of a piece: outcomes, or its end.
 #[derive(Debug)]
 pub(super) enum PieceEnd {
-    /// No end: some scenarios were solved.
+    /// Not an end: some scenarios were solved.
     Outcomes(Vec<ScenarioOutcome>),
-    /// The solver process has nothing more to tell.
+    /// The solver process has finished the piece.
     Done,
-    /// It was asked to end for a cancel, did not, and was killed.
+    /// The solver process was killed because it did not stop within the cancel grace.
     KilledForCancel,
-    /// It was killed because the worker had to end.
+    /// The solver process was killed because the drain grace of the worker expired.
     KilledForDrain,
-    /// It died.
+    /// The solver process died.
     Died(Death),
 }
 
@@ -61,37 +59,41 @@ impl<'a> Piece<'a> {
             unanswered: scenarios.scenarios().collect(),
             began: now,
             cancelled: false,
-            patience: Patience::new(now, patience(context, terms)),
+            watchdog: Patience::new(now, report_timeout(context, terms)),
         }
     }
 
-    /// Gives it to a solver process, with the base where that does not have it.
-    pub(super) async fn give(
+    /// Sends the piece to a solver process, with the `payload` unless the process has it already.
+    ///
+    /// # Errors
+    ///
+    /// Why the process died.
+    pub(super) async fn send(
         &mut self,
         solver: &mut SolverProcess,
-        base: Option<(LinearModel, Scenarios)>,
+        payload: Option<Bytes>,
         entries: usize,
         scenarios: &Share,
     ) -> Result<(), Death> {
         let mut task = SweepTask { scenarios: scenarios.to_wire(), ..SweepTask::default() };
-        if let Some((model, scenarios)) = base {
-            task.model = Some(model);
-            task.sweep = Some(scenarios.sweep().clone());
+        if let Some(payload) = payload {
+            task.payload = payload;
             task.options = Some(self.terms.options.clone());
         }
         let memory_limit = self.terms.options.memory_limit_bytes;
-        let to_read = self.context.config.start_timeout;
-        solver.give_scenarios(task, entries, memory_limit, to_read).await?;
+        let send_timeout = self.context.config.start_timeout;
+        solver.send_sweep(task, entries, memory_limit, send_timeout).await?;
+        // The time that sending took does not count.
         self.began = Instant::now();
-        self.patience = Patience::new(self.began, patience(self.context, self.terms));
+        self.watchdog = Patience::new(self.began, report_timeout(self.context, self.terms));
         Ok(())
     }
 
-    /// What comes next.
+    /// Waits for the next event.
     pub(super) async fn next(&mut self, solver: &mut SolverProcess) -> PieceEnd {
         let context = self.context;
         loop {
-            let look_at = self.patience.wait(Instant::now());
+            let wake_at = self.watchdog.wait(Instant::now());
             tokio::select! {
                 biased;
                 () = context.kill.cancelled() => {
@@ -101,17 +103,17 @@ impl<'a> Piece<'a> {
                 () = context.cancels.wait(self.job), if !self.cancelled => {
                     self.cancelled = true;
                     solver.interrupt().await;
-                    self.patience.shorten(Instant::now(), context.config.cancel_grace);
+                    self.watchdog.shorten(Instant::now(), context.config.cancel_grace);
                 }
-                // What was told is heard before it is asked whether it comes too late.
+                // Before the timeout: a report that is ready when that expires still counts.
                 report = solver.report() => match report {
                     Ok(Kind::Scenarios(batch)) => {
                         if !self.cancelled {
-                            let patience = patience(context, self.terms);
-                            self.patience = Patience::new(Instant::now(), patience);
+                            let timeout = report_timeout(context, self.terms);
+                            self.watchdog = Patience::new(Instant::now(), timeout);
                         }
                         let mut outcomes = batch.outcomes;
-                        // What was not asked for is no answer.
+                        // Drop outcomes that were not requested, and repeated ones.
                         outcomes.retain(|outcome| self.unanswered.remove(&outcome.index));
                         return PieceEnd::Outcomes(outcomes);
                     }
@@ -119,16 +121,16 @@ impl<'a> Piece<'a> {
                     Ok(Kind::Progress(_)) => {}
                     Ok(Kind::Incumbent(_) | Kind::Log(_) | Kind::Outcome(_) | Kind::Ready(_)) => {
                         solver.kill().await;
-                        let what = "it told of what it was not asked".to_owned();
-                        return PieceEnd::Died(Death::Garbled(what));
+                        let cause = "it sent a report that does not belong to its task".to_owned();
+                        return PieceEnd::Died(Death::Garbled(cause));
                     }
                     Err(death) => return PieceEnd::Died(death),
                 },
-                () = sleep_until(look_at) => {}
+                () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
-            self.patience.look(now);
-            if self.patience.is_over(now) {
+            self.watchdog.look(now);
+            if self.watchdog.is_over(now) {
                 solver.kill().await;
                 return if self.cancelled {
                     PieceEnd::KilledForCancel
@@ -139,24 +141,25 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// The scenarios that it did not answer.
+    /// The scenarios without an outcome.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = i32> {
         self.unanswered.iter().copied()
     }
 
-    /// Whether a cancel was heard meanwhile.
+    /// Whether the job was cancelled during the piece.
     pub(super) fn cancelled(&self) -> bool {
         self.cancelled
     }
 
-    /// How long it has taken.
+    /// Time since the solver process has read the piece.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 }
 
-/// How long no scenario may end.
-fn patience(context: &Context, terms: &Terms) -> Duration {
+/// Maximum time between two reports of outcomes: the time limit of one scenario, its overrun, and
+/// the time that the process may buffer an outcome.
+fn report_timeout(context: &Context, terms: &Terms) -> Duration {
     let limit = terms.time_limit;
-    limit.saturating_add(context.config.overrun.of(limit)).saturating_add(HELD_BACK)
+    limit.saturating_add(context.config.overrun.of(limit)).saturating_add(MAX_BUFFERED)
 }

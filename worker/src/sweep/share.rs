@@ -1,16 +1,17 @@
-//! Which scenarios are one worker's, and which of them it gives to others. Pure.
+//! Sets of scenarios, and the heuristics that split a share into pieces and into further shares.
+//! Pure.
 
 use std::{ops::Range, time::Duration};
 
-use solvemesh::v1::ScenarioRange;
+use solvemesh::broker::v1::ScenarioRange;
 
-/// Scenarios, by ascending runs that do not touch.
+/// A set of scenarios, as ascending ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Share(Vec<Range<i32>>);
 
 impl Share {
-    /// Those of an envelope, of so many that the sweep has: all of them, where it names
-    /// none.
+    /// The scenarios of an envelope, in a sweep of `count` scenarios. No ranges mean all of them.
+    /// Ranges are clamped to the sweep.
     pub(crate) fn of(ranges: &[ScenarioRange], count: i32) -> Self {
         if ranges.is_empty() {
             return Self::joined(std::iter::once(0..count).collect());
@@ -18,11 +19,12 @@ impl Share {
         Self::joined(ranges.iter().map(|range| clamped(range, count)).collect())
     }
 
-    /// Single scenarios.
+    /// The set of these scenarios.
     pub(crate) fn of_scenarios(scenarios: impl IntoIterator<Item = i32>) -> Self {
         Self::joined(scenarios.into_iter().map(|scenario| scenario..scenario + 1).collect())
     }
 
+    /// Sorts ranges and merges those that overlap or touch.
     fn joined(mut ranges: Vec<Range<i32>>) -> Self {
         ranges.retain(|range| !range.is_empty());
         ranges.sort_unstable_by_key(|range| range.start);
@@ -36,13 +38,13 @@ impl Share {
         Self(joined)
     }
 
-    /// These and those.
+    /// The union with `others`.
     pub(crate) fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         Self::joined(self.0)
     }
 
-    /// Those that are not among some others.
+    /// The difference: the scenarios that are not in `others`.
     pub(crate) fn without(self, others: &[ScenarioRange]) -> Self {
         let others = Self::joined(others.iter().map(|range| clamped(range, i32::MAX)).collect());
         let mut left = Vec::new();
@@ -56,32 +58,34 @@ impl Share {
                     left.push(start..out.start);
                 }
                 start = start.max(out.end);
+                // `out` may also overlap the next range of `self`: keep it.
                 if out.end > end {
                     break;
                 }
                 taken.next();
             }
+            // May be empty; `joined` removes that.
             left.push(start..end);
         }
         Self::joined(left)
     }
 
-    /// How many there are.
+    /// Number of scenarios.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All of them, ascending.
+    /// The scenarios in ascending order.
     pub(crate) fn scenarios(&self) -> impl Iterator<Item = i32> {
         self.0.iter().cloned().flatten()
     }
 
-    /// Takes the first so many out.
+    /// Removes the first `count` scenarios and returns them; all if there are fewer.
     pub(crate) fn take(&mut self, mut count: usize) -> Self {
         let mut taken = Vec::new();
         while count > 0 && !self.0.is_empty() {
@@ -99,7 +103,7 @@ impl Share {
         Self(taken)
     }
 
-    /// The same in so many parts of the same size, but for one.
+    /// Splits the set into at most `parts` sets of equal size; only the last may be smaller.
     pub(crate) fn split(mut self, parts: usize) -> Vec<Self> {
         let size = self.len().div_ceil(parts.max(1)).max(1);
         let mut split = Vec::with_capacity(parts);
@@ -109,7 +113,7 @@ impl Share {
         split
     }
 
-    /// For an envelope, or a task.
+    /// The ranges, for an envelope or a task.
     pub(crate) fn to_wire(&self) -> Vec<ScenarioRange> {
         let wire = |range: &Range<i32>| ScenarioRange {
             first: range.start,
@@ -119,67 +123,72 @@ impl Share {
     }
 }
 
+/// The part of a range that is within 0 to `count`.
 fn clamped(range: &ScenarioRange, count: i32) -> Range<i32> {
     let first = range.first.clamp(0, count);
     first..first.saturating_add(range.count.max(0)).min(count)
 }
 
-/// The first pieces: one, which is cold, and some more, which are not.
+/// Sizes of the first pieces, in scenarios: 1, whose cost is not representative because the solver
+/// starts cold, then 15 to measure the warm cost.
 const FIRST_PIECES: [usize; 2] = [1, 15];
 
-/// How long a piece is to take: between two, a worker looks after other things.
-const PIECE: Duration = Duration::from_millis(100);
+/// Target duration of a piece. Between two pieces the worker checks for a cancel, a stop and the
+/// deadline, and decides about handing off.
+const PIECE_DURATION: Duration = Duration::from_millis(100);
 
-/// The most scenarios of a piece.
+/// Maximum number of scenarios of a piece.
 const MAX_PIECE: usize = 1 << 16;
 
-/// The least work that is given to another, and the part of the whole sweep that it is at
-/// least: what is left of it to the last worker, others have no part in.
-const LEAST_SHARE: Duration = Duration::from_millis(100);
-const LEAST_PART: u32 = 50;
+/// Minimum work of a share that is handed off: this duration, and 1/50 of the whole sweep. Smaller
+/// remainders are finished by the worker that has them.
+const MIN_SHARE_DURATION: Duration = Duration::from_millis(100);
+const MIN_SHARE_DIVISOR: u32 = 50;
 
-/// The most shares that are made at once.
+/// Maximum number of shares that are queued at once.
 const MAX_SHARES: usize = 16;
 
-/// How fast the scenarios of a share go.
+/// Measures the cost of a scenario, and derives the size of pieces and the number of shares.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// How many pieces there were.
+    /// Number of pieces so far.
     pieces: usize,
-    /// What a scenario took in the last of them.
+    /// Time per scenario in the last piece.
     cost: Duration,
 }
 
 impl Pace {
-    /// A piece of so many took so long.
+    /// Records a piece of `scenarios` scenarios.
     pub(crate) fn note(&mut self, scenarios: usize, took: Duration) {
         self.pieces += 1;
         self.cost = took / u32::try_from(scenarios.max(1)).unwrap_or(u32::MAX);
     }
 
-    /// How many scenarios the next piece is to have.
+    /// Number of scenarios for the next piece.
     pub(crate) fn piece(&self) -> usize {
-        let by_cost = PIECE.as_nanos() / self.cost.as_nanos().max(1);
+        let by_cost = PIECE_DURATION.as_nanos() / self.cost.as_nanos().max(1);
         let by_cost = usize::try_from(by_cost).unwrap_or(usize::MAX).clamp(1, MAX_PIECE);
         match FIRST_PIECES.get(self.pieces) {
             Some(&first) if self.pieces == 0 => first,
+            // Fewer than 15 if the cold solve already was slow.
             Some(&second) => second.min(by_cost.max(1)),
             None => by_cost,
         }
     }
 
-    /// Into how many shares to part what is left, of so many scenarios of the whole sweep:
-    /// 1, where it is not worth it, or not known whether it is.
+    /// Number of shares to split the `left` scenarios into, in a sweep of `total`. 1 means that
+    /// handing off is not worth it, or that this is not known yet.
     pub(crate) fn shares(&self, left: usize, total: usize) -> usize {
-        let times = |scenarios: usize| {
+        let work = |scenarios: usize| {
             self.cost.saturating_mul(u32::try_from(scenarios).unwrap_or(u32::MAX))
         };
-        // The first solve is cold: it tells only of what takes long anyway.
-        if self.pieces == 0 || self.pieces == 1 && self.cost < LEAST_SHARE {
+        // The first solve is cold: its cost is representative only of scenarios that take long
+        // anyway.
+        if self.pieces == 0 || self.pieces == 1 && self.cost < MIN_SHARE_DURATION {
             return 1;
         }
-        let least = LEAST_SHARE.max(times(total) / LEAST_PART);
-        let shares = times(left).as_nanos() / least.as_nanos().max(1);
+        let least = MIN_SHARE_DURATION.max(work(total) / MIN_SHARE_DIVISOR);
+        let shares = work(left).as_nanos() / least.as_nanos().max(1);
         usize::try_from(shares).unwrap_or(usize::MAX).min(MAX_SHARES).min(left).max(1)
     }
 }
@@ -195,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_names_none_means_all() {
+    fn an_envelope_without_ranges_means_all_scenarios() {
         assert_eq!(Share::of(&[], 5).to_wire(), ranges(&[(0, 5)]));
         assert_eq!(
             Share::of(&ranges(&[(3, 100), (-4, 2)]), 5).to_wire(),
@@ -212,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_takes_long_is_shared() {
+    fn only_long_work_is_split_into_shares() {
         let mut pace = Pace::default();
         assert_eq!((pace.piece(), pace.shares(1_000_000, 1_000_000)), (1, 1));
         pace.note(1, Duration::from_millis(3));
@@ -229,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_add_up_to_the_scenarios_that_are_meant(
+        fn set_operations_agree_with_those_of_a_btree_set(
             mine in prop::collection::vec((0..60, 0..9), 0..8),
             others in prop::collection::vec((0..60, 0..9), 0..8),
             count in 0..12_usize,

@@ -1,22 +1,25 @@
-//! What a worker does while the broker takes or gives nothing for a while. The solvers
-//! are shell scripts.
+//! Tests of a worker while the broker accepts no entries or the bulk store does not answer. The
+//! solvers are shell scripts.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::harness::{Bed, Scripts, config, job, state, told, wyndor};
+use crate::harness::{Bed, Scripts, config, job, outcome_of, state, wyndor};
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
-    broker::v1::{BulkReference, JobEnvelope, LogEntry, LookupAnswer, LookupRequest, job_envelope},
+    broker::v1::{
+        BulkReference, JobEnvelope, JobPayload, LogEntry, LookupRequest, LookupResponse,
+        job_envelope,
+    },
     v1::{JobState, TerminationReason},
 };
 use solvemesh_broker::{
-    CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart, Mesh,
-    MeshError, Question,
+    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
+    Mesh, MeshError, Question,
 };
 use solvemesh_worker::{Worker, WorkerConfig};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -24,13 +27,13 @@ use tokio::sync::{Mutex, mpsc, watch};
 const NO_GRACE: Duration = Duration::ZERO;
 const LONG: f64 = 60.0;
 
-/// A mesh that appends and loads nothing while its gate is closed.
+/// A mesh in which appends and loads wait until its gate is opened.
 struct Gated {
     mesh: Arc<dyn Mesh>,
     open: watch::Sender<bool>,
-    /// How many loads have begun.
+    /// Number of loads that have started.
     loads: watch::Sender<u32>,
-    /// Those that append wait in the order in which they came.
+    /// Keeps the appends in the order of the calls.
     turn: Mutex<()>,
 }
 
@@ -86,8 +89,8 @@ impl Mesh for Gated {
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
         self.mesh.follow_cancels().await
     }
-    async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
-        self.mesh.store(parts).await
+    async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
+        self.mesh.store(object).await
     }
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.loads.send_modify(|loads| *loads += 1);
@@ -98,7 +101,7 @@ impl Mesh for Gated {
         &self,
         request: LookupRequest,
         patience: Duration,
-    ) -> Result<LookupAnswer, MeshError> {
+    ) -> Result<LookupResponse, MeshError> {
         self.mesh.ask(request, patience).await
     }
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
@@ -118,10 +121,10 @@ impl Mesh for Gated {
     }
 }
 
-/// Counts its tasks, solves each at once, and says so.
+/// A solver that counts its tasks, solves each at once, and writes a file after each.
 fn quick(scripts: &Scripts, config: WorkerConfig) -> WorkerConfig {
     for task in 1..=9 {
-        let right = vec![told(TerminationReason::Optimal, vec![2.0, 6.0])];
+        let right = vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])];
         scripts.reports(&format!("task.{task}"), task, right);
     }
     let solver = scripts.solver(
@@ -131,14 +134,14 @@ fn quick(scripts: &Scripts, config: WorkerConfig) -> WorkerConfig {
 }
 
 #[tokio::test]
-async fn a_job_whose_end_the_log_does_not_take_yet_is_held_and_not_solved_again() {
+async fn a_job_whose_end_is_not_confirmed_is_held_and_not_solved_again() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
     let config = quick(&scripts, config(1, scripts.solver("")));
     let worker = Worker::start(mesh.clone(), config);
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     scripts.written("solved.1").await;
-    // As if the broker had taken it back: its attempt still waits for the log.
+    // Like a requeue by the broker, while the first attempt still waits for the log.
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     bed.enqueue("express", &job("next", wyndor(500.0), LONG)).await;
     scripts.written("solved.2").await;
@@ -150,7 +153,7 @@ async fn a_job_whose_end_the_log_does_not_take_yet_is_held_and_not_solved_again(
 }
 
 #[tokio::test]
-async fn a_drain_while_the_log_takes_nothing_is_bounded_and_loses_nothing() {
+async fn a_drain_without_confirms_is_bounded_in_time_and_loses_no_job() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
     let settle_grace = Duration::from_millis(200);
@@ -158,9 +161,9 @@ async fn a_drain_while_the_log_takes_nothing_is_bounded_and_loses_nothing() {
     let worker = Worker::start(mesh.clone(), quick(&scripts, impatient));
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     scripts.written("solved.1").await;
-    let begin = Instant::now();
+    let start = Instant::now();
     worker.drain(Duration::from_secs(30)).await;
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 
     let again = bed.take("express", 1).await.remove(0);
     assert_eq!((again.payload.job_id(), again.redelivered), ("j", true));
@@ -171,19 +174,20 @@ async fn a_drain_while_the_log_takes_nothing_is_bounded_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_cancel_and_a_stop_are_heard_while_the_model_is_loaded() {
+async fn a_cancel_and_a_drain_take_effect_while_the_model_is_loading() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
-    let stored = bed.mesh.store(vec![wyndor(500.0).encode_to_vec().into()]).await.unwrap();
+    let payload = JobPayload::from(wyndor(500.0)).encode_to_vec();
+    let stored = bed.mesh.store(BulkObject::new(vec![payload.into()])).await.unwrap();
     let by_reference = |id: &str| JobEnvelope {
-        payload: Some(job_envelope::Payload::ModelReference(stored.clone())),
+        body: Some(job_envelope::Body::PayloadReference(stored.clone())),
         ..job(id, wyndor(500.0), LONG)
     };
     let worker = Worker::start(mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
     bed.enqueue("express", &by_reference("cancelled")).await;
     mesh.loads.subscribe().wait_for(|loads| *loads == 1).await.unwrap();
     bed.mesh.announce_cancel("cancelled").await.unwrap();
-    // Its slot is free for the next one, although the log does not have its end yet.
+    // The slot is free for the next job, although the log has not confirmed this one's end.
     bed.enqueue("express", &by_reference("stopped")).await;
     mesh.loads.subscribe().wait_for(|loads| *loads == 2).await.unwrap();
     let drain = tokio::spawn(worker.drain(Duration::from_millis(50)));

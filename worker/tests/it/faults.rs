@@ -1,9 +1,10 @@
-//! What a worker does when its solvers misbehave. The solvers are shell scripts.
+//! Tests of a worker whose solvers crash, hang or violate the protocol. The solvers are shell
+//! scripts.
 
 use std::time::Duration;
 
 use crate::harness::{
-    Bed, Scripts, config, incumbent, job, outcome, state, termination, told, wyndor,
+    Bed, Scripts, config, incumbent, job, outcome, outcome_of, state, termination, wyndor,
 };
 use solvemesh::{
     solver::v1::solver_report,
@@ -15,7 +16,7 @@ const NO_GRACE: Duration = Duration::ZERO;
 const LONG: f64 = 60.0;
 
 #[tokio::test]
-async fn a_crash_is_tried_again_up_to_the_limit_and_then_told_as_what_it_was() {
+async fn a_crash_is_retried_up_to_the_limit_and_then_reported() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let solver = scripts.solver("ready; task t; kill -SEGV $$");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
@@ -30,13 +31,13 @@ async fn a_crash_is_tried_again_up_to_the_limit_and_then_told_as_what_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_solver_died_of_is_told_apart() {
+async fn each_cause_of_a_solver_death_is_reported() {
     for (script, reason, words) in [
         ("ready; task t; exit 3", "SOLVER_CRASHED", "exited with code 3"),
         ("ready; task t; kill -KILL $$", "SOLVER_OUT_OF_MEMORY", "signal 9 (SIGKILL)"),
         ("ready; task t; kill -ABRT $$", "SOLVER_CRASHED", "signal 6 (SIGABRT)"),
-        ("ready; task t; exec cat /dev/zero", "SOLVER_ERROR", "no report"),
-        ("ready; task t; yes | tr 'y\\n' '\\377'; sleep 60", "SOLVER_ERROR", "no length"),
+        ("ready; task t; exec cat /dev/zero", "SOLVER_ERROR", "not a valid report"),
+        ("ready; task t; yes | tr 'y\\n' '\\377'; sleep 60", "SOLVER_ERROR", "length prefix"),
         // A report of 2 GiB.
         ("ready; task t; printf '\\200\\200\\200\\200\\010'; sleep 60", "SOLVER_ERROR", "limit"),
         ("ready; task t; exec sleep 60 >&-", "SOLVER_ERROR", "closed its output"),
@@ -55,7 +56,7 @@ async fn what_a_solver_died_of_is_told_apart() {
 }
 
 #[tokio::test]
-async fn memory_that_is_refused_under_a_limit_ends_the_job_with_its_best_solution() {
+async fn a_reached_memory_limit_finishes_the_job_with_its_best_solution() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("found", 1, vec![incumbent(2.0, vec![4.0, 3.0])]);
     let solver = scripts.solver("ready; task t; cat found; exit 4");
@@ -69,22 +70,22 @@ async fn memory_that_is_refused_under_a_limit_ends_the_job_with_its_best_solutio
 
     let finished = bed.finished("limited").await;
     assert_eq!(state(&finished), (JobState::Succeeded, ""));
-    let told = termination(&finished);
+    let reported = termination(&finished);
     assert_eq!(
-        (told.reason(), told.limit()),
+        (reported.reason(), reported.limit()),
         (TerminationReason::Feasible, TerminationLimit::Memory)
     );
-    assert_eq!(told.objective, Some(2700.0));
-    // Without a limit it was the system that had no more.
+    assert_eq!(reported.objective, Some(2700.0));
+    // Without a limit, it was the system that was out of memory.
     assert_eq!(state(&bed.finished("free").await), (JobState::Failed, "SOLVER_OUT_OF_MEMORY"));
     worker.drain(NO_GRACE).await;
 }
 
 #[tokio::test]
-async fn the_neighbours_of_a_job_that_kills_solvers_are_not_charged() {
+async fn a_job_that_kills_solvers_does_not_count_against_other_jobs() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     for task in 1..=20 {
-        let outcome = told(TerminationReason::Optimal, vec![2.0, 6.0]);
+        let outcome = outcome_of(TerminationReason::Optimal, vec![2.0, 6.0]);
         scripts.reports(&format!("task.{task}"), task, vec![outcome]);
     }
     let solver = scripts.solver(
@@ -109,7 +110,7 @@ async fn the_neighbours_of_a_job_that_kills_solvers_are_not_charged() {
 }
 
 #[tokio::test]
-async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_told() {
+async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_kept() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports(
         "found",
@@ -122,22 +123,22 @@ async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_to
 
     let finished = bed.finished("j").await;
     assert_eq!(state(&finished), (JobState::Succeeded, ""));
-    let told = termination(&finished);
+    let reported = termination(&finished);
     assert_eq!(
-        (told.reason(), told.limit()),
+        (reported.reason(), reported.limit()),
         (TerminationReason::Feasible, TerminationLimit::Time)
     );
-    // Computed from the model, not what the solver claims.
-    assert_eq!(told.objective, Some(1500.0));
-    assert!(told.warnings.iter().any(|warning| warning.contains("by force")), "{told:?}");
+    // Computed from the model, not as claimed by the solver.
+    assert_eq!(reported.objective, Some(1500.0));
+    assert!(reported.warnings.iter().any(|warning| warning.contains("was killed")), "{reported:?}");
     let result = outcome(&finished).result.as_ref().unwrap();
     assert_eq!(result.solution.as_ref().unwrap().values, [4.0, 3.0]);
-    assert_eq!(result.verification.as_ref().unwrap().max_violation, 0.0);
+    assert_eq!(result.verification.as_ref().unwrap().max_violation, Some(0.0));
     worker.drain(NO_GRACE).await;
 }
 
 #[tokio::test]
-async fn a_solver_that_is_killed_without_a_solution_is_no_failure() {
+async fn a_solver_killed_without_a_solution_is_not_a_failure() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("alive", 1, vec![solver_report::Kind::Progress(Progress::default())]);
     let solver = scripts.solver("ready; task t; cat alive; exec sleep 60");
@@ -146,16 +147,16 @@ async fn a_solver_that_is_killed_without_a_solution_is_no_failure() {
 
     let finished = bed.finished("j").await;
     assert_eq!(state(&finished), (JobState::Succeeded, ""));
-    let told = termination(&finished);
-    assert_eq!(told.reason(), TerminationReason::NoSolutionFound);
-    assert_eq!((told.limit(), told.objective), (TerminationLimit::Time, None));
+    let reported = termination(&finished);
+    assert_eq!(reported.reason(), TerminationReason::NoSolutionFound);
+    assert_eq!((reported.limit(), reported.objective), (TerminationLimit::Time, None));
     assert_eq!(outcome(&finished).result.as_ref().unwrap().solution, None);
     assert_eq!(bed.story("j"), ["started", "finished"]);
     worker.drain(NO_GRACE).await;
 }
 
 #[tokio::test]
-async fn a_solver_that_tells_nothing_and_ignores_its_time_limit_has_hung() {
+async fn a_silent_solver_that_ignores_its_time_limit_has_hung() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let solver = scripts.solver("ready; task t; trap '' INT TERM; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(100.0), 0.1)).await;
@@ -170,7 +171,7 @@ async fn a_solver_that_tells_nothing_and_ignores_its_time_limit_has_hung() {
 #[tokio::test]
 async fn an_optimum_that_violates_the_model_is_imprecise() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("wrong", 1, vec![told(TerminationReason::Optimal, vec![5.0, 6.0])]);
+    scripts.reports("wrong", 1, vec![outcome_of(TerminationReason::Optimal, vec![5.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat wrong; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
@@ -178,14 +179,14 @@ async fn an_optimum_that_violates_the_model_is_imprecise() {
     let finished = bed.finished("j").await;
     assert_eq!(termination(&finished).reason(), TerminationReason::Imprecise);
     let verification = outcome(&finished).result.as_ref().unwrap().verification.clone().unwrap();
-    assert_eq!(verification.max_violation, 9.0);
+    assert_eq!(verification.max_violation, Some(9.0));
     worker.drain(NO_GRACE).await;
 }
 
 #[tokio::test]
-async fn a_solution_of_another_model_is_told_as_an_error() {
+async fn a_solution_of_another_model_is_reported_as_an_error() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("wrong", 1, vec![told(TerminationReason::Optimal, vec![1.0; 3])]);
+    scripts.reports("wrong", 1, vec![outcome_of(TerminationReason::Optimal, vec![1.0; 3])]);
     let solver = scripts.solver("ready; task t; cat wrong; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
@@ -194,7 +195,7 @@ async fn a_solution_of_another_model_is_told_as_an_error() {
 }
 
 #[tokio::test]
-async fn without_a_solver_process_no_job_is_taken_and_none_is_lost() {
+async fn without_a_solver_process_no_job_is_consumed_or_lost() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let broken =
@@ -203,7 +204,7 @@ async fn without_a_solver_process_no_job_is_taken_and_none_is_lost() {
     scripts.written("done").await;
     worker.drain(NO_GRACE).await;
 
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let good = scripts.solver("ready; task t; cat right; exec sleep 60");
     let worker = Worker::start(bed.mesh.clone(), config(1, good));
     assert_eq!(state(&bed.finished("j").await), (JobState::Succeeded, ""));
@@ -212,9 +213,9 @@ async fn without_a_solver_process_no_job_is_taken_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn a_solver_that_dies_idle_costs_no_job_anything() {
+async fn the_death_of_an_idle_solver_counts_against_no_job() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver(
         "mkdir dead 2>/dev/null && { ready; echo died > gone; exit 1; }\n\
          ready; echo up > up; task t; cat right; exec sleep 60",

@@ -1,30 +1,32 @@
-//! What the worker's tests have in common: a mesh in memory, jobs, the log as it
-//! grows, and solvers that are shell scripts.
+//! Shared parts of the worker's tests: an in-memory mesh with its log, sample jobs, and solvers
+//! that are shell scripts.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use prost::Message;
 use solvemesh::{
-    broker::v1::{JobEnvelope, JobFinished, LogEntry, job_envelope, log_entry::Kind},
+    broker::v1::{JobEnd, JobEnvelope, JobPayload, LogEntry, job_envelope, log_entry::Kind},
     solver::v1::{Incumbent, Outcome, SolverReport, solver_report},
     v1::{
-        Finished, JobDescription, JobState, LinearModel, ModelSize, ObjectiveSense, SolveOptions,
-        SolveResult, Termination, TerminationReason, VariableKind,
+        JobDescription, JobFinished, JobState, LinearModel, ModelSize, ObjectiveSense,
+        SolveOptions, SolveResult, Termination, TerminationReason, VariableKind,
     },
 };
-use solvemesh_broker::{Delivery, Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh, Mesh};
+use solvemesh_broker::{
+    Delivery, ENVELOPE_VERSION, Lane, LogMessage, LogStart, MemoryConfig, MemoryMesh, Mesh,
+};
 use solvemesh_worker::{Overrun, SolverCommandLine, WorkerConfig};
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 
-/// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of every wait in a test.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A mesh in memory, and its log as it grows.
+/// An in-memory mesh and a reader of its log.
 pub(crate) struct Bed {
     pub(crate) mesh: Arc<dyn Mesh>,
     log: mpsc::Receiver<LogMessage>,
-    /// All entries that were read.
+    /// All entries read so far.
     pub(crate) seen: Vec<LogEntry>,
 }
 
@@ -39,39 +41,40 @@ impl Bed {
         self.mesh.enqueue(&lane.parse::<Lane>().unwrap(), job).await.unwrap();
     }
 
-    /// Takes jobs out of their lane, so many, and consumes no more.
+    /// Consumes `count` jobs from a lane, then closes the consumer.
     pub(crate) async fn take(&self, lane: &str, count: u16) -> Vec<Delivery> {
         let lane = lane.parse::<Lane>().unwrap();
         let mut jobs = self.mesh.consume(&lane, count).await.unwrap();
         let mut taken = Vec::new();
         while taken.len() < usize::from(count) {
-            let next = timeout(PATIENCE, jobs.next()).await;
+            let next = timeout(TIMEOUT, jobs.next()).await;
             taken.push(next.expect("a job in the lane").unwrap());
         }
         taken
     }
 
-    /// Reads on until an entry is such.
-    pub(crate) async fn until(&mut self, such: impl Fn(&LogEntry) -> bool) -> LogEntry {
+    /// Reads the log until an entry matches, and returns that.
+    pub(crate) async fn until(&mut self, matches: impl Fn(&LogEntry) -> bool) -> LogEntry {
         loop {
-            let message = timeout(PATIENCE, self.log.recv()).await;
-            let message = message.unwrap_or_else(|_| panic!("in vain: {:#?}", self.told()));
+            let message = timeout(TIMEOUT, self.log.recv()).await;
+            let message =
+                message.unwrap_or_else(|_| panic!("no such entry: {:#?}", self.summary()));
             let entries = message.unwrap().batch.unwrap().entries;
             self.seen.extend(entries.iter().cloned());
-            if let Some(entry) = entries.into_iter().find(&such) {
+            if let Some(entry) = entries.into_iter().find(&matches) {
                 return entry;
             }
         }
     }
 
-    /// Reads on until a job started.
+    /// Reads the log until a job starts.
     pub(crate) async fn started(&mut self, job: &str) {
         self.until(|entry| entry.job_id == job && matches!(entry.kind, Some(Kind::Started(_))))
             .await;
     }
 
-    /// Reads on until a job finished.
-    pub(crate) async fn finished(&mut self, job: &str) -> JobFinished {
+    /// Reads the log until a job finishes.
+    pub(crate) async fn finished(&mut self, job: &str) -> JobEnd {
         let entry = self
             .until(|entry| entry.job_id == job && matches!(entry.kind, Some(Kind::Finished(_))));
         match entry.await.kind {
@@ -80,17 +83,17 @@ impl Bed {
         }
     }
 
-    /// What the log has told of a job, in short.
+    /// The kinds of the entries of a job that were read, in order.
     pub(crate) fn story(&self, job: &str) -> Vec<&'static str> {
-        self.seen.iter().filter(|entry| entry.job_id == job).map(word).collect()
+        self.seen.iter().filter(|entry| entry.job_id == job).map(kind_name).collect()
     }
 
-    fn told(&self) -> Vec<(&str, &'static str)> {
-        self.seen.iter().map(|entry| (entry.job_id.as_str(), word(entry))).collect()
+    fn summary(&self) -> Vec<(&str, &'static str)> {
+        self.seen.iter().map(|entry| (entry.job_id.as_str(), kind_name(entry))).collect()
     }
 }
 
-fn word(entry: &LogEntry) -> &'static str {
+fn kind_name(entry: &LogEntry) -> &'static str {
     match &entry.kind {
         Some(Kind::Started(_)) => "started",
         Some(Kind::Progress(_)) => "progress",
@@ -102,46 +105,46 @@ fn word(entry: &LogEntry) -> &'static str {
     }
 }
 
-/// The outcome of a job that finished.
-pub(crate) fn outcome(finished: &JobFinished) -> &Finished {
+/// The outcome of a finished job.
+pub(crate) fn outcome(finished: &JobEnd) -> &JobFinished {
     finished.outcome.as_ref().unwrap()
 }
 
-/// Its state and the reason of its failure.
-pub(crate) fn state(finished: &JobFinished) -> (JobState, &str) {
+/// The state of a finished job, and the reason of its failure.
+pub(crate) fn state(finished: &JobEnd) -> (JobState, &str) {
     let outcome = outcome(finished);
     (outcome.state(), outcome.failure.as_ref().map_or("", |failure| &failure.reason))
 }
 
 /// The termination of a job that finished with a result.
-pub(crate) fn termination(finished: &JobFinished) -> &Termination {
+pub(crate) fn termination(finished: &JobEnd) -> &Termination {
     outcome(finished).result.as_ref().unwrap().termination.as_ref().unwrap()
 }
 
 /// A job with this model and a time limit in seconds.
 pub(crate) fn job(id: &str, model: LinearModel, limit: f64) -> JobEnvelope {
     let size = ModelSize {
-        variables: model.variable_lower.len() as i32,
-        constraints: model.constraint_lower.len() as i32,
-        nonzeros: model.coefficients.len() as i32,
-        integers: 0,
+        variable_count: model.variable_lower.len() as i32,
+        constraint_count: model.constraint_lower.len() as i32,
+        nonzero_count: model.coefficients.len() as i32,
+        integer_count: 0,
     };
     let options = SolveOptions {
         time_limit: Duration::from_secs_f64(limit).try_into().ok(),
         ..SolveOptions::default()
     };
     JobEnvelope {
-        version: 1,
+        version: ENVELOPE_VERSION,
         job_id: id.to_owned(),
         digest: vec![7; 32],
         description: Some(JobDescription {
-            name: id.to_owned(),
+            model_name: id.to_owned(),
             size: Some(size),
             options: Some(options),
             ..JobDescription::default()
         }),
         submit_time: Some(std::time::SystemTime::now().into()),
-        payload: Some(job_envelope::Payload::Model(model)),
+        body: Some(job_envelope::Body::Payload(JobPayload::from(model).encode_to_vec().into())),
         ..JobEnvelope::default()
     }
 }
@@ -164,11 +167,10 @@ pub(crate) fn wyndor(windows: f64) -> LinearModel {
         row_starts: vec![0, 1, 2, 4],
         column_indices: vec![0, 1, 0, 1],
         coefficients: vec![1.0, 2.0, 3.0, 2.0],
-        start: None,
     }
 }
 
-/// A model of variables in [0, 1] alone, whose objective is their sum.
+/// A model without constraints: binary variables, whose sum is minimised.
 pub(crate) fn unconstrained(names: Vec<String>) -> LinearModel {
     let n = names.len();
     LinearModel {
@@ -185,8 +187,8 @@ pub(crate) fn unconstrained(names: Vec<String>) -> LinearModel {
     }
 }
 
-/// An outcome of this reason with these values.
-pub(crate) fn told(reason: TerminationReason, values: Vec<f64>) -> solver_report::Kind {
+/// A report of an outcome with this reason and these values.
+pub(crate) fn outcome_of(reason: TerminationReason, values: Vec<f64>) -> solver_report::Kind {
     let termination = Termination { reason: reason.into(), ..Termination::default() };
     let result = SolveResult { termination: Some(termination), ..SolveResult::default() };
     solver_report::Kind::Outcome(Outcome { result: Some(result), values, ..Outcome::default() })
@@ -220,8 +222,8 @@ impl Scripts {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// A solver that runs this script. `ready` says that it is up; `task FILE` waits
-    /// for a task and puts its bytes, if they are few, into a file.
+    /// A solver that runs this script. In it, `ready` reports ready; `task FILE` waits for a task
+    /// and writes its bytes to a file, up to 1 MiB.
     pub(crate) fn solver(&self, script: &str) -> SolverCommandLine {
         let script = format!(
             "cd '{}'\n\
@@ -243,7 +245,7 @@ impl Scripts {
                 }
             }
         };
-        timeout(PATIENCE, poll).await.unwrap()
+        timeout(TIMEOUT, poll).await.unwrap()
     }
 }
 
@@ -255,7 +257,7 @@ pub(crate) fn config(express: usize, solver: SolverCommandLine) -> WorkerConfig 
         solver,
         overrun: Overrun { fixed: Duration::from_millis(200), share: 0.0 },
         cancel_grace: Duration::from_millis(200),
-        // A story is the same however long it takes.
+        // No heartbeats in the logs, however long a test takes.
         heartbeat: Duration::from_secs(600),
         ..WorkerConfig::default()
     }

@@ -1,32 +1,33 @@
-//! The life of jobs in a worker: cancels, deadlines, drains, progress, what is large
-//! and what can't be read. The solvers are shell scripts.
+//! Tests of the life cycle of jobs in a worker: cancels, deadlines, drains, progress, large
+//! solutions, invalid messages. The solvers are shell scripts.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::harness::{
-    Bed, Scripts, config, incumbent, job, outcome, state, termination, told, unconstrained, wyndor,
+    Bed, Scripts, config, incumbent, job, outcome, outcome_of, state, termination, unconstrained,
+    wyndor,
 };
 use prost::Message;
 use solvemesh::{
-    broker::v1::{BulkReference, job_envelope, log_entry::Kind},
+    broker::v1::{BulkReference, JobPayload, job_envelope, log_entry::Kind},
     solver::v1::solver_report,
     v1::{JobState, Progress, Solution, TerminationLimit, TerminationReason},
 };
-use solvemesh_broker::{Delivery, Payload};
+use solvemesh_broker::{BulkObject, Delivery, Payload};
 use solvemesh_worker::{Worker, WorkerConfig};
 
 const NO_GRACE: Duration = Duration::ZERO;
 const LONG: f64 = 60.0;
 
 #[tokio::test]
-async fn a_cancel_stops_what_runs_and_what_waits() {
+async fn a_cancel_stops_running_and_waiting_jobs() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     scripts.reports("found", 1, vec![incumbent(0.0, vec![4.0, 3.0])]);
-    let solver = scripts.solver("ready; task t; cat found; echo > told; exec sleep 60");
+    let solver = scripts.solver("ready; task t; cat found; echo > reported; exec sleep 60");
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
     bed.enqueue("express", &job("runs", wyndor(100.0), LONG)).await;
     bed.enqueue("express", &job("waits", wyndor(100.0), LONG)).await;
-    scripts.written("told").await;
+    scripts.written("reported").await;
     bed.mesh.announce_cancel("waits").await.unwrap();
     bed.mesh.announce_cancel("runs").await.unwrap();
 
@@ -44,7 +45,7 @@ async fn a_cancel_stops_what_runs_and_what_waits() {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_down_when_a_cancel_came_does_not_begin_the_job() {
+async fn a_worker_that_was_down_during_a_cancel_does_not_start_the_job() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let ids: Vec<_> = (0..20).map(|n| n.to_string()).collect();
     for id in &ids {
@@ -66,9 +67,9 @@ async fn a_worker_that_was_down_when_a_cancel_came_does_not_begin_the_job() {
 }
 
 #[tokio::test]
-async fn a_cancel_is_heard_while_the_solver_does_not_take_its_task() {
+async fn a_cancel_takes_effect_while_the_solver_does_not_read_its_task() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    // It reads nothing, and the task is larger than a pipe.
+    // The solver reads nothing, and the task is larger than the buffer of a pipe.
     let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
     let names = (0..60_000).map(|i| format!("variable_{i}")).collect();
     bed.enqueue("express", &job("j", unconstrained(names), LONG)).await;
@@ -81,10 +82,10 @@ async fn a_cancel_is_heard_while_the_solver_does_not_take_its_task() {
 }
 
 #[tokio::test]
-async fn an_optimum_that_was_proven_before_the_cancel_was_heard_stands() {
+async fn an_optimum_proven_before_the_cancel_took_effect_is_kept() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
-    // Answers once it is interrupted.
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    // The solver answers once it is interrupted.
     let solver = scripts.solver("ready; task t; echo > busy; task u; cat right; exec sleep 60");
     let config = WorkerConfig { cancel_grace: Duration::from_secs(30), ..config(1, solver) };
     let worker = Worker::start(bed.mesh.clone(), config);
@@ -98,11 +99,11 @@ async fn an_optimum_that_was_proven_before_the_cancel_was_heard_stands() {
 }
 
 #[tokio::test]
-async fn a_job_past_its_deadline_is_not_begun() {
+async fn a_job_past_its_deadline_is_not_started() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let mut late = job("j", wyndor(500.0), LONG);
     let past = SystemTime::now() - Duration::from_secs(1);
-    late.description.as_mut().unwrap().deadline = Some(past.into());
+    late.description.as_mut().unwrap().expire_time = Some(past.into());
     bed.enqueue("express", &late).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
     assert_eq!(state(&bed.finished("j").await), (JobState::Expired, "DEADLINE_EXCEEDED"));
@@ -111,19 +112,23 @@ async fn a_job_past_its_deadline_is_not_begun() {
 }
 
 #[tokio::test]
-async fn a_model_by_reference_is_read_back_and_one_that_is_gone_is_told() {
+async fn a_stored_model_is_loaded_and_a_lost_one_is_reported() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
 
-    let bytes = wyndor(500.0).encode_to_vec();
+    let bytes = JobPayload::from(wyndor(500.0)).encode_to_vec();
     let (head, tail) = bytes.split_at(50);
-    let reference = bed.mesh.store(vec![head.to_vec().into(), tail.to_vec().into()]).await.unwrap();
+    let reference = bed
+        .mesh
+        .store(BulkObject::new(vec![head.to_vec().into(), tail.to_vec().into()]))
+        .await
+        .unwrap();
     let mut stored = job("stored", wyndor(500.0), LONG);
-    stored.payload = Some(job_envelope::Payload::ModelReference(reference));
+    stored.body = Some(job_envelope::Body::PayloadReference(reference));
     let mut lost = job("lost", wyndor(500.0), LONG);
     let nowhere = BulkReference { id: "nowhere".to_owned(), parts: 1, ..BulkReference::default() };
-    lost.payload = Some(job_envelope::Payload::ModelReference(nowhere));
+    lost.body = Some(job_envelope::Body::PayloadReference(nowhere));
     bed.enqueue("express", &lost).await;
     bed.enqueue("express", &stored).await;
 
@@ -135,9 +140,9 @@ async fn a_model_by_reference_is_read_back_and_one_that_is_gone_is_told() {
 }
 
 #[tokio::test]
-async fn a_drain_finishes_what_runs_and_hands_back_what_waits() {
+async fn a_drain_finishes_running_jobs_and_requeues_waiting_ones() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; sleep 0.3; cat right; exec sleep 60");
     bed.enqueue("express", &job("runs", wyndor(500.0), LONG)).await;
     bed.enqueue("express", &job("waits", wyndor(500.0), LONG)).await;
@@ -153,16 +158,16 @@ async fn a_drain_finishes_what_runs_and_hands_back_what_waits() {
     worker.drain(NO_GRACE).await;
 }
 
-/// The solver of the next two tests solves one job once its file is there, and the
-/// others at once.
+/// The solver of the next two tests: solves its first job once the file `go` exists, and the
+/// second at once.
 const HELD: &str = "ready; task t; while [ ! -e go ]; do sleep 0.02; done; cat task.1; \
                     task t; cat task.2; exec sleep 60";
 
 #[tokio::test]
-async fn what_waits_behind_a_long_solve_goes_to_others_until_the_slot_is_free() {
+async fn jobs_that_wait_behind_a_long_solve_are_requeued() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     for task in 1..=2 {
-        let right = vec![told(TerminationReason::Optimal, vec![2.0, 6.0])];
+        let right = vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])];
         scripts.reports(&format!("task.{task}"), task, right);
     }
     for id in ["long", "b", "c"] {
@@ -187,9 +192,9 @@ async fn what_waits_behind_a_long_solve_goes_to_others_until_the_slot_is_free() 
 }
 
 #[tokio::test]
-async fn a_drain_gives_back_what_waits_before_the_solve_under_way_ends() {
+async fn a_drain_requeues_waiting_jobs_before_the_running_solve_ends() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("task.1", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("task.1", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     for id in ["long", "b"] {
         bed.enqueue("express", &job(id, wyndor(500.0), LONG)).await;
     }
@@ -210,7 +215,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_solve_that_outlasts_the_drain_goes_to_another_worker_uncharged() {
+async fn a_job_killed_by_a_drain_is_requeued_without_counting_the_attempt() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let endless = scripts.solver("ready; task t; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
@@ -218,7 +223,7 @@ async fn a_solve_that_outlasts_the_drain_goes_to_another_worker_uncharged() {
     bed.started("j").await;
     worker.drain(Duration::from_millis(50)).await;
 
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let good = scripts.solver("ready; task t; cat right; exec sleep 60");
     let one_attempt = WorkerConfig { max_attempts: 1, ..config(1, good) };
     let worker = Worker::start(bed.mesh.clone(), one_attempt);
@@ -228,12 +233,13 @@ async fn a_solve_that_outlasts_the_drain_goes_to_another_worker_uncharged() {
 }
 
 #[tokio::test]
-async fn how_it_goes_is_logged_between_start_and_end_and_all_entries_are_numbered() {
+async fn progress_is_logged_between_start_and_end_with_numbered_entries() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    let progress = Progress { nodes: 42, bound: Some(4000.0), ..Progress::default() };
+    let progress =
+        Progress { node_count: Some(42), objective_bound: Some(4000.0), ..Progress::default() };
     let moved = vec![solver_report::Kind::Progress(progress), incumbent(3200.0, vec![4.0, 3.0])];
     scripts.reports("moved", 1, moved);
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat moved; sleep 0.5; cat right; exec sleep 60");
     let config =
         WorkerConfig { progress_interval: Duration::from_millis(100), ..config(1, solver) };
@@ -245,11 +251,15 @@ async fn how_it_goes_is_logged_between_start_and_end_and_all_entries_are_numbere
     let numbers: Vec<_> = bed.seen.iter().map(|entry| entry.number).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     let Some(Kind::Incumbent(better)) = &bed.seen[1].kind else { panic!("{:?}", bed.seen[1]) };
-    assert_eq!((better.objective, better.bound), (2700.0, Some(4000.0)), "not as it was claimed");
+    assert_eq!(
+        (better.objective, better.objective_bound),
+        (Some(2700.0), Some(4000.0)),
+        "not as it was claimed"
+    );
     assert_eq!(better.values, [4.0, 3.0]);
     let Some(Kind::Progress(progress)) = &bed.seen[2].kind else { panic!("{:?}", bed.seen[2]) };
-    assert_eq!((progress.nodes, progress.objective), (42, Some(3200.0)));
-    assert_eq!((progress.bound, progress.gap), (Some(4000.0), Some(0.25)));
+    assert_eq!((progress.node_count, progress.objective), (Some(42), Some(3200.0)));
+    assert_eq!((progress.objective_bound, progress.relative_gap), (Some(4000.0), Some(0.25)));
     for entry in &bed.seen {
         assert_eq!(entry.digest, [7; 32]);
         assert_eq!(entry.attempt_id, bed.seen[0].attempt_id);
@@ -258,7 +268,7 @@ async fn how_it_goes_is_logged_between_start_and_end_and_all_entries_are_numbere
     let Some(Kind::Started(started)) = &bed.seen[0].kind else { panic!("{:?}", bed.seen[0]) };
     assert_eq!(started.worker, "tester");
     assert_eq!(
-        started.description.as_ref().map(|description| description.name.as_str()),
+        started.description.as_ref().map(|description| description.model_name.as_str()),
         Some("j")
     );
     worker.drain(NO_GRACE).await;
@@ -269,8 +279,8 @@ async fn a_large_solution_is_stored_in_parts() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
     let names: Vec<String> = (0..60_000).map(|i| format!("variable_{i}")).collect();
     let values: Vec<f64> = (0..60_000).map(|i| f64::from(i % 2)).collect();
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, values.clone())]);
-    // Reads all of the task, or the worker would find the pipe full.
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, values.clone())]);
+    // Reads all of the task, so that the worker is not blocked by a full pipe.
     let solver = scripts
         .solver("ready; head -c 1 >/dev/null; exec 3<&0; cat <&3 >/dev/null & cat right; wait");
     bed.enqueue("express", &job("j", unconstrained(names.clone()), LONG)).await;
@@ -282,7 +292,7 @@ async fn a_large_solution_is_stored_in_parts() {
     assert_eq!(result.solution, None);
     let parts = bed.mesh.load(finished.solution.as_ref().unwrap()).await.unwrap();
     assert!(parts.len() > 1);
-    assert_eq!(result.solution_parts as usize, parts.len());
+    assert_eq!(result.solution_part_count as usize, parts.len());
     let parts = parts.into_iter().map(|part| Solution::decode(part).unwrap());
     let (mut told_names, mut told_values) = (Vec::new(), Vec::new());
     for part in parts {
@@ -298,7 +308,7 @@ async fn a_large_solution_is_stored_in_parts() {
 async fn a_job_without_a_model_is_a_dead_letter() {
     let (bed, scripts) = (Bed::new().await, Scripts::new());
     let mut empty = job("j", wyndor(500.0), LONG);
-    empty.payload = None;
+    empty.body = None;
     bed.enqueue("express", &empty).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
     let letter = bed.mesh.dead_letters().await.unwrap().next().await.unwrap();
@@ -307,12 +317,12 @@ async fn a_job_without_a_model_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn a_job_of_a_later_format_is_left_in_its_queue() {
+async fn a_job_of_a_later_format_stays_in_its_queue() {
     let (mut bed, scripts) = (Bed::new().await, Scripts::new());
-    scripts.reports("right", 1, vec![told(TerminationReason::Optimal, vec![2.0, 6.0])]);
+    scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
-    // It is held longer than any test lasts, and keeps the only place of its lane's
-    // only slot from nobody.
+    // The job is parked longer than any test takes, and does not block the only slot of its lane,
+    // although that has a prefetch of 1.
     let slots = "standard=1".parse().unwrap();
     let config = WorkerConfig { slots, ..config(1, solver) };
     let mut later = job("later", wyndor(500.0), LONG);

@@ -1,4 +1,4 @@
-//! The worker over a mesh in memory, with real and scripted solver processes.
+//! Tests of the worker over an in-memory mesh, with real and scripted solver processes.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod blocked;

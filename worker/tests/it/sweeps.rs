@@ -1,5 +1,4 @@
-//! Sweeps: shares of them, in the solver processes that the worker ships with and in shell
-//! scripts.
+//! Tests of sweeps and their shares, with real solver processes and with shell scripts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +6,15 @@ use std::{
 };
 
 use crate::harness::{Bed, Scripts, config, job, state, wyndor};
+use prost::Message as _;
 use solvemesh::{
     broker::v1::{
-        JobEnvelope, LookupAnswer, Standing, SweepPayload, job_envelope::Payload, log_entry::Kind,
+        JobEnvelope, JobPayload, JobStatus, LookupResponse, job_envelope::Body, log_entry::Kind,
     },
     solver::v1::{ScenarioOutcome, ScenarioOutcomes, ScenariosDone, solver_report},
     v1::{
-        GridAxis, JobState, Parameter, ParameterKind, ScenarioGrid, ScenarioReport, ScenarioResult,
-        StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
+        GridAxis, JobState, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
+        ScenarioResult, StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
     },
 };
 use solvemesh_broker::{CancelNews, FORMAT_VERSION, Question};
@@ -28,18 +28,18 @@ fn solver() -> SolverCommandLine {
     SolverCommandLine { program: WORKER.into(), args: vec!["solver".into()] }
 }
 
-/// Wyndor at so many profit rates of windows, from 100 to 1000.
+/// A sweep of the Wyndor model over `points` profit rates of windows, from 100 to 1000.
 fn rates(id: &str, points: i32, stop_on_first: Option<StopOnFirst>) -> JobEnvelope {
-    let parameter = Parameter {
+    let parameter = ScenarioParameter {
         kind: ParameterKind::Objective.into(),
         variable_index: Some(1),
-        ..Parameter::default()
+        ..ScenarioParameter::default()
     };
     let axis = GridAxis {
         parameter: Some(parameter),
-        from: Some(100.0),
-        to: Some(1000.0),
-        points,
+        first: Some(100.0),
+        last: Some(1000.0),
+        point_count: points,
         values: Vec::new(),
     };
     let report = ScenarioReport {
@@ -56,31 +56,32 @@ fn rates(id: &str, points: i32, stop_on_first: Option<StopOnFirst>) -> JobEnvelo
     let mut job = job(id, model.clone(), LONG);
     let description = job.description.get_or_insert_default();
     description.sweep = Some(SweepDescription {
-        scenarios: points,
+        scenario_count: points,
         sense: model.sense,
         report: Some(report),
         stop_on_first,
     });
-    job.payload = Some(Payload::Sweep(SweepPayload { model: Some(model), sweep: Some(sweep) }));
+    let payload = JobPayload { sweep: Some(sweep), ..model.into() };
+    job.body = Some(Body::Payload(payload.encode_to_vec().into()));
     job
 }
 
-/// The profit rate of a scenario, and the best objective there.
+/// The best objective at the profit rate of a scenario.
 fn expected(index: i32, points: i32) -> f64 {
     let share = f64::from(index) / f64::from(points - 1);
     let rate = 100.0 * (1.0 - share) + 1000.0 * share;
     (1200.0 + 3.0 * rate).max(600.0 + 6.0 * rate)
 }
 
-/// Reads on until so many scenarios are answered; the first answers of each, and the
-/// attempts that they are from.
+/// Reads the log until `count` scenarios are answered. Returns the first answer of each, and the
+/// ids of the attempts that logged them.
 async fn answers(bed: &mut Bed, count: usize) -> (BTreeMap<i32, ScenarioResult>, BTreeSet<String>) {
     let (mut answers, mut attempts) = (BTreeMap::new(), BTreeSet::new());
     while answers.len() < count {
         let entry = bed.until(|entry| matches!(entry.kind, Some(Kind::ScenarioResults(_)))).await;
         attempts.insert(entry.attempt_id);
-        let Some(Kind::ScenarioResults(told)) = entry.kind else { continue };
-        for result in told.results {
+        let Some(Kind::ScenarioResults(batch)) = entry.kind else { continue };
+        for result in batch.results {
             answers.entry(result.index).or_insert(result);
         }
     }
@@ -88,7 +89,7 @@ async fn answers(bed: &mut Bed, count: usize) -> (BTreeMap<i32, ScenarioResult>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_is_shared_and_each_scenario_answered_as_it_should_be() {
+async fn a_sweep_is_split_into_shares_and_every_scenario_is_solved() {
     const POINTS: i32 = 100_001;
     let mut bed = Bed::new().await;
     let worker = Worker::start(bed.mesh.clone(), config(2, solver()));
@@ -111,12 +112,12 @@ async fn a_sweep_is_shared_and_each_scenario_answered_as_it_should_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_that_has_begun_may_take_longer_than_it_might_have_waited() {
+async fn the_queue_deadline_does_not_apply_to_a_running_sweep() {
     const POINTS: i32 = 300_000;
     let mut bed = Bed::new().await;
     let mut job = rates("j", POINTS, None);
     let soon = SystemTime::now() + Duration::from_millis(300);
-    job.description.get_or_insert_default().queue_deadline = Some(soon.into());
+    job.description.get_or_insert_default().queue_expire_time = Some(soon.into());
     bed.enqueue("express", &job).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
     let (answers, _) = answers(&mut bed, POINTS as usize).await;
@@ -127,7 +128,7 @@ async fn a_sweep_that_has_begun_may_take_longer_than_it_might_have_waited() {
 }
 
 #[tokio::test]
-async fn a_share_that_was_cancelled_stops_at_once_and_ends_the_job() {
+async fn a_cancelled_share_stops_at_once_and_finishes_the_job() {
     let mut bed = Bed::new().await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
     bed.enqueue("express", &rates("j", 100_000_000, None)).await;
@@ -140,17 +141,17 @@ async fn a_share_that_was_cancelled_stops_at_once_and_ends_the_job() {
 }
 
 #[tokio::test]
-async fn who_finds_what_the_sweep_was_for_tells_the_others() {
+async fn a_share_that_meets_the_target_stops_the_other_shares() {
     let mut bed = Bed::new().await;
     let mut cancels = bed.mesh.follow_cancels().await.unwrap();
-    // Whether the sweep has ended, the log alone knows.
+    // A scripted gateway confirms that the sweep has finished: only the log can tell that.
     let mut questions = bed.mesh.questions().await.unwrap();
     let gateway = tokio::spawn(async move {
         while let Some(Question { reply, .. }) = questions.next().await {
-            let ended = LookupAnswer {
+            let ended = LookupResponse {
                 version: FORMAT_VERSION,
-                standing: Standing::Ended.into(),
-                ..LookupAnswer::default()
+                status: JobStatus::Finished.into(),
+                ..LookupResponse::default()
             };
             reply.send(ended).await;
         }
@@ -177,7 +178,7 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
         for index in [0, 1, 2, 4] {
             let outcome = ScenarioOutcome {
                 index,
-                // An optimum would take duals to be believed.
+                // OPTIMAL would be rejected without duals.
                 reason: Reason::Feasible.into(),
                 values: vec![2.0, 6.0],
                 ..ScenarioOutcome::default()
@@ -187,15 +188,15 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
                 solver_report::Kind::Scenarios(outcomes),
                 solver_report::Kind::ScenariosDone(ScenariosDone {}),
             ];
-            // Of a single scenario, the third byte from the end of the task is its index,
-            // and 2 where that is 0.
+            // In the task of a single scenario, the third byte from the end is its index; for
+            // index 0, which is not encoded, that byte is 2.
             let byte = if index == 0 { 2 } else { index };
             if index != 2 || task > 1 {
                 scripts.reports(&format!("task.{task}.{byte}"), task, kinds);
             }
         }
     }
-    // It dies of the scenario 3, and of more than one at a time.
+    // The solver dies at scenario 3, and at any task of more than one scenario.
     let solver = scripts.solver(
         "ready; i=1; while :; do task t.$$; \
          [ $(tail -c 1 t.$$ | od -An -tu1) -eq 1 ] || exit 3; \

@@ -1,6 +1,6 @@
-//! What is told leaves the gateway as fast as whoever reads it takes it. Where nothing is
-//! taken, what is held for it is given up, at once if others need the room, and in the end
-//! altogether.
+//! Back-pressure for watch streams. Items are produced only when the client polls. Once a client
+//! has not polled for a second, the large solution that its stream buffers may be released for
+//! other streams; after the idle timeout the stream is closed with `WatcherTooSlow`.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -12,61 +12,63 @@ use tokio::time::Instant;
 
 use crate::refusal::Refusal;
 
-/// How long a client may be busy with one thing before what is held for it may be given up.
-const BUSY: Duration = Duration::from_secs(1);
+/// How long a client may process one item before its stream's buffers may be released.
+const RELEASE_AFTER: Duration = Duration::from_secs(1);
 
-/// What is told one by one.
+/// Produces the items of a watch stream.
 pub(crate) trait Source: Send + 'static {
-    /// One thing that is told.
+    /// An item of the stream.
     type Item: Send;
 
-    /// The next one; `None` after the last, or after an error.
+    /// Waits for the next item; `None` after the last, or after an error.
     fn next(&mut self) -> impl Future<Output = Option<Result<Self::Item, Refusal>>> + Send;
 
-    /// Gives up what others wait for, if it holds such and can have it again.
+    /// Releases buffers that other sources are waiting for, if this one holds any. It must be
+    /// able to load them again later.
     fn lighten(&mut self);
 }
 
-/// All that is being told to someone.
+/// The registry of open streams, through which slow readers are found and closed.
 #[derive(Debug)]
 pub(crate) struct Deliveries<S> {
     open: Mutex<Vec<Weak<Delivery<S>>>>,
-    most: usize,
+    max: usize,
     patience: Duration,
 }
 
-/// One of them.
+/// One open stream.
 #[derive(Debug)]
 struct Delivery<S>(Mutex<State<S>>);
 
 #[derive(Debug)]
 enum State<S> {
-    /// The client has not asked for the next thing since then.
-    Untaken { source: S, since: Instant },
-    /// It waits for the next thing.
-    Awaited,
-    /// It let too much time pass.
-    Cut,
+    /// The client has not polled for the next item since then.
+    Idle { source: S, since: Instant },
+    /// The client is waiting for the next item, and the stream's future owns the source.
+    Polled,
+    /// The client was idle for too long, and the source has been dropped.
+    Closed,
 }
 
 impl<S: Source> Deliveries<S> {
-    /// At most so many, those included that were cut and are not gone, each with a client
-    /// that may take nothing for less than `patience`.
-    pub(crate) fn new(most: usize, patience: Duration) -> Self {
-        Self { open: Mutex::default(), most, patience }
+    /// A registry of at most `max` streams, including those that were closed and whose clients
+    /// have not polled since. Streams are closed once their clients are idle for `patience`.
+    pub(crate) fn new(max: usize, patience: Duration) -> Self {
+        Self { open: Mutex::default(), max, patience }
     }
 
-    /// What a source tells, for a client to take; nothing if there are too many.
+    /// Opens a stream over a source; `None` if there are too many.
     pub(crate) fn open(
         &self,
         source: S,
     ) -> Option<impl Stream<Item = Result<S::Item, Refusal>> + Send + use<S>> {
         let since = Instant::now();
-        let delivery = Arc::new(Delivery(Mutex::new(State::Untaken { source, since })));
+        let delivery = Arc::new(Delivery(Mutex::new(State::Idle { source, since })));
         let mut open = lock(&self.open);
-        if open.len() >= self.most {
+        if open.len() >= self.max {
+            // Entries of dropped streams are removed only when room is needed, or by `look`.
             open.retain(|delivery| delivery.strong_count() > 0);
-            if open.len() >= self.most {
+            if open.len() >= self.max {
                 return None;
             }
         }
@@ -75,7 +77,7 @@ impl<S: Source> Deliveries<S> {
         Some(stream::unfold(Some(delivery), move |delivery| async move {
             let delivery = delivery?;
             let Some(mut source) = delivery.take() else {
-                return Some((Err(Refusal::WatcherTooSlow { patience }), None));
+                return Some((Err(Refusal::WatcherTooSlow { idle_timeout: patience }), None));
             };
             let item = source.next().await?;
             delivery.put(source);
@@ -83,50 +85,55 @@ impl<S: Source> Deliveries<S> {
         }))
     }
 
-    /// Looks at what its clients have left untaken; tells how many were cut.
+    /// Checks all streams: releases the buffers of idle ones, closes those that were idle for too
+    /// long, and returns the number of the latter.
     pub(crate) fn look(&self) -> usize {
         let now = Instant::now();
-        let mut cut = Vec::new();
+        let mut closed = Vec::new();
         lock(&self.open).retain(|delivery| {
             let Some(delivery) = delivery.upgrade() else { return false };
-            cut.extend(delivery.look(now, self.patience));
+            closed.extend(delivery.check(now, self.patience));
             true
         });
-        // Whatever they held goes here, without the lock.
-        cut.len()
+        // Their sources are dropped here, after the lock has been released.
+        closed.len()
     }
 }
 
 impl<S: Source> Delivery<S> {
+    /// Moves the source out for a poll; `None` if the stream was closed.
     fn take(&self) -> Option<S> {
         let mut state = lock(&self.0);
-        match std::mem::replace(&mut *state, State::Awaited) {
-            State::Untaken { source, .. } => Some(source),
-            State::Awaited | State::Cut => None,
+        match std::mem::replace(&mut *state, State::Polled) {
+            State::Idle { source, .. } => Some(source),
+            State::Polled | State::Closed => None,
         }
     }
 
+    /// Puts the source back after a poll, which restarts the idle time.
     fn put(&self, source: S) {
-        *lock(&self.0) = State::Untaken { source, since: Instant::now() };
+        *lock(&self.0) = State::Idle { source, since: Instant::now() };
     }
 
-    /// The source, if it is cut.
-    fn look(&self, now: Instant, patience: Duration) -> Option<S> {
+    /// Closes the stream if it was idle for too long, and returns its source; otherwise releases
+    /// its buffers if it was idle for a while.
+    fn check(&self, now: Instant, patience: Duration) -> Option<S> {
         let mut state = lock(&self.0);
         match &mut *state {
-            State::Untaken { since, .. } if now.duration_since(*since) >= patience => {
-                match std::mem::replace(&mut *state, State::Cut) {
-                    State::Untaken { source, .. } => Some(source),
-                    State::Awaited | State::Cut => None,
+            State::Idle { since, .. } if now.duration_since(*since) >= patience => {
+                match std::mem::replace(&mut *state, State::Closed) {
+                    State::Idle { source, .. } => Some(source),
+                    State::Polled | State::Closed => None,
                 }
             }
-            State::Untaken { source, since } => {
-                if now.duration_since(*since) >= BUSY {
+            State::Idle { source, since } => {
+                if now.duration_since(*since) >= RELEASE_AFTER {
                     source.lighten();
                 }
                 None
             }
-            State::Awaited | State::Cut => None,
+            // A client that is waiting for an event is not slow, however long that takes.
+            State::Polled | State::Closed => None,
         }
     }
 }
@@ -149,11 +156,12 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Counts up, one each second; what it holds is counted by others.
+    /// Produces 1, 2, 3, … with a second in between. Tests see from `_alive` whether it was
+    /// dropped, and from `released` how often it had to release buffers.
     struct Count {
         next: u32,
-        _held: Arc<()>,
-        lightened: Arc<AtomicUsize>,
+        _alive: Arc<()>,
+        released: Arc<AtomicUsize>,
     }
 
     impl Source for Count {
@@ -166,56 +174,56 @@ mod tests {
         }
 
         fn lighten(&mut self) {
-            self.lightened.fetch_add(1, Ordering::Relaxed);
+            self.released.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A source, what tells whether it is there, and how often it was lightened.
+    /// A source, a weak reference that expires with it, and the number of its releases.
     fn count() -> (Count, Weak<()>, Arc<AtomicUsize>) {
-        let (held, lightened) = (Arc::new(()), Arc::<AtomicUsize>::default());
-        let there = Arc::downgrade(&held);
-        (Count { next: 0, _held: held, lightened: lightened.clone() }, there, lightened)
+        let (alive, released) = (Arc::new(()), Arc::<AtomicUsize>::default());
+        let weak = Arc::downgrade(&alive);
+        (Count { next: 0, _alive: alive, released: released.clone() }, weak, released)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_for_too_long_is_cut_and_told_when_he_reads_again() {
+    async fn idle_stream_is_closed_and_its_client_gets_watcher_too_slow() {
         let deliveries = Deliveries::new(2, PATIENCE);
-        let (source, there, lightened) = count();
-        let mut told = pin!(deliveries.open(source).expect("room"));
-        assert_eq!(told.next().await, Some(Ok(1)));
+        let (source, alive, released) = count();
+        let mut stream = pin!(deliveries.open(source).expect("room"));
+        assert_eq!(stream.next().await, Some(Ok(1)));
         advance(PATIENCE - Duration::from_millis(1)).await;
         assert_eq!(deliveries.look(), 0);
-        assert_eq!(told.next().await, Some(Ok(2)), "taking begins the time anew");
+        assert_eq!(stream.next().await, Some(Ok(2)), "a poll restarts the idle time");
         advance(PATIENCE - Duration::from_millis(1)).await;
         assert_eq!(deliveries.look(), 0);
-        assert_eq!(lightened.load(Ordering::Relaxed), 2);
-        assert_eq!(there.strong_count(), 1);
+        assert_eq!(released.load(Ordering::Relaxed), 2);
+        assert_eq!(alive.strong_count(), 1);
 
         advance(Duration::from_millis(1)).await;
         assert_eq!(deliveries.look(), 1);
-        assert_eq!(there.strong_count(), 0, "all that was held is given up at once");
+        assert_eq!(alive.strong_count(), 0, "the source is dropped at once");
         assert_eq!(deliveries.look(), 0);
-        let cause = Refusal::WatcherTooSlow { patience: PATIENCE };
-        assert_eq!(told.next().await, Some(Err(cause)));
-        assert_eq!(told.next().await, None);
+        let cause = Refusal::WatcherTooSlow { idle_timeout: PATIENCE };
+        assert_eq!(stream.next().await, Some(Err(cause)));
+        assert_eq!(stream.next().await, None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_something_to_happen_is_not_slow() {
+    async fn client_that_waits_for_an_event_is_not_slow() {
         let deliveries = Deliveries::new(2, Duration::from_millis(500));
         let (source, ..) = count();
-        let mut told = pin!(deliveries.open(source).expect("room"));
+        let mut stream = pin!(deliveries.open(source).expect("room"));
         for number in 1..5 {
-            let (next, cut) = tokio::join!(told.next(), async {
+            let (next, closed) = tokio::join!(stream.next(), async {
                 sleep(Duration::from_millis(900)).await;
                 deliveries.look()
             });
-            assert_eq!((next, cut), (Some(Ok(number)), 0));
+            assert_eq!((next, closed), (Some(Ok(number)), 0));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_that_were_cut_count_until_their_clients_let_go() {
+    async fn closed_streams_count_until_their_clients_drop_them() {
         let deliveries = Deliveries::new(2, PATIENCE);
         let open = || deliveries.open(count().0);
         let (first, second) = (open().expect("room"), open().expect("room"));

@@ -1,80 +1,96 @@
-//! What a watcher wants to be told of how the solves go. Pure.
+//! Selects the events that a watcher receives. Pure.
 
 use std::time::Duration;
 
-use solvemesh::v1::event::Kind;
+use solvemesh::v1::{JobEventKind, job_event::Kind};
 
 use crate::table::Happening;
 
-/// What a watcher leaves out. The default is nothing.
+/// Which events a watcher receives. The default is to send all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Leaves progress out.
-    pub skip_progress: bool,
-    /// Leaves incumbents out.
-    pub skip_incumbents: bool,
-    /// Leaves the solver's log out.
-    pub skip_log: bool,
-    /// The shortest time between two looks at how the solves go. At each, the latest
-    /// progress and the latest incumbent are told.
+    /// A bit for each kind that is omitted, by the number of the kind.
+    omitted: u32,
+    /// Minimum time between two batches that only report how solves progress. Of each job, a
+    /// batch contains only the latest progress and the latest incumbent.
     pub interval: Option<Duration>,
 }
 
+/// The kinds that are always sent: without them a watcher can't know the state of a job.
+const ALWAYS: [JobEventKind; 3] =
+    [JobEventKind::Queued, JobEventKind::Started, JobEventKind::Finished];
+
 impl Wants {
-    /// Those of a job's next happenings that are told.
+    /// Events of these kinds alone, or of all kinds if there are none.
+    pub fn new(kinds: &[JobEventKind], interval: Option<Duration>) -> Self {
+        let sent = kinds.iter().chain(&ALWAYS).fold(0, |bits, kind| bits | bit(*kind));
+        Self { omitted: if kinds.is_empty() { 0 } else { !sent }, interval }
+    }
+
+    /// The events to send out of a job's next ones.
     pub(super) fn of<'a>(
         &self,
         next: impl Iterator<Item = &'a Happening> + Clone,
     ) -> impl Iterator<Item = &'a Happening> {
-        let last = |class| next.clone().filter(|it| class_of(it) == class).last();
-        let told = self.interval.map(|_| {
-            [Class::Progress, Class::Incumbent].map(|class| last(class).map(|it| it.position))
-        });
-        let wants = *self;
+        let last = |kind| next.clone().filter(|it| kind_of(it) == kind).last();
+        // The positions of the only progress and the only incumbent to send.
+        let latest = self
+            .interval
+            .map(|_| THROTTLED.map(|kind| last(kind).map(|happening| happening.position)));
+        let omitted = self.omitted;
         next.filter(move |happening| {
-            let at = Some(happening.position);
-            match class_of(happening) {
-                Class::Progress => !wants.skip_progress && told.is_none_or(|told| told[0] == at),
-                Class::Incumbent => !wants.skip_incumbents && told.is_none_or(|told| told[1] == at),
-                Class::Log => !wants.skip_log,
-                Class::Other => true,
-            }
+            let kind = kind_of(happening);
+            let throttled = THROTTLED.iter().position(|it| *it == kind);
+            let is_latest = match (throttled, &latest) {
+                (Some(index), Some(latest)) => latest[index] == Some(happening.position),
+                _ => true,
+            };
+            omitted & bit(kind) == 0 && is_latest
         })
     }
 
-    /// Whether a happening is worth a look before its time.
+    /// Whether an event is sent at once, without waiting for the interval.
     pub(super) fn is_urgent(happening: &Happening) -> bool {
-        class_of(happening) == Class::Other
+        !matches!(
+            kind_of(happening),
+            JobEventKind::Progress | JobEventKind::Incumbent | JobEventKind::Log
+        )
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Progress,
-    Incumbent,
-    Log,
-    Other,
+/// The kinds of which an interval leaves only the latest event: each replaces the one before.
+const THROTTLED: [JobEventKind; 2] = [JobEventKind::Progress, JobEventKind::Incumbent];
+
+fn bit(kind: JobEventKind) -> u32 {
+    1 << kind as u32
 }
 
-fn class_of(happening: &Happening) -> Class {
+fn kind_of(happening: &Happening) -> JobEventKind {
     match happening.event.kind {
-        Some(Kind::Progress(_)) => Class::Progress,
-        Some(Kind::Incumbent(_)) => Class::Incumbent,
-        Some(Kind::Log(_)) => Class::Log,
-        _ => Class::Other,
+        None => JobEventKind::Unspecified,
+        Some(Kind::Queued(_)) => JobEventKind::Queued,
+        Some(Kind::Started(_)) => JobEventKind::Started,
+        Some(Kind::Progress(_)) => JobEventKind::Progress,
+        Some(Kind::CancelRequested(_)) => JobEventKind::CancelRequested,
+        Some(Kind::SolutionPart(_)) => JobEventKind::SolutionPart,
+        Some(Kind::Finished(_)) => JobEventKind::Finished,
+        Some(Kind::AttemptFailed(_)) => JobEventKind::AttemptFailed,
+        Some(Kind::Incumbent(_)) => JobEventKind::Incumbent,
+        Some(Kind::Log(_)) => JobEventKind::Log,
+        Some(Kind::ScenarioResults(_)) => JobEventKind::ScenarioResults,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use solvemesh::v1::{Event, Incumbent, LogLines, Progress, Started};
+    use solvemesh::v1::{Incumbent, JobEvent, JobStarted, LogLines, Progress};
 
     use super::*;
     use crate::table::Position;
 
     fn history() -> Vec<Happening> {
         let kinds = [
-            Kind::Started(Started::default()),
+            Kind::Started(JobStarted::default()),
             Kind::Progress(Progress::default()),
             Kind::Incumbent(Incumbent::default()),
             Kind::Log(LogLines::default()),
@@ -84,7 +100,7 @@ mod tests {
         ];
         let happen = |(index, kind)| {
             let sequence = i32::try_from(index + 1).unwrap_or_default();
-            let event = Event { sequence, kind: Some(kind), ..Event::default() };
+            let event = JobEvent { sequence, kind: Some(kind), ..JobEvent::default() };
             let position = Position::new(index as u64, 0);
             Happening {
                 position,
@@ -97,21 +113,23 @@ mod tests {
         kinds.into_iter().enumerate().map(happen).collect()
     }
 
-    fn told(wants: Wants) -> Vec<i32> {
+    fn sent(wants: Wants) -> Vec<i32> {
         wants.of(history().iter()).map(|happening| happening.event.sequence).collect()
     }
 
     #[test]
-    fn what_a_watcher_leaves_out_is_left_out_and_nothing_else() {
-        assert_eq!(told(Wants::default()), [1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(told(Wants { skip_progress: true, ..Wants::default() }), [1, 3, 4, 5, 7]);
-        assert_eq!(told(Wants { skip_incumbents: true, ..Wants::default() }), [1, 2, 4, 6, 7]);
-        assert_eq!(told(Wants { skip_log: true, ..Wants::default() }), [1, 2, 3, 5, 6]);
+    fn only_requested_kinds_are_sent_and_the_states_of_the_job() {
+        let of = |kinds: &[JobEventKind]| sent(Wants::new(kinds, None));
+        assert_eq!(sent(Wants::default()), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(of(&[]), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(of(&[JobEventKind::Log]), [1, 4, 7]);
+        assert_eq!(of(&[JobEventKind::Progress, JobEventKind::Incumbent]), [1, 2, 3, 5, 6]);
+        assert_eq!(of(&[JobEventKind::Finished]), [1]);
     }
 
     #[test]
-    fn with_an_interval_only_the_latest_of_progress_and_incumbents_is_told() {
+    fn interval_keeps_only_the_latest_progress_and_incumbent() {
         let interval = Some(Duration::from_secs(1));
-        assert_eq!(told(Wants { interval, ..Wants::default() }), [1, 4, 5, 6, 7]);
+        assert_eq!(sent(Wants { interval, ..Wants::default() }), [1, 4, 5, 6, 7]);
     }
 }

@@ -1,5 +1,6 @@
-//! What a watcher sees: the histories of its jobs, merged in the order of the log,
-//! read at its own pace. A watcher that does not read costs nothing.
+//! Watch streams: the histories of some jobs, merged in the order of the log. Each stream pulls
+//! from the job table when its client polls, so a slow client needs no buffer, and one that does
+//! not read costs nothing.
 
 mod delivery;
 mod filter;
@@ -16,7 +17,7 @@ use prost::Message;
 use solvemesh::{
     broker::v1::BulkReference,
     v1::{
-        Event, Heartbeat, Solution, SolutionPart, WatchResultsResponse, event,
+        Heartbeat, JobEvent, Solution, SolutionPart, WatchResultsResponse, job_event,
         watch_results_response::Kind,
     },
 };
@@ -31,39 +32,44 @@ pub(crate) use self::delivery::Deliveries;
 use self::delivery::Source;
 pub use self::filter::Wants;
 use crate::{
-    jobs::{Jobs, LARGE_SOLUTIONS},
+    jobs::Jobs,
     refusal::Refusal,
     table::{Fold, Happening, Listener, Position, ResumeToken, part_count},
 };
 
-/// The most events that are taken from the table at once.
+/// Maximum number of large solutions that are sent to watchers at the same time. Each is held in
+/// memory while it is sent.
+pub(crate) const LARGE_SOLUTIONS: usize = 32;
+
+/// Maximum number of events that are read from the table at once.
 const BATCH: usize = 64;
 
-/// How often to look for watchers that don't read.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often to check for clients that do not read.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Cuts the watchers that take nothing for too long. Does not end by itself.
+/// Closes the streams of clients that read nothing for too long. Runs until its task is aborted.
 pub async fn keep_pace(jobs: Jobs) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(CHECK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
+        ticks.tick().await;
         match jobs.deliveries.look() {
             0 => {}
-            watchers => info!(watchers, "cut, because they took nothing for too long"),
+            watchers => info!(watchers, "slow watch streams closed"),
         }
     }
 }
 
 impl Jobs {
-    /// The events of some jobs after a resume token, or from the beginning if it is
-    /// empty, until all the jobs have ended.
+    /// The events of some jobs after a resume token, or from the start if that is empty, until
+    /// all jobs have finished.
     ///
     /// # Errors
     ///
-    /// When a job is not known, the token can't be honoured, or there are too many
-    /// watchers. The stream ends with an error when this gateway stops, or when nothing
-    /// is taken from it for too long.
+    /// [`Refusal::NotFound`] or [`Refusal::Forgotten`] for a job; [`Refusal::Invalid`] or
+    /// [`Refusal::StaleToken`] for the token; [`Refusal::Exhausted`] if there are too many
+    /// watchers. The stream itself ends with [`Refusal::ShuttingDown`] when this gateway stops,
+    /// and with [`Refusal::WatcherTooSlow`] when its client does not read for too long.
     pub async fn watch(
         &self,
         job_ids: Vec<String>,
@@ -79,20 +85,20 @@ impl Jobs {
         }
         let cursor = match resume_token {
             "" => Position::default(),
-            text => self.honour(text).await?,
+            text => self.resume_position(text).await?,
         };
         let watcher = Watcher {
             listener: self.table.listen(&jobs),
-            told: HashMap::new(),
+            sent: HashMap::new(),
             jobs,
             cursor,
             last: cursor,
             log_id: self.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
             wants,
-            next_look: Instant::now(),
+            next_batch_at: Instant::now(),
             ready: VecDeque::new(),
             done: false,
-            desk: self.clone(),
+            gateway: self.clone(),
             _permit: permit,
         };
         self.deliveries.open(watcher).ok_or_else(|| self.too_many_watchers())
@@ -112,16 +118,15 @@ impl Jobs {
         })
     }
 
-    /// The position of a resume token, if the log still has what comes after it.
-    async fn honour(&self, text: &str) -> Result<Position, Refusal> {
-        let token = ResumeToken::decode(text).map_err(|error| {
-            Refusal::field("INVALID_ARGUMENT", "resume_token", error.to_string())
-        })?;
+    /// The position of a resume token, if the log still has all entries after it.
+    async fn resume_position(&self, text: &str) -> Result<Position, Refusal> {
+        let token = ResumeToken::decode(text)
+            .map_err(|error| Refusal::invalid("resume_token", error.to_string()))?;
         if self.table.read(|fold| fold.head()) < token.position {
-            // Another gateway may have read further.
-            self.table.catch_up(self.patience()).await?;
+            // The token may be from a gateway that has read further than this one.
+            self.catch_up().await?;
         }
-        self.table.read(|fold| stale(&token, fold)).map_or(Ok(token.position), Err)
+        self.table.read(|fold| stale_token(&token, fold)).map_or(Ok(token.position), Err)
     }
 }
 
@@ -129,15 +134,15 @@ fn shutting_down() -> Refusal {
     Refusal::ShuttingDown { job_id: String::new() }
 }
 
-/// Why a token can't be honoured, if it can't.
-fn stale(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
+/// The error for a token from which a watcher can't continue; `None` for a good one.
+fn stale_token(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
     let (reason, message) = if fold.log_id().is_some_and(|id| id != token.log_id) {
-        ("TOKEN_OF_ANOTHER_LOG", "the resume token belongs to another log: begin without one")
+        ("TOKEN_OF_ANOTHER_LOG", "the resume token belongs to another log: watch without one")
     } else if fold
         .first_offset()
         .is_some_and(|first| token.position.offset.saturating_add(1) < first)
     {
-        ("TOKEN_TOO_OLD", "the log no longer has what follows the resume token")
+        ("TOKEN_TOO_OLD", "the log no longer has the entries after the resume token")
     } else if token.position > fold.head() {
         ("TOKEN_BEYOND_LOG", "the resume token lies beyond the end of the log")
     } else {
@@ -146,64 +151,68 @@ fn stale(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
     Some(Refusal::StaleToken { reason, message: message.to_owned() })
 }
 
-/// Tells of an end whose solution is lost.
-fn without_solution(event: &mut Event) {
-    if let Some(event::Kind::Finished(finished)) = &mut event.kind
+/// Changes the event of a finished job whose stored solution is lost: no parts, and a warning.
+fn mark_solution_lost(event: &mut JobEvent) {
+    if let Some(job_event::Kind::Finished(finished)) = &mut event.kind
         && let Some(result) = &mut finished.result
     {
-        result.solution_parts = 0;
+        result.solution_part_count = 0;
         let termination = result.termination.get_or_insert_default();
         termination.warnings.push("the solution is no longer stored".to_owned());
     }
 }
 
+/// The state of one watch stream.
 pub(crate) struct Watcher {
-    desk: Jobs,
+    gateway: Jobs,
     jobs: Vec<Arc<str>>,
     listener: Listener,
-    /// Everything at or before it was told, or left out on purpose.
+    /// Everything at or before it is in `ready`, was sent, or was omitted on purpose.
     cursor: Position,
-    /// Where the latest event is that was told.
+    /// The position of the latest event that was sent.
     last: Position,
-    /// The sequence of the latest event told of each job.
-    told: HashMap<Arc<str>, i32>,
+    /// The sequence number of the latest event that was sent, by job.
+    sent: HashMap<Arc<str>, i32>,
     log_id: String,
     wants: Wants,
-    /// When it looks again at how the solves go.
-    next_look: Instant,
+    /// Earliest time of the next batch without urgent events.
+    next_batch_at: Instant,
+    /// The events to send next.
     ready: VecDeque<Ready>,
+    /// Whether nothing comes after `ready`.
     done: bool,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What a watcher will be told next.
+/// An item that will be sent next.
 enum Ready {
-    /// As the table has it: it is copied as it is told.
-    Event(Arc<Event>, Position),
+    /// An event, shared with the table; copied when it is sent.
+    Event(Arc<JobEvent>, Position),
     Parts(Box<Parts>),
 }
 
-/// A large solution, as it was stored. Its parts are decoded one by one as they are told.
+/// A large solution as it was stored. Its parts are decoded one at a time, when they are sent.
 struct Parts {
-    /// The next one's event, without the part.
-    event: Event,
-    /// The next one's position.
+    /// The next part's event, without the part itself.
+    event: JobEvent,
+    /// The next part's position.
     at: Position,
-    /// The next one's number.
+    /// The next part's index, from 0.
     index: i32,
     count: i32,
+    /// The parts that have not been sent, encoded.
     left: VecDeque<Bytes>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What the table has for a watcher.
-struct Glance {
+/// The next events of a watcher, as read from the table.
+struct Batch {
     happenings: Vec<(Arc<str>, Happening)>,
-    /// Whether all jobs have ended and `happenings` is the rest.
+    /// Whether all jobs have finished and `happenings` is all that is left.
     last: bool,
-    /// Where the watcher is once it has told `happenings`.
+    /// The watcher's position after `happenings`.
     cursor: Position,
-    /// Whether none of them is worth a look before its time.
+    /// Whether none of them is urgent, so that the batch can wait for the interval.
     may_wait: bool,
 }
 
@@ -212,18 +221,19 @@ impl Source for Watcher {
 
     async fn next(&mut self) -> Option<Result<WatchResultsResponse, Refusal>> {
         loop {
-            // The last of what ended is told even then.
-            if self.desk.stopping.is_cancelled() && !self.done {
+            // A stream that has read its last batch is completed even during a shutdown.
+            if self.gateway.stopping.is_cancelled() && !self.done {
                 self.ready.clear();
                 self.done = true;
                 return Some(Err(shutting_down()));
             }
             match self.ready.pop_front() {
                 Some(Ready::Event(event, at)) => {
-                    return Some(Ok(self.event(Arc::unwrap_or_clone(event), at)));
+                    return Some(Ok(self.event_response(Arc::unwrap_or_clone(event), at)));
                 }
-                Some(Ready::Parts(parts)) => match self.part(parts) {
+                Some(Ready::Parts(parts)) => match self.part_response(parts) {
                     Some(response) => return Some(Ok(response)),
+                    // No part is left, or this one can't be decoded.
                     None => continue,
                 },
                 None => {}
@@ -231,10 +241,12 @@ impl Source for Watcher {
             if self.done {
                 return None;
             }
-            match self.look() {
-                Ok(glance) if !glance.last && self.waits(&glance) => {
-                    if glance.happenings.is_empty() {
-                        self.cursor = glance.cursor;
+            match self.next_batch() {
+                Ok(batch) if !batch.last && self.should_wait(&batch) => {
+                    // Moves on past events that are filtered out, so that heartbeats carry a
+                    // recent resume token.
+                    if batch.happenings.is_empty() {
+                        self.cursor = batch.cursor;
                     }
                     let response = self.wait().await;
                     if let Some(response) = response {
@@ -242,8 +254,8 @@ impl Source for Watcher {
                         return Some(response);
                     }
                 }
-                Ok(glance) => {
-                    if let Err(refusal) = self.take(glance).await {
+                Ok(batch) => {
+                    if let Err(refusal) = self.prepare(batch).await {
                         self.done = true;
                         return Some(Err(refusal));
                     }
@@ -256,11 +268,11 @@ impl Source for Watcher {
         }
     }
 
-    /// A large solution that is not read keeps others from theirs: the table tells again
-    /// where it lies.
+    /// Drops a buffered large solution if other streams are waiting for its permit. The watcher
+    /// goes back to the last event that it sent, and loads the solution again when it is polled.
     fn lighten(&mut self) {
         let holds = self.ready.iter().any(|ready| matches!(ready, Ready::Parts(_)));
-        if holds && self.desk.large_solutions.available_permits() == 0 {
+        if holds && self.gateway.large_solutions.available_permits() == 0 {
             self.ready.clear();
             (self.cursor, self.done) = (self.last, false);
         }
@@ -268,87 +280,91 @@ impl Source for Watcher {
 }
 
 impl Watcher {
-    /// Takes what comes next from the table.
-    fn look(&mut self) -> Result<Glance, Refusal> {
-        let Self { jobs, cursor, told, wants, .. } = self;
-        self.desk.table.read(|fold| {
+    /// Reads the next events of all jobs from the table, in the order of the log.
+    fn next_batch(&mut self) -> Result<Batch, Refusal> {
+        let Self { jobs, cursor, sent, wants, .. } = self;
+        self.gateway.table.read(|fold| {
             let mut happenings = Vec::new();
             let mut last = true;
             for id in jobs.iter() {
                 let forgotten = || Refusal::Forgotten { job_id: id.to_string() };
                 let job = fold.job(id).ok_or_else(forgotten)?;
-                told.entry(id.clone()).or_insert_with(|| job.sequence_at(*cursor));
+                sent.entry(id.clone()).or_insert_with(|| job.sequence_at(*cursor));
                 last &= job.ended();
+                // One more than fits shows whether anything is left.
                 let next = wants.of(job.after(*cursor)).take(BATCH + 1).cloned();
                 happenings.extend(next.map(|happening| (id.clone(), happening)));
             }
             happenings.sort_by_key(|(_, happening)| happening.position);
             let mut cursor = fold.head();
-            // What is read from elsewhere is the last of its batch: one is held at a time.
-            let apart = |(_, next): &(_, Happening)| next.solution.is_some() || next.shed;
-            let large = happenings.iter().position(apart);
-            let most = large.map_or(BATCH, |at| BATCH.min(at + 1));
-            if happenings.len() > most {
-                happenings.truncate(most);
+            // An event with content that has to be loaded is the last of its batch, so that a
+            // watcher buffers at most one.
+            let must_load = |(_, next): &(_, Happening)| next.solution.is_some() || next.shed;
+            let large = happenings.iter().position(must_load);
+            let max = large.map_or(BATCH, |at| BATCH.min(at + 1));
+            if happenings.len() > max {
+                happenings.truncate(max);
                 last = false;
                 cursor = happenings.last().map_or(cursor, |(_, last)| last.position);
             }
             let may_wait = !happenings.iter().any(|(_, next)| Wants::is_urgent(next));
-            Ok(Glance { happenings, last, cursor, may_wait })
+            Ok(Batch { happenings, last, cursor, may_wait })
         })
     }
 
-    /// Whether there is nothing to be told now.
-    fn waits(&self, glance: &Glance) -> bool {
-        glance.happenings.is_empty()
-            || self.wants.interval.is_some() && glance.may_wait && Instant::now() < self.next_look
+    /// Whether there is nothing to send now.
+    fn should_wait(&self, batch: &Batch) -> bool {
+        let early = || Instant::now() < self.next_batch_at;
+        batch.happenings.is_empty() || self.wants.interval.is_some() && batch.may_wait && early()
     }
 
-    /// Gets ready what was taken.
-    async fn take(&mut self, glance: Glance) -> Result<(), Refusal> {
+    /// Moves a batch into `ready`, and loads what is not in memory.
+    async fn prepare(&mut self, batch: Batch) -> Result<(), Refusal> {
         if let Some(interval) = self.wants.interval {
-            self.next_look = Instant::now() + interval;
+            self.next_batch_at = Instant::now() + interval;
         }
-        for (_, happening) in glance.happenings {
+        for (_, happening) in batch.happenings {
             let mut event = happening.event.clone();
             if happening.shed {
-                let kind = self.desk.recall(&happening).await?;
+                let kind = self.gateway.recall(&happening).await?;
                 Arc::make_mut(&mut event).kind = Some(kind);
             }
             if let Some(reference) = &happening.solution {
                 match self.load(&happening, reference).await? {
                     Some(parts) => self.ready.push_back(Ready::Parts(parts)),
-                    None => without_solution(Arc::make_mut(&mut event)),
+                    None => mark_solution_lost(Arc::make_mut(&mut event)),
                 }
             }
             self.ready.push_back(Ready::Event(event, happening.position));
         }
-        self.cursor = glance.cursor;
-        self.done = glance.last;
+        self.cursor = batch.cursor;
+        self.done = batch.last;
         Ok(())
     }
 
-    /// The parts of a solution, which lie outside the log, after the cursor; nothing if they
-    /// are no longer there.
+    /// Loads a large solution from the bulk store, without the parts at or before the cursor;
+    /// `None` if it is no longer stored. Waits for a permit, up to the broker timeout.
     async fn load(
         &self,
         happening: &Happening,
         reference: &BulkReference,
     ) -> Result<Option<Box<Parts>>, Refusal> {
         let exhausted = || Refusal::Exhausted { limit: "large_solutions", value: LARGE_SOLUTIONS };
-        let permit = self.desk.large_solutions.clone().acquire_owned();
-        let permit = timeout(self.desk.patience(), permit).await.map_err(|_| exhausted())?;
+        let permit = self.gateway.large_solutions.clone().acquire_owned();
+        let permit =
+            timeout(self.gateway.broker_timeout(), permit).await.map_err(|_| exhausted())?;
         let _permit = permit.map_err(|_| shutting_down())?;
-        let mut left: VecDeque<Bytes> = match self.desk.mesh.load(reference).await {
+        let mut left: VecDeque<Bytes> = match self.gateway.mesh.load(reference).await {
             Ok(parts) => parts.into(),
             Err(MeshError::Gone(cause)) => {
-                warn!(job = happening.event.job_id, cause, "a solution is no longer stored");
+                warn!(job = happening.event.job_id, cause, "stored solution is lost");
                 return Ok(None);
             }
             Err(error) => return Err(Refusal::Unavailable { message: error.to_string() }),
         };
+        // The parts occupy the sequence numbers and positions directly before the event's own.
         let count = part_count(happening);
-        let mut event = Event { kind: None, ..Event::clone(&happening.event) };
+        let mut event = JobEvent { kind: None, ..JobEvent::clone(&happening.event) };
         event.sequence -= count;
         let before = happening.position.event.saturating_sub(reference.parts);
         let mut at = Position { event: before, ..happening.position };
@@ -359,31 +375,33 @@ impl Watcher {
         Ok(Some(Box::new(Parts { event, at, index, count, left, _permit })))
     }
 
-    /// The next part of a solution; the others stay ready.
-    fn part(&mut self, mut parts: Box<Parts>) -> Option<WatchResultsResponse> {
+    /// The response with the next part of a solution; puts the others back into `ready`. `None` if
+    /// no part is left or this one can't be decoded.
+    fn part_response(&mut self, mut parts: Box<Parts>) -> Option<WatchResultsResponse> {
         let bytes = parts.left.pop_front()?;
         let (mut event, at) = (parts.event.clone(), parts.at);
         match Solution::decode(bytes) {
             Ok(solution) => {
                 let (index, count) = (parts.index, parts.count);
                 let part = SolutionPart { index, count, solution: Some(solution) };
-                event.kind = Some(event::Kind::SolutionPart(part));
+                event.kind = Some(job_event::Kind::SolutionPart(part));
             }
-            // Its digest was right, so only a worker of another version can have done this.
-            Err(error) => warn!(job = event.job_id, cause = %error, "a part can't be decoded"),
+            // The digest matched, so the worker that stored it must have another version.
+            Err(error) => warn!(job = event.job_id, cause = %error, "undecodable solution part"),
         }
         parts.index += 1;
         parts.event.sequence += 1;
         parts.at = parts.at.later(1);
         self.ready.push_front(Ready::Parts(parts));
-        event.kind.is_some().then(|| self.event(event, at))
+        event.kind.is_some().then(|| self.event_response(event, at))
     }
 
-    /// An event as it is told, with the number of those that were left out before it.
-    fn event(&mut self, mut event: Event, at: Position) -> WatchResultsResponse {
-        let told = self.told.entry(event.job_id.as_str().into()).or_default();
-        event.skipped = (event.sequence - *told - 1).max(0);
-        *told = event.sequence;
+    /// The response with an event, which includes the number of its job's events that were omitted
+    /// before it.
+    fn event_response(&mut self, mut event: JobEvent, at: Position) -> WatchResultsResponse {
+        let sent = self.sent.entry(event.job_id.as_str().into()).or_default();
+        event.skipped_count = (event.sequence - *sent - 1).max(0);
+        *sent = event.sequence;
         self.last = at;
         self.response(Kind::Event(event), at)
     }
@@ -393,14 +411,15 @@ impl Watcher {
         WatchResultsResponse { kind: Some(kind), resume_token: token.encode() }
     }
 
-    /// Waits until a job moves. Returns what to say meanwhile, if anything.
+    /// Waits until it is worth reading the table again: a job has new events, or the interval is
+    /// over. Returns the response to send instead, if any: a heartbeat or an error.
     async fn wait(&self) -> Option<Result<WatchResultsResponse, Refusal>> {
-        let early = self.wants.interval.is_some() && Instant::now() < self.next_look;
+        let early = self.wants.interval.is_some() && Instant::now() < self.next_batch_at;
         tokio::select! {
             () = self.listener.moved() => None,
-            () = sleep_until(self.next_look), if early => None,
-            () = self.desk.stopping.cancelled() => Some(Err(shutting_down())),
-            () = sleep(self.desk.policy.heartbeat) => {
+            () = sleep_until(self.next_batch_at), if early => None,
+            () = self.gateway.stopping.cancelled() => Some(Err(shutting_down())),
+            () = sleep(self.gateway.policy.heartbeat) => {
                 Some(Ok(self.response(Kind::Heartbeat(Heartbeat {}), self.cursor)))
             }
         }

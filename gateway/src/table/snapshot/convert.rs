@@ -1,10 +1,11 @@
-//! From a table to what its snapshot file says, and back.
+//! Converts a table to the messages of its snapshot file, and back.
 
 use std::sync::Arc;
 
 use solvemesh::{
     gateway::v1::{
-        AttemptSnapshot, HappeningSnapshot, JobSnapshot, LogPosition, SnapshotHeader, TallySnapshot,
+        AttemptSnapshot, HistoryEventSnapshot, JobSnapshot, LogPosition, SnapshotHeader,
+        TallySnapshot,
     },
     v1::JobState,
 };
@@ -12,10 +13,10 @@ use solvemesh::{
 use super::{LastMessage, Restored, VERSION};
 use crate::table::{Fold, Happening, Position, Record, Tally, record::Attempt};
 
-/// Bytes of a mark of a forgotten job.
+/// Size of the mark of a forgotten job, in bytes.
 const MARK: usize = 16;
 
-/// What a table knows beside its jobs; the digest is for the writer to fill in.
+/// The state of a table beside its jobs. The writer fills in the digest of the last message.
 pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
     SnapshotHeader {
         version: VERSION,
@@ -31,7 +32,7 @@ pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
     }
 }
 
-/// A table that has what its header says, and no jobs yet.
+/// A table with the state of a header, without jobs; `None` if the header is invalid.
 pub(super) fn begin(header: SnapshotHeader) -> Option<Restored> {
     let mut fold = Fold {
         log_id: Some(header.log_id).filter(|id| !id.is_empty()),
@@ -51,13 +52,13 @@ pub(super) fn begin(header: SnapshotHeader) -> Option<Restored> {
     Some(Restored { fold, last })
 }
 
-/// A job as the file has it.
+/// Converts a job for the file.
 pub(super) fn from_record(job: &Record) -> JobSnapshot {
     JobSnapshot {
         job_id: job.id.to_string(),
         first: Some(from_position(job.first)),
         bytes_before: job.bytes_before,
-        beheaded: job.beheaded,
+        start_truncated: job.beheaded,
         digest: job.digest.clone(),
         description: Some(job.description.clone()),
         submit_time: job.submit_time,
@@ -68,19 +69,19 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         finish_time: job.finish_time,
         last_sequence: job.last_sequence,
         history: job.history.iter().map(from_happening).collect(),
-        shed: job.is_shed,
+        result_evicted: job.is_shed,
         tally: job.tally.as_ref().map(from_tally),
     }
 }
 
-/// The job that the file has; `None` where it makes no sense.
+/// Converts a job from the file; `None` if a field is missing or invalid.
 pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     let id: Arc<str> = job.job_id.into();
     let history: Vec<Happening> =
         job.history.into_iter().map(to_happening).collect::<Option<_>>()?;
     let mut record = Record::new(id, to_position(job.first?));
     record.bytes_before = job.bytes_before;
-    record.beheaded = job.beheaded;
+    record.beheaded = job.start_truncated;
     record.digest = job.digest;
     record.description = job.description?;
     record.submit_time = job.submit_time;
@@ -90,7 +91,7 @@ pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     record.progress = job.progress;
     record.finish_time = job.finish_time;
     record.last_sequence = job.last_sequence;
-    record.is_shed = job.shed;
+    record.is_shed = job.result_evicted;
     record.tally = match job.tally {
         Some(tally) => Some(Tally::from_parts(tally.answered, tally.summary?)),
         None => None,
@@ -131,22 +132,22 @@ fn from_tally(tally: &Tally) -> TallySnapshot {
     TallySnapshot { answered, summary: Some(summary) }
 }
 
-fn from_happening(happening: &Happening) -> HappeningSnapshot {
-    HappeningSnapshot {
+fn from_happening(happening: &Happening) -> HistoryEventSnapshot {
+    HistoryEventSnapshot {
         position: Some(from_position(happening.position)),
         event: Some((*happening.event).clone()),
         solution: happening.solution.clone(),
-        shed: happening.shed,
-        answered_before: happening.answered_before.clone(),
+        evicted: happening.shed,
+        duplicate_scenarios: happening.answered_before.clone(),
     }
 }
 
-fn to_happening(happening: HappeningSnapshot) -> Option<Happening> {
+fn to_happening(happening: HistoryEventSnapshot) -> Option<Happening> {
     Some(Happening {
         position: to_position(happening.position?),
         event: Arc::new(happening.event?),
         solution: happening.solution,
-        shed: happening.shed,
-        answered_before: happening.answered_before,
+        shed: happening.evicted,
+        answered_before: happening.duplicate_scenarios,
     })
 }

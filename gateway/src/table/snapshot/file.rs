@@ -7,69 +7,73 @@ use std::{
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use solvemesh::gateway::v1::{JobSnapshot, SnapshotHeader};
+use solvemesh::{
+    frame,
+    gateway::v1::{JobSnapshot, SnapshotHeader},
+};
 use tempfile::NamedTempFile;
 
 use super::{MAGIC, Restored, Snapshot, VERSION, convert, digest};
 
 /// The name of the file in its folder.
 const NAME: &str = "table.snapshot";
-/// The largest message of a file: a job's results have a bound far below.
+/// Maximum size of a message in a file, so that a damaged length does not allocate without bound.
+/// No valid message comes near it, as a job's results are bounded far below.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// Where the snapshots of a table are kept. Gateways of one mesh may share a folder.
+/// The file that contains a table's latest snapshot. Gateways of one mesh may share a folder.
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
     folder: PathBuf,
 }
 
-/// Why a snapshot can't be written or used.
+/// Why a snapshot can't be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The system's error.
+    /// An I/O error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is no snapshot, or not all of one.
+    /// The file is not a snapshot, is incomplete, or has been changed.
     #[error("the file is damaged: {0}")]
     Damaged(&'static str),
-    /// It was written by another version.
+    /// The file was written by another version.
     #[error("its format is {found}, not {VERSION}")]
     OtherFormat {
-        /// The file's format.
+        /// The version of the file's format.
         found: u32,
     },
 }
 
 impl SnapshotFile {
-    /// Keeps snapshots in a folder, which is made where it is missing.
+    /// Stores snapshots in a folder, which is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// When it can't be made.
+    /// If the folder can't be created.
     pub fn in_folder(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder)?;
         Ok(Self { folder })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> PathBuf {
         self.folder.join(NAME)
     }
 
-    /// Writes a snapshot: whoever reads meanwhile reads the one before, and so does
-    /// who comes after a crash.
+    /// Writes a snapshot and returns its size in bytes. Replaces the file atomically: a concurrent
+    /// reader, or one after a crash, gets the old or the new snapshot, whole.
     pub(in crate::table) fn write(&self, snapshot: &Snapshot) -> Result<u64, SnapshotError> {
         let mut file = NamedTempFile::new_in(&self.folder)?;
         let bytes = write(BufWriter::new(file.as_file_mut()), snapshot)?;
         file.as_file().sync_all()?;
         file.persist(self.path()).map_err(|error| error.error)?;
-        // The name is on the disk once the folder is.
+        // The rename is durable only once the folder is synced too.
         File::open(&self.folder)?.sync_all()?;
         Ok(bytes)
     }
 
-    /// Reads the snapshot back; `None` where there is none.
+    /// Reads the snapshot; `None` if there is no file.
     pub(in crate::table) fn read(&self) -> Result<Option<Restored>, SnapshotError> {
         match File::open(self.path()) {
             Ok(file) => read(BufReader::new(file)).map(Some),
@@ -79,9 +83,9 @@ impl SnapshotFile {
     }
 }
 
-/// Returns how many bytes it wrote.
+/// Writes a snapshot; returns its size in bytes, without the digest at the end.
 fn write(to: impl Write, snapshot: &Snapshot) -> Result<u64, SnapshotError> {
-    let mut to = Summed { inner: to, sum: Sha256::new(), bytes: 0 };
+    let mut to = Hashing { inner: to, sum: Sha256::new(), bytes: 0 };
     to.write_all(MAGIC)?;
     let last_digest = digest(&snapshot.last);
     let header = SnapshotHeader { last_digest, ..snapshot.header.clone() };
@@ -89,77 +93,68 @@ fn write(to: impl Write, snapshot: &Snapshot) -> Result<u64, SnapshotError> {
     for job in &snapshot.jobs {
         to.write_all(&convert::from_record(job).encode_length_delimited_to_vec())?;
     }
-    let Summed { mut inner, sum, bytes } = to;
+    let Hashing { mut inner, sum, bytes } = to;
     inner.write_all(&sum.finalize())?;
     inner.flush()?;
     Ok(bytes)
 }
 
+/// Reads a snapshot and checks its digest.
 fn read(from: impl Read) -> Result<Restored, SnapshotError> {
-    let mut from = Summed { inner: from, sum: Sha256::new(), bytes: 0 };
+    let mut from = Hashing { inner: from, sum: Sha256::new(), bytes: 0 };
     let mut magic = [0; MAGIC.len()];
-    from.read_exact(&mut magic).map_err(short)?;
+    from.read_exact(&mut magic).map_err(truncated)?;
     if &magic != MAGIC {
-        return Err(SnapshotError::Damaged("it does not begin as one"));
+        return Err(SnapshotError::Damaged("it does not start with the magic bytes"));
     }
     let header: SnapshotHeader = message(&mut from)?;
     if header.version != VERSION {
         return Err(SnapshotError::OtherFormat { found: header.version });
     }
     let jobs = header.jobs;
-    let nonsense = || SnapshotError::Damaged("it makes no sense");
-    let mut restored = convert::begin(header).ok_or_else(nonsense)?;
+    let invalid = || SnapshotError::Damaged("a field is missing or invalid");
+    let mut restored = convert::begin(header).ok_or_else(invalid)?;
     for _ in 0..jobs {
         let job: JobSnapshot = message(&mut from)?;
-        restored.fold.put(Arc::new(convert::to_record(job).ok_or_else(nonsense)?));
+        restored.fold.put(Arc::new(convert::to_record(job).ok_or_else(invalid)?));
     }
-    let Summed { mut inner, sum, .. } = from;
-    let mut told = [0; 32];
-    inner.read_exact(&mut told).map_err(short)?;
-    if sum.finalize()[..] != told {
-        return Err(SnapshotError::Damaged("its sum is wrong"));
+    let Hashing { mut inner, sum, .. } = from;
+    let mut expected = [0; 32];
+    inner.read_exact(&mut expected).map_err(truncated)?;
+    if sum.finalize()[..] != expected {
+        return Err(SnapshotError::Damaged("its checksum is wrong"));
     }
     Ok(restored)
 }
 
-/// Reads a message and the length before it.
+/// Reads a message that is preceded by its length.
 fn message<M: Message + Default>(from: &mut impl Read) -> Result<M, SnapshotError> {
-    let mut length: usize = 0;
-    for shift in (0..).step_by(7).take(5) {
-        let mut byte = [0];
-        from.read_exact(&mut byte).map_err(short)?;
-        length |= usize::from(byte[0] & 0x7f) << shift;
-        if byte[0] & 0x80 == 0 {
-            break;
+    match frame::read(from, MAX_MESSAGE) {
+        Ok(Some(message)) => Ok(message),
+        Ok(None) => Err(SnapshotError::Damaged("it is truncated")),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(SnapshotError::Damaged("a message is too long or can't be decoded"))
         }
+        Err(error) => Err(truncated(error)),
     }
-    if length > MAX_MESSAGE {
-        return Err(SnapshotError::Damaged("a part is too long"));
-    }
-    let mut bytes = Vec::new();
-    from.by_ref().take(length as u64).read_to_end(&mut bytes)?;
-    if bytes.len() < length {
-        return Err(SnapshotError::Damaged("it ends too early"));
-    }
-    M::decode(bytes.as_slice()).map_err(|_| SnapshotError::Damaged("a part can't be decoded"))
 }
 
-fn short(error: io::Error) -> SnapshotError {
+fn truncated(error: io::Error) -> SnapshotError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        SnapshotError::Damaged("it ends too early")
+        SnapshotError::Damaged("it is truncated")
     } else {
         error.into()
     }
 }
 
-/// Sums up what is written or read.
-struct Summed<T> {
+/// A reader or writer that hashes and counts the bytes that pass through it.
+struct Hashing<T> {
     inner: T,
     sum: Sha256,
     bytes: u64,
 }
 
-impl<T: Write> Write for Summed<T> {
+impl<T: Write> Write for Hashing<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.sum.update(&bytes[..written]);
@@ -172,7 +167,7 @@ impl<T: Write> Write for Summed<T> {
     }
 }
 
-impl<T: Read> Read for Summed<T> {
+impl<T: Read> Read for Hashing<T> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.sum.update(&bytes[..read]);

@@ -1,9 +1,9 @@
-//! Snapshots of a table: a restart reads only what came after. A snapshot holds all
-//! that the fold needs to go on, and nothing that can be derived.
+//! Snapshots of a table, so that a restart reads only the log after the snapshot. A snapshot
+//! contains everything that the fold needs to continue, and nothing that can be derived.
 //!
-//! The file: [`MAGIC`]; then, each preceded by its length, a `SnapshotHeader` and a
-//! `JobSnapshot` for each job; then the SHA-256 of all before it. One that is damaged,
-//! of another format or of another log is left alone, and the log read instead.
+//! File format: [`MAGIC`]; then, each preceded by its length as a varint, a `SnapshotHeader` and
+//! a `JobSnapshot` for each job; then the SHA-256 of everything before it. A file that is damaged,
+//! of another format or of another log is ignored, and the whole log is read instead.
 
 mod convert;
 mod file;
@@ -18,12 +18,12 @@ pub use file::{SnapshotError, SnapshotFile};
 
 use crate::table::{Fold, Record};
 
-/// What a snapshot file begins with.
+/// The first bytes of a snapshot file.
 const MAGIC: &[u8; 20] = b"solvemesh snapshot\r\n";
 /// The version of the format that this gateway writes, and the only one it reads.
 const VERSION: u32 = 1;
 
-/// What is to be written: cheap to take, as it shares the records with the fold.
+/// A snapshot to be written. Cheap to take, as it shares the records with the fold.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     header: SnapshotHeader,
@@ -31,16 +31,16 @@ pub(super) struct Snapshot {
     last: Arc<LogBatch>,
 }
 
-/// What was read back.
+/// A snapshot that was read.
 #[derive(Debug)]
 pub(super) struct Restored {
-    /// The fold as it was.
+    /// The fold at the time of the snapshot.
     pub(super) fold: Fold,
-    /// The last message that it folded.
+    /// The last message that the fold contains.
     pub(super) last: LastMessage,
 }
 
-/// A message of the log by which it is told from another log.
+/// Offset and digest of a message, by which its log is distinguished from another.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LastMessage {
     pub(super) offset: u64,
@@ -48,7 +48,7 @@ pub(super) struct LastMessage {
 }
 
 impl Snapshot {
-    /// What a fold has; nothing before its first message.
+    /// A snapshot of a fold; `None` before the first message.
     pub(super) fn take(fold: &Fold) -> Option<Self> {
         let (last_offset, last) = fold.last.clone()?;
         Some(Self {
@@ -58,14 +58,14 @@ impl Snapshot {
         })
     }
 
-    /// The offset of the last message that it has.
+    /// The offset of the last message that is folded.
     pub(super) fn last_offset(&self) -> u64 {
         self.header.last_offset
     }
 }
 
 impl LastMessage {
-    /// Whether it is this one.
+    /// Whether `batch` is this message.
     pub(super) fn is(&self, batch: &LogBatch) -> bool {
         self.digest == digest(batch)
     }

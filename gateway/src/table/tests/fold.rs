@@ -1,46 +1,46 @@
 use proptest::prelude::*;
 use solvemesh::{
     broker::v1::{BulkReference, LogEntry, Submitted, log_entry::Kind},
-    v1::{JobDescription, JobState, event},
+    v1::{JobDescription, JobState, job_event},
 };
 
 use super::logs::*;
 use crate::table::{Changes, Fold, Happening, INCUMBENTS_KEPT, PROGRESS_KEPT, Position};
 
-/// The kinds of a job's events, by a letter each, with their sequences.
-fn story(fold: &Fold, job: &str) -> String {
+/// The events of a job as text: a letter for the kind, and the sequence number.
+fn events_of(fold: &Fold, job: &str) -> String {
     let Some(job) = fold.job(job) else { return "unknown".to_owned() };
     let letter = |happening: &Happening| match happening.event.kind.as_ref() {
-        Some(event::Kind::Queued(_)) => 'q',
-        Some(event::Kind::Started(_)) => 's',
-        Some(event::Kind::Progress(_)) => 'p',
-        Some(event::Kind::CancelRequested(_)) => 'c',
-        Some(event::Kind::AttemptFailed(_)) => 'l',
-        Some(event::Kind::Finished(_)) => 'f',
+        Some(job_event::Kind::Queued(_)) => 'q',
+        Some(job_event::Kind::Started(_)) => 's',
+        Some(job_event::Kind::Progress(_)) => 'p',
+        Some(job_event::Kind::CancelRequested(_)) => 'c',
+        Some(job_event::Kind::AttemptFailed(_)) => 'l',
+        Some(job_event::Kind::Finished(_)) => 'f',
         other => panic!("an event of a kind that no entry makes: {other:?}"),
     };
-    let told: Vec<String> = job
+    let events: Vec<String> = job
         .after(Position::default())
         .map(|h| format!("{}{}", letter(h), h.event.sequence))
         .collect();
-    told.join(" ")
+    events.join(" ")
 }
 
 #[test]
-fn a_job_is_queued_started_and_finished() {
+fn job_is_queued_started_and_finished() {
     let fold = log(&[
         submitted("a"),
         started("a", "x"),
         progress("a", "x", 2),
         finished("a", "x", 3, JobState::Succeeded),
     ]);
-    assert_eq!(story(&fold, "a"), "q1 s2 p3 f4");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 p3 f4");
     let job = fold.job("a").unwrap();
     assert_eq!((job.state, job.attempt(), fold.live()), (JobState::Succeeded, 1, 0));
 }
 
 #[test]
-fn the_first_terminal_entry_wins() {
+fn first_terminal_entry_wins() {
     let fold = log(&[
         submitted("a"),
         started("a", "x"),
@@ -48,7 +48,7 @@ fn the_first_terminal_entry_wins() {
         finished("a", "x", 2, JobState::Succeeded),
         finished("a", "y", 2, JobState::Failed),
     ]);
-    assert_eq!(story(&fold, "a"), "q1 s2 s3 f4");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 s3 f4");
     let job = fold.job("a").unwrap();
     assert_eq!(job.state, JobState::Succeeded);
     let attempts: Vec<i32> =
@@ -57,7 +57,7 @@ fn the_first_terminal_entry_wins() {
 }
 
 #[test]
-fn entries_that_were_seen_are_dropped() {
+fn duplicate_entries_are_dropped() {
     let fold = log(&[
         submitted("a"),
         submitted("a"),
@@ -68,7 +68,7 @@ fn entries_that_were_seen_are_dropped() {
         progress("a", "x", 3),
         progress("a", "x", 2),
     ]);
-    assert_eq!(story(&fold, "a"), "q1 s2 p3 p4");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 p3 p4");
 }
 
 #[test]
@@ -80,53 +80,54 @@ fn progress_of_a_superseded_attempt_is_dropped() {
         progress("a", "x", 2),
         progress("a", "y", 2),
     ]);
-    assert_eq!(story(&fold, "a"), "q1 s2 s3 p4");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 s3 p4");
 }
 
 #[test]
-fn a_job_whose_gateway_died_is_made_known_by_its_start() {
+fn start_makes_job_known_without_its_submission() {
     let fold = log(&[started("a", "x"), submitted("a")]);
-    assert_eq!(story(&fold, "a"), "q1 s2");
-    assert_eq!(fold.job("a").unwrap().description.name, "model of a");
+    assert_eq!(events_of(&fold, "a"), "q1 s2");
+    assert_eq!(fold.job("a").unwrap().description.model_name, "model of a");
 }
 
 #[test]
-fn a_late_submission_describes_a_job_that_has_ended() {
+fn late_submission_describes_a_finished_job() {
     let mut end = finished("a", "", 0, JobState::Failed);
     if let Some(Kind::Finished(finished)) = &mut end.kind {
         finished.description = Some(JobDescription::default());
     }
     let fold = log(&[end, submitted("a")]);
-    assert_eq!(story(&fold, "a"), "q1 f2");
-    assert_eq!(fold.job("a").unwrap().description.name, "model of a");
+    assert_eq!(events_of(&fold, "a"), "q1 f2");
+    assert_eq!(fold.job("a").unwrap().description.model_name, "model of a");
 }
 
 #[test]
-fn a_cancel_ends_a_queued_job_at_once() {
+fn cancel_finishes_a_queued_job_at_once() {
     let fold = log(&[
         submitted("a"),
         cancel("a"),
         started("a", "x"),
         finished("a", "x", 2, JobState::Succeeded),
     ]);
-    assert_eq!(story(&fold, "a"), "q1 f2");
+    assert_eq!(events_of(&fold, "a"), "q1 f2");
     assert_eq!(fold.job("a").unwrap().state, JobState::Cancelled);
 }
 
 #[test]
-fn a_job_expires_in_its_queue_and_nowhere_else() {
+fn only_queued_jobs_expire() {
     let queued = log(&[submitted("a"), overdue("a"), started("a", "x")]);
-    assert_eq!(story(&queued, "a"), "q1 f2");
+    assert_eq!(events_of(&queued, "a"), "q1 f2");
     assert_eq!(queued.job("a").unwrap().state, JobState::Expired);
     let running = log(&[submitted("a"), started("a", "x"), overdue("a")]);
-    assert_eq!(story(&running, "a"), "q1 s2");
+    assert_eq!(events_of(&running, "a"), "q1 s2");
 }
 
 #[test]
-fn queued_jobs_are_overdue_after_their_time() {
+fn queued_jobs_are_overdue_after_their_queue_deadline() {
     let timed = |job: &str, seconds| {
         let queue_deadline = Some(prost_types::Timestamp { seconds, nanos: 0 });
-        let description = Some(JobDescription { queue_deadline, ..Default::default() });
+        let description =
+            Some(JobDescription { queue_expire_time: queue_deadline, ..Default::default() });
         let submitted =
             Submitted { description, submit_time: Some(Default::default()), ..Default::default() };
         entry(job, "", 0, Kind::Submitted(submitted))
@@ -143,48 +144,48 @@ fn queued_jobs_are_overdue_after_their_time() {
 }
 
 #[test]
-fn a_cancel_of_a_running_job_is_a_request() {
+fn cancel_of_a_running_job_is_a_request() {
     let fold = log(&[submitted("a"), started("a", "x"), cancel("a"), cancel("a")]);
-    assert_eq!(story(&fold, "a"), "q1 s2 c3");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 c3");
     assert_eq!(fold.job("a").unwrap().state, JobState::Running);
 }
 
 #[test]
-fn a_lost_attempt_queues_its_job_again_unless_it_was_cancelled() {
+fn lost_attempt_requeues_its_job_unless_cancelled() {
     let again = log(&[submitted("a"), started("a", "x"), lost("a", "x", 2), started("a", "y")]);
-    assert_eq!(story(&again, "a"), "q1 s2 l3 s4");
+    assert_eq!(events_of(&again, "a"), "q1 s2 l3 s4");
     let cancelled = log(&[submitted("a"), started("a", "x"), cancel("a"), lost("a", "x", 2)]);
-    assert_eq!(story(&cancelled, "a"), "q1 s2 c3 l4 f5");
+    assert_eq!(events_of(&cancelled, "a"), "q1 s2 c3 l4 f5");
     assert_eq!(cancelled.job("a").unwrap().state, JobState::Cancelled);
 }
 
 #[test]
-fn the_first_digest_binds_a_job() {
+fn entries_with_another_digest_are_ignored() {
     let mut other = started("a", "x");
     other.digest = vec![2];
     let fold = log(&[submitted("a"), other]);
-    assert_eq!(story(&fold, "a"), "q1");
+    assert_eq!(events_of(&fold, "a"), "q1");
 }
 
 #[test]
-fn a_cancel_makes_no_job() {
-    assert_eq!(story(&log(&[cancel("a")]), "a"), "unknown");
+fn cancel_does_not_create_a_job() {
+    assert_eq!(events_of(&log(&[cancel("a")]), "a"), "unknown");
 }
 
 #[test]
-fn what_does_not_say_what_a_job_is_makes_none() {
+fn entries_without_description_do_not_create_a_job() {
     for entry in [
         progress("a", "x", 2),
         lost("a", "x", 2),
         overdue("a"),
         finished("a", "x", 2, JobState::Succeeded),
     ] {
-        assert_eq!(story(&log(&[entry]), "a"), "unknown");
+        assert_eq!(events_of(&log(&[entry]), "a"), "unknown");
     }
 }
 
 #[test]
-fn the_first_log_id_that_is_told_stays() {
+fn first_log_id_is_kept() {
     assert_eq!(
         fold([marker("", "one"), marker("", "two"), marker("three", "")]).log_id(),
         Some("one")
@@ -193,7 +194,7 @@ fn the_first_log_id_that_is_told_stays() {
 }
 
 #[test]
-fn a_message_that_was_folded_changes_nothing() {
+fn message_that_was_folded_changes_nothing() {
     let mut fold = log(&[submitted("a")]);
     let before = fold.clone();
     assert_eq!(apply(&mut fold, 1, vec![started("a", "x")]), Changes::default());
@@ -201,13 +202,13 @@ fn a_message_that_was_folded_changes_nothing() {
 }
 
 #[test]
-fn the_parts_of_a_solution_take_sequences_and_positions_of_their_own() {
+fn solution_parts_have_their_own_sequences_and_positions() {
     let mut end = finished("a", "x", 2, JobState::Succeeded);
     if let Some(Kind::Finished(finished)) = &mut end.kind {
         finished.solution = Some(BulkReference { parts: 3, ..Default::default() });
     }
     let fold = log(&[submitted("a"), started("a", "x"), end]);
-    assert_eq!(story(&fold, "a"), "q1 s2 f6");
+    assert_eq!(events_of(&fold, "a"), "q1 s2 f6");
     let job = fold.job("a").unwrap();
     let at = Position::new(3, 0);
     assert_eq!(job.sequence_at(Position::end_of(2)), 2);
@@ -217,7 +218,7 @@ fn the_parts_of_a_solution_take_sequences_and_positions_of_their_own() {
 }
 
 #[test]
-fn an_old_history_keeps_some_of_its_progress() {
+fn long_history_is_thinned() {
     let many = u32::try_from(PROGRESS_KEPT * 3).unwrap();
     let entries: Vec<LogEntry> = [submitted("a"), started("a", "x")]
         .into_iter()
@@ -231,7 +232,7 @@ fn an_old_history_keeps_some_of_its_progress() {
 }
 
 #[test]
-fn the_best_incumbent_and_the_latest_progress_are_always_kept() {
+fn best_incumbent_and_latest_progress_are_never_thinned() {
     let many = u32::try_from(INCUMBENTS_KEPT * 3).unwrap();
     let mut entries = vec![submitted("a"), started("a", "x"), progress("a", "x", 2)];
     entries.extend((3..many).map(|number| better("a", "x", number)));
@@ -239,10 +240,10 @@ fn the_best_incumbent_and_the_latest_progress_are_always_kept() {
     let job = fold.job("a").unwrap();
     let kept = job.after(Position::default()).count();
     assert!((INCUMBENTS_KEPT / 2..=INCUMBENTS_KEPT + 3).contains(&kept), "{kept} kept");
-    let told = job.job(true);
-    assert_eq!(told.incumbent.map(|best| best.objective), Some(-f64::from(many - 1)));
-    assert!(told.progress.is_some() && job.job(false).incumbent.is_none());
-    // Another attempt begins without one.
+    let full = job.job(true);
+    assert_eq!(full.incumbent.map(|best| best.objective), Some(Some(-f64::from(many - 1))));
+    assert!(full.progress.is_some() && job.job(false).incumbent.is_none());
+    // Another attempt starts without an incumbent.
     entries.push(started("a", "y"));
     assert_eq!(log(&entries).job("a").unwrap().job(true).incumbent, None);
 }
@@ -260,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn every_history_is_gap_free_and_ends_at_most_once(log in logs()) {
+    fn histories_are_gap_free_and_finish_at_most_once(log in logs()) {
         let fold = fold_from(Fold::default(), &log, 0);
         for id in ["a", "sweep"] {
             let Some(job) = fold.job(id) else { continue };
@@ -273,7 +274,7 @@ proptest! {
             prop_assert!(positions.is_sorted_by(|a, b| a < b));
             let ends: Vec<bool> = job
                 .after(Position::default())
-                .map(|h| matches!(h.event.kind, Some(event::Kind::Finished(_))))
+                .map(|h| matches!(h.event.kind, Some(job_event::Kind::Finished(_))))
                 .collect();
             prop_assert_eq!(ends.iter().filter(|end| **end).count(), usize::from(job.ended()));
             prop_assert_eq!(ends.last().copied().unwrap_or(false), job.ended());
@@ -281,7 +282,7 @@ proptest! {
     }
 
     #[test]
-    fn a_terminal_state_never_changes(log in logs()) {
+    fn terminal_state_never_changes(log in logs()) {
         let mut fold = Fold::default();
         let mut ended = std::collections::HashMap::new();
         for (offset, batch) in log.iter().enumerate() {

@@ -1,23 +1,23 @@
-//! Logs to test with: what writers write, alone and as crashes, retries
-//! and races leave it.
+//! Logs for tests: entries as their writers write them, and random logs as crashes, retries and
+//! races produce them.
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use solvemesh::{
     broker::v1::{
-        AttemptLost, AttemptStarted, CancelAsked, JobFinished, LogBatch, LogEntry, Marker,
+        AttemptLost, AttemptStarted, CancelRequested, JobEnd, LogBatch, LogEntry, Marker,
         QueueTimePassed, Submitted, log_entry::Kind,
     },
     v1::{
-        Failure, Finished, Incumbent, JobDescription, JobState, LogLines, Progress, ScenarioResult,
-        ScenarioResults, StopOnFirst, SweepDescription, TerminationReason,
+        Failure, Incumbent, JobDescription, JobFinished, JobState, LogLines, Progress,
+        ScenarioResult, ScenarioResults, StopOnFirst, SweepDescription, TerminationReason,
     },
 };
 
 use crate::table::{Changes, Fold};
 
-/// How many bytes each message has.
+/// The size of each message, in bytes.
 pub(super) const BYTES: usize = 100;
 
 pub(super) fn apply(fold: &mut Fold, offset: u64, entries: Vec<LogEntry>) -> Changes {
@@ -28,21 +28,21 @@ pub(super) fn entry(job: &str, attempt: &str, number: u32, kind: Kind) -> LogEnt
     LogEntry {
         time: None,
         job_id: job.to_owned(),
-        digest: if matches!(kind, Kind::CancelAsked(_)) { Vec::new() } else { vec![1] },
+        digest: if matches!(kind, Kind::CancelRequested(_)) { Vec::new() } else { vec![1] },
         attempt_id: attempt.to_owned(),
         number,
         kind: Some(kind),
     }
 }
 
-/// What is known of a job: of one whose name begins with "sweep", that it has six scenarios.
+/// The description of a job. One whose name starts with "sweep" is a sweep with six scenarios.
 fn description(job: &str) -> JobDescription {
-    let sweep = SweepDescription { scenarios: 6, ..Default::default() };
+    let sweep = SweepDescription { scenario_count: 6, ..Default::default() };
     let sweep = job.starts_with("sweep").then_some(sweep);
-    JobDescription { name: format!("model of {job}"), sweep, ..Default::default() }
+    JobDescription { model_name: format!("model of {job}"), sweep, ..Default::default() }
 }
 
-/// A sweep that ends at the first scenario with an objective of 1 or less.
+/// A sweep that stops at the first scenario with an objective of 1 or less.
 pub(super) fn submitted_until_good(job: &str) -> LogEntry {
     let mut entry = submitted(job);
     if let Some(Kind::Submitted(submitted)) = &mut entry.kind
@@ -53,14 +53,14 @@ pub(super) fn submitted_until_good(job: &str) -> LogEntry {
     entry
 }
 
-/// Answers of scenarios, each with an objective of ten less its index.
+/// Answers of scenarios, each with an objective of 10 minus its index.
 pub(super) fn answers(job: &str, attempt: &str, number: u32, indices: &[i32]) -> LogEntry {
     let answer = |&index: &i32| ScenarioResult {
         index,
         reason: TerminationReason::Optimal.into(),
         objective: Some(f64::from(10 - index)),
         values: vec![1.0],
-        iterations: 1,
+        iteration_count: 1,
         ..Default::default()
     };
     let results = indices.iter().map(answer).collect();
@@ -98,33 +98,34 @@ pub(super) fn progress(job: &str, attempt: &str, number: u32) -> LogEntry {
         job,
         attempt,
         number,
-        Kind::Progress(Progress { nodes: i64::from(number), ..Default::default() }),
+        Kind::Progress(Progress { node_count: Some(i64::from(number)), ..Default::default() }),
     )
 }
 
 pub(super) fn better(job: &str, attempt: &str, number: u32) -> LogEntry {
     let objective = -f64::from(number);
-    let incumbent = Incumbent { objective, values: vec![1.0], ..Default::default() };
+    let incumbent =
+        Incumbent { objective: Some(objective), values: vec![1.0], ..Default::default() };
     entry(job, attempt, number, Kind::Incumbent(incumbent))
 }
 
 fn lines(job: &str, attempt: &str, number: u32) -> LogEntry {
-    let log = LogLines { lines: vec![format!("line {number}")], omitted: 0 };
+    let log = LogLines { lines: vec![format!("line {number}")], omitted_count: 0 };
     entry(job, attempt, number, Kind::Log(log))
 }
 
 pub(super) fn finished(job: &str, attempt: &str, number: u32, state: JobState) -> LogEntry {
-    let outcome = Finished { state: state.into(), ..Default::default() };
+    let outcome = JobFinished { state: state.into(), ..Default::default() };
     entry(
         job,
         attempt,
         number,
-        Kind::Finished(JobFinished { outcome: Some(outcome), ..Default::default() }),
+        Kind::Finished(JobEnd { outcome: Some(outcome), ..Default::default() }),
     )
 }
 
 pub(super) fn cancel(job: &str) -> LogEntry {
-    entry(job, "", 0, Kind::CancelAsked(CancelAsked {}))
+    entry(job, "", 0, Kind::CancelRequested(CancelRequested {}))
 }
 
 pub(super) fn overdue(job: &str) -> LogEntry {
@@ -157,12 +158,12 @@ pub(super) fn fold(entries: impl IntoIterator<Item = LogEntry>) -> Fold {
     fold
 }
 
-/// A log that begins with a marker.
+/// The fold of a log with a marker and then these entries, one per message.
 pub(super) fn log(entries: &[LogEntry]) -> Fold {
     fold(std::iter::once(marker("", "log")).chain(entries.iter().cloned()))
 }
 
-/// What a job's writers may do, each on its own time.
+/// The entries of a random attempt of a job.
 pub(super) fn writer(
     job: &'static str,
     attempt: &'static str,
@@ -171,7 +172,7 @@ pub(super) fn writer(
         let mut entries = vec![started(job, attempt)];
         entries.extend((2..progresses + 2).map(|number| match number % 3 {
             _ if job.starts_with("sweep") => {
-                // Of six scenarios; writers answer some of them twice.
+                // There are six scenarios; attempts answer some of them twice.
                 let first = i32::try_from(number + u32::from(end)).unwrap() % 7;
                 answers(job, attempt, number, &[first, first - 1, 5 - first])
             }
@@ -190,8 +191,8 @@ pub(super) fn writer(
     })
 }
 
-/// A log as crashes, retries and races leave it: each writer's entries in order, in
-/// batches that may be sent twice, mixed with the others'.
+/// A random log as crashes, retries and races produce it: the entries of each writer in order, in
+/// batches that may be published twice, interleaved with those of the others.
 pub(super) fn logs() -> impl Strategy<Value = Vec<LogBatch>> {
     let job = |id: &'static str, attempts: [&'static str; 3]| {
         let gateway = prop_oneof![

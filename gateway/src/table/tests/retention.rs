@@ -19,9 +19,8 @@ const ALL: Kept = Kept {
     result_age: Duration::MAX,
 };
 
-/// Three jobs that ended one after the other at 1, 2 and 3 s, with a solution, and one
-/// that waits.
-fn three_ended() -> Vec<LogEntry> {
+/// Three jobs with solutions that finished at 1, 2 and 3 s, and a queued one.
+fn three_finished() -> Vec<LogEntry> {
     let mut entries = Vec::new();
     for (job, seconds) in [("a", 1), ("b", 2), ("c", 3)] {
         let mut end = finished(job, job, 3, JobState::Succeeded);
@@ -38,8 +37,8 @@ fn three_ended() -> Vec<LogEntry> {
 }
 
 #[test]
-fn what_ended_first_is_forgotten_first_and_stays_so() {
-    let mut fold = log(&three_ended());
+fn jobs_are_forgotten_in_the_order_of_their_ends() {
+    let mut fold = log(&three_finished());
     fold.retain(&Kept { jobs: 1, ..ALL }, 0);
     assert_eq!((fold.job("a"), fold.job("b")), (None, None));
     assert!(fold.is_forgotten("a") && !fold.is_forgotten("c"));
@@ -55,36 +54,36 @@ fn what_ended_first_is_forgotten_first_and_stays_so() {
 
 #[test]
 fn jobs_are_forgotten_by_age() {
-    let mut fold = log(&three_ended());
+    let mut fold = log(&three_finished());
     fold.retain(&Kept { age: Duration::from_secs(10), ..ALL }, 12);
     assert_eq!(["a", "b", "c", "d"].map(|job| fold.job(job).is_some()), [false, true, true, true]);
 }
 
 #[test]
-fn results_leave_before_their_jobs_by_count_bytes_and_age() {
+fn results_are_evicted_before_their_jobs() {
     for kept in [
         Kept { results: 1, ..ALL },
         Kept { result_age: Duration::from_secs(10), ..ALL },
-        Kept { result_bytes: log(&three_ended()[8..12]).whole_weight, ..ALL },
+        Kept { result_bytes: log(&three_finished()[8..12]).whole_weight, ..ALL },
     ] {
-        let mut fold = log(&three_ended());
+        let mut fold = log(&three_finished());
         fold.retain(&kept, 13);
         let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().left_in_log());
         // A marker comes before the entries.
         assert_eq!(left, [Some(Position::new(4, 0)), Some(Position::new(8, 0)), None], "{kept:?}");
         let job = fold.job("a").unwrap();
-        let told = job.job(true);
-        assert!(told.solution_omitted && told.result.is_some());
+        let full = job.job(true);
+        assert!(full.solution_omitted && full.result.is_some());
         let sequences: Vec<i32> =
             job.after(Position::default()).map(|h| h.event.sequence).collect();
-        assert_eq!(sequences, [1, 2, 4], "its progress has left too");
-        assert_eq!((told.state(), told.last_sequence), (JobState::Succeeded, 4));
+        assert_eq!(sequences, [1, 2, 4], "its progress is evicted too");
+        assert_eq!((full.state(), full.last_sequence), (JobState::Succeeded, 4));
     }
 }
 
 #[test]
-fn the_bytes_since_the_oldest_live_job_are_counted() {
-    let mut fold = log(&three_ended());
+fn bytes_since_the_oldest_live_job_are_counted() {
+    let mut fold = log(&three_finished());
     let message = fold.bytes_since_oldest_live();
     assert!(message >= BYTES as u64);
     apply(&mut fold, 14, vec![submitted("e")]);
@@ -96,23 +95,23 @@ fn the_bytes_since_the_oldest_live_job_are_counted() {
 }
 
 #[test]
-fn what_the_log_no_longer_has_from_its_beginning_is_forgotten_once_it_has_ended() {
-    let mut entries = three_ended();
+fn jobs_whose_start_is_truncated_are_forgotten_once_finished() {
+    let mut entries = three_finished();
     entries.insert(0, submitted("old"));
     let mut fold = log(&entries);
     fold.behead(8);
     assert_eq!(["a", "b", "c"].map(|job| fold.job(job).is_some()), [false, false, true]);
     assert!(fold.is_forgotten("b"));
     assert_eq!(fold.first_offset(), Some(8));
-    assert!(fold.job("old").is_some(), "it waits in its queue");
+    assert!(fold.job("old").is_some(), "it is still queued");
     apply(&mut fold, 100, vec![cancel("old")]);
     assert!(fold.job("old").is_none() && fold.is_forgotten("old"));
     fold.behead(3);
-    assert_eq!(fold.first_offset(), Some(8), "a log never grows at its beginning");
+    assert_eq!(fold.first_offset(), Some(8), "a lower first offset is ignored");
 }
 
-/// Gives every entry the time of its message, in seconds, and every job the time of its
-/// first as that of its acceptance.
+/// Sets the time of every entry to the offset of its message, in seconds, and the submit time of
+/// every job to the time of its first entry.
 fn timed(mut log: Vec<LogBatch>) -> Vec<LogBatch> {
     let mut firsts = std::collections::HashMap::new();
     for (seconds, batch) in (0..).zip(&mut log) {
@@ -134,7 +133,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn folds_of_a_truncated_log_agree_whenever_they_began(
+    fn folds_of_a_truncated_log_agree_wherever_they_started(
         log in logs(),
         cut in 1..60usize,
         until in 0..60usize,
@@ -163,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_kept_says_the_same_as_if_all_were(
+    fn eviction_does_not_change_what_is_kept(
         log in logs(),
         results in 0..2usize,
         jobs in 0..3usize,

@@ -29,11 +29,11 @@ fn write(fold: &Fold) -> (TempDir, SnapshotFile) {
     (folder, file)
 }
 
-/// What a file has, and the last message as the log would tell it.
+/// The fold in a file, completed with the last message as if that was read from the log.
 fn read(file: &SnapshotFile, last: (u64, Arc<LogBatch>)) -> Fold {
-    let Restored { mut fold, last: noted } = file.read().unwrap().unwrap();
-    assert_eq!(noted.offset, last.0);
-    assert!(noted.is(&last.1));
+    let Restored { mut fold, last: stored } = file.read().unwrap().unwrap();
+    assert_eq!(stored.offset, last.0);
+    assert!(stored.is(&last.1));
     fold.last = Some(last);
     fold
 }
@@ -42,7 +42,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_fold_goes_on_from_its_snapshot_as_if_it_had_never_stopped(
+    fn restored_fold_continues_like_the_original(
         log in logs(),
         cut in 1..60usize,
     ) {
@@ -58,7 +58,7 @@ proptest! {
 }
 
 #[test]
-fn a_file_that_is_damaged_anywhere_or_cut_off_is_left_alone() {
+fn damaged_or_truncated_file_is_refused() {
     let fold = log(&[submitted("a"), started("a", "x"), progress("a", "x", 2), submitted("b")]);
     let (_folder, file) = write(&fold);
     let good = fs::read(file.path()).unwrap();
@@ -76,13 +76,13 @@ fn a_file_that_is_damaged_anywhere_or_cut_off_is_left_alone() {
 }
 
 #[test]
-fn where_there_is_no_file_there_is_no_snapshot() {
+fn missing_file_is_no_error() {
     let folder = TempDir::new().unwrap();
     let file = SnapshotFile::in_folder(folder.path().join("new/folder")).unwrap();
     assert!(file.read().unwrap().is_none());
 }
 
-/// A log in memory that has these jobs' submissions, a message each.
+/// A log in memory with the submissions of these jobs, one per message.
 async fn mesh_with(jobs: &[&str], log_bytes: usize) -> MemoryMesh {
     let mesh = MemoryMesh::new(MemoryConfig { log_bytes, ..MemoryConfig::default() });
     for job in jobs {
@@ -91,7 +91,7 @@ async fn mesh_with(jobs: &[&str], log_bytes: usize) -> MemoryMesh {
     mesh
 }
 
-/// The fold of the first messages of a log.
+/// The fold of the first `messages` messages of a log.
 async fn folded(mesh: &MemoryMesh, messages: usize) -> Fold {
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     let mut fold = Fold::default();
@@ -103,7 +103,7 @@ async fn folded(mesh: &MemoryMesh, messages: usize) -> Fold {
 }
 
 #[tokio::test]
-async fn a_table_begins_at_its_snapshot_only_where_that_is_of_this_log() {
+async fn snapshot_is_used_only_if_it_is_of_this_log() {
     let mesh = mesh_with(&["a", "b", "c"], usize::MAX).await;
     let fold = folded(&mesh, 2).await;
     let (_folder, file) = write(&fold);
@@ -119,17 +119,17 @@ async fn a_table_begins_at_its_snapshot_only_where_that_is_of_this_log() {
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_log_has_lost_what_follows_is_left_alone() {
+async fn snapshot_older_than_the_truncated_log_is_not_used() {
     let whole = mesh_with(&["a", "b", "c", "d"], usize::MAX).await;
     let (_folder, file) = write(&folded(&whole, 2).await);
-    // Of the same log the last message alone is left.
+    // The same log, truncated to its last message.
     let rest = mesh_with(&["a", "b", "c", "d"], 1).await;
     let (begun, from) = start::begin(&rest, file.clone()).await;
     assert_eq!((begun, from), (Fold::default(), LogStart::First));
 }
 
 #[tokio::test]
-async fn a_stuck_table_goes_on_where_it_is_unless_the_log_began_anew() {
+async fn stuck_reader_reattaches_at_its_position_unless_the_log_was_replaced() {
     let written_at =
         |seconds, job| LogEntry { time: Some(Timestamp { seconds, nanos: 0 }), ..submitted(job) };
     let mesh = MemoryMesh::new(MemoryConfig::default());
@@ -141,11 +141,11 @@ async fn a_stuck_table_goes_on_where_it_is_unless_the_log_began_anew() {
         let behind = LogStart::Offset(read as u64 - 1);
         assert_eq!(start::again(&mesh, fold.last.clone()).await, behind);
 
-        let anew = MemoryMesh::new(MemoryConfig::default());
-        // A log that has nothing yet does not tell what it is.
-        assert_eq!(start::again(&anew, fold.last.clone()).await, behind);
-        anew.append(written_at(4, "d")).await.unwrap();
-        assert_eq!(start::again(&anew, fold.last.clone()).await, LogStart::First);
+        let replaced = MemoryMesh::new(MemoryConfig::default());
+        // An empty log can't be distinguished from the old one.
+        assert_eq!(start::again(&replaced, fold.last.clone()).await, behind);
+        replaced.append(written_at(4, "d")).await.unwrap();
+        assert_eq!(start::again(&replaced, fold.last.clone()).await, LogStart::First);
     }
     assert_eq!(start::again(&mesh, None).await, LogStart::First);
 }

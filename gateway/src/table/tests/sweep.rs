@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use solvemesh::{
     broker::v1::LogEntry,
-    v1::{Event, Finished, JobState, SweepSummary, event},
+    v1::{JobEvent, JobFinished, JobState, SweepSummary, job_event},
 };
 
 use super::logs::*;
@@ -13,31 +13,31 @@ fn history(job: &Record) -> Vec<&Happening> {
     job.after(Position::default()).collect()
 }
 
-fn indices(event: &Event) -> Option<Vec<i32>> {
+fn indices(event: &JobEvent) -> Option<Vec<i32>> {
     match event.kind.as_ref()? {
-        event::Kind::ScenarioResults(answers) => {
+        job_event::Kind::ScenarioResults(answers) => {
             Some(answers.results.iter().map(|result| result.index).collect())
         }
         _ => None,
     }
 }
 
-/// The scenarios that each event tells of.
-fn told(fold: &Fold) -> Vec<Vec<i32>> {
+/// The scenarios in each event with answers.
+fn answered(fold: &Fold) -> Vec<Vec<i32>> {
     let job = fold.job("sweep").unwrap();
     history(job).iter().filter_map(|happening| indices(&happening.event)).collect()
 }
 
-fn end(fold: &Fold) -> Option<Finished> {
+fn end(fold: &Fold) -> Option<JobFinished> {
     fold.job("sweep").unwrap().outcome().cloned()
 }
 
 fn summary(fold: &Fold) -> SweepSummary {
-    fold.job("sweep").unwrap().job(false).sweep.unwrap()
+    fold.job("sweep").unwrap().job(false).sweep_summary.unwrap()
 }
 
 #[test]
-fn a_sweep_ends_exactly_when_its_last_scenario_is_answered() {
+fn sweep_finishes_with_its_last_answer() {
     let mut entries = vec![
         submitted("sweep"),
         started("sweep", "x"),
@@ -46,17 +46,17 @@ fn a_sweep_ends_exactly_when_its_last_scenario_is_answered() {
     ];
     let before = log(&entries);
     assert_eq!((end(&before), before.live()), (None, 1));
-    assert_eq!((summary(&before).answered, summary(&before).scenarios), (5, 6));
+    assert_eq!((summary(&before).answered_count, summary(&before).scenario_count), (5, 6));
     entries.push(answers("sweep", "part", 2, &[3]));
     let fold = log(&entries);
     let job = fold.job("sweep").unwrap();
     assert_eq!((job.state, fold.live(), fold.live_weight()), (JobState::Succeeded, 0, 0));
     let end = end(&fold).unwrap();
     assert_eq!((end.state(), &end.result, &end.failure), (JobState::Succeeded, &None, &None));
-    assert_eq!(end.sweep.as_ref(), Some(&summary(&fold)));
+    assert_eq!(end.sweep_summary.as_ref(), Some(&summary(&fold)));
     let best = summary(&fold).best.unwrap();
-    assert_eq!((best.index, best.objective, summary(&fold).answered), (5, 5.0, 6));
-    // A marker comes first; the end shares the entry of the last answers.
+    assert_eq!((best.index, best.objective(), summary(&fold).answered_count), (5, 5.0, 6));
+    // Offset 0 is a marker. The end is in the same entry as the last answers.
     let places: Vec<Position> = history(job).iter().map(|it| it.position).collect();
     assert_eq!(places[4..], [Position::new(5, 0), Position::new(5, 0).later(1)]);
     let sequences: Vec<i32> = history(job).iter().map(|it| it.event.sequence).collect();
@@ -66,7 +66,7 @@ fn a_sweep_ends_exactly_when_its_last_scenario_is_answered() {
 }
 
 #[test]
-fn the_first_answer_of_a_scenario_counts_whichever_attempt_it_comes_from() {
+fn first_answer_of_a_scenario_counts_from_any_attempt() {
     let fold = log(&[
         submitted("sweep"),
         started("sweep", "x"),
@@ -78,16 +78,16 @@ fn the_first_answer_of_a_scenario_counts_whichever_attempt_it_comes_from() {
         answers("sweep", "y", 3, &[0, 3]),
         answers("sweep", "z", 1, &[-1, 6, 7]),
     ]);
-    assert_eq!(told(&fold), [vec![0, 1], vec![2], vec![3]]);
+    assert_eq!(answered(&fold), [vec![0, 1], vec![2], vec![3]]);
     let job = fold.job("sweep").unwrap();
     let before: Vec<&[i32]> =
         history(job).iter().map(|happening| happening.answered_before.as_slice()).collect();
     assert_eq!(before, [&[], &[], &[], &[], &[1][..], &[2]]);
-    assert_eq!((summary(&fold).answered, job.state), (4, JobState::Running));
+    assert_eq!((summary(&fold).answered_count, job.state), (4, JobState::Running));
 }
 
 #[test]
-fn answers_come_from_jobs_that_are_in_their_queue_again_and_that_nobody_saw_start() {
+fn answers_count_for_requeued_jobs_and_without_a_start() {
     let again = log(&[
         submitted("sweep"),
         started("sweep", "x"),
@@ -95,14 +95,14 @@ fn answers_come_from_jobs_that_are_in_their_queue_again_and_that_nobody_saw_star
         answers("sweep", "part", 1, &[0]),
     ]);
     assert_eq!(again.job("sweep").unwrap().state, JobState::Queued);
-    assert_eq!(told(&again), [[0]]);
+    assert_eq!(answered(&again), [[0]]);
     let unseen = log(&[submitted("sweep"), answers("sweep", "part", 1, &[0]), overdue("sweep")]);
     assert_eq!(unseen.job("sweep").unwrap().state, JobState::Running);
-    assert_eq!(told(&unseen), [[0]]);
+    assert_eq!(answered(&unseen), [[0]]);
 }
 
 #[test]
-fn answers_make_no_job_known_and_are_nothing_to_a_job_that_is_no_sweep() {
+fn answers_are_ignored_for_unknown_jobs_and_single_models() {
     let fold = log(&[
         answers("sweep", "x", 1, &[0]),
         submitted("a"),
@@ -111,11 +111,11 @@ fn answers_make_no_job_known_and_are_nothing_to_a_job_that_is_no_sweep() {
     ]);
     assert!(fold.job("sweep").is_none());
     let job = fold.job("a").unwrap();
-    assert_eq!((job.last_sequence, job.job(true).sweep), (2, None));
+    assert_eq!((job.last_sequence, job.job(true).sweep_summary), (2, None));
 }
 
 #[test]
-fn a_sweep_ends_at_the_first_scenario_that_is_good_enough() {
+fn sweep_finishes_at_the_first_scenario_that_meets_the_target() {
     let mut entries = vec![
         submitted_until_good("sweep"),
         answers("sweep", "x", 1, &[0, 3]),
@@ -128,15 +128,15 @@ fn a_sweep_ends_at_the_first_scenario_that_is_good_enough() {
     }
     entries.extend([good, answers("sweep", "x", 2, &[2])]);
     let fold = log(&entries);
-    assert_eq!(told(&fold), [[0, 3], [4, 1]]);
+    assert_eq!(answered(&fold), [[0, 3], [4, 1]]);
     let end = end(&fold).unwrap();
     assert_eq!(end.state(), JobState::Succeeded);
-    let summary = end.sweep.unwrap();
-    assert_eq!((summary.stopped_by, summary.answered), (Some(4), 4));
+    let summary = end.sweep_summary.unwrap();
+    assert_eq!((summary.stopped_by, summary.answered_count), (Some(4), 4));
 }
 
 #[test]
-fn wherever_else_a_sweep_ends_its_end_tells_the_sum_so_far() {
+fn summary_is_kept_when_a_sweep_does_not_succeed() {
     let begun = [submitted("sweep"), started("sweep", "x"), answers("sweep", "x", 2, &[0, 1])];
     let ends = [
         (
@@ -151,15 +151,19 @@ fn wherever_else_a_sweep_ends_its_end_tells_the_sum_so_far() {
         let fold = log(&[&begun[..], &rest].concat());
         let end = end(&fold).unwrap();
         assert_eq!(end.state(), state);
-        assert_eq!(end.sweep.as_ref().map(|sweep| sweep.answered), Some(2), "{state:?}");
-        assert_eq!(end.sweep, Some(summary(&fold)));
+        assert_eq!(
+            end.sweep_summary.as_ref().map(|sweep| sweep.answered_count),
+            Some(2),
+            "{state:?}"
+        );
+        assert_eq!(end.sweep_summary, Some(summary(&fold)));
     }
     let queued = log(&[submitted("sweep"), cancel("sweep")]);
-    assert_eq!((summary(&queued).scenarios, summary(&queued).answered), (6, 0));
+    assert_eq!((summary(&queued).scenario_count, summary(&queued).answered_count), (6, 0));
 }
 
 #[test]
-fn answers_that_left_memory_are_those_of_their_entry_that_were_told() {
+fn evicted_answers_can_be_restored_from_their_entry() {
     let entries = [
         submitted("sweep"),
         started("sweep", "x"),
@@ -181,7 +185,7 @@ fn answers_that_left_memory_are_those_of_their_entry_that_were_told() {
     assert!(few.ended_weight < whole.ended_weight);
     assert_eq!(summary(&few), summary(&whole));
     let (few, whole) = (few.job("sweep").unwrap(), whole.job("sweep").unwrap());
-    assert_eq!(few.left_in_log(), None, "its end is whole");
+    assert_eq!(few.left_in_log(), None, "its end has nothing to evict");
     for (left, kept) in history(few).into_iter().zip(history(whole)) {
         assert_eq!((left.position, left.event.sequence), (kept.position, kept.event.sequence));
         let Some(expected) = indices(&kept.event) else {
@@ -189,18 +193,18 @@ fn answers_that_left_memory_are_those_of_their_entry_that_were_told() {
             continue;
         };
         assert_eq!((left.shed, indices(&left.event)), (true, Some(Vec::new())));
-        // A marker comes before the entries.
+        // Offset 0 is a marker.
         let entry = &entries[usize::try_from(left.position.offset).unwrap() - 1];
         let Some(solvemesh::broker::v1::log_entry::Kind::ScenarioResults(all)) = &entry.kind else {
             panic!("no answers: {entry:?}")
         };
-        let again = told_of(all.results.clone(), 6, &left.answered_before);
-        assert_eq!(again.iter().map(|it| it.index).collect::<Vec<_>>(), expected);
+        let restored = told_of(all.results.clone(), 6, &left.answered_before);
+        assert_eq!(restored.iter().map(|it| it.index).collect::<Vec<_>>(), expected);
     }
 }
 
 #[test]
-fn a_sweep_weighs_what_all_of_its_answers_take_in_memory_from_its_beginning() {
+fn sweep_weighs_all_of_its_answers_from_the_start() {
     let answered = |count: i32| {
         let indices: Vec<i32> = (0..count).collect();
         log(&[submitted("sweep"), answers("sweep", "x", 1, &indices)])
@@ -213,7 +217,7 @@ fn a_sweep_weighs_what_all_of_its_answers_take_in_memory_from_its_beginning() {
     assert!((6 * 180..6 * 300 + 2000).contains(&ended), "{ended}");
 }
 
-/// Six scenarios, answered in some order by two attempts and a part of one, some twice.
+/// Six scenarios, answered in random order by two attempts and a share, some of them twice.
 fn found() -> impl Strategy<Value = Vec<(&'static str, i32)>> {
     let writer = prop::sample::select(vec!["x", "y", "part"]);
     let all = Just((0..6).collect::<Vec<i32>>()).prop_shuffle();
@@ -223,7 +227,7 @@ fn found() -> impl Strategy<Value = Vec<(&'static str, i32)>> {
     })
 }
 
-/// The answers as entries of some of them each, in messages of some of those each.
+/// The answers, batched into entries and messages of various sizes.
 fn batched(found: &[(&'static str, i32)], sizes: &[usize]) -> Vec<Vec<LogEntry>> {
     let mut messages =
         vec![vec![submitted("sweep"), started("sweep", "x")], vec![started("sweep", "y")]];
@@ -247,7 +251,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn each_scenario_is_told_once_and_the_sum_is_the_same_however_answers_come_together(
+    fn scenarios_are_counted_once_however_answers_are_batched(
         found in found(),
         sizes in prop::collection::vec(1..5_usize, 1..9),
     ) {
@@ -259,7 +263,7 @@ proptest! {
             fold
         };
         let (some, ones) = (fold_of(&sizes), fold_of(&[1]));
-        let flat = |fold: &Fold| told(fold).concat();
+        let flat = |fold: &Fold| answered(fold).concat();
         let mut all = flat(&some);
         prop_assert_eq!(&all, &flat(&ones));
         all.sort_unstable();

@@ -7,7 +7,7 @@ use super::*;
 
 const INF: f64 = f64::INFINITY;
 
-/// Two variables from 0 on, and dense rows.
+/// A model with two variables in [0, inf) and dense rows.
 fn model(objective: [f64; 2], rows: &[(f64, [f64; 2], f64)]) -> LinearModel {
     let mut model = LinearModel {
         objective: objective.to_vec(),
@@ -39,7 +39,7 @@ fn contradictory() -> LinearModel {
 }
 
 #[test]
-fn a_contradiction_tells_which_bounds_it_takes_and_how_far_they_may_move() {
+fn a_contradiction_lists_its_bounds_and_how_far_they_can_be_widened() {
     // (x + y) - (x + 2 y) = -y >= 1, and y >= 0.
     let found = contradiction(&contradictory(), &[(1, -2.0), (0, 2.0)], None).unwrap();
     assert_eq!(found.multipliers, [(0, 1.0), (1, -1.0)]);
@@ -48,13 +48,13 @@ fn a_contradiction_tells_which_bounds_it_takes_and_how_far_they_may_move() {
 }
 
 #[test]
-fn multipliers_of_the_other_sign_are_turned() {
+fn multipliers_of_the_opposite_sign_are_negated() {
     let found = contradiction(&contradictory(), &[(0, -1.0), (1, 1.0)], None).unwrap();
     assert_eq!(found.multipliers, [(0, 1.0), (1, -1.0)]);
 }
 
 #[test]
-fn a_contradiction_may_be_asked_for_among_some_bounds_only() {
+fn a_contradiction_can_be_limited_to_some_bounds() {
     let (model, multipliers) = (contradictory(), [(0, 1.0), (1, -1.0)]);
     let mut among = BTreeSet::from([constraint(0, false), constraint(1, true), variable(1, false)]);
     assert!(contradiction(&model, &multipliers, Some(&among)).is_some());
@@ -63,7 +63,7 @@ fn a_contradiction_may_be_asked_for_among_some_bounds_only() {
 }
 
 #[test]
-fn what_proves_nothing_is_no_proof() {
+fn invalid_multipliers_prove_nothing() {
     for multipliers in [
         &[][..],
         &[(0, 0.0)],
@@ -99,12 +99,12 @@ fn a_ray_improves_and_leaves_no_bound() {
     let mut other = model.clone();
     other.set_sense(ObjectiveSense::Minimize);
     assert_eq!(improving_ray(&other, &[(1, 1.0)]), None, "makes it worse");
-    assert_eq!(improving_ray(&model, &[(9, 1.0)]), None, "is none of its variables");
+    assert_eq!(improving_ray(&model, &[(9, 1.0)]), None, "is not one of its variables");
 }
 
 proptest! {
     #[test]
-    fn no_model_with_a_solution_is_ever_proven_to_have_none(
+    fn a_model_with_a_solution_is_never_proven_infeasible(
         rows in prop::collection::vec(([-5..6i32, -5..6], 0..9i32, 0..9i32), 1..5),
         multipliers in prop::collection::vec(-9..10i32, 5),
         at in [0..9i32, 0..9],
@@ -126,7 +126,7 @@ proptest! {
 }
 
 #[test]
-fn some_models_contradict_themselves_at_sight() {
+fn trivial_contradictions_are_detected() {
     let crossed_row = model([1.0, 1.0], &[(3.0, [1.0, 1.0], 2.0)]);
     let empty_row = model([1.0, 1.0], &[(-3.0, [0.0, 0.0], -1.0)]);
     let mut empty_row = LinearModel { row_starts: vec![0, 0], ..empty_row };

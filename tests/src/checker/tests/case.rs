@@ -1,16 +1,16 @@
-//! Histories as they should be, piece by piece.
+//! Builds correct logs and histories, step by step.
 
 use std::time::Duration;
 
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptLost, AttemptStarted, JobFinished, LogBatch, LogEntry, Submitted,
+        AttemptLost, AttemptStarted, JobEnd, LogBatch, LogEntry, Submitted,
         log_entry::Kind as Entry,
     },
     v1::{
-        Event, Failure, Finished, JobDescription, JobState, Progress, SolveResult, Termination,
-        TerminationReason, Verification, event::Kind,
+        Failure, JobDescription, JobEvent, JobFinished, JobState, Progress, SolveResult,
+        Termination, TerminationReason, Verification, job_event::Kind,
     },
 };
 use solvemesh_broker::{FORMAT_VERSION, LogMessage};
@@ -22,7 +22,7 @@ use crate::{
     payload::Payload,
 };
 
-/// How many jobs a good history has.
+/// Number of jobs in a good history.
 pub(super) const JOBS: usize = 4;
 
 pub(super) fn payload(number: usize) -> Payload {
@@ -33,7 +33,7 @@ pub(super) fn id(number: usize) -> String {
     format!("job {number}")
 }
 
-pub(super) fn outcome(payload: Payload) -> Finished {
+pub(super) fn outcome(payload: Payload) -> JobFinished {
     let Payload::Wyndor { rate } = payload else { panic!("a job of Wyndor") };
     let mut termination =
         Termination { objective: Some(wyndor_optimum(rate).0), ..Termination::default() };
@@ -43,15 +43,19 @@ pub(super) fn outcome(payload: Payload) -> Finished {
         verification: Some(Verification::default()),
         ..SolveResult::default()
     };
-    Finished { state: JobState::Succeeded.into(), result: Some(result), ..Finished::default() }
+    JobFinished {
+        state: JobState::Succeeded.into(),
+        result: Some(result),
+        ..JobFinished::default()
+    }
 }
 
-pub(super) fn failed(reason: &str) -> Finished {
+pub(super) fn failed(reason: &str) -> JobFinished {
     let failure = Failure { reason: reason.to_owned(), message: String::new() };
-    Finished { state: JobState::Failed.into(), failure: Some(failure), ..Finished::default() }
+    JobFinished { state: JobState::Failed.into(), failure: Some(failure), ..JobFinished::default() }
 }
 
-/// A log, a history that goes with it, and what is allowed.
+/// A log, a history that agrees with it, and the rules of the check.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) log: Vec<LogMessage>,
@@ -60,7 +64,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Some jobs that were solved at once, each seen by two watchers at two gateways.
+    /// Jobs that were solved in one attempt, each watched at two gateways.
     pub(super) fn good() -> Self {
         let mut case = Self::jobs(JOBS);
         for number in 0..JOBS {
@@ -71,7 +75,7 @@ impl Case {
         case.watched()
     }
 
-    /// Jobs that were submitted and acknowledged, and not yet begun.
+    /// Jobs that were submitted and acknowledged, but not yet started.
     pub(super) fn jobs(count: usize) -> Self {
         let mut case =
             Self { log: Vec::new(), history: History::default(), rules: Rules::strict() };
@@ -86,7 +90,7 @@ impl Case {
 
     pub(super) fn description(&self, number: usize) -> JobDescription {
         JobDescription {
-            name: payload(number).name(),
+            model_name: payload(number).name(),
             request_id: format!("request {number}"),
             ..JobDescription::default()
         }
@@ -131,12 +135,12 @@ impl Case {
         self.writes(number, attempt, 2, Entry::AttemptLost(AttemptLost::default()));
     }
 
-    pub(super) fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: Finished) {
-        let finished = JobFinished { outcome: Some(outcome), ..JobFinished::default() };
+    pub(super) fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: JobFinished) {
+        let finished = JobEnd { outcome: Some(outcome), ..JobEnd::default() };
         self.writes(number, attempt, place, Entry::Finished(finished));
     }
 
-    /// Two watchers see at two gateways what the log says.
+    /// Adds two watchers, at two gateways, that received every event of the log.
     pub(super) fn watched(mut self) -> Self {
         let ledger = Ledger::read(&self.log);
         for gateway in 0..2 {
@@ -148,13 +152,13 @@ impl Case {
             };
             for (job_id, account) in &ledger.jobs {
                 for sequence in (1..).take_while(|&sequence| account.told(sequence).is_some()) {
-                    let told = account.told(sequence).expect("an event");
-                    let event = Event {
+                    let logged = account.told(sequence).expect("an event");
+                    let event = JobEvent {
                         job_id: job_id.clone(),
                         sequence,
-                        attempt: told.attempt,
-                        kind: Some(told.kind.clone()),
-                        ..Event::default()
+                        attempt: logged.attempt,
+                        kind: Some(logged.kind.clone()),
+                        ..JobEvent::default()
                     };
                     watch.sights.push(Sight { gateway, at: Duration::from_secs(100), event });
                 }
@@ -179,7 +183,7 @@ impl Case {
         assert!(violations.iter().any(wanted), "{violations:?}");
     }
 
-    /// The first sight of a watcher that is of some kind.
+    /// The first event of some kind that the first watcher received, with its index.
     pub(super) fn sight(&mut self, wanted: impl Fn(&Kind) -> bool) -> (usize, &mut Sight) {
         let sights = &mut self.history.watches[0].sights;
         let place = sights.iter().position(|it| it.event.kind.as_ref().is_some_and(&wanted));

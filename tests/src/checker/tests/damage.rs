@@ -1,17 +1,16 @@
-//! A good history that is damaged anywhere is rejected.
+//! Property test: a good history with any single damage is rejected.
 
 use proptest::prelude::*;
 use solvemesh::{
     broker::v1::{LogBatch, log_entry::Kind as Entry},
-    v1::{Finished, event::Kind},
+    v1::{JobFinished, job_event::Kind},
 };
 use solvemesh_broker::LogMessage;
 
 use super::case::{Case, JOBS, id};
 use crate::history::Answer;
 
-/// One thing that goes wrong in what watchers are told, in what clients are answered, or
-/// in the log.
+/// One error: in the events of a watcher, in the answers to clients, or in the log.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     DropSight,
@@ -38,8 +37,8 @@ impl Damage {
         Self::AnswerOther,
     ];
 
-    /// Damages a case somewhere.
-    fn strike(self, case: &mut Case, watcher: usize, place: usize) {
+    /// Damages a case at a place.
+    fn apply(self, case: &mut Case, watcher: usize, place: usize) {
         let number = place % JOBS;
         let other = (number + 1) % JOBS;
         let sights = &mut case.history.watches[watcher].sights;
@@ -72,9 +71,10 @@ impl Damage {
 }
 
 impl Case {
-    /// In the log and for every watcher, so that only the closed form is against it.
+    /// Changes an objective in the log and for every watcher, so that only the closed form of
+    /// the optimum reveals it.
     fn change_objective(&mut self, number: usize) {
-        let change = |finished: &mut Finished| {
+        let change = |finished: &mut JobFinished| {
             let result = finished.result.as_mut().expect("a result");
             result.termination.as_mut().expect("a termination").objective = Some(1.0);
         };
@@ -105,13 +105,13 @@ fn is_finish(message: &LogMessage) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_goes_wrong_is_seen(
+    fn any_damage_is_detected(
         damage in prop::sample::select(&Damage::ALL[..]),
         watcher in 0..2_usize,
         place in 0..1000_usize,
     ) {
         let mut case = Case::good();
-        damage.strike(&mut case, watcher, place);
+        damage.apply(&mut case, watcher, place);
         prop_assert!(!case.verdict().violations.is_empty(), "{:?} at {}", damage, place);
     }
 }

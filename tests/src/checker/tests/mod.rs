@@ -1,4 +1,4 @@
-//! Good histories pass; each bad one is rejected for what is wrong with it.
+//! Good histories pass; each bad one is rejected with the right violation.
 
 mod case;
 mod damage;
@@ -7,8 +7,8 @@ mod sweep;
 use std::time::Duration;
 
 use solvemesh::{
-    broker::v1::{CancelAsked, LogEntry, Marker, QueueTimePassed, log_entry::Kind as Entry},
-    v1::{Progress, event::Kind},
+    broker::v1::{CancelRequested, LogEntry, Marker, QueueTimePassed, log_entry::Kind as Entry},
+    v1::{Progress, job_event::Kind},
 };
 use solvemesh_broker::LogMessage;
 use tonic::Code;
@@ -36,7 +36,7 @@ fn a_second_attempt_after_a_death_passes() {
 }
 
 #[test]
-fn entries_that_come_again_and_a_second_end_change_nothing() {
+fn repeated_entries_and_a_second_end_change_nothing() {
     let mut case = Case::jobs(1);
     case.starts(0, "a");
     case.starts(0, "a");
@@ -47,7 +47,7 @@ fn entries_that_come_again_and_a_second_end_change_nothing() {
 }
 
 #[test]
-fn an_attempt_that_comes_back_tells_its_end_and_no_progress() {
+fn a_superseded_attempt_ends_the_job_but_its_progress_is_dropped() {
     let mut case = Case::jobs(1);
     case.history.faults.push(Duration::ZERO);
     case.starts(0, "a");
@@ -71,19 +71,22 @@ fn a_job_whose_first_entry_is_its_start_passes() {
 }
 
 #[test]
-fn what_is_skipped_and_told_so_is_no_gap() {
+fn events_reported_as_skipped_are_no_gap() {
     let mut case = Case::good();
     let (place, _) = case.sight(|kind| matches!(kind, Kind::Progress(_)));
     let sights = &mut case.history.watches[0].sights;
     sights.remove(place);
-    sights[place].event.skipped = 1;
+    sights[place].event.skipped_count = 1;
     case.passes();
 }
 
 #[test]
-fn an_end_by_cancel_or_by_time_passes_only_where_it_is_allowed() {
+fn cancelled_and_expired_jobs_pass_only_where_the_rules_allow_them() {
     for (entry, allow) in [
-        (Entry::CancelAsked(CancelAsked {}), (|rules| rules.cancelled = true) as fn(&mut Rules)),
+        (
+            Entry::CancelRequested(CancelRequested {}),
+            (|rules| rules.cancelled = true) as fn(&mut Rules),
+        ),
         (Entry::QueueTimePassed(QueueTimePassed {}), |rules| rules.expired = true),
     ] {
         let mut case = Case::jobs(1);
@@ -96,7 +99,7 @@ fn an_end_by_cancel_or_by_time_passes_only_where_it_is_allowed() {
 }
 
 #[test]
-fn markers_are_about_no_job() {
+fn markers_belong_to_no_job() {
     let mut case = Case::good();
     case.appends(LogEntry { kind: Some(Entry::Marker(Marker::default())), ..LogEntry::default() });
     case.passes();
@@ -112,7 +115,7 @@ fn a_job_without_an_end_is_lost() {
 }
 
 #[test]
-fn a_job_that_the_log_does_not_have_is_lost() {
+fn an_acknowledged_job_missing_from_the_log_is_lost() {
     let mut case = Case::good();
     let job_id = "elsewhere".to_owned();
     case.calls(9, payload(9), Answer::Acknowledged { job_id: job_id.clone() });
@@ -127,7 +130,7 @@ fn a_job_that_nobody_submitted_is_unexpected() {
 }
 
 #[test]
-fn a_job_whose_outcome_was_unknown_may_be_there_and_one_that_was_refused_may_not() {
+fn a_job_may_exist_after_an_unknown_outcome_but_not_after_a_refusal() {
     let mut case = Case::good();
     case.history.calls[0].answer = Answer::Unknown { why: String::new() };
     case.passes();
@@ -147,7 +150,7 @@ fn one_request_is_one_job() {
 }
 
 #[test]
-fn one_request_has_one_payload_and_the_loser_is_told() {
+fn one_request_has_one_payload_and_another_one_is_rejected() {
     let mut case = Case::good();
     case.calls(0, payload(7), Answer::Taken { job_id: id(0) });
     case.passes();
@@ -178,7 +181,7 @@ fn a_failure_passes_only_for_the_reasons_that_are_allowed() {
 }
 
 #[test]
-fn an_attempt_after_the_first_has_a_cause() {
+fn an_attempt_after_the_first_needs_a_cause() {
     let mut case = Case::jobs(1);
     case.starts(0, "a");
     case.dies(0, "a");
@@ -215,7 +218,7 @@ fn a_job_that_is_solved_after_its_end_is_counted() {
 }
 
 #[test]
-fn an_unreadable_message_is_told() {
+fn an_undecodable_message_is_reported() {
     let mut case = Case::good();
     let offset = case.log.len() as u64;
     case.log.push(LogMessage { offset, bytes: 5, batch: Err("noise".to_owned()) });
@@ -225,7 +228,7 @@ fn an_unreadable_message_is_told() {
 }
 
 #[test]
-fn a_job_that_the_fault_itself_put_there_passes_only_where_it_is_named() {
+fn a_stray_job_passes_only_where_the_rules_name_it() {
     let mut case = Case::good();
     case.history.calls.remove(0);
     case.fails(|it| *it == Violation::Unexpected { job_id: id(0) });
@@ -234,14 +237,14 @@ fn a_job_that_the_fault_itself_put_there_passes_only_where_it_is_named() {
 }
 
 #[test]
-fn an_event_that_is_missing_is_a_gap() {
+fn a_missing_event_is_a_gap() {
     let mut case = Case::good();
     case.history.watches[0].sights.remove(1);
     case.fails(|it| matches!(it, Violation::Gap { .. }));
 }
 
 #[test]
-fn an_event_that_comes_twice_is_repeated() {
+fn a_duplicate_event_is_repeated() {
     let mut case = Case::good();
     let (place, sight) = case.sight(|kind| matches!(kind, Kind::Finished(_)));
     let again = sight.clone();
@@ -267,14 +270,14 @@ fn an_event_of_another_attempt_is_not_in_the_log() {
 }
 
 #[test]
-fn a_watcher_is_told_of_no_job_but_its_own() {
+fn a_watcher_receives_no_job_but_its_own() {
     let mut case = Case::good();
     case.history.watches[0].jobs.remove(&id(0));
     case.fails(|it| matches!(it, Violation::Unexpected { .. }));
 }
 
 #[test]
-fn a_watch_that_is_complete_has_every_end() {
+fn a_complete_watch_has_the_end_of_every_job() {
     let mut case = Case::good();
     case.history.watches[0].sights.pop();
     case.fails(|it| matches!(it, Violation::EndUntold { .. }));
@@ -285,7 +288,7 @@ fn a_watch_that_is_complete_has_every_end() {
 }
 
 #[test]
-fn a_watch_that_was_given_up_for_a_lost_job_tells_of_the_loss_alone() {
+fn a_watch_that_timed_out_on_a_lost_job_reports_the_loss_alone() {
     let mut case = Case::jobs(1);
     case.starts(0, "a");
     let mut case = case.watched();
@@ -303,7 +306,7 @@ fn a_watch_that_is_refused_is_denied_unless_that_is_allowed() {
 }
 
 #[test]
-fn recovery_counts_from_a_fault_to_the_end_of_a_job_that_was_asked_for_after_it() {
+fn recovery_is_the_time_from_a_fault_to_the_end_of_a_job_submitted_after_it() {
     let mut case = Case::good();
     for watch in &mut case.history.watches {
         for sight in &mut watch.sights {
@@ -315,7 +318,7 @@ fn recovery_counts_from_a_fault_to_the_end_of_a_job_that_was_asked_for_after_it(
         }
     }
     assert_eq!(case.verdict().figures.recovery, None);
-    // Job 0 was asked for at 0 s, job 3 at 3 s.
+    // Job 0 was submitted at 0 s, job 3 at 3 s.
     case.history.faults = vec![Duration::from_millis(2500)];
     assert_eq!(case.verdict().figures.recovery, Some(Duration::from_millis(17_500)));
     case.history.faults.push(Duration::from_secs(50));

@@ -1,4 +1,4 @@
-//! Results of outcomes made by hand.
+//! Results of handwritten outcomes.
 
 use solvemesh::v1::UnboundedRay;
 
@@ -29,33 +29,33 @@ fn incumbent() -> Incumbent {
     Incumbent { objective: 99.0, bound: None, values: vec![1.0, 2.0] }
 }
 
-fn told(answer: Answer) -> (SolveResult, Termination) {
+fn concluded(answer: Answer) -> (SolveResult, Termination) {
     let result = conclude(model(), answer).unwrap().result;
     let termination = result.termination.clone().unwrap();
     (result, termination)
 }
 
 #[test]
-fn objective_and_gap_are_computed_from_the_model_and_not_believed() {
+fn objective_and_gap_are_computed_from_the_model_not_from_the_solver() {
     let mut claimed = outcome(TerminationReason::Feasible, vec![1.0, 3.0]);
     let termination = claimed.result.as_mut().unwrap().termination.as_mut().unwrap();
-    (termination.objective, termination.bound, termination.gap) =
+    (termination.objective, termination.objective_bound, termination.relative_gap) =
         (Some(-7.0), Some(3.0), Some(f64::INFINITY));
-    let (_, termination) = told(Answer::told(claimed, None));
-    assert_eq!((termination.objective, termination.gap), (Some(4.0), Some(0.25)));
+    let (_, termination) = concluded(Answer::told(claimed, None));
+    assert_eq!((termination.objective, termination.relative_gap), (Some(4.0), Some(0.25)));
 }
 
 #[test]
-fn the_last_incumbent_stands_in_where_the_solver_ends_without_a_solution() {
+fn the_last_incumbent_replaces_a_missing_solution() {
     let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
-    let (result, termination) = told(Answer::told(ended, Some(incumbent())));
+    let (result, termination) = concluded(Answer::told(ended, Some(incumbent())));
     assert_eq!(termination.reason(), TerminationReason::Feasible);
     assert_eq!(termination.objective, Some(3.0));
     assert_eq!(result.solution.unwrap().values, [1.0, 2.0]);
 }
 
 #[test]
-fn an_infeasible_model_has_no_solution_whatever_values_came_with_it() {
+fn values_of_an_infeasible_outcome_are_ignored() {
     let ended = outcome(TerminationReason::Infeasible, vec![1.0, 1.0]);
     let crossed = LinearModel { variable_lower: vec![5.0, 0.0], ..model() };
     let result = conclude(crossed, Answer::told(ended, Some(incumbent()))).unwrap().result;
@@ -66,7 +66,7 @@ fn an_infeasible_model_has_no_solution_whatever_values_came_with_it() {
 }
 
 #[test]
-fn a_solution_that_was_found_refutes_that_there_is_none() {
+fn an_incumbent_refutes_infeasibility() {
     let integers = || LinearModel { variable_kinds: vec![2; 2], ..model() };
     let ended = || outcome(TerminationReason::Infeasible, Vec::new());
     let answer = Answer::told(ended(), Some(incumbent()));
@@ -78,38 +78,38 @@ fn a_solution_that_was_found_refutes_that_there_is_none() {
         (result.solution.unwrap().values, result.infeasibility_proof),
         (vec![1.0, 2.0], None)
     );
-    // Without one there is the word of the solver, and the result says that there is no more.
+    // Without an incumbent, the solver's claim stands, marked as not verified.
     let result = conclude(integers(), Answer::told(ended(), None)).unwrap().result;
     assert_eq!(result.termination.unwrap().reason(), TerminationReason::Infeasible);
     assert!(!result.infeasibility_proof.unwrap().verified);
 }
 
 #[test]
-fn an_optimum_that_the_bound_does_not_support_is_imprecise_with_both_numbers() {
+fn an_optimum_outside_of_the_gap_is_imprecise_with_both_numbers() {
     let integers = LinearModel { variable_kinds: vec![2; 2], ..model() };
     let mut claimed = outcome(TerminationReason::Optimal, vec![1.0, 3.0]);
-    claimed.result.as_mut().unwrap().termination.as_mut().unwrap().bound = Some(3.0);
+    claimed.result.as_mut().unwrap().termination.as_mut().unwrap().objective_bound = Some(3.0);
     let result = conclude(integers, Answer::told(claimed, None)).unwrap().result;
     let termination = result.termination.unwrap();
     assert_eq!(termination.reason(), TerminationReason::Imprecise);
-    assert_eq!((termination.objective, termination.bound), (Some(4.0), Some(3.0)));
+    assert_eq!((termination.objective, termination.objective_bound), (Some(4.0), Some(3.0)));
     let warning = &termination.warnings[0];
     assert!(warning.contains("objective is 4") && warning.contains("proven is 3"), "{warning}");
 }
 
 #[test]
-fn unbounded_is_told_with_a_direction_and_a_place_alone() {
+fn unbounded_needs_a_ray_and_a_feasible_point() {
     let open = || LinearModel {
         objective: vec![-1.0, 1.0],
         variable_upper: vec![f64::INFINITY, 4.0],
         ..model()
     };
-    for (place, expected) in [
+    for (point, expected) in [
         (vec![0.0, 0.0], TerminationReason::Unbounded),
         (vec![-1.0, 0.0], TerminationReason::InfeasibleOrUnbounded),
         (Vec::new(), TerminationReason::InfeasibleOrUnbounded),
     ] {
-        let mut ended = outcome(TerminationReason::Unbounded, place);
+        let mut ended = outcome(TerminationReason::Unbounded, point);
         ended.result.as_mut().unwrap().unbounded_ray = Some(UnboundedRay {
             variable_indices: vec![0],
             values: vec![1.0],
@@ -122,16 +122,20 @@ fn unbounded_is_told_with_a_direction_and_a_place_alone() {
 }
 
 #[test]
-fn a_number_that_is_none_is_absent() {
+fn numbers_that_are_not_finite_are_absent() {
     let mut ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
     let termination = ended.result.as_mut().unwrap().termination.as_mut().unwrap();
-    (termination.objective, termination.bound) = (Some(f64::NAN), Some(f64::NEG_INFINITY));
-    let (_, termination) = told(Answer::told(ended, None));
-    assert_eq!((termination.objective, termination.bound, termination.gap), (None, None, None));
+    (termination.objective, termination.objective_bound) =
+        (Some(f64::NAN), Some(f64::NEG_INFINITY));
+    let (_, termination) = concluded(Answer::told(ended, None));
+    assert_eq!(
+        (termination.objective, termination.objective_bound, termination.relative_gap),
+        (None, None, None)
+    );
 }
 
 #[test]
-fn values_that_are_no_numbers_are_no_solution() {
+fn values_that_are_nan_are_an_error() {
     let ended = outcome(TerminationReason::Optimal, vec![f64::NAN, 0.0]);
     assert!(conclude(model(), Answer::told(ended, None)).is_err());
 }
@@ -146,10 +150,10 @@ fn a_model_without_variables_has_a_solution_without_values() {
 }
 
 #[test]
-fn texts_for_people_have_bounds() {
+fn warnings_are_limited_in_number_and_length() {
     let endless = std::iter::repeat_n("ä".repeat(5000), 500);
     let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
-    let (_, termination) = told(Answer::told(ended, None).with_warnings(endless));
+    let (_, termination) = concluded(Answer::told(ended, None).with_warnings(endless));
     assert_eq!(termination.warnings.len(), MAX_TEXTS);
     assert!(termination.warnings.iter().all(|text| text.len() <= MAX_TEXT_BYTES + 3));
 }

@@ -1,4 +1,4 @@
-//! Results of real solves, as a worker reports them.
+//! Tests of the results of real solves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,22 +8,27 @@ mod proofs;
 
 use std::{io, thread};
 
+use prost::Message as _;
 use solvemesh::{
+    broker::v1::JobPayload,
+    frame,
     solver::v1::{Outcome, SolveTask, SolverCommand, SolverReport, solver_command, solver_report},
-    v1::{LinearModel, SolveOptions},
+    v1::SolveOptions,
 };
-use solvemesh_solver::{frame, serve};
+use solvemesh_solver::serve;
 
-/// Solves a model as a solver process does, in a thread of this process.
-fn solve_with(model: LinearModel, options: SolveOptions) -> Outcome {
+/// Solves a model like a solver process, in a thread of this process.
+fn solve_with(job: impl Into<JobPayload>, options: SolveOptions) -> Outcome {
     let (commands, mut worker) = io::pipe().unwrap();
     let (mut reports, solver) = io::pipe().unwrap();
     let served = thread::spawn(move || serve(commands, solver));
-    let task = SolveTask { task: 1, model: Some(model), options: Some(options) };
+    let payload = job.into().encode_to_vec().into();
+    let task = SolveTask { task: 1, payload, options: Some(options), start: None };
     let command = SolverCommand { kind: Some(solver_command::Kind::Solve(task)) };
     frame::write(&mut worker, &command).unwrap();
     let outcome = loop {
-        let report: SolverReport = frame::read(&mut reports).unwrap().unwrap();
+        let report: SolverReport =
+            frame::read(&mut reports, frame::MAX_FRAME_BYTES).unwrap().unwrap();
         if let Some(solver_report::Kind::Outcome(outcome)) = report.kind {
             break outcome;
         }

@@ -1,4 +1,4 @@
-//! Why a model has no solution, or none that is best, as a worker tells it.
+//! Proofs of infeasibility, infeasible subsets and unbounded rays of real solves.
 
 use solvemesh::{
     solver::v1::Outcome,
@@ -18,14 +18,14 @@ const MIN: ObjectiveSense = ObjectiveSense::Minimize;
 const MAX: ObjectiveSense = ObjectiveSense::Maximize;
 
 fn subset_wanted() -> SolveOptions {
-    SolveOptions { infeasible_subset: true, ..SolveOptions::default() }
+    SolveOptions { return_infeasible_subset: true, ..SolveOptions::default() }
 }
 
 fn reason(outcome: &Outcome) -> Reason {
     outcome.result.as_ref().unwrap().termination.as_ref().unwrap().reason()
 }
 
-/// The result, checked as a worker checks it.
+/// The result of an outcome, with its proofs checked.
 fn checked(model: &LinearModel, outcome: Outcome) -> SolveResult {
     let mut result = outcome.result.unwrap();
     proofs::settle(model, &mut result);
@@ -37,7 +37,7 @@ fn explained(model: &LinearModel, options: SolveOptions) -> SolveResult {
     checked(model, outcome)
 }
 
-/// The model with no bounds but those of a subset.
+/// The model with only the bounds of a subset.
 fn with_bounds(model: &LinearModel, subset: &InfeasibleSubset) -> LinearModel {
     let (n, m) = (model.variable_lower.len(), model.constraint_lower.len());
     let mut freed = LinearModel {
@@ -51,37 +51,37 @@ fn with_bounds(model: &LinearModel, subset: &InfeasibleSubset) -> LinearModel {
     };
     for of in &subset.constraints {
         match of.side() {
-            BoundSide::Upper => freed.constraint_upper[of.index as usize] = of.bound,
-            _ => freed.constraint_lower[of.index as usize] = of.bound,
+            BoundSide::Upper => freed.constraint_upper[of.index as usize] = of.bound.unwrap(),
+            _ => freed.constraint_lower[of.index as usize] = of.bound.unwrap(),
         }
     }
     for of in &subset.variables {
         match of.side() {
-            BoundSide::Upper => freed.variable_upper[of.index as usize] = of.bound,
-            _ => freed.variable_lower[of.index as usize] = of.bound,
+            BoundSide::Upper => freed.variable_upper[of.index as usize] = of.bound.unwrap(),
+            _ => freed.variable_lower[of.index as usize] = of.bound.unwrap(),
         }
     }
     freed
 }
 
-/// By solving: infeasible as it is, and feasible without any one of its bounds.
-fn assert_irreducible(what: &str, model: &LinearModel, subset: &InfeasibleSubset) {
+/// Asserts by solving that a subset is infeasible, and feasible without any one of its bounds.
+fn assert_irreducible(name: &str, model: &LinearModel, subset: &InfeasibleSubset) {
     assert_eq!(
         reason(&solve_with(with_bounds(model, subset), SolveOptions::default())),
         Reason::Infeasible,
-        "{what}"
+        "{name}"
     );
     for index in 0..subset.constraints.len() {
         let mut less = subset.clone();
         let left_out = less.constraints.remove(index);
         let outcome = solve_with(with_bounds(model, &less), SolveOptions::default());
-        assert_eq!(reason(&outcome), Reason::Optimal, "{what} without {left_out:?}");
+        assert_eq!(reason(&outcome), Reason::Optimal, "{name} without {left_out:?}");
     }
     for index in 0..subset.variables.len() {
         let mut less = subset.clone();
         let left_out = less.variables.remove(index);
         let outcome = solve_with(with_bounds(model, &less), SolveOptions::default());
-        assert_eq!(reason(&outcome), Reason::Optimal, "{what} without {left_out:?}");
+        assert_eq!(reason(&outcome), Reason::Optimal, "{name} without {left_out:?}");
     }
 }
 
@@ -108,7 +108,7 @@ fn every_infeasible_public_lp_has_a_verified_proof_and_an_irreducible_subset() {
 }
 
 #[test]
-fn a_proof_is_told_without_being_asked_for_and_a_subset_is_not() {
+fn a_proof_is_always_reported_and_a_subset_on_request() {
     let model = dense(MIN, &[1.0], &[(-INF, &[1.0], 1.0), (2.0, &[1.0], INF)]);
     let result = explained(&model, SolveOptions::default());
     let proof = result.infeasibility_proof.unwrap();
@@ -118,7 +118,7 @@ fn a_proof_is_told_without_being_asked_for_and_a_subset_is_not() {
 }
 
 #[test]
-fn an_integer_model_has_the_proof_of_its_relaxation_or_none() {
+fn an_integer_model_has_a_proof_only_if_its_relaxation_is_infeasible() {
     let integers = |model| with_kinds(model, &[VariableKind::Integer]);
     let relaxation = integers(dense(MIN, &[1.0], &[(-INF, &[1.0], 1.0), (2.0, &[1.0], INF)]));
     let result = explained(&relaxation, subset_wanted());
@@ -134,7 +134,7 @@ fn an_integer_model_has_the_proof_of_its_relaxation_or_none() {
 }
 
 #[test]
-fn bounds_that_are_crossed_are_the_subset() {
+fn crossed_bounds_are_the_subset() {
     let model = dense(MIN, &[1.0, 1.0], &[(1.0, &[1.0, 1.0], INF)]);
     let column = LinearModel {
         variable_lower: vec![0.0, 3.0],
@@ -152,8 +152,8 @@ fn bounds_that_are_crossed_are_the_subset() {
 }
 
 #[test]
-fn a_contradiction_with_more_than_it_needs_is_cut_down() {
-    // The first two contradict each other; the third joins in only where it must.
+fn a_subset_is_reduced_to_what_the_contradiction_needs() {
+    // The first two contradict each other; the third is not needed.
     let rows: [(f64, &[f64], f64); 3] =
         [(3.0, &[1.0, 1.0], INF), (-INF, &[1.0, 1.0], 2.0), (0.0, &[1.0, -1.0], 0.0)];
     let model = dense(MIN, &[1.0, 2.0], &rows);
@@ -183,7 +183,7 @@ fn an_unbounded_model_has_a_verified_ray() {
 }
 
 #[test]
-fn what_has_a_solution_has_no_proof_of_anything() {
+fn a_feasible_model_has_no_proofs() {
     let result = explained(&dense(MIN, &[1.0], &[(2.0, &[1.0], INF)]), subset_wanted());
     assert_eq!(result.termination.unwrap().reason(), Reason::Optimal);
     assert_eq!((result.infeasibility_proof, result.unbounded_ray), (None, None));

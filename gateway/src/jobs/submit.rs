@@ -1,0 +1,253 @@
+//! Submitting jobs.
+
+use std::{sync::Arc, time::SystemTime};
+
+use prost::Message;
+use solvemesh::{
+    broker::v1::{BulkReference, LogEntry, Submitted, log_entry},
+    v1::{Job, SolveOptions, Solver, SubmitJobRequest, model::Form},
+};
+use solvemesh_broker::{BulkObject, Health, MAX_PART_BYTES, MeshError, entry};
+use tokio::{task::spawn_blocking, time::timeout};
+use tracing::info;
+
+use super::Jobs;
+use crate::{
+    refusal::Refusal,
+    submission::{Plan, Submission, catalog, plan},
+};
+
+/// Payloads (a model, or a sweep with its base) up to this size travel in the job message
+/// itself; larger ones go into the bulk stream.
+const INLINE_PAYLOAD_BYTES: usize = 256 << 10;
+
+/// Models larger than this are read on a blocking thread, so that they do not stall the async
+/// runtime.
+const LARGE_MODEL_BYTES: usize = 64 << 10;
+
+/// Models with more variables or constraints than this are read on a blocking thread, however
+/// small the message: arrays may be absent, and are then filled in to this length.
+const MANY_ABSENT: i32 = 10_000;
+
+impl Jobs {
+    /// Accepts a job. Returns once the broker has confirmed it in its queue and in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] for an invalid submission; other variants for limits and an
+    /// unavailable broker. Only [`Refusal::OutcomeUnknown`] leaves open whether the job was
+    /// accepted.
+    pub async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
+        let request_id = submission.request.request_id.clone();
+        let accepted = self.accept(submission).await;
+        if let Err(refusal) = &accepted {
+            info!(request_id, cause = %refusal, "submission refused");
+        }
+        accepted
+    }
+
+    async fn accept(&self, submission: Submission) -> Result<Job, Refusal> {
+        let plan = self.validate(submission).await?;
+        self.admit()?;
+        let request_id = plan.description.request_id.clone();
+        if !request_id.is_empty() {
+            if let Some(job) = self.existing_job(&plan)? {
+                return Ok(job);
+            }
+            // Another gateway may have accepted it a moment ago.
+            self.catch_up().await?;
+            if let Some(job) = self.existing_job(&plan)? {
+                return Ok(job);
+            }
+        }
+
+        self.check_solver_available(&plan).await?;
+
+        let job = plan.job();
+        let lane = plan.lane.clone();
+        let stored = self.store_if_large(&plan).await?;
+        let envelope = plan.envelope(stored);
+        let refused = |error| Refusal::of_mesh(error, &plan.job_id);
+        // Queue first, log second: if this gateway dies in between, the worker's first entry
+        // makes the job known, whereas a logged job without a message would never run.
+        self.mesh.enqueue(&lane, &envelope).await.map_err(refused)?;
+
+        let id: Arc<str> = plan.job_id.as_str().into();
+        // Before the entry is appended, so that no change is missed.
+        let listener = self.table.listen(std::slice::from_ref(&id));
+        let submitted = Submitted {
+            description: Some(plan.description.clone()),
+            submit_time: Some(plan.submit_time.into()),
+            log_id: self.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
+        };
+        let entry = LogEntry {
+            digest: plan.digest.to_vec(),
+            ..entry(&plan.job_id, log_entry::Kind::Submitted(submitted))
+        };
+        self.append(&plan.job_id, entry).await?;
+        info!(job = %id, %lane, request_id, "job accepted");
+        if request_id.is_empty() {
+            return Ok(job);
+        }
+        // Two gateways may accept the same request id at the same time with different payloads.
+        // The first entry in the log decides which one the id belongs to, so wait until that is
+        // in the table.
+        let unknown = || Refusal::OutcomeUnknown { job_id: plan.job_id.clone() };
+        timeout(self.policy.broker_timeout, async {
+            loop {
+                if let Some(job) = self.existing_job(&plan)? {
+                    return Ok(job);
+                }
+                listener.moved().await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| {
+            // A confirmed entry that the table has not read in time: its reader may be stuck.
+            self.table.doubt();
+            Err(unknown())
+        })
+    }
+
+    /// Validates a submission without submitting it. Reads a large model on a blocking thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan()`]; [`Refusal::Unavailable`] if the blocking thread panicked.
+    pub async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
+        let now = SystemTime::now();
+        if !may_take_long(&submission) {
+            return plan(submission, &self.policy, now);
+        }
+        let permit = self.readers.clone().acquire_owned().await;
+        let policy = self.policy.clone();
+        let planning = spawn_blocking(move || {
+            let planned = plan(submission, &policy, now);
+            drop(permit);
+            planned
+        });
+        planning.await.map_err(|error| Refusal::Unavailable { message: error.to_string() })?
+    }
+
+    /// Checks that this gateway can accept a job now: broker, table and limits.
+    fn admit(&self) -> Result<(), Refusal> {
+        let unavailable = |message: String| Err(Refusal::Unavailable { message });
+        if self.stopping.is_cancelled() {
+            return Err(Refusal::ShuttingDown { job_id: String::new() });
+        }
+        match &*self.mesh.health().borrow() {
+            Health::Ready => {}
+            Health::Disconnected { error } => {
+                return unavailable(error.clone());
+            }
+            Health::Blocked { reason } => {
+                return unavailable(format!("the broker accepts no messages: {reason}"));
+            }
+        }
+        if !*self.table.ready().borrow() {
+            return unavailable("this gateway is still reading the results log".to_owned());
+        }
+        let value = self.policy.max_live_jobs;
+        if self.table.read(|fold| fold.live()) >= value {
+            return Err(Refusal::Exhausted { limit: "max_live_jobs", value });
+        }
+        let value = self.policy.max_live_bytes;
+        if self.table.read(|fold| fold.live_weight()) >= value {
+            return Err(Refusal::Exhausted { limit: "max_live_bytes", value });
+        }
+        // The broker truncates the log at `log_bytes`, and must not drop the entries of a live
+        // job. Stopping at half leaves the other half for entries of the jobs already accepted.
+        let half = self.policy.log_bytes / 2;
+        if self.table.read(|fold| fold.bytes_since_oldest_live()) >= half {
+            return Err(Refusal::LogTooLong { half });
+        }
+        Ok(())
+    }
+
+    /// Refuses a job whose solver no connected worker has.
+    async fn check_solver_available(&self, plan: &Plan) -> Result<(), Refusal> {
+        let options = plan.description.options.as_ref();
+        let solver = options.map_or(Solver::Auto, SolveOptions::solver);
+        match self.is_available(solver).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let (solver, lane) = (solver.as_str_name(), plan.lane.to_string());
+                Err(Refusal::NoWorker { solver, lane })
+            }
+            Err(error) => Err(Refusal::Unavailable { message: error.to_string() }),
+        }
+    }
+
+    /// Whether a connected worker has a solver. True for solvers that every worker has; the
+    /// others have a lane to themselves, which only workers with that solver consume.
+    ///
+    /// # Errors
+    ///
+    /// If the broker can't be asked.
+    pub async fn is_available(&self, solver: Solver) -> Result<bool, MeshError> {
+        match catalog::own_lane(solver) {
+            Some(lane) => self.mesh.is_served(&lane).await,
+            None => Ok(true),
+        }
+    }
+
+    /// The job with a plan's request id, if the table has one already.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Taken`] if its payload is another; [`Refusal::RequestIdExpired`].
+    fn existing_job(&self, plan: &Plan) -> Result<Option<Job>, Refusal> {
+        self.table.read(|fold| {
+            if fold.is_forgotten(&plan.job_id) {
+                return Err(Refusal::RequestIdExpired {
+                    request_id: plan.description.request_id.clone(),
+                    job_id: plan.job_id.clone(),
+                });
+            }
+            match fold.job(&plan.job_id) {
+                None => Ok(None),
+                Some(record) if record.digest == plan.digest => Ok(Some(record.job(false))),
+                Some(_) => Err(Refusal::Taken {
+                    request_id: plan.description.request_id.clone(),
+                    job_id: plan.job_id.clone(),
+                }),
+            }
+        })
+    }
+
+    /// Stores a payload in the bulk stream if it is too large for the job message.
+    async fn store_if_large(&self, plan: &Plan) -> Result<Option<BulkReference>, Refusal> {
+        let whole = &plan.payload.bytes;
+        if whole.len() <= INLINE_PAYLOAD_BYTES {
+            return Ok(None);
+        }
+        let parts = (0..whole.len())
+            .step_by(MAX_PART_BYTES)
+            .map(|from| whole.slice(from..whole.len().min(from + MAX_PART_BYTES)))
+            .collect();
+        let object = BulkObject::with_digest(parts, plan.payload.digest.to_vec());
+        // Stored parts without a job message that refers to them are harmless, so a missing
+        // confirm means here that the job was not accepted, never that its outcome is unknown.
+        let refused = |error: MeshError| match error {
+            MeshError::OutcomeUnknown => Refusal::Unavailable { message: error.to_string() },
+            error => Refusal::of_mesh(error, &plan.job_id),
+        };
+        self.mesh.store(object).await.map(Some).map_err(refused)
+    }
+}
+
+/// Whether reading a submission may take so long that it would stall other requests: a sweep, a
+/// large model, a file (which may be compressed), or absent arrays that are long once filled in.
+fn may_take_long(submission: &Submission) -> bool {
+    let SubmitJobRequest { model: Some(model), sweep: None, .. } = &submission.request else {
+        return submission.request.sweep.is_some();
+    };
+    let becomes_large = match &model.form {
+        Some(Form::File(_)) => true,
+        Some(Form::Linear(arrays)) => {
+            arrays.variable_count().max(arrays.constraint_count()) > MANY_ABSENT
+        }
+        _ => false,
+    };
+    becomes_large || model.encoded_len() > LARGE_MODEL_BYTES
+}
