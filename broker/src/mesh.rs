@@ -144,14 +144,14 @@ pub trait Mesh: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`MeshError::Closed`]; [`MeshError::Refused`] for an id that is too long.
-    async fn be_present(&self, id: &str) -> Result<(), MeshError>;
+    async fn register_worker(&self, id: &str) -> Result<(), MeshError>;
 
     /// Whether a process is registered as connected under an id.
     ///
     /// # Errors
     ///
     /// Fails within a bounded time when the broker does not answer.
-    async fn is_present(&self, id: &str) -> Result<bool, MeshError>;
+    async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError>;
 
     /// Whether the broker is connected and accepts messages.
     fn health(&self) -> watch::Receiver<Health>;

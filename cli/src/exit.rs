@@ -41,7 +41,7 @@ pub(crate) enum Exit {
     Cancelled = 7,
     Unavailable = 8,
     Refused = 9,
-    Left = 130,
+    Interrupted = 130,
 }
 
 impl Exit {

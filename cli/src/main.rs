@@ -18,7 +18,7 @@ use crate::{
         submit::submit, watch::watch,
     },
     exit::{Exit, Failure},
-    output::setback::tell_setback,
+    output::retry_messages::report_retry,
     sweep::sweep,
 };
 
@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = Client::connect(&arguments.gateway)?.on_setback(tell_setback);
+    let client = Client::connect(&arguments.gateway)?.on_retry(report_retry);
     match &arguments.command {
         Command::Solve(args) => solve(&client, args).await,
         Command::Sweep(args) => sweep(&client, args).await,

@@ -24,7 +24,7 @@ struct Joined {
 /// The parts of a solution are incomplete or inconsistent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the solution of job {job_id} is incomplete: {what}")]
-pub struct BadParts {
+pub struct PartsError {
     /// The job.
     pub job_id: String,
     /// What is wrong with the parts.
@@ -37,11 +37,11 @@ impl Assembly {
     /// # Errors
     ///
     /// When parts of the solution are missing, out of order or inconsistent.
-    pub fn add(&mut self, event: JobEvent) -> Result<Option<Outcome>, BadParts> {
+    pub fn add(&mut self, event: JobEvent) -> Result<Option<Outcome>, PartsError> {
         let JobEvent { job_id, attempt, kind, .. } = event;
         match kind {
             Some(Kind::SolutionPart(part)) => {
-                let bad = |what| BadParts { job_id: job_id.clone(), what };
+                let bad = |what| PartsError { job_id: job_id.clone(), what };
                 // The first part starts the solution again: parts before it are stale.
                 if part.index == 0 {
                     self.parts.remove(&job_id);
@@ -52,7 +52,7 @@ impl Assembly {
             Some(Kind::Finished(mut finished)) => {
                 let joined = self.parts.remove(&job_id).unwrap_or_default();
                 complete(&mut finished, joined)
-                    .map_err(|what| BadParts { job_id: job_id.clone(), what })?;
+                    .map_err(|what| PartsError { job_id: job_id.clone(), what })?;
                 Ok(Some(Outcome::new(job_id, attempt, finished)))
             }
             _ => Ok(None),

@@ -13,7 +13,8 @@ use tonic::{
 use uuid::Uuid;
 
 use crate::{
-    Answers, Assembly, Error, Outcome, Rejection, Retry, Watch, retry::Tries, sweep::Collected,
+    Assembly, Error, Outcome, Rejection, Retry, SweepResults, Watch, retry::RetryState,
+    sweep::Collected,
 };
 
 /// Maximum size of a received message, in bytes. Gateways send at most 1 MiB; the margin is for
@@ -41,7 +42,7 @@ pub struct Client {
     stub: JobServiceClient<Channel>,
     url: Arc<str>,
     retry: Retry,
-    on_setback: Arc<OnSetback>,
+    on_retry: Arc<OnSetback>,
 }
 
 impl fmt::Debug for Client {
@@ -89,7 +90,7 @@ impl Client {
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .connect_lazy();
         let stub = JobServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { stub, url: url.into(), retry: Retry::CALL, on_setback: Arc::new(|_, _| {}) })
+        Ok(Self { stub, url: url.into(), retry: Retry::CALL, on_retry: Arc::new(|_, _| {}) })
     }
 
     /// Sets how calls, and the opening of a watch, are retried. [`Retry::CALL`] is the default. A
@@ -101,8 +102,8 @@ impl Client {
     /// Sets a callback that is called when a call fails for the first time and is retried, with
     /// the cause and how long the call will be retried. A [`Watch`] does not call it, but reports
     /// the loss of its stream in its [updates](Watch::update).
-    pub fn on_setback(self, tell: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
-        Self { on_setback: Arc::new(tell), ..self }
+    pub fn on_retry(self, tell: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
+        Self { on_retry: Arc::new(tell), ..self }
     }
 
     /// The URL of the gateway, as given to [`connect`](Self::connect).
@@ -188,7 +189,7 @@ impl Client {
     /// # Errors
     ///
     /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario has two results.
-    pub async fn answers(&self, job_id: &str) -> Result<Answers, Error> {
+    pub async fn answers(&self, job_id: &str) -> Result<SweepResults, Error> {
         let mut watch = self.watch([job_id], "").kinds([JobEventKind::ScenarioResults]);
         let mut collected = Collected::default();
         while let Some(event) = watch.next().await {
@@ -263,8 +264,8 @@ impl Client {
             .await
     }
 
-    fn tries(&self) -> Tries {
-        Tries::new(self.retry.clone(), Arc::clone(&self.url))
+    fn tries(&self) -> RetryState {
+        RetryState::new(self.retry.clone(), Arc::clone(&self.url))
     }
 
     /// Sends a small request, with retries until the budget is used up.
@@ -291,7 +292,7 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let send = || send(self.stub.clone(), request.clone());
-        let answer = self.tries().run(least, send, |cause, time| (self.on_setback)(cause, time));
+        let answer = self.tries().run(least, send, |cause, time| (self.on_retry)(cause, time));
         Ok(answer.await?.into_inner())
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, error::Error as _, fmt, time::Duration};
 use tonic::{Code, ConnectError, Status};
 use tonic_types::StatusExt;
 
-use crate::BadParts;
+use crate::PartsError;
 
 /// An error of a [`Client`](crate::Client).
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +38,8 @@ impl Error {
     }
 }
 
-impl From<BadParts> for Error {
-    fn from(parts: BadParts) -> Self {
+impl From<PartsError> for Error {
+    fn from(parts: PartsError) -> Self {
         Self::Malformed(parts.to_string())
     }
 }

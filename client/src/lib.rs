@@ -29,12 +29,12 @@ mod retry;
 mod sweep;
 mod watch;
 
-pub use assembly::{Assembly, BadParts};
+pub use assembly::{Assembly, PartsError};
 pub use client::Client;
 pub use error::{Error, Rejection, Violation};
 pub use outcome::Outcome;
 pub use retry::Retry;
 pub use solvemesh::v1;
-pub use sweep::Answers;
+pub use sweep::SweepResults;
 pub use tonic::Code;
 pub use watch::{Update, Watch};

@@ -40,7 +40,7 @@ impl Retry {
 
 /// The retry state of one call or one watch.
 #[derive(Debug)]
-pub(crate) struct Tries {
+pub(crate) struct RetryState {
     retry: Retry,
     gateway: Arc<str>,
     since: Instant,
@@ -51,7 +51,7 @@ pub(crate) struct Tries {
 
 /// A failure after which there is time for another try.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Again {
+pub(crate) struct NextTry {
     /// The failure.
     pub(crate) cause: Rejection,
     /// How long to pause before the next try.
@@ -60,7 +60,7 @@ pub(crate) struct Again {
     pub(crate) patience: Duration,
 }
 
-impl Tries {
+impl RetryState {
     /// Starts without a failure; the budget runs from now. `gateway` is named in errors.
     pub(crate) fn new(retry: Retry, gateway: Arc<str>) -> Self {
         Self { retry, gateway, since: Instant::now(), failures: 0, last: None }
@@ -72,7 +72,7 @@ impl Tries {
     }
 
     /// Replaces the retry policy.
-    pub(crate) fn go_by(&mut self, retry: Retry) {
+    pub(crate) fn use_policy(&mut self, retry: Retry) {
         self.retry = retry;
     }
 
@@ -93,7 +93,7 @@ impl Tries {
 
     /// Records a failure. Returns the pause before the next try or, if a retry is useless or would
     /// come after the end of the budget, the error to return.
-    pub(crate) fn failed(&mut self, rejection: impl Into<Rejection>) -> Result<Again, Error> {
+    pub(crate) fn failed(&mut self, rejection: impl Into<Rejection>) -> Result<NextTry, Error> {
         let rejection = rejection.into().at(&self.gateway);
         if !rejection.is_transient() {
             return Err(Error::Rejected(Box::new(rejection)));
@@ -105,7 +105,7 @@ impl Tries {
             return Err(Error::Unavailable(Box::new(rejection)));
         }
         self.last = Some(rejection.clone());
-        Ok(Again { cause: rejection, pause, patience })
+        Ok(NextTry { cause: rejection, pause, patience })
     }
 
     /// The error after a try that timed out: the last known failure, if there was one, since it
@@ -154,8 +154,8 @@ mod tests {
 
     use super::*;
 
-    fn tries(retry: Retry) -> Tries {
-        Tries::new(retry, "http://mesh".into())
+    fn tries(retry: Retry) -> RetryState {
+        RetryState::new(retry, "http://mesh".into())
     }
 
     fn asking(pause: Duration) -> Status {

@@ -6,7 +6,7 @@ use crate::{Assembly, Error, Outcome};
 
 /// The outcome of a sweep and the results of its scenarios.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answers {
+pub struct SweepResults {
     /// The outcome, with the summary in `sweep`.
     pub outcome: Outcome,
     /// The results, in the order of the scenarios. Some are missing if the sweep ended early: by
@@ -23,7 +23,7 @@ pub(crate) struct Collected {
 
 impl Collected {
     /// Adds the next event of the sweep. Returns all results if the event finishes the sweep.
-    pub(crate) fn add(&mut self, event: JobEvent) -> Result<Option<Answers>, Error> {
+    pub(crate) fn add(&mut self, event: JobEvent) -> Result<Option<SweepResults>, Error> {
         if let Some(Kind::ScenarioResults(answers)) = event.kind {
             for result in answers.results {
                 let index = result.index;
@@ -33,7 +33,7 @@ impl Collected {
             }
             return Ok(None);
         }
-        Ok(self.assembly.add(event)?.map(|outcome| Answers {
+        Ok(self.assembly.add(event)?.map(|outcome| SweepResults {
             outcome,
             results: std::mem::take(&mut self.results).into_values().collect(),
         }))

@@ -9,7 +9,7 @@ use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tonic::{Streaming, transport::Channel};
 
-use crate::{Error, Rejection, Retry, retry::Tries};
+use crate::{Error, Rejection, Retry, retry::RetryState};
 
 /// Timeout of an open stream: without a response for this long, it is replaced by a new one.
 /// Gateways send heartbeats while there are no events, so such a stream is broken.
@@ -46,7 +46,7 @@ pub struct Watch {
     /// Whether the caller passed a resume token, so that jobs may have finished before it.
     resumed: bool,
     link: Link,
-    tries: Tries,
+    tries: RetryState,
     /// The time of the next try, after a failure.
     pause: Option<Instant>,
     /// Whether `Update::Lost` was returned, and not yet followed by `Update::Restored`.
@@ -80,7 +80,7 @@ struct Open {
 impl Watch {
     pub(crate) fn new(
         stub: JobServiceClient<Channel>,
-        tries: Tries,
+        tries: RetryState,
         job_ids: Vec<String>,
         resume_token: String,
     ) -> Self {
@@ -198,7 +198,7 @@ impl Watch {
 
     fn received(&mut self, response: WatchResultsResponse) -> Option<Update> {
         // This mesh works, so an outage is likely the restart of a gateway: retry for longer.
-        self.tries.go_by(Retry::STREAM);
+        self.tries.use_policy(Retry::STREAM);
         if !response.resume_token.is_empty() {
             self.request.resume_token = response.resume_token;
         }

@@ -7,7 +7,7 @@ use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
 
-use crate::{api::server::Origins, policy::Policy, table::Kept};
+use crate::{api::server::Origins, policy::Policy, table::Retention};
 
 /// Serve the gRPC and gRPC-Web API of solvemesh over RabbitMQ and its workers
 #[derive(Clone, Debug, Parser)]
@@ -198,7 +198,7 @@ impl Args {
             max_requests: self.max_requests,
             max_live_bytes: self.max_live_bytes,
             log_bytes: self.log_bytes(),
-            kept: Kept {
+            retention: Retention {
                 jobs: self.keep_jobs,
                 bytes: self.keep_bytes,
                 age: self.keep_age,

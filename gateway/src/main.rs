@@ -60,13 +60,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
     let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
     let snapshots = snapshots.context("--state-dir")?;
-    let table = Table::follow(mesh.clone(), policy.kept, snapshots);
+    let table = Table::follow(mesh.clone(), policy.retention, snapshots);
     let jobs = Jobs::new(mesh.clone(), table.clone(), policy);
 
     tasks.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("dead letter task")));
     tasks.spawn(lookups::run(jobs.clone()).map(|end| end.context("lookup task")));
     tasks.spawn(expiry::run(jobs.clone()).map(Ok));
-    tasks.spawn(watch::keep_pace(jobs.clone()).map(Ok));
+    tasks.spawn(watch::close_slow_watchers(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use solvemesh::v1;
 use solvemesh_broker::Lane;
 
-use crate::table::Kept;
+use crate::table::Retention;
 
 /// The limits and timeouts of this gateway. An error that hits a limit contains its name.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Policy {
     /// oldest live one reaches back half as far.
     pub log_bytes: u64,
     /// The limits within which finished jobs stay in memory.
-    pub kept: Kept,
+    pub retention: Retention,
     /// The lanes that jobs can be queued in.
     pub lanes: Vec<Lane>,
     /// Time without an event after which a watch stream sends a heartbeat.

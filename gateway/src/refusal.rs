@@ -6,11 +6,11 @@ use solvemesh::UnknownField;
 use solvemesh_broker::MeshError;
 use solvemesh_model::{FaultKind, Faults, Place};
 
-use crate::table::Behind;
+use crate::table::CatchUpError;
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldFault {
+pub struct FieldError {
     /// The path of the field: `options.time_limit`, `model.linear.row_starts[3]`.
     pub field: String,
     /// What is wrong with it, as text for people. Errors in a model file begin with their place:
@@ -20,7 +20,7 @@ pub struct FieldFault {
     pub place: Option<Place>,
 }
 
-impl FieldFault {
+impl FieldError {
     /// An error without a place.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self { field: field.into(), description: description.into(), place: None }
@@ -52,7 +52,7 @@ pub enum Refusal {
         /// A stable name of the kind of error.
         reason: &'static str,
         /// All invalid fields.
-        faults: Vec<FieldFault>,
+        faults: Vec<FieldError>,
     },
     /// There is no such job.
     #[error("there is no job {job_id:?}")]
@@ -203,7 +203,7 @@ impl Refusal {
         field: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        Self::Invalid { reason, faults: vec![FieldFault::new(field, description)] }
+        Self::Invalid { reason, faults: vec![FieldError::new(field, description)] }
     }
 
     /// The refusal of an empty required field.
@@ -229,8 +229,8 @@ impl Refusal {
     }
 }
 
-impl From<Behind> for Refusal {
-    fn from(behind: Behind) -> Self {
+impl From<CatchUpError> for Refusal {
+    fn from(behind: CatchUpError) -> Self {
         Self::Unavailable { message: behind.to_string() }
     }
 }
@@ -243,7 +243,7 @@ impl From<Faults> for Refusal {
             Some(FaultKind::TooLarge) => reason::MODEL_TOO_LARGE,
             Some(FaultKind::Invalid) | None => reason::INVALID_MODEL,
         };
-        let described = |fault: &solvemesh_model::Fault| FieldFault {
+        let described = |fault: &solvemesh_model::Fault| FieldError {
             field: format!("model.{}", fault.field).trim_end_matches('.').to_owned(),
             description: fault.to_string(),
             place: fault.place,

@@ -4,7 +4,7 @@ use solvemesh::v1::{FileFormat, ModelFile};
 
 use crate::{
     Fault, FaultKind, Limits, Place,
-    text::{Format, decode, sniff},
+    text::{Format, decode, detect_format},
     unpack::{UnpackError, unpack},
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn open<'a>(
         Ok(FileFormat::Lp) => Format::Lp,
         Ok(FileFormat::Mps) => Format::Mps,
         Ok(FileFormat::Unspecified) => {
-            format_of_name(&file.name).or_else(|| sniff(&bytes)).ok_or_else(|| {
+            format_of_name(&file.name).or_else(|| detect_format(&bytes)).ok_or_else(|| {
                 let message = "looks like neither LP nor MPS; set `format`, or give the file a \
                                name ending in .lp or .mps";
                 fault("file.format", FaultKind::Invalid, message.to_owned())

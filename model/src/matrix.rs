@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Coefficients of this absolute value or more are rejected, as HiGHS rejects them.
-pub(crate) const TOO_LARGE: f64 = 1e15;
+pub(crate) const MAX_COEFFICIENT: f64 = 1e15;
 
 /// HiGHS drops coefficients of this absolute value or less: it is the smallest value of its
 /// option `small_matrix_value`.
@@ -45,7 +45,7 @@ pub(crate) fn check(form: Form, model: &LinearModel, findings: &mut Findings) {
             }
             last_seen[column] = row + 1;
             let value = model.coefficients[position];
-            if let Some(wrong) = unsolvable(value) {
+            if let Some(wrong) = why_unusable(value) {
                 findings.fault(
                     || form.field(Part::EntryValue(entry)),
                     || format!("{} is {wrong}", names()),
@@ -84,12 +84,12 @@ pub fn dropped_entry(model: &LinearModel, threshold: f64) -> Option<(usize, usiz
 }
 
 /// Describes why a solver cannot use a coefficient; `None` if it can.
-pub(crate) fn unsolvable(value: f64) -> Option<String> {
+pub(crate) fn why_unusable(value: f64) -> Option<String> {
     if value.is_nan() {
         Some("not a number".to_owned())
     } else if value.is_infinite() {
         Some("infinite".to_owned())
-    } else if value.abs() >= TOO_LARGE {
+    } else if value.abs() >= MAX_COEFFICIENT {
         Some(format!("{value:e}; its absolute value must be below 1e15"))
     } else {
         None

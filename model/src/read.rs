@@ -6,7 +6,7 @@ use crate::{
     form::Form,
     lp, mps, named, normal,
     reading::{ReadError, Reading},
-    text::{Format, without_mark},
+    text::{Format, strip_bom},
 };
 
 /// Reads a model of any form into the normal form. Every submitted model goes through this
@@ -54,7 +54,7 @@ fn parse(
     limits: &Limits,
 ) -> Result<(Form, Reading), Faults> {
     limits.check_bytes(field, text.len()).map_err(|fault| Faults(vec![fault]))?;
-    let text = without_mark(text);
+    let text = strip_bom(text);
     let reading = match format {
         Format::Lp => lp::read(text, limits),
         Format::Mps => mps::read(text, limits),

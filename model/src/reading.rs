@@ -25,7 +25,7 @@ pub(crate) struct ReadError {
 
 /// Rejects a text of 2 GiB or more. Every count of a model is below the length of its text,
 /// so that after this check none can overflow the int32 of the protocol.
-pub(crate) fn countable(text: &str) -> Result<(), ReadError> {
+pub(crate) fn check_length(text: &str) -> Result<(), ReadError> {
     if i32::try_from(text.len()).is_ok() {
         return Ok(());
     }

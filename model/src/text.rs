@@ -122,13 +122,13 @@ fn replace_invalid(bytes: &[u8], format: Format) -> Result<String, Fault> {
 }
 
 /// Strips the byte order mark that some editors write before a text.
-pub(crate) fn without_mark(text: &str) -> &str {
+pub(crate) fn strip_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Detects the format from the first line that is not blank: from its keyword, or from
 /// the comment character of the format.
-pub(crate) fn sniff(bytes: &[u8]) -> Option<Format> {
+pub(crate) fn detect_format(bytes: &[u8]) -> Option<Format> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
     let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn the_format_is_detected_from_the_first_line() {
-        assert_eq!(sniff(b"\n\\ made by hand\nmin x\n"), Some(Format::Lp));
-        assert_eq!(sniff(b"Maximize\n"), Some(Format::Lp));
-        assert_eq!(sniff(b"\xef\xbb\xbfNAME x\r\n"), Some(Format::Mps));
-        assert_eq!(sniff(b"* optimal 3\n"), Some(Format::Mps));
-        assert_eq!(sniff(b"%PDF-1.4"), None);
-        assert_eq!(sniff(b""), None);
+        assert_eq!(detect_format(b"\n\\ made by hand\nmin x\n"), Some(Format::Lp));
+        assert_eq!(detect_format(b"Maximize\n"), Some(Format::Lp));
+        assert_eq!(detect_format(b"\xef\xbb\xbfNAME x\r\n"), Some(Format::Mps));
+        assert_eq!(detect_format(b"* optimal 3\n"), Some(Format::Mps));
+        assert_eq!(detect_format(b"%PDF-1.4"), None);
+        assert_eq!(detect_format(b""), None);
     }
 }

@@ -12,14 +12,13 @@
 //! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | each of them costs only one small file. CBC and SCIP need system libraries, so they are cargo features |
 //!
 //! A solver's status is translated as it is (`termination.rs`) and then checked against the
-//! model; if the check fails, the model is solved a second time (`doubts.rs`). The worker makes
+//! model; if the check fails, the model is solved a second time (`second_solve.rs`). The worker makes
 //! the final check of every result, outside of this process.
 
 mod arrays;
-mod direct;
-mod doubts;
 mod good_lp;
 mod highs;
+mod highs_solver;
 mod memory;
 mod pipes;
 mod polish;
@@ -27,6 +26,7 @@ mod proof;
 mod report;
 #[cfg(test)]
 mod samples;
+mod second_solve;
 mod sensitivity;
 mod serve;
 mod settings;

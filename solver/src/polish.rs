@@ -11,8 +11,8 @@ use solvemesh_model::verify::{Candidate, Check, verify};
 
 use super::{
     arrays::Arrays,
-    direct::run_silently,
     highs::{Highs, ModelStatus, Scale, Value},
+    highs_solver::run_silently,
     report::Monitor,
     task::Finding,
 };

@@ -23,7 +23,7 @@ const MIN_PROOF_TIME: Duration = Duration::from_secs(1);
 
 /// Adds a proof to a finding that is infeasible or unbounded, if HiGHS finds one in what is left
 /// of the time limit.
-pub(super) fn explain(
+pub(super) fn add_proof(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -38,7 +38,7 @@ pub(super) fn explain(
         Reason::Infeasible => {
             // A subset is requested explicitly and needs the proof: it may take all the time.
             let budget = if options.return_infeasible_subset { left } else { Some(budget) };
-            finding.infeasibility_proof = proof_at_sight(arrays);
+            finding.infeasibility_proof = trivial_proof(arrays);
             if finding.infeasibility_proof.is_none() && set_time_limit(highs, budget) {
                 let ray = highs.dual_ray(&|sight| monitor.observe(sight));
                 finding.infeasibility_proof = ray.as_deref().and_then(sparse_proof);
@@ -121,14 +121,14 @@ fn find_subset(
 
 /// The subset of a model that is trivially infeasible: the crossed bounds of one constraint or
 /// variable, or the bound of an empty constraint that excludes 0. Needs no solver.
-pub(super) fn subset_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibleSubset> {
-    let sides = subset::at_sight(arrays)?;
+pub(super) fn trivial_subset(arrays: &Arrays<'_>) -> Option<InfeasibleSubset> {
+    let sides = subset::trivial(arrays)?;
     Some(subset::told(arrays.model(), &sides, true))
 }
 
 /// Proof that an empty constraint excludes 0, for which HiGHS has no ray.
-pub(super) fn proof_at_sight(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> {
-    match subset::at_sight(arrays)?.as_slice() {
+pub(super) fn trivial_proof(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> {
+    match subset::trivial(arrays)?.as_slice() {
         &[Side { of: Of::Constraint(row), upper }] => {
             Some(proof_of(&[(row, if upper { -1.0 } else { 1.0 })]))
         }

@@ -17,7 +17,7 @@ use solvemesh::{
 
 use solvemesh_model::{finite, relative_gap};
 
-use super::highs::{MipSight, Sight};
+use super::highs::{MipProgress, Sight};
 
 /// Minimum time between two progress reports. A shorter solve sends none.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -213,7 +213,7 @@ fn progress(sight: &Sight<'_>, elapsed: Duration) -> Progress {
             Progress { iteration_count: Some(iterations), elapsed, ..Progress::default() }
         }
         Sight::Mip(mip) | Sight::Improved(mip, _) => {
-            let MipSight { objective, bound, nodes, iterations } = *mip;
+            let MipProgress { objective, bound, nodes, iterations } = *mip;
             let (objective, bound) = (finite(objective), finite(bound));
             Progress {
                 objective,
@@ -273,8 +273,8 @@ mod tests {
     use super::*;
     use crate::samples::Pipe;
 
-    const MIP: MipSight =
-        MipSight { objective: 3.0, bound: f64::NEG_INFINITY, nodes: 1, iterations: 2 };
+    const MIP: MipProgress =
+        MipProgress { objective: 3.0, bound: f64::NEG_INFINITY, nodes: 1, iterations: 2 };
 
     fn incumbents(variables: usize) -> Vec<f64> {
         let pipe = Pipe::default();
@@ -282,7 +282,7 @@ mod tests {
         let interrupt = AtomicBool::new(false);
         let monitor = Monitor::new(&reports, 1, variables, &interrupt);
         for objective in [5.0, 4.0, 3.0] {
-            assert!(monitor.observe(Sight::Improved(MipSight { objective, ..MIP }, &[0.0])));
+            assert!(monitor.observe(Sight::Improved(MipProgress { objective, ..MIP }, &[0.0])));
         }
         monitor.finish(&Outcome::default()).unwrap();
         let objective = |report: SolverReport| match report.kind {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{
     arrays::Arrays,
-    direct::run_within,
     highs::{Highs, ModelStatus, Value},
+    highs_solver::run_within,
     report::Monitor,
     task::Finding,
 };
 
 /// Adds the ranges to a finding that is an optimum, or a warning that says why there are none.
-pub(super) fn explore(
+pub(super) fn add_ranges(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     time_limit: Option<Duration>,

@@ -16,7 +16,7 @@ use solvemesh::solver::v1::{
     solver_report::Kind,
 };
 
-use super::{direct::Direct, report::Reports, sweep::Sweeps, task};
+use super::{highs_solver::HighsSolver, report::Reports, sweep::Sweeps, task};
 use solvemesh::frame;
 
 /// Exit code of a solver process whose command stream closed during a solve.
@@ -58,7 +58,7 @@ pub fn serve(
         let busy = Arc::clone(&busy);
         move || read_commands(commands, &assignments, &busy)
     })?;
-    let mut direct = Direct::default();
+    let mut highs_solver = HighsSolver::default();
     let mut sweeps = Sweeps::default();
     for assignment in tasks {
         let Assignment { task, interrupt } = assignment?;
@@ -67,12 +67,12 @@ pub fn serve(
                 // The next task is not of that sweep: free its model before this one is loaded.
                 sweeps.rest();
                 let number = task.task;
-                let outcome = task::solve(&mut direct, &reports, *task, &interrupt)?;
+                let outcome = task::solve(&mut highs_solver, &reports, *task, &interrupt)?;
                 // Before the outcome is sent: once it is read, the worker may close the commands.
                 busy.fetch_sub(1, Ordering::AcqRel);
                 reports.send(number, Kind::Outcome(outcome))?;
                 // After the outcome is sent, so that the worker doesn't wait for it.
-                direct.rest();
+                highs_solver.rest();
             }
             Task::Sweep(task) => {
                 sweeps.solve(&reports, *task, &interrupt)?;

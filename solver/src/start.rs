@@ -7,8 +7,8 @@ use solvemesh_model::verify::{Candidate, verify};
 
 use super::{
     arrays::Arrays,
-    direct,
     highs::{Highs, HighsError, Scale, Value},
+    highs_solver,
     report::Monitor,
 };
 
@@ -35,7 +35,7 @@ pub(super) fn begin(
     start: &StartingPoint,
 ) -> Result<StartReport, HighsError> {
     if let Some(basis) = &start.basis {
-        return Ok(match highs.begin_basis(basis)? {
+        return Ok(match highs.set_basis(basis)? {
             true => report(StartStatus::Used, String::new(), None),
             false => rejected("HiGHS rejects the basis"),
         });
@@ -44,7 +44,7 @@ pub(super) fn begin(
     let whole: Option<Vec<f64>> = given.iter().copied().collect();
     let reason = match whole.map(|values| check_solution(arrays, values)) {
         Some(Ok((objective, values))) => {
-            highs.begin_at(&values);
+            highs.set_start_solution(&values);
             return Ok(report(StartStatus::Used, String::new(), Some(objective)));
         }
         Some(Err(reason)) => reason,
@@ -52,7 +52,7 @@ pub(super) fn begin(
     };
     Ok(match complete(arrays, options, time_limit, monitor, &given) {
         Ok((objective, values)) => {
-            highs.begin_at(&values);
+            highs.set_start_solution(&values);
             report(StartStatus::Completed, reason, Some(objective))
         }
         Err(why) => rejected(&format!("{reason}; {why}")),
@@ -117,7 +117,7 @@ fn complete(
     let mut highs = Highs::new();
     let quiet = SolveOptions { return_log: false, ..options.clone() };
     let scale = Scale::of(arrays, &quiet);
-    direct::configure(&mut highs, arrays, &quiet, &scale)?;
+    highs_solver::configure(&mut highs, arrays, &quiet, &scale)?;
     let refused = |error: HighsError| error.to_string();
     highs.set("mip_max_nodes", &Value::Int(COMPLETION_NODES)).map_err(refused)?;
     highs.pass(arrays, scale).map_err(refused)?;
@@ -125,7 +125,7 @@ fn complete(
         highs.fix(column, value).map_err(refused)?;
     }
     let none = || "no solution with its integer values was found".to_owned();
-    direct::run_silently(&mut highs, time_limit, monitor).ok_or_else(none)?;
+    highs_solver::run_silently(&mut highs, time_limit, monitor).ok_or_else(none)?;
     if !highs.has_feasible_solution() {
         return Err(none());
     }

@@ -15,8 +15,8 @@ use solvemesh_model::verify::proof::{Contradiction, Of, Side, bound, contradicti
 
 use super::{
     arrays::Arrays,
-    direct::run_within,
     highs::{Highs, ModelStatus, Scale, Sight, Value},
+    highs_solver::run_within,
     report::Monitor,
     settings::PRIMAL_SIMPLEX,
 };
@@ -59,7 +59,7 @@ pub(super) fn reduce(
 
 /// Bounds that contradict each other without any multipliers: the crossed bounds of a variable or
 /// constraint, or the bound of an empty constraint that excludes 0.
-pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
+pub(super) fn trivial(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
     let model = arrays.model();
     let crossed = |lower: &[f64], upper: &[f64]| lower.iter().zip(upper).position(|(l, u)| l > u);
     let both = |of| vec![Side { of, upper: false }, Side { of, upper: true }];

@@ -14,11 +14,12 @@ use solvemesh::{
 
 use super::{
     arrays::Arrays,
-    direct::Direct,
-    doubts, good_lp,
+    good_lp,
     highs::Highs,
+    highs_solver::HighsSolver,
     proof,
     report::{Monitor, Reports, duration},
+    second_solve,
     termination::{self, failed},
 };
 
@@ -65,7 +66,7 @@ impl From<Termination> for Finding {
 ///
 /// When the worker no longer reads. Errors of the task itself are part of the outcome.
 pub(super) fn solve(
-    direct: &mut Direct,
+    highs_solver: &mut HighsSolver,
     reports: &Reports,
     task: SolveTask,
     interrupt: &AtomicBool,
@@ -87,7 +88,7 @@ pub(super) fn solve(
     }
     let monitor = Monitor::new(reports, task, model.variable_lower.len(), interrupt);
     let (finding, solver) = match Arrays::of(&model) {
-        Ok(arrays) => run_solver(solver, direct, &arrays, start.as_ref(), &options, &monitor),
+        Ok(arrays) => run_solver(solver, highs_solver, &arrays, start.as_ref(), &options, &monitor),
         Err(error) => (failed(error).into(), solver),
     };
     let outcome = outcome(solver, finding, &monitor);
@@ -103,13 +104,13 @@ fn selected_solver(options: &SolveOptions) -> Solver {
     }
 }
 
-/// The finding of a model that needs no solver, if it is one: see [`termination::at_sight`].
-pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Finding> {
-    let termination = termination::at_sight(arrays)?;
+/// The finding of a model that needs no solver, if it is one: see [`termination::trivial`].
+pub(super) fn trivial(arrays: &Arrays<'_>) -> Option<Finding> {
+    let termination = termination::trivial(arrays)?;
     // A model that is solved here has no variables, so no right-hand side affects the objective.
     let solved = termination.objective.is_some();
     let duals = vec![0.0; if solved { arrays.constraints() } else { 0 }];
-    let infeasibility_proof = proof::proof_at_sight(arrays);
+    let infeasibility_proof = proof::trivial_proof(arrays);
     Some(Finding { duals, infeasibility_proof, ..termination.into() })
 }
 
@@ -117,26 +118,27 @@ pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Finding> {
 /// solver that it is from.
 fn run_solver(
     solver: Solver,
-    direct: &mut Direct,
+    highs_solver: &mut HighsSolver,
     arrays: &Arrays<'_>,
     start: Option<&StartingPoint>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> (Finding, Solver) {
-    if let Some(mut finding) = at_sight(arrays) {
+    if let Some(mut finding) = trivial(arrays) {
         if options.return_infeasible_subset {
-            finding.infeasible_subset = proof::subset_at_sight(arrays);
+            finding.infeasible_subset = proof::trivial_subset(arrays);
         }
         return (finding, solver);
     }
     match solver {
         Solver::Unspecified | Solver::Auto | Solver::Highs => {
-            (direct.solve(arrays, start, options, monitor), Solver::Highs)
+            (highs_solver.solve(arrays, start, options, monitor), Solver::Highs)
         }
         other => {
             let first = good_lp::solve(other, arrays, options, monitor);
-            let by_highs = || direct.solve(arrays, start, options, monitor);
-            let (finding, is_own) = doubts::seconded(first, arrays, options, monitor, by_highs);
+            let by_highs = || highs_solver.solve(arrays, start, options, monitor);
+            let (finding, is_own) =
+                second_solve::check_with_highs(first, arrays, options, monitor, by_highs);
             (finding, if is_own { other } else { Solver::Highs })
         }
     }

@@ -8,7 +8,7 @@ use super::{arrays::Arrays, highs::ModelStatus};
 
 /// The state of HiGHS after a solve.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Account {
+pub(super) struct HighsState {
     /// Its status.
     pub status: ModelStatus,
     /// Whether HiGHS solved the model as a MIP, by branch and bound.
@@ -22,7 +22,7 @@ pub(super) struct Account {
 }
 
 /// The termination of a solve by HiGHS.
-pub(super) fn of_highs(account: &Account) -> Termination {
+pub(super) fn from_highs(account: &HighsState) -> Termination {
     let (reason, limit) = verdict(account);
     let objective = match reason {
         // Whatever HiGHS holds is no optimum, and may be of a run without the objective.
@@ -49,7 +49,7 @@ pub(super) fn of_highs(account: &Account) -> Termination {
 }
 
 /// The reason and limit that HiGHS's status stands for.
-fn verdict(account: &Account) -> (Reason, Limit) {
+fn verdict(account: &HighsState) -> (Reason, Limit) {
     use ModelStatus as Status;
     let limit = match account.status {
         Status::Optimal => return (Reason::Optimal, Limit::Unspecified),
@@ -116,7 +116,7 @@ pub(super) fn optimal(objective: f64, detail: impl ToString) -> Termination {
 ///
 /// A model with crossed bounds is infeasible. A model without variables is infeasible if a row
 /// excludes 0, and otherwise has its offset as the optimum.
-pub(super) fn at_sight(arrays: &Arrays<'_>) -> Option<Termination> {
+pub(super) fn trivial(arrays: &Arrays<'_>) -> Option<Termination> {
     let model = arrays.model();
     let infeasible = |detail| {
         let reason = Reason::Infeasible as i32;
@@ -186,12 +186,12 @@ mod tests {
         ModelStatus::Other(99),
     ];
 
-    fn account(status: ModelStatus) -> Account {
-        Account { status, mip: false, objective: None, mip_bound: None, node_limit: false }
+    fn account(status: ModelStatus) -> HighsState {
+        HighsState { status, mip: false, objective: None, mip_bound: None, node_limit: false }
     }
 
-    fn reason_and_limit(account: &Account) -> (Reason, Limit) {
-        let termination = of_highs(account);
+    fn reason_and_limit(account: &HighsState) -> (Reason, Limit) {
+        let termination = from_highs(account);
         (termination.reason(), termination.limit())
     }
 
@@ -208,20 +208,20 @@ mod tests {
         ] {
             let without = account(status);
             assert_eq!(reason_and_limit(&without), (Reason::NoSolutionFound, limit));
-            let with = Account { objective: Some(3.0), ..without };
+            let with = HighsState { objective: Some(3.0), ..without };
             assert_eq!(reason_and_limit(&with), (Reason::Feasible, limit));
         }
     }
 
     #[test]
     fn node_limit_is_distinguished_from_solution_limit() {
-        let account = Account { node_limit: true, ..account(ModelStatus::SolutionLimit) };
+        let account = HighsState { node_limit: true, ..account(ModelStatus::SolutionLimit) };
         assert_eq!(reason_and_limit(&account), (Reason::NoSolutionFound, Limit::Node));
     }
 
     #[test]
     fn lp_optimum_is_its_own_bound() {
-        let termination = of_highs(&Account {
+        let termination = from_highs(&HighsState {
             objective: Some(-3.5),
             mip_bound: Some(f64::NEG_INFINITY),
             ..account(ModelStatus::Optimal)
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn mip_without_a_solution_keeps_its_bound() {
-        let termination = of_highs(&Account {
+        let termination = from_highs(&HighsState {
             mip: true,
             objective: Some(f64::INFINITY),
             mip_bound: Some(2.0),
@@ -251,8 +251,8 @@ mod tests {
             objective in prop::option::of(prop::num::f64::ANY),
             mip_bound in prop::option::of(prop::num::f64::ANY),
         ) {
-            let account = Account { status, mip, objective, mip_bound, node_limit: false };
-            let termination = of_highs(&account);
+            let account = HighsState { status, mip, objective, mip_bound, node_limit: false };
+            let termination = from_highs(&account);
             for number in [termination.objective, termination.objective_bound, termination.relative_gap] {
                 prop_assert!(number.is_none_or(f64::is_finite));
             }

@@ -63,14 +63,14 @@ pub struct Script {
 }
 
 /// A running gateway; dropping it kills it, connections and all.
-pub struct Fake {
+pub struct FakeGateway {
     pub address: SocketAddr,
     pub script: Arc<Script>,
     runtime: Option<Runtime>,
     cancels: Mutex<mpsc::UnboundedReceiver<()>>,
 }
 
-impl Fake {
+impl FakeGateway {
     pub fn start(script: Script) -> Self {
         Self::listen("127.0.0.1:0".parse().unwrap(), script)
     }
@@ -108,7 +108,7 @@ impl Fake {
     }
 }
 
-impl Drop for Fake {
+impl Drop for FakeGateway {
     fn drop(&mut self) {
         // Dropping the runtime waits for its tasks, which own the sockets. That would panic in
         // the runtime of an async test, so another thread does it.
@@ -117,7 +117,7 @@ impl Drop for Fake {
     }
 }
 
-/// A reserved address, at which only [`Fake::start_at`] starts a listener. A bound socket that
+/// A reserved address, at which only [`FakeGateway::start_at`] starts a listener. A bound socket that
 /// does not listen keeps other processes from getting the port.
 pub struct Place {
     pub address: SocketAddr,

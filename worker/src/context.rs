@@ -11,9 +11,9 @@ use crate::{
     config::WorkerConfig,
     delivery::{
         cancels::Cancels,
-        redelivery::{Running, Unanswered},
+        redelivery::{LookupBackoff, Running},
     },
-    log::writer::Journal,
+    log::writer::LogWriter,
 };
 
 /// Maximum number of jobs that are parked at once. Each may keep a broker channel open, and the
@@ -26,10 +26,10 @@ pub(crate) struct Context {
     pub(crate) id: String,
     pub(crate) mesh: Arc<dyn Mesh>,
     pub(crate) config: WorkerConfig,
-    pub(crate) journal: Journal,
+    pub(crate) journal: LogWriter,
     pub(crate) cancels: Cancels,
     pub(crate) running: Running,
-    pub(crate) unanswered: Unanswered,
+    pub(crate) unanswered: LookupBackoff,
     /// Cancelled when the worker must accept no more jobs.
     pub(crate) stop: CancellationToken,
     /// Cancelled when running solves must be killed and their jobs requeued.
@@ -50,7 +50,7 @@ impl Context {
     pub(crate) fn new(
         mesh: Arc<dyn Mesh>,
         config: WorkerConfig,
-        journal: Journal,
+        journal: LogWriter,
         stop: CancellationToken,
         kill: CancellationToken,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Context {
             journal,
             cancels: Cancels::default(),
             running: Running::default(),
-            unanswered: Unanswered::default(),
+            unanswered: LookupBackoff::default(),
             stop,
             kill,
             tasks,

@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     delivery::{
         intake::Intake,
-        redelivery::{Advice, Past, advice, forget, give_back, park},
+        redelivery::{PriorAttempts, Verdict, advice, forget, give_back, park},
     },
     process::SolverProcess,
 };
@@ -63,7 +63,7 @@ impl Slot {
                         return ControlFlow::Continue(());
                     }
                 },
-                death = solver.dies_idle() => {
+                death = solver.wait_for_idle_death() => {
                     let pid = solver.pid();
                     tracing::warn!(%lane, slot, pid, cause = %death, "idle solver process died");
                     // Jobs must not wait here for the backoff and the start of another process.
@@ -127,7 +127,7 @@ impl Slot {
             Payload::Job(mut job) => {
                 let advice = advice(context, lane, &job, redelivered);
                 match context.stop.run_until_cancelled(advice).await {
-                    Some(Advice::Solve(past)) => {
+                    Some(Verdict::Solve(past)) => {
                         let failed_attempts = past.failed_attempts;
                         job.failed_attempts = job.failed_attempts.max(failed_attempts);
                         if redelivered {
@@ -135,11 +135,11 @@ impl Slot {
                         }
                         self.attempt((*job, past), lease, jobs, solver, backoff).await
                     }
-                    Some(Advice::Forget) => {
+                    Some(Verdict::Forget) => {
                         context.settle(forget(job.job_id, lease)).await;
                         true
                     }
-                    Some(Advice::Park) => {
+                    Some(Verdict::Park) => {
                         jobs.park();
                         context.park(park(Arc::clone(context), job.job_id, lease)).await;
                         true
@@ -173,7 +173,7 @@ impl Slot {
     /// use does not depend on earlier jobs.
     async fn attempt(
         &self,
-        (job, past): (JobEnvelope, Past),
+        (job, past): (JobEnvelope, PriorAttempts),
         lease: Lease,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{SolverCommandLine, WorkerConfig},
-        log::writer::Journal,
+        log::writer::LogWriter,
     };
 
     /// A lease that records whether it was settled.
@@ -275,7 +275,7 @@ mod tests {
             let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
             let config = WorkerConfig { solver: solver.clone(), ..WorkerConfig::default() };
             let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
-            let (journal, _) = Journal::open(Arc::clone(&mesh), end);
+            let (journal, _) = LogWriter::open(Arc::clone(&mesh), end);
             let context = Arc::new(Context::new(mesh, config, journal, stop, kill));
             context.cancels.set_caught_up(true);
             let lane: Lane = "standard".parse().expect("a lane");

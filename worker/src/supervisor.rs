@@ -9,7 +9,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::{config::WorkerConfig, context::Context, log::writer::Journal, slot::Slot};
+use crate::{config::WorkerConfig, context::Context, log::writer::LogWriter, slot::Slot};
 
 /// How long a drain waits for slots whose solvers it has killed, and for each of the last tasks.
 const KILL_GRACE: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ impl Worker {
     /// Outside of a Tokio runtime.
     pub fn start(mesh: Arc<dyn Mesh>, config: WorkerConfig) -> Self {
         let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
-        let (journal, write_journal) = Journal::open(Arc::clone(&mesh), end.clone());
+        let (journal, write_journal) = LogWriter::open(Arc::clone(&mesh), end.clone());
         let journal_task = tokio::spawn(write_journal);
         let context = Arc::new(Context::new(mesh, config, journal, stop.clone(), kill.clone()));
         tracing::info!(
@@ -59,7 +59,7 @@ impl Worker {
         let presence = tokio::spawn({
             let context = Arc::clone(&context);
             async move {
-                if let Err(error) = context.mesh.be_present(&context.id).await {
+                if let Err(error) = context.mesh.register_worker(&context.id).await {
                     // Other workers then take this one for dead and may solve its jobs again.
                     tracing::warn!(cause = %error, "cannot register as connected");
                 }

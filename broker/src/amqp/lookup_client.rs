@@ -37,7 +37,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The handle by which callers send lookups.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct LookupClient {
     questions: mpsc::Sender<Pending>,
     link: Link,
 }
@@ -51,7 +51,7 @@ struct Pending {
     answer: oneshot::Sender<LookupResponse>,
 }
 
-impl Asker {
+impl LookupClient {
     /// Starts the channel's task as one of `tasks`. The channel is opened for the first lookup.
     pub(super) fn start(link: Link, closed: CancellationToken, tasks: &TaskTracker) -> Self {
         let (questions, queue) = mpsc::channel(MAX_QUEUED);
@@ -224,7 +224,7 @@ fn send(
 ) -> impl Future<Output = Result<(), lapin::Error>> + use<> {
     let body = question.body.clone();
     let left = question.timeout.saturating_sub(question.since.elapsed());
-    let properties = properties::of_question(number, left).with_reply_to(REPLY_TO.into());
+    let properties = properties::of_lookup(number, left).with_reply_to(REPLY_TO.into());
     async move {
         let (queue, options) = (topology::LOOKUP.into(), BasicPublishOptions::default());
         channel.basic_publish("".into(), queue, options, &body, properties).await.map(drop)

@@ -52,12 +52,12 @@ use self::{
     connection::{Link, Phase},
     consumer::Source,
     log::{Log, log_message},
-    lookup_client::Asker,
+    lookup_client::LookupClient,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
     publisher::{Failure, Message, Publisher},
-    stream_consumer::{Reading, Tail},
+    stream_consumer::{Reading, StreamFollower},
     topology::Route,
 };
 pub use self::{
@@ -93,7 +93,7 @@ pub struct AmqpMesh {
     outbox: Outbox,
     bulk: Bulk,
     log: Log,
-    asker: Asker,
+    asker: LookupClient,
     health: watch::Receiver<Health>,
     /// Ends all tasks when it is cancelled.
     closed: CancellationToken,
@@ -157,7 +157,7 @@ impl AmqpMesh {
         };
         let queue = topology::log(&config.topology);
         let log = Log::new(consuming.clone(), queue, config.request_timeout);
-        let asker = Asker::start(publishing.clone(), closed.clone(), &tasks);
+        let asker = LookupClient::start(publishing.clone(), closed.clone(), &tasks);
         let initial = Health::Disconnected { error: "not connected yet".to_owned() };
         let (updates, health) = watch::channel(initial);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), updates));
@@ -189,7 +189,7 @@ impl AmqpMesh {
         tokio::try_join!(wait_ready(&self.publishing), wait_ready(&self.consuming)).map(drop)
     }
 
-    fn ensure_open(&self) -> Result<(), MeshError> {
+    fn check_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
@@ -232,7 +232,7 @@ impl AmqpMesh {
     ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
         let silence = self.config.stream_silence;
-        let tail = Tail { link: self.consuming.clone(), route, silence, reading };
+        let tail = StreamFollower { link: self.consuming.clone(), route, silence, reading };
         self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
         reader
     }
@@ -253,7 +253,7 @@ impl Drop for AmqpMesh {
 #[async_trait]
 impl Mesh for AmqpMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let limit = self.config.max_job_bytes;
         let bytes = job.encoded_len();
         if bytes > limit {
@@ -271,7 +271,7 @@ impl Mesh for AmqpMesh {
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let source = self.source(self.lane(lane), prefetch, |message| Delivery {
             payload: payload(&message),
             redelivered: message.redelivered,
@@ -281,12 +281,12 @@ impl Mesh for AmqpMesh {
     }
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.presence().serves(&self.lane(lane)).await
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
             job_id: properties::job_id(&message.properties),
             digest: properties::digest(&message.properties),
@@ -302,24 +302,24 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let route = [topology::log(&self.config.topology)].into();
         let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
         Ok(self.follow(route, from, reading))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.log.start().await
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.log.read(offset).await
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let notice = CancelNotice {
             version: FORMAT_VERSION,
             job_id: job_id.to_owned(),
@@ -330,19 +330,19 @@ impl Mesh for AmqpMesh {
     }
 
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let (publisher, route) = (self.records.clone(), self.cancels());
         let reading = Cancels { publisher, route: route.clone(), awaited: None };
         Ok(self.follow(route, LogStart::First, reading))
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.bulk.store(object).await
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.bulk.load(reference).await
     }
 
@@ -351,12 +351,12 @@ impl Mesh for AmqpMesh {
         request: LookupRequest,
         timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.asker.ask(&request, timeout).await
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let source = Source {
             // Answers are published over the channel that delivers the lookups, so this consumer
             // uses the publishing connection.
@@ -366,13 +366,13 @@ impl Mesh for AmqpMesh {
         lookup_server::take(source, &self.tasks).await
     }
 
-    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.ensure_open()?;
+    async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
+        self.check_open()?;
         self.presence().begin(id, self.closed.clone(), &self.tasks).await
     }
 
-    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.ensure_open()?;
+    async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
+        self.check_open()?;
         self.presence().sees(id).await
     }
 

@@ -269,7 +269,7 @@ impl Sender {
     /// blocked, the session is abandoned, which also fails the publish. An alarm of the broker is
     /// waited for, however long it lasts.
     async fn try_once(&self, message: Message) -> Result<(), Failure> {
-        let mut publish = std::pin::pin!(self.publisher.publish_patiently(message));
+        let mut publish = std::pin::pin!(self.publisher.publish_without_timeout(message));
         loop {
             let session = self.link.session().await;
             tokio::select! {

@@ -8,7 +8,7 @@ use lapin::{
 };
 use solvemesh::broker::v1::JobEnvelope;
 
-use super::topology::{QUESTION_TTL, number, table};
+use super::topology::{LOOKUP_TTL, number, table};
 use crate::FORMAT_VERSION;
 
 const DIGEST: &str = "solvemesh-digest";
@@ -30,10 +30,10 @@ pub(super) fn of_record() -> BasicProperties {
 }
 
 /// The properties of a lookup with a `number`, which expires after `left`, at most
-/// [`QUESTION_TTL`].
-pub(super) fn of_question(number: u64, left: Duration) -> BasicProperties {
+/// [`LOOKUP_TTL`].
+pub(super) fn of_lookup(number: u64, left: Duration) -> BasicProperties {
     // RabbitMQ accepts at most 32 bits of milliseconds.
-    let left = left.clamp(Duration::from_millis(1), QUESTION_TTL).as_millis();
+    let left = left.clamp(Duration::from_millis(1), LOOKUP_TTL).as_millis();
     of_format(FORMAT_VERSION)
         .with_delivery_mode(TRANSIENT)
         .with_expiration(left.to_string().into())
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_number_of_its_lookup() {
-        let asked = of_question(7, Duration::MAX);
+        let asked = of_lookup(7, Duration::MAX);
         assert_eq!(correlation(&of_answer(&asked)), Some(7));
         assert_eq!(asked.expiration().as_ref().map(|left| left.as_str()), Some("10000"));
         assert_eq!(correlation(&of_answer(&BasicProperties::default())), None);

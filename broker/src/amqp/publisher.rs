@@ -110,7 +110,7 @@ impl Publisher {
 
     /// Publishes a message and waits for its confirm without a timeout: until it fails with the
     /// session.
-    pub(super) async fn publish_patiently(&self, message: Message) -> Answer {
+    pub(super) async fn publish_without_timeout(&self, message: Message) -> Answer {
         self.submit(message, Arc::default()).await
     }
 

@@ -61,7 +61,7 @@ impl<T: Send> Reading for fn(u64, Vec<u8>) -> T {
 }
 
 /// A stream to follow.
-pub(super) struct Tail<R> {
+pub(super) struct StreamFollower<R> {
     pub(super) link: Link,
     pub(super) route: Route,
     /// How long the stream may bring no message before it is attached again.
@@ -69,7 +69,7 @@ pub(super) struct Tail<R> {
     pub(super) reading: R,
 }
 
-impl<R: Reading> Tail<R> {
+impl<R: Reading> StreamFollower<R> {
     /// Sends the messages from `from` on to `reader`, waiting for it while it is slow. Ends when
     /// the reader is dropped or `closed` is cancelled.
     pub(super) async fn follow(

@@ -19,7 +19,7 @@ const CANCELS: &str = "solvemesh.cancel.v1";
 pub(super) const LOOKUP: &str = "solvemesh.lookup.v2";
 
 /// The maximum time that a lookup stays in its queue.
-pub(super) const QUESTION_TTL: Duration = Duration::from_secs(10);
+pub(super) const LOOKUP_TTL: Duration = Duration::from_secs(10);
 /// How long the queue of lookups exists without a consumer.
 const LOOKUP_EXPIRES: Duration = Duration::from_secs(600);
 /// The maximum number of queued lookups; above it, the oldest are dropped.
@@ -116,7 +116,7 @@ pub(super) fn lookup() -> Queue {
         name: LOOKUP.to_owned(),
         arguments: table([
             ("x-queue-type", text("quorum")),
-            ("x-message-ttl", millis(QUESTION_TTL)),
+            ("x-message-ttl", millis(LOOKUP_TTL)),
             ("x-expires", millis(LOOKUP_EXPIRES)),
             ("x-max-length", number(LOOKUP_LENGTH)),
             ("x-overflow", text("drop-head")),

@@ -27,7 +27,7 @@ use self::{
     bulk::{Bulk, Claim},
     questions::Questions,
     queue::{Message, Queue},
-    ring_log::Tape,
+    ring_log::RingLog,
 };
 use crate::{
     BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
@@ -82,8 +82,8 @@ pub struct MemoryMesh {
     config: MemoryConfig,
     lanes: Mutex<BTreeMap<Lane, Arc<Queue>>>,
     dead: Arc<Queue>,
-    log: Arc<Tape<LogBatch>>,
-    cancels: Arc<Tape<Notice>>,
+    log: Arc<RingLog<LogBatch>>,
+    cancels: Arc<RingLog<Notice>>,
     bulk: Arc<Mutex<Bulk>>,
     questions: Arc<Questions>,
     present: Mutex<BTreeSet<String>>,
@@ -98,8 +98,8 @@ impl MemoryMesh {
         Self {
             lanes: Mutex::default(),
             dead,
-            log: Arc::new(Tape::new(config.log_bytes)),
-            cancels: Arc::new(Tape::new(config.cancels)),
+            log: Arc::new(RingLog::new(config.log_bytes)),
+            cancels: Arc::new(RingLog::new(config.cancels)),
             bulk: Arc::new(Mutex::new(Bulk::new(config.bulk_bytes))),
             questions: Arc::default(),
             present: Mutex::default(),
@@ -118,7 +118,7 @@ impl MemoryMesh {
         Arc::clone(queue)
     }
 
-    fn ensure_open(&self) -> Result<(), MeshError> {
+    fn check_open(&self) -> Result<(), MeshError> {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 }
@@ -132,7 +132,7 @@ impl Drop for MemoryMesh {
 #[async_trait]
 impl Mesh for MemoryMesh {
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let model = match &job.body {
             Some(Body::PayloadReference(stored)) => Some(Claim::new(&self.bulk, &stored.id)?),
             Some(Body::Payload(_)) | None => None,
@@ -142,7 +142,7 @@ impl Mesh for MemoryMesh {
     }
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         Ok(self.lane(lane).consume(prefetch, &self.closed, |message, settle| Delivery {
             payload: payload(message.job()),
             redelivered: message.redelivered(),
@@ -151,12 +151,12 @@ impl Mesh for MemoryMesh {
     }
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         Ok(self.lane(lane).has_consumers())
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         Ok(self.dead.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {
             job_id: message.job().job_id.clone(),
             digest: message.job().digest.clone(),
@@ -167,7 +167,7 @@ impl Mesh for MemoryMesh {
     }
 
     async fn append(&self, entry: LogEntry) -> Result<(), MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let bytes = entry.encoded_len();
         if bytes > MAX_ENTRY_BYTES {
             return Err(MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES });
@@ -177,7 +177,7 @@ impl Mesh for MemoryMesh {
     }
 
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let from = match from {
             LogStart::First => 0,
             LogStart::Offset(offset) => offset,
@@ -189,12 +189,12 @@ impl Mesh for MemoryMesh {
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         Ok(self.log.start())
     }
 
     async fn read_log(&self, offset: u64) -> Result<LogMessage, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         match self.log.get(offset) {
             Some((at, batch)) if at == offset => Ok(log_message(at, batch)),
             Some((at, _)) => Err(MeshError::Gone(format!(
@@ -205,13 +205,13 @@ impl Mesh for MemoryMesh {
     }
 
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.cancels.append(Notice::Cancel(job_id.to_owned()), 1);
         Ok(())
     }
 
     async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         let (news, reader) = mpsc::channel(READ_AHEAD);
         // Tells this follower's marker from those of others.
         let own = Uuid::new_v4();
@@ -225,12 +225,12 @@ impl Mesh for MemoryMesh {
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.bulk.lock().unwrap_or_else(PoisonError::into_inner).store(object)
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         self.bulk.lock().unwrap_or_else(PoisonError::into_inner).load(reference)
     }
 
@@ -244,18 +244,18 @@ impl Mesh for MemoryMesh {
     }
 
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.ensure_open()?;
+        self.check_open()?;
         Ok(self.questions.consume(&self.closed))
     }
 
-    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.ensure_open()?;
+    async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
+        self.check_open()?;
         self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
         Ok(())
     }
 
-    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.ensure_open()?;
+    async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
+        self.check_open()?;
         Ok(self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(id))
     }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// A log of items with offsets from 0. The oldest items are truncated when the total weight
 /// exceeds the limit.
 #[derive(Debug)]
-pub(super) struct Tape<T> {
+pub(super) struct RingLog<T> {
     limit: usize,
     items: Mutex<Items<T>>,
     /// The offset that the next item gets.
@@ -27,7 +27,7 @@ struct Items<T> {
     weight: usize,
 }
 
-impl<T: Clone + Send> Tape<T> {
+impl<T: Clone + Send> RingLog<T> {
     pub(super) fn new(limit: usize) -> Self {
         let items = Items { items: VecDeque::new(), first: 0, weight: 0 };
         Self { limit, items: Mutex::new(items), end: watch::Sender::new(0) }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_truncated_and_their_readers_skip_forward() {
-        let tape = Tape::new(3);
+        let tape = RingLog::new(3);
         (0..5).for_each(|n| tape.append(n, 1));
         assert_eq!(tape.get(0), Some((2, 2)));
         assert_eq!(tape.get(4), Some((4, 4)));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_item_over_the_limit_is_kept_alone() {
-        let tape = Tape::new(3);
+        let tape = RingLog::new(3);
         tape.append('a', 1);
         tape.append('b', 9);
         assert_eq!(tape.get(0), Some((1, 'b')));

@@ -435,10 +435,10 @@ async fn undecodable_lookups_and_answers_are_skipped() {
 async fn a_worker_is_registered_as_long_as_it_is_connected() {
     let vhost = rabbit::vhost().await;
     let (worker, other) = tokio::join!(connect(&vhost), connect(&vhost));
-    assert_eq!(other.is_present("w").await, Ok(false));
-    worker.be_present("w").await.unwrap();
-    assert_eq!(other.is_present("w").await, Ok(true));
-    assert_eq!(worker.is_present("w").await, Ok(true));
+    assert_eq!(other.is_worker_connected("w").await, Ok(false));
+    worker.register_worker("w").await.unwrap();
+    assert_eq!(other.is_worker_connected("w").await, Ok(true));
+    assert_eq!(worker.is_worker_connected("w").await, Ok(true));
 
     // A queue that was declared again has another process id in the broker.
     let queue = || ctl(&vhost, &["list_queues", "--no-table-headers", "name", "pid"]);
@@ -449,11 +449,11 @@ async fn a_worker_is_registered_as_long_as_it_is_connected() {
     cut(&vhost).await;
     let again = async { while presence(queue().await).is_none_or(|now| now == before) {} };
     within("the new registration", again).await;
-    let seen = async { while other.is_present("w").await != Ok(true) {} };
+    let seen = async { while other.is_worker_connected("w").await != Ok(true) {} };
     within("the reconnect of the other mesh", seen).await;
 
     worker.close(Duration::from_secs(5)).await;
-    let gone = async { while other.is_present("w").await != Ok(false) {} };
+    let gone = async { while other.is_worker_connected("w").await != Ok(false) {} };
     time::timeout(Duration::from_secs(5), gone).await.expect("the broker notices soon");
 }
 
@@ -563,7 +563,7 @@ async fn a_broker_short_of_memory_refuses_within_the_timeout_and_recovers() {
     let timeout = Duration::from_millis(200);
     let unasked = mesh.ask(question("refused"), timeout).await;
     assert!(matches!(unasked, Err(MeshError::Blocked(_))), "{unasked:?}");
-    assert_eq!(mesh.is_present("w").await, Ok(false));
+    assert_eq!(mesh.is_worker_connected("w").await, Ok(false));
     // Consuming still works.
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
     let delivery = next(&mut jobs).await;

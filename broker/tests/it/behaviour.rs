@@ -365,12 +365,12 @@ pub(crate) async fn a_lane_is_served_while_it_has_a_consumer(mesh: Arc<dyn Mesh>
 }
 
 pub(crate) async fn a_registered_worker_is_connected(mesh: Arc<dyn Mesh>) {
-    assert_eq!(mesh.is_present("a").await, Ok(false));
-    mesh.be_present("a").await.unwrap();
-    mesh.be_present("a").await.unwrap();
-    assert_eq!(mesh.is_present("a").await, Ok(true));
-    assert_eq!(mesh.is_present("b").await, Ok(false));
-    assert_eq!(mesh.is_present(&"x".repeat(1000)).await, Ok(false));
+    assert_eq!(mesh.is_worker_connected("a").await, Ok(false));
+    mesh.register_worker("a").await.unwrap();
+    mesh.register_worker("a").await.unwrap();
+    assert_eq!(mesh.is_worker_connected("a").await, Ok(true));
+    assert_eq!(mesh.is_worker_connected("b").await, Ok(false));
+    assert_eq!(mesh.is_worker_connected(&"x".repeat(1000)).await, Ok(false));
 }
 
 pub(crate) async fn a_closed_mesh_ends_its_consumers_and_refuses_calls(mesh: Arc<dyn Mesh>) {
@@ -394,8 +394,8 @@ pub(crate) async fn a_closed_mesh_ends_its_consumers_and_refuses_calls(mesh: Arc
     assert!(mesh.consume(&lane(), 1).await.is_err());
     assert_eq!(mesh.ask(question("a"), TIMEOUT).await, Err(MeshError::Closed));
     assert!(matches!(mesh.questions().await, Err(MeshError::Closed)));
-    assert_eq!(mesh.be_present("a").await, Err(MeshError::Closed));
-    assert_eq!(mesh.is_present("a").await, Err(MeshError::Closed));
+    assert_eq!(mesh.register_worker("a").await, Err(MeshError::Closed));
+    assert_eq!(mesh.is_worker_connected("a").await, Err(MeshError::Closed));
 }
 
 pub(crate) fn lane() -> Lane {

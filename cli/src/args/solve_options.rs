@@ -7,7 +7,7 @@ use crate::{args::start_solution, exit::Failure};
 
 /// Options of a single solve, which sweeps do not support.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct AloneArgs {
+pub(crate) struct SolveOptionArgs {
     /// Start from the basis or the solution in the JSON output of an earlier solve
     ///
     /// The basis (for LPs) is used if the file has one, otherwise the values of the variables
@@ -45,7 +45,7 @@ pub(crate) struct AloneArgs {
     incumbent_nonzeros: bool,
 }
 
-impl AloneArgs {
+impl SolveOptionArgs {
     /// Adds these options to a request.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct CommandLine {
         #[command(flatten)]
-        args: AloneArgs,
+        args: SolveOptionArgs,
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     args::output::ReportArgs,
     commands::follow::Follow,
     exit::{Exit, Failure},
-    output::{report::report, terminal::Screen},
+    output::{report::report, terminal::Terminal},
 };
 
 /// Arguments of `demo`.
@@ -34,7 +34,7 @@ pub(crate) async fn demo(client: &Client, args: &DemoArgs) -> Result<Exit, Failu
     let model = wyndor(args.windows_rate);
     let request = SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() };
     let job = client.submit(request).await?;
-    let mut follow = Follow::new(client, &[job.job_id], Screen::of_data());
+    let mut follow = Follow::new(client, &[job.job_id], Terminal::of_data());
     let outcome = follow.next().await?;
     let missing = || Error::Malformed("the event stream ended before the job finished".into());
     let all = ReportArgs { all: true, ..ReportArgs::default() };

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     exit::Failure,
-    output::{progress_line::Board, setback, terminal::Screen},
+    output::{progress_line::ProgressLine, retry_messages, terminal::Terminal},
 };
 
 /// The interval at which the progress line is redrawn.
@@ -19,7 +19,7 @@ const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// An update of a job that goes to standard output.
 #[expect(clippy::large_enum_variant, reason = "every value is matched at once, none is stored")]
-pub(crate) enum News {
+pub(crate) enum JobUpdate {
     /// The job is queued, with this description.
     Queued { job_id: String, description: JobDescription },
     /// Results of scenarios of a sweep.
@@ -31,10 +31,10 @@ pub(crate) enum News {
 /// Watches jobs until they finish, and prints progress and events on the way.
 pub(crate) struct Follow {
     /// Where progress, events and messages are printed.
-    pub(crate) screen: Screen,
+    pub(crate) screen: Terminal,
     watch: Watch,
     assembly: Assembly,
-    board: Board,
+    board: ProgressLine,
     since: Instant,
     ticks: Interval,
     /// The URL of the gateway.
@@ -47,7 +47,7 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    pub(crate) fn new(client: &Client, job_ids: &[String], screen: Screen) -> Self {
+    pub(crate) fn new(client: &Client, job_ids: &[String], screen: Terminal) -> Self {
         let mut ticks = interval(REDRAW_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut kinds = vec![
@@ -66,7 +66,7 @@ impl Follow {
         Self {
             watch: client.watch(job_ids, "").kinds(kinds),
             assembly: Assembly::default(),
-            board: Board::new(job_ids),
+            board: ProgressLine::new(job_ids),
             since: Instant::now(),
             ticks,
             url: client.url().to_owned(),
@@ -81,7 +81,7 @@ impl Follow {
     pub(crate) async fn next(&mut self) -> Result<Option<Outcome>, Failure> {
         loop {
             match self.news().await? {
-                Some(News::Ended(outcome)) => return Ok(Some(outcome)),
+                Some(JobUpdate::Ended(outcome)) => return Ok(Some(outcome)),
                 Some(_) => {}
                 None => return Ok(None),
             }
@@ -90,7 +90,7 @@ impl Follow {
 
     /// Waits for the next update; `None` when all jobs have finished. Cancel safe, as
     /// [`next`](Self::next).
-    pub(crate) async fn news(&mut self) -> Result<Option<News>, Failure> {
+    pub(crate) async fn news(&mut self) -> Result<Option<JobUpdate>, Failure> {
         // Before the first event, so that the progress line appears even for the fastest job.
         self.draw();
         loop {
@@ -124,21 +124,21 @@ impl Follow {
         format!("to watch again: solvemesh --gateway {} watch {}", self.url, self.pending.join(" "))
     }
 
-    fn take(&mut self, update: Update) -> Result<Option<News>, Failure> {
+    fn take(&mut self, update: Update) -> Result<Option<JobUpdate>, Failure> {
         match update {
             Update::Event(event) => return self.event(event),
             Update::Lost { cause, patience } if self.served => {
-                self.screen.say(&setback::lost(&cause, patience));
+                self.screen.say(&retry_messages::lost(&cause, patience));
             }
             Update::Lost { cause, patience } => {
-                self.screen.say(&setback::unanswered(&cause, patience));
+                self.screen.say(&retry_messages::unanswered(&cause, patience));
             }
             Update::Restored => self.screen.say("event stream restored"),
         }
         Ok(None)
     }
 
-    fn event(&mut self, event: JobEvent) -> Result<Option<News>, Failure> {
+    fn event(&mut self, event: JobEvent) -> Result<Option<JobUpdate>, Failure> {
         self.served = true;
         self.screen.event(&event)?;
         self.board.add(&event);
@@ -146,11 +146,11 @@ impl Follow {
         match kind {
             Some(Kind::Queued(queued)) => {
                 let description = queued.description.unwrap_or_default();
-                Ok(Some(News::Queued { job_id, description }))
+                Ok(Some(JobUpdate::Queued { job_id, description }))
             }
             Some(Kind::ScenarioResults(answers)) => {
                 self.screen.clear();
-                Ok(Some(News::Answers { job_id, results: answers.results }))
+                Ok(Some(JobUpdate::Answers { job_id, results: answers.results }))
             }
             kind => {
                 let event = JobEvent { job_id, kind, ..event };
@@ -159,7 +159,7 @@ impl Follow {
                     self.pending.retain(|job| *job != outcome.job_id);
                     self.screen.clear();
                 }
-                Ok(outcome.map(News::Ended))
+                Ok(outcome.map(JobUpdate::Ended))
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
         event_text::measures,
         json, names, summary,
         table::{result_facts, violation, write_contradiction, write_facts, write_solution},
-        terminal::Screen,
+        terminal::Terminal,
         text::to_the_second,
     },
 };
@@ -69,7 +69,7 @@ fn write(job: &Job, args: &GetArgs, further: bool) -> io::Result<()> {
     out.flush()?;
     if job.solution_omitted {
         let hint = format!("the solution is too large for one response: use watch {}", job.job_id);
-        Screen::new(false).say(&hint);
+        Terminal::new(false).say(&hint);
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
     output::{
         json, names,
         table::{Column, write_columns},
-        terminal::Screen,
+        terminal::Terminal,
         text::{number, to_the_second},
     },
 };
@@ -116,7 +116,7 @@ pub(crate) async fn list(client: &Client, args: &ListArgs) -> Result<Exit, Failu
     }
     out.flush()?;
     if more {
-        Screen::new(false).say(&format!("more than {count} jobs match; list more with --limit"));
+        Terminal::new(false).say(&format!("more than {count} jobs match; list more with --limit"));
     }
     Ok(Exit::Done)
 }

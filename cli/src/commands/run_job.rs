@@ -12,13 +12,13 @@ use tokio::{select, signal::ctrl_c};
 
 use crate::{
     args::submission::SubmissionArgs,
-    commands::follow::{Follow, News},
+    commands::follow::{Follow, JobUpdate},
     exit::Failure,
-    output::{report::warn, terminal::Screen},
+    output::{report::warn, terminal::Terminal},
 };
 
 /// Receives the data of a job while it runs.
-pub(crate) trait Teller {
+pub(crate) trait ResultSink {
     /// Called once, when the mesh has accepted the job.
     fn accepted(&mut self, _job: &Job) -> io::Result<()> {
         Ok(())
@@ -31,14 +31,14 @@ pub(crate) trait Teller {
 /// Submits a job and watches it until it finishes. The first interrupt (Ctrl-C) cancels the job
 /// and waits for what it has so far; the second stops waiting. Returns `None` if the job had not
 /// finished by then.
-pub(crate) async fn attend(
+pub(crate) async fn run_job(
     client: &Client,
     submission: &SubmissionArgs,
     request: SubmitJobRequest,
-    mut screen: Screen,
+    mut screen: Terminal,
     mut interrupt: Pin<&mut impl Future<Output = io::Result<()>>>,
-    teller: &mut impl Teller,
-) -> Result<Option<(Outcome, Screen)>, Failure> {
+    teller: &mut impl ResultSink,
+) -> Result<Option<(Outcome, Terminal)>, Failure> {
     let job = select! {
         job = submission.submit(client, request) => job?,
         _ = &mut interrupt => {
@@ -57,9 +57,9 @@ pub(crate) async fn attend(
     loop {
         select! {
             news = follow.news() => match news? {
-                Some(News::Queued { .. }) => {}
-                Some(News::Answers { results, .. }) => teller.answers(&results)?,
-                Some(News::Ended(outcome)) => return Ok(Some((outcome, follow.screen))),
+                Some(JobUpdate::Queued { .. }) => {}
+                Some(JobUpdate::Answers { results, .. }) => teller.answers(&results)?,
+                Some(JobUpdate::Ended(outcome)) => return Ok(Some((outcome, follow.screen))),
                 None => {
                     let early = "the event stream ended before the job finished";
                     return Err(Error::Malformed(early.into()).into());

@@ -6,10 +6,10 @@ use tokio::signal::ctrl_c;
 
 use crate::{
     args::output::{LiveArgs, ReportArgs},
-    args::{solve_options::AloneArgs, submission::SubmissionArgs},
-    commands::run_job::{Teller, attend},
+    args::{solve_options::SolveOptionArgs, submission::SubmissionArgs},
+    commands::run_job::{ResultSink, run_job},
     exit::{Exit, Failure},
-    output::{report::report, terminal::Screen},
+    output::{report::report, terminal::Terminal},
 };
 
 /// Arguments of `solve`.
@@ -18,7 +18,7 @@ pub(crate) struct SolveArgs {
     #[command(flatten)]
     submission: SubmissionArgs,
     #[command(flatten)]
-    alone: AloneArgs,
+    alone: SolveOptionArgs,
     #[command(flatten)]
     report: ReportArgs,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub(crate) struct SolveArgs {
 /// Discards the data of a running job: a single solve has no output before its result.
 struct Discard;
 
-impl Teller for Discard {
+impl ResultSink for Discard {
     fn answers(&mut self, _: &[ScenarioResult]) -> io::Result<()> {
         Ok(())
     }
@@ -37,15 +37,15 @@ impl Teller for Discard {
 /// Submits a model, waits for its job and prints the result. The first Ctrl-C cancels the job
 /// and waits for the best solution so far; the second exits without waiting.
 pub(crate) async fn solve(client: &Client, args: &SolveArgs) -> Result<Exit, Failure> {
-    let screen = Screen::new(args.report.verbose).telling(args.live);
+    let screen = Terminal::new(args.report.verbose).telling(args.live);
     // Ctrl-C is handled only after this, so that it still ends a process that waits for input.
     let mut request = args.submission.request()?;
     args.alone.add_to(&mut request)?;
     request.options.get_or_insert_default().return_log = args.live.log;
     let interrupt = pin!(ctrl_c());
-    let ended = attend(client, &args.submission, request, screen, interrupt, &mut Discard).await;
+    let ended = run_job(client, &args.submission, request, screen, interrupt, &mut Discard).await;
     match ended.map_err(|failure| args.alone.explain(failure))? {
         Some((outcome, mut screen)) => Ok(report(&outcome, args.report, &mut screen)?),
-        None => Ok(Exit::Left),
+        None => Ok(Exit::Interrupted),
     }
 }

@@ -4,10 +4,10 @@ use clap::{Args, builder::BoolishValueParser};
 use solvemesh_client::{Client, v1::Job};
 
 use crate::{
-    args::{solve_options::AloneArgs, submission::SubmissionArgs},
+    args::{solve_options::SolveOptionArgs, submission::SubmissionArgs},
     commands::get::size,
     exit::{Exit, Failure},
-    output::{report::warn, terminal::Screen},
+    output::{report::warn, terminal::Terminal},
 };
 
 /// Arguments of `submit`.
@@ -16,7 +16,7 @@ pub(crate) struct SubmitArgs {
     #[command(flatten)]
     submission: SubmissionArgs,
     #[command(flatten)]
-    alone: AloneArgs,
+    alone: SolveOptionArgs,
 
     /// Check the model and the options without submitting a job
     ///
@@ -37,7 +37,7 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs) -> Result<Exit, F
     request.options.get_or_insert_default().return_log = args.log;
     let submitted = args.submission.submit(client, request).await;
     let job = submitted.map_err(|failure| args.alone.explain(failure))?;
-    let mut screen = Screen::new(false);
+    let mut screen = Terminal::new(false);
     if let Some(description) = &job.description {
         warn(&description.warnings, &mut screen);
     }

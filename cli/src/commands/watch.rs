@@ -13,9 +13,9 @@ use tokio::{select, signal::ctrl_c};
 
 use crate::{
     args::output::{LiveArgs, ReportArgs},
-    commands::follow::{Follow, News},
+    commands::follow::{Follow, JobUpdate},
     exit::{Exit, Failure},
-    output::{report::report, terminal::Screen},
+    output::{report::report, terminal::Terminal},
     sweep::{Format, Rows},
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct WatchArgs {
 
 /// Waits for jobs and prints each result as it arrives. Ctrl-C exits and leaves the jobs running.
 pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Failure> {
-    let screen = Screen::new(args.report.verbose).telling(args.live);
+    let screen = Terminal::new(args.report.verbose).telling(args.live);
     let mut follow = Follow::new(client, &args.jobs, screen);
     let mut interrupt = pin!(ctrl_c());
     let mut exit = Exit::Done;
@@ -41,9 +41,9 @@ pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Fai
     loop {
         select! {
             news = follow.news() => match news? {
-                Some(News::Queued { job_id, description }) => sweeps.queued(job_id, &description),
-                Some(News::Answers { job_id, results }) => sweeps.answers(&job_id, &results)?,
-                Some(News::Ended(outcome)) => {
+                Some(JobUpdate::Queued { job_id, description }) => sweeps.queued(job_id, &description),
+                Some(JobUpdate::Answers { job_id, results }) => sweeps.answers(&job_id, &results)?,
+                Some(JobUpdate::Ended(outcome)) => {
                     sweeps.ended()?;
                     exit = exit.max(report(&outcome, args.report, &mut follow.screen)?);
                 }
@@ -51,7 +51,7 @@ pub(crate) async fn watch(client: &Client, args: &WatchArgs) -> Result<Exit, Fai
             },
             _ = &mut interrupt => {
                 follow.screen.say(&format!("interrupted; {}", follow.again()));
-                return Ok(Exit::Left);
+                return Ok(Exit::Interrupted);
             }
         }
     }
@@ -89,7 +89,7 @@ impl Sweeps {
             if self.several {
                 writeln!(out, "job {job_id}")?;
             }
-            rows.head_again();
+            rows.repeat_header();
             self.last = Some(job_id.to_owned());
         }
         rows.write(&mut out, results)?;

@@ -6,7 +6,7 @@ pub(crate) mod names;
 pub(crate) mod progress_line;
 pub(crate) mod proofs;
 pub(crate) mod report;
-pub(crate) mod setback;
+pub(crate) mod retry_messages;
 pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod terminal;

@@ -6,7 +6,7 @@ use crate::output::{event_text::measures, names, text::brief};
 
 /// The state of the progress line: the latest states and numbers of the watched jobs.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct ProgressLine {
     jobs: BTreeMap<String, JobState>,
     progress: Option<Progress>,
     scenarios: Scenarios,
@@ -20,7 +20,7 @@ struct Scenarios {
     answered: usize,
 }
 
-impl Board {
+impl ProgressLine {
     /// Starts with all jobs queued and no numbers.
     pub(crate) fn new<'a>(job_ids: impl IntoIterator<Item = &'a String>) -> Self {
         let jobs = job_ids.into_iter().map(|id| (id.clone(), JobState::Queued)).collect();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_single_job_shows_its_numbers() {
-        let mut board = Board::new(&["a".to_owned()]);
+        let mut board = ProgressLine::new(&["a".to_owned()]);
         assert_eq!(board.line(Duration::ZERO), "QUEUED  0:00");
         let progress =
             Progress { objective: Some(5.0), node_count: Some(2), ..Progress::default() };
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_incumbent_updates_the_numbers() {
-        let mut board = Board::new(&["a".to_owned()]);
+        let mut board = ProgressLine::new(&["a".to_owned()]);
         let progress =
             Progress { objective_bound: Some(4.0), node_count: Some(2), ..Progress::default() };
         board.add(&event("a", Kind::Progress(progress)));
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_sweep_shows_the_number_and_rate_of_finished_scenarios() {
-        let mut board = Board::new(&["a".to_owned()]);
+        let mut board = ProgressLine::new(&["a".to_owned()]);
         let sweep = Some(SweepDescription { scenario_count: 1000, ..SweepDescription::default() });
         let description = Some(JobDescription { sweep, ..JobDescription::default() });
         board.add(&event("a", Kind::Queued(JobQueued { description })));
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn several_jobs_are_counted() {
-        let mut board = Board::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
+        let mut board = ProgressLine::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
         board.add(&event("a", Kind::Started(JobStarted::default())));
         let finished = JobFinished { state: JobState::Succeeded.into(), ..JobFinished::default() };
         board.add(&event("b", Kind::Finished(finished)));

@@ -5,12 +5,16 @@ use solvemesh_client::Outcome;
 use crate::{
     args::output::ReportArgs,
     exit::Exit,
-    output::{json, table, terminal::Screen, text::printable},
+    output::{json, table, terminal::Terminal, text::printable},
 };
 
 /// Prints the outcome of a job to standard output and its warnings to standard error. Returns
 /// the exit code for it.
-pub(crate) fn report(outcome: &Outcome, args: ReportArgs, screen: &mut Screen) -> io::Result<Exit> {
+pub(crate) fn report(
+    outcome: &Outcome,
+    args: ReportArgs,
+    screen: &mut Terminal,
+) -> io::Result<Exit> {
     if let Some(termination) = outcome.termination() {
         warn(&termination.warnings, screen);
     }
@@ -25,7 +29,7 @@ pub(crate) fn report(outcome: &Outcome, args: ReportArgs, screen: &mut Screen) -
 }
 
 /// Prints warnings to standard error.
-pub(crate) fn warn(warnings: &[String], screen: &mut Screen) {
+pub(crate) fn warn(warnings: &[String], screen: &mut Terminal) {
     for warning in warnings {
         screen.say(&format!("warning: {}", printable(warning)));
     }

@@ -12,7 +12,7 @@ use crate::{
 
 /// The terminal output of a command while it waits: a progress line or events, and messages.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct Terminal {
     events: EventOutput,
     live: LiveArgs,
     /// Whether the cursor is on a progress line, which must be erased before other output.
@@ -27,7 +27,7 @@ enum EventOutput {
     Stdout,
 }
 
-impl Screen {
+impl Terminal {
     /// Prints every event to standard error if `verbose`, else draws a progress line if standard
     /// error is a terminal.
     pub(crate) fn new(verbose: bool) -> Self {
@@ -137,7 +137,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for Terminal {
     fn drop(&mut self) {
         self.clear();
     }

@@ -23,12 +23,12 @@ use tokio::{signal::ctrl_c, time::Instant};
 
 use crate::{
     args::submission::{SubmissionArgs, is_stdin, read},
-    commands::run_job::{Teller, attend},
+    commands::run_job::{ResultSink, run_job},
     exit::{Exit, Failure},
     output::{
         names, summary,
         table::write_facts,
-        terminal::Screen,
+        terminal::Terminal,
         text::{brief, printable, time},
     },
 };
@@ -151,10 +151,10 @@ pub(crate) async fn sweep(client: &Client, args: &SweepArgs) -> Result<Exit, Fai
 
     let since = Instant::now();
     let interrupt = pin!(ctrl_c());
-    let screen = Screen::new(args.verbose);
-    let ended = attend(client, &args.submission, request, screen, interrupt, &mut output).await;
+    let screen = Terminal::new(args.verbose);
+    let ended = run_job(client, &args.submission, request, screen, interrupt, &mut output).await;
     let Some((outcome, mut screen)) = ended.map_err(|failure| args.explain(failure, &plan))? else {
-        return Ok(Exit::Left);
+        return Ok(Exit::Interrupted);
     };
     let objectives = output.objectives.take();
     // Closes the output before the plot and the summary are printed.
@@ -279,7 +279,7 @@ struct SweepOutput<'a> {
     objectives: Option<Vec<Option<f64>>>,
 }
 
-impl Teller for SweepOutput<'_> {
+impl ResultSink for SweepOutput<'_> {
     fn accepted(&mut self, job: &Job) -> io::Result<()> {
         let mut description = job.description.clone().unwrap_or_default();
         let scenarios = &mut description.sweep.get_or_insert_default().scenario_count;

@@ -113,7 +113,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes the header again before the next results.
-    pub(crate) fn head_again(&mut self) {
+    pub(crate) fn repeat_header(&mut self) {
         self.columns.clear();
     }
 

@@ -12,25 +12,25 @@ use solvemesh_client::v1::{
     TerminationReason, WatchResultsRequest, job_event::Kind, model::Form,
 };
 use solvemesh_testkit::fake_gateway::{
-    Fake, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, queued, script,
-    started, succeeded, wyndor,
+    FakeGateway, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, queued,
+    script, started, succeeded, wyndor,
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-fn solve(fake: &Fake, flags: &[&str]) -> Output {
+fn solve(fake: &FakeGateway, flags: &[&str]) -> Output {
     let file = file("max\n obj: x\nend\n");
     run(fake, &[&["solve", file.path().to_str().unwrap()], flags].concat())
 }
 
-fn refusing(details: ErrorDetails) -> Fake {
+fn refusing(details: ErrorDetails) -> FakeGateway {
     let status = Status::with_error_details(Code::InvalidArgument, "the request", details);
-    Fake::start(Script { submits: Mutex::new([status].into()), ..Script::default() })
+    FakeGateway::start(Script { submits: Mutex::new([status].into()), ..Script::default() })
 }
 
 #[test]
 fn solve_prints_one_flat_object() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let output = solve(&fake, &["--json", "--time-limit", "5", "--gap", "0"]);
     let expected = concat!(
         r#"{"jobId":"job-1","state":"SUCCEEDED","reason":"OPTIMAL","limit":null,"#,
@@ -56,7 +56,7 @@ fn solve_prints_one_flat_object() {
 
 #[test]
 fn solve_prints_a_table_and_with_v_the_events() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let output = solve(&fake, &["-v"]);
     let stdout = text(&output.stdout);
     assert!(stdout.contains("\nobjective  3600\n"), "{stdout}");
@@ -68,7 +68,7 @@ fn solve_prints_a_table_and_with_v_the_events() {
 
 #[test]
 fn flags_are_also_environment_variables() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let file = file("text");
     let mut command = command("http://overridden", &["solve", file.path().to_str().unwrap()]);
     command.args(["--gateway", &fake.url()]);
@@ -88,7 +88,7 @@ fn flags_are_also_environment_variables() {
 
 #[test]
 fn an_empty_environment_variable_counts_as_none() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let file = file("text");
     let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
     command.args(["solve", file.path().to_str().unwrap()]).env("SOLVEMESH_GATEWAY", fake.url());
@@ -119,7 +119,7 @@ fn a_large_file_is_sent_compressed_and_errors_name_the_original() {
 
 #[test]
 fn validating_queues_nothing_and_prints_no_id() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     let file = file("text");
     let path = file.path().to_str().unwrap();
     let output = run(&fake, &["submit", path, "--validate-only"]);
@@ -132,7 +132,7 @@ fn validating_queues_nothing_and_prints_no_id() {
 
 #[test]
 fn submit_prints_the_id_alone_and_reads_standard_input() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     let words = ["submit", "-", "--format", "mps", "--request-id", "mine"];
     let mut child = command(&fake.url(), &words).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"ROWS").unwrap();
@@ -191,7 +191,7 @@ fn exit_codes_match_the_outcomes_of_jobs() {
         (finished(JobState::Cancelled, None), 7),
     ] {
         let name = format!("{end:?}");
-        let output = solve(&Fake::start(job_that(end)), &["--json"]);
+        let output = solve(&FakeGateway::start(job_that(end)), &["--json"]);
         assert_eq!(output.status.code(), Some(code), "{name}");
         assert_eq!(text(&output.stdout).lines().count(), 1, "{name}");
         assert_eq!(text(&output.stdout).contains("SOLVER_CRASHED"), name.contains("CRASHED"));
@@ -223,7 +223,7 @@ fn an_unreachable_gateway_is_named_and_watch_prints_how_to_resume() {
 #[test]
 fn a_submission_of_unknown_outcome_prints_how_to_retry_it() {
     let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(99).collect();
-    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let fake = FakeGateway::start(Script { submits: Mutex::new(submits), ..Script::default() });
     let output = solve(&fake, &["--request-id", "mine"]);
     assert_eq!(output.status.code(), Some(8));
     assert!(text(&output.stderr).contains("--request-id mine"), "{output:?}");
@@ -231,7 +231,7 @@ fn a_submission_of_unknown_outcome_prints_how_to_retry_it() {
 
 #[test]
 fn an_invalid_command_line_exits_with_two() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     let words: [&[&str]; 10] = [
         &["solve"],
         &["solve", "/no/such/file.lp"],
@@ -253,7 +253,7 @@ fn an_invalid_command_line_exits_with_two() {
 
 #[test]
 fn a_job_that_does_not_exist_exits_with_nine() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     for words in [["get", "nobody"], ["watch", "nobody"]] {
         let output = run(&fake, &words);
         assert_eq!(output.status.code(), Some(9), "{words:?}");
@@ -263,7 +263,7 @@ fn a_job_that_does_not_exist_exits_with_nine() {
 
 #[test]
 fn watch_prints_a_line_per_job_and_returns_the_highest_code() {
-    let fake = Fake::start(script([
+    let fake = FakeGateway::start(script([
         vec![
             event_of("b", 1, succeeded(TerminationReason::Infeasible)),
             Step::Fail(Status::unavailable("going away")),
@@ -282,7 +282,7 @@ fn watch_prints_a_line_per_job_and_returns_the_highest_code() {
 
 #[test]
 fn demo_prints_the_events_and_the_result() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let output = run(&fake, &["demo", "--windows-rate", "500"]);
     let stdout = text(&output.stdout);
     assert!(stdout.starts_with("job-1 #1 queued\njob-1 #2 started by worker-1\n"), "{stdout}");
@@ -304,7 +304,7 @@ fn get_and_list_print_jobs() {
         result: Some(SolveResult { ..wyndor() }),
         ..Job::default()
     };
-    let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
+    let fake = FakeGateway::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
 
     let output = run(&fake, &["get", "job-3", "--json"]);
     assert!(text(&output.stdout).starts_with(r#"{"jobId":"job-3","state":"SUCCEEDED""#));
@@ -324,7 +324,7 @@ fn get_and_list_print_jobs() {
 #[test]
 fn get_prints_all_jobs_that_exist() {
     let job = |id: &str| Job { job_id: id.into(), ..Job::default() };
-    let fake = Fake::start(Script { jobs: vec![job("a"), job("b")], ..Script::default() });
+    let fake = FakeGateway::start(Script { jobs: vec![job("a"), job("b")], ..Script::default() });
     let output = run(&fake, &["get", "a", "nobody", "b", "--json"]);
     let ids: Vec<_> = text(&output.stdout).lines().map(|line| line.get(..12).unwrap()).collect();
     assert_eq!(ids, [r#"{"jobId":"a""#, r#"{"jobId":"b""#]);
@@ -336,7 +336,7 @@ fn get_prints_all_jobs_that_exist() {
 
 #[test]
 fn capabilities_are_one_object_in_json() {
-    let output = run(&Fake::start(Script::default()), &["capabilities", "--json"]);
+    let output = run(&FakeGateway::start(Script::default()), &["capabilities", "--json"]);
     assert_eq!(text(&output.stdout).lines().count(), 1);
     let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["version"], "9.9");
@@ -352,7 +352,7 @@ fn capabilities_are_one_object_in_json() {
 
 #[test]
 fn cancel_prints_the_state_and_capabilities_the_limits_and_solvers() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     assert_eq!(text(&run(&fake, &["cancel", "job-1"]).stdout), "RUNNING\n");
     let output = run(&fake, &["capabilities"]);
     let stdout = text(&output.stdout);
@@ -363,7 +363,8 @@ fn cancel_prints_the_state_and_capabilities_the_limits_and_solvers() {
 #[test]
 fn a_closed_standard_output_is_not_an_error() {
     let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
-    let fake = Fake::start(Script { jobs: (0..400).map(job).collect(), ..Script::default() });
+    let fake =
+        FakeGateway::start(Script { jobs: (0..400).map(job).collect(), ..Script::default() });
     let mut child = command(&fake.url(), &["list", "--json", "--limit", "400"]).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
@@ -388,7 +389,7 @@ fn terminal() -> (std::fs::File, std::fs::File) {
 #[test]
 fn on_a_terminal_a_progress_line_is_drawn_and_erased() {
     use std::io::Read;
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let file = file("text");
     let (mut screen, terminal) = terminal();
     // The `Command`, which owns handles of the terminal, is dropped at the end of this statement:
@@ -427,7 +428,7 @@ fn incumbents_and_the_solvers_log_are_printed_on_request() {
             event(5, end),
         ]
     };
-    let fake = Fake::start(script([watch(), watch(), watch()]));
+    let fake = FakeGateway::start(script([watch(), watch(), watch()]));
     let output = solve(&fake, &["--json", "--incumbents", "--log"]);
     let expected = "Presolving\\u{7} model\n(3 more log lines omitted)\n\
                     incumbent: objective 2700  bound 3600\n";
@@ -451,7 +452,7 @@ fn incumbents_and_the_solvers_log_are_printed_on_request() {
 
 /// Starts `solve -v` and waits until its job is running.
 #[cfg(unix)]
-fn solving(fake: &Fake) -> Child {
+fn solving(fake: &FakeGateway) -> Child {
     let file = file("text");
     running(fake, &["solve", "-v", "--json", file.path().to_str().unwrap()])
 }
@@ -461,7 +462,7 @@ fn solving(fake: &Fake) -> Child {
 fn the_first_interrupt_cancels_and_waits_for_the_best_solution() {
     let best = finished(JobState::Cancelled, Some(wyndor()));
     let steps = vec![event(1, queued()), event(2, started()), Step::AwaitCancel, event(3, best)];
-    let fake = Fake::start(script([steps]));
+    let fake = FakeGateway::start(script([steps]));
     let child = solving(&fake);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
@@ -474,7 +475,7 @@ fn the_first_interrupt_cancels_and_waits_for_the_best_solution() {
 #[test]
 fn the_second_interrupt_exits_and_prints_how_to_watch_again() {
     let steps = vec![event(1, queued()), event(2, started()), Step::Hang];
-    let fake = Fake::start(script([steps]));
+    let fake = FakeGateway::start(script([steps]));
     let child = solving(&fake);
     interrupt(&child);
     fake.await_cancel();
@@ -490,7 +491,7 @@ fn the_second_interrupt_exits_and_prints_how_to_watch_again() {
 #[test]
 fn an_interrupted_watch_does_not_cancel_and_prints_how_to_watch_again() {
     let end = event_of("job-2", 3, finished(JobState::Succeeded, None));
-    let fake = Fake::start(script([vec![end, event(2, started()), Step::Hang]]));
+    let fake = FakeGateway::start(script([vec![end, event(2, started()), Step::Hang]]));
     let child = running(&fake, &["watch", "-v", "--json", "job-1", "job-2"]);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();

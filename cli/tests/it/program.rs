@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use solvemesh_testkit::fake_gateway::Fake;
+use solvemesh_testkit::fake_gateway::FakeGateway;
 
 pub(crate) fn command(url: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_solvemesh"));
@@ -19,7 +19,7 @@ pub(crate) fn command(url: &str, words: &[&str]) -> Command {
     command
 }
 
-pub(crate) fn run(fake: &Fake, words: &[&str]) -> Output {
+pub(crate) fn run(fake: &FakeGateway, words: &[&str]) -> Output {
     command(&fake.url(), words).output().unwrap()
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn interrupt(child: &Child) {
 
 /// Starts a command that prints events to standard error, and waits until its job is running.
 #[cfg(unix)]
-pub(crate) fn running(fake: &Fake, words: &[&str]) -> Child {
+pub(crate) fn running(fake: &FakeGateway, words: &[&str]) -> Child {
     use std::io::Read;
     let mut child = command(&fake.url(), words).spawn().unwrap();
     let (stderr, mut seen) = (child.stderr.as_mut().unwrap(), Vec::new());

@@ -17,7 +17,7 @@ use solvemesh_client::{
     },
 };
 use solvemesh_testkit::fake_gateway::{
-    Fake, Script, Step, answered, event, event_of, job_that, queued, script, started, swept,
+    FakeGateway, Script, Step, answered, event, event_of, job_that, queued, script, started, swept,
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -35,14 +35,14 @@ fn three() -> Vec<Step> {
     ]
 }
 
-fn sweep(fake: &Fake, flags: &[&str]) -> Output {
+fn sweep(fake: &FakeGateway, flags: &[&str]) -> Output {
     let file = file("max\n obj: x\nend\n");
     run(fake, &[&["sweep", file.path().to_str().unwrap()], flags].concat())
 }
 
 #[test]
 fn a_sweep_prints_a_row_per_result_and_a_summary() {
-    let fake = Fake::start(script([three()]));
+    let fake = FakeGateway::start(script([three()]));
     let output = sweep(&fake, &["--vary", "obj:Windows=100..500/3", "--time-limit", "5"]);
     let expected = "\
 scenario  obj:Windows   objective  iterations  reason
@@ -79,7 +79,7 @@ iterations  3
 
 #[test]
 fn flags_of_sweep_are_put_into_the_request() {
-    let fake = Fake::start(script([three()]));
+    let fake = FakeGateway::start(script([three()]));
     let vary = ["--vary", "obj:x=1,2", "--vary", "coef:c,x=3..4/2"];
     let asked = ["--values", "x", "--values", "y", "--all-duals", "--stop-at", "-5"];
     let output = sweep(&fake, &[&vary[..], &asked].concat());
@@ -112,7 +112,7 @@ fn csv_and_json_have_a_line_per_result_and_the_extension_selects_the_format() {
         ("a.txt", &["--csv"], "scenario,label", 4),
     ] {
         let file = folder.path().join(name);
-        let fake = Fake::start(script([three()]));
+        let fake = FakeGateway::start(script([three()]));
         let output = ["--vary", "obj:x=1,2,3", "--output", file.to_str().unwrap()];
         let output = sweep(&fake, &[&output[..], flags].concat());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -121,7 +121,7 @@ fn csv_and_json_have_a_line_per_result_and_the_extension_selects_the_format() {
         assert!(written.starts_with(first), "{name}: {written}");
         assert_eq!(written.lines().count(), lines, "{name}");
     }
-    let fake = Fake::start(script([three()]));
+    let fake = FakeGateway::start(script([three()]));
     let output = sweep(&fake, &["--vary", "obj:x=1,2,3", "--csv"]);
     assert_eq!(text(&output.stdout).lines().nth(2), Some("0,,1,OPTIMAL,,1500.5,,1,,"));
 }
@@ -139,7 +139,7 @@ fn scenarios_are_read_from_a_file_and_printed_with_their_labels() {
     let results = [(2, "high"), (1, "base")].map(label).to_vec();
     let answers = event(2, Kind::ScenarioResults(ScenarioResults { results }));
     let end = event(3, swept(JobState::Succeeded, 3, &[]));
-    let fake = Fake::start(script([vec![event(1, queued()), answers, end]]));
+    let fake = FakeGateway::start(script([vec![event(1, queued()), answers, end]]));
     let output = sweep(&fake, &["--scenarios", path]);
     let lines: Vec<_> = text(&output.stdout).lines().collect();
     assert!(lines[0].ends_with("reason      label"), "{lines:?}");
@@ -159,7 +159,7 @@ fn a_plot_is_drawn_below_the_rows_or_instead_of_them() {
         let end = swept(JobState::Succeeded, 5, &answers);
         vec![event(1, queued()), event(2, answered(&answers)), event(3, end)]
     };
-    let fake = Fake::start(script([steps(), steps()]));
+    let fake = FakeGateway::start(script([steps(), steps()]));
     let output = sweep(&fake, &["--vary", "rhs:c=10..50/5", "--plot"]);
     let stdout = text(&output.stdout);
     let (rows, plot) = stdout.split_once("\n\n").unwrap();
@@ -188,7 +188,7 @@ fn a_hundred_thousand_results_are_printed_once_each_and_plotted() {
     let batches = (0..100).rev().map(|n| event(n + 2, batch(n * 1000)));
     let end = event(200, swept(JobState::Succeeded, 100_000, &[]));
     let steps = [event(1, queued())].into_iter().chain(batches).chain([end]).collect();
-    let fake = Fake::start(script([steps]));
+    let fake = FakeGateway::start(script([steps]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.csv");
     let vary = ["--vary", "obj:x=0..1/100000", "--plot", "--output", file.to_str().unwrap()];
@@ -207,7 +207,7 @@ fn a_hundred_thousand_results_are_printed_once_each_and_plotted() {
 
 #[test]
 fn an_invalid_sweep_exits_with_two_and_a_position() {
-    let fake = Fake::start(Script::default());
+    let fake = FakeGateway::start(Script::default());
     let table = file("obj:x\n1\nten\n");
     let path = table.path().to_str().unwrap();
     let words: [(&[&str], &str); 9] = [
@@ -249,8 +249,10 @@ fn violations_are_reported_by_their_options() {
         let mut details = ErrorDetails::new();
         details.add_bad_request_violation(field, "there is none");
         let status = Status::with_error_details(Code::InvalidArgument, "the request", details);
-        let fake =
-            Fake::start(Script { submits: Mutex::new([status].into()), ..Script::default() });
+        let fake = FakeGateway::start(Script {
+            submits: Mutex::new([status].into()),
+            ..Script::default()
+        });
         let output = sweep(&fake, flags);
         assert!(text(&output.stderr).contains(expected), "{output:?}");
         assert_eq!(output.status.code(), Some(9));
@@ -282,8 +284,10 @@ fn exit_codes_match_the_outcomes_of_sweeps() {
         (swept(JobState::Expired, 3, &[]), &[], 6),
     ] {
         let name = format!("{end:?}");
-        let output =
-            sweep(&Fake::start(job_that(end)), &[&["--vary", "obj:x=1,2,3"], flags].concat());
+        let output = sweep(
+            &FakeGateway::start(job_that(end)),
+            &[&["--vary", "obj:x=1,2,3"], flags].concat(),
+        );
         assert_eq!(output.status.code(), Some(code), "{name}");
     }
 }
@@ -305,7 +309,7 @@ fn watch_get_and_list_print_sweeps() {
         panic!("an end")
     };
     let job = Job { job_id: "job-1".into(), sweep_summary: summary, ..Job::default() };
-    let fake = Fake::start(Script { jobs: vec![job], ..script([watched(), watched()]) });
+    let fake = FakeGateway::start(Script { jobs: vec![job], ..script([watched(), watched()]) });
 
     let output = run(&fake, &["watch", "job-1"]);
     let stdout = text(&output.stdout);
@@ -335,7 +339,7 @@ fn results_of_several_jobs_are_labelled_with_their_jobs() {
     let answers = |job, sequence| event_of(job, sequence, answered(&[(sequence, Some(1.0))]));
     let end = |job| event_of(job, 9, swept(JobState::Succeeded, 2, &[]));
     let steps = vec![answers("a", 0), answers("b", 0), answers("a", 1), end("a"), end("b")];
-    let fake = Fake::start(script([steps]));
+    let fake = FakeGateway::start(script([steps]));
     let stdout = run(&fake, &["watch", "a", "b"]).stdout;
     let heads: Vec<_> = text(&stdout).lines().filter(|line| line.starts_with("job ")).collect();
     assert_eq!(heads[..3], ["job a", "job b", "job a"], "{heads:?}");
@@ -346,7 +350,7 @@ fn a_sweep_continues_where_its_stream_broke() {
     let mut steps = three();
     let rest = steps.split_off(3);
     steps.push(Step::Fail(Status::unavailable("going away")));
-    let fake = Fake::start(script([steps, rest]));
+    let fake = FakeGateway::start(script([steps, rest]));
     let output = sweep(&fake, &["--vary", "obj:x=1,2,3", "--csv"]);
     assert_eq!(text(&output.stdout).lines().count(), 4);
     assert_eq!(output.status.code(), Some(0));
@@ -363,7 +367,7 @@ fn the_first_interrupt_cancels_a_sweep_and_the_second_exits() {
     let end = event(4, swept(JobState::Cancelled, 3, &ANSWERS[..1]));
     let cancelled = begin().into_iter().chain([Step::AwaitCancel, answer(), end]).collect();
     let hanging = begin().into_iter().chain([Step::Hang]).collect();
-    let fake = Fake::start(script([cancelled, hanging]));
+    let fake = FakeGateway::start(script([cancelled, hanging]));
 
     let child = running(&fake, &words);
     interrupt(&child);
@@ -386,7 +390,7 @@ fn the_first_interrupt_cancels_a_sweep_and_the_second_exits() {
 
 #[test]
 fn the_scenarios_can_be_read_from_standard_input() {
-    let fake = Fake::start(script([three()]));
+    let fake = FakeGateway::start(script([three()]));
     let model = file("text");
     let words = ["sweep", model.path().to_str().unwrap(), "--scenarios", "-"];
     let mut child = command(&fake.url(), &words).stdin(Stdio::piped()).spawn().unwrap();
@@ -396,7 +400,7 @@ fn the_scenarios_can_be_read_from_standard_input() {
 
 #[tokio::test]
 async fn the_library_returns_results_sorted_by_scenario() {
-    let fake = Fake::start(script([three()]));
+    let fake = FakeGateway::start(script([three()]));
     let client = Client::connect(&fake.url()).unwrap();
     let answers = client.answers("job-1").await.unwrap();
     let indices: Vec<_> = answers.results.iter().map(|result| result.index).collect();

@@ -11,14 +11,14 @@ use solvemesh_client::{
     },
 };
 use solvemesh_testkit::fake_gateway::{
-    Fake, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, part, queued, script,
-    started, wyndor,
+    FakeGateway, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, part, queued,
+    script, started, wyndor,
 };
 use tokio::time::timeout;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
-fn client(fake: &Fake) -> Client {
+fn client(fake: &FakeGateway) -> Client {
     Client::connect(&fake.url()).unwrap()
 }
 
@@ -30,7 +30,7 @@ async fn sequences(watch: &mut Watch) -> Result<Vec<i32>, Error> {
     Ok(sequences)
 }
 
-fn tokens(fake: &Fake) -> Vec<String> {
+fn tokens(fake: &FakeGateway) -> Vec<String> {
     let watches = fake.script.seen_watches.lock().unwrap();
     watches.iter().map(|watch| watch.resume_token.clone()).collect()
 }
@@ -41,7 +41,7 @@ async fn a_submission_is_retried_with_the_same_request_id() {
     again.set_retry_info(Some(Duration::from_millis(1)));
     let full = Status::with_error_details(Code::ResourceExhausted, "the queue is full", again);
     let submits = Mutex::new([Status::unavailable("no broker"), full].into());
-    let fake = Fake::start(Script { submits, ..Script::default() });
+    let fake = FakeGateway::start(Script { submits, ..Script::default() });
 
     let job = client(&fake).submit(SubmitJobRequest::default()).await.unwrap();
 
@@ -59,7 +59,8 @@ async fn a_rejection_is_not_retried_and_has_its_details() {
         .set_error_info("SYNTAX", "solvemesh.dev", [])
         .add_bad_request_violation("model.lp", "line 1, column 1: nonsense");
     let refusal = Status::with_error_details(Code::InvalidArgument, "the model", details);
-    let fake = Fake::start(Script { submits: Mutex::new([refusal].into()), ..Script::default() });
+    let fake =
+        FakeGateway::start(Script { submits: Mutex::new([refusal].into()), ..Script::default() });
 
     let error = client(&fake).submit(SubmitJobRequest::default()).await.unwrap_err();
 
@@ -89,7 +90,7 @@ async fn retries_are_bounded_and_the_error_names_the_gateway_and_the_last_cause(
 #[tokio::test]
 async fn an_error_of_the_gateway_itself_does_not_name_its_address() {
     let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(999).collect();
-    let fake = Fake::start(Script { submits: Mutex::new(submits), ..Script::default() });
+    let fake = FakeGateway::start(Script { submits: Mutex::new(submits), ..Script::default() });
     let submission = client(&fake).with_retry(brief());
     let error = submission.submit(SubmitJobRequest::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "the mesh is not available: no broker");
@@ -100,9 +101,9 @@ async fn the_first_failure_of_a_call_is_reported_once() {
     let away = || Status::unavailable("no broker");
     let gets = Mutex::new([away(), away()].into());
     let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
-    let fake = Fake::start(Script { gets, jobs, ..Script::default() });
+    let fake = FakeGateway::start(Script { gets, jobs, ..Script::default() });
     let (sender, mut reported) = tokio::sync::mpsc::unbounded_channel();
-    let client = client(&fake).on_setback(move |cause, patience| {
+    let client = client(&fake).on_retry(move |cause, patience| {
         sender.send((cause.message.clone(), patience)).unwrap();
     });
     client.get("job-1").await.unwrap();
@@ -122,7 +123,7 @@ async fn an_address_without_http_is_rejected() {
 
 #[tokio::test]
 async fn a_watch_resumes_from_its_token_after_an_error_and_after_an_early_end() {
-    let fake = Fake::start(script([
+    let fake = FakeGateway::start(script([
         vec![event(1, queued()), Step::Fail(Status::unavailable("going away"))],
         vec![event(2, started())],
         vec![event(3, finished(JobState::Succeeded, None))],
@@ -136,14 +137,14 @@ async fn a_watch_resumes_from_its_token_after_an_error_and_after_an_early_end() 
 #[tokio::test]
 async fn a_watch_survives_the_death_of_its_gateway() {
     let place = Place::new();
-    let fake = Fake::start_at(&place, script([vec![event(1, queued()), Step::Hang]]));
+    let fake = FakeGateway::start_at(&place, script([vec![event(1, queued()), Step::Hang]]));
     let mut watch = client(&fake).watch(["job-1"], "");
     assert_eq!(watch.next().await.unwrap().unwrap().sequence, 1);
     let rest = tokio::spawn(async move { sequences(&mut watch).await });
     drop(fake);
 
     let end = vec![event(2, finished(JobState::Failed, None))];
-    let restarted = Fake::start_at(&place, script([end]));
+    let restarted = FakeGateway::start_at(&place, script([end]));
 
     assert_eq!(rest.await.unwrap().unwrap(), [2]);
     assert_eq!(tokens(&restarted), ["after 1"]);
@@ -152,7 +153,7 @@ async fn a_watch_survives_the_death_of_its_gateway() {
 #[tokio::test]
 async fn a_watch_reports_once_that_its_stream_is_lost_and_restored() {
     let cut = |cause: &str| Step::Fail(Status::unavailable(cause));
-    let fake = Fake::start(script([
+    let fake = FakeGateway::start(script([
         vec![cut("not yet")],
         vec![event(1, queued()), cut("going away")],
         vec![cut("still away")],
@@ -180,7 +181,7 @@ async fn heartbeats_advance_the_token_and_are_not_events() {
         kind: Some(watch_results_response::Kind::Heartbeat(Heartbeat {})),
         resume_token: "further".into(),
     }));
-    let fake = Fake::start(script([
+    let fake = FakeGateway::start(script([
         vec![event(1, queued()), heartbeat, Step::Fail(Status::unavailable(""))],
         vec![event(2, finished(JobState::Cancelled, None))],
     ]));
@@ -192,13 +193,13 @@ async fn heartbeats_advance_the_token_and_are_not_events() {
 async fn a_watch_ends_with_its_last_job_even_if_the_stream_stays_open() {
     let end = || finished(JobState::Succeeded, None);
     let steps = vec![event_of("a", 1, end()), event_of("b", 2, end()), Step::Hang];
-    let fake = Fake::start(script([steps]));
+    let fake = FakeGateway::start(script([steps]));
     assert_eq!(sequences(&mut client(&fake).watch(["a", "b"], "")).await.unwrap(), [1, 2]);
 }
 
 #[tokio::test]
 async fn a_watch_resumed_after_the_end_of_its_job_ends() {
-    let fake = Fake::start(script([vec![]]));
+    let fake = FakeGateway::start(script([vec![]]));
     let mut watch = client(&fake).watch(["job-1"], "after 3");
     assert_eq!(sequences(&mut watch).await.unwrap(), [0; 0]);
     assert_eq!(tokens(&fake), ["after 3"]);
@@ -206,7 +207,7 @@ async fn a_watch_resumed_after_the_end_of_its_job_ends() {
 
 #[tokio::test]
 async fn a_watch_makes_progress_if_its_future_is_dropped_repeatedly() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, None)));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, None)));
     let mut watch = client(&fake).watch(["job-1"], "");
     let all = async {
         let mut sequences = Vec::new();
@@ -224,7 +225,7 @@ async fn a_watch_makes_progress_if_its_future_is_dropped_repeatedly() {
 
 #[tokio::test]
 async fn a_watch_of_a_missing_job_returns_not_found_and_ends() {
-    let fake = Fake::start(script([]));
+    let fake = FakeGateway::start(script([]));
     let mut watch = client(&fake).watch(["nobody"], "");
     let error = sequences(&mut watch).await.unwrap_err();
     assert_eq!(error.rejection().unwrap().code, Code::NotFound);
@@ -234,7 +235,7 @@ async fn a_watch_of_a_missing_job_returns_not_found_and_ends() {
 #[tokio::test]
 async fn a_watch_without_progress_ends_with_unavailable() {
     let cut = || vec![Step::Fail(Status::unavailable("never"))];
-    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let fake = FakeGateway::start(script(std::iter::repeat_with(cut).take(999)));
     let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
     assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: never");
     assert!(tokens(&fake).len() > 1);
@@ -244,7 +245,7 @@ async fn a_watch_without_progress_ends_with_unavailable() {
 async fn a_watch_whose_streams_open_but_send_nothing_ends_with_unavailable() {
     let slow = 2 * brief().longest_pause;
     let cut = || vec![Step::Linger(slow), Step::Fail(Status::unavailable("no broker"))];
-    let fake = Fake::start(script(std::iter::repeat_with(cut).take(999)));
+    let fake = FakeGateway::start(script(std::iter::repeat_with(cut).take(999)));
     let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
     assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: no broker");
 }
@@ -258,7 +259,7 @@ async fn a_result_in_parts_is_joined_across_a_reconnect() {
         ..Solution::default()
     };
     let result = SolveResult { solution: None, solution_part_count: 2, ..wyndor() };
-    let fake = Fake::start(script([
+    let fake = FakeGateway::start(script([
         vec![
             event(1, queued()),
             event(2, part(0, 2, run(0, &["a", "b"], &[1.0, 2.0]))),
@@ -286,7 +287,7 @@ async fn a_result_in_parts_is_joined_across_a_reconnect() {
 #[tokio::test]
 async fn a_list_reads_all_pages() {
     let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
-    let fake = Fake::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
+    let fake = FakeGateway::start(Script { jobs: (0..5).map(job).collect(), ..Script::default() });
     let request = ListJobsRequest { page_size: 2, ..ListJobsRequest::default() };
     let jobs: Vec<_> = client(&fake).list(request).try_collect().await.unwrap();
     let ids: Vec<_> = jobs.iter().map(|job| job.job_id.as_str()).collect();
@@ -296,7 +297,7 @@ async fn a_list_reads_all_pages() {
 
 #[tokio::test]
 async fn calls_can_be_spawned() {
-    let fake = Fake::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
+    let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let client = client(&fake);
     let objective = tokio::spawn(async move {
         let job = client.submit(SubmitJobRequest::default()).await?;

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::deadline::{Budget, budget, grpc_timeout};
 use crate::{
-    jobs::{Jobs, listing::Filter, watch::Wants},
+    jobs::{Jobs, listing::Filter, watch::EventFilter},
     refusal::Refusal,
     submission::{Submission, catalog},
 };
@@ -155,7 +155,7 @@ fn remaining<T>(request: &Request<T>) -> Option<Duration> {
 }
 
 /// The event filter of a watch request.
-fn wants(request: &WatchResultsRequest) -> Result<Wants, Refusal> {
+fn wants(request: &WatchResultsRequest) -> Result<EventFilter, Refusal> {
     let interval = request.min_interval.map(Duration::try_from).transpose();
     let interval = interval.ok().filter(|interval| interval.is_none_or(|it| it <= MAX_INTERVAL));
     let Some(interval) = interval else {
@@ -170,7 +170,7 @@ fn wants(request: &WatchResultsRequest) -> Result<Wants, Refusal> {
             Ok(kind) => Ok(kind),
         });
     let kinds: Vec<JobEventKind> = kinds.collect::<Result<_, _>>()?;
-    Ok(Wants::new(&kinds, interval.filter(|interval| !interval.is_zero())))
+    Ok(EventFilter::new(&kinds, interval.filter(|interval| !interval.is_zero())))
 }
 
 /// The filter of a list of jobs.

@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use solvemesh_model::Place;
 
-use crate::refusal::{FieldFault, Refusal};
+use crate::refusal::{FieldError, Refusal};
 
 /// The domain of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "solvemesh.dev";
@@ -110,10 +110,10 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
 
 /// The field errors up to [`MAX_FAULT_BYTES`], at least one; the last one has the number of those
 /// that are omitted.
-fn bounded(faults: &[FieldFault]) -> Vec<(String, String)> {
+fn bounded(faults: &[FieldError]) -> Vec<(String, String)> {
     let mut kept = Vec::new();
     let mut bytes = 0;
-    for (index, FieldFault { field, description, .. }) in faults.iter().enumerate() {
+    for (index, FieldError { field, description, .. }) in faults.iter().enumerate() {
         let (field, description) = (shortened(field.clone()), shortened(description.clone()));
         bytes += field.len() + description.len();
         if bytes > MAX_FAULT_BYTES && index > 0 {
@@ -149,9 +149,9 @@ mod tests {
         let job_id = || "j".to_owned();
         let request_id = || "r".to_owned();
         let text = || "t".to_owned();
-        let placed = FieldFault {
+        let placed = FieldError {
             place: Some(Place { line: 3, column: 5 }),
-            ..FieldFault::new("model.lp", "x")
+            ..FieldError::new("model.lp", "x")
         };
         let in_text = |reason| Refusal::Invalid { reason, faults: vec![placed.clone()] };
         let field = UnknownField { path: "model".into(), message: "m".into(), number: 99 };
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn many_field_errors_fit_into_a_header() {
-        let fault = FieldFault::new("f".repeat(500), "é".repeat(5000));
+        let fault = FieldError::new("f".repeat(500), "é".repeat(5000));
         let faults = vec![fault; 100];
         let status = Status::from(Refusal::Invalid { reason: "INVALID_MODEL", faults });
         assert!(status.details().len() < 6 << 10, "{} bytes", status.details().len());

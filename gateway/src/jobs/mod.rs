@@ -19,10 +19,10 @@ use tracing::debug;
 
 use self::listing::{Filter, Page};
 use crate::{
-    jobs::watch::{Deliveries, Watcher},
+    jobs::watch::{WatchStreams, Watcher},
     policy::Policy,
     refusal::Refusal,
-    table::{Behind, Listener, Record, Table},
+    table::{CatchUpError, Listener, Record, Table},
 };
 
 /// The operations on jobs, with all state of the gateway that they need. Cheap to clone.
@@ -41,7 +41,7 @@ pub struct Jobs {
     /// A permit for each large solution that is being sent to a watcher.
     large_solutions: Arc<Semaphore>,
     /// The open watch streams.
-    deliveries: Arc<Deliveries<Watcher>>,
+    deliveries: Arc<WatchStreams<Watcher>>,
     /// Cancelled on shutdown: closes the watch streams and refuses new jobs.
     stopping: CancellationToken,
 }
@@ -54,7 +54,7 @@ impl Jobs {
         // A stream that was closed as too slow stays registered until its client polls it once
         // more, so allow twice as many as may be open.
         let deliveries =
-            Deliveries::new(policy.max_watchers.saturating_mul(2), policy.watch_idle_timeout);
+            WatchStreams::new(policy.max_watchers.saturating_mul(2), policy.watch_idle_timeout);
         Self {
             mesh,
             table,
@@ -177,7 +177,7 @@ impl Jobs {
     }
 
     /// Reads the log to its end, within the broker timeout.
-    pub(crate) async fn catch_up(&self) -> Result<(), Behind> {
+    pub(crate) async fn catch_up(&self) -> Result<(), CatchUpError> {
         self.table.catch_up(self.policy.broker_timeout).await
     }
 
@@ -198,7 +198,7 @@ async fn change_or_shutdown(
     job_id: &str,
 ) -> Result<(), Refusal> {
     tokio::select! {
-        () = listener.moved() => Ok(()),
+        () = listener.changed() => Ok(()),
         () = stopping.cancelled() => Err(Refusal::ShuttingDown { job_id: job_id.to_owned() }),
     }
 }

@@ -9,7 +9,7 @@ use solvemesh_broker::MeshError;
 use crate::{
     jobs::Jobs,
     refusal::Refusal,
-    table::{Happening, Position, Record, told_of},
+    table::{HistoryEvent, Position, Record, counted_answers},
 };
 
 impl Jobs {
@@ -19,7 +19,7 @@ impl Jobs {
     ///
     /// Those of [`Jobs::find`]; [`Refusal::Forgotten`] also if the log no longer has the result.
     pub async fn get(&self, job_id: &str, full: bool) -> Result<Job, Refusal> {
-        let query = |record: &Record| (record.job(full), record.left_in_log());
+        let query = |record: &Record| (record.job(full), record.evicted_at());
         let (mut job, evicted) = self.find(job_id, query).await?;
         if let Some(end) = evicted.filter(|_| full) {
             job.result = self.recall_end(job_id, end).await?.result;
@@ -34,11 +34,14 @@ impl Jobs {
     /// # Errors
     ///
     /// [`Refusal::Forgotten`] if the log no longer has the entry; [`Refusal::Unavailable`].
-    pub(crate) async fn recall(&self, happening: &Happening) -> Result<job_event::Kind, Refusal> {
-        let job_id = &happening.event.job_id;
-        match &happening.event.kind {
+    pub(crate) async fn recall(
+        &self,
+        history_event: &HistoryEvent,
+    ) -> Result<job_event::Kind, Refusal> {
+        let job_id = &history_event.event.job_id;
+        match &history_event.event.kind {
             Some(job_event::Kind::Finished(kept)) => {
-                let end = self.recall_end(job_id, happening.position).await?;
+                let end = self.recall_end(job_id, history_event.position).await?;
                 // The entry has no summary of a sweep: that is computed by the fold.
                 Ok(job_event::Kind::Finished(JobFinished {
                     sweep_summary: kept.sweep_summary.clone(),
@@ -46,7 +49,7 @@ impl Jobs {
                 }))
             }
             _ => {
-                let results = self.recall_answers(job_id, happening).await?;
+                let results = self.recall_answers(job_id, history_event).await?;
                 Ok(job_event::Kind::ScenarioResults(results))
             }
         }
@@ -66,14 +69,15 @@ impl Jobs {
     async fn recall_answers(
         &self,
         job_id: &str,
-        happening: &Happening,
+        history_event: &HistoryEvent,
     ) -> Result<ScenarioResults, Refusal> {
         let scenarios =
             |record: &Record| record.description.sweep.as_ref().map(|it| it.scenario_count);
         let scenarios = self.find(job_id, scenarios).await?.unwrap_or_default();
-        match self.entry(job_id, happening.position).await? {
+        match self.entry(job_id, history_event.position).await? {
             log_entry::Kind::ScenarioResults(ScenarioResults { results }) => {
-                let results = told_of(results, scenarios, &happening.answered_before);
+                let results =
+                    counted_answers(results, scenarios, &history_event.duplicate_scenarios);
                 Ok(ScenarioResults { results })
             }
             _ => Err(Refusal::Forgotten { job_id: job_id.to_owned() }),

@@ -98,13 +98,13 @@ impl Jobs {
                 if let Some(job) = self.existing_job(&plan)? {
                     return Ok(job);
                 }
-                listener.moved().await;
+                listener.changed().await;
             }
         })
         .await
         .unwrap_or_else(|_| {
             // A confirmed entry that the table has not read in time: its reader may be stuck.
-            self.table.doubt();
+            self.table.check_reader();
             Err(unknown())
         })
     }

@@ -29,7 +29,7 @@ const FIELDS: [(&str, &[Solver]); 15] = [
 
 /// Whether a solver supports a field. True for fields that are not in the table, which all
 /// solvers support.
-pub fn follows(solver: Solver, field: &str) -> bool {
+pub fn supports_field(solver: Solver, field: &str) -> bool {
     let solvers = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, solvers)| *solvers);
     solvers.is_none_or(|solvers| solvers.contains(&solver))
 }
@@ -111,7 +111,7 @@ pub fn domain(solver: Solver, option: &str) -> Option<Domain> {
 }
 
 /// Whether a solver supports variables of this kind.
-pub fn takes(solver: Solver, kind: VariableKind) -> bool {
+pub fn supports_kind(solver: Solver, kind: VariableKind) -> bool {
     match kind {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => solver == Solver::Highs,
         VariableKind::Integer | VariableKind::Binary => solver != Solver::Clarabel,
@@ -135,7 +135,7 @@ pub fn solvers() -> Vec<SolverCapabilities> {
             solver: solver.into(),
             variable_kinds: kinds
                 .into_iter()
-                .filter(|kind| takes(solver, *kind))
+                .filter(|kind| supports_kind(solver, *kind))
                 .map(Into::into)
                 .collect(),
             options: options(solver)
@@ -219,9 +219,9 @@ mod tests {
 
     #[test]
     fn only_highs_supports_semi_continuous_variables() {
-        assert!(takes(Solver::Highs, VariableKind::SemiContinuous));
-        assert!(!takes(Solver::Microlp, VariableKind::SemiInteger));
-        assert!(takes(Solver::Microlp, VariableKind::Integer));
+        assert!(supports_kind(Solver::Highs, VariableKind::SemiContinuous));
+        assert!(!supports_kind(Solver::Microlp, VariableKind::SemiInteger));
+        assert!(supports_kind(Solver::Microlp, VariableKind::Integer));
     }
 
     #[test]
@@ -247,10 +247,13 @@ mod tests {
     #[test]
     fn highs_supports_every_field_and_others_some() {
         for (field, _) in FIELDS {
-            assert!(follows(Solver::Highs, field), "{field}");
-            assert!(!follows(Solver::Clarabel, field), "{field}");
+            assert!(supports_field(Solver::Highs, field), "{field}");
+            assert!(!supports_field(Solver::Clarabel, field), "{field}");
         }
-        assert!(follows(Solver::Cbc, "relative_gap") && !follows(Solver::Cbc, "node_limit"));
-        assert!(follows(Solver::Microlp, "time_limit"));
+        assert!(
+            supports_field(Solver::Cbc, "relative_gap")
+                && !supports_field(Solver::Cbc, "node_limit")
+        );
+        assert!(supports_field(Solver::Microlp, "time_limit"));
     }
 }

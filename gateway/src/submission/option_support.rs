@@ -55,14 +55,15 @@ pub(super) fn faults(
         ("return_log", options.return_log),
         ("incumbents", options.incumbents.as_ref().is_some_and(|it| *it != Default::default())),
     ];
-    let unsupported =
-        requested.into_iter().filter(|(field, is_set)| *is_set && !catalog::follows(solver, field));
-    faults.extend(unsupported.map(|(field, _)| (field, lacks(solver, field))));
+    let rejected = requested
+        .into_iter()
+        .filter(|(field, is_set)| *is_set && !catalog::supports_field(solver, field));
+    faults.extend(rejected.map(|(field, _)| (field, unsupported(solver, field))));
     faults
 }
 
 /// The error for a field that a solver does not support.
-pub(super) fn lacks(solver: Solver, field: &str) -> String {
+pub(super) fn unsupported(solver: Solver, field: &str) -> String {
     let solver = solver.as_str_name();
     match field {
         "threads" => format!("{solver} runs on one thread"),

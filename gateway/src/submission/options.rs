@@ -5,7 +5,7 @@ use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solve
 use solvemesh_model::{Domain, LARGE_SEMI_UPPER, is_submitted_as_lp};
 
 use super::{catalog, option_support};
-use crate::{policy::Policy, refusal::FieldFault};
+use crate::{policy::Policy, refusal::FieldError};
 
 /// Maximum length of the value of a raw option, in bytes.
 const MAX_VALUE_BYTES: usize = 64;
@@ -30,7 +30,7 @@ pub(super) fn resolve(
     requested: &SolveOptions,
     model: &LinearModel,
     policy: &Policy,
-) -> Result<SolveOptions, Vec<FieldFault>> {
+) -> Result<SolveOptions, Vec<FieldError>> {
     let mut faults = Faults::default();
     let time_limit = time_limit(requested, policy, &mut faults);
     check_ranges(requested, &mut faults);
@@ -66,12 +66,12 @@ pub(super) fn resolve(
 
 /// The errors so far.
 #[derive(Default)]
-struct Faults(Vec<FieldFault>);
+struct Faults(Vec<FieldError>);
 
 impl Faults {
     /// Adds the error of a field of the options.
     fn add(&mut self, field: &str, description: impl Into<String>) {
-        self.0.push(FieldFault::new(format!("options.{field}"), description));
+        self.0.push(FieldError::new(format!("options.{field}"), description));
     }
 }
 
@@ -116,20 +116,24 @@ fn check_ranges(requested: &SolveOptions, faults: &mut Faults) {
 
 /// The requested solver; HiGHS if the mesh chooses.
 fn solver(requested: &SolveOptions, faults: &mut Faults) -> Solver {
-    match Solver::try_from(requested.solver) {
-        Ok(Solver::Unspecified | Solver::Auto) => Solver::Highs,
-        Ok(solver) => solver,
-        Err(_) => {
-            faults.add("solver", format!("unknown value {}", requested.solver));
-            Solver::Highs
-        }
+    if Solver::try_from(requested.solver).is_err() {
+        faults.add("solver", format!("unknown value {}", requested.solver));
+    }
+    chosen_solver(requested)
+}
+
+/// The solver that these options select: HiGHS if the mesh chooses, or if the value is unknown.
+pub(super) fn chosen_solver(options: &SolveOptions) -> Solver {
+    match options.solver() {
+        Solver::Unspecified | Solver::Auto => Solver::Highs,
+        solver => solver,
     }
 }
 
 /// Checks that the solver supports the variables of the model.
 fn check_model(solver: Solver, model: &LinearModel, faults: &mut Faults) {
     // One variable is enough; there can be millions.
-    let unsupported = |(_, kind): &(usize, VariableKind)| !catalog::takes(solver, *kind);
+    let unsupported = |(_, kind): &(usize, VariableKind)| !catalog::supports_kind(solver, *kind);
     if let Some((variable, kind)) = model.variable_kinds().enumerate().find(unsupported) {
         let name = model.variable_names.get(variable).map_or("", String::as_str);
         let (kind, solver) = (kind.as_str_name(), solver.as_str_name());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     policy::Policy,
-    refusal::{FieldFault, Refusal, reason},
+    refusal::{FieldError, Refusal, reason},
 };
 
 /// The largest LP that goes into the express lane by default: LPs up to this size are solved
@@ -128,14 +128,14 @@ struct Decisions {
 fn decide(
     request: &SubmitJobRequest,
     read: &ReadModel,
-    others: Option<&Vec<FieldFault>>,
+    others: Option<&Vec<FieldError>>,
     policy: &Policy,
 ) -> Result<Decisions, Refusal> {
     let mut faults = identity_faults(request);
     faults.extend(others.into_iter().flatten().cloned());
     if read.name.chars().count() > MAX_MODEL_NAME {
         let wrong = format!("may have at most {MAX_MODEL_NAME} characters");
-        faults.push(FieldFault::new("model.name", wrong));
+        faults.push(FieldError::new("model.name", wrong));
     }
     let requested = request.options.clone().unwrap_or_default();
     let lane = lane(request, &requested, read, policy).map_err(|wrong| faults.push(wrong));
@@ -153,7 +153,7 @@ fn decide(
     }
 }
 
-fn invalid(faults: Vec<FieldFault>) -> Refusal {
+fn invalid(faults: Vec<FieldError>) -> Refusal {
     Refusal::Invalid { reason: reason::INVALID_FIELD, faults }
 }
 
@@ -164,7 +164,7 @@ struct Times {
     queue: Duration,
 }
 
-fn times(request: &SubmitJobRequest, policy: &Policy) -> Result<Times, Vec<FieldFault>> {
+fn times(request: &SubmitJobRequest, policy: &Policy) -> Result<Times, Vec<FieldError>> {
     let total = time("total_time_limit", request.total_time_limit, policy);
     let queue = time("queue_time_limit", request.queue_time_limit, policy);
     match (total, queue) {
@@ -178,16 +178,16 @@ fn start(
     request: &SubmitJobRequest,
     options: &SolveOptions,
     model: &NormalModel,
-) -> Result<Option<StartingPoint>, Vec<FieldFault>> {
+) -> Result<Option<StartingPoint>, Vec<FieldError>> {
     let [start] = request.starts.as_slice() else {
-        let wrong = || vec![FieldFault::new("starts", "may have at most one entry")];
+        let wrong = || vec![FieldError::new("starts", "may have at most one entry")];
         return if request.starts.is_empty() { Ok(None) } else { Err(wrong()) };
     };
-    let solver = options.solver();
-    if !catalog::follows(solver, "starts") {
-        return Err(vec![FieldFault::new("starts", option_support::lacks(solver, "starts"))]);
+    let solver = options::chosen_solver(options);
+    if !catalog::supports_field(solver, "starts") {
+        return Err(vec![FieldError::new("starts", option_support::unsupported(solver, "starts"))]);
     }
-    let described = |fault: &solvemesh_model::Fault| FieldFault {
+    let described = |fault: &solvemesh_model::Fault| FieldError {
         field: fault.field.clone(),
         description: fault.to_string(),
         place: None,
@@ -260,26 +260,26 @@ fn bounded(mut warnings: Vec<String>) -> Vec<String> {
 }
 
 /// Validates the request id and the labels.
-fn identity_faults(request: &SubmitJobRequest) -> Vec<FieldFault> {
+fn identity_faults(request: &SubmitJobRequest) -> Vec<FieldError> {
     let mut faults = Vec::new();
     if request.request_id.chars().count() > MAX_REQUEST_ID {
-        faults.push(FieldFault::new(
+        faults.push(FieldError::new(
             "request_id",
             format!("may have at most {MAX_REQUEST_ID} characters"),
         ));
     }
     if request.labels.len() > MAX_LABELS {
-        faults.push(FieldFault::new("labels", format!("at most {MAX_LABELS} labels are allowed")));
+        faults.push(FieldError::new("labels", format!("at most {MAX_LABELS} labels are allowed")));
     }
     // Bounded, as each label can add an error to the response.
     for (key, value) in request.labels.iter().take(MAX_LABELS) {
         if !(1..=MAX_LABEL_KEY).contains(&key.chars().count()) {
             let wrong = format!("a key must have 1 to {MAX_LABEL_KEY} characters");
-            faults.push(FieldFault::new(format!("labels[{key:?}]"), wrong));
+            faults.push(FieldError::new(format!("labels[{key:?}]"), wrong));
         }
         if value.chars().count() > MAX_LABEL_VALUE {
             let wrong = format!("a value may have at most {MAX_LABEL_VALUE} characters");
-            faults.push(FieldFault::new(format!("labels[{key:?}]"), wrong));
+            faults.push(FieldError::new(format!("labels[{key:?}]"), wrong));
         }
     }
     faults
@@ -290,7 +290,7 @@ fn time(
     field: &str,
     requested: Option<prost_types::Duration>,
     policy: &Policy,
-) -> Result<Duration, FieldFault> {
+) -> Result<Duration, FieldError> {
     let max = policy.max_total_time_limit;
     match requested.map(Duration::try_from) {
         None => Ok(max),
@@ -298,7 +298,7 @@ fn time(
         Some(_) => {
             let max = max.as_secs_f64();
             let wrong = format!("must be above 0 and at most max_total_time_limit, {max} s");
-            Err(FieldFault::new(field, wrong))
+            Err(FieldError::new(field, wrong))
         }
     }
 }
@@ -310,14 +310,14 @@ fn lane(
     options: &SolveOptions,
     read: &ReadModel,
     policy: &Policy,
-) -> Result<Lane, FieldFault> {
+) -> Result<Lane, FieldError> {
     let requested = request.lane.as_str();
     if let Some(own) = catalog::own_lane(options.solver()) {
         return if requested.is_empty() || requested == own.as_str() {
             Ok(own)
         } else {
             let wrong = format!("must be {own} for this solver, not {requested:?}");
-            Err(FieldFault::new("lane", wrong))
+            Err(FieldError::new("lane", wrong))
         };
     }
     // A sweep solves many models, and a small MIP can take hours.
@@ -335,16 +335,16 @@ fn is_small(size: &ModelSize) -> bool {
 
 /// The requested lane; without one, express or standard by size, or the first lane of a mesh
 /// that has neither.
-fn choose_lane(requested: &str, is_small: bool, policy: &Policy) -> Result<Lane, FieldFault> {
+fn choose_lane(requested: &str, is_small: bool, policy: &Policy) -> Result<Lane, FieldError> {
     let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
     if !requested.is_empty() {
         let names = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
         return find(requested).ok_or_else(|| {
             let wrong = format!("unknown lane {requested:?}; the lanes are {}", names());
-            FieldFault::new("lane", wrong)
+            FieldError::new("lane", wrong)
         });
     }
     let fitting = if is_small { Lane::EXPRESS } else { Lane::STANDARD };
     let found = find(fitting).or_else(|| policy.lanes.first().cloned());
-    found.ok_or_else(|| FieldFault::new("lane", "no lanes are configured"))
+    found.ok_or_else(|| FieldError::new("lane", "no lanes are configured"))
 }

@@ -1,9 +1,9 @@
 //! Validates a sweep against its base model, the options and the limits on reported numbers.
 
 use solvemesh::v1::{LinearModel, SolveOptions, Solver, SubmitJobRequest, Sweep, SweepDescription};
-use solvemesh_model::sweep::{Scenarios, numbers_told, settle as settle_scenarios};
+use solvemesh_model::sweep::{Scenarios, normalise_sweep, values_per_scenario};
 
-use crate::{policy::Policy, refusal::FieldFault};
+use crate::{policy::Policy, refusal::FieldError};
 
 /// Maximum size of all names in a report, in bytes. They are part of the job's description, which
 /// every page of `ListJobs` contains.
@@ -25,15 +25,15 @@ pub(super) fn resolve(
     options: &SolveOptions,
     model: &LinearModel,
     policy: &Policy,
-) -> Result<Scenarios, Vec<FieldFault>> {
+) -> Result<Scenarios, Vec<FieldError>> {
     let mut faults = misplaced(request, options);
-    match settle_scenarios(sweep, model, policy.max_scenarios) {
+    match normalise_sweep(sweep, model, policy.max_scenarios) {
         Ok(scenarios) => {
             faults.extend(report_too_large(&scenarios, model));
             if faults.is_empty() { Ok(scenarios) } else { Err(faults) }
         }
         Err(wrong) => {
-            let described = |fault: &solvemesh_model::Fault| FieldFault {
+            let described = |fault: &solvemesh_model::Fault| FieldError {
                 field: format!("sweep.{}", fault.field).trim_end_matches('.').to_owned(),
                 description: fault.to_string(),
                 place: None,
@@ -56,13 +56,13 @@ pub(super) fn describe(scenarios: &Scenarios, model: &LinearModel) -> SweepDescr
 }
 
 /// Options that sweeps do not support, and a solver that does not support sweeps.
-fn misplaced(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldFault> {
+fn misplaced(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldError> {
     let mut faults = Vec::new();
     if let Ok(solver) = Solver::try_from(options.solver)
         && !matches!(solver, Solver::Unspecified | Solver::Auto | Solver::Highs)
     {
         let description = format!("{} can't solve sweeps; use SOLVER_HIGHS", solver.as_str_name());
-        faults.push(FieldFault::new("options.solver", description));
+        faults.push(FieldError::new("options.solver", description));
     }
     let reported = "is not available for sweeps: a scenario's result is its objective, and the \
                     values and duals that sweep.report requests";
@@ -76,16 +76,17 @@ fn misplaced(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldFau
         ("starts", !request.starts.is_empty(), warm),
     ] {
         if is_set {
-            faults.push(FieldFault::new(field, why));
+            faults.push(FieldError::new(field, why));
         }
     }
     faults
 }
 
 /// The error for a report that requests too many numbers or names; `None` if it is within limits.
-fn report_too_large(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldFault> {
+fn report_too_large(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldError> {
     let report = scenarios.sweep().report.as_ref()?;
-    let numbers = numbers_told(report, model.variable_lower.len(), model.constraint_lower.len());
+    let numbers =
+        values_per_scenario(report, model.variable_lower.len(), model.constraint_lower.len());
     let each = numbers.saturating_mul(size_of::<f64>());
     let all = each.saturating_mul(scenarios.count());
     let names: usize = report.variables.iter().chain(&report.constraints).map(String::len).sum();
@@ -109,7 +110,7 @@ fn report_too_large(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldF
     } else {
         return None;
     };
-    Some(FieldFault::new("sweep.report", description))
+    Some(FieldError::new("sweep.report", description))
 }
 
 #[cfg(test)]
@@ -147,7 +148,7 @@ mod tests {
         };
         let grid = sweep::Scenarios::Grid(ScenarioGrid { axes: vec![axis] });
         let sweep = Sweep { scenarios: Some(grid), report: Some(report), ..Sweep::default() };
-        settle_scenarios(&sweep, model, usize::MAX).expect("a sweep")
+        normalise_sweep(&sweep, model, usize::MAX).expect("a sweep")
     }
 
     #[test]

@@ -47,20 +47,20 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             start_attempt(job, entry, started);
             let (worker, start_objective) = (started.worker.clone(), started.start_objective);
             let started = JobStarted { worker, start_objective };
-            job.happen(at, entry.time, job.attempt(), job_event::Kind::Started(started), None);
+            job.push_event(at, entry.time, job.attempt(), job_event::Kind::Started(started), None);
         }
         Kind::Progress(progress) if is_current(job, entry) => {
             job.progress = Some(*progress);
             let kind = job_event::Kind::Progress(*progress);
-            job.happen(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.attempt(), kind, None);
         }
         Kind::Incumbent(incumbent) if is_current(job, entry) => {
             let kind = job_event::Kind::Incumbent(incumbent.clone());
-            job.happen(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.attempt(), kind, None);
         }
         Kind::Log(log) if is_current(job, entry) => {
             let kind = job_event::Kind::Log(log.clone());
-            job.happen(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.attempt(), kind, None);
         }
         // Several attempts share a sweep, so answers of each of them count.
         Kind::ScenarioResults(new) => add_answers(job, at, entry.time, attempt, &new.results),
@@ -69,7 +69,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             job.progress = None;
             let kind =
                 job_event::Kind::AttemptFailed(JobAttemptFailed { failure: lost.failure.clone() });
-            job.happen(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.attempt(), kind, None);
             // The attempt that the cancel was for is dead, and no other must start.
             if job.cancel_requested {
                 finish(job, at.later(1), entry.time, attempt, &cancelled());
@@ -92,7 +92,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         Kind::CancelRequested(_) if !job.cancel_requested => {
             job.cancel_requested = true;
             let kind = job_event::Kind::CancelRequested(JobCancelRequested {});
-            job.happen(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.attempt(), kind, None);
         }
         // Means nothing once an attempt runs.
         Kind::QueueTimePassed(_) if job.state == JobState::Queued => {
@@ -155,7 +155,7 @@ fn is_current(job: &Record, entry: &LogEntry) -> bool {
 /// Appends the event `JobQueued`.
 fn push_queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
     let description = Some(job.description.clone());
-    job.happen(at, time, 0, job_event::Kind::Queued(JobQueued { description }), None);
+    job.push_event(at, time, 0, job_event::Kind::Queued(JobQueued { description }), None);
 }
 
 /// Adds an attempt, which makes all earlier ones superseded.
@@ -235,5 +235,5 @@ fn finish(
     job.state = outcome.state();
     job.finish_time = time;
     let solution = finished.solution.clone();
-    job.happen(at, time, attempt, job_event::Kind::Finished(outcome), solution);
+    job.push_event(at, time, attempt, job_event::Kind::Finished(outcome), solution);
 }

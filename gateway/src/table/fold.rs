@@ -182,11 +182,11 @@ impl Fold {
         } else {
             self.live_weight = self.live_weight - weight + counted;
             if job.ended() {
-                let (first, end, beheaded) = (job.first, job.end(), job.beheaded);
+                let (first, end, start_truncated) = (job.first, job.end(), job.start_truncated);
                 self.live.remove(&first);
                 self.live_weight -= counted;
                 self.count_ended(end, &id, counted, true);
-                if beheaded {
+                if start_truncated {
                     // A gateway that starts now can't know this job.
                     self.forget(&id);
                 }
@@ -232,7 +232,7 @@ impl Fold {
         let id = job.id.clone();
         self.by_first.insert(job.first, id.clone());
         if job.ended() {
-            self.count_ended(job.end(), &id, job.counted, !job.is_shed);
+            self.count_ended(job.end(), &id, job.counted, !job.results_evicted);
         } else {
             self.live.insert(job.first, id.clone());
             self.live_weight += job.counted;

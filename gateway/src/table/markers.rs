@@ -17,11 +17,11 @@ use crate::table::Position;
 /// The table could not catch up with the log, so it may lack recent entries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log could not be read to its end: {0}")]
-pub struct Behind(pub String);
+pub struct CatchUpError(pub String);
 
 /// A request to catch up: answered once everything that was in the log at the time of the request
 /// is folded.
-pub(super) type Request = oneshot::Sender<Result<(), Behind>>;
+pub(super) type Request = oneshot::Sender<Result<(), CatchUpError>>;
 
 /// The nonce of this process's marker that is in flight, and the channel to notify once the tail
 /// reads it.
@@ -55,7 +55,7 @@ pub(super) trait Reading: Send + Sync {
     /// Called when the log has been read to its end.
     fn caught_up(&self);
     /// Called when the reader is stuck: attaches it to the log again.
-    fn attach_again(&self);
+    fn reattach(&self);
 }
 
 /// How long to wait for a confirmed marker, while no other message is read either, before the
@@ -80,7 +80,7 @@ pub(super) async fn run(
         let found = awaited.expect(&nonce);
         let outcome = match mesh.append(marker(nonce, reading.log_id())).await {
             Ok(()) => until_read(&*mesh, found, &reading).await,
-            Err(error) => Err(Behind(error.to_string())),
+            Err(error) => Err(CatchUpError(error.to_string())),
         };
         if outcome.is_ok() {
             reading.caught_up();
@@ -99,15 +99,15 @@ async fn until_read(
     mesh: &dyn Mesh,
     mut found: oneshot::Receiver<()>,
     reading: &impl Reading,
-) -> Result<(), Behind> {
+) -> Result<(), CatchUpError> {
     loop {
         let head = reading.head();
         match timeout(STUCK, &mut found).await {
-            Ok(read) => return read.map_err(|_| Behind("its reader has stopped".to_owned())),
+            Ok(read) => return read.map_err(|_| CatchUpError("its reader has stopped".to_owned())),
             // A reader that makes progress, or a broker that is not available, is not stuck.
             Err(_) if reading.head() == head && *mesh.health().borrow() == Health::Ready => {
                 warn!(%head, "log reader stuck; attaching again");
-                reading.attach_again();
+                reading.reattach();
             }
             Err(_) => {}
         }

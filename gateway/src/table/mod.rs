@@ -20,14 +20,15 @@ mod watchers;
 mod tests;
 
 pub use fold::{Changes, Fold};
-pub use markers::Behind;
+pub use markers::CatchUpError;
 pub use position::Position;
 pub use record::{
-    Attempt, Happening, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, Record, is_terminal, part_count,
+    Attempt, HistoryEvent, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, Record, is_terminal,
+    part_count,
 };
-pub use retention::Kept;
+pub use retention::Retention;
 pub use shared::Table;
 pub use snapshot::{SnapshotError, SnapshotFile};
-pub use tally::{Tally, told_of};
+pub use tally::{Tally, counted_answers};
 pub use token::{InvalidToken, ResumeToken};
 pub use watchers::Listener;

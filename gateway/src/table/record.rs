@@ -9,11 +9,11 @@ use solvemesh::{
         ScenarioResults, job_event::Kind,
     },
 };
-use solvemesh_model::sweep::numbers_told;
+use solvemesh_model::sweep::values_per_scenario;
 
 use crate::table::{
     Position,
-    tally::{Fresh, Tally},
+    tally::{NewAnswers, Tally},
 };
 
 /// Maximum number of progress events in a job's history. When there are more, every second event
@@ -38,7 +38,7 @@ pub struct Record {
     pub bytes_before: u64,
     /// Whether the log has lost its first entries to truncation. Such a job is forgotten once it
     /// has finished.
-    pub beheaded: bool,
+    pub start_truncated: bool,
     /// The digest of its payload, set by the first entry that contains one. Entries with another
     /// digest are ignored.
     pub digest: Vec<u8>,
@@ -64,8 +64,8 @@ pub struct Record {
     pub(super) counted: usize,
     /// Whether its progress and its results were evicted from memory; the log still has the
     /// results.
-    pub(super) is_shed: bool,
-    pub(super) history: VecDeque<Happening>,
+    pub(super) results_evicted: bool,
+    pub(super) history: VecDeque<HistoryEvent>,
     history_bytes: usize,
     /// Number of events in the history, by [`Class`].
     kept: [usize; Class::KEPT.len()],
@@ -110,7 +110,7 @@ pub struct Attempt {
 
 /// An event in a job's history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
+pub struct HistoryEvent {
     /// Its position. An event with a large solution occupies several, of which this is the last.
     pub position: Position,
     /// The event as the API shows it, without what is stored elsewhere.
@@ -120,10 +120,10 @@ pub struct Happening {
     pub solution: Option<BulkReference>,
     /// Whether the event's solution, or its answers, were evicted from memory. The log has them
     /// at this position.
-    pub shed: bool,
+    pub evicted: bool,
     /// For answers of a sweep: scenarios that the entry answers too but that earlier entries had
     /// answered already. Needed to filter the entry when it is read back from the log.
-    pub answered_before: Vec<i32>,
+    pub duplicate_scenarios: Vec<i32>,
 }
 
 impl Record {
@@ -133,7 +133,7 @@ impl Record {
             id,
             first,
             bytes_before: 0,
-            beheaded: false,
+            start_truncated: false,
             digest: Vec::new(),
             description: JobDescription::default(),
             submit_time: None,
@@ -145,7 +145,7 @@ impl Record {
             finish_time: None,
             last_sequence: 0,
             counted: 0,
-            is_shed: false,
+            results_evicted: false,
             history: VecDeque::new(),
             history_bytes: 0,
             kept: Default::default(),
@@ -176,19 +176,19 @@ impl Record {
     }
 
     /// The position at which the log has its result, if that was evicted from memory.
-    pub fn left_in_log(&self) -> Option<Position> {
-        self.history.back().filter(|last| last.shed).map(|last| last.position)
+    pub fn evicted_at(&self) -> Option<Position> {
+        self.history.back().filter(|last| last.evicted).map(|last| last.position)
     }
 
     /// The events after a position, in order.
-    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &Happening> + Clone {
-        let from = self.history.partition_point(|happening| happening.position <= cursor);
+    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &HistoryEvent> + Clone {
+        let from = self.history.partition_point(|history_event| history_event.position <= cursor);
         self.history.range(from..)
     }
 
     /// The sequence number of the latest event at or before a position; 0 before the first.
     pub fn sequence_at(&self, cursor: Position) -> i32 {
-        let after = self.history.partition_point(|happening| happening.position <= cursor);
+        let after = self.history.partition_point(|history_event| history_event.position <= cursor);
         if let Some(next) = self.history.get(after)
             && next.position.offset == cursor.offset
             && next.position.entry == cursor.entry
@@ -216,7 +216,7 @@ impl Record {
 
     /// Appends an event. A terminal one with a large solution occupies one more sequence number
     /// and position for each part of that.
-    pub(super) fn happen(
+    pub(super) fn push_event(
         &mut self,
         at: Position,
         time: Option<Timestamp>,
@@ -236,15 +236,15 @@ impl Record {
             kind: Some(kind),
             skipped_count: 0,
         };
-        let happening = Happening {
+        let history_event = HistoryEvent {
             position: at.later(parts),
             event: Arc::new(event),
             solution,
-            shed: false,
-            answered_before: Vec::new(),
+            evicted: false,
+            duplicate_scenarios: Vec::new(),
         };
-        self.history_bytes += bytes_of(&happening);
-        self.history.push_back(happening);
+        self.history_bytes += bytes_of(&history_event);
+        self.history.push_back(history_event);
         if let Some(class) = class {
             self.kept[class as usize] += 1;
             if self.kept[class as usize] > Class::KEPT[class as usize] {
@@ -259,31 +259,37 @@ impl Record {
         at: Position,
         time: Option<Timestamp>,
         attempt: i32,
-        fresh: Fresh,
+        fresh: NewAnswers,
     ) {
-        let Fresh { results, answered_before } = fresh;
-        self.happen(at, time, attempt, Kind::ScenarioResults(ScenarioResults { results }), None);
+        let NewAnswers { results, duplicate_scenarios } = fresh;
+        self.push_event(
+            at,
+            time,
+            attempt,
+            Kind::ScenarioResults(ScenarioResults { results }),
+            None,
+        );
         if let Some(last) = self.history.back_mut() {
-            self.history_bytes += size_of_val(answered_before.as_slice());
-            last.answered_before = answered_before;
+            self.history_bytes += size_of_val(duplicate_scenarios.as_slice());
+            last.duplicate_scenarios = duplicate_scenarios;
         }
     }
 
     /// Evicts the results of a finished job, its progress, incumbents and log lines from memory.
     /// Results can be read again from the log; the others are dropped.
-    pub(super) fn shed(&mut self) {
-        self.is_shed = true;
+    pub(super) fn evict_results(&mut self) {
+        self.results_evicted = true;
         self.progress = None;
-        self.history.retain(|happening| class_of(happening).is_none());
+        self.history.retain(|history_event| class_of(history_event).is_none());
         self.kept = Default::default();
-        for happening in &mut self.history {
-            happening.shed |= strip_results(&mut happening.event);
+        for history_event in &mut self.history {
+            history_event.evicted |= strip_results(&mut history_event.event);
         }
         self.history_bytes = self.history.iter().map(bytes_of).sum();
     }
 
     /// The record with a history from a snapshot; recomputes all counts.
-    pub(super) fn with_history(mut self, history: impl IntoIterator<Item = Happening>) -> Self {
+    pub(super) fn with_history(mut self, history: impl IntoIterator<Item = HistoryEvent>) -> Self {
         self.history = history.into_iter().collect();
         self.history_bytes = self.history.iter().map(bytes_of).sum();
         self.kept = Default::default();
@@ -300,14 +306,14 @@ impl Record {
         let older = self.kept[class as usize] / 2;
         let mut seen = 0;
         let mut dropped = 0;
-        self.history.retain(|happening| {
-            if class_of(happening) != Some(class) {
+        self.history.retain(|history_event| {
+            if class_of(history_event) != Some(class) {
                 return true;
             }
             seen += 1;
             let keep = seen > older || seen % 2 == 0;
             if !keep {
-                dropped += bytes_of(happening);
+                dropped += bytes_of(history_event);
             }
             keep
         });
@@ -321,7 +327,7 @@ impl Record {
             return None;
         }
         let current = self.history.iter().rev().take_while(|h| h.event.attempt == self.attempt());
-        current.into_iter().find_map(|happening| match &happening.event.kind {
+        current.into_iter().find_map(|history_event| match &history_event.event.kind {
             Some(Kind::Incumbent(incumbent)) => Some(incumbent),
             _ => None,
         })
@@ -338,7 +344,7 @@ impl Record {
         let mut solution_omitted = false;
         if let Some(result) = &mut result {
             solution_omitted =
-                full && (result.solution_part_count > 0 || self.left_in_log().is_some());
+                full && (result.solution_part_count > 0 || self.evicted_at().is_some());
             if !full {
                 result.solution = None;
             }
@@ -365,8 +371,8 @@ impl Record {
     }
 }
 
-fn class_of(happening: &Happening) -> Option<Class> {
-    Class::of(happening.event.kind.as_ref())
+fn class_of(history_event: &HistoryEvent) -> Option<Class> {
+    Class::of(history_event.event.kind.as_ref())
 }
 
 /// Removes solution or answers from an event; false if it has none. Kinds that this strips are
@@ -394,13 +400,13 @@ fn strip_results(event: &mut Arc<JobEvent>) -> bool {
 
 /// About how many bytes of memory an event of a history takes: its content and 128 bytes for the
 /// fixed fields.
-fn bytes_of(happening: &Happening) -> usize {
-    let event = match &happening.event.kind {
+fn bytes_of(history_event: &HistoryEvent) -> usize {
+    let event = match &history_event.event.kind {
         // Larger in memory than encoded: zeros are left out, small integers take fewer bytes.
         Some(Kind::ScenarioResults(answers)) => answers.results.iter().map(bytes_of_result).sum(),
-        _ => happening.event.encoded_len(),
+        _ => history_event.event.encoded_len(),
     };
-    event + size_of_val(happening.answered_before.as_slice()) + 128
+    event + size_of_val(history_event.duplicate_scenarios.as_slice()) + 128
 }
 
 fn bytes_of_result(result: &ScenarioResult) -> usize {
@@ -414,7 +420,7 @@ fn expected_answer_bytes(description: &JobDescription) -> usize {
     let size = description.size.unwrap_or_default();
     let count = |count: i32| usize::try_from(count).unwrap_or(0);
     let (variables, constraints) = (count(size.variable_count), count(size.constraint_count));
-    let numbers_of = |report| numbers_told(report, variables, constraints);
+    let numbers_of = |report| values_per_scenario(report, variables, constraints);
     let numbers = sweep.report.as_ref().map_or(0, numbers_of);
     // A number is an f64.
     let each = size_of::<ScenarioResult>().saturating_add(numbers.saturating_mul(8));
@@ -422,8 +428,8 @@ fn expected_answer_bytes(description: &JobDescription) -> usize {
 }
 
 /// Number of parts of an event's large solution, each of which is an event too; 0 without one.
-pub fn part_count(happening: &Happening) -> i32 {
-    happening
+pub fn part_count(history_event: &HistoryEvent) -> i32 {
+    history_event
         .solution
         .as_ref()
         .map_or(0, |solution| i32::try_from(solution.parts).unwrap_or(i32::MAX - 1))

@@ -8,7 +8,7 @@ use crate::table::{Fold, Position, Record};
 
 /// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept {
+pub struct Retention {
     /// Maximum number of finished jobs.
     pub jobs: usize,
     /// Maximum memory of finished jobs, approximately, in bytes.
@@ -26,7 +26,7 @@ pub struct Kept {
 impl Fold {
     /// Evicts results and forgets jobs until all limits hold at `now`, in seconds since 1970.
     /// Later entries about a forgotten job are ignored.
-    pub fn retain(&mut self, kept: &Kept, now: i64) {
+    pub fn retain(&mut self, kept: &Retention, now: i64) {
         let ended_before = |age: Duration| {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             now.saturating_sub(age)
@@ -37,7 +37,7 @@ impl Fold {
                 || self.whole_weight > kept.result_bytes
                 || self.ended_at(&id) < oldest_result)
         {
-            self.shed(&id);
+            self.evict_results(&id);
         }
         while let Some(id) = self.ended.first_key_value().map(|(_, id)| id.clone())
             && (self.ended.len() > kept.jobs
@@ -51,7 +51,7 @@ impl Fold {
     /// The broker has dropped all messages before `first`. Finished jobs with an earlier first
     /// entry are forgotten, so that this gateway agrees with one that starts now and never reads
     /// them. Live ones are marked, and forgotten when they finish.
-    pub fn behead(&mut self, first: u64) {
+    pub fn truncate_before(&mut self, first: u64) {
         if self.first_offset.is_none_or(|known| known >= first) {
             return;
         }
@@ -61,7 +61,7 @@ impl Fold {
             self.by_first.range(..before).map(|(_, id)| id.clone()).collect();
         for id in truncated {
             match self.jobs.get_mut(&id) {
-                Some(job) if !job.ended() => Arc::make_mut(job).beheaded = true,
+                Some(job) if !job.ended() => Arc::make_mut(job).start_truncated = true,
                 _ => self.forget(&id),
             }
         }
@@ -80,13 +80,13 @@ impl Fold {
     }
 
     /// Evicts the result of a finished job from memory.
-    fn shed(&mut self, id: &str) {
+    fn evict_results(&mut self, id: &str) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         self.whole.remove(&job.end());
         self.whole_weight -= job.counted;
         self.ended_weight -= job.counted;
         let job = Arc::make_mut(job);
-        job.shed();
+        job.evict_results();
         job.counted = job.weight();
         self.ended_weight += job.counted;
     }

@@ -16,11 +16,11 @@ use tracing::{error, info, warn};
 
 use crate::clock::now;
 use crate::table::{
-    Behind, Changes, Fold, Kept, Listener, Position, SnapshotFile, markers,
+    CatchUpError, Changes, Fold, Listener, Position, Retention, SnapshotFile, markers,
     markers::{Awaited, Reading},
-    snapshot_writer::Saver,
+    snapshot_writer::SnapshotWriter,
     start,
-    watchers::Hub,
+    watchers::JobListeners,
 };
 
 /// Maximum number of requests that wait for the next marker.
@@ -33,11 +33,11 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Table {
     fold: Arc<RwLock<Fold>>,
-    hub: Arc<Hub>,
+    hub: Arc<JobListeners>,
     last_entries: Arc<LastEntries>,
     requests: mpsc::Sender<markers::Request>,
     ready: watch::Receiver<bool>,
-    saver: Option<Arc<Saver>>,
+    saver: Option<Arc<SnapshotWriter>>,
     // Dropping the last clone aborts the tasks.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -45,7 +45,11 @@ pub struct Table {
 impl Table {
     /// Starts the tasks that tail the log: from the snapshot, if there is one of this log, else
     /// from the first message. With `snapshots`, snapshots are written regularly.
-    pub fn follow(mesh: Arc<dyn Mesh>, kept: Kept, snapshots: Option<SnapshotFile>) -> Self {
+    pub fn follow(
+        mesh: Arc<dyn Mesh>,
+        retention: Retention,
+        snapshots: Option<SnapshotFile>,
+    ) -> Self {
         let (caught_up, ready) = watch::channel(false);
         let (requests, asked) = mpsc::channel(MARKER_REQUESTS);
         let tail = Tail {
@@ -55,7 +59,7 @@ impl Table {
             awaited: Arc::default(),
             reattach: Arc::default(),
             caught_up: Arc::new(caught_up),
-            kept,
+            retention,
         };
         let table = Self {
             fold: tail.fold.clone(),
@@ -63,7 +67,9 @@ impl Table {
             last_entries: tail.last_entries.clone(),
             requests: requests.clone(),
             ready,
-            saver: snapshots.clone().map(|file| Arc::new(Saver::new(tail.fold.clone(), file))),
+            saver: snapshots
+                .clone()
+                .map(|file| Arc::new(SnapshotWriter::new(tail.fold.clone(), file))),
             _tasks: Arc::default(),
         };
         let mut tasks = JoinSet::new();
@@ -102,14 +108,14 @@ impl Table {
 
     /// Checks in the background whether the table still reads the log, and re-attaches its reader
     /// if not. To be called when a confirmed entry has not arrived in time.
-    pub fn doubt(&self) {
+    pub fn check_reader(&self) {
         let (answer, _) = oneshot::channel();
         // A full channel means that other requests trigger the same check.
         let _ = self.requests.try_send(answer);
     }
 
     /// Time since the last entry about a running job was read; `None` if the job is not running.
-    pub fn silence(&self, job: &str) -> Option<Duration> {
+    pub fn since_last_entry(&self, job: &str) -> Option<Duration> {
         self.last_entries.lock().get(job).map(Instant::elapsed)
     }
 
@@ -122,19 +128,19 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Behind`] if that takes longer than `patience`, or if the log can't be read or written.
-    pub async fn catch_up(&self, patience: Duration) -> Result<(), Behind> {
+    /// [`CatchUpError`] if that takes longer than `patience`, or if the log can't be read or written.
+    pub async fn catch_up(&self, patience: Duration) -> Result<(), CatchUpError> {
         match timeout(patience, catch_up(&self.requests)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Behind(format!("no answer within {} s", patience.as_secs_f64()))),
+            Err(_) => Err(CatchUpError(format!("no answer within {} s", patience.as_secs_f64()))),
         }
     }
 }
 
 /// Requests a marker and waits until it has been read.
-async fn catch_up(requests: &mpsc::Sender<markers::Request>) -> Result<(), Behind> {
+async fn catch_up(requests: &mpsc::Sender<markers::Request>) -> Result<(), CatchUpError> {
     let (answer, answered) = oneshot::channel();
-    let stopped = || Behind("its reader has stopped".to_owned());
+    let stopped = || CatchUpError("its reader has stopped".to_owned());
     requests.send(answer).await.map_err(|_| stopped())?;
     answered.await.map_err(|_| stopped())?
 }
@@ -158,13 +164,13 @@ impl LastEntries {
 #[derive(Clone)]
 struct Tail {
     fold: Arc<RwLock<Fold>>,
-    hub: Arc<Hub>,
+    hub: Arc<JobListeners>,
     last_entries: Arc<LastEntries>,
     awaited: Arc<Awaited>,
     /// Makes the reader attach to the log again.
     reattach: Arc<Notify>,
     caught_up: Arc<watch::Sender<bool>>,
-    kept: Kept,
+    retention: Retention,
 }
 
 impl Tail {
@@ -217,7 +223,7 @@ impl Tail {
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
                     // Before `retain`, which may forget a job that has just finished.
                     self.record_changes(&fold, &changes);
-                    fold.retain(&self.kept, now());
+                    fold.retain(&self.retention, now());
                     changes
                 }
                 Err(error) => {
@@ -245,9 +251,9 @@ impl Tail {
             let first = mesh.log_start().await.ok().flatten();
             let mut fold = self.write();
             if let Some(first) = first {
-                fold.behead(first);
+                fold.truncate_before(first);
             }
-            fold.retain(&self.kept, now());
+            fold.retain(&self.retention, now());
         }
     }
 
@@ -296,7 +302,7 @@ impl Reading for Tail {
         }
     }
 
-    fn attach_again(&self) {
+    fn reattach(&self) {
         self.reattach.notify_one();
     }
 }

@@ -16,7 +16,7 @@ use crate::table::{Fold, SnapshotFile, snapshot::Snapshot};
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Writes snapshots of a table, periodically and on request.
-pub(super) struct Saver {
+pub(super) struct SnapshotWriter {
     fold: Arc<RwLock<Fold>>,
     file: SnapshotFile,
     /// The offset of the last message in the latest snapshot. The lock also keeps two snapshots
@@ -24,7 +24,7 @@ pub(super) struct Saver {
     saved: Mutex<Option<u64>>,
 }
 
-impl Saver {
+impl SnapshotWriter {
     pub(super) fn new(fold: Arc<RwLock<Fold>>, file: SnapshotFile) -> Self {
         Self { fold, file, saved: Mutex::default() }
     }

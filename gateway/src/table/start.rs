@@ -70,7 +70,7 @@ async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Un
     }
     fold.last = Some((last.offset, Arc::new(found)));
     // The log may have been truncated since the snapshot was written.
-    fold.behead(first);
+    fold.truncate_before(first);
     Ok(Some(fold))
 }
 

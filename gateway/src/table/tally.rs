@@ -9,7 +9,7 @@ use solvemesh::{
         TerminationCount, TerminationReason,
     },
 };
-use solvemesh_model::sweep::fulfils;
+use solvemesh_model::sweep::meets_target;
 
 /// The answers of a sweep so far: which scenarios are answered, and their summary.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,11 +22,11 @@ pub struct Tally {
 
 /// The answers of one entry, split into new and repeated ones.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Fresh {
+pub(super) struct NewAnswers {
     /// The first answers of their scenarios.
     pub(super) results: Vec<ScenarioResult>,
     /// The scenarios in the entry that earlier entries had answered.
-    pub(super) answered_before: Vec<i32>,
+    pub(super) duplicate_scenarios: Vec<i32>,
 }
 
 impl Tally {
@@ -54,9 +54,13 @@ impl Tally {
 
     /// Adds an entry's answers. Only the first answer of each scenario counts; others, and those
     /// with an index out of range, are dropped.
-    pub(super) fn add(&mut self, sweep: &SweepDescription, results: &[ScenarioResult]) -> Fresh {
+    pub(super) fn add(
+        &mut self,
+        sweep: &SweepDescription,
+        results: &[ScenarioResult],
+    ) -> NewAnswers {
         let indices = results.iter().map(|result| result.index);
-        let answered_before = indices.filter(|index| self.has(*index)).collect();
+        let duplicate_scenarios = indices.filter(|index| self.has(*index)).collect();
         let mut fresh = Vec::new();
         for result in results {
             if in_range(result.index, sweep.scenario_count) && self.mark(result.index) {
@@ -64,7 +68,7 @@ impl Tally {
                 fresh.push(result.clone());
             }
         }
-        Fresh { results: fresh, answered_before }
+        NewAnswers { results: fresh, duplicate_scenarios }
     }
 
     /// Whether the sweep is finished: all scenarios are answered, or one met the target.
@@ -147,7 +151,7 @@ impl Tally {
         }
         if let Some(stop) = &sweep.stop_on_first
             && summary.stopped_by.is_none()
-            && fulfils(stop, sweep.sense(), result)
+            && meets_target(stop, sweep.sense(), result)
         {
             summary.stopped_by = Some(result.index);
         }
@@ -156,12 +160,12 @@ impl Tally {
 
 /// Filters an entry that was read back from the log: returns the answers that counted, the same
 /// that `Tally::add` returned when the entry was folded.
-pub fn told_of(
+pub fn counted_answers(
     results: Vec<ScenarioResult>,
     scenarios: i32,
-    answered_before: &[i32],
+    duplicate_scenarios: &[i32],
 ) -> Vec<ScenarioResult> {
-    let mut seen: HashSet<i32> = answered_before.iter().copied().collect();
+    let mut seen: HashSet<i32> = duplicate_scenarios.iter().copied().collect();
     let mut results = results;
     results.retain(|result| in_range(result.index, scenarios) && seen.insert(result.index));
     results
@@ -256,8 +260,8 @@ mod tests {
         let indices = |results: &[ScenarioResult]| -> Vec<i32> {
             results.iter().map(|result| result.index).collect()
         };
-        assert_eq!((indices(&fresh.results), &fresh.answered_before), (vec![2, 3], &vec![1]));
-        assert_eq!(told_of(entry.to_vec(), 4, &fresh.answered_before), fresh.results);
+        assert_eq!((indices(&fresh.results), &fresh.duplicate_scenarios), (vec![2, 3], &vec![1]));
+        assert_eq!(counted_answers(entry.to_vec(), 4, &fresh.duplicate_scenarios), fresh.results);
         assert_eq!(tally.summary().answered_count, 3);
     }
 
@@ -308,7 +312,7 @@ mod tests {
             for size in cuts {
                 let (entry, after) = rest.split_at(size.min(rest.len()));
                 let fresh = pieces.add(&sweep, entry);
-                let replayed = told_of(entry.to_vec(), sweep.scenario_count, &fresh.answered_before);
+                let replayed = counted_answers(entry.to_vec(), sweep.scenario_count, &fresh.duplicate_scenarios);
                 prop_assert_eq!(&replayed, &fresh.results);
                 counted.extend(fresh.results);
                 rest = after;

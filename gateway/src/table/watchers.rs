@@ -7,11 +7,11 @@ use tokio::sync::Notify;
 
 /// The listeners of each job, to be woken when it has new events.
 #[derive(Debug, Default)]
-pub(super) struct Hub {
+pub(super) struct JobListeners {
     listeners: Mutex<HashMap<Arc<str>, Vec<Arc<Notify>>>>,
 }
 
-impl Hub {
+impl JobListeners {
     /// Registers a listener for some jobs, which need not be in the table yet.
     pub(super) fn listen(self: &Arc<Self>, jobs: &[Arc<str>]) -> Listener {
         let wake = Arc::new(Notify::new());
@@ -45,7 +45,7 @@ impl Hub {
 /// Waits for changes of some jobs. Unregisters itself when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
-    hub: Arc<Hub>,
+    hub: Arc<JobListeners>,
     jobs: Vec<Arc<str>>,
     wake: Arc<Notify>,
 }
@@ -53,7 +53,7 @@ pub struct Listener {
 impl Listener {
     /// Returns once one of the jobs has new events since the last call, or since the listener was
     /// registered.
-    pub async fn moved(&self) {
+    pub async fn changed(&self) {
         self.wake.notified().await;
     }
 }

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::{
     jobs::Jobs,
-    table::{Happening, Position, Record, Table},
+    table::{HistoryEvent, Position, Record, Table},
 };
 
 /// Maximum number of lookups that are answered at the same time.
@@ -65,7 +65,7 @@ async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupResponse> {
 }
 
 fn job_status(table: &Table, job_id: &str) -> LookupResponse {
-    let silence = table.silence(job_id).unwrap_or_default();
+    let silence = table.since_last_entry(job_id).unwrap_or_default();
     table.read(|fold| match fold.job(job_id) {
         Some(record) => status_of(record, silence),
         None if fold.is_forgotten(job_id) => status_only(JobStatus::Finished),
@@ -122,6 +122,6 @@ fn incumbent(record: &Record) -> Option<LastIncumbent> {
     })
 }
 
-fn is_failed_attempt(happening: &Happening) -> bool {
-    matches!(happening.event.kind, Some(job_event::Kind::AttemptFailed(_)))
+fn is_failed_attempt(history_event: &HistoryEvent) -> bool {
+    matches!(history_event.event.kind, Some(job_event::Kind::AttemptFailed(_)))
 }

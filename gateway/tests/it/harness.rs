@@ -14,7 +14,7 @@ use solvemesh_gateway::{
     api::server::{Origins, serve},
     jobs::{Jobs, watch},
     policy::Policy,
-    table::{Kept, Table},
+    table::{Retention, Table},
     tasks::{expiry, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
@@ -40,7 +40,7 @@ pub(crate) fn policy() -> Policy {
         max_requests: 100,
         max_live_bytes: 1 << 20,
         log_bytes: 1 << 30,
-        kept: Kept {
+        retention: Retention {
             jobs: 100,
             bytes: 1 << 20,
             age: Duration::from_secs(3600),
@@ -68,12 +68,12 @@ impl Gateway {
     pub(crate) async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let table = Table::follow(mesh.clone(), policy.kept, None);
+        let table = Table::follow(mesh.clone(), policy.retention, None);
         table.ready().wait_for(|ready| *ready).await.unwrap();
         let jobs = Jobs::new(mesh, table, policy);
         tokio::spawn(expiry::run(jobs.clone()));
         tokio::spawn(lookups::run(jobs.clone()));
-        tokio::spawn(watch::keep_pace(jobs.clone()));
+        tokio::spawn(watch::close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
         let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });

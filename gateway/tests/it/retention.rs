@@ -14,14 +14,14 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::{policy::Policy, table::Kept};
+use solvemesh_gateway::{policy::Policy, table::Retention};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 /// A policy that evicts every result at once.
 fn evicting() -> Policy {
     let policy = policy();
-    Policy { kept: Kept { results: 0, ..policy.kept }, ..policy }
+    Policy { retention: Retention { results: 0, ..policy.retention }, ..policy }
 }
 
 fn small_log() -> Arc<dyn Mesh> {

@@ -512,11 +512,11 @@ impl Mesh for Unconfirming {
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
         self.0.questions().await
     }
-    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.0.be_present(id).await
+    async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
+        self.0.register_worker(id).await
     }
-    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.0.is_present(id).await
+    async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
+        self.0.is_worker_connected(id).await
     }
     fn health(&self) -> watch::Receiver<Health> {
         self.1.subscribe()

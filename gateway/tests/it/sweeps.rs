@@ -17,7 +17,7 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::{policy::Policy, table::Kept, tasks::dead_letters};
+use solvemesh_gateway::{policy::Policy, table::Retention, tasks::dead_letters};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -335,7 +335,7 @@ async fn dead_lettered_share_fails_its_sweep_which_keeps_its_answers() {
 /// A policy that evicts every result at once.
 fn evicting() -> Policy {
     let policy = policy();
-    Policy { kept: Kept { results: 0, ..policy.kept }, ..policy }
+    Policy { retention: Retention { results: 0, ..policy.retention }, ..policy }
 }
 
 #[tokio::test]

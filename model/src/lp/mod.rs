@@ -20,12 +20,12 @@ mod tests;
 
 use crate::{
     Limits,
-    reading::{ReadError, Reading, countable},
+    reading::{ReadError, Reading, check_length},
 };
 
 /// Parses a model. Stops at the first error, or when a limit is exceeded.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
-    countable(text)?;
+    check_length(text)?;
     let draft = parser::Parser::new(text, *limits)?.file()?;
     let name = if draft.name.is_empty() { title(text) } else { draft.name }.to_owned();
     let (model, warnings) = draft.finish();

@@ -52,12 +52,12 @@ mod tests;
 use self::{reader::File, record::Layout};
 use crate::{
     FaultKind, Limits,
-    reading::{ReadError, Reading, countable},
+    reading::{ReadError, Reading, check_length},
 };
 
 /// Parses an MPS file, fixed or free. Stops at the first error, or when a limit is exceeded.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
-    countable(text)?;
+    check_length(text)?;
     let free = match File::read(text, Layout::Free, *limits).and_then(File::model) {
         Ok(reading) => return Ok(reading),
         Err(error) if error.kind == FaultKind::TooLarge => return Err(error),

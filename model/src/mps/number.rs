@@ -1,5 +1,5 @@
 use super::line::{Line, Token};
-use crate::{matrix::unsolvable, normal::normalise_infinity, reading::ReadError};
+use crate::{matrix::why_unusable, normal::normalise_infinity, reading::ReadError};
 
 /// Parses a decimal number, with an exponent after `e`, `E` or Fortran's `d`, `D`. Fractions,
 /// `nan` and hexadecimal numbers are not accepted.
@@ -38,7 +38,7 @@ fn not_a_number(line: &Line, token: Token) -> ReadError {
 /// Parses a coefficient of a row or of the objective.
 pub(super) fn coefficient(line: &Line, token: Token) -> Result<f64, ReadError> {
     let value = decimal(token.text).ok_or_else(|| not_a_number(line, token))?;
-    match unsolvable(value) {
+    match why_unusable(value) {
         Some(wrong) => Err(line.invalid(token, format!("this coefficient is {wrong}"))),
         None => Ok(value),
     }

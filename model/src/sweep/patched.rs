@@ -43,15 +43,15 @@ impl Patched {
     }
 
     /// Applies a scenario, in place of the one before.
-    pub fn turn_to(&mut self, scenarios: &Scenarios, scenario: usize) {
-        self.turn_back();
+    pub fn apply_scenario(&mut self, scenarios: &Scenarios, scenario: usize) {
+        self.restore_base();
         for Change { target, value } in scenarios.changes(scenario) {
             self.change(target, value);
         }
     }
 
     /// Restores the numbers of the base.
-    pub fn turn_back(&mut self) {
+    pub fn restore_base(&mut self) {
         while let Some(Change { target, value }) = self.undo.pop() {
             if let Some(place) = place(&mut self.model, &self.entries, target) {
                 *place = value;
@@ -61,7 +61,7 @@ impl Patched {
 
     /// Returns the base, with the zeros that were inserted.
     pub fn into_base(mut self) -> LinearModel {
-        self.turn_back();
+        self.restore_base();
         self.model
     }
 

@@ -2,7 +2,7 @@ use solvemesh::v1::{ObjectiveSense, ScenarioResult, StopOnFirst, TerminationReas
 
 /// Whether the result of a scenario stops the sweep: it has a solution and, if there is a
 /// target, an objective that is at least as good.
-pub fn fulfils(stop: &StopOnFirst, sense: ObjectiveSense, answer: &ScenarioResult) -> bool {
+pub fn meets_target(stop: &StopOnFirst, sense: ObjectiveSense, answer: &ScenarioResult) -> bool {
     let solved =
         matches!(answer.reason(), TerminationReason::Optimal | TerminationReason::Feasible);
     solved

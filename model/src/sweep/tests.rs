@@ -54,11 +54,11 @@ fn windows() -> ScenarioParameter {
 }
 
 fn settled(sweep: &Sweep) -> Scenarios {
-    settle(sweep, &wyndor(), 1_000_000).expect("a sweep")
+    normalise_sweep(sweep, &wyndor(), 1_000_000).expect("a sweep")
 }
 
 fn fault(sweep: &Sweep) -> (String, String) {
-    let Faults(faults) = settle(sweep, &wyndor(), 1000).expect_err("a fault");
+    let Faults(faults) = normalise_sweep(sweep, &wyndor(), 1000).expect_err("a fault");
     (faults[0].field.clone(), faults[0].message.clone())
 }
 
@@ -204,7 +204,7 @@ fn a_patched_model_has_one_scenario_at_a_time_and_then_the_base_again() {
     for (scenario, [second, third, fixed]) in
         [[5.0, 6.0, 1.0], [7.0, 8.0, 2.0]].into_iter().enumerate()
     {
-        patched.turn_to(&scenarios, scenario);
+        patched.apply_scenario(&scenarios, scenario);
         let model = patched.model();
         assert_eq!(model.row_starts, [0, 1, 3, 5]);
         assert_eq!(model.coefficients, [1.0, 2.0, second, third, 2.0]);

@@ -100,7 +100,7 @@ pub fn contradiction(
 /// constraint or variable cross, no integer lies between the bounds of an integer variable, or
 /// a constraint without terms excludes 0. Returns how far all bounds can be widened before
 /// the last such contradiction ends; `None` if there is none.
-pub fn contradiction_at_sight(model: &LinearModel) -> Option<f64> {
+pub fn trivial_contradiction(model: &LinearModel) -> Option<f64> {
     let rows = (0..model.constraint_lower.len()).map(|row| {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
         // Half of the distance, because both bounds are widened.

@@ -19,16 +19,16 @@ pub(crate) enum Sight<'a> {
         iterations: i64,
     },
     /// Branch and bound is running.
-    Mip(MipSight),
+    Mip(MipProgress),
     /// Branch and bound found a better solution: the value of each variable.
-    Improved(MipSight, &'a [f64]),
+    Improved(MipProgress, &'a [f64]),
     /// HiGHS wrote a piece of its log, not necessarily whole lines.
     Log(Cow<'a, str>),
 }
 
 /// The progress of branch and bound, in the sense as submitted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MipSight {
+pub(crate) struct MipProgress {
     /// The objective of the best solution.
     pub objective: f64,
     /// The best proven bound.
@@ -39,7 +39,7 @@ pub(crate) struct MipSight {
     pub iterations: i64,
 }
 
-impl MipSight {
+impl MipProgress {
     /// Converts objective and bound to the units of the model as it was passed.
     pub(super) fn unscaled(self, scale: &Scale) -> Self {
         let (objective, bound) = (scale.unrunning(self.objective), scale.unrunning(self.bound));
@@ -103,7 +103,7 @@ pub(super) unsafe extern "C" fn trampoline(
             // SAFETY: for this event HiGHS points to a vector of the size in `out`.
             let values = unsafe { values(out) };
             // HiGHS reads no answer here; the observer repeats it at the next interrupt event.
-            let sight = MipSight { objective: out.objective_function_value, ..mip(out) };
+            let sight = MipProgress { objective: out.objective_function_value, ..mip(out) };
             let _ = observer(Sight::Improved(sight, values));
             return;
         }
@@ -115,8 +115,8 @@ pub(super) unsafe extern "C" fn trampoline(
     }
 }
 
-fn mip(out: &HighsCallbackDataOut) -> MipSight {
-    MipSight {
+fn mip(out: &HighsCallbackDataOut) -> MipProgress {
+    MipProgress {
         objective: out.mip_primal_bound,
         bound: out.mip_dual_bound,
         nodes: out.mip_node_count,

@@ -13,7 +13,7 @@ impl Highs {
     /// # Errors
     ///
     /// When HiGHS rejects the number.
-    pub(crate) fn take_over(
+    pub(crate) fn copy_number(
         &mut self,
         target: Target,
         model: &LinearModel,
@@ -69,7 +69,7 @@ impl Highs {
 
     /// Sets the solution from which the next run of a MIP starts, with one value for each
     /// variable. Does nothing if their number is wrong.
-    pub(crate) fn begin_at(&mut self, values: &[f64]) {
+    pub(crate) fn set_start_solution(&mut self, values: &[f64]) {
         // The status is ignored: HiGHS can solve without a start.
         // SAFETY: `instance` is alive; there is a value for each column; null stands for the other
         // arrays, which are not set.

@@ -23,7 +23,7 @@ use solvemesh::v1::VariableKind;
 
 use super::arrays::Arrays;
 pub(super) use basis::Basic;
-pub(super) use callback::{MipSight, Observer, Sight};
+pub(super) use callback::{MipProgress, Observer, Sight};
 pub(super) use scale::{OBJECTIVE_SCALE, Scale};
 pub(super) use status::ModelStatus;
 
@@ -166,7 +166,7 @@ impl Highs {
     /// # Errors
     ///
     /// When HiGHS can't be kept from also writing it to standard output.
-    pub(super) fn keep_log(&mut self) -> Result<(), HighsError> {
+    pub(super) fn enable_log(&mut self) -> Result<(), HighsError> {
         self.set("log_to_console", &Value::Bool(false))?;
         self.set("output_flag", &Value::Bool(true))?;
         self.has_log = true;

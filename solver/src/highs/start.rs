@@ -14,7 +14,7 @@ impl Highs {
     /// # Errors
     ///
     /// When it doesn't have the shape of the model.
-    pub(crate) fn begin_basis(&mut self, basis: &Basis) -> Result<bool, HighsError> {
+    pub(crate) fn set_basis(&mut self, basis: &Basis) -> Result<bool, HighsError> {
         // SAFETY: `instance` is alive.
         let (columns, rows) =
             unsafe { (sys::Highs_getNumCol(self.raw()), sys::Highs_getNumRow(self.raw())) };

@@ -15,12 +15,13 @@ use solvemesh_model::{
 use super::vertex::Vertex;
 use crate::{
     arrays::Arrays,
-    direct, doubts,
     highs::{Highs, ModelStatus, Scale},
+    highs_solver,
     polish::polish,
     proof,
     report::{Monitor, Reports, iteration_count},
-    task::{Finding, at_sight},
+    second_solve,
+    task::{Finding, trivial},
     termination::failed,
 };
 
@@ -88,7 +89,7 @@ impl Session {
         task: u64,
         interrupt: &AtomicBool,
     ) -> ScenarioOutcome {
-        self.patched.turn_to(&self.scenarios, scenario);
+        self.patched.apply_scenario(&self.scenarios, scenario);
         let index = i32::try_from(scenario).unwrap_or(i32::MAX);
         if let (Some(vertex), Some(highs)) = (&mut self.vertex, &mut self.highs)
             && let Some((values, duals)) = vertex.prove(highs, self.patched.model())
@@ -128,7 +129,7 @@ impl Session {
     /// Solves the current scenario by HiGHS. The error is a message for the user.
     fn solve_by_highs(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
         let arrays = Arrays::of(self.patched.model()).map_err(|error| error.to_string())?;
-        if let Some(finding) = at_sight(&arrays) {
+        if let Some(finding) = trivial(&arrays) {
             return Ok(finding);
         }
         let scale = Scale::of(&arrays, &self.options);
@@ -138,7 +139,7 @@ impl Session {
                 let now: HashSet<Target> = self.patched.changed().collect();
                 for target in self.changed_in_highs.union(&now) {
                     highs
-                        .take_over(*target, self.patched.model())
+                        .copy_number(*target, self.patched.model())
                         .map_err(|error| error.to_string())?;
                 }
                 self.changed_in_highs = now;
@@ -147,7 +148,7 @@ impl Session {
             // The first solve, or costs that need another scale than the last ones.
             other => {
                 let highs = other.insert(Highs::new());
-                direct::configure(highs, &arrays, &self.options, &scale)?;
+                highs_solver::configure(highs, &arrays, &self.options, &scale)?;
                 highs.pass(&arrays, scale).map_err(|error| error.to_string())?;
                 self.changed_in_highs = self.patched.changed().collect();
                 highs
@@ -155,12 +156,12 @@ impl Session {
         };
         // Only if it is a solution: HiGHS would spend time on repairing other values.
         if !self.is_lp && is_solution(arrays.model(), &self.last_solution) {
-            highs.begin_at(&self.last_solution);
+            highs.set_start_solution(&self.last_solution);
         }
-        let time_limit = direct::time_limit(&self.options)?;
-        let status = direct::run(highs, time_limit, monitor);
-        let mut finding = direct::finding(highs, &arrays, status);
-        proof::explain(highs, &arrays, &self.options, time_limit, monitor, &mut finding);
+        let time_limit = highs_solver::time_limit(&self.options)?;
+        let status = highs_solver::run(highs, time_limit, monitor);
+        let mut finding = highs_solver::finding(highs, &arrays, status);
+        proof::add_proof(highs, &arrays, &self.options, time_limit, monitor, &mut finding);
         if !self.is_lp && !finding.values.is_empty() {
             polish(&arrays, time_limit, monitor, &mut finding);
         }
@@ -172,12 +173,13 @@ impl Session {
             highs.set_objective(&self.patched.model().objective);
         }
         let mut is_accepted = true;
-        let finding = doubts::settled(finding, &arrays, &self.options, monitor, |options| {
-            is_accepted = false;
-            direct::from_nothing(&arrays, options, monitor)
-        });
+        let finding =
+            second_solve::check_highs(finding, &arrays, &self.options, monitor, |options| {
+                is_accepted = false;
+                highs_solver::solve_from_scratch(&arrays, options, monitor)
+            });
         // An instance whose answer failed the check is not a place to continue from.
-        if direct::is_suspect(status) || !is_accepted {
+        if highs_solver::is_suspect(status) || !is_accepted {
             self.highs = None;
             return Ok(finding);
         }

@@ -90,7 +90,7 @@ fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcom
     assert_eq!((outcomes.len(), ends), (scenarios.count(), 2));
     let mut patched = Patched::new(model.clone(), &scenarios);
     let with_model = |(scenario, outcome)| {
-        patched.turn_to(&scenarios, scenario);
+        patched.apply_scenario(&scenarios, scenario);
         (patched.model().clone(), outcome)
     };
     outcomes.into_values().enumerate().map(with_model).collect()

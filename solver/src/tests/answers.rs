@@ -12,7 +12,7 @@ use super::{
     assert_close, assert_optimal, reason, solve, solve_by, solve_with, termination, with_kinds,
 };
 use crate::{
-    direct::Direct,
+    highs_solver::HighsSolver,
     samples::{dense, wyndor},
 };
 
@@ -223,7 +223,7 @@ proptest! {
         models in prop::collection::vec(small_models(), 1..12),
     ) {
         let never = AtomicBool::new(false);
-        let mut warm = Direct::default();
+        let mut warm = HighsSolver::default();
         for (index, model) in models.into_iter().enumerate() {
             let options = SolveOptions {
                 presolve: if index % 3 == 0 { Presolve::Off } else { Presolve::Auto } as i32,

@@ -22,7 +22,7 @@ use super::{
     assert_close, reason, solve_by, solve_into, solve_with, termination, time_limit, with_kinds,
 };
 use crate::{
-    direct::Direct,
+    highs_solver::HighsSolver,
     report::Reports,
     samples::{Pipe, market_split, wyndor},
 };
@@ -47,7 +47,8 @@ fn last_incumbent(reports: &[SolverReport]) -> Option<&Incumbent> {
 fn time_limit_returns_the_best_solution_and_a_valid_bound() {
     let never = AtomicBool::new(false);
     let limit = Duration::from_millis(700);
-    let (outcome, reports) = solve_by(&mut Direct::default(), hard(), time_limit(limit), &never);
+    let (outcome, reports) =
+        solve_by(&mut HighsSolver::default(), hard(), time_limit(limit), &never);
     let ended = termination(&outcome);
     assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, Limit::Time));
     assert!(ended.objective_bound.unwrap() < ended.objective.unwrap());
@@ -70,7 +71,7 @@ fn the_bounds_of_a_maximum_are_above_its_solutions() {
     let sense = ObjectiveSense::Maximize as i32;
     let model = LinearModel { sense, objective, objective_offset: 10.0, ..model };
     let limit = time_limit(Duration::from_millis(600));
-    let (outcome, reports) = solve_by(&mut Direct::default(), model, limit, &never);
+    let (outcome, reports) = solve_by(&mut HighsSolver::default(), model, limit, &never);
     let ended = termination(&outcome);
     assert!(ended.objective_bound.unwrap() > ended.objective.unwrap(), "{ended:?}");
     let mut better = f64::NEG_INFINITY;
@@ -95,7 +96,7 @@ fn the_bounds_of_a_maximum_are_above_its_solutions() {
 fn progress_is_sent_at_most_four_times_a_second() {
     let never = AtomicBool::new(false);
     let limit = Duration::from_millis(1100);
-    let (_, reports) = solve_by(&mut Direct::default(), hard(), time_limit(limit), &never);
+    let (_, reports) = solve_by(&mut HighsSolver::default(), hard(), time_limit(limit), &never);
     let progress = reports.iter().filter(|report| matches!(report.kind, Some(Kind::Progress(_))));
     assert!((2..=6).contains(&progress.count()));
 }
@@ -139,7 +140,7 @@ fn each_limit_is_reported_with_the_best_solution_and_bound() {
         (SolveOptions { objective_target: Some(300.0), ..any.clone() }, Limit::Objective),
     ] {
         let never = AtomicBool::new(false);
-        let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
+        let (outcome, reports) = solve_by(&mut HighsSolver::default(), hard(), options, &never);
         let ended = termination(&outcome);
         assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, limit), "{ended:?}");
         assert!(ended.objective_bound.unwrap() < ended.objective.unwrap(), "{ended:?}");
@@ -208,7 +209,7 @@ fn interrupt_ends_a_solve_within_a_second_with_the_best_solution() {
         tripped: Arc::clone(&tripped),
     });
     let options = SolveOptions::default();
-    let outcome = solve_into(&tripwire, &mut Direct::default(), hard(), options, &interrupt);
+    let outcome = solve_into(&tripwire, &mut HighsSolver::default(), hard(), options, &interrupt);
     assert!(tripped.get().unwrap().elapsed() < Duration::from_secs(1));
     let ended = termination(&outcome);
     assert_eq!((ended.reason(), ended.limit()), (Reason::Feasible, Limit::Interrupted));
@@ -223,7 +224,7 @@ fn interrupt_before_the_solve_stops_it() {
     let interrupt = AtomicBool::new(true);
     for model in [wyndor(), hard()] {
         let options = SolveOptions::default();
-        let (outcome, _) = solve_by(&mut Direct::default(), model, options, &interrupt);
+        let (outcome, _) = solve_by(&mut HighsSolver::default(), model, options, &interrupt);
         assert_eq!(termination(&outcome).limit(), Limit::Interrupted);
         assert_eq!(reason(&outcome), Reason::NoSolutionFound);
     }
@@ -260,11 +261,11 @@ fn the_same_seed_gives_the_same_solve() {
 #[test]
 fn threads_may_change_from_task_to_task() {
     let never = AtomicBool::new(false);
-    let mut direct = Direct::default();
+    let mut highs_solver = HighsSolver::default();
     let model = with_kinds(wyndor(), &[VariableKind::Integer; 2]);
     for threads in [2, 1, 3, 3] {
         let options = SolveOptions { threads: Some(threads), ..SolveOptions::default() };
-        let (outcome, _) = solve_by(&mut direct, model.clone(), options, &never);
+        let (outcome, _) = solve_by(&mut highs_solver, model.clone(), options, &never);
         assert_eq!(reason(&outcome), Reason::Optimal, "{:?}", termination(&outcome));
         let cores = i32::try_from(thread::available_parallelism().unwrap().get()).unwrap();
         assert_eq!(
@@ -279,7 +280,7 @@ fn several_threads_stop_at_a_limit_with_the_best_solution() {
     let limit = time_limit(Duration::from_millis(600));
     let options = SolveOptions { threads: Some(2), ..limit };
     let never = AtomicBool::new(false);
-    let (outcome, reports) = solve_by(&mut Direct::default(), hard(), options, &never);
+    let (outcome, reports) = solve_by(&mut HighsSolver::default(), hard(), options, &never);
     assert_eq!(reason(&outcome), Reason::Feasible);
     // Close, but not equal: the integers of the outcome are rounded.
     assert_close(&last_incumbent(&reports).unwrap().values, &outcome.values);
@@ -298,7 +299,7 @@ fn raw_options_reach_highs() {
 #[test]
 fn rejected_options_are_named_and_do_not_affect_the_next_task() {
     let never = AtomicBool::new(false);
-    let mut direct = Direct::default();
+    let mut highs_solver = HighsSolver::default();
     let bad = [
         (raw("no_such_option", "1"), "no_such_option"),
         (raw("simplex_strategy", "dual"), "simplex_strategy"),
@@ -310,10 +311,10 @@ fn rejected_options_are_named_and_do_not_affect_the_next_task() {
         (SolveOptions { relative_gap: Some(-1.0), ..Default::default() }, "mip_rel_gap"),
     ];
     for (options, name) in bad {
-        let (outcome, _) = solve_by(&mut direct, wyndor(), options, &never);
+        let (outcome, _) = solve_by(&mut highs_solver, wyndor(), options, &never);
         assert_eq!(reason(&outcome), Reason::OtherError, "{name}");
         assert!(termination(&outcome).detail.contains(name), "{:?}", termination(&outcome));
-        let (outcome, _) = solve_by(&mut direct, wyndor(), SolveOptions::default(), &never);
+        let (outcome, _) = solve_by(&mut highs_solver, wyndor(), SolveOptions::default(), &never);
         assert_eq!(reason(&outcome), Reason::Optimal);
     }
 }

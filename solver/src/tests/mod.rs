@@ -23,7 +23,7 @@ use solvemesh::{
 use solvemesh_testkit::models::with_kinds;
 
 use super::{
-    direct::Direct,
+    highs_solver::HighsSolver,
     report::{Reports, duration},
     samples::Pipe,
     task,
@@ -31,19 +31,19 @@ use super::{
 
 /// Solves a model. Returns the outcome and the reports before it.
 fn solve_by(
-    direct: &mut Direct,
+    highs_solver: &mut HighsSolver,
     job: impl Into<JobPayload>,
     options: SolveOptions,
     interrupt: &AtomicBool,
 ) -> (Outcome, Vec<SolverReport>) {
     let pipe = Pipe::default();
-    let outcome = solve_into(&Reports::new(pipe.clone()), direct, job, options, interrupt);
+    let outcome = solve_into(&Reports::new(pipe.clone()), highs_solver, job, options, interrupt);
     (outcome, pipe.reports())
 }
 
 fn solve_into(
     reports: &Reports,
-    direct: &mut Direct,
+    highs_solver: &mut HighsSolver,
     job: impl Into<JobPayload>,
     options: SolveOptions,
     interrupt: &AtomicBool,
@@ -54,13 +54,13 @@ fn solve_into(
         options: Some(options),
         start: None,
     };
-    let outcome = task::solve(direct, reports, task, interrupt).unwrap();
-    direct.rest();
+    let outcome = task::solve(highs_solver, reports, task, interrupt).unwrap();
+    highs_solver.rest();
     outcome
 }
 
 fn solve_with(job: impl Into<JobPayload>, options: SolveOptions) -> Outcome {
-    solve_by(&mut Direct::default(), job, options, &AtomicBool::new(false)).0
+    solve_by(&mut HighsSolver::default(), job, options, &AtomicBool::new(false)).0
 }
 
 pub(super) fn solve(model: LinearModel) -> Outcome {

@@ -16,7 +16,7 @@ use solvemesh_testkit::models::{index, instance};
 
 use super::{reason, solve_by, solve_with, termination, with_kinds};
 use crate::{
-    direct::Direct,
+    highs_solver::HighsSolver,
     samples::{dense, wyndor},
 };
 
@@ -74,7 +74,8 @@ fn a_start_solution_of_p0201_is_the_first_incumbent() {
     let Some(model) = instance("mip/p0201.mps") else { return };
     let exact = SolveOptions { relative_gap: Some(0.0), ..SolveOptions::default() };
     let never = AtomicBool::new(false);
-    let (cold, reports) = solve_by(&mut Direct::default(), model.clone(), exact.clone(), &never);
+    let (cold, reports) =
+        solve_by(&mut HighsSolver::default(), model.clone(), exact.clone(), &never);
     let optimum = termination(&cold).objective.unwrap();
     assert!((optimum - 7615.0).abs() < 1e-6);
     assert!(first_incumbent(&reports).unwrap() > optimum + 1.0, "found at once without a start");
@@ -85,7 +86,7 @@ fn a_start_solution_of_p0201_is_the_first_incumbent() {
         let (variable_indices, values) = known.into_iter().unzip();
         let start = StartingPoint { variable_indices, values, ..StartingPoint::default() };
         let model = from(start, &model);
-        let (warm, reports) = solve_by(&mut Direct::default(), model, exact.clone(), &never);
+        let (warm, reports) = solve_by(&mut HighsSolver::default(), model, exact.clone(), &never);
         assert_eq!(reason(&warm), Reason::Optimal);
         let first = first_incumbent(&reports).unwrap();
         assert!((first - optimum).abs() < 1e-6, "the first incumbent is {first}");
@@ -218,13 +219,13 @@ proptest! {
 #[test]
 fn start_does_not_affect_the_next_task() {
     let never = AtomicBool::new(false);
-    let mut direct = Direct::default();
+    let mut highs_solver = HighsSolver::default();
     let options = SolveOptions { presolve: Presolve::Off as i32, ..with_basis() };
-    let (cold, _) = solve_by(&mut direct, wyndor(), options.clone(), &never);
+    let (cold, _) = solve_by(&mut highs_solver, wyndor(), options.clone(), &never);
     let basis = cold.result.clone().unwrap().basis;
     let start = StartingPoint { basis, ..StartingPoint::default() };
-    let (warm, _) = solve_by(&mut direct, from(start, &wyndor()), options.clone(), &never);
-    let (again, _) = solve_by(&mut direct, wyndor(), options, &never);
+    let (warm, _) = solve_by(&mut highs_solver, from(start, &wyndor()), options.clone(), &never);
+    let (again, _) = solve_by(&mut highs_solver, wyndor(), options, &never);
     let iterations = |outcome: &solvemesh::solver::v1::Outcome| {
         outcome.result.as_ref().unwrap().statistics.as_ref().unwrap().simplex_iteration_count
     };

@@ -151,9 +151,9 @@ async fn an_unsupported_option_is_refused_with_its_field_and_the_solver() {
         (
             SolveOptions { return_infeasible_subset: true, ..of(Solver::Clarabel) },
             lp(),
-            "infeasible_subset",
+            "return_infeasible_subset",
         ),
-        (SolveOptions { return_log: true, ..of(Solver::Clarabel) }, lp(), "log"),
+        (SolveOptions { return_log: true, ..of(Solver::Clarabel) }, lp(), "return_log"),
         (SolveOptions { absolute_gap: Some(0.1), ..of(Solver::Microlp) }, mip(), "absolute_gap"),
         (SolveOptions { node_limit: Some(5), ..of(Solver::Microlp) }, mip(), "node_limit"),
         (SolveOptions { solution_limit: Some(5), ..of(Solver::Cbc) }, mip(), "solution_limit"),

@@ -10,7 +10,7 @@ use solvemesh::v1::{
 };
 use solvemesh_model::{
     Limits, read,
-    sweep::{Patched, settle},
+    sweep::{Patched, normalise_sweep},
 };
 use solvemesh_tests::{
     instances::Instances,
@@ -235,10 +235,10 @@ async fn right_hand_sides_of_a_real_model_agree_with_single_jobs() {
         let job = submit(&gateway.api(), model.clone(), sweep.clone()).await;
         let received = Received::all(&gateway.api(), &job).await;
         assert_eq!(received.answers.len(), 1000, "{name}");
-        let scenarios = settle(&sweep, &arrays, 1000).expect("a sweep");
+        let scenarios = normalise_sweep(&sweep, &arrays, 1000).expect("a sweep");
         let mut patched = Patched::new(arrays.into_inner(), &scenarios);
         for index in (0..POINTS).step_by(111) {
-            patched.turn_to(&scenarios, usize::try_from(index).expect("an index"));
+            patched.apply_scenario(&scenarios, usize::try_from(index).expect("an index"));
             let single = single(&gateway.api(), patched.model().clone()).await;
             let found = received.objective(index);
             assert!(is_close(found, single, 1e-6), "{name} {index}: {found}, not {single}");
@@ -285,10 +285,10 @@ async fn capacities_of_a_mip_agree_with_single_jobs() {
     };
     let job = jobs::submit(&gateway.api(), request).await;
     let received = Received::all(&gateway.api(), &job).await;
-    let scenarios = settle(&sweep, &arrays, 1000).expect("a sweep");
+    let scenarios = normalise_sweep(&sweep, &arrays, 1000).expect("a sweep");
     let mut patched = Patched::new(arrays.into_inner(), &scenarios);
     for index in 0..8 {
-        patched.turn_to(&scenarios, usize::try_from(index).expect("an index"));
+        patched.apply_scenario(&scenarios, usize::try_from(index).expect("an index"));
         let single = single(&gateway.api(), patched.model().clone()).await;
         let found = received.objective(index);
         assert!(is_close(found, single, 1e-6), "{index}: {found} instead of {single}");

@@ -40,7 +40,7 @@ pub(crate) enum Disposition {
     /// Put it back into its queue, with one more failed attempt.
     Retry(Failure),
     /// Requeue the delivery unchanged; the attempt does not count.
-    HandBack,
+    Requeue,
 }
 
 /// Chooses the disposition. `failed_attempts` attempts died before this one. Once `max_attempts`
@@ -64,7 +64,7 @@ pub(crate) fn dispose(
         Ending::Told { .. } | Ending::Overran => Disposition::Succeed,
         Ending::KilledForCancel => Disposition::Cancel,
         Ending::KilledForDrain | Ending::Died(_) if cancelled => Disposition::Cancel,
-        Ending::KilledForDrain => Disposition::HandBack,
+        Ending::KilledForDrain => Disposition::Requeue,
         // Not retried: another attempt would reach the same limit. Like a time limit, it
         // finishes the job with the best solution so far.
         Ending::Died(Death::MemoryLimit(_)) => Disposition::Succeed,
@@ -132,8 +132,8 @@ mod tests {
         for (death, reason) in [
             (Death::Exit(1), "SOLVER_CRASHED"),
             (Death::Signal(9), "SOLVER_OUT_OF_MEMORY"),
-            (Death::Garbled("noise".to_owned()), "SOLVER_ERROR"),
-            (Death::Deaf, "SOLVER_HUNG"),
+            (Death::ProtocolError("noise".to_owned()), "SOLVER_ERROR"),
+            (Death::TaskNotRead, "SOLVER_HUNG"),
         ] {
             let Disposition::Retry(failure) = dispose(&Ending::Died(death), false, 0, 2) else {
                 panic!("the first of two attempts is not the last");
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_drained_job_is_requeued_and_the_attempt_does_not_count() {
-        assert_eq!(dispose(&Ending::KilledForDrain, false, 2, 3), Disposition::HandBack);
+        assert_eq!(dispose(&Ending::KilledForDrain, false, 2, 3), Disposition::Requeue);
     }
 
     #[test]

@@ -23,19 +23,19 @@ use tokio::task::spawn_blocking;
 use crate::{
     attempt::{
         disposition::{Disposition, Ending, dispose, failure},
-        monitor::{Sighting, Watch},
-        options::{DeadlinePassed, Terms},
+        monitor::{SolveMonitor, SolveObservation},
+        options::{DeadlinePassed, EffectiveOptions},
         payload::{NoPayload, Payload},
-        warm_start::resumption,
+        warm_start::warm_start,
     },
     context::Context,
     delivery::{
-        held_job::{Introduction, Settlement},
-        redelivery::Past,
+        held_job::{HeldJob, JobHeader},
+        redelivery::PriorAttempts,
     },
-    log::writer::{Author, Confirm},
+    log::writer::{Confirm, EntryWriter},
     process::{Death, SolverProcess},
-    result::{Answer, conclude},
+    result::{SolverResult, conclude},
     slot::reject,
     sweep,
     sweep::TakenShare,
@@ -53,17 +53,16 @@ pub(crate) async fn attempt(
     context: &Arc<Context>,
     lane: &Lane,
     job: JobEnvelope,
-    past: Past,
+    past: PriorAttempts,
     lease: Lease,
     solver: &mut SolverProcess,
 ) -> bool {
-    let author = Author::of_job(job.job_id.clone(), job.digest.clone());
+    let author = EntryWriter::of_job(job.job_id.clone(), job.digest.clone());
     let running = Some(context.running.begin(&job.job_id));
     let description = job.description.clone().unwrap_or_default();
     let (submit_time, failed_attempts) = (job.submit_time, job.failed_attempts);
-    let introduction = Some(Introduction { description: description.clone(), submit_time });
-    let mut held =
-        Settlement { context: Arc::clone(context), author, lease, introduction, running };
+    let introduction = Some(JobHeader { description: description.clone(), submit_time });
+    let mut held = HeldJob { context: Arc::clone(context), author, lease, introduction, running };
 
     if context.cancels.has(&job.job_id) {
         context.settle(held.end(JobState::Cancelled, None)).await;
@@ -72,9 +71,9 @@ pub(crate) async fn attempt(
     // The queue deadline applies only until the first attempt has started.
     let without_queue_deadline =
         || JobDescription { queue_expire_time: None, ..description.clone() };
-    let begun = past.begun.then(without_queue_deadline);
-    let effective = begun.as_ref().unwrap_or(&description);
-    let terms = match Terms::of(effective, &context.config, SystemTime::now()) {
+    let has_started = past.has_started.then(without_queue_deadline);
+    let effective = has_started.as_ref().unwrap_or(&description);
+    let terms = match EffectiveOptions::of(effective, &context.config, SystemTime::now()) {
         Ok(terms) => terms,
         Err(DeadlinePassed) => {
             let why = failure(
@@ -93,7 +92,7 @@ pub(crate) async fn attempt(
             return true;
         }
         () = context.kill.cancelled() => {
-            context.settle(held.hand_back("the worker is stopping")).await;
+            context.settle(held.requeue("the worker is stopping")).await;
             return true;
         }
     };
@@ -105,7 +104,7 @@ pub(crate) async fn attempt(
         }
     };
 
-    let Past { incumbent, answered, .. } = past;
+    let PriorAttempts { incumbent, answered, .. } = past;
     held.author.begin_attempt();
     // `AttemptStarted` carries the description, so the final entry need not repeat it.
     held.introduction = None;
@@ -113,8 +112,8 @@ pub(crate) async fn attempt(
         let share = (job, payload, sweep);
         return attempt_share(context, lane, held, share, answered, solver).await;
     }
-    let resumption = incumbent.and_then(|incumbent| resumption(&payload.model, incumbent));
-    let start_objective = resumption.as_ref().map(|resumption| resumption.objective);
+    let warm_start = incumbent.and_then(|incumbent| warm_start(&payload.model, incumbent));
+    let start_objective = warm_start.as_ref().map(|warm_start| warm_start.objective);
     tracing::info!(
         job = held.author.job, attempt = held.author.attempt, %lane, pid = solver.pid(),
         start_objective, "attempt started"
@@ -130,10 +129,10 @@ pub(crate) async fn attempt(
         // Moved, not cloned: nothing else keeps the bytes of a large payload during the solve.
         payload: std::mem::take(&mut payload.bytes),
         options: Some(terms.options.clone()),
-        start: resumption.map(|it| it.start),
+        start: warm_start.map(|it| it.start),
         ..SolveTask::default()
     };
-    let watch = Watch {
+    let watch = SolveMonitor {
         config: &context.config,
         cancels: &context.cancels,
         kill: &context.kill,
@@ -160,7 +159,7 @@ pub(crate) async fn attempt(
             Disposition::Cancel => finish(held, JobState::Cancelled, payload, seen, terms).await,
             Disposition::Fail(failure) => held.end(JobState::Failed, Some(failure)).await,
             Disposition::Retry(failure) => held.retry(failure, &lane, job).await,
-            Disposition::HandBack => held.hand_back("the worker is stopping").await,
+            Disposition::Requeue => held.requeue("the worker is stopping").await,
         }
     };
     context.settle(settle).await;
@@ -169,7 +168,7 @@ pub(crate) async fn attempt(
 
 /// Replaces the solver's report about the start, which was not the job's own: reports the own
 /// start, if there is one, as superseded.
-fn report_start_superseded(seen: &mut Sighting, has_start: bool, objective: Option<f64>) {
+fn report_start_superseded(seen: &mut SolveObservation, has_start: bool, objective: Option<f64>) {
     let Some(result) = seen.outcome.as_mut().and_then(|outcome| outcome.result.as_mut()) else {
         return;
     };
@@ -181,7 +180,7 @@ fn report_start_superseded(seen: &mut Sighting, has_start: bool, objective: Opti
 /// Writes the `AttemptStarted` entry; returns its confirm without waiting for it.
 async fn log_start(
     context: &Context,
-    held: &mut Settlement,
+    held: &mut HeldJob,
     description: JobDescription,
     submit_time: Option<Timestamp>,
     start_objective: Option<f64>,
@@ -201,7 +200,7 @@ async fn log_start(
 async fn attempt_share(
     context: &Arc<Context>,
     lane: &Lane,
-    mut held: Settlement,
+    mut held: HeldJob,
     (envelope, payload, sweep): (JobEnvelope, Payload, Sweep),
     answered: Vec<ScenarioRange>,
     solver: &mut SolverProcess,
@@ -210,7 +209,7 @@ async fn attempt_share(
         context.settle(reject(held.author.job.clone(), held.lease)).await;
         return true;
     };
-    let Author { job, attempt, .. } = &held.author;
+    let EntryWriter { job, attempt, .. } = &held.author;
     tracing::info!(job, attempt, %lane, pid = solver.pid(), "sweep share started");
     let mut started = None;
     if envelope.scenarios.is_empty() {
@@ -224,7 +223,7 @@ async fn attempt_share(
 
 /// Settles a job whose model cannot be loaded: rejected if the message is malformed, failed if
 /// the model is lost for good, requeued if another try may succeed.
-async fn settle_without_payload(context: &Context, held: Settlement, error: NoPayload) {
+async fn settle_without_payload(context: &Context, held: HeldJob, error: NoPayload) {
     let job = held.author.job.clone();
     tracing::error!(job, cause = %error, "cannot load the model");
     match error {
@@ -237,13 +236,19 @@ async fn settle_without_payload(context: &Context, held: Settlement, error: NoPa
             context.settle(held.end(JobState::Failed, Some(why))).await;
         }
         NoPayload::Unavailable(error) => {
-            context.settle(async move { held.hand_back(&error.to_string()).await }).await;
+            context.settle(async move { held.requeue(&error.to_string()).await }).await;
         }
     }
 }
 
 /// Checks the solver's answer against the model and finishes the job with the result.
-async fn finish(held: Settlement, state: JobState, payload: Payload, seen: Sighting, terms: Terms) {
+async fn finish(
+    held: HeldJob,
+    state: JobState,
+    payload: Payload,
+    seen: SolveObservation,
+    terms: EffectiveOptions,
+) {
     let answer = answer(seen, terms);
     let concluded = if payload.size() <= SMALL_MODEL {
         conclude(payload.model.into_inner(), answer).map_err(|error| error.to_string())
@@ -266,9 +271,9 @@ async fn finish(held: Settlement, state: JobState, payload: Payload, seen: Sight
 }
 
 /// The solver's outcome, or the best solution that it reported before it was killed or died.
-fn answer(seen: Sighting, terms: Terms) -> Answer {
+fn answer(seen: SolveObservation, terms: EffectiveOptions) -> SolverResult {
     let answer = match (seen.outcome, &seen.ending) {
-        (Some(outcome), _) => Answer::told(outcome, seen.incumbent),
+        (Some(outcome), _) => SolverResult::from_outcome(outcome, seen.incumbent),
         (None, ending) => {
             let why;
             let (limit, why) = match ending {
@@ -289,9 +294,9 @@ fn answer(seen: Sighting, terms: Terms) -> Answer {
                     "the solver did not stop when it was asked to and was killed",
                 ),
             };
-            Answer::best_so_far(seen.incumbent, seen.bound, limit, why, seen.elapsed)
+            SolverResult::best_so_far(seen.incumbent, seen.bound, limit, why, seen.elapsed)
         }
     };
-    let Terms { options, warnings, .. } = terms;
+    let EffectiveOptions { options, warnings, .. } = terms;
     answer.with_threads(options.threads).with_options(&options).with_warnings(warnings)
 }

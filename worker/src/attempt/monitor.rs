@@ -10,28 +10,30 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    attempt::{disposition::Ending, options::Terms, payload::Payload, watchdog::Patience},
+    attempt::{
+        disposition::Ending, options::EffectiveOptions, payload::Payload, watchdog::Watchdog,
+    },
     config::WorkerConfig,
     delivery::cancels::Cancels,
-    log::live::Live,
+    log::live::LiveLog,
     process::{Death, SolverProcess},
 };
 
 /// What a solve is supervised with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch<'a> {
+pub(crate) struct SolveMonitor<'a> {
     pub(crate) config: &'a WorkerConfig,
     pub(crate) cancels: &'a Cancels,
     /// Cancelled when the drain grace has expired and solves must be killed.
     pub(crate) kill: &'a CancellationToken,
     pub(crate) job: &'a str,
     pub(crate) payload: &'a Payload,
-    pub(crate) terms: &'a Terms,
+    pub(crate) terms: &'a EffectiveOptions,
 }
 
 /// What was observed of a solve.
 #[derive(Debug)]
-pub(crate) struct Sighting {
+pub(crate) struct SolveObservation {
     /// How it ended.
     pub(crate) ending: Ending,
     /// The outcome that the solver reported. With one, the process can be sent another task;
@@ -49,7 +51,7 @@ pub(crate) struct Sighting {
     pub(crate) last: Vec<log_entry::Kind>,
 }
 
-impl Watch<'_> {
+impl SolveMonitor<'_> {
     /// Has a model solved. `tell` is offered entries for the results log during the solve, and
     /// returns whether it accepted them.
     ///
@@ -61,9 +63,9 @@ impl Watch<'_> {
         process: &mut SolverProcess,
         task: SolveTask,
         tell: impl FnMut(log_entry::Kind) -> bool,
-    ) -> Sighting {
+    ) -> SolveObservation {
         let began = Instant::now();
-        let mut seen = Sighting {
+        let mut seen = SolveObservation {
             ending: Ending::KilledForDrain,
             outcome: None,
             incumbent: None,
@@ -72,7 +74,7 @@ impl Watch<'_> {
             elapsed: Duration::ZERO,
             last: Vec::new(),
         };
-        let mut live = Live::new(began, self.config, &self.terms.options);
+        let mut live = LiveLog::new(began, self.config, &self.terms.options);
         tokio::select! {
             ending = self.watch(process, task, tell, &mut live, &mut seen) => {
                 seen.ending = ending;
@@ -91,8 +93,8 @@ impl Watch<'_> {
         process: &mut SolverProcess,
         task: SolveTask,
         mut tell: impl FnMut(log_entry::Kind) -> bool,
-        live: &mut Live,
-        seen: &mut Sighting,
+        live: &mut LiveLog,
+        seen: &mut SolveObservation,
     ) -> Ending {
         let config = self.config;
         let give = process.send_solve(task, self.payload.rows_and_columns(), config.start_timeout);
@@ -113,9 +115,9 @@ impl Watch<'_> {
         // The solver has read its task: neither the time limit nor the progress intervals count
         // the time that sending a large model took.
         let began = Instant::now();
-        *live = Live::new(began, config, &self.terms.options);
+        *live = LiveLog::new(began, config, &self.terms.options);
         let limit = self.terms.time_limit;
-        let mut watchdog = Patience::new(began, limit.saturating_add(config.overrun.of(limit)));
+        let mut watchdog = Watchdog::new(began, limit.saturating_add(config.overrun.of(limit)));
         let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
         let mut silent = true;
         loop {
@@ -140,7 +142,7 @@ impl Watch<'_> {
                         let Some(ending) = reported(&outcome, live.has_incumbent()) else {
                             process.kill().await;
                             let cause = "it reported an outcome without a termination".to_owned();
-                            return Ending::Died(Death::Garbled(cause));
+                            return Ending::Died(Death::ProtocolError(cause));
                         };
                         seen.outcome = Some(outcome);
                         return ending;
@@ -148,7 +150,7 @@ impl Watch<'_> {
                     Ok(Kind::Ready(_) | Kind::Scenarios(_) | Kind::ScenariosDone(_)) => {
                         process.kill().await;
                         let cause = "it sent a report that does not belong to its task".to_owned();
-                        return Ending::Died(Death::Garbled(cause));
+                        return Ending::Died(Death::ProtocolError(cause));
                     }
                     Err(death) => return Ending::Died(death),
                 },
@@ -165,7 +167,7 @@ impl Watch<'_> {
                 process.kill().await;
                 return match (seen.cancelled, silent) {
                     (true, _) => Ending::KilledForCancel,
-                    (false, true) => Ending::Died(Death::Mute),
+                    (false, true) => Ending::Died(Death::Silent),
                     (false, false) => Ending::Overran,
                 };
             }

@@ -12,7 +12,7 @@ const MAX_TIME_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The effective options of an attempt.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Terms {
+pub(crate) struct EffectiveOptions {
     /// The options that the solver gets, with every limit filled in.
     pub(crate) options: SolveOptions,
     /// The time limit in `options`.
@@ -25,7 +25,7 @@ pub(crate) struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadlinePassed;
 
-impl Terms {
+impl EffectiveOptions {
     /// The effective options of an attempt that starts at `now`.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ mod tests {
             (None, None, 100),
             (Some(0), at(20), 20),
         ] {
-            let terms = Terms::of(&job(limit, deadline, None), &config(), now).unwrap();
+            let terms = EffectiveOptions::of(&job(limit, deadline, None), &config(), now).unwrap();
             assert_eq!(terms.time_limit, Duration::from_secs(expected));
             assert_eq!(terms.options.time_limit, terms.time_limit.try_into().ok());
         }
@@ -131,7 +131,7 @@ mod tests {
     fn a_job_is_not_started_at_or_after_its_deadline() {
         let now = SystemTime::now();
         for deadline in [now, now - Duration::from_secs(1)] {
-            let terms = Terms::of(&job(Some(10), Some(deadline), None), &config(), now);
+            let terms = EffectiveOptions::of(&job(Some(10), Some(deadline), None), &config(), now);
             assert_eq!(terms, Err(DeadlinePassed));
         }
     }
@@ -142,7 +142,8 @@ mod tests {
             [(None, 1, false), (Some(2), 2, false), (Some(8), 2, true), (Some(-1), 1, false)]
         {
             let terms =
-                Terms::of(&job(None, None, requested), &config(), SystemTime::now()).unwrap();
+                EffectiveOptions::of(&job(None, None, requested), &config(), SystemTime::now())
+                    .unwrap();
             assert_eq!(terms.options.threads, Some(given));
             assert_eq!(!terms.warnings.is_empty(), has_warning);
         }
@@ -160,7 +161,7 @@ mod tests {
             let mut job = job(None, None, None);
             job.options.as_mut().unwrap().memory_limit_bytes = requested;
             let config = WorkerConfig { memory_per_job: allowed, ..config() };
-            let terms = Terms::of(&job, &config, SystemTime::now()).unwrap();
+            let terms = EffectiveOptions::of(&job, &config, SystemTime::now()).unwrap();
             assert_eq!(terms.options.memory_limit_bytes, given);
             assert_eq!(!terms.warnings.is_empty(), has_warning);
         }
@@ -171,7 +172,7 @@ mod tests {
         let mut job = job(None, None, None);
         job.options.as_mut().unwrap().time_limit =
             Some(prost_types::Duration { seconds: -5, nanos: -1 });
-        let terms = Terms::of(&job, &config(), SystemTime::now()).unwrap();
+        let terms = EffectiveOptions::of(&job, &config(), SystemTime::now()).unwrap();
         assert_eq!(terms.time_limit, Duration::from_secs(100));
     }
 }

@@ -12,7 +12,7 @@ use solvemesh::{
 use solvemesh_broker::{Mesh, MeshError};
 use solvemesh_model::NormalModel;
 
-use crate::delivery::held_job::persist;
+use crate::delivery::held_job::with_retries;
 
 /// A payload, encoded and decoded.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Payload {
 
 /// Loads an object from the bulk store, with retries.
 async fn load(mesh: &dyn Mesh, reference: &BulkReference) -> Result<Bytes, NoPayload> {
-    let parts = match persist(|| mesh.load(reference)).await {
+    let parts = match with_retries(|| mesh.load(reference)).await {
         Ok(parts) => parts,
         Err(MeshError::Gone(what)) => return Err(NoPayload::Lost(what)),
         Err(error) => return Err(NoPayload::Unavailable(error)),

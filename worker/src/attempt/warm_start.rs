@@ -8,7 +8,7 @@ use solvemesh_model::verify::{Candidate, verify};
 
 /// A solution to start from.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Resumption {
+pub(crate) struct WarmStart {
     /// The solution, in normal form.
     pub(crate) start: StartingPoint,
     /// Its objective, computed from the model.
@@ -17,7 +17,7 @@ pub(crate) struct Resumption {
 
 /// Turns the last incumbent into a start. `None` if it does not pass the check against the model:
 /// it comes from the log, as an earlier solver reported it.
-pub(crate) fn resumption(model: &LinearModel, incumbent: LastIncumbent) -> Option<Resumption> {
+pub(crate) fn warm_start(model: &LinearModel, incumbent: LastIncumbent) -> Option<WarmStart> {
     let LastIncumbent { variable_indices, values } = incumbent;
     let values = match variable_indices.is_empty() {
         true => values,
@@ -26,7 +26,7 @@ pub(crate) fn resumption(model: &LinearModel, incumbent: LastIncumbent) -> Optio
     let check = verify(model, Candidate::of(&values)).ok().filter(|check| check.acceptable)?;
     let variable_indices = (0..).take(values.len()).collect();
     let start = StartingPoint { variable_indices, values, ..StartingPoint::default() };
-    Some(Resumption { start, objective: check.objective })
+    Some(WarmStart { start, objective: check.objective })
 }
 
 /// The dense values of `variables` variables, from a sparse list; `None` if an index is out of
@@ -64,7 +64,7 @@ mod tests {
 
     fn start_from(indices: &[i32], values: &[f64]) -> Option<(Vec<f64>, f64)> {
         let (variable_indices, values) = (indices.to_vec(), values.to_vec());
-        let found = resumption(&model(), LastIncumbent { variable_indices, values })?;
+        let found = warm_start(&model(), LastIncumbent { variable_indices, values })?;
         assert_eq!(found.start.variable_indices, [0, 1]);
         Some((found.start.values, found.objective))
     }

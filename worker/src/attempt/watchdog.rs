@@ -15,13 +15,13 @@ const SUSPENDED_AFTER: Duration = Duration::from_secs(1);
 /// VM). A late wake-up extends it by the lateness plus [`SUSPENDED_AFTER`], so that reports
 /// that were buffered meanwhile are read before it expires.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Watchdog {
     expires_at: Instant,
     /// When the next check is due. A check that is much later reveals a suspension.
     next_check: Instant,
 }
 
-impl Patience {
+impl Watchdog {
     pub(crate) fn new(now: Instant, patience: Duration) -> Self {
         Self { expires_at: now + patience, next_check: now }
     }
@@ -59,13 +59,13 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn waiting() -> (Instant, Patience) {
+    fn waiting() -> (Instant, Watchdog) {
         let now = Instant::now();
-        (now, Patience::new(now, PATIENCE))
+        (now, Watchdog::new(now, PATIENCE))
     }
 
     /// Waits until the timeout expires; each wait ends exactly when it should.
-    fn expiry_of(mut patience: Patience, mut now: Instant) -> Instant {
+    fn expiry_of(mut patience: Watchdog, mut now: Instant) -> Instant {
         while !patience.is_over(now) {
             now = patience.wait(now);
             patience.look(now);

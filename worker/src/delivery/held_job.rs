@@ -15,7 +15,7 @@ use solvemesh_broker::{Backoff, BulkObject, Health, Lane, Lease, LeaseLost, Mesh
 
 use crate::{
     attempt::disposition::failure, context::Context, delivery::redelivery::RunningJob,
-    log::writer::Author, result::Conclusion,
+    log::writer::EntryWriter, result::Conclusion,
 };
 
 /// Maximum number of tries to publish a message before the job is requeued instead.
@@ -23,12 +23,12 @@ const MAX_TRIES: usize = 8;
 
 /// A job that this worker holds, with its lease; to be settled in one of the ways below.
 #[derive(Debug)]
-pub(crate) struct Settlement {
+pub(crate) struct HeldJob {
     pub(crate) context: Arc<Context>,
-    pub(crate) author: Author,
+    pub(crate) author: EntryWriter,
     pub(crate) lease: Lease,
     /// The job's description, for an end that is logged before an attempt has started.
-    pub(crate) introduction: Option<Introduction>,
+    pub(crate) introduction: Option<JobHeader>,
     /// Marks the job as running on this worker, until others may have it.
     pub(crate) running: Option<RunningJob>,
 }
@@ -36,12 +36,12 @@ pub(crate) struct Settlement {
 /// What the log needs to know of a job. Its gateway logs the same, unless it died after queueing
 /// the job.
 #[derive(Clone, Debug)]
-pub(crate) struct Introduction {
+pub(crate) struct JobHeader {
     pub(crate) description: JobDescription,
     pub(crate) submit_time: Option<Timestamp>,
 }
 
-impl Settlement {
+impl HeldJob {
     /// Finishes the job with a result. A large solution is stored in the bulk store first.
     pub(crate) async fn conclude(self, state: JobState, conclusion: Conclusion) {
         let Conclusion { result, parts } = conclusion;
@@ -50,7 +50,7 @@ impl Settlement {
         } else {
             match self.store(parts).await {
                 Ok(reference) => Some(reference),
-                Err(error) => return self.hand_back(&error.to_string()).await,
+                Err(error) => return self.requeue(&error.to_string()).await,
             }
         };
         self.finish(finished(state, Some(result), None), solution).await;
@@ -73,25 +73,25 @@ impl Settlement {
         );
         let lost = Kind::AttemptLost(AttemptLost { failure: Some(failure) });
         if let Err(error) = self.record(lost).await {
-            return self.hand_back(&error.to_string()).await;
+            return self.requeue(&error.to_string()).await;
         }
         // The log says that no attempt runs, so the next delivery need not be parked, even if
         // this worker gets it.
         self.running = None;
-        let enqueued = persist(|| async {
+        let enqueued = with_retries(|| async {
             self.wait_until_ready().await;
             self.context.mesh.enqueue(lane, &job).await
         });
         match enqueued.await {
             Ok(()) => self.ack().await,
-            Err(error) => self.hand_back(&error.to_string()).await,
+            Err(error) => self.requeue(&error.to_string()).await,
         }
     }
 
     /// Requeues the delivery unchanged.
-    pub(crate) async fn hand_back(mut self, cause: &str) {
+    pub(crate) async fn requeue(mut self, cause: &str) {
         self.running = None;
-        let Author { job, attempt, .. } = &self.author;
+        let EntryWriter { job, attempt, .. } = &self.author;
         tracing::info!(job, attempt, cause, "requeueing the job");
         if let Err(LeaseLost) = self.lease.requeue().await {
             tracing::info!(job, attempt, cause = %LeaseLost, "job was requeued already");
@@ -101,7 +101,7 @@ impl Settlement {
     async fn finish(mut self, outcome: JobFinished, solution: Option<BulkReference>) {
         let summary = Summary::of(&outcome);
         let (description, submit_time) = match self.introduction.take() {
-            Some(Introduction { description, submit_time }) => (Some(description), submit_time),
+            Some(JobHeader { description, submit_time }) => (Some(description), submit_time),
             None => (None, None),
         };
         let entry =
@@ -118,7 +118,7 @@ impl Settlement {
         }
         match recorded {
             Ok(()) => {
-                let Author { job, attempt, .. } = &self.author;
+                let EntryWriter { job, attempt, .. } = &self.author;
                 tracing::info!(
                     job,
                     attempt,
@@ -130,7 +130,7 @@ impl Settlement {
                 self.ack().await;
             }
             // The log does not have the end, so the job has to be solved again.
-            Err(error) => self.hand_back(&error.to_string()).await,
+            Err(error) => self.requeue(&error.to_string()).await,
         }
     }
 
@@ -142,7 +142,7 @@ impl Settlement {
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
         let object = BulkObject::new(parts);
-        persist(|| async {
+        with_retries(|| async {
             self.wait_until_ready().await;
             self.context.mesh.store(object.clone()).await
         })
@@ -159,7 +159,7 @@ impl Settlement {
     /// Acknowledges the delivery. Only after the log has confirmed everything about the job.
     pub(crate) async fn ack(self) {
         if let Err(LeaseLost) = self.lease.ack().await {
-            let Author { job, attempt, .. } = &self.author;
+            let EntryWriter { job, attempt, .. } = &self.author;
             tracing::info!(
                 job, attempt, cause = %LeaseLost,
                 "cannot acknowledge, job may be solved again; the logged result is final"
@@ -170,7 +170,7 @@ impl Settlement {
 
 /// Retries an operation on the mesh with backoff, up to [`MAX_TRIES`] times, as long as it fails
 /// for a reason that may pass.
-pub(crate) async fn persist<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, MeshError>
+pub(crate) async fn with_retries<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, MeshError>
 where
     F: Future<Output = Result<T, MeshError>>,
 {

@@ -35,9 +35,9 @@ const LOOKUP_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What to do with a delivery.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Advice {
+pub(crate) enum Verdict {
     /// No attempt is known to be alive: solve the job.
-    Solve(Past),
+    Solve(PriorAttempts),
     /// The job has finished: acknowledge the delivery.
     Forget,
     /// Another attempt is alive: hold the delivery until that has ended.
@@ -51,26 +51,26 @@ pub(crate) async fn advice(
     lane: &Lane,
     job: &JobEnvelope,
     redelivered: bool,
-) -> Advice {
+) -> Verdict {
     if is_of_sweep(job) {
-        if redelivered { on_share(context, &job.job_id).await } else { Advice::SOLVE }
+        if redelivered { on_share(context, &job.job_id).await } else { Verdict::SOLVE }
     } else if context.running.has(&job.job_id) {
-        Advice::Park
+        Verdict::Park
     } else if redelivered || may_be_duplicate(lane, job) && !context.unanswered.lately() {
         look_up_advice(context, &job.job_id).await
     } else {
-        Advice::SOLVE
+        Verdict::SOLVE
     }
 }
 
-impl Advice {
+impl Verdict {
     /// Solve; nothing is known of earlier attempts.
-    const SOLVE: Self = Self::Solve(Past::NOTHING);
+    const SOLVE: Self = Self::Solve(PriorAttempts::NOTHING);
 }
 
 /// What the log contains about earlier attempts of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Past {
+pub(crate) struct PriorAttempts {
     /// Number of attempts that died in the solver; 0 if the log was not asked.
     pub(crate) failed_attempts: u32,
     /// Their last solution.
@@ -78,19 +78,19 @@ pub(crate) struct Past {
     /// The scenarios of a sweep that have an answer.
     pub(crate) answered: Vec<ScenarioRange>,
     /// Whether an attempt has started whose end is not in the log.
-    pub(crate) begun: bool,
+    pub(crate) has_started: bool,
 }
 
-impl Past {
+impl PriorAttempts {
     /// Nothing is known of earlier attempts.
     const NOTHING: Self =
-        Self { failed_attempts: 0, incumbent: None, answered: Vec::new(), begun: false };
+        Self { failed_attempts: 0, incumbent: None, answered: Vec::new(), has_started: false };
 
     /// Takes over the fields of a lookup's answer.
     fn of(answer: &LookupResponse) -> Self {
-        let begun = answer.status() == JobStatus::Running;
+        let has_started = answer.status() == JobStatus::Running;
         let LookupResponse { failed_attempts, incumbent, answered, .. } = answer.clone();
-        Self { failed_attempts, incumbent, answered, begun }
+        Self { failed_attempts, incumbent, answered, has_started }
     }
 }
 
@@ -101,12 +101,14 @@ fn is_of_sweep(job: &JobEnvelope) -> bool {
 /// Decides about a redelivered share of a sweep. It is never parked: a running attempt may mean
 /// the workers of other shares, and a scenario that is solved twice does no harm, as only its
 /// first answer counts.
-async fn on_share(context: &Context, job: &str) -> Advice {
+async fn on_share(context: &Context, job: &str) -> Verdict {
     match look_up(context, job).await {
-        Some(answer) if answer.status() == JobStatus::Finished => Advice::Forget,
+        Some(answer) if answer.status() == JobStatus::Finished => Verdict::Forget,
         // The failed attempts of a share are counted in its envelope alone.
-        Some(answer) => Advice::Solve(Past { failed_attempts: 0, ..Past::of(&answer) }),
-        None => Advice::SOLVE,
+        Some(answer) => {
+            Verdict::Solve(PriorAttempts { failed_attempts: 0, ..PriorAttempts::of(&answer) })
+        }
+        None => Verdict::SOLVE,
     }
 }
 
@@ -125,23 +127,23 @@ fn may_be_duplicate(lane: &Lane, job: &JobEnvelope) -> bool {
 
 /// Looks up what to do with a job. Without an answer within the lookup timeout it is solved:
 /// better twice than never.
-async fn look_up_advice(context: &Context, job: &str) -> Advice {
-    let Some(answer) = look_up(context, job).await else { return Advice::SOLVE };
+async fn look_up_advice(context: &Context, job: &str) -> Verdict {
+    let Some(answer) = look_up(context, job).await else { return Verdict::SOLVE };
     match judge_by_log(&answer) {
         LogVerdict::Decided(advice) => advice,
         // An attempt of this worker: no need to ask the broker.
         LogVerdict::IfConnected { worker } if worker == context.id => {
             match context.running.has(job) {
-                true => Advice::Park,
-                false => Advice::Solve(Past::of(&answer)),
+                true => Verdict::Park,
+                false => Verdict::Solve(PriorAttempts::of(&answer)),
             }
         }
         LogVerdict::IfConnected { worker } => match is_connected(context, worker).await {
-            Ok(true) => Advice::Park,
-            Ok(false) => Advice::Solve(Past::of(&answer)),
+            Ok(true) => Verdict::Park,
+            Ok(false) => Verdict::Solve(PriorAttempts::of(&answer)),
             Err(error) => {
                 tracing::info!(job, cause = %error, "presence check failed");
-                Advice::Solve(Past::of(&answer))
+                Verdict::Solve(PriorAttempts::of(&answer))
             }
         },
     }
@@ -164,22 +166,22 @@ async fn look_up(context: &Context, job: &str) -> Option<LookupResponse> {
 /// Whether a worker is connected. Checks twice, because one that is reconnecting is absent for a
 /// moment.
 async fn is_connected(context: &Context, worker: &str) -> Result<bool, MeshError> {
-    Ok(context.mesh.is_present(worker).await?
-        || context.pause(RECONNECT_GRACE).await && context.mesh.is_present(worker).await?)
+    Ok(context.mesh.is_worker_connected(worker).await?
+        || context.pause(RECONNECT_GRACE).await && context.mesh.is_worker_connected(worker).await?)
 }
 
 /// What follows from the log alone.
 #[derive(Clone, Debug, PartialEq)]
 enum LogVerdict<'a> {
     /// The log decides.
-    Decided(Advice),
+    Decided(Verdict),
     /// Depends on whether the worker of the running attempt is connected.
     IfConnected { worker: &'a str },
 }
 
 fn judge_by_log(answer: &LookupResponse) -> LogVerdict<'_> {
     match answer.status() {
-        JobStatus::Finished => LogVerdict::Decided(Advice::Forget),
+        JobStatus::Finished => LogVerdict::Decided(Verdict::Forget),
         JobStatus::Running
             if !answer.worker_id.is_empty()
                 && Duration::from_millis(answer.silent_millis) < DEAD_AFTER =>
@@ -187,7 +189,7 @@ fn judge_by_log(answer: &LookupResponse) -> LogVerdict<'_> {
             LogVerdict::IfConnected { worker: &answer.worker_id }
         }
         JobStatus::Running | JobStatus::Queued | JobStatus::Unknown | JobStatus::Unspecified => {
-            LogVerdict::Decided(Advice::Solve(Past::of(answer)))
+            LogVerdict::Decided(Verdict::Solve(PriorAttempts::of(answer)))
         }
     }
 }
@@ -203,13 +205,13 @@ pub(crate) async fn park(context: Arc<Context>, job: String, lease: Lease) {
                 continue;
             }
             match look_up_advice(&context, &job).await {
-                Advice::Park => {}
+                Verdict::Park => {}
                 advice => return advice,
             }
         }
     };
     match context.stop.run_until_cancelled(wait_for_end).await {
-        Some(Advice::Forget) => forget(job, lease).await,
+        Some(Verdict::Forget) => forget(job, lease).await,
         _ => give_back(job, lease).await,
     }
 }
@@ -232,9 +234,9 @@ pub(crate) async fn forget(job: String, lease: Lease) {
 
 /// When a lookup last had no answer.
 #[derive(Debug, Default)]
-pub(crate) struct Unanswered(Mutex<Option<Instant>>);
+pub(crate) struct LookupBackoff(Mutex<Option<Instant>>);
 
-impl Unanswered {
+impl LookupBackoff {
     fn note(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -308,11 +310,11 @@ mod tests {
     fn only_a_running_attempt_with_recent_entries_may_be_alive() {
         let alive = LogVerdict::IfConnected { worker: "w" };
         let solve = |standing| {
-            LogVerdict::Decided(Advice::Solve(Past {
+            LogVerdict::Decided(Verdict::Solve(PriorAttempts {
                 failed_attempts: 2,
                 incumbent: Some(incumbent()),
                 answered: Vec::new(),
-                begun: standing == JobStatus::Running,
+                has_started: standing == JobStatus::Running,
             }))
         };
         let running = solve(JobStatus::Running);
@@ -323,7 +325,7 @@ mod tests {
             assert_eq!(judge_by_log(&answer(standing, "w", 100)), solve(standing));
         }
         let ended = answer(JobStatus::Finished, "w", 100);
-        assert_eq!(judge_by_log(&ended), LogVerdict::Decided(Advice::Forget));
+        assert_eq!(judge_by_log(&ended), LogVerdict::Decided(Verdict::Forget));
     }
 
     #[test]

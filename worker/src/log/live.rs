@@ -9,22 +9,22 @@ use tokio::time::Instant;
 
 use crate::{
     config::WorkerConfig,
-    log::{incumbents::Incumbents, progress::Pace, solver_log::LogLines},
+    log::{incumbents::Incumbents, progress::ProgressThrottle, solver_log::LogLines},
 };
 
 /// The reports of a running solve: progress, incumbents and solver log.
 #[derive(Debug)]
-pub(crate) struct Live {
-    pace: Pace,
+pub(crate) struct LiveLog {
+    pace: ProgressThrottle,
     incumbents: Incumbents,
     lines: LogLines,
 }
 
-impl Live {
+impl LiveLog {
     /// For a solve that starts now.
     pub(crate) fn new(now: Instant, config: &WorkerConfig, options: &SolveOptions) -> Self {
         Self {
-            pace: Pace::new(now, config.progress_interval, config.heartbeat),
+            pace: ProgressThrottle::new(now, config.progress_interval, config.heartbeat),
             incumbents: Incumbents::new(now, options.incumbents.clone().unwrap_or_default()),
             lines: LogLines::default(),
         }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn entries_that_are_refused_are_offered_again_once() {
         let (now, model) = (Instant::now(), LinearModel::default());
-        let mut live = Live::new(now, &WorkerConfig::default(), &SolveOptions::default());
+        let mut live = LiveLog::new(now, &WorkerConfig::default(), &SolveOptions::default());
         live.improve(now, &model, Incumbent::default());
         live.write(now, &LogText { text: "line\n".repeat(10_000), omitted: 0 });
         assert_eq!(live.due(), now);

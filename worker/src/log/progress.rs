@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Throttle: passes the latest progress at most once per interval, and at least once per
 /// heartbeat.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct ProgressThrottle {
     began: Instant,
     /// When progress was last passed on.
     logged_at: Instant,
@@ -20,7 +20,7 @@ pub(crate) struct Pace {
     heartbeat: Duration,
 }
 
-impl Pace {
+impl ProgressThrottle {
     /// For a solve that starts now. Nothing is passed on in the first interval.
     pub(crate) fn new(now: Instant, interval: Duration, heartbeat: Duration) -> Self {
         let heartbeat = heartbeat.max(interval);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_latest_report_is_logged_once_per_interval() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         let mut logged = Vec::new();
         for step in 0..2000 {
             pace.report(at(step));
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_single_report_is_logged_after_the_interval() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         pace.report(at(7));
         assert_eq!(pace.due(), start + INTERVAL);
         assert_eq!(pace.tell(start + INTERVAL).map(|progress| progress.node_count), Some(Some(7)));
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn at_the_end_the_last_report_is_logged_once_before_it_is_due() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         assert_eq!(pace.last(start), None);
         pace.report(at(7));
         assert_eq!(pace.last(start).map(|progress| progress.node_count), Some(Some(7)));
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_empty_report_is_not_logged() {
-        let mut pace = Pace::new(Instant::now(), INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(Instant::now(), INTERVAL, HEARTBEAT);
         pace.report(Progress::default());
         assert_eq!(pace.last(Instant::now()), None);
     }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_numbers_of_earlier_phases_are_kept() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         pace.report(Progress { objective: Some(4.0), objective_bound: Some(2.0), ..at(9) });
         pace.report(Progress { iteration_count: Some(100), ..at(0) });
         let logged = pace.last(start).unwrap_or_default();
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_heartbeat_is_logged_without_reports() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         assert_eq!(pace.due(), start + HEARTBEAT);
         let beat = pace.tell(start + HEARTBEAT);
         assert_eq!(beat.and_then(|p| p.elapsed).map(|elapsed| elapsed.seconds), Some(10));
@@ -168,7 +168,7 @@ mod tests {
         let config = crate::config::WorkerConfig::default();
         for every in [1, 250, 499, 501, 890, 899, 901, 1_100, 5_000, u64::MAX] {
             let start = Instant::now();
-            let mut pace = Pace::new(start, config.progress_interval, config.heartbeat);
+            let mut pace = ProgressThrottle::new(start, config.progress_interval, config.heartbeat);
             let mut last = Duration::ZERO;
             for millis in 1..20_000 {
                 if millis % every == 0 {
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn an_incumbent_updates_objective_bound_and_gap() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, INTERVAL, HEARTBEAT);
+        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         pace.report(Progress {
             objective_bound: Some(12.0),
             node_count: Some(3),

@@ -17,7 +17,7 @@ const UNCONFIRMED: usize = 1024;
 
 /// Builds the entries of one attempt, or of a job that has no attempt.
 #[derive(Clone, Debug)]
-pub(crate) struct Author {
+pub(crate) struct EntryWriter {
     pub(crate) job: String,
     digest: Vec<u8>,
     /// Random id of the attempt; empty before one has started.
@@ -26,7 +26,7 @@ pub(crate) struct Author {
     number: u32,
 }
 
-impl Author {
+impl EntryWriter {
     /// The author of entries about a job before it has an attempt.
     pub(crate) fn of_job(job: String, digest: Vec<u8>) -> Self {
         Self { job, digest, attempt: String::new(), number: 0 }
@@ -79,11 +79,11 @@ impl Confirm {
 /// The log writer that all slots of a worker share. Entries are appended in the order of the
 /// calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal {
+pub(crate) struct LogWriter {
     lines: mpsc::Sender<Line>,
 }
 
-impl Journal {
+impl LogWriter {
     /// Returns a journal and its task, which the caller has to spawn. The task finishes once
     /// `close` is cancelled and the entries accepted until then are confirmed.
     pub(crate) fn open(
@@ -180,9 +180,9 @@ mod tests {
     async fn entries_are_appended_in_order_before_the_journal_closes() {
         let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
         let close = CancellationToken::new();
-        let (journal, task) = Journal::open(mesh.clone(), close.clone());
+        let (journal, task) = LogWriter::open(mesh.clone(), close.clone());
         let task = tokio::spawn(task);
-        let mut author = Author::of_job("j".to_owned(), Vec::new());
+        let mut author = EntryWriter::of_job("j".to_owned(), Vec::new());
         author.begin_attempt();
         for _ in 0..500 {
             journal.write(author.entry(Kind::Progress(Progress::default()))).await;
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn entries_of_a_job_without_an_attempt_are_not_numbered() {
-        let mut author = Author::of_job("j".to_owned(), vec![1]);
+        let mut author = EntryWriter::of_job("j".to_owned(), vec![1]);
         let entry = author.entry(Kind::Finished(JobEnd::default()));
         assert_eq!((entry.attempt_id.as_str(), entry.number), ("", 0));
         assert_eq!((entry.job_id.as_str(), entry.digest), ("j", vec![1]));

@@ -18,11 +18,11 @@ pub(crate) enum Death {
     /// An allocation failed under its memory limit of this many bytes, and it exited.
     MemoryLimit(u64),
     /// It violated the protocol and was killed. The text says how.
-    Garbled(String),
+    ProtocolError(String),
     /// It did not read its task within the timeout and was killed.
-    Deaf,
+    TaskNotRead,
     /// It read its task and reported nothing until after its time limit; it was killed.
-    Mute,
+    Silent,
 }
 
 impl Death {
@@ -43,8 +43,8 @@ impl Death {
                 failure_reason::SOLVER_OUT_OF_MEMORY
             }
             Self::Signal(_) | Self::Exit(_) => failure_reason::SOLVER_CRASHED,
-            Self::Garbled(_) => failure_reason::SOLVER_ERROR,
-            Self::Deaf | Self::Mute => failure_reason::SOLVER_HUNG,
+            Self::ProtocolError(_) => failure_reason::SOLVER_ERROR,
+            Self::TaskNotRead | Self::Silent => failure_reason::SOLVER_HUNG,
         }
     }
 }
@@ -67,9 +67,9 @@ impl fmt::Display for Death {
                 }
                 Ok(())
             }
-            Self::Garbled(how) => f.write_str(how),
-            Self::Deaf => f.write_str("did not read its task in time"),
-            Self::Mute => f.write_str("reported nothing until long after its time limit"),
+            Self::ProtocolError(how) => f.write_str(how),
+            Self::TaskNotRead => f.write_str("did not read its task in time"),
+            Self::Silent => f.write_str("reported nothing until long after its time limit"),
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 pub(crate) use exit::Death;
-use reports::{Broken, Reports};
+use reports::{ReadError, Reports};
 
 use crate::config::SolverCommandLine;
 
@@ -44,7 +44,7 @@ pub(crate) struct SolverProcess {
     /// Maximum memory that the process may allocate, in bytes; `None` for no limit.
     memory_limit: Option<u64>,
     /// Why no more reports can be read, and the deadline for the process to exit by itself.
-    broken: Option<(Broken, Instant)>,
+    broken: Option<(ReadError, Instant)>,
 }
 
 /// Why a solver process could not be started.
@@ -174,7 +174,7 @@ impl SolverProcess {
     async fn apply_memory_limit(&mut self, memory_limit: Option<u64>) -> Result<(), Death> {
         if let Err(error) = self.limit_memory(memory_limit) {
             self.kill().await;
-            return Err(Death::Garbled(format!("cannot set its memory limit: {error}")));
+            return Err(Death::ProtocolError(format!("cannot set its memory limit: {error}")));
         }
         Ok(())
     }
@@ -187,10 +187,10 @@ impl SolverProcess {
         };
         match time::timeout(timeout, written).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(self.exit_cause(Broken::Closed).await),
+            Ok(Err(_)) => Err(self.exit_cause(ReadError::Closed).await),
             Err(_) => {
                 self.kill().await;
-                Err(Death::Deaf)
+                Err(Death::TaskNotRead)
             }
         }
     }
@@ -212,7 +212,7 @@ impl SolverProcess {
     }
 
     /// Waits until the process dies while it has no task; drops late reports. Cancel safe.
-    pub(crate) async fn dies_idle(&mut self) -> Death {
+    pub(crate) async fn wait_for_idle_death(&mut self) -> Death {
         loop {
             if let Err(death) = self.report().await {
                 return death;
@@ -246,7 +246,7 @@ impl SolverProcess {
     }
 
     /// Records the first sign that the process is unusable, and returns why it died.
-    async fn exit_cause(&mut self, sign: Broken) -> Death {
+    async fn exit_cause(&mut self, sign: ReadError) -> Death {
         self.broken.get_or_insert_with(|| (sign, Instant::now() + EXIT_GRACE));
         self.wait_for_exit().await
     }
@@ -254,17 +254,17 @@ impl SolverProcess {
     /// Waits for the exit of a process whose pipes are broken, and kills it at the deadline.
     /// Cancel safe: the deadline is fixed, so that another call does not extend it.
     async fn wait_for_exit(&mut self) -> Death {
-        let mut cause = Broken::Closed.to_string();
+        let mut cause = ReadError::Closed.to_string();
         if let Some((broken, until)) = &self.broken {
             cause = broken.to_string();
             // Only a process that closed its output is expected to exit by itself.
-            if let Broken::Closed = broken
+            if let ReadError::Closed = broken
                 && let Ok(Ok(status)) = timeout_at(*until, self.child.wait()).await
             {
                 return Death::of(status, self.memory_limit);
             }
         }
         self.kill().await;
-        Death::Garbled(cause)
+        Death::ProtocolError(cause)
     }
 }

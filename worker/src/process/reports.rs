@@ -23,7 +23,7 @@ pub(super) struct Reports<R> {
 
 /// Why no more reports can be read. The texts complete "the solver process died: …".
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub(super) enum ReadError {
     /// The process closed its end of the pipe.
     #[error("it closed its output")]
     Closed,
@@ -44,7 +44,7 @@ impl<R: AsyncRead + Unpin> Reports<R> {
     pub(super) async fn next(
         &mut self,
         limit: usize,
-    ) -> Result<(u64, solver_report::Kind), Broken> {
+    ) -> Result<(u64, solver_report::Kind), ReadError> {
         loop {
             let missing = match self.decode(limit)? {
                 Ok(report) => return Ok(report),
@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin> Reports<R> {
             };
             self.buffer.reserve(missing.max(CHUNK));
             if self.pipe.read_buf(&mut self.buffer).await? == 0 {
-                return Err(Broken::Closed);
+                return Err(ReadError::Closed);
             }
         }
     }
@@ -61,8 +61,8 @@ impl<R: AsyncRead + Unpin> Reports<R> {
     fn decode(
         &mut self,
         limit: usize,
-    ) -> Result<Result<(u64, solver_report::Kind), usize>, Broken> {
-        let garbage = |error: &dyn fmt::Display| Broken::Garbage(error.to_string());
+    ) -> Result<Result<(u64, solver_report::Kind), usize>, ReadError> {
+        let garbage = |error: &dyn fmt::Display| ReadError::Garbage(error.to_string());
         let range = match frame::find(&self.buffer, limit).map_err(|error| garbage(&error))? {
             Frame::Complete(range) => range,
             Frame::Missing(missing) => return Ok(Err(missing)),
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    fn read(bytes: &[u8], limit: usize) -> (Vec<(u64, solver_report::Kind)>, Broken) {
+    fn read(bytes: &[u8], limit: usize) -> (Vec<(u64, solver_report::Kind)>, ReadError) {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let mut reports = Reports::new(bytes);
             let mut read = Vec::new();
@@ -104,7 +104,7 @@ mod tests {
         for garbage in [&[0xff; 64][..], text.as_bytes(), &[0; 64]] {
             let (reports, broken) = read(garbage, 1 << 20);
             assert!(reports.is_empty());
-            assert!(matches!(broken, Broken::Garbage(_)), "{broken:?}");
+            assert!(matches!(broken, ReadError::Garbage(_)), "{broken:?}");
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
     fn a_report_over_the_limit_is_rejected_without_reading_it() {
         let mut bytes = Vec::new();
         prost::encode_length_delimiter(1 << 30, &mut bytes).unwrap();
-        assert!(matches!(read(&bytes, 1 << 20).1, Broken::Garbage(_)));
+        assert!(matches!(read(&bytes, 1 << 20).1, ReadError::Garbage(_)));
     }
 
     proptest! {
@@ -125,7 +125,7 @@ mod tests {
                 SolverReport { task: task as u64, kind }.encode_length_delimited(&mut bytes).unwrap();
             }
             let (reports, broken) = read(&bytes, 1 << 20);
-            prop_assert!(matches!(broken, Broken::Closed));
+            prop_assert!(matches!(broken, ReadError::Closed));
             let read: Vec<_> = reports
                 .into_iter()
                 .map(|(_, kind)| match kind {

@@ -38,7 +38,7 @@ const MAX_TEXT_BYTES: usize = 1 << 10;
 
 /// The unchecked answer of a solve.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct SolverResult {
     result: SolveResult,
     values: Vec<f64>,
     duals: Vec<f64>,
@@ -47,9 +47,9 @@ pub(crate) struct Answer {
     standard: Standard,
 }
 
-impl Answer {
+impl SolverResult {
     /// From the solver's outcome. If that has no solution, the last incumbent takes its place.
-    pub(crate) fn told(outcome: Outcome, incumbent: Option<Incumbent>) -> Self {
+    pub(crate) fn from_outcome(outcome: Outcome, incumbent: Option<Incumbent>) -> Self {
         let Outcome { result, mut values, mut duals, mut reduced_costs, ranges } = outcome;
         let mut result = result.unwrap_or_default();
         let termination = result.termination.get_or_insert_default();
@@ -161,9 +161,12 @@ pub(crate) struct Conclusion {
 /// # Errors
 ///
 /// If the solution does not fit the model, such as with the wrong number of values.
-pub(crate) fn conclude(model: LinearModel, answer: Answer) -> Result<Conclusion, VerifyError> {
+pub(crate) fn conclude(
+    model: LinearModel,
+    answer: SolverResult,
+) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
-    let Answer { mut result, values, duals, reduced_costs, ranges: ends, standard } = answer;
+    let SolverResult { mut result, values, duals, reduced_costs, ranges: ends, standard } = answer;
     (result.solution, result.solution_part_count, result.verification) = (None, 0, None);
     let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
     let check = if solved {

@@ -9,7 +9,7 @@ use solvemesh::v1::{
     TerminationReason, UnboundedRay,
 };
 use solvemesh_model::verify::proof::{
-    Of, Side, bound, contradiction, contradiction_at_sight, improving_ray, indexed,
+    Of, Side, bound, contradiction, improving_ray, indexed, trivial_contradiction,
 };
 
 /// Maximum encoded size, in bytes, of each proof and of the basis, names included.
@@ -79,7 +79,7 @@ fn check_proof(model: &LinearModel, proof: &mut InfeasibilityProof) {
     if let Some(found) = found {
         (proof.constraint_indices, proof.multipliers) = columns(found.multipliers);
         proof.distance = Some(found.distance);
-    } else if let Some(distance) = contradiction_at_sight(model) {
+    } else if let Some(distance) = trivial_contradiction(model) {
         (proof.verified, proof.distance) = (true, Some(distance));
     }
     proof.constraint_names = names(&model.constraint_names, &proof.constraint_indices);

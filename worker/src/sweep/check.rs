@@ -100,7 +100,7 @@ impl Checker {
         if !judged.contains(&claimed) {
             return result;
         }
-        self.patched.turn_to(&self.scenarios, scenario);
+        self.patched.apply_scenario(&self.scenarios, scenario);
         let model = self.patched.model();
         // With the wrong number of duals, reduced costs cannot be computed; the check then fails.
         let reduced_costs = if duals.len() == model.constraint_lower.len() && !values.is_empty() {

@@ -25,22 +25,22 @@ use solvemesh::{
     v1::{JobDescription, JobState, ScenarioResult, ScenarioResults},
 };
 use solvemesh_broker::{Lane, MeshError};
-use solvemesh_model::sweep::{Scenarios, fulfils};
+use solvemesh_model::sweep::{Scenarios, meets_target};
 
 use crate::{
     attempt::{
         disposition::failure,
-        options::{DeadlinePassed, Terms},
+        options::{DeadlinePassed, EffectiveOptions},
         payload::Payload,
     },
     context::Context,
-    delivery::{held_job::Settlement, redelivery::has_ended},
+    delivery::{held_job::HeldJob, redelivery::has_ended},
     log::writer::Confirm,
     process::{Death, SolverProcess},
 };
 use check::Checker;
 use piece::{Piece, PieceEnd};
-use share::{Pace, Share};
+use share::{CostEstimate, ScenarioSet};
 
 /// Maximum size, in bytes, of the answers in one entry of the log.
 const ENTRY_BYTES: usize = 768 << 10;
@@ -48,7 +48,7 @@ const ENTRY_BYTES: usize = 768 << 10;
 /// A share that was taken from a lane.
 #[derive(Debug)]
 pub(crate) struct TakenShare {
-    pub(crate) held: Settlement,
+    pub(crate) held: HeldJob,
     /// The envelope as received.
     pub(crate) envelope: JobEnvelope,
     pub(crate) scenarios: Scenarios,
@@ -69,13 +69,13 @@ enum End {
     /// Every scenario is answered or queued again.
     Settled,
     /// A scenario meets the target of the sweep, by the check of this worker.
-    Fulfilled,
+    TargetMet,
     /// The job was cancelled.
     Cancelled,
     /// The job's deadline passed.
     Expired,
     /// This worker stops or failed: requeue the delivery, for the scenarios that are left.
-    HandBack(String),
+    Requeue(String),
 }
 
 /// Solves a share. Returns as soon as the slot is free, with whether the solver process can be
@@ -93,8 +93,11 @@ pub(crate) async fn attempt(
     description.queue_expire_time = None;
     let mut work = Work {
         total: scenarios.count(),
-        share: Share::of(&envelope.scenarios, i32::try_from(scenarios.count()).unwrap_or(i32::MAX))
-            .without(&answered),
+        share: ScenarioSet::of(
+            &envelope.scenarios,
+            i32::try_from(scenarios.count()).unwrap_or(i32::MAX),
+        )
+        .without(&answered),
         entries: payload.rows_and_columns(),
         payload: Some(payload.bytes),
         checker: Some(Checker::new(
@@ -108,7 +111,7 @@ pub(crate) async fn attempt(
         envelope,
         description,
         confirms: started.into_iter().collect(),
-        fulfilled: false,
+        target_met: false,
         solver_is_good: true,
     };
     let end = work.run(solver).await;
@@ -121,13 +124,13 @@ pub(crate) async fn attempt(
 struct Work<'a> {
     context: &'a Arc<Context>,
     lane: &'a Lane,
-    held: Settlement,
+    held: HeldJob,
     envelope: JobEnvelope,
     description: JobDescription,
     /// Number of scenarios of the whole sweep.
     total: usize,
     /// The scenarios that are left.
-    share: Share,
+    share: ScenarioSet,
     /// `None` while it runs on a blocking thread.
     checker: Option<Checker>,
     /// Number of variables and constraints of the base.
@@ -137,7 +140,7 @@ struct Work<'a> {
     /// Pending confirms of the entries that were appended for this share.
     confirms: Vec<Confirm>,
     /// Whether a scenario meets the target of the sweep.
-    fulfilled: bool,
+    target_met: bool,
     solver_is_good: bool,
 }
 
@@ -145,11 +148,11 @@ impl Work<'_> {
     async fn run(&mut self, solver: &mut SolverProcess) -> End {
         // After the death of a solver: one scenario at a time, to find the one at fault.
         let one_by_one = self.envelope.failed_attempts > 0;
-        let mut pace = Pace::default();
+        let mut pace = CostEstimate::default();
         let (context, job) = (Arc::clone(self.context), self.held.author.job.clone());
         loop {
-            if self.fulfilled {
-                return End::Fulfilled;
+            if self.target_met {
+                return End::TargetMet;
             }
             if self.share.is_empty() {
                 return End::Settled;
@@ -158,12 +161,13 @@ impl Work<'_> {
                 return End::Cancelled;
             }
             if context.stop.is_cancelled() {
-                return End::HandBack("the worker is stopping".to_owned());
+                return End::Requeue("the worker is stopping".to_owned());
             }
-            let terms = match Terms::of(&self.description, &context.config, SystemTime::now()) {
-                Ok(terms) => terms,
-                Err(DeadlinePassed) => return End::Expired,
-            };
+            let terms =
+                match EffectiveOptions::of(&self.description, &context.config, SystemTime::now()) {
+                    Ok(terms) => terms,
+                    Err(DeadlinePassed) => return End::Expired,
+                };
             let shares = pace.shares(self.share.len(), self.total);
             if !one_by_one && shares > 1 {
                 self.hand_off(shares).await;
@@ -186,27 +190,27 @@ impl Work<'_> {
                         if let Err(Unchecked) = self.answer(outcomes).await {
                             // The solver process is still busy with a piece that is abandoned.
                             self.solver_is_good = false;
-                            return End::HandBack("the check of answers failed".to_owned());
+                            return End::Requeue("the check of answers failed".to_owned());
                         }
                     }
                     ended => break ended,
                 }
-                if self.fulfilled {
+                if self.target_met {
                     solver.interrupt().await;
                 }
             };
-            let unanswered = Share::of_scenarios(piece.unanswered());
+            let unanswered = ScenarioSet::of_scenarios(piece.unanswered());
             match ended {
                 PieceEnd::Outcomes(_) | PieceEnd::Done => {
                     // A solver that answers nothing would be sent the same piece for ever.
-                    if unanswered.len() == count && !piece.cancelled() && !self.fulfilled {
+                    if unanswered.len() == count && !piece.cancelled() && !self.target_met {
                         let cause = "it reported its scenarios done without an answer".to_owned();
-                        let death = Death::Garbled(cause);
+                        let death = Death::ProtocolError(cause);
                         return self.after_death(unanswered, one_by_one, &death).await;
                     }
                     pace.note(count - unanswered.len(), piece.elapsed());
                     let rest = std::mem::take(&mut self.share);
-                    self.share = unanswered.and(rest);
+                    self.share = unanswered.union(rest);
                     if piece.cancelled() {
                         return End::Cancelled;
                     }
@@ -217,7 +221,7 @@ impl Work<'_> {
                 }
                 PieceEnd::KilledForDrain => {
                     self.solver_is_good = false;
-                    return End::HandBack("the worker is stopping".to_owned());
+                    return End::Requeue("the worker is stopping".to_owned());
                 }
                 PieceEnd::Died(death) => {
                     self.solver_is_good = false;
@@ -251,7 +255,8 @@ impl Work<'_> {
         if let Some(sweep) = &self.description.sweep
             && let Some(stop) = &sweep.stop_on_first
         {
-            self.fulfilled |= results.iter().any(|result| fulfils(stop, sweep.sense(), result));
+            self.target_met |=
+                results.iter().any(|result| meets_target(stop, sweep.sense(), result));
         }
         for results in batches(results, ENTRY_BYTES) {
             let entry = self.held.author.entry(Kind::ScenarioResults(ScenarioResults { results }));
@@ -274,7 +279,7 @@ impl Work<'_> {
                 break;
             }
         }
-        self.share = parts.fold(std::mem::take(&mut self.share), Share::and);
+        self.share = parts.fold(std::mem::take(&mut self.share), ScenarioSet::union);
     }
 
     /// Waits until the log has confirmed every entry so far. Required before a share is queued:
@@ -287,7 +292,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn enqueue(&self, share: &Share, failed_attempts: u32) -> Result<(), MeshError> {
+    async fn enqueue(&self, share: &ScenarioSet, failed_attempts: u32) -> Result<(), MeshError> {
         let mut envelope = self.envelope.clone();
         envelope.scenarios = share.to_wire();
         envelope.failed_attempts = failed_attempts;
@@ -297,7 +302,12 @@ impl Work<'_> {
 
     /// Queues the rest of the share again after the solver died at `unanswered`. A single scenario
     /// that has caused the last allowed death is answered with the failure.
-    async fn after_death(&mut self, unanswered: Share, one_by_one: bool, death: &Death) -> End {
+    async fn after_death(
+        &mut self,
+        unanswered: ScenarioSet,
+        one_by_one: bool,
+        death: &Death,
+    ) -> End {
         let job = self.held.author.job.clone();
         let mut failed_attempts = self.envelope.failed_attempts.saturating_add(1);
         tracing::warn!(job, failed_attempts, cause = %death, "solver of a sweep share died");
@@ -316,7 +326,7 @@ impl Work<'_> {
         } else {
             // One share, solved in ascending order: the scenarios at which the solver died, which
             // precede the rest, come first.
-            rest = unanswered.and(rest);
+            rest = unanswered.union(rest);
         }
         if rest.is_empty() {
             return End::Settled;
@@ -327,26 +337,26 @@ impl Work<'_> {
         };
         match enqueued {
             Ok(()) => End::Settled,
-            Err(error) => End::HandBack(error.to_string()),
+            Err(error) => End::Requeue(error.to_string()),
         }
     }
 }
 
 /// Settles a share, after the log has confirmed all its answers.
-async fn settle(held: Settlement, confirms: Vec<Confirm>, end: End) {
+async fn settle(held: HeldJob, confirms: Vec<Confirm>, end: End) {
     for confirm in confirms {
         if let Err(error) = confirm.wait().await {
-            return held.hand_back(&error.to_string()).await;
+            return held.requeue(&error.to_string()).await;
         }
     }
     match end {
         End::Settled => held.ack().await,
         // The log decides: an earlier answer to that scenario may not meet the target, and then
         // the sweep continues.
-        End::Fulfilled if !has_ended(&held.context, &held.author.job).await => {
-            held.hand_back("no confirmation that the sweep has finished").await;
+        End::TargetMet if !has_ended(&held.context, &held.author.job).await => {
+            held.requeue("no confirmation that the sweep has finished").await;
         }
-        End::Fulfilled => {
+        End::TargetMet => {
             // Stops the workers of other shares. This only saves work: the job has finished, so
             // their answers are ignored.
             let job = &held.author.job;
@@ -360,7 +370,7 @@ async fn settle(held: Settlement, confirms: Vec<Confirm>, end: End) {
             let why = failure(failure_reason::DEADLINE_EXCEEDED, "the job's deadline passed");
             held.end(JobState::Expired, Some(why)).await;
         }
-        End::HandBack(cause) => held.hand_back(&cause).await,
+        End::Requeue(cause) => held.requeue(&cause).await,
     }
 }
 

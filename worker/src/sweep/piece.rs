@@ -7,9 +7,9 @@ use bytes::Bytes;
 use solvemesh::solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind};
 use tokio::time::{Instant, sleep_until};
 
-use super::share::Share;
+use super::share::ScenarioSet;
 use crate::{
-    attempt::{options::Terms, watchdog::Patience},
+    attempt::{options::EffectiveOptions, watchdog::Watchdog},
     context::Context,
     process::{Death, SolverProcess},
 };
@@ -21,12 +21,12 @@ const MAX_BUFFERED: Duration = Duration::from_secs(1);
 pub(super) struct Piece<'a> {
     context: &'a Context,
     job: &'a str,
-    terms: &'a Terms,
+    terms: &'a EffectiveOptions,
     unanswered: BTreeSet<i32>,
     began: Instant,
     cancelled: bool,
     /// When it expires, the process is killed. Every report of outcomes restarts it.
-    watchdog: Patience,
+    watchdog: Watchdog,
 }
 
 /// The next event of a piece: outcomes, or its end.
@@ -48,8 +48,8 @@ impl<'a> Piece<'a> {
     pub(super) fn new(
         context: &'a Context,
         job: &'a str,
-        terms: &'a Terms,
-        scenarios: &Share,
+        terms: &'a EffectiveOptions,
+        scenarios: &ScenarioSet,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -59,7 +59,7 @@ impl<'a> Piece<'a> {
             unanswered: scenarios.scenarios().collect(),
             began: now,
             cancelled: false,
-            watchdog: Patience::new(now, report_timeout(context, terms)),
+            watchdog: Watchdog::new(now, report_timeout(context, terms)),
         }
     }
 
@@ -73,7 +73,7 @@ impl<'a> Piece<'a> {
         solver: &mut SolverProcess,
         payload: Option<Bytes>,
         entries: usize,
-        scenarios: &Share,
+        scenarios: &ScenarioSet,
     ) -> Result<(), Death> {
         let mut task = SweepTask { scenarios: scenarios.to_wire(), ..SweepTask::default() };
         if let Some(payload) = payload {
@@ -85,7 +85,7 @@ impl<'a> Piece<'a> {
         solver.send_sweep(task, entries, memory_limit, send_timeout).await?;
         // The time that sending took does not count.
         self.began = Instant::now();
-        self.watchdog = Patience::new(self.began, report_timeout(self.context, self.terms));
+        self.watchdog = Watchdog::new(self.began, report_timeout(self.context, self.terms));
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl<'a> Piece<'a> {
                     Ok(Kind::Scenarios(batch)) => {
                         if !self.cancelled {
                             let timeout = report_timeout(context, self.terms);
-                            self.watchdog = Patience::new(Instant::now(), timeout);
+                            self.watchdog = Watchdog::new(Instant::now(), timeout);
                         }
                         let mut outcomes = batch.outcomes;
                         // Drop outcomes that were not requested, and repeated ones.
@@ -122,7 +122,7 @@ impl<'a> Piece<'a> {
                     Ok(Kind::Incumbent(_) | Kind::Log(_) | Kind::Outcome(_) | Kind::Ready(_)) => {
                         solver.kill().await;
                         let cause = "it sent a report that does not belong to its task".to_owned();
-                        return PieceEnd::Died(Death::Garbled(cause));
+                        return PieceEnd::Died(Death::ProtocolError(cause));
                     }
                     Err(death) => return PieceEnd::Died(death),
                 },
@@ -135,7 +135,7 @@ impl<'a> Piece<'a> {
                 return if self.cancelled {
                     PieceEnd::KilledForCancel
                 } else {
-                    PieceEnd::Died(Death::Mute)
+                    PieceEnd::Died(Death::Silent)
                 };
             }
         }
@@ -159,7 +159,7 @@ impl<'a> Piece<'a> {
 
 /// Maximum time between two reports of outcomes: the time limit of one scenario, its overrun, and
 /// the time that the process may buffer an outcome.
-fn report_timeout(context: &Context, terms: &Terms) -> Duration {
+fn report_timeout(context: &Context, terms: &EffectiveOptions) -> Duration {
     let limit = terms.time_limit;
     limit.saturating_add(context.config.overrun.of(limit)).saturating_add(MAX_BUFFERED)
 }

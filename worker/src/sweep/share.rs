@@ -7,9 +7,9 @@ use solvemesh::broker::v1::ScenarioRange;
 
 /// A set of scenarios, as ascending ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Share(Vec<Range<i32>>);
+pub(crate) struct ScenarioSet(Vec<Range<i32>>);
 
-impl Share {
+impl ScenarioSet {
     /// The scenarios of an envelope, in a sweep of `count` scenarios. No ranges mean all of them.
     /// Ranges are clamped to the sweep.
     pub(crate) fn of(ranges: &[ScenarioRange], count: i32) -> Self {
@@ -39,7 +39,7 @@ impl Share {
     }
 
     /// The union with `others`.
-    pub(crate) fn and(mut self, others: Self) -> Self {
+    pub(crate) fn union(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         Self::joined(self.0)
     }
@@ -150,14 +150,14 @@ const MAX_SHARES: usize = 16;
 
 /// Measures the cost of a scenario, and derives the size of pieces and the number of shares.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct CostEstimate {
     /// Number of pieces so far.
     pieces: usize,
     /// Time per scenario in the last piece.
     cost: Duration,
 }
 
-impl Pace {
+impl CostEstimate {
     /// Records a piece of `scenarios` scenarios.
     pub(crate) fn note(&mut self, scenarios: usize, took: Duration) {
         self.pieces += 1;
@@ -205,24 +205,24 @@ mod tests {
 
     #[test]
     fn an_envelope_without_ranges_means_all_scenarios() {
-        assert_eq!(Share::of(&[], 5).to_wire(), ranges(&[(0, 5)]));
+        assert_eq!(ScenarioSet::of(&[], 5).to_wire(), ranges(&[(0, 5)]));
         assert_eq!(
-            Share::of(&ranges(&[(3, 100), (-4, 2)]), 5).to_wire(),
+            ScenarioSet::of(&ranges(&[(3, 100), (-4, 2)]), 5).to_wire(),
             ranges(&[(0, 2), (3, 2)])
         );
-        assert!(Share::of(&ranges(&[(7, 1)]), 5).is_empty());
+        assert!(ScenarioSet::of(&ranges(&[(7, 1)]), 5).is_empty());
     }
 
     #[test]
     fn a_share_is_split_into_equal_parts() {
-        let share = Share::of(&ranges(&[(0, 3), (10, 4)]), 20);
-        let parts: Vec<_> = share.split(3).iter().map(Share::to_wire).collect();
+        let share = ScenarioSet::of(&ranges(&[(0, 3), (10, 4)]), 20);
+        let parts: Vec<_> = share.split(3).iter().map(ScenarioSet::to_wire).collect();
         assert_eq!(parts, [ranges(&[(0, 3)]), ranges(&[(10, 3)]), ranges(&[(13, 1)])]);
     }
 
     #[test]
     fn only_long_work_is_split_into_shares() {
-        let mut pace = Pace::default();
+        let mut pace = CostEstimate::default();
         assert_eq!((pace.piece(), pace.shares(1_000_000, 1_000_000)), (1, 1));
         pace.note(1, Duration::from_millis(3));
         assert_eq!((pace.piece(), pace.shares(1_000_000, 1_000_000)), (15, 1));
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(pace.piece(), 10_000);
         assert_eq!(pace.shares(100_000, 100_000), 10);
         assert_eq!(pace.shares(19_000, 100_000), 1);
-        let mut slow = Pace::default();
+        let mut slow = CostEstimate::default();
         slow.note(1, Duration::from_secs(60));
         assert_eq!((slow.piece(), slow.shares(5, 6)), (1, 5));
         assert_eq!(slow.shares(1000, 1001), MAX_SHARES);
@@ -248,15 +248,15 @@ mod tests {
                 all.collect::<std::collections::BTreeSet<_>>()
             };
             let (ours, theirs) = (set(&mine), set(&others));
-            let share = Share::of_scenarios(ours.iter().copied());
+            let share = ScenarioSet::of_scenarios(ours.iter().copied());
             let left = share.clone().without(&ranges(&others));
             prop_assert!(left.scenarios().eq(ours.difference(&theirs).copied()));
-            let both = share.clone().and(Share::of_scenarios(theirs.iter().copied()));
+            let both = share.clone().union(ScenarioSet::of_scenarios(theirs.iter().copied()));
             prop_assert!(both.scenarios().eq(ours.union(&theirs).copied()));
             let mut rest = share.clone();
             let taken = rest.take(count);
             prop_assert_eq!(taken.len(), count.min(ours.len()));
-            prop_assert_eq!(taken.and(rest), share);
+            prop_assert_eq!(taken.union(rest), share);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Bed, Scripts, config, job, outcome_of, state, wyndor};
+use crate::harness::{Scripts, TestMesh, config, job, outcome_of, state, wyndor};
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message;
@@ -38,7 +38,7 @@ struct Gated {
 }
 
 impl Gated {
-    fn closed(bed: &Bed) -> Arc<Self> {
+    fn closed(bed: &TestMesh) -> Arc<Self> {
         let mesh = Arc::clone(&bed.mesh);
         Arc::new(Self {
             mesh,
@@ -107,11 +107,11 @@ impl Mesh for Gated {
     async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
         self.mesh.questions().await
     }
-    async fn be_present(&self, id: &str) -> Result<(), MeshError> {
-        self.mesh.be_present(id).await
+    async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
+        self.mesh.register_worker(id).await
     }
-    async fn is_present(&self, id: &str) -> Result<bool, MeshError> {
-        self.mesh.is_present(id).await
+    async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
+        self.mesh.is_worker_connected(id).await
     }
     fn health(&self) -> watch::Receiver<Health> {
         self.mesh.health()
@@ -135,7 +135,7 @@ fn quick(scripts: &Scripts, config: WorkerConfig) -> WorkerConfig {
 
 #[tokio::test]
 async fn a_job_whose_end_is_not_confirmed_is_held_and_not_solved_again() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
     let config = quick(&scripts, config(1, scripts.solver("")));
     let worker = Worker::start(mesh.clone(), config);
@@ -154,7 +154,7 @@ async fn a_job_whose_end_is_not_confirmed_is_held_and_not_solved_again() {
 
 #[tokio::test]
 async fn a_drain_without_confirms_is_bounded_in_time_and_loses_no_job() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
     let settle_grace = Duration::from_millis(200);
     let impatient = WorkerConfig { settle_grace, ..config(1, scripts.solver("")) };
@@ -175,7 +175,7 @@ async fn a_drain_without_confirms_is_bounded_in_time_and_loses_no_job() {
 
 #[tokio::test]
 async fn a_cancel_and_a_drain_take_effect_while_the_model_is_loading() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mesh = Gated::closed(&bed);
     let payload = JobPayload::from(wyndor(500.0)).encode_to_vec();
     let stored = bed.mesh.store(BulkObject::new(vec![payload.into()])).await.unwrap();

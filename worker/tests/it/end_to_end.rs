@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
-use crate::harness::{Bed, Scripts, config, job, outcome, state, termination, wyndor};
+use crate::harness::{Scripts, TestMesh, config, job, outcome, state, termination, wyndor};
 use solvemesh::{
     broker::v1::log_entry::Kind,
     v1::{JobState, LinearModel, ObjectiveSense, TerminationReason, VariableKind},
@@ -64,7 +64,7 @@ fn market_split(rows: usize, columns: usize) -> LinearModel {
 
 #[tokio::test]
 async fn wyndor_is_solved_and_checked_with_names() {
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     bed.enqueue("express", &job("j", wyndor(500.0), 60.0)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
 
@@ -94,7 +94,7 @@ async fn wyndor_is_solved_and_checked_with_names() {
 
 #[tokio::test]
 async fn hundreds_of_jobs_in_flight_get_their_own_result_once() {
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     let worker = Worker::start(bed.mesh.clone(), config(2, solver()));
     for rate in 0..200 {
         bed.enqueue("express", &job(&format!("{rate}"), wyndor(f64::from(rate)), 60.0)).await;
@@ -119,7 +119,7 @@ async fn hundreds_of_jobs_in_flight_get_their_own_result_once() {
 
 #[tokio::test]
 async fn a_solver_killed_during_a_solve_is_replaced_and_stops_on_cancel() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let noted = scripts.solver(&format!("echo $$ >> pids; exec '{WORKER}' solver"));
     let slots = "standard=1".parse().unwrap();
     // Long, so that the solver stops by itself and is not killed.

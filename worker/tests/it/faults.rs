@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::harness::{
-    Bed, Scripts, config, incumbent, job, outcome, outcome_of, state, termination, wyndor,
+    Scripts, TestMesh, config, incumbent, job, outcome, outcome_of, state, termination, wyndor,
 };
 use solvemesh::{
     solver::v1::solver_report,
@@ -17,7 +17,7 @@ const LONG: f64 = 60.0;
 
 #[tokio::test]
 async fn a_crash_is_retried_up_to_the_limit_and_then_reported() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let solver = scripts.solver("ready; task t; kill -SEGV $$");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
@@ -43,7 +43,7 @@ async fn each_cause_of_a_solver_death_is_reported() {
         ("ready; task t; exec sleep 60 >&-", "SOLVER_ERROR", "closed its output"),
         ("ready; task t; exec <&- >&-; exec sleep 60", "SOLVER_ERROR", "closed its output"),
     ] {
-        let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+        let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
         bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
         let config = WorkerConfig { max_attempts: 1, ..config(1, scripts.solver(script)) };
         let worker = Worker::start(bed.mesh.clone(), config);
@@ -57,7 +57,7 @@ async fn each_cause_of_a_solver_death_is_reported() {
 
 #[tokio::test]
 async fn a_reached_memory_limit_finishes_the_job_with_its_best_solution() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("found", 1, vec![incumbent(2.0, vec![4.0, 3.0])]);
     let solver = scripts.solver("ready; task t; cat found; exit 4");
     let mut limited = job("limited", wyndor(500.0), LONG);
@@ -83,7 +83,7 @@ async fn a_reached_memory_limit_finishes_the_job_with_its_best_solution() {
 
 #[tokio::test]
 async fn a_job_that_kills_solvers_does_not_count_against_other_jobs() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     for task in 1..=20 {
         let outcome = outcome_of(TerminationReason::Optimal, vec![2.0, 6.0]);
         scripts.reports(&format!("task.{task}"), task, vec![outcome]);
@@ -111,7 +111,7 @@ async fn a_job_that_kills_solvers_does_not_count_against_other_jobs() {
 
 #[tokio::test]
 async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_kept() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports(
         "found",
         1,
@@ -139,7 +139,7 @@ async fn a_solver_that_ignores_its_time_limit_is_killed_and_its_best_solution_ke
 
 #[tokio::test]
 async fn a_solver_killed_without_a_solution_is_not_a_failure() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("alive", 1, vec![solver_report::Kind::Progress(Progress::default())]);
     let solver = scripts.solver("ready; task t; cat alive; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(100.0), 0.1)).await;
@@ -157,7 +157,7 @@ async fn a_solver_killed_without_a_solution_is_not_a_failure() {
 
 #[tokio::test]
 async fn a_silent_solver_that_ignores_its_time_limit_has_hung() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let solver = scripts.solver("ready; task t; trap '' INT TERM; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(100.0), 0.1)).await;
     let config = WorkerConfig { max_attempts: 2, ..config(1, solver) };
@@ -170,7 +170,7 @@ async fn a_silent_solver_that_ignores_its_time_limit_has_hung() {
 
 #[tokio::test]
 async fn an_optimum_that_violates_the_model_is_imprecise() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("wrong", 1, vec![outcome_of(TerminationReason::Optimal, vec![5.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat wrong; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
@@ -185,7 +185,7 @@ async fn an_optimum_that_violates_the_model_is_imprecise() {
 
 #[tokio::test]
 async fn a_solution_of_another_model_is_reported_as_an_error() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("wrong", 1, vec![outcome_of(TerminationReason::Optimal, vec![1.0; 3])]);
     let solver = scripts.solver("ready; task t; cat wrong; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
@@ -196,7 +196,7 @@ async fn a_solution_of_another_model_is_reported_as_an_error() {
 
 #[tokio::test]
 async fn without_a_solver_process_no_job_is_consumed_or_lost() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let broken =
         scripts.solver("echo x >> tries; [ $(wc -l < tries) -ge 3 ] && echo enough > done; exit 1");
@@ -214,7 +214,7 @@ async fn without_a_solver_process_no_job_is_consumed_or_lost() {
 
 #[tokio::test]
 async fn the_death_of_an_idle_solver_counts_against_no_job() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver(
         "mkdir dead 2>/dev/null && { ready; echo died > gone; exit 1; }\n\

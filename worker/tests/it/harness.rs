@@ -23,14 +23,14 @@ use tokio::{sync::mpsc, time::timeout};
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An in-memory mesh and a reader of its log.
-pub(crate) struct Bed {
+pub(crate) struct TestMesh {
     pub(crate) mesh: Arc<dyn Mesh>,
     log: mpsc::Receiver<LogMessage>,
     /// All entries read so far.
     pub(crate) seen: Vec<LogEntry>,
 }
 
-impl Bed {
+impl TestMesh {
     pub(crate) async fn new() -> Self {
         let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
         let log = mesh.follow_log(LogStart::First).await.unwrap();

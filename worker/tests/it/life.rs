@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::harness::{
-    Bed, Scripts, config, incumbent, job, outcome, outcome_of, state, termination, unconstrained,
-    wyndor,
+    Scripts, TestMesh, config, incumbent, job, outcome, outcome_of, state, termination,
+    unconstrained, wyndor,
 };
 use prost::Message;
 use solvemesh::{
@@ -21,7 +21,7 @@ const LONG: f64 = 60.0;
 
 #[tokio::test]
 async fn a_cancel_stops_running_and_waiting_jobs() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("found", 1, vec![incumbent(0.0, vec![4.0, 3.0])]);
     let solver = scripts.solver("ready; task t; cat found; echo > reported; exec sleep 60");
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
@@ -46,7 +46,7 @@ async fn a_cancel_stops_running_and_waiting_jobs() {
 
 #[tokio::test]
 async fn a_worker_that_was_down_during_a_cancel_does_not_start_the_job() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let ids: Vec<_> = (0..20).map(|n| n.to_string()).collect();
     for id in &ids {
         bed.enqueue("express", &job(id, wyndor(100.0), LONG)).await;
@@ -68,7 +68,7 @@ async fn a_worker_that_was_down_during_a_cancel_does_not_start_the_job() {
 
 #[tokio::test]
 async fn a_cancel_takes_effect_while_the_solver_does_not_read_its_task() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     // The solver reads nothing, and the task is larger than the buffer of a pipe.
     let worker = Worker::start(bed.mesh.clone(), config(1, scripts.solver("ready; exec sleep 60")));
     let names = (0..60_000).map(|i| format!("variable_{i}")).collect();
@@ -83,7 +83,7 @@ async fn a_cancel_takes_effect_while_the_solver_does_not_read_its_task() {
 
 #[tokio::test]
 async fn an_optimum_proven_before_the_cancel_took_effect_is_kept() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     // The solver answers once it is interrupted.
     let solver = scripts.solver("ready; task t; echo > busy; task u; cat right; exec sleep 60");
@@ -100,7 +100,7 @@ async fn an_optimum_proven_before_the_cancel_took_effect_is_kept() {
 
 #[tokio::test]
 async fn a_job_past_its_deadline_is_not_started() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mut late = job("j", wyndor(500.0), LONG);
     let past = SystemTime::now() - Duration::from_secs(1);
     late.description.as_mut().unwrap().expire_time = Some(past.into());
@@ -113,7 +113,7 @@ async fn a_job_past_its_deadline_is_not_started() {
 
 #[tokio::test]
 async fn a_stored_model_is_loaded_and_a_lost_one_is_reported() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
 
@@ -141,7 +141,7 @@ async fn a_stored_model_is_loaded_and_a_lost_one_is_reported() {
 
 #[tokio::test]
 async fn a_drain_finishes_running_jobs_and_requeues_waiting_ones() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; sleep 0.3; cat right; exec sleep 60");
     bed.enqueue("express", &job("runs", wyndor(500.0), LONG)).await;
@@ -165,7 +165,7 @@ const HELD: &str = "ready; task t; while [ ! -e go ]; do sleep 0.02; done; cat t
 
 #[tokio::test]
 async fn jobs_that_wait_behind_a_long_solve_are_requeued() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     for task in 1..=2 {
         let right = vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])];
         scripts.reports(&format!("task.{task}"), task, right);
@@ -193,7 +193,7 @@ async fn jobs_that_wait_behind_a_long_solve_are_requeued() {
 
 #[tokio::test]
 async fn a_drain_requeues_waiting_jobs_before_the_running_solve_ends() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("task.1", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     for id in ["long", "b"] {
         bed.enqueue("express", &job(id, wyndor(500.0), LONG)).await;
@@ -216,7 +216,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_job_killed_by_a_drain_is_requeued_without_counting_the_attempt() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let endless = scripts.solver("ready; task t; exec sleep 60");
     bed.enqueue("express", &job("j", wyndor(500.0), LONG)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, endless));
@@ -234,7 +234,7 @@ async fn a_job_killed_by_a_drain_is_requeued_without_counting_the_attempt() {
 
 #[tokio::test]
 async fn progress_is_logged_between_start_and_end_with_numbered_entries() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let progress =
         Progress { node_count: Some(42), objective_bound: Some(4000.0), ..Progress::default() };
     let moved = vec![solver_report::Kind::Progress(progress), incumbent(3200.0, vec![4.0, 3.0])];
@@ -276,7 +276,7 @@ async fn progress_is_logged_between_start_and_end_with_numbered_entries() {
 
 #[tokio::test]
 async fn a_large_solution_is_stored_in_parts() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let names: Vec<String> = (0..60_000).map(|i| format!("variable_{i}")).collect();
     let values: Vec<f64> = (0..60_000).map(|i| f64::from(i % 2)).collect();
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, values.clone())]);
@@ -306,7 +306,7 @@ async fn a_large_solution_is_stored_in_parts() {
 
 #[tokio::test]
 async fn a_job_without_a_model_is_a_dead_letter() {
-    let (bed, scripts) = (Bed::new().await, Scripts::new());
+    let (bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mut empty = job("j", wyndor(500.0), LONG);
     empty.body = None;
     bed.enqueue("express", &empty).await;
@@ -318,7 +318,7 @@ async fn a_job_without_a_model_is_a_dead_letter() {
 
 #[tokio::test]
 async fn a_job_of_a_later_format_stays_in_its_queue() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver("ready; task t; cat right; exec sleep 60");
     // The job is parked longer than any test takes, and does not block the only slot of its lane,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Bed, Scripts, config, job, outcome_of, state, wyndor};
+use crate::harness::{Scripts, TestMesh, config, job, outcome_of, state, wyndor};
 use prost::Message;
 use solvemesh::{
     broker::v1::{JobStatus, LastIncumbent, LookupResponse, log_entry::Kind},
@@ -80,13 +80,13 @@ fn running(attempt: &str, worker: &str) -> LookupResponse {
 }
 
 /// Queues a job in the standard lane such that its next delivery is a redelivery.
-async fn enqueue_redelivered(bed: &Bed, id: &str) {
+async fn enqueue_redelivered(bed: &TestMesh, id: &str) {
     bed.enqueue("standard", &job(id, wyndor(500.0), LONG)).await;
     bed.take("standard", 1).await.remove(0).lease.requeue().await.unwrap();
 }
 
 /// The jobs that are in the standard lane after the worker was drained.
-async fn left(bed: &Bed) -> Vec<String> {
+async fn left(bed: &TestMesh) -> Vec<String> {
     bed.enqueue("standard", &job("last", wyndor(500.0), LONG)).await;
     let mut left = Vec::new();
     loop {
@@ -123,7 +123,7 @@ async fn a_redelivered_job_starts_from_the_last_valid_incumbent() {
         (vec![9.0, 9.0], None),
         (vec![doors], None),
     ] {
-        let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+        let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
         let gateway = Gateway::start(bed.mesh.as_ref()).await;
         let incumbent = Some(LastIncumbent { values, ..LastIncumbent::default() });
         gateway.set_answer("j", LookupResponse { incumbent, ..with_status(JobStatus::Queued) });
@@ -147,7 +147,7 @@ async fn a_redelivered_job_starts_from_the_last_valid_incumbent() {
 
 #[tokio::test]
 async fn a_redelivered_job_is_solved_if_the_lookup_times_out() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     enqueue_redelivered(&bed, "j").await;
     let lookup_timeout = Duration::from_millis(300);
     let config = WorkerConfig { lookup_timeout, ..standard(1, quick(&scripts)) };
@@ -161,7 +161,7 @@ async fn a_redelivered_job_is_solved_if_the_lookup_times_out() {
 
 #[tokio::test]
 async fn a_redelivered_job_that_has_finished_is_not_solved_again() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let gateway = Gateway::start(bed.mesh.as_ref()).await;
     gateway.set_answer("ended", with_status(JobStatus::Finished));
     enqueue_redelivered(&bed, "ended").await;
@@ -178,9 +178,9 @@ async fn a_redelivered_job_is_parked_while_another_worker_solves_it() {
     for (verdict, story) in
         [(JobStatus::Queued, &["started", "finished"] as &[_]), (JobStatus::Finished, &[])]
     {
-        let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+        let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
         let mut gateway = Gateway::start(bed.mesh.as_ref()).await;
-        bed.mesh.be_present("other").await.unwrap();
+        bed.mesh.register_worker("other").await.unwrap();
         gateway.set_answer("j", running("a", "other"));
         enqueue_redelivered(&bed, "j").await;
         let worker = Worker::start(bed.mesh.clone(), standard(1, quick(&scripts)));
@@ -208,9 +208,9 @@ async fn a_redelivered_job_is_parked_while_another_worker_solves_it() {
 
 #[tokio::test]
 async fn a_redelivered_job_is_solved_if_its_worker_is_disconnected_or_silent() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let gateway = Gateway::start(bed.mesh.as_ref()).await;
-    bed.mesh.be_present("silent").await.unwrap();
+    bed.mesh.register_worker("silent").await.unwrap();
     gateway.set_answer("gone", running("a", "gone"));
     gateway
         .set_answer("silent", LookupResponse { silent_millis: 60_000, ..running("a", "silent") });
@@ -229,7 +229,7 @@ async fn a_redelivered_job_is_solved_if_its_worker_is_disconnected_or_silent() {
 
 #[tokio::test]
 async fn a_duplicate_is_not_solved_once_the_job_has_finished() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let mut gateway = Gateway::start(bed.mesh.as_ref()).await;
     let (mut with_request_id, mut retried) =
         (job("with_request_id", wyndor(500.0), LONG), job("put back", wyndor(500.0), LONG));
@@ -252,7 +252,7 @@ async fn a_duplicate_is_not_solved_once_the_job_has_finished() {
 
 #[tokio::test]
 async fn failed_attempts_of_a_duplicate_count() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let gateway = Gateway::start(bed.mesh.as_ref()).await;
     gateway
         .set_answer("j", LookupResponse { failed_attempts: 2, ..with_status(JobStatus::Queued) });
@@ -266,7 +266,7 @@ async fn failed_attempts_of_a_duplicate_count() {
 
 #[tokio::test]
 async fn jobs_with_a_request_id_do_not_each_wait_for_the_lookup_timeout() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     let lookup_timeout = Duration::from_secs(2);
     let config = WorkerConfig { lookup_timeout, ..standard(1, quick(&scripts)) };
     let start = Instant::now();
@@ -286,7 +286,7 @@ async fn jobs_with_a_request_id_do_not_each_wait_for_the_lookup_timeout() {
 #[tokio::test]
 async fn a_job_that_this_worker_solves_is_parked_and_requeued_on_drain() {
     // There is no gateway: the worker needs no lookup for its own jobs.
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     scripts.reports("right", 1, vec![outcome_of(TerminationReason::Optimal, vec![2.0, 6.0])]);
     let solver = scripts.solver(
         "ready; task t.$$; while grep -q Doors t.$$ && [ ! -e go ]; do sleep 0.02; done\n\

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::harness::{Bed, Scripts, config, job, state, wyndor};
+use crate::harness::{Scripts, TestMesh, config, job, state, wyndor};
 use prost::Message as _;
 use solvemesh::{
     broker::v1::{
@@ -75,7 +75,10 @@ fn expected(index: i32, points: i32) -> f64 {
 
 /// Reads the log until `count` scenarios are answered. Returns the first answer of each, and the
 /// ids of the attempts that logged them.
-async fn answers(bed: &mut Bed, count: usize) -> (BTreeMap<i32, ScenarioResult>, BTreeSet<String>) {
+async fn answers(
+    bed: &mut TestMesh,
+    count: usize,
+) -> (BTreeMap<i32, ScenarioResult>, BTreeSet<String>) {
     let (mut answers, mut attempts) = (BTreeMap::new(), BTreeSet::new());
     while answers.len() < count {
         let entry = bed.until(|entry| matches!(entry.kind, Some(Kind::ScenarioResults(_)))).await;
@@ -91,7 +94,7 @@ async fn answers(bed: &mut Bed, count: usize) -> (BTreeMap<i32, ScenarioResult>,
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_is_split_into_shares_and_every_scenario_is_solved() {
     const POINTS: i32 = 100_001;
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     let worker = Worker::start(bed.mesh.clone(), config(2, solver()));
     let began = Instant::now();
     bed.enqueue("express", &rates("j", POINTS, None)).await;
@@ -114,7 +117,7 @@ async fn a_sweep_is_split_into_shares_and_every_scenario_is_solved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_deadline_does_not_apply_to_a_running_sweep() {
     const POINTS: i32 = 300_000;
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     let mut job = rates("j", POINTS, None);
     let soon = SystemTime::now() + Duration::from_millis(300);
     job.description.get_or_insert_default().queue_expire_time = Some(soon.into());
@@ -129,7 +132,7 @@ async fn the_queue_deadline_does_not_apply_to_a_running_sweep() {
 
 #[tokio::test]
 async fn a_cancelled_share_stops_at_once_and_finishes_the_job() {
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver()));
     bed.enqueue("express", &rates("j", 100_000_000, None)).await;
     answers(&mut bed, 1).await;
@@ -142,7 +145,7 @@ async fn a_cancelled_share_stops_at_once_and_finishes_the_job() {
 
 #[tokio::test]
 async fn a_share_that_meets_the_target_stops_the_other_shares() {
-    let mut bed = Bed::new().await;
+    let mut bed = TestMesh::new().await;
     let mut cancels = bed.mesh.follow_cancels().await.unwrap();
     // A scripted gateway confirms that the sweep has finished: only the log can tell that.
     let mut questions = bed.mesh.questions().await.unwrap();
@@ -173,7 +176,7 @@ async fn a_share_that_meets_the_target_stops_the_other_shares() {
 
 #[tokio::test]
 async fn a_scenario_that_kills_its_solver_fails_alone() {
-    let (mut bed, scripts) = (Bed::new().await, Scripts::new());
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
     for task in 1..=8 {
         for index in [0, 1, 2, 4] {
             let outcome = ScenarioOutcome {

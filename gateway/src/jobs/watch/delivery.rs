@@ -25,12 +25,12 @@ pub(crate) trait Source: Send + 'static {
 
     /// Releases buffers that other sources are waiting for, if this one holds any. It must be
     /// able to load them again later.
-    fn lighten(&mut self);
+    fn release_buffers(&mut self);
 }
 
 /// The registry of open streams, through which slow readers are found and closed.
 #[derive(Debug)]
-pub(crate) struct Deliveries<S> {
+pub(crate) struct WatchStreams<S> {
     open: Mutex<Vec<Weak<Delivery<S>>>>,
     max: usize,
     patience: Duration,
@@ -50,7 +50,7 @@ enum State<S> {
     Closed,
 }
 
-impl<S: Source> Deliveries<S> {
+impl<S: Source> WatchStreams<S> {
     /// A registry of at most `max` streams, including those that were closed and whose clients
     /// have not polled since. Streams are closed once their clients are idle for `patience`.
     pub(crate) fn new(max: usize, patience: Duration) -> Self {
@@ -128,7 +128,7 @@ impl<S: Source> Delivery<S> {
             }
             State::Idle { source, since } => {
                 if now.duration_since(*since) >= RELEASE_AFTER {
-                    source.lighten();
+                    source.release_buffers();
                 }
                 None
             }
@@ -173,7 +173,7 @@ mod tests {
             Some(Ok(self.next))
         }
 
-        fn lighten(&mut self) {
+        fn release_buffers(&mut self) {
             self.released.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -187,7 +187,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_stream_is_closed_and_its_client_gets_watcher_too_slow() {
-        let deliveries = Deliveries::new(2, PATIENCE);
+        let deliveries = WatchStreams::new(2, PATIENCE);
         let (source, alive, released) = count();
         let mut stream = pin!(deliveries.open(source).expect("room"));
         assert_eq!(stream.next().await, Some(Ok(1)));
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn client_that_waits_for_an_event_is_not_slow() {
-        let deliveries = Deliveries::new(2, Duration::from_millis(500));
+        let deliveries = WatchStreams::new(2, Duration::from_millis(500));
         let (source, ..) = count();
         let mut stream = pin!(deliveries.open(source).expect("room"));
         for number in 1..5 {
@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn closed_streams_count_until_their_clients_drop_them() {
-        let deliveries = Deliveries::new(2, PATIENCE);
+        let deliveries = WatchStreams::new(2, PATIENCE);
         let open = || deliveries.open(count().0);
         let (first, second) = (open().expect("room"), open().expect("room"));
         advance(PATIENCE).await;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use solvemesh::v1::{JobEventKind, job_event::Kind};
 
-use crate::table::Happening;
+use crate::table::HistoryEvent;
 
 /// Which events a watcher receives. The default is to send all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
+pub struct EventFilter {
     /// A bit for each kind that is omitted, by the number of the kind.
     omitted: u32,
     /// Minimum time between two batches that only report how solves progress. Of each job, a
@@ -20,7 +20,7 @@ pub struct Wants {
 const ALWAYS: [JobEventKind; 3] =
     [JobEventKind::Queued, JobEventKind::Started, JobEventKind::Finished];
 
-impl Wants {
+impl EventFilter {
     /// Events of these kinds alone, or of all kinds if there are none.
     pub fn new(kinds: &[JobEventKind], interval: Option<Duration>) -> Self {
         let sent = kinds.iter().chain(&ALWAYS).fold(0, |bits, kind| bits | bit(*kind));
@@ -30,19 +30,19 @@ impl Wants {
     /// The events to send out of a job's next ones.
     pub(super) fn of<'a>(
         &self,
-        next: impl Iterator<Item = &'a Happening> + Clone,
-    ) -> impl Iterator<Item = &'a Happening> {
+        next: impl Iterator<Item = &'a HistoryEvent> + Clone,
+    ) -> impl Iterator<Item = &'a HistoryEvent> {
         let last = |kind| next.clone().filter(|it| kind_of(it) == kind).last();
         // The positions of the only progress and the only incumbent to send.
         let latest = self
             .interval
-            .map(|_| THROTTLED.map(|kind| last(kind).map(|happening| happening.position)));
+            .map(|_| THROTTLED.map(|kind| last(kind).map(|history_event| history_event.position)));
         let omitted = self.omitted;
-        next.filter(move |happening| {
-            let kind = kind_of(happening);
+        next.filter(move |history_event| {
+            let kind = kind_of(history_event);
             let throttled = THROTTLED.iter().position(|it| *it == kind);
             let is_latest = match (throttled, &latest) {
-                (Some(index), Some(latest)) => latest[index] == Some(happening.position),
+                (Some(index), Some(latest)) => latest[index] == Some(history_event.position),
                 _ => true,
             };
             omitted & bit(kind) == 0 && is_latest
@@ -50,9 +50,9 @@ impl Wants {
     }
 
     /// Whether an event is sent at once, without waiting for the interval.
-    pub(super) fn is_urgent(happening: &Happening) -> bool {
+    pub(super) fn bypasses_interval(history_event: &HistoryEvent) -> bool {
         !matches!(
-            kind_of(happening),
+            kind_of(history_event),
             JobEventKind::Progress | JobEventKind::Incumbent | JobEventKind::Log
         )
     }
@@ -65,8 +65,8 @@ fn bit(kind: JobEventKind) -> u32 {
     1 << kind as u32
 }
 
-fn kind_of(happening: &Happening) -> JobEventKind {
-    match happening.event.kind {
+fn kind_of(history_event: &HistoryEvent) -> JobEventKind {
+    match history_event.event.kind {
         None => JobEventKind::Unspecified,
         Some(Kind::Queued(_)) => JobEventKind::Queued,
         Some(Kind::Started(_)) => JobEventKind::Started,
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::table::Position;
 
-    fn history() -> Vec<Happening> {
+    fn history() -> Vec<HistoryEvent> {
         let kinds = [
             Kind::Started(JobStarted::default()),
             Kind::Progress(Progress::default()),
@@ -98,29 +98,29 @@ mod tests {
             Kind::Progress(Progress::default()),
             Kind::Log(LogLines::default()),
         ];
-        let happen = |(index, kind)| {
+        let push_event = |(index, kind)| {
             let sequence = i32::try_from(index + 1).unwrap_or_default();
             let event = JobEvent { sequence, kind: Some(kind), ..JobEvent::default() };
             let position = Position::new(index as u64, 0);
-            Happening {
+            HistoryEvent {
                 position,
                 event: event.into(),
                 solution: None,
-                shed: false,
-                answered_before: Vec::new(),
+                evicted: false,
+                duplicate_scenarios: Vec::new(),
             }
         };
-        kinds.into_iter().enumerate().map(happen).collect()
+        kinds.into_iter().enumerate().map(push_event).collect()
     }
 
-    fn sent(wants: Wants) -> Vec<i32> {
-        wants.of(history().iter()).map(|happening| happening.event.sequence).collect()
+    fn sent(wants: EventFilter) -> Vec<i32> {
+        wants.of(history().iter()).map(|history_event| history_event.event.sequence).collect()
     }
 
     #[test]
     fn only_requested_kinds_are_sent_and_the_states_of_the_job() {
-        let of = |kinds: &[JobEventKind]| sent(Wants::new(kinds, None));
-        assert_eq!(sent(Wants::default()), [1, 2, 3, 4, 5, 6, 7]);
+        let of = |kinds: &[JobEventKind]| sent(EventFilter::new(kinds, None));
+        assert_eq!(sent(EventFilter::default()), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(of(&[]), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(of(&[JobEventKind::Log]), [1, 4, 7]);
         assert_eq!(of(&[JobEventKind::Progress, JobEventKind::Incumbent]), [1, 2, 3, 5, 6]);
@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn interval_keeps_only_the_latest_progress_and_incumbent() {
         let interval = Some(Duration::from_secs(1));
-        assert_eq!(sent(Wants { interval, ..Wants::default() }), [1, 4, 5, 6, 7]);
+        assert_eq!(sent(EventFilter { interval, ..EventFilter::default() }), [1, 4, 5, 6, 7]);
     }
 }

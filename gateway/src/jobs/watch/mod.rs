@@ -28,13 +28,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub(crate) use self::delivery::Deliveries;
 use self::delivery::Source;
-pub use self::filter::Wants;
+pub(crate) use self::delivery::WatchStreams;
+pub use self::filter::EventFilter;
 use crate::{
     jobs::Jobs,
     refusal::Refusal,
-    table::{Fold, Happening, Listener, Position, ResumeToken, part_count},
+    table::{Fold, HistoryEvent, Listener, Position, ResumeToken, part_count},
 };
 
 /// Maximum number of large solutions that are sent to watchers at the same time. Each is held in
@@ -48,7 +48,7 @@ const BATCH: usize = 64;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Closes the streams of clients that read nothing for too long. Runs until its task is aborted.
-pub async fn keep_pace(jobs: Jobs) {
+pub async fn close_slow_watchers(jobs: Jobs) {
     let mut ticks = interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -74,7 +74,7 @@ impl Jobs {
         &self,
         job_ids: Vec<String>,
         resume_token: &str,
-        wants: Wants,
+        wants: EventFilter,
     ) -> Result<impl Stream<Item = Result<WatchResultsResponse, Refusal>> + use<>, Refusal> {
         let permit = self.watcher_permit()?;
         let mut jobs: Vec<Arc<str>> = job_ids.into_iter().map(Into::into).collect();
@@ -174,7 +174,7 @@ pub(crate) struct Watcher {
     /// The sequence number of the latest event that was sent, by job.
     sent: HashMap<Arc<str>, i32>,
     log_id: String,
-    wants: Wants,
+    wants: EventFilter,
     /// Earliest time of the next batch without urgent events.
     next_batch_at: Instant,
     /// The events to send next.
@@ -207,7 +207,7 @@ struct Parts {
 
 /// The next events of a watcher, as read from the table.
 struct Batch {
-    happenings: Vec<(Arc<str>, Happening)>,
+    happenings: Vec<(Arc<str>, HistoryEvent)>,
     /// Whether all jobs have finished and `happenings` is all that is left.
     last: bool,
     /// The watcher's position after `happenings`.
@@ -270,7 +270,7 @@ impl Source for Watcher {
 
     /// Drops a buffered large solution if other streams are waiting for its permit. The watcher
     /// goes back to the last event that it sent, and loads the solution again when it is polled.
-    fn lighten(&mut self) {
+    fn release_buffers(&mut self) {
         let holds = self.ready.iter().any(|ready| matches!(ready, Ready::Parts(_)));
         if holds && self.gateway.large_solutions.available_permits() == 0 {
             self.ready.clear();
@@ -293,13 +293,13 @@ impl Watcher {
                 last &= job.ended();
                 // One more than fits shows whether anything is left.
                 let next = wants.of(job.after(*cursor)).take(BATCH + 1).cloned();
-                happenings.extend(next.map(|happening| (id.clone(), happening)));
+                happenings.extend(next.map(|history_event| (id.clone(), history_event)));
             }
-            happenings.sort_by_key(|(_, happening)| happening.position);
+            happenings.sort_by_key(|(_, history_event)| history_event.position);
             let mut cursor = fold.head();
             // An event with content that has to be loaded is the last of its batch, so that a
             // watcher buffers at most one.
-            let must_load = |(_, next): &(_, Happening)| next.solution.is_some() || next.shed;
+            let must_load = |(_, next): &(_, HistoryEvent)| next.solution.is_some() || next.evicted;
             let large = happenings.iter().position(must_load);
             let max = large.map_or(BATCH, |at| BATCH.min(at + 1));
             if happenings.len() > max {
@@ -307,7 +307,7 @@ impl Watcher {
                 last = false;
                 cursor = happenings.last().map_or(cursor, |(_, last)| last.position);
             }
-            let may_wait = !happenings.iter().any(|(_, next)| Wants::is_urgent(next));
+            let may_wait = !happenings.iter().any(|(_, next)| EventFilter::bypasses_interval(next));
             Ok(Batch { happenings, last, cursor, may_wait })
         })
     }
@@ -323,19 +323,19 @@ impl Watcher {
         if let Some(interval) = self.wants.interval {
             self.next_batch_at = Instant::now() + interval;
         }
-        for (_, happening) in batch.happenings {
-            let mut event = happening.event.clone();
-            if happening.shed {
-                let kind = self.gateway.recall(&happening).await?;
+        for (_, history_event) in batch.happenings {
+            let mut event = history_event.event.clone();
+            if history_event.evicted {
+                let kind = self.gateway.recall(&history_event).await?;
                 Arc::make_mut(&mut event).kind = Some(kind);
             }
-            if let Some(reference) = &happening.solution {
-                match self.load(&happening, reference).await? {
+            if let Some(reference) = &history_event.solution {
+                match self.load(&history_event, reference).await? {
                     Some(parts) => self.ready.push_back(Ready::Parts(parts)),
                     None => mark_solution_lost(Arc::make_mut(&mut event)),
                 }
             }
-            self.ready.push_back(Ready::Event(event, happening.position));
+            self.ready.push_back(Ready::Event(event, history_event.position));
         }
         self.cursor = batch.cursor;
         self.done = batch.last;
@@ -346,7 +346,7 @@ impl Watcher {
     /// `None` if it is no longer stored. Waits for a permit, up to the broker timeout.
     async fn load(
         &self,
-        happening: &Happening,
+        history_event: &HistoryEvent,
         reference: &BulkReference,
     ) -> Result<Option<Box<Parts>>, Refusal> {
         let exhausted = || Refusal::Exhausted { limit: "large_solutions", value: LARGE_SOLUTIONS };
@@ -357,17 +357,17 @@ impl Watcher {
         let mut left: VecDeque<Bytes> = match self.gateway.mesh.load(reference).await {
             Ok(parts) => parts.into(),
             Err(MeshError::Gone(cause)) => {
-                warn!(job = happening.event.job_id, cause, "stored solution is lost");
+                warn!(job = history_event.event.job_id, cause, "stored solution is lost");
                 return Ok(None);
             }
             Err(error) => return Err(Refusal::Unavailable { message: error.to_string() }),
         };
         // The parts occupy the sequence numbers and positions directly before the event's own.
-        let count = part_count(happening);
-        let mut event = JobEvent { kind: None, ..JobEvent::clone(&happening.event) };
+        let count = part_count(history_event);
+        let mut event = JobEvent { kind: None, ..JobEvent::clone(&history_event.event) };
         event.sequence -= count;
-        let before = happening.position.event.saturating_sub(reference.parts);
-        let mut at = Position { event: before, ..happening.position };
+        let before = history_event.position.event.saturating_sub(reference.parts);
+        let mut at = Position { event: before, ..history_event.position };
         let mut index = 0;
         while at <= self.cursor && left.pop_front().is_some() {
             (at, index, event.sequence) = (at.later(1), index + 1, event.sequence + 1);
@@ -416,7 +416,7 @@ impl Watcher {
     async fn wait(&self) -> Option<Result<WatchResultsResponse, Refusal>> {
         let early = self.wants.interval.is_some() && Instant::now() < self.next_batch_at;
         tokio::select! {
-            () = self.listener.moved() => None,
+            () = self.listener.changed() => None,
             () = sleep_until(self.next_batch_at), if early => None,
             () = self.gateway.stopping.cancelled() => Some(Err(shutting_down())),
             () = sleep(self.gateway.policy.heartbeat) => {

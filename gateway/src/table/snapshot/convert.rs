@@ -11,7 +11,7 @@ use solvemesh::{
 };
 
 use super::{LastMessage, Restored, VERSION};
-use crate::table::{Fold, Happening, Position, Record, Tally, record::Attempt};
+use crate::table::{Fold, HistoryEvent, Position, Record, Tally, record::Attempt};
 
 /// Size of the mark of a forgotten job, in bytes.
 const MARK: usize = 16;
@@ -58,7 +58,7 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         job_id: job.id.to_string(),
         first: Some(from_position(job.first)),
         bytes_before: job.bytes_before,
-        start_truncated: job.beheaded,
+        start_truncated: job.start_truncated,
         digest: job.digest.clone(),
         description: Some(job.description.clone()),
         submit_time: job.submit_time,
@@ -69,7 +69,7 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         finish_time: job.finish_time,
         last_sequence: job.last_sequence,
         history: job.history.iter().map(from_happening).collect(),
-        result_evicted: job.is_shed,
+        result_evicted: job.results_evicted,
         tally: job.tally.as_ref().map(from_tally),
     }
 }
@@ -77,11 +77,11 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
 /// Converts a job from the file; `None` if a field is missing or invalid.
 pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     let id: Arc<str> = job.job_id.into();
-    let history: Vec<Happening> =
+    let history: Vec<HistoryEvent> =
         job.history.into_iter().map(to_happening).collect::<Option<_>>()?;
     let mut record = Record::new(id, to_position(job.first?));
     record.bytes_before = job.bytes_before;
-    record.beheaded = job.start_truncated;
+    record.start_truncated = job.start_truncated;
     record.digest = job.digest;
     record.description = job.description?;
     record.submit_time = job.submit_time;
@@ -91,7 +91,7 @@ pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     record.progress = job.progress;
     record.finish_time = job.finish_time;
     record.last_sequence = job.last_sequence;
-    record.is_shed = job.result_evicted;
+    record.results_evicted = job.result_evicted;
     record.tally = match job.tally {
         Some(tally) => Some(Tally::from_parts(tally.answered, tally.summary?)),
         None => None,
@@ -132,22 +132,22 @@ fn from_tally(tally: &Tally) -> TallySnapshot {
     TallySnapshot { answered, summary: Some(summary) }
 }
 
-fn from_happening(happening: &Happening) -> HistoryEventSnapshot {
+fn from_happening(history_event: &HistoryEvent) -> HistoryEventSnapshot {
     HistoryEventSnapshot {
-        position: Some(from_position(happening.position)),
-        event: Some((*happening.event).clone()),
-        solution: happening.solution.clone(),
-        evicted: happening.shed,
-        duplicate_scenarios: happening.answered_before.clone(),
+        position: Some(from_position(history_event.position)),
+        event: Some((*history_event.event).clone()),
+        solution: history_event.solution.clone(),
+        evicted: history_event.evicted,
+        duplicate_scenarios: history_event.duplicate_scenarios.clone(),
     }
 }
 
-fn to_happening(happening: HistoryEventSnapshot) -> Option<Happening> {
-    Some(Happening {
-        position: to_position(happening.position?),
-        event: Arc::new(happening.event?),
-        solution: happening.solution,
-        shed: happening.evicted,
-        answered_before: happening.duplicate_scenarios,
+fn to_happening(history_event: HistoryEventSnapshot) -> Option<HistoryEvent> {
+    Some(HistoryEvent {
+        position: to_position(history_event.position?),
+        event: Arc::new(history_event.event?),
+        solution: history_event.solution,
+        evicted: history_event.evicted,
+        duplicate_scenarios: history_event.duplicate_scenarios,
     })
 }

@@ -5,12 +5,12 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, Happening, INCUMBENTS_KEPT, PROGRESS_KEPT, Position};
+use crate::table::{Changes, Fold, HistoryEvent, INCUMBENTS_KEPT, PROGRESS_KEPT, Position};
 
 /// The events of a job as text: a letter for the kind, and the sequence number.
 fn events_of(fold: &Fold, job: &str) -> String {
     let Some(job) = fold.job(job) else { return "unknown".to_owned() };
-    let letter = |happening: &Happening| match happening.event.kind.as_ref() {
+    let letter = |history_event: &HistoryEvent| match history_event.event.kind.as_ref() {
         Some(job_event::Kind::Queued(_)) => 'q',
         Some(job_event::Kind::Started(_)) => 's',
         Some(job_event::Kind::Progress(_)) => 'p',
@@ -52,7 +52,7 @@ fn first_terminal_entry_wins() {
     let job = fold.job("a").unwrap();
     assert_eq!(job.state, JobState::Succeeded);
     let attempts: Vec<i32> =
-        job.after(Position::default()).map(|happening| happening.event.attempt).collect();
+        job.after(Position::default()).map(|history_event| history_event.event.attempt).collect();
     assert_eq!(attempts, [0, 1, 2, 1], "the end is the first attempt's");
 }
 

@@ -8,9 +8,9 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, Kept, Position};
+use crate::table::{Changes, Fold, Position, Retention};
 
-const ALL: Kept = Kept {
+const ALL: Retention = Retention {
     jobs: usize::MAX,
     bytes: usize::MAX,
     age: Duration::MAX,
@@ -39,15 +39,15 @@ fn three_finished() -> Vec<LogEntry> {
 #[test]
 fn jobs_are_forgotten_in_the_order_of_their_ends() {
     let mut fold = log(&three_finished());
-    fold.retain(&Kept { jobs: 1, ..ALL }, 0);
+    fold.retain(&Retention { jobs: 1, ..ALL }, 0);
     assert_eq!((fold.job("a"), fold.job("b")), (None, None));
     assert!(fold.is_forgotten("a") && !fold.is_forgotten("c"));
     assert!(fold.job("c").is_some() && fold.job("d").is_some());
     assert_eq!(apply(&mut fold, 100, vec![started("a", "late")]), Changes::default());
     assert!(fold.live_weight() > 0);
-    fold.retain(&Kept { bytes: 1 << 20, ..ALL }, 0);
+    fold.retain(&Retention { bytes: 1 << 20, ..ALL }, 0);
     assert!(fold.job("c").is_some(), "within the bytes, whatever live jobs take");
-    fold.retain(&Kept { bytes: 0, ..ALL }, 0);
+    fold.retain(&Retention { bytes: 0, ..ALL }, 0);
     assert_eq!(fold.job("c"), None, "over the bytes");
     assert!(fold.job("d").is_some(), "live jobs are kept");
 }
@@ -55,20 +55,20 @@ fn jobs_are_forgotten_in_the_order_of_their_ends() {
 #[test]
 fn jobs_are_forgotten_by_age() {
     let mut fold = log(&three_finished());
-    fold.retain(&Kept { age: Duration::from_secs(10), ..ALL }, 12);
+    fold.retain(&Retention { age: Duration::from_secs(10), ..ALL }, 12);
     assert_eq!(["a", "b", "c", "d"].map(|job| fold.job(job).is_some()), [false, true, true, true]);
 }
 
 #[test]
 fn results_are_evicted_before_their_jobs() {
     for kept in [
-        Kept { results: 1, ..ALL },
-        Kept { result_age: Duration::from_secs(10), ..ALL },
-        Kept { result_bytes: log(&three_finished()[8..12]).whole_weight, ..ALL },
+        Retention { results: 1, ..ALL },
+        Retention { result_age: Duration::from_secs(10), ..ALL },
+        Retention { result_bytes: log(&three_finished()[8..12]).whole_weight, ..ALL },
     ] {
         let mut fold = log(&three_finished());
         fold.retain(&kept, 13);
-        let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().left_in_log());
+        let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().evicted_at());
         // A marker comes before the entries.
         assert_eq!(left, [Some(Position::new(4, 0)), Some(Position::new(8, 0)), None], "{kept:?}");
         let job = fold.job("a").unwrap();
@@ -99,14 +99,14 @@ fn jobs_whose_start_is_truncated_are_forgotten_once_finished() {
     let mut entries = three_finished();
     entries.insert(0, submitted("old"));
     let mut fold = log(&entries);
-    fold.behead(8);
+    fold.truncate_before(8);
     assert_eq!(["a", "b", "c"].map(|job| fold.job(job).is_some()), [false, false, true]);
     assert!(fold.is_forgotten("b"));
     assert_eq!(fold.first_offset(), Some(8));
     assert!(fold.job("old").is_some(), "it is still queued");
     apply(&mut fold, 100, vec![cancel("old")]);
     assert!(fold.job("old").is_none() && fold.is_forgotten("old"));
-    fold.behead(3);
+    fold.truncate_before(3);
     assert_eq!(fold.first_offset(), Some(8), "a lower first offset is ignored");
 }
 
@@ -142,7 +142,7 @@ proptest! {
         let cut = cut.min(log.len() - 1);
         let until = until.clamp(cut + 1, log.len());
         let mut before = fold_from(Fold::default(), &log[..until], 0);
-        before.behead(cut as u64);
+        before.truncate_before(cut as u64);
         let before = fold_from(before, &log, until);
         let after = fold_from(Fold::default(), &log, cut);
         for id in ["a", "sweep"] {
@@ -171,7 +171,7 @@ proptest! {
         let mut all = Fold::default();
         for (offset, batch) in log.iter().enumerate() {
             apply(&mut few, offset as u64, batch.entries.clone());
-            few.retain(&Kept { results, jobs, ..ALL }, 0);
+            few.retain(&Retention { results, jobs, ..ALL }, 0);
             apply(&mut all, offset as u64, batch.entries.clone());
         }
         prop_assert_eq!(few.live(), all.live());

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 use super::logs::*;
 use crate::table::{
-    Fold, Kept, SnapshotError, SnapshotFile,
+    Fold, Retention, SnapshotError, SnapshotFile,
     snapshot::{Restored, Snapshot},
     start,
 };
 
-const FEW: Kept = Kept {
+const FEW: Retention = Retention {
     jobs: 1,
     bytes: usize::MAX,
     age: Duration::MAX,

@@ -7,9 +7,9 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Fold, Happening, Kept, Position, Record, told_of};
+use crate::table::{Fold, HistoryEvent, Position, Record, Retention, counted_answers};
 
-fn history(job: &Record) -> Vec<&Happening> {
+fn history(job: &Record) -> Vec<&HistoryEvent> {
     job.after(Position::default()).collect()
 }
 
@@ -25,7 +25,7 @@ fn indices(event: &JobEvent) -> Option<Vec<i32>> {
 /// The scenarios in each event with answers.
 fn answered(fold: &Fold) -> Vec<Vec<i32>> {
     let job = fold.job("sweep").unwrap();
-    history(job).iter().filter_map(|happening| indices(&happening.event)).collect()
+    history(job).iter().filter_map(|history_event| indices(&history_event.event)).collect()
 }
 
 fn end(fold: &Fold) -> Option<JobFinished> {
@@ -80,8 +80,10 @@ fn first_answer_of_a_scenario_counts_from_any_attempt() {
     ]);
     assert_eq!(answered(&fold), [vec![0, 1], vec![2], vec![3]]);
     let job = fold.job("sweep").unwrap();
-    let before: Vec<&[i32]> =
-        history(job).iter().map(|happening| happening.answered_before.as_slice()).collect();
+    let before: Vec<&[i32]> = history(job)
+        .iter()
+        .map(|history_event| history_event.duplicate_scenarios.as_slice())
+        .collect();
     assert_eq!(before, [&[], &[], &[], &[], &[1][..], &[2]]);
     assert_eq!((summary(&fold).answered_count, job.state), (4, JobState::Running));
 }
@@ -173,7 +175,7 @@ fn evicted_answers_can_be_restored_from_their_entry() {
     ];
     let whole = log(&entries);
     let mut few = whole.clone();
-    let kept = Kept {
+    let kept = Retention {
         jobs: usize::MAX,
         bytes: usize::MAX,
         age: Duration::MAX,
@@ -185,20 +187,20 @@ fn evicted_answers_can_be_restored_from_their_entry() {
     assert!(few.ended_weight < whole.ended_weight);
     assert_eq!(summary(&few), summary(&whole));
     let (few, whole) = (few.job("sweep").unwrap(), whole.job("sweep").unwrap());
-    assert_eq!(few.left_in_log(), None, "its end has nothing to evict");
+    assert_eq!(few.evicted_at(), None, "its end has nothing to evict");
     for (left, kept) in history(few).into_iter().zip(history(whole)) {
         assert_eq!((left.position, left.event.sequence), (kept.position, kept.event.sequence));
         let Some(expected) = indices(&kept.event) else {
-            assert_eq!((left.shed, &left.event), (false, &kept.event));
+            assert_eq!((left.evicted, &left.event), (false, &kept.event));
             continue;
         };
-        assert_eq!((left.shed, indices(&left.event)), (true, Some(Vec::new())));
+        assert_eq!((left.evicted, indices(&left.event)), (true, Some(Vec::new())));
         // Offset 0 is a marker.
         let entry = &entries[usize::try_from(left.position.offset).unwrap() - 1];
         let Some(solvemesh::broker::v1::log_entry::Kind::ScenarioResults(all)) = &entry.kind else {
             panic!("no answers: {entry:?}")
         };
-        let restored = told_of(all.results.clone(), 6, &left.answered_before);
+        let restored = counted_answers(all.results.clone(), 6, &left.duplicate_scenarios);
         assert_eq!(restored.iter().map(|it| it.index).collect::<Vec<_>>(), expected);
     }
 }

@@ -145,6 +145,6 @@ fn trivial_contradictions_are_detected() {
         (no_integer, Some(0.25)),
         (off, None),
     ] {
-        assert_eq!(contradiction_at_sight(&model), distance);
+        assert_eq!(trivial_contradiction(&model), distance);
     }
 }

@@ -10,7 +10,7 @@ use solvemesh::v1::{
 use solvemesh_testkit::models::{dense, index, with_kinds};
 
 use super::solve_with;
-use crate::result::{Answer, conclude};
+use crate::result::{SolverResult, conclude};
 
 const INF: f64 = f64::INFINITY;
 const MIN: ObjectiveSense = ObjectiveSense::Minimize;
@@ -26,7 +26,8 @@ fn exact() -> SolveOptions {
 fn solved(job: impl Into<JobPayload>, options: SolveOptions) -> SolveResult {
     let job = job.into();
     let model = job.model.clone().unwrap();
-    let answer = Answer::told(solve_with(job, options.clone()), None).with_options(&options);
+    let answer =
+        SolverResult::from_outcome(solve_with(job, options.clone()), None).with_options(&options);
     conclude(model, answer).unwrap().result
 }
 

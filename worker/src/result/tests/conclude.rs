@@ -29,7 +29,7 @@ fn incumbent() -> Incumbent {
     Incumbent { objective: 99.0, bound: None, values: vec![1.0, 2.0] }
 }
 
-fn concluded(answer: Answer) -> (SolveResult, Termination) {
+fn concluded(answer: SolverResult) -> (SolveResult, Termination) {
     let result = conclude(model(), answer).unwrap().result;
     let termination = result.termination.clone().unwrap();
     (result, termination)
@@ -41,14 +41,14 @@ fn objective_and_gap_are_computed_from_the_model_not_from_the_solver() {
     let termination = claimed.result.as_mut().unwrap().termination.as_mut().unwrap();
     (termination.objective, termination.objective_bound, termination.relative_gap) =
         (Some(-7.0), Some(3.0), Some(f64::INFINITY));
-    let (_, termination) = concluded(Answer::told(claimed, None));
+    let (_, termination) = concluded(SolverResult::from_outcome(claimed, None));
     assert_eq!((termination.objective, termination.relative_gap), (Some(4.0), Some(0.25)));
 }
 
 #[test]
 fn the_last_incumbent_replaces_a_missing_solution() {
     let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
-    let (result, termination) = concluded(Answer::told(ended, Some(incumbent())));
+    let (result, termination) = concluded(SolverResult::from_outcome(ended, Some(incumbent())));
     assert_eq!(termination.reason(), TerminationReason::Feasible);
     assert_eq!(termination.objective, Some(3.0));
     assert_eq!(result.solution.unwrap().values, [1.0, 2.0]);
@@ -58,7 +58,8 @@ fn the_last_incumbent_replaces_a_missing_solution() {
 fn values_of_an_infeasible_outcome_are_ignored() {
     let ended = outcome(TerminationReason::Infeasible, vec![1.0, 1.0]);
     let crossed = LinearModel { variable_lower: vec![5.0, 0.0], ..model() };
-    let result = conclude(crossed, Answer::told(ended, Some(incumbent()))).unwrap().result;
+    let result =
+        conclude(crossed, SolverResult::from_outcome(ended, Some(incumbent()))).unwrap().result;
     let termination = result.termination.unwrap();
     assert_eq!(termination.reason(), TerminationReason::Infeasible);
     assert!(result.infeasibility_proof.unwrap().verified);
@@ -69,7 +70,7 @@ fn values_of_an_infeasible_outcome_are_ignored() {
 fn an_incumbent_refutes_infeasibility() {
     let integers = || LinearModel { variable_kinds: vec![2; 2], ..model() };
     let ended = || outcome(TerminationReason::Infeasible, Vec::new());
-    let answer = Answer::told(ended(), Some(incumbent()));
+    let answer = SolverResult::from_outcome(ended(), Some(incumbent()));
     let result = conclude(integers(), answer).unwrap().result;
     let termination = result.termination.unwrap();
     assert_eq!(termination.reason(), TerminationReason::Imprecise);
@@ -79,7 +80,7 @@ fn an_incumbent_refutes_infeasibility() {
         (vec![1.0, 2.0], None)
     );
     // Without an incumbent, the solver's claim stands, marked as not verified.
-    let result = conclude(integers(), Answer::told(ended(), None)).unwrap().result;
+    let result = conclude(integers(), SolverResult::from_outcome(ended(), None)).unwrap().result;
     assert_eq!(result.termination.unwrap().reason(), TerminationReason::Infeasible);
     assert!(!result.infeasibility_proof.unwrap().verified);
 }
@@ -89,7 +90,7 @@ fn an_optimum_outside_of_the_gap_is_imprecise_with_both_numbers() {
     let integers = LinearModel { variable_kinds: vec![2; 2], ..model() };
     let mut claimed = outcome(TerminationReason::Optimal, vec![1.0, 3.0]);
     claimed.result.as_mut().unwrap().termination.as_mut().unwrap().objective_bound = Some(3.0);
-    let result = conclude(integers, Answer::told(claimed, None)).unwrap().result;
+    let result = conclude(integers, SolverResult::from_outcome(claimed, None)).unwrap().result;
     let termination = result.termination.unwrap();
     assert_eq!(termination.reason(), TerminationReason::Imprecise);
     assert_eq!((termination.objective, termination.objective_bound), (Some(4.0), Some(3.0)));
@@ -115,7 +116,7 @@ fn unbounded_needs_a_ray_and_a_feasible_point() {
             values: vec![1.0],
             ..UnboundedRay::default()
         });
-        let result = conclude(open(), Answer::told(ended, None)).unwrap().result;
+        let result = conclude(open(), SolverResult::from_outcome(ended, None)).unwrap().result;
         assert_eq!(result.termination.unwrap().reason(), expected);
         assert_eq!(result.solution, None);
     }
@@ -127,7 +128,7 @@ fn numbers_that_are_not_finite_are_absent() {
     let termination = ended.result.as_mut().unwrap().termination.as_mut().unwrap();
     (termination.objective, termination.objective_bound) =
         (Some(f64::NAN), Some(f64::NEG_INFINITY));
-    let (_, termination) = concluded(Answer::told(ended, None));
+    let (_, termination) = concluded(SolverResult::from_outcome(ended, None));
     assert_eq!(
         (termination.objective, termination.objective_bound, termination.relative_gap),
         (None, None, None)
@@ -137,14 +138,14 @@ fn numbers_that_are_not_finite_are_absent() {
 #[test]
 fn values_that_are_nan_are_an_error() {
     let ended = outcome(TerminationReason::Optimal, vec![f64::NAN, 0.0]);
-    assert!(conclude(model(), Answer::told(ended, None)).is_err());
+    assert!(conclude(model(), SolverResult::from_outcome(ended, None)).is_err());
 }
 
 #[test]
 fn a_model_without_variables_has_a_solution_without_values() {
     let empty = LinearModel { objective_offset: 5.0, row_starts: vec![0], ..Default::default() };
     let ended = outcome(TerminationReason::Optimal, Vec::new());
-    let result = conclude(empty, Answer::told(ended, None)).unwrap().result;
+    let result = conclude(empty, SolverResult::from_outcome(ended, None)).unwrap().result;
     assert_eq!(result.termination.unwrap().objective, Some(5.0));
     assert!(result.solution.is_some());
 }
@@ -153,7 +154,8 @@ fn a_model_without_variables_has_a_solution_without_values() {
 fn warnings_are_limited_in_number_and_length() {
     let endless = std::iter::repeat_n("ä".repeat(5000), 500);
     let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
-    let (_, termination) = concluded(Answer::told(ended, None).with_warnings(endless));
+    let (_, termination) =
+        concluded(SolverResult::from_outcome(ended, None).with_warnings(endless));
     assert_eq!(termination.warnings.len(), MAX_TEXTS);
     assert!(termination.warnings.iter().all(|text| text.len() <= MAX_TEXT_BYTES + 3));
 }

@@ -13,7 +13,7 @@ use crate::{
     Fault, FaultKind, Faults,
     domain::is_submitted_as_lp,
     findings::clip,
-    matrix::{NEGLIGIBLE, TOO_LARGE},
+    matrix::{MAX_COEFFICIENT, NEGLIGIBLE},
     normal::{INFINITE, normalise_infinity},
 };
 
@@ -30,7 +30,7 @@ const MAX_REPORTED: usize = 1000;
 ///
 /// Returns the first error, at a field of the sweep. If it is about one scenario, the message
 /// contains its number.
-pub fn settle(
+pub fn normalise_sweep(
     sweep: &Sweep,
     model: &LinearModel,
     max_scenarios: usize,
@@ -443,11 +443,11 @@ fn allowed(kind: ParameterKind, target: Target, value: f64) -> Result<f64, Strin
         _ if kind == ParameterKind::RightHandSide && normalise_infinity(value).is_infinite() => {
             format!("must be finite, not {value}")
         }
-        Target::Objective(_) if value.abs() >= TOO_LARGE || value.is_infinite() => {
-            format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
+        Target::Objective(_) if value.abs() >= MAX_COEFFICIENT || value.is_infinite() => {
+            format!("{value} is too large: an absolute value is below {MAX_COEFFICIENT:e}")
         }
-        Target::Coefficient { .. } if value.abs() >= TOO_LARGE || value.is_infinite() => {
-            format!("{value} is too large: an absolute value is below {TOO_LARGE:e}")
+        Target::Coefficient { .. } if value.abs() >= MAX_COEFFICIENT || value.is_infinite() => {
+            format!("{value} is too large: an absolute value is below {MAX_COEFFICIENT:e}")
         }
         Target::Coefficient { .. } if value != 0.0 && value.abs() <= NEGLIGIBLE => {
             format!("{value} is too small: an absolute value is 0 or above {NEGLIGIBLE:e}")

@@ -66,7 +66,7 @@ enum Doubt {
 
 /// Checks a finding of HiGHS. Returns it if it is accepted, or else the better one of it and the
 /// result of `solve_again`, which gets the options of a second solve.
-pub(super) fn settled(
+pub(super) fn check_highs(
     first: Finding,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -95,7 +95,7 @@ pub(super) fn settled(
 ///
 /// The result is the first finding as it is, the first finding with the bound and duals of HiGHS
 /// if these prove it, or the better one of the two.
-pub(super) fn seconded(
+pub(super) fn check_with_highs(
     first: Finding,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -366,7 +366,7 @@ mod tests {
         let arrays = Arrays::of(&model).unwrap();
         let (reports, never) = (Reports::new(Pipe::default()), AtomicBool::new(false));
         let monitor = Monitor::new(&reports, 1, 2, &never);
-        settled(first, &arrays, &options, &monitor, |_| second)
+        check_highs(first, &arrays, &options, &monitor, |_| second)
     }
 
     const BEST: [f64; 2] = [2.0, 6.0];

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use solvemesh_client::Rejection;
 
-use crate::output::{terminal::Screen, text::printable};
+use crate::output::{terminal::Terminal, text::printable};
 
 /// Reports on standard error that a call failed and is retried for `patience`.
-pub(crate) fn tell_setback(cause: &Rejection, patience: Duration) {
-    Screen::aside(&unanswered(cause, patience));
+pub(crate) fn report_retry(cause: &Rejection, patience: Duration) {
+    Terminal::aside(&unanswered(cause, patience));
 }
 
 /// The message for a call or a new stream that failed.

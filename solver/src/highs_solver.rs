@@ -8,16 +8,15 @@ use solvemesh::v1::{
 
 use super::{
     arrays::Arrays,
-    doubts,
     highs::{Highs, ModelStatus, Observer, Scale, Sight, Value},
     polish::polish,
     proof,
     report::Monitor,
-    sensitivity,
+    second_solve, sensitivity,
     settings::{self, Fault},
     start,
     task::Finding,
-    termination::{self, Account, failed, stopped},
+    termination::{self, HighsState, failed, stopped},
 };
 
 /// The largest upper bound that HiGHS honours on a semi-continuous or semi-integer variable
@@ -26,12 +25,12 @@ const MAX_SEMI_UPPER: f64 = 1e5;
 
 /// A HiGHS instance that is reused from task to task.
 #[derive(Debug, Default)]
-pub(super) struct Direct {
+pub(super) struct HighsSolver {
     /// `None` before the first task, and after a status that makes an instance suspect.
     highs: Option<Highs>,
 }
 
-impl Direct {
+impl HighsSolver {
     /// Solves a model, and if the result fails the check, solves it once more from scratch.
     pub(super) fn solve(
         &mut self,
@@ -53,8 +52,8 @@ impl Direct {
         if is_suspect(status) {
             self.highs = None;
         }
-        doubts::settled(first, arrays, options, monitor, |options| {
-            from_nothing(arrays, options, monitor)
+        second_solve::check_highs(first, arrays, options, monitor, |options| {
+            solve_from_scratch(arrays, options, monitor)
         })
     }
 
@@ -67,7 +66,7 @@ impl Direct {
 }
 
 /// Solves a model in a new instance, without a start.
-pub(super) fn from_nothing(
+pub(super) fn solve_from_scratch(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     monitor: &Monitor<'_>,
@@ -95,9 +94,9 @@ fn solve_once(
         finding.basis = highs.basis();
     }
     if options.return_sensitivity && status == ModelStatus::Optimal && arrays.is_lp_as_submitted() {
-        sensitivity::explore(highs, arrays, time_limit, monitor, &mut finding);
+        sensitivity::add_ranges(highs, arrays, time_limit, monitor, &mut finding);
     }
-    proof::explain(highs, arrays, options, time_limit, monitor, &mut finding);
+    proof::add_proof(highs, arrays, options, time_limit, monitor, &mut finding);
     if arrays.is_mip() && !finding.values.is_empty() {
         polish(arrays, time_limit, monitor, &mut finding);
     }
@@ -169,7 +168,7 @@ fn set(
     }
     highs.set_threads(settings::threads(options)?)?;
     if options.return_log {
-        highs.keep_log()?;
+        highs.enable_log()?;
     }
     Ok(())
 }
@@ -271,7 +270,7 @@ fn read_termination(highs: &Highs, arrays: &Arrays<'_>, status: ModelStatus) -> 
     let solution = highs.has_feasible_solution() || status == ModelStatus::Optimal;
     // HiGHS has one status for both limits: the number of nodes shows which one it was.
     let node_limit = highs.int_option(c"mip_max_nodes").map(i64::from);
-    termination::of_highs(&Account {
+    termination::from_highs(&HighsState {
         status,
         mip,
         objective: solution.then(|| highs.objective()).flatten(),
