@@ -1,6 +1,6 @@
 //! The command line as a whole: the global flags and the subcommands.
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -84,4 +84,9 @@ pub(crate) enum Command {
     ///
     /// The example is the Wyndor Glass product mix: two products, three plants.
     Demo(DemoArgs),
+    /// Write man pages and shell completions into a folder
+    Generate {
+        /// The folder; created if it does not exist
+        folder: PathBuf,
+    },
 }

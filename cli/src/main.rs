@@ -9,6 +9,7 @@ mod sweep;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use solvemesh_client::Client;
 
 use crate::{
@@ -29,16 +30,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = Client::connect(&arguments.gateway)?.on_retry(report_retry);
+    let connect = || Ok::<_, Failure>(Client::connect(&arguments.gateway)?.on_retry(report_retry));
     match &arguments.command {
-        Command::Solve(args) => solve(&client, args).await,
-        Command::Sweep(args) => sweep(&client, args).await,
-        Command::Submit(args) => submit(&client, args).await,
-        Command::Watch(args) => watch(&client, args).await,
-        Command::Get(args) => get(&client, args).await,
-        Command::List(args) => list(&client, args).await,
-        Command::Cancel(args) => cancel(&client, args).await,
-        Command::Capabilities(args) => capabilities(&client, args).await,
-        Command::Demo(args) => demo(&client, args).await,
+        Command::Solve(args) => solve(&connect()?, args).await,
+        Command::Sweep(args) => sweep(&connect()?, args).await,
+        Command::Submit(args) => submit(&connect()?, args).await,
+        Command::Watch(args) => watch(&connect()?, args).await,
+        Command::Get(args) => get(&connect()?, args).await,
+        Command::List(args) => list(&connect()?, args).await,
+        Command::Cancel(args) => cancel(&connect()?, args).await,
+        Command::Capabilities(args) => capabilities(&connect()?, args).await,
+        Command::Demo(args) => demo(&connect()?, args).await,
+        Command::Generate { folder } => {
+            solvemesh_daemon::write_manual(Arguments::command(), folder)?;
+            Ok(Exit::Done)
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! What the long-running programs of solvemesh share: the flags and the format of their logs,
-//! the signals that stop them, and how they exit.
+//! the signals that stop them, how they exit, and their man pages and shell completions.
 
 mod exit;
 mod logs;
+mod manual;
 mod plain_fields;
 mod signals;
 
 pub use exit::{block_on, exit_code};
 pub use logs::{LogArgs, LogFormat, start_log};
+pub use manual::write_manual;
 pub use signals::Signals;

@@ -169,11 +169,16 @@ pub struct Args {
 }
 
 /// The other functions of this binary.
-#[derive(Clone, Copy, Debug, clap::Subcommand)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
     /// Run a solver process of the embedded mesh
     #[command(hide = true)]
     Solver,
+    /// Write man pages and shell completions into a folder
+    Generate {
+        /// The folder; created if it does not exist
+        folder: PathBuf,
+    },
 }
 
 impl Args {

@@ -6,6 +6,7 @@ mod embedded;
 use std::{future, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
@@ -22,8 +23,11 @@ use tracing::{info, warn};
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();
-    let outcome = match args.command {
+    let outcome = match &args.command {
         Some(Command::Solver) => embedded::run_solver(),
+        Some(Command::Generate { folder }) => {
+            solvemesh_daemon::write_manual(Args::command(), folder).context("generate")
+        }
         None => solvemesh_daemon::block_on(run(args)),
     };
     solvemesh_daemon::exit_code("solvemesh-gateway", outcome)

@@ -1,6 +1,6 @@
 //! The command line of `solvemesh-worker`; each flag is an environment variable too.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -76,11 +76,16 @@ pub(crate) struct Args {
     pub(crate) logs: LogArgs,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a solver process: tasks on standard input, reports on standard output. Workers start
     /// these themselves
     Solver,
+    /// Write man pages and shell completions into a folder
+    Generate {
+        /// The folder; created if it does not exist
+        folder: PathBuf,
+    },
 }
 
 impl Args {

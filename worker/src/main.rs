@@ -6,6 +6,7 @@ mod args;
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 use solvemesh_broker::{AmqpMesh, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_worker::Worker;
@@ -18,8 +19,11 @@ static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();
-    let outcome = match args.command {
+    let outcome = match &args.command {
         Some(Command::Solver) => solvemesh_solver::run().context("the solver process"),
+        Some(Command::Generate { folder }) => {
+            solvemesh_daemon::write_manual(Args::command(), folder).context("generate")
+        }
         None => solvemesh_daemon::block_on(run(&args)),
     };
     solvemesh_daemon::exit_code("solvemesh-worker", outcome)

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::harness::*;
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
@@ -11,9 +12,9 @@ use solvemesh::{
         LookupResponse, job_envelope::Body, log_entry,
     },
     v1::{
-        CancelJobRequest, GetJobRequest, Incumbent, JobEventKind, JobState, LinearModel,
+        CancelJobRequest, GetJobRequest, Incumbent, Job, JobEventKind, JobState, LinearModel,
         ListJobsRequest, Model, Progress, Solution, SolveOptions, SolveRequest, Solver,
-        SubmitJobRequest, WatchResultsRequest, job_event, model,
+        SubmitJobRequest, SubmitJobResponse, WatchResultsRequest, job_event, model,
         watch_results_response::Kind as Response,
     },
 };
@@ -23,10 +24,11 @@ use solvemesh_broker::{
 };
 use solvemesh_gateway::{api::server::HEALTH_SERVICE, policy::Policy};
 use tokio::sync::{mpsc, watch};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
 #[tokio::test]
@@ -567,4 +569,49 @@ async fn job_for_a_solver_that_no_worker_has_is_refused() {
     assert_eq!(accepted.description.unwrap().lane, "cbc");
     let Payload::Job(job) = jobs.next().await.unwrap().payload else { panic!("no job") };
     assert_eq!(job.job_id, accepted.job_id);
+}
+
+/// A submission of a later version of the contract, in which models have quadratic terms.
+#[derive(Clone, PartialEq, prost::Message)]
+struct LaterSubmission {
+    #[prost(message, optional, tag = "1")]
+    model: Option<LaterModel>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct LaterModel {
+    #[prost(string, tag = "4")]
+    lp: String,
+    #[prost(double, repeated, tag = "40")]
+    quadratic: Vec<f64>,
+}
+
+#[tokio::test]
+async fn request_with_a_field_of_a_later_version_is_refused_and_queues_nothing() {
+    let mesh = memory();
+    let gateway = Gateway::over(mesh.clone(), policy()).await;
+    let submit = async |quadratic: Vec<f64>| {
+        let mut client = tonic::client::Grpc::new(gateway.channel.clone());
+        client.ready().await.unwrap();
+        let path = PathAndQuery::from_static("/solvemesh.v1.JobService/SubmitJob");
+        let model = Some(LaterModel { lp: WYNDOR.to_owned(), quadratic });
+        let codec = ProstCodec::<LaterSubmission, SubmitJobResponse>::default();
+        client.unary(Request::new(LaterSubmission { model }), path, codec).await
+    };
+    let refused = submit(vec![1.0]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let details = refused.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(info.reason, "UNKNOWN_FIELD");
+    assert_eq!(info.metadata["number"], "40");
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "model");
+    assert!(list_all(&gateway).await.is_empty());
+    // Without the field it is a submission like any other.
+    submit(Vec::new()).await.unwrap();
+    assert_eq!(list_all(&gateway).await.len(), 1);
+}
+
+async fn list_all(gateway: &Gateway) -> Vec<Job> {
+    let request = ListJobsRequest::default();
+    gateway.client.clone().list_jobs(request).await.unwrap().into_inner().jobs
 }
