@@ -39,7 +39,7 @@ pub struct Page {
 
 impl Filter {
     fn passes(&self, record: &Record) -> bool {
-        (self.states.is_empty() || self.states.contains(&record.state))
+        (self.states.is_empty() || self.states.contains(&record.state()))
             && self
                 .labels
                 .iter()

@@ -12,7 +12,7 @@ use solvemesh::{
 
 use crate::table::{
     Position, Record,
-    record::{Attempt, is_terminal},
+    record::{Attempt, Finished, Results, Stage},
     tally::Tally,
 };
 
@@ -32,7 +32,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         Kind::Submitted(submitted) => {
             describe(job, submitted.description.as_ref(), submitted.submit_time);
             // A worker's entry may be first; then the job is queued, and perhaps running, already.
-            if job.last_sequence == 0 {
+            if job.last_sequence() == 0 {
                 push_queued(job, at, entry.time);
             }
         }
@@ -40,7 +40,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             describe(job, started.description.as_ref(), started.submit_time);
             // The job's first entry: its gateway died before it logged the submission, or was
             // slower than the worker. Every history begins with the event `JobQueued`.
-            if job.last_sequence == 0 {
+            if job.last_sequence() == 0 {
                 push_queued(job, at, started.submit_time.or(entry.time));
                 at = at.later(1);
             }
@@ -50,7 +50,9 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             job.push_event(at, entry.time, job.attempt(), job_event::Kind::Started(started), None);
         }
         Kind::Progress(progress) if is_current(job, entry) => {
-            job.progress = Some(*progress);
+            if let Stage::Live(live) = &mut job.stage {
+                live.progress = Some(*progress);
+            }
             let kind = job_event::Kind::Progress(*progress);
             job.push_event(at, entry.time, job.attempt(), kind, None);
         }
@@ -65,8 +67,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         // Several attempts share a sweep, so answers of each of them count.
         Kind::ScenarioResults(new) => add_answers(job, at, entry.time, attempt, &new.results),
         Kind::AttemptLost(lost) if is_current(job, entry) => {
-            job.state = JobState::Queued;
-            job.progress = None;
+            change_to(job, false);
             let kind =
                 job_event::Kind::AttemptFailed(JobAttemptFailed { failure: lost.failure.clone() });
             job.push_event(at, entry.time, job.attempt(), kind, None);
@@ -78,14 +79,14 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         Kind::Finished(finished) => {
             describe(job, finished.description.as_ref(), finished.submit_time);
             // Finished without an attempt, before any other entry.
-            if job.last_sequence == 0 {
+            if job.last_sequence() == 0 {
                 push_queued(job, at, finished.submit_time.or(entry.time));
                 at = at.later(1);
             }
             finish(job, at, entry.time, attempt, finished);
         }
         // Final while queued; for a running job a request, which its attempt answers.
-        Kind::CancelRequested(_) if job.state == JobState::Queued => {
+        Kind::CancelRequested(_) if job.state() == JobState::Queued => {
             job.cancel_requested = true;
             finish(job, at, entry.time, attempt, &cancelled());
         }
@@ -95,7 +96,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             job.push_event(at, entry.time, job.attempt(), kind, None);
         }
         // Means nothing once an attempt runs.
-        Kind::QueueTimePassed(_) if job.state == JobState::Queued => {
+        Kind::QueueTimePassed(_) if job.state() == JobState::Queued => {
             finish(job, at, entry.time, attempt, &expired());
         }
         Kind::Progress(_)
@@ -119,8 +120,10 @@ pub(super) fn describe(
         if let Some(description) = description {
             job.description = description.clone();
             // A finished job accepts no answers.
-            if job.tally.is_none() && !job.ended() {
-                job.tally = description.sweep.as_ref().map(Tally::of);
+            if let Stage::Live(live) = &mut job.stage
+                && live.tally.is_none()
+            {
+                live.tally = description.sweep.as_ref().map(Tally::of);
             }
         }
     }
@@ -158,10 +161,17 @@ fn push_queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
     job.push_event(at, time, 0, job_event::Kind::Queued(JobQueued { description }), None);
 }
 
+/// Makes a live job running or queued, without the progress of an earlier attempt.
+fn change_to(job: &mut Record, running: bool) {
+    if let Stage::Live(live) = &mut job.stage {
+        live.running = running;
+        live.progress = None;
+    }
+}
+
 /// Adds an attempt, which makes all earlier ones superseded.
 fn start_attempt(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
-    job.state = JobState::Running;
-    job.progress = None;
+    change_to(job, true);
     job.attempts.push(Attempt {
         id: entry.attempt_id.clone(),
         last_number: entry.number,
@@ -180,7 +190,8 @@ fn add_answers(
     attempt: i32,
     results: &[ScenarioResult],
 ) {
-    let Some((tally, sweep)) = job.tally.as_mut().zip(job.description.sweep.as_ref()) else {
+    let Stage::Live(live) = &mut job.stage else { return };
+    let Some((tally, sweep)) = live.tally.as_mut().zip(job.description.sweep.as_ref()) else {
         return;
     };
     let fresh = tally.add(sweep, results);
@@ -190,7 +201,7 @@ fn add_answers(
     let is_over = tally.is_over();
     // Parts of a sweep run without a start entry, so answers may arrive before any attempt.
     if job.attempts.is_empty() {
-        job.state = JobState::Running;
+        live.running = true;
     }
     job.answer(at, time, attempt, fresh);
     if is_over {
@@ -227,13 +238,11 @@ fn finish(
     finished: &JobEnd,
 ) {
     let Some(mut outcome) = finished.outcome.clone() else { return };
-    if !is_terminal(outcome.state()) {
-        return;
-    }
+    let results = Results::Retained { progress: job.stage.progress() };
+    let Some(end) = Finished::new(outcome.state(), time, results) else { return };
     // The log has the answers only; the summary is this fold's.
-    outcome.sweep_summary = job.tally.take().map(|tally| tally.summary().clone());
-    job.state = outcome.state();
-    job.finish_time = time;
+    outcome.sweep_summary = job.tally().map(|tally| tally.summary().clone());
+    job.stage = Stage::Finished(end);
     let solution = finished.solution.clone();
     job.push_event(at, time, attempt, job_event::Kind::Finished(outcome), solution);
 }

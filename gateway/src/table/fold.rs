@@ -144,7 +144,7 @@ impl Fold {
         // Copies the record only while a snapshot shares it.
         let job = Arc::make_mut(self.jobs.get_mut(entry.job_id.as_str())?);
         let id = job.id.clone();
-        let (sequence, weight) = (job.last_sequence, job.counted);
+        let (sequence, weight) = (job.last_sequence(), job.counted);
         if !entry.digest.is_empty() {
             if job.digest.is_empty() {
                 job.digest.clone_from(&entry.digest);
@@ -154,7 +154,7 @@ impl Fold {
                 return None;
             }
         }
-        let had_ended = job.ended();
+        let (had_ended, start_truncated) = (job.ended(), job.stage.start_truncated());
         if had_ended && let log_entry::Kind::Submitted(submitted) = kind {
             // Fills in only what is missing: a job may be finished by an entry without its
             // description, before this one.
@@ -173,7 +173,7 @@ impl Fold {
             }
         }
         job.counted = job.weight();
-        let (counted, changed) = (job.counted, job.last_sequence > sequence);
+        let (counted, changed) = (job.counted, job.last_sequence() > sequence);
         if had_ended {
             self.ended_weight = self.ended_weight - weight + counted;
             if self.whole.contains_key(&job.end()) {
@@ -182,7 +182,7 @@ impl Fold {
         } else {
             self.live_weight = self.live_weight - weight + counted;
             if job.ended() {
-                let (first, end, start_truncated) = (job.first, job.end(), job.start_truncated);
+                let (first, end) = (job.first, job.end());
                 self.live.remove(&first);
                 self.live_weight -= counted;
                 self.count_ended(end, &id, counted, true);
@@ -232,7 +232,7 @@ impl Fold {
         let id = job.id.clone();
         self.by_first.insert(job.first, id.clone());
         if job.ended() {
-            self.count_ended(job.end(), &id, job.counted, !job.results_evicted);
+            self.count_ended(job.end(), &id, job.counted, !job.stage.results_evicted());
         } else {
             self.live.insert(job.first, id.clone());
             self.live_weight += job.counted;
@@ -317,5 +317,5 @@ fn makes_known(finished: &JobEnd) -> bool {
 /// The queue deadline of a queued job, in seconds since 1970.
 fn queue_deadline(job: &Record) -> Option<i64> {
     let deadline = job.description.queue_expire_time.as_ref()?;
-    (job.state == JobState::Queued).then_some(deadline.seconds)
+    (job.state() == JobState::Queued).then_some(deadline.seconds)
 }

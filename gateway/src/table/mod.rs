@@ -3,6 +3,7 @@
 
 mod advance;
 mod fold;
+mod history;
 mod markers;
 mod position;
 mod record;
@@ -20,12 +21,10 @@ mod watchers;
 mod tests;
 
 pub use fold::{Changes, Fold};
+pub use history::{HistoryEvent, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, part_count};
 pub use markers::CatchUpError;
 pub use position::Position;
-pub use record::{
-    Attempt, HistoryEvent, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, Record, is_terminal,
-    part_count,
-};
+pub use record::{Attempt, Record, is_terminal};
 pub use retention::Retention;
 pub use shared::Table;
 pub use snapshot::{SnapshotError, SnapshotFile};

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::table::{Fold, Position, Record};
+use crate::table::{Fold, Position, Record, record::Stage};
 
 /// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +60,12 @@ impl Fold {
         let truncated: Vec<Arc<str>> =
             self.by_first.range(..before).map(|(_, id)| id.clone()).collect();
         for id in truncated {
-            match self.jobs.get_mut(&id) {
-                Some(job) if !job.ended() => Arc::make_mut(job).start_truncated = true,
-                _ => self.forget(&id),
+            let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.ended()) else {
+                self.forget(&id);
+                continue;
+            };
+            if let Stage::Live(live) = &mut Arc::make_mut(job).stage {
+                live.start_truncated = true;
             }
         }
     }
@@ -99,7 +102,7 @@ impl Fold {
     /// When a job finished, in seconds since 1970. `i64::MAX` if unknown, so that age never
     /// evicts it.
     fn ended_at(&self, id: &str) -> i64 {
-        let time = self.jobs.get(id).and_then(|job: &Arc<Record>| job.finish_time);
+        let time = self.jobs.get(id).and_then(|job: &Arc<Record>| job.stage.finish_time());
         time.map_or(i64::MAX, |time| time.seconds)
     }
 }

@@ -262,7 +262,7 @@ impl Tail {
         let (now, caught_up) = (Instant::now(), *self.caught_up.borrow());
         let mut last_entries = self.last_entries.lock();
         for id in &changes.jobs {
-            if fold.job(id).is_some_and(|job| job.state == JobState::Running) {
+            if fold.job(id).is_some_and(|job| job.state() == JobState::Running) {
                 last_entries.insert(id.clone(), now);
             } else {
                 last_entries.remove(id);
@@ -276,7 +276,7 @@ impl Tail {
             let failure = job.outcome().and_then(|outcome| outcome.failure.as_ref());
             let cause = failure.map_or("", |failure| &failure.message);
             let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
-            let state = job.state.as_str_name();
+            let state = job.state().as_str_name();
             info!(job = %job.id, attempt, state, cause, "job finished");
         }
     }

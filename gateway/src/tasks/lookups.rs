@@ -85,8 +85,8 @@ fn status_of(record: &Record, silence: Duration) -> LookupResponse {
     let failed = record.after(Position::default()).filter(|it| is_failed_attempt(it)).count();
     let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
     let incumbent = incumbent(record);
-    let answered = record.tally.as_ref().map(|tally| tally.runs(MAX_RUNS)).unwrap_or_default();
-    match record.attempts.last().filter(|_| record.state == JobState::Running) {
+    let answered = record.tally().map(|tally| tally.runs(MAX_RUNS)).unwrap_or_default();
+    match record.attempts.last().filter(|_| record.state() == JobState::Running) {
         None => LookupResponse {
             failed_attempts,
             incumbent,

@@ -11,7 +11,11 @@ use solvemesh::{
 };
 
 use super::{LastMessage, Restored, VERSION};
-use crate::table::{Fold, HistoryEvent, Position, Record, Tally, record::Attempt};
+use crate::table::{
+    Fold, HistoryEvent, Position, Record, Tally,
+    history::History,
+    record::{Attempt, Finished, Live, Results, Stage},
+};
 
 /// Size of the mark of a forgotten job, in bytes.
 const MARK: usize = 16;
@@ -58,45 +62,64 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         job_id: job.id.to_string(),
         first: Some(from_position(job.first)),
         bytes_before: job.bytes_before,
-        start_truncated: job.start_truncated,
+        start_truncated: job.stage.start_truncated(),
         digest: job.digest.clone(),
         description: Some(job.description.clone()),
         submit_time: job.submit_time,
-        state: job.state.into(),
+        state: job.state().into(),
         attempts: job.attempts.iter().map(from_attempt).collect(),
         cancel_requested: job.cancel_requested,
-        progress: job.progress,
-        finish_time: job.finish_time,
-        last_sequence: job.last_sequence,
-        history: job.history.iter().map(from_happening).collect(),
-        result_evicted: job.results_evicted,
-        tally: job.tally.as_ref().map(from_tally),
+        progress: job.stage.progress(),
+        finish_time: job.stage.finish_time(),
+        last_sequence: job.last_sequence(),
+        history: job.history.events().map(from_happening).collect(),
+        result_evicted: job.stage.results_evicted(),
+        tally: job.tally().map(from_tally),
     }
 }
 
 /// Converts a job from the file; `None` if a field is missing or invalid.
 pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
-    let id: Arc<str> = job.job_id.into();
+    let stage = to_stage(&job)?;
     let history: Vec<HistoryEvent> =
         job.history.into_iter().map(to_happening).collect::<Option<_>>()?;
-    let mut record = Record::new(id, to_position(job.first?));
-    record.bytes_before = job.bytes_before;
-    record.start_truncated = job.start_truncated;
-    record.digest = job.digest;
-    record.description = job.description?;
-    record.submit_time = job.submit_time;
-    record.state = JobState::try_from(job.state).ok()?;
-    record.attempts = job.attempts.into_iter().map(to_attempt).collect();
-    record.cancel_requested = job.cancel_requested;
-    record.progress = job.progress;
-    record.finish_time = job.finish_time;
-    record.last_sequence = job.last_sequence;
-    record.results_evicted = job.result_evicted;
-    record.tally = match job.tally {
-        Some(tally) => Some(Tally::from_parts(tally.answered, tally.summary?)),
-        None => None,
+    let mut record = Record {
+        bytes_before: job.bytes_before,
+        digest: job.digest,
+        description: job.description?,
+        submit_time: job.submit_time,
+        stage,
+        attempts: job.attempts.into_iter().map(to_attempt).collect(),
+        cancel_requested: job.cancel_requested,
+        history: History::new(history, job.last_sequence),
+        ..Record::new(job.job_id.into(), to_position(job.first?))
     };
-    Some(record.with_history(history))
+    record.counted = record.weight();
+    Some(record)
+}
+
+/// The fields of a job that depend on its state. Those of other states are not written.
+fn to_stage(job: &JobSnapshot) -> Option<Stage> {
+    let live = |running| {
+        let tally = match &job.tally {
+            Some(tally) => Some(Tally::from_parts(tally.answered.clone(), tally.summary.clone()?)),
+            None => None,
+        };
+        let (progress, start_truncated) = (job.progress, job.start_truncated);
+        Some(Stage::Live(Live { running, progress, tally, start_truncated }))
+    };
+    match JobState::try_from(job.state).ok()? {
+        JobState::Queued => live(false),
+        JobState::Running => live(true),
+        state => {
+            let results = if job.result_evicted {
+                Results::Evicted
+            } else {
+                Results::Retained { progress: job.progress }
+            };
+            Finished::new(state, job.finish_time, results).map(Stage::Finished)
+        }
+    }
 }
 
 fn from_position(Position { offset, entry, event }: Position) -> LogPosition {

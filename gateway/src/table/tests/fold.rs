@@ -36,7 +36,7 @@ fn job_is_queued_started_and_finished() {
     ]);
     assert_eq!(events_of(&fold, "a"), "q1 s2 p3 f4");
     let job = fold.job("a").unwrap();
-    assert_eq!((job.state, job.attempt(), fold.live()), (JobState::Succeeded, 1, 0));
+    assert_eq!((job.state(), job.attempt(), fold.live()), (JobState::Succeeded, 1, 0));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn first_terminal_entry_wins() {
     ]);
     assert_eq!(events_of(&fold, "a"), "q1 s2 s3 f4");
     let job = fold.job("a").unwrap();
-    assert_eq!(job.state, JobState::Succeeded);
+    assert_eq!(job.state(), JobState::Succeeded);
     let attempts: Vec<i32> =
         job.after(Position::default()).map(|history_event| history_event.event.attempt).collect();
     assert_eq!(attempts, [0, 1, 2, 1], "the end is the first attempt's");
@@ -110,14 +110,14 @@ fn cancel_finishes_a_queued_job_at_once() {
         finished("a", "x", 2, JobState::Succeeded),
     ]);
     assert_eq!(events_of(&fold, "a"), "q1 f2");
-    assert_eq!(fold.job("a").unwrap().state, JobState::Cancelled);
+    assert_eq!(fold.job("a").unwrap().state(), JobState::Cancelled);
 }
 
 #[test]
 fn only_queued_jobs_expire() {
     let queued = log(&[submitted("a"), overdue("a"), started("a", "x")]);
     assert_eq!(events_of(&queued, "a"), "q1 f2");
-    assert_eq!(queued.job("a").unwrap().state, JobState::Expired);
+    assert_eq!(queued.job("a").unwrap().state(), JobState::Expired);
     let running = log(&[submitted("a"), started("a", "x"), overdue("a")]);
     assert_eq!(events_of(&running, "a"), "q1 s2");
 }
@@ -147,7 +147,7 @@ fn queued_jobs_are_overdue_after_their_queue_deadline() {
 fn cancel_of_a_running_job_is_a_request() {
     let fold = log(&[submitted("a"), started("a", "x"), cancel("a"), cancel("a")]);
     assert_eq!(events_of(&fold, "a"), "q1 s2 c3");
-    assert_eq!(fold.job("a").unwrap().state, JobState::Running);
+    assert_eq!(fold.job("a").unwrap().state(), JobState::Running);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn lost_attempt_requeues_its_job_unless_cancelled() {
     assert_eq!(events_of(&again, "a"), "q1 s2 l3 s4");
     let cancelled = log(&[submitted("a"), started("a", "x"), cancel("a"), lost("a", "x", 2)]);
     assert_eq!(events_of(&cancelled, "a"), "q1 s2 c3 l4 f5");
-    assert_eq!(cancelled.job("a").unwrap().state, JobState::Cancelled);
+    assert_eq!(cancelled.job("a").unwrap().state(), JobState::Cancelled);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn long_history_is_thinned() {
     let job = fold.job("a").unwrap();
     let kept = job.after(Position::default()).count();
     assert!((PROGRESS_KEPT / 2..=PROGRESS_KEPT + 2).contains(&kept), "{kept} kept");
-    assert_eq!(job.last_sequence, i32::try_from(many).unwrap());
+    assert_eq!(job.last_sequence(), i32::try_from(many).unwrap());
 }
 
 #[test]
@@ -267,7 +267,7 @@ proptest! {
             let Some(job) = fold.job(id) else { continue };
             let sequences: Vec<i32> =
                 job.after(Position::default()).map(|h| h.event.sequence).collect();
-            let expected: Vec<i32> = (1..=job.last_sequence).collect();
+            let expected: Vec<i32> = (1..=job.last_sequence()).collect();
             prop_assert_eq!(&sequences, &expected);
             let positions: Vec<Position> =
                 job.after(Position::default()).map(|h| h.position).collect();
@@ -290,8 +290,8 @@ proptest! {
             for id in ["a", "sweep"] {
                 if let Some(job) = fold.job(id).filter(|job| job.ended()) {
                     let first = ended.entry(id).or_insert_with(|| job.clone());
-                    prop_assert_eq!(first.state, job.state);
-                    prop_assert_eq!(first.last_sequence, job.last_sequence);
+                    prop_assert_eq!(first.state(), job.state());
+                    prop_assert_eq!(first.last_sequence(), job.last_sequence());
                 }
             }
         }

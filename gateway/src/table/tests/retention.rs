@@ -182,7 +182,7 @@ proptest! {
                 continue;
             };
             let same = all.job(id).unwrap();
-            prop_assert_eq!((job.state, job.last_sequence), (same.state, same.last_sequence));
+            prop_assert_eq!((job.state(), job.last_sequence()), (same.state(), same.last_sequence()));
             prop_assert_eq!(job.outcome().map(|o| o.state), same.outcome().map(|o| o.state));
         }
         let weight = |jobs: &mut dyn Iterator<Item = &crate::table::Record>| -> usize {

@@ -50,7 +50,7 @@ fn sweep_finishes_with_its_last_answer() {
     entries.push(answers("sweep", "part", 2, &[3]));
     let fold = log(&entries);
     let job = fold.job("sweep").unwrap();
-    assert_eq!((job.state, fold.live(), fold.live_weight()), (JobState::Succeeded, 0, 0));
+    assert_eq!((job.state(), fold.live(), fold.live_weight()), (JobState::Succeeded, 0, 0));
     let end = end(&fold).unwrap();
     assert_eq!((end.state(), &end.result, &end.failure), (JobState::Succeeded, &None, &None));
     assert_eq!(end.sweep_summary.as_ref(), Some(&summary(&fold)));
@@ -62,7 +62,7 @@ fn sweep_finishes_with_its_last_answer() {
     let sequences: Vec<i32> = history(job).iter().map(|it| it.event.sequence).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
     entries.push(answers("sweep", "part", 3, &[3]));
-    assert_eq!(log(&entries).job("sweep").unwrap().last_sequence, 6);
+    assert_eq!(log(&entries).job("sweep").unwrap().last_sequence(), 6);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn first_answer_of_a_scenario_counts_from_any_attempt() {
         .map(|history_event| history_event.duplicate_scenarios.as_slice())
         .collect();
     assert_eq!(before, [&[], &[], &[], &[], &[1][..], &[2]]);
-    assert_eq!((summary(&fold).answered_count, job.state), (4, JobState::Running));
+    assert_eq!((summary(&fold).answered_count, job.state()), (4, JobState::Running));
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn answers_count_for_requeued_jobs_and_without_a_start() {
         lost("sweep", "x", 2),
         answers("sweep", "part", 1, &[0]),
     ]);
-    assert_eq!(again.job("sweep").unwrap().state, JobState::Queued);
+    assert_eq!(again.job("sweep").unwrap().state(), JobState::Queued);
     assert_eq!(answered(&again), [[0]]);
     let unseen = log(&[submitted("sweep"), answers("sweep", "part", 1, &[0]), overdue("sweep")]);
-    assert_eq!(unseen.job("sweep").unwrap().state, JobState::Running);
+    assert_eq!(unseen.job("sweep").unwrap().state(), JobState::Running);
     assert_eq!(answered(&unseen), [[0]]);
 }
 
@@ -113,7 +113,7 @@ fn answers_are_ignored_for_unknown_jobs_and_single_models() {
     ]);
     assert!(fold.job("sweep").is_none());
     let job = fold.job("a").unwrap();
-    assert_eq!((job.last_sequence, job.job(true).sweep_summary), (2, None));
+    assert_eq!((job.last_sequence(), job.job(true).sweep_summary), (2, None));
 }
 
 #[test]
