@@ -1,6 +1,6 @@
 //! Protobuf messages on a byte stream, each after its length as a varint: the pipes between a
 //! worker and its solver process, and snapshot files. [`find`] is the decoder; [`read`] and
-//! [`write`] are the blocking side.
+//! [`write()`] are the blocking side.
 
 use std::{
     io::{self, ErrorKind, Read, Write},

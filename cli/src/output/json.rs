@@ -1,147 +1,280 @@
+//! The JSON of a job: one flat object on a line. Each struct lists the keys in the order in which
+//! they are written. Unknown values are null.
+
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     io::{self, Write},
 };
 
-use prost_types::Duration;
+use prost_types::{Duration, Timestamp};
+use serde::{Serialize, Serializer};
 use solvemesh_client::{
     Outcome,
-    v1::{Failure, Job, SensitivityRanges, SolveResult, SweepSummary},
+    v1::{Failure, Job, JobDescription, Progress, SensitivityRanges, Solution, SolveResult},
 };
 
 use crate::output::{names, proofs, summary};
 
-/// Writes the outcome of a job as one flat object on a line. It is written value by value, since
-/// building a `Value` would copy a large solution. Unknown values are null.
+/// The outcome of a job.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutcomeLine<'a> {
+    job_id: &'a str,
+    state: Option<&'static str>,
+    #[serde(flatten)]
+    termination: TerminationKeys,
+    #[serde(flatten)]
+    solution: SolutionKeys<'a>,
+    #[serde(flatten)]
+    proofs: Option<proofs::Keys<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<summary::Object<'a>>,
+    max_violation: Option<f64>,
+    attempt: i32,
+    #[serde(flatten)]
+    solver: SolverKeys,
+    #[serde(flatten)]
+    failure: Option<FailureKeys<'a>>,
+}
+
+/// The current state of a job.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JobLine<'a> {
+    job_id: &'a str,
+    state: Option<&'static str>,
+    name: Option<&'a str>,
+    labels: &'a BTreeMap<String, String>,
+    request_id: Option<&'a str>,
+    lane: Option<&'a str>,
+    variables: Option<i32>,
+    constraints: Option<i32>,
+    nonzeros: Option<i32>,
+    integers: Option<i32>,
+    submit_time: Option<String>,
+    start_time: Option<String>,
+    finish_time: Option<String>,
+    attempt: i32,
+    worker: Option<&'a str>,
+    cancel_requested: bool,
+    #[serde(flatten)]
+    termination: TerminationKeys,
+    #[serde(flatten)]
+    solution: Option<SolutionKeys<'a>>,
+    #[serde(flatten)]
+    proofs: Option<proofs::Keys<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<summary::Object<'a>>,
+    max_violation: Option<f64>,
+    #[serde(flatten)]
+    solver: SolverKeys,
+    #[serde(flatten)]
+    failure: Option<FailureKeys<'a>>,
+}
+
+#[derive(Serialize)]
+struct TerminationKeys {
+    reason: Option<&'static str>,
+    limit: Option<&'static str>,
+    objective: Option<f64>,
+    bound: Option<f64>,
+    gap: Option<f64>,
+}
+
+/// The solution, by name. Only results of a sensitivity analysis have ranges.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SolutionKeys<'a> {
+    values: Option<NumbersByName<'a>>,
+    duals: Option<NumbersByName<'a>>,
+    reduced_costs: Option<NumbersByName<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_ranges: Option<RangesByName<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_ranges: Option<RangesByName<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    right_hand_side_ranges: Option<RangesByName<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SolverKeys {
+    solver: Option<&'static str>,
+    solve_seconds: Option<f64>,
+}
+
+/// The keys that only failed and expired jobs have.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailureKeys<'a> {
+    failure_reason: &'a str,
+    failure_message: &'a str,
+}
+
+/// Numbers as an object by name. It is streamed, since building a map would copy a large solution.
+/// `serde_json` writes a number that is not finite as null.
+pub(crate) struct NumbersByName<'a> {
+    /// A number beyond these has its index as its name; see [`name`].
+    pub(crate) names: &'a [String],
+    pub(crate) numbers: &'a [f64],
+}
+
+impl Serialize for NumbersByName<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let numbers = self.numbers.iter().enumerate();
+        to.collect_map(numbers.map(|(index, number)| (name(self.names, index), number)))
+    }
+}
+
+/// Ranges as an object by name, streamed likewise.
+struct RangesByName<'a> {
+    names: &'a [String],
+    ranges: &'a SensitivityRanges,
+}
+
+/// A range. Infinite ends are null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Range {
+    lower: Option<f64>,
+    upper: Option<f64>,
+    objective_at_lower: Option<f64>,
+    objective_at_upper: Option<f64>,
+}
+
+impl Serialize for RangesByName<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let SensitivityRanges { lower, upper, objective_at_lower, objective_at_upper } =
+            self.ranges;
+        let range = |index: usize| Range {
+            lower: lower.get(index).copied(),
+            upper: upper.get(index).copied(),
+            objective_at_lower: objective_at_lower.get(index).copied(),
+            objective_at_upper: objective_at_upper.get(index).copied(),
+        };
+        to.collect_map((0..lower.len()).map(|index| (name(self.names, index), range(index))))
+    }
+}
+
+/// Writes an object on a line.
+pub(crate) fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, object)?;
+    out.write_all(b"\n")
+}
+
+/// Writes the outcome of a job.
 pub(crate) fn write_outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
-    let mut object = Object::begin(out)?;
-    object.text("jobId", Some(&outcome.job_id))?;
-    object.text("state", names::state(outcome.state))?;
     let result = outcome.result.as_ref();
-    termination(&mut object, result)?;
-    solution(&mut object, result)?;
-    proof(&mut object, result)?;
-    sweep(&mut object, outcome.sweep.as_ref())?;
-    object.number("maxViolation", max_violation(result))?;
-    object.integer("attempt", outcome.attempt.into())?;
-    solver(&mut object, result)?;
-    failure(&mut object, outcome.failure.as_ref())?;
-    object.end()
-}
-
-/// Writes the current state of a job as one flat object on a line, with the solution if `full`.
-/// Objective, bound and gap of a running job are those of its latest progress.
-pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Result<()> {
-    let mut object = Object::begin(out)?;
-    object.text("jobId", Some(&job.job_id))?;
-    object.text("state", names::state(job.state()))?;
-    let description = job.description.as_ref();
-    object.text("name", description.map(|d| d.model_name.as_str()))?;
-    object.pairs("labels", description.into_iter().flat_map(|d| &d.labels))?;
-    object.text("requestId", description.map(|d| d.request_id.as_str()))?;
-    object.text("lane", description.map(|d| d.lane.as_str()))?;
-    let size = description.and_then(|d| d.size.as_ref());
-    for (name, count) in [
-        ("variables", size.map(|size| size.variable_count)),
-        ("constraints", size.map(|size| size.constraint_count)),
-        ("nonzeros", size.map(|size| size.nonzero_count)),
-        ("integers", size.map(|size| size.integer_count)),
-    ] {
-        object.maybe_integer(name, count.map(i64::from))?;
-    }
-    for (name, time) in [
-        ("submitTime", &job.submit_time),
-        ("startTime", &job.start_time),
-        ("finishTime", &job.finish_time),
-    ] {
-        object.text(name, time.as_ref().map(ToString::to_string).as_deref())?;
-    }
-    object.integer("attempt", job.attempt.into())?;
-    object.text("worker", Some(job.worker.as_str()).filter(|worker| !worker.is_empty()))?;
-    object.boolean("cancelRequested", job.cancel_requested)?;
-    let result = job.result.as_ref();
-    match (&job.progress, result) {
-        (Some(progress), None) => {
-            object.text("reason", None)?;
-            object.text("limit", None)?;
-            object.number("objective", progress.objective)?;
-            object.number("bound", progress.objective_bound)?;
-            object.number("gap", progress.relative_gap)?;
-        }
-        _ => termination(&mut object, result)?,
-    }
-    if full {
-        solution(&mut object, result)?;
-        proof(&mut object, result)?;
-    }
-    sweep(&mut object, job.sweep_summary.as_ref())?;
-    object.number("maxViolation", max_violation(result))?;
-    solver(&mut object, result)?;
-    failure(&mut object, job.failure.as_ref())?;
-    object.end()
-}
-
-fn termination<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
-    let termination = r.and_then(|result| result.termination.as_ref());
-    object.text("reason", termination.and_then(|t| names::reason(t.reason())))?;
-    object.text("limit", termination.and_then(|t| names::limit(t.limit())))?;
-    object.number("objective", termination.and_then(|t| t.objective))?;
-    object.number("bound", termination.and_then(|t| t.objective_bound))?;
-    object.number("gap", termination.and_then(|t| t.relative_gap))
-}
-
-fn solution<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
-    let Some(solution) = r.and_then(|result| result.solution.as_ref()) else {
-        return ["values", "duals", "reducedCosts"]
-            .iter()
-            .try_for_each(|key| object.text(key, None));
+    let line = OutcomeLine {
+        job_id: &outcome.job_id,
+        state: names::state(outcome.state),
+        termination: termination(result),
+        solution: solution(result),
+        proofs: result.map(proofs::keys),
+        sweep: outcome.sweep.as_ref().map(summary::object),
+        max_violation: max_violation(result),
+        attempt: outcome.attempt,
+        solver: solver(result),
+        failure: outcome.failure.as_ref().map(failure),
     };
+    write_line(out, &line)
+}
+
+/// Writes the current state of a job, with the solution if `full`. Objective, bound and gap of a
+/// running job are those of its latest progress.
+pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Result<()> {
+    static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+    let description = job.description.as_ref();
+    let text = |field: fn(&JobDescription) -> &String| description.map(|of| field(of).as_str());
+    let size = description.and_then(|of| of.size.as_ref());
+    let time = |time: &Option<Timestamp>| time.as_ref().map(ToString::to_string);
+    let result = job.result.as_ref();
+    let line = JobLine {
+        job_id: &job.job_id,
+        state: names::state(job.state()),
+        name: text(|of| &of.model_name),
+        labels: description.map_or(&NO_LABELS, |of| &of.labels),
+        request_id: text(|of| &of.request_id),
+        lane: text(|of| &of.lane),
+        variables: size.map(|size| size.variable_count),
+        constraints: size.map(|size| size.constraint_count),
+        nonzeros: size.map(|size| size.nonzero_count),
+        integers: size.map(|size| size.integer_count),
+        submit_time: time(&job.submit_time),
+        start_time: time(&job.start_time),
+        finish_time: time(&job.finish_time),
+        attempt: job.attempt,
+        worker: Some(job.worker.as_str()).filter(|worker| !worker.is_empty()),
+        cancel_requested: job.cancel_requested,
+        termination: match (&job.progress, result) {
+            (Some(progress), None) => latest(progress),
+            _ => termination(result),
+        },
+        solution: full.then(|| solution(result)),
+        proofs: result.filter(|_| full).map(proofs::keys),
+        sweep: job.sweep_summary.as_ref().map(summary::object),
+        max_violation: max_violation(result),
+        solver: solver(result),
+        failure: job.failure.as_ref().map(failure),
+    };
+    write_line(out, &line)
+}
+
+fn termination(result: Option<&SolveResult>) -> TerminationKeys {
+    let termination = result.and_then(|result| result.termination.as_ref());
+    TerminationKeys {
+        reason: termination.and_then(|of| names::reason(of.reason())),
+        limit: termination.and_then(|of| names::limit(of.limit())),
+        objective: termination.and_then(|of| of.objective),
+        bound: termination.and_then(|of| of.objective_bound),
+        gap: termination.and_then(|of| of.relative_gap),
+    }
+}
+
+fn latest(progress: &Progress) -> TerminationKeys {
+    TerminationKeys {
+        reason: None,
+        limit: None,
+        objective: progress.objective,
+        bound: progress.objective_bound,
+        gap: progress.relative_gap,
+    }
+}
+
+fn solution(result: Option<&SolveResult>) -> SolutionKeys<'_> {
+    result.and_then(|result| result.solution.as_ref()).map(by_name).unwrap_or_default()
+}
+
+fn by_name(solution: &Solution) -> SolutionKeys<'_> {
     let (variables, constraints) = (&solution.variable_names, &solution.constraint_names);
-    object.numbers("values", variables, Some(&solution.values))?;
     // A MIP has neither array. An LP without constraints has an empty array of duals, to be
     // written as `{}`, and is recognised by its reduced costs.
     let is_lp = !solution.duals.is_empty() || !solution.reduced_costs.is_empty();
-    object.numbers("duals", constraints, is_lp.then_some(solution.duals.as_slice()))?;
-    object.numbers(
-        "reducedCosts",
-        variables,
-        is_lp.then_some(solution.reduced_costs.as_slice()),
-    )?;
-    for (key, names, ranges) in [
-        ("costRanges", variables, &solution.cost_ranges),
-        ("boundRanges", variables, &solution.bound_ranges),
-        ("rightHandSideRanges", constraints, &solution.right_hand_side_ranges),
-    ] {
-        if let Some(ranges) = ranges {
-            object.ranges(key, names, ranges)?;
-        }
+    let of_variables = |ranges| RangesByName { names: variables, ranges };
+    let of_constraints = |ranges| RangesByName { names: constraints, ranges };
+    SolutionKeys {
+        values: Some(NumbersByName { names: variables, numbers: &solution.values }),
+        duals: is_lp.then_some(NumbersByName { names: constraints, numbers: &solution.duals }),
+        reduced_costs: is_lp
+            .then_some(NumbersByName { names: variables, numbers: &solution.reduced_costs }),
+        cost_ranges: solution.cost_ranges.as_ref().map(of_variables),
+        bound_ranges: solution.bound_ranges.as_ref().map(of_variables),
+        right_hand_side_ranges: solution.right_hand_side_ranges.as_ref().map(of_constraints),
     }
-    Ok(())
 }
 
-/// Writes the keys that only some results have, such as the proof of an infeasible model.
-fn proof<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
-    let keys = r.map(proofs::keys).unwrap_or_default();
-    keys.iter().try_for_each(|(key, value)| object.value(key, value))
-}
-
-/// Writes the key `sweep`, which only sweeps have.
-fn sweep<W: Write>(object: &mut Object<'_, W>, sweep: Option<&SweepSummary>) -> io::Result<()> {
-    sweep.map_or(Ok(()), |sweep| object.value("sweep", &summary::object(sweep)))
-}
-
-fn solver<W: Write>(object: &mut Object<'_, W>, r: Option<&SolveResult>) -> io::Result<()> {
-    object.text("solver", r.and_then(|result| names::solver(result.solver())))?;
-    let statistics = r.and_then(|result| result.statistics.as_ref());
+fn solver(result: Option<&SolveResult>) -> SolverKeys {
+    let statistics = result.and_then(|result| result.statistics.as_ref());
     let time = statistics.and_then(|statistics| statistics.solve_time.as_ref());
-    object.number("solveSeconds", time.map(seconds))
+    SolverKeys {
+        solver: result.and_then(|result| names::solver(result.solver())),
+        solve_seconds: time.map(seconds),
+    }
 }
 
-/// Writes the keys that only failed and expired jobs have.
-fn failure<W: Write>(object: &mut Object<'_, W>, failure: Option<&Failure>) -> io::Result<()> {
-    let Some(failure) = failure else { return Ok(()) };
-    object.text("failureReason", Some(&failure.reason))?;
-    object.text("failureMessage", Some(&failure.message))
+fn failure(failure: &Failure) -> FailureKeys<'_> {
+    FailureKeys { failure_reason: &failure.reason, failure_message: &failure.message }
 }
 
 fn max_violation(result: Option<&SolveResult>) -> Option<f64> {
@@ -158,121 +291,15 @@ pub(crate) fn name(names: &[String], index: usize) -> Cow<'_, str> {
     names.get(index).map_or_else(|| format!("#{index}").into(), |name| name.as_str().into())
 }
 
-/// A streaming writer of a JSON object. [`end`](Self::end) closes a top-level object and its
-/// line; an inner object is closed by writing `}` instead.
-pub(crate) struct Object<'a, W> {
-    out: &'a mut W,
-    first: bool,
-}
-
-impl<'a, W: Write> Object<'a, W> {
-    pub(crate) fn begin(out: &'a mut W) -> io::Result<Self> {
-        out.write_all(b"{")?;
-        Ok(Self { out, first: true })
-    }
-
-    pub(crate) fn end(self) -> io::Result<()> {
-        self.out.write_all(b"}\n")
-    }
-
-    fn key(&mut self, key: &str) -> io::Result<()> {
-        if !self.first {
-            self.out.write_all(b",")?;
-        }
-        self.first = false;
-        serde_json::to_writer(&mut *self.out, key)?;
-        self.out.write_all(b":")
-    }
-
-    pub(crate) fn text(&mut self, key: &str, value: Option<&str>) -> io::Result<()> {
-        self.key(key)?;
-        Ok(serde_json::to_writer(&mut *self.out, &value)?)
-    }
-
-    fn value(&mut self, key: &str, value: &serde_json::Value) -> io::Result<()> {
-        self.key(key)?;
-        Ok(serde_json::to_writer(&mut *self.out, value)?)
-    }
-
-    pub(crate) fn boolean(&mut self, key: &str, value: bool) -> io::Result<()> {
-        self.key(key)?;
-        Ok(serde_json::to_writer(&mut *self.out, &value)?)
-    }
-
-    pub(crate) fn integer(&mut self, key: &str, value: i64) -> io::Result<()> {
-        self.maybe_integer(key, Some(value))
-    }
-
-    fn maybe_integer(&mut self, key: &str, value: Option<i64>) -> io::Result<()> {
-        self.key(key)?;
-        Ok(serde_json::to_writer(&mut *self.out, &value)?)
-    }
-
-    /// Writes a number; `serde_json` writes one that is not finite as null.
-    pub(crate) fn number(&mut self, key: &str, value: Option<f64>) -> io::Result<()> {
-        self.key(key)?;
-        Ok(serde_json::to_writer(&mut *self.out, &value)?)
-    }
-
-    /// Writes an object of numbers by name, or null.
-    pub(crate) fn numbers(
-        &mut self,
-        key: &str,
-        names: &[String],
-        values: Option<&[f64]>,
-    ) -> io::Result<()> {
-        let Some(values) = values else { return self.text(key, None) };
-        self.key(key)?;
-        let mut inner = Object::begin(&mut *self.out)?;
-        for (index, &value) in values.iter().enumerate() {
-            inner.number(&name(names, index), Some(value))?;
-        }
-        self.out.write_all(b"}")
-    }
-
-    /// Writes an object of ranges by name. Infinite ends are null.
-    fn ranges(
-        &mut self,
-        key: &str,
-        names: &[String],
-        ranges: &SensitivityRanges,
-    ) -> io::Result<()> {
-        self.key(key)?;
-        let mut inner = Object::begin(&mut *self.out)?;
-        let end = |ends: &[f64], index: usize| ends.get(index).copied();
-        for index in 0..ranges.lower.len() {
-            inner.key(&name(names, index))?;
-            let mut range = Object::begin(&mut *inner.out)?;
-            range.number("lower", end(&ranges.lower, index))?;
-            range.number("upper", end(&ranges.upper, index))?;
-            range.number("objectiveAtLower", end(&ranges.objective_at_lower, index))?;
-            range.number("objectiveAtUpper", end(&ranges.objective_at_upper, index))?;
-            inner.out.write_all(b"}")?;
-        }
-        self.out.write_all(b"}")
-    }
-
-    fn pairs<'p>(
-        &mut self,
-        key: &str,
-        pairs: impl Iterator<Item = (&'p String, &'p String)>,
-    ) -> io::Result<()> {
-        self.key(key)?;
-        let mut inner = Object::begin(&mut *self.out)?;
-        for (name, value) in pairs {
-            inner.text(name, Some(value))?;
-        }
-        self.out.write_all(b"}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use proptest::prelude::*;
     use solvemesh_client::v1::{
-        JobState, Solution, SolveStatistics, Solver, Termination, TerminationReason, Verification,
+        Basis, BasisStatus, InfeasibilityProof, InfeasibleSubset, JobState, ModelSize,
+        ScenarioExtreme, SolveStatistics, Solver, StartReport, SubsetBound, SweepSummary,
+        Termination, TerminationCount, TerminationReason, UnboundedRay, Verification,
     };
 
     use super::*;
@@ -376,6 +403,136 @@ mod tests {
         assert_eq!(value["objective"], 7.0);
         assert_eq!(value["worker"], "w");
         assert!(value["reason"].is_null() && value.get("values").is_none());
+    }
+
+    /// A job with every key that only some jobs have.
+    fn complete() -> Outcome {
+        let ranges = |lower: f64| SensitivityRanges {
+            lower: vec![lower],
+            upper: vec![f64::INFINITY],
+            objective_at_lower: vec![1.0],
+            objective_at_upper: Vec::new(),
+        };
+        let extreme = ScenarioExtreme { index: 2, label: "low".into(), objective: Some(1.0) };
+        let bound = SubsetBound { name: "x".into(), bound: Some(2.0), ..SubsetBound::default() };
+        let solved = solved(Solution {
+            variable_names: vec!["x".into()],
+            values: vec![1.0, f64::NAN],
+            reduced_costs: vec![0.5],
+            cost_ranges: Some(ranges(f64::NEG_INFINITY)),
+            bound_ranges: Some(ranges(-1.0)),
+            right_hand_side_ranges: Some(ranges(0.0)),
+            ..Solution::default()
+        });
+        let result = SolveResult {
+            infeasibility_proof: Some(InfeasibilityProof {
+                constraint_names: vec!["d".into(), "c".into(), "c".into()],
+                multipliers: vec![1.0, 2.0, f64::NAN],
+                verified: true,
+                ..InfeasibilityProof::default()
+            }),
+            infeasible_subset: Some(InfeasibleSubset {
+                variables: vec![bound],
+                ..InfeasibleSubset::default()
+            }),
+            unbounded_ray: Some(UnboundedRay {
+                variable_names: vec!["x".into()],
+                values: vec![1.0],
+                rate: Some(-3.0),
+                ..UnboundedRay::default()
+            }),
+            start_report: Some(StartReport { detail: "d".into(), ..StartReport::default() }),
+            basis: Some(Basis {
+                variables: vec![BasisStatus::Basic.into()],
+                constraints: vec![BasisStatus::Upper.into()],
+            }),
+            ..solved.result.unwrap()
+        };
+        let sweep = SweepSummary {
+            scenario_count: 3,
+            answered_count: 2,
+            counts: vec![TerminationCount { reason: TerminationReason::Optimal.into(), count: 2 }],
+            best: Some(extreme),
+            iteration_count: 9,
+            ..SweepSummary::default()
+        };
+        let failure = Failure { reason: "R".into(), message: "m".into() };
+        let (result, failure, sweep) = (Some(result), Some(failure), Some(sweep));
+        Outcome { job_id: "j".into(), state: JobState::Failed, attempt: 1, result, failure, sweep }
+    }
+
+    /// The keys from `values` to `sweep` of [`complete`].
+    const COMPLETE: &str = concat!(
+        r##""values":{"x":1.0,"#1":null},"duals":{},"reducedCosts":{"x":0.5},"##,
+        r#""costRanges":{"x":{"lower":null,"upper":null,"objectiveAtLower":1.0,"#,
+        r#""objectiveAtUpper":null}},"#,
+        r#""boundRanges":{"x":{"lower":-1.0,"upper":null,"objectiveAtLower":1.0,"#,
+        r#""objectiveAtUpper":null}},"#,
+        r##""rightHandSideRanges":{"#0":{"lower":0.0,"upper":null,"objectiveAtLower":1.0,"##,
+        r#""objectiveAtUpper":null}},"#,
+        r#""infeasibilityProof":{"distance":null,"multipliers":{"c":null,"d":1.0},"#,
+        r#""verified":true},"#,
+        r#""infeasibleSubset":{"constraints":[],"irreducible":false,"#,
+        r#""variables":[{"bound":2.0,"name":"x","side":"LOWER"}],"verified":false},"#,
+        r#""unboundedRay":{"rate":-3.0,"steps":{"x":1.0},"verified":false},"#,
+        r#""start":{"detail":"d","objective":null,"status":"UNSPECIFIED"},"#,
+        r#""basis":{"constraints":["UPPER"],"variables":["BASIC"]},"#,
+        r#""sweep":{"answered":2,"best":{"label":"low","objective":1.0,"scenario":2},"#,
+        r#""counts":{"OPTIMAL":2},"iterations":9,"scenarios":3,"stoppedBy":null,"worst":null},"#,
+    );
+
+    #[test]
+    fn keys_of_proofs_ranges_and_sweeps_have_their_places() {
+        let start = r#"{"jobId":"j","state":"FAILED","reason":"OPTIMAL","limit":null,"#;
+        let numbers = r#""objective":3600.0,"bound":3600.0,"gap":0.0,"#;
+        let end = concat!(
+            r#""maxViolation":0.0,"attempt":1,"solver":"HIGHS","solveSeconds":1.5,"#,
+            r#""failureReason":"R","failureMessage":"m"}"#,
+            "\n"
+        );
+        assert_eq!(line(&complete()), format!("{start}{numbers}{COMPLETE}{end}"));
+    }
+
+    #[test]
+    fn a_job_has_its_solution_only_in_full() {
+        let Outcome { job_id, result, failure, sweep: sweep_summary, .. } = complete();
+        let description = JobDescription {
+            model_name: "m".into(),
+            labels: [("b", "2"), ("a", "1")].map(|(k, v)| (k.into(), v.into())).into(),
+            lane: "default".into(),
+            size: Some(ModelSize { variable_count: 1, ..ModelSize::default() }),
+            ..JobDescription::default()
+        };
+        let job = Job {
+            job_id,
+            state: JobState::Failed.into(),
+            description: Some(description),
+            submit_time: Some(Timestamp { seconds: 0, nanos: 0 }),
+            result,
+            failure,
+            sweep_summary,
+            ..Job::default()
+        };
+        let written = |full| {
+            let mut out = Vec::new();
+            write_job(&mut out, &job, full).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let start = concat!(
+            r#"{"jobId":"j","state":"FAILED","name":"m","labels":{"a":"1","b":"2"},"#,
+            r#""requestId":"","lane":"default","variables":1,"constraints":0,"nonzeros":0,"#,
+            r#""integers":0,"submitTime":"1970-01-01T00:00:00Z","startTime":null,"#,
+            r#""finishTime":null,"attempt":0,"worker":null,"cancelRequested":false,"#,
+            r#""reason":"OPTIMAL","limit":null,"objective":3600.0,"bound":3600.0,"gap":0.0,"#,
+        );
+        let end = concat!(
+            r#""maxViolation":0.0,"solver":"HIGHS","solveSeconds":1.5,"#,
+            r#""failureReason":"R","failureMessage":"m"}"#,
+            "\n"
+        );
+        assert_eq!(written(true), format!("{start}{COMPLETE}{end}"));
+        let sweep = &COMPLETE[COMPLETE.find(r#""sweep""#).unwrap()..];
+        assert_eq!(written(false), format!("{start}{sweep}{end}"));
     }
 
     proptest! {

@@ -1,10 +1,72 @@
 //! Proofs that a model has no solution (infeasible) or no optimum (unbounded), as text and as
 //! JSON. The JSON also has the report on the start, and the basis.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use solvemesh_client::v1::{BoundSide, SolveResult, SubsetBound};
 
 use crate::{args::start_solution, output::text::number};
+
+/// The JSON keys that only some results have.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Keys<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    infeasibility_proof: Option<Infeasibility<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    infeasible_subset: Option<Subset<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unbounded_ray: Option<Ray<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Start<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basis: Option<Statuses>,
+}
+
+#[derive(Serialize)]
+struct Infeasibility<'a> {
+    distance: Option<f64>,
+    multipliers: BTreeMap<&'a str, f64>,
+    verified: bool,
+}
+
+#[derive(Serialize)]
+struct Subset<'a> {
+    constraints: Vec<Bound<'a>>,
+    irreducible: bool,
+    variables: Vec<Bound<'a>>,
+    verified: bool,
+}
+
+#[derive(Serialize)]
+struct Bound<'a> {
+    bound: Option<f64>,
+    name: &'a str,
+    side: &'static str,
+}
+
+#[derive(Serialize)]
+struct Ray<'a> {
+    rate: Option<f64>,
+    steps: BTreeMap<&'a str, f64>,
+    verified: bool,
+}
+
+/// The report on the start.
+#[derive(Serialize)]
+struct Start<'a> {
+    detail: &'a str,
+    objective: Option<f64>,
+    status: &'static str,
+}
+
+/// The statuses of a basis.
+#[derive(Serialize)]
+struct Statuses {
+    constraints: Vec<&'static str>,
+    variables: Vec<&'static str>,
+}
 
 /// Summaries of the proofs, as names and values.
 pub(crate) fn facts(result: &SolveResult) -> Vec<(&'static str, String)> {
@@ -45,59 +107,53 @@ pub(crate) fn lines(result: &SolveResult) -> Vec<String> {
     constraints.chain(subset.variables.iter().map(|of| line("variable", of))).collect()
 }
 
-/// The JSON keys that only some results have, with their values.
-pub(crate) fn keys(result: &SolveResult) -> Vec<(&'static str, Value)> {
-    let mut keys = Vec::new();
-    if let Some(proof) = &result.infeasibility_proof {
-        let multipliers = by_name(&proof.constraint_names, &proof.multipliers);
-        let (distance, verified) = (proof.distance, proof.verified);
-        let proof = json!({"multipliers": multipliers, "distance": distance, "verified": verified});
-        keys.push(("infeasibilityProof", proof));
+/// Builds the JSON keys that only some results have.
+pub(crate) fn keys(result: &SolveResult) -> Keys<'_> {
+    Keys {
+        infeasibility_proof: result.infeasibility_proof.as_ref().map(|proof| Infeasibility {
+            distance: proof.distance,
+            multipliers: by_name(&proof.constraint_names, &proof.multipliers),
+            verified: proof.verified,
+        }),
+        infeasible_subset: result.infeasible_subset.as_ref().map(|subset| Subset {
+            constraints: subset.constraints.iter().map(bound).collect(),
+            irreducible: subset.irreducible,
+            variables: subset.variables.iter().map(bound).collect(),
+            verified: subset.verified,
+        }),
+        unbounded_ray: result.unbounded_ray.as_ref().map(|ray| Ray {
+            rate: ray.rate,
+            steps: by_name(&ray.variable_names, &ray.values),
+            verified: ray.verified,
+        }),
+        start: result.start_report.as_ref().map(|start| Start {
+            detail: &start.detail,
+            objective: start.objective,
+            status: start.status().as_str_name().trim_start_matches("START_STATUS_"),
+        }),
+        basis: result.basis.as_ref().map(|basis| Statuses {
+            constraints: statuses(&basis.constraints),
+            variables: statuses(&basis.variables),
+        }),
     }
-    if let Some(subset) = &result.infeasible_subset {
-        let bounds = |bounds: &[SubsetBound]| bounds.iter().map(bound).collect::<Vec<_>>();
-        let subset = json!({
-            "constraints": bounds(&subset.constraints),
-            "variables": bounds(&subset.variables),
-            "irreducible": subset.irreducible,
-            "verified": subset.verified,
-        });
-        keys.push(("infeasibleSubset", subset));
-    }
-    if let Some(ray) = &result.unbounded_ray {
-        let steps = by_name(&ray.variable_names, &ray.values);
-        let ray = json!({"steps": steps, "rate": ray.rate, "verified": ray.verified});
-        keys.push(("unboundedRay", ray));
-    }
-    if let Some(start) = &result.start_report {
-        let status = start.status().as_str_name();
-        let status = status.trim_start_matches("START_STATUS_");
-        let (detail, objective) = (&start.detail, start.objective);
-        let start = json!({"status": status, "detail": detail, "objective": objective});
-        keys.push(("start", start));
-    }
-    if let Some(basis) = &result.basis {
-        let names = |of: &[i32]| of.iter().map(|&of| start_solution::name(of)).collect::<Vec<_>>();
-        let basis = json!({
-            "variables": names(&basis.variables),
-            "constraints": names(&basis.constraints),
-        });
-        keys.push(("basis", basis));
-    }
-    keys
 }
 
-fn by_name(names: &[String], numbers: &[f64]) -> Map<String, Value> {
-    names.iter().zip(numbers).map(|(name, number)| (name.clone(), json!(number))).collect()
+fn by_name<'a>(names: &'a [String], numbers: &[f64]) -> BTreeMap<&'a str, f64> {
+    names.iter().map(String::as_str).zip(numbers.iter().copied()).collect()
 }
 
-fn bound(of: &SubsetBound) -> Value {
+fn bound(of: &SubsetBound) -> Bound<'_> {
     let side = if of.side() == BoundSide::Upper { "UPPER" } else { "LOWER" };
-    json!({"name": of.name, "side": side, "bound": of.bound})
+    Bound { bound: of.bound, name: &of.name, side }
+}
+
+fn statuses(of: &[i32]) -> Vec<&'static str> {
+    of.iter().map(|&status| start_solution::name(status)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
     use solvemesh_client::v1::{InfeasibilityProof, InfeasibleSubset, UnboundedRay};
 
     use super::*;
@@ -136,10 +192,13 @@ mod tests {
 
     #[test]
     fn json_has_keys_only_for_proofs_that_exist() {
-        let keys_of =
-            |result: &SolveResult| keys(result).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let object = |result: &SolveResult| json!(keys(result));
+        let keys_of = |result: &SolveResult| match object(result) {
+            Value::Object(object) => object.into_iter().map(|(key, _)| key).collect(),
+            _ => Vec::new(),
+        };
         assert_eq!(keys_of(&infeasible()), ["infeasibilityProof", "infeasibleSubset"]);
-        let subset = &keys(&infeasible())[1].1;
+        let subset = &object(&infeasible())["infeasibleSubset"];
         assert_eq!(subset["variables"][0], json!({"name": "x", "side": "UPPER", "bound": 2.0}));
         let ray = UnboundedRay {
             variable_names: vec!["x".into()],

@@ -1,12 +1,35 @@
 //! The summary of a sweep, as text and as JSON.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use solvemesh_client::v1::{ScenarioExtreme, SweepSummary};
 
 use crate::output::{
     names,
     text::{number, printable},
 };
+
+/// The value of the JSON key `sweep`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Object<'a> {
+    answered: i32,
+    best: Option<Extreme<'a>>,
+    /// The number of scenarios for each termination reason.
+    counts: BTreeMap<&'static str, i32>,
+    iterations: i64,
+    scenarios: i32,
+    stopped_by: Option<i32>,
+    worst: Option<Extreme<'a>>,
+}
+
+#[derive(Serialize)]
+struct Extreme<'a> {
+    label: Option<&'a str>,
+    objective: Option<f64>,
+    scenario: i32,
+}
 
 /// Formats the number of finished scenarios and, for each termination reason, its count.
 pub(crate) fn line(summary: &SweepSummary) -> String {
@@ -39,30 +62,28 @@ pub(crate) fn facts(
     facts
 }
 
-/// The value of the JSON key `sweep`.
-pub(crate) fn object(summary: &SweepSummary) -> Value {
+/// Builds the value of the JSON key `sweep`.
+pub(crate) fn object(summary: &SweepSummary) -> Object<'_> {
     let named = summary.counts.iter().filter_map(|it| Some((names::reason(it.reason())?, it)));
-    let counts: Map<String, Value> =
-        named.map(|(name, it)| (name.to_owned(), it.count.into())).collect();
-    let extreme = |of: &Option<ScenarioExtreme>| {
-        of.as_ref().map(|of| {
-            let label = Some(&of.label).filter(|label| !label.is_empty());
-            json!({"scenario": of.index, "label": label, "objective": of.objective})
-        })
-    };
-    json!({
-        "scenarios": summary.scenario_count,
-        "answered": summary.answered_count,
-        "counts": counts,
-        "best": extreme(&summary.best),
-        "worst": extreme(&summary.worst),
-        "iterations": summary.iteration_count,
-        "stoppedBy": summary.stopped_by,
-    })
+    Object {
+        answered: summary.answered_count,
+        best: summary.best.as_ref().map(extreme),
+        counts: named.map(|(name, it)| (name, it.count)).collect(),
+        iterations: summary.iteration_count,
+        scenarios: summary.scenario_count,
+        stopped_by: summary.stopped_by,
+        worst: summary.worst.as_ref().map(extreme),
+    }
+}
+
+fn extreme(of: &ScenarioExtreme) -> Extreme<'_> {
+    let label = Some(of.label.as_str()).filter(|label| !label.is_empty());
+    Extreme { label, objective: of.objective, scenario: of.index }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use solvemesh_client::v1::{TerminationCount, TerminationReason};
 
     use super::*;
@@ -114,6 +135,7 @@ mod tests {
             "iterations": 5,
             "stoppedBy": 7,
         });
-        assert_eq!(object(&SweepSummary { worst: None, ..summary() }), expected);
+        let summary = SweepSummary { worst: None, ..summary() };
+        assert_eq!(json!(object(&summary)), expected);
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use solvemesh_client::v1::{JobDescription, ScenarioReport, ScenarioResult};
 
 use super::{csv, plan::Plan};
 use crate::output::{
-    json::Object,
+    json::{NumbersByName, write_line},
     names,
     text::{printable, supported},
 };
@@ -17,6 +18,29 @@ const NUMBER_WIDTH: usize = 10;
 
 /// Minimum width of the column of reasons: that of INFEASIBLE.
 const REASON_WIDTH: usize = 10;
+
+/// A row as JSON. Unknown values are null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonRow<'a> {
+    job_id: &'a str,
+    scenario: i32,
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<NumbersByName<'a>>,
+    reason: Option<&'static str>,
+    limit: Option<&'static str>,
+    objective: Option<f64>,
+    bound: Option<f64>,
+    values: Option<NumbersByName<'a>>,
+    duals: Option<NumbersByName<'a>>,
+    max_violation: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
+    iterations: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: &'a str,
+}
 
 /// The output format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,35 +249,33 @@ impl<'a> Rows<'a> {
     }
 
     fn write_object(&self, out: &mut impl Write, of: &ScenarioResult) -> io::Result<()> {
-        let mut object = Object::begin(out)?;
-        object.text("jobId", Some(&self.job_id))?;
-        object.integer("scenario", of.index.into())?;
-        object.text("label", Some(of.label.as_str()).filter(|label| !label.is_empty()))?;
-        if let Some(plan) = self.plan {
-            let values = plan.names().into_iter().zip(self.parameters(of.index));
-            let (names, values): (Vec<_>, Vec<_>) =
-                values.filter_map(|(name, x)| Some((name.to_owned(), x?))).unzip();
-            object.numbers("parameters", &names, Some(values.as_slice()))?;
-        }
-        object.text("reason", names::reason(of.reason()))?;
-        object.text("limit", names::limit(of.limit()))?;
-        object.number("objective", of.objective)?;
-        object.number("bound", of.objective_bound)?;
         /// Scenarios without a solution have no numbers: null instead of an empty object.
-        fn nonempty(numbers: &[f64]) -> Option<&[f64]> {
-            (!numbers.is_empty()).then_some(numbers)
+        fn nonempty<'a>(names: &'a [String], numbers: &'a [f64]) -> Option<NumbersByName<'a>> {
+            (!numbers.is_empty()).then_some(NumbersByName { names, numbers })
         }
-        object.numbers("values", &self.variables, nonempty(&of.values))?;
-        object.numbers("duals", &self.constraints, nonempty(&of.duals))?;
-        object.number("maxViolation", of.max_violation)?;
-        if let Some(verified) = of.verified {
-            object.boolean("verified", verified)?;
-        }
-        object.integer("iterations", of.iteration_count)?;
-        if !of.detail.is_empty() {
-            object.text("detail", Some(&of.detail))?;
-        }
-        object.end()
+        let parameters: Option<(Vec<_>, Vec<_>)> = self.plan.map(|plan| {
+            let values = plan.names().into_iter().zip(self.parameters(of.index));
+            values.filter_map(|(name, x)| Some((name.to_owned(), x?))).unzip()
+        });
+        let parameters =
+            parameters.as_ref().map(|(names, numbers)| NumbersByName { names, numbers });
+        let row = JsonRow {
+            job_id: &self.job_id,
+            scenario: of.index,
+            label: Some(of.label.as_str()).filter(|label| !label.is_empty()),
+            parameters,
+            reason: names::reason(of.reason()),
+            limit: names::limit(of.limit()),
+            objective: of.objective,
+            bound: of.objective_bound,
+            values: nonempty(&self.variables, &of.values),
+            duals: nonempty(&self.constraints, &of.duals),
+            max_violation: of.max_violation,
+            verified: of.verified,
+            iterations: of.iteration_count,
+            detail: &of.detail,
+        };
+        write_line(out, &row)
     }
 }
 
