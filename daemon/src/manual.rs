@@ -13,10 +13,13 @@ use clap_complete::Shell;
 pub fn write_manual(mut command: Command, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let name = command.get_name().to_owned();
+    let pages = command.clone().disable_help_subcommand(true);
     for shell in Shell::value_variants() {
         clap_complete::generate_to(*shell, &mut command, &name, folder)?;
     }
-    clap_mangen::generate_to(command, folder)
+    // A fresh definition: completion has added the command `help` with a copy of each command, and
+    // each copy would get a page.
+    clap_mangen::generate_to(pages, folder)
 }
 
 #[cfg(test)]
@@ -34,6 +37,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write_manual(command, folder.path()).unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(!folder.path().join("sample-help.1").exists());
         assert!(read("sample-solve.1").contains("Stop after this number of seconds"));
         for completions in ["sample.bash", "_sample", "sample.fish", "sample.elv", "_sample.ps1"] {
             assert!(read(completions).contains("limit"), "{completions}");

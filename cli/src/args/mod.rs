@@ -1,7 +1,9 @@
 //! Flags that several commands share, and the readers of the files that they name.
 
 pub(crate) mod compress;
+pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod solve_options;
 pub(crate) mod start_solution;
 pub(crate) mod submission;
+pub(crate) mod values;

@@ -1,10 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
@@ -17,13 +11,13 @@ use solvemesh_client::{
 use uuid::Uuid;
 
 use crate::{
-    args::compress::packed,
+    args::{
+        compress::packed,
+        input::{is_stdin, name, read},
+        values::{label, not_negative, option, size, to_wire, unique},
+    },
     exit::{Failure, is_in_model},
 };
-
-/// Maximum size of a file that is read, in bytes: twice the size of a model that a gateway accepts
-/// by default. A larger file is rejected before it fills the memory.
-const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// The model to submit and its options, for a single solve or a sweep.
 #[derive(Args, Clone, Debug)]
@@ -357,109 +351,11 @@ impl SolverArg {
     }
 }
 
-fn to_wire(flag: &str, time: Option<Duration>) -> Result<Option<prost_types::Duration>, Failure> {
-    let time = time.map(prost_types::Duration::try_from).transpose();
-    time.map_err(|_| Failure::Usage(format!("{flag}: the duration is too long")))
-}
-
-/// Whether a file name stands for standard input.
-pub(crate) fn is_stdin(file: &Path) -> bool {
-    file == Path::new("-")
-}
-
-/// The file name to send: without its folders, which are private to this machine, and empty
-/// for standard input.
-fn name(file: &Path) -> String {
-    if is_stdin(file) {
-        return String::new();
-    }
-    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Reads a file, or standard input if its name is `-`.
-///
-/// # Errors
-///
-/// [`io::ErrorKind::FileTooLarge`] above 1 GiB, and the errors of reading.
-pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
-    if is_stdin(file) {
-        read_bounded(io::stdin().lock())
-    } else {
-        File::open(file).and_then(read_bounded)
-    }
-}
-
-fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    from.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("larger than the maximum of {MAX_FILE_BYTES} bytes"),
-        ));
-    }
-    Ok(content)
-}
-
-/// Parses `KEY=VALUE`, split at the first `=`.
-pub(crate) fn label(text: &str) -> Result<(String, String), String> {
-    pair(text, "KEY=VALUE")
-}
-
-/// Parses `NAME=VALUE`, split at the first `=`.
-fn option(text: &str) -> Result<(String, String), String> {
-    pair(text, "NAME=VALUE")
-}
-
-fn pair(text: &str, form: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("must be {form}")),
-    }
-}
-
-/// Collects pairs into a map. A name that is given twice is an error: taking the last one would
-/// hide a mistake.
-pub(crate) fn unique(
-    flag: &str,
-    pairs: &[(String, String)],
-) -> Result<BTreeMap<String, String>, Failure> {
-    let mut map = BTreeMap::new();
-    for (name, value) in pairs {
-        if map.insert(name.clone(), value.clone()).is_some() {
-            return Err(Failure::Usage(format!("{flag} {name} is given twice")));
-        }
-    }
-    Ok(map)
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(number) if (0.0..f64::INFINITY).contains(&number) => Ok(number),
-        _ => Err("must be a number, 0 or more".into()),
-    }
-}
-
-/// Parses a number of bytes: `N`, or `N` with the unit K (1024), M (1024²) or G (1024³).
-fn size(text: &str) -> Result<u64, String> {
-    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1_u64 << 30)];
-    let unit = units
-        .into_iter()
-        .find(|(letter, _)| text.ends_with([*letter, letter.to_ascii_lowercase()]));
-    let (number, unit) = match unit {
-        Some((_, unit)) => (&text[..text.len() - 1], unit),
-        None => (text, 1),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    bytes.ok_or_else(|| "must be a number of bytes, or a number with K, M or G".into())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use clap::Parser;
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -518,12 +414,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_sent_with_its_name_but_not_its_folder() {
-        assert_eq!(name(Path::new("folder/a.lp.gz")), "a.lp.gz");
-        assert_eq!(name(Path::new("-")), "");
-    }
-
-    #[test]
     fn a_duplicate_option_is_rejected() {
         let args = parsed(&["--option", "a=1", "--option", "a=2"]);
         assert!(matches!(args.request_of(vec![], String::new()), Err(Failure::Usage(_))));
@@ -551,13 +441,6 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_rejected() {
-        for bad in ["-1", "nan", "inf", ""] {
-            assert!(not_negative(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn errors_for_times_say_too_large_or_too_small() {
         for (text, why) in [
             ("1e300", "too large"),
@@ -578,22 +461,6 @@ mod tests {
                 let error = CommandLine::try_parse_from(["solve", "a.lp", flag, bad]).unwrap_err();
                 assert!(error.to_string().contains(&format!("must be {form}")), "{error}");
             }
-        }
-    }
-
-    #[test]
-    fn a_size_has_a_unit_or_none() {
-        assert_eq!(size("67108864"), Ok(64 << 20));
-        assert_eq!((size("512M"), size("3k"), size("2G")), (Ok(512 << 20), Ok(3072), Ok(2 << 30)));
-        for bad in ["", "M", "1.5G", "-1M", "64MiB", "99999999999G", "ß"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_pair_is_split_at_its_first_equals_sign(name in "[^=]{1,9}", value in ".*") {
-            prop_assert_eq!(label(&format!("{name}={value}")), Ok((name, value)));
         }
     }
 }

@@ -58,7 +58,7 @@ fn facts(capabilities: &GetCapabilitiesResponse) -> Vec<(&'static str, String)> 
         ("max nonzeros", limits.max_nonzeros.to_string()),
         ("max time limit", time(&limits.max_time_limit)),
         ("default time limit", time(&limits.default_time_limit)),
-        ("max deadline", time(&limits.max_total_time_limit)),
+        ("max total time limit", time(&limits.max_total_time_limit)),
         ("max live jobs", limits.max_live_jobs.to_string()),
         ("max watchers", limits.max_watchers.to_string()),
         ("max jobs per watch", limits.max_jobs_per_watch.to_string()),

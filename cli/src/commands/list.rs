@@ -12,7 +12,7 @@ use solvemesh_client::{
 
 use crate::{
     args::output::JsonArgs,
-    args::submission::{label, unique},
+    args::values::{label, unique},
     exit::{Exit, Failure},
     output::{
         json, names,

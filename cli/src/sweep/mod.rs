@@ -22,7 +22,10 @@ use solvemesh_client::{
 use tokio::{signal::ctrl_c, time::Instant};
 
 use crate::{
-    args::submission::{SubmissionArgs, is_stdin, read},
+    args::{
+        input::{is_stdin, read},
+        submission::SubmissionArgs,
+    },
     commands::run_job::{ResultSink, run_job},
     exit::{Exit, Failure},
     output::{

@@ -1,10 +1,9 @@
 //! The fault suite: injects one fault after the other into real gateways, real workers and a
 //! real RabbitMQ under load. After each, the whole history is checked.
 //!
-//! Arguments: parts of the names of the faults to run; `--list` lists all names. With
-//! `SOLVEMESH_RELIABILITY_SCALE` above 1 there are more jobs and more rounds.
+//! Takes the arguments of the usual test harness (`--list`, `--exact`, `--skip`, parts of names).
+//! With `SOLVEMESH_RELIABILITY_SCALE` above 1 there are more jobs and more rounds.
 
-mod arguments;
 mod broker;
 mod chance;
 mod cluster;
@@ -26,20 +25,18 @@ mod solvers;
 mod workers;
 
 use std::{
+    env,
     pin::pin,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
+use libtest_mimic::{Arguments, Trial};
 use solvemesh_tests::trial::{Fault, Scale};
 use tokio::{runtime::Runtime, time};
 
-use self::{
-    arguments::Arguments,
-    report::{Report, Row},
-};
+use self::report::Report;
 
 /// All faults, in the order in which they run.
 fn faults() -> Vec<Fault> {
@@ -62,41 +59,50 @@ fn faults() -> Vec<Fault> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::read();
-    let chosen = faults().into_iter().filter(|fault| arguments.wants(fault.name));
-    if arguments.list {
-        chosen.for_each(|fault| println!("{}: test", fault.name));
-        return ExitCode::SUCCESS;
+    let mut arguments = Arguments::from_args();
+    // One after the other: each fault loads the machine by itself, and is timed.
+    arguments.test_threads = Some(1);
+    let scale = scale();
+    let report = Arc::new(Mutex::new(Report::default()));
+    let trials = faults().into_iter().map(|fault| {
+        let report = Arc::clone(&report);
+        Trial::test(fault.name, move || {
+            run(fault, scale, &report);
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if !arguments.list {
+        println!("{}", lock(&report));
     }
-    let mut report = Report::default();
-    for fault in chosen {
-        println!("reliability: {} …", fault.name);
-        let row = run(fault, arguments.scale);
-        println!("reliability: {row}");
-        report.add(row);
-    }
-    println!("{report}");
-    if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    conclusion.exit_code()
 }
 
-/// Runs one fault, on a thread of its own so that a panic does not stop the others.
-fn run(fault: Fault, scale: Scale) -> Row {
+/// The scale in `SOLVEMESH_RELIABILITY_SCALE`, 1 by default.
+fn scale() -> Scale {
+    let value = env::var("SOLVEMESH_RELIABILITY_SCALE").ok();
+    let scale = value.map_or(1.0, |text| text.parse().expect("SOLVEMESH_RELIABILITY_SCALE"));
+    assert!(scale > 0.0 && scale <= 1000.0, "SOLVEMESH_RELIABILITY_SCALE is {scale}");
+    Scale(scale)
+}
+
+/// Injects a fault, checks the history, and adds a row to the report.
+///
+/// # Panics
+///
+/// If the fault takes longer than its limit, or on a violation. The row is in the report then too.
+fn run(fault: Fault, scale: Scale, report: &Mutex<Report>) {
+    lock(report).begin(fault.name);
     let started = Instant::now();
-    let row = Arc::new(Mutex::new(Row::of(fault.name)));
-    let written = Arc::clone(&row);
-    let running = thread::Builder::new().name(fault.name.to_owned()).spawn(move || {
-        Runtime::new().expect("a runtime").block_on(async {
-            let mut trial = pin!(run_and_check(fault, scale, &written));
-            // By reference, so that the panic drops it: only then do processes print their logs.
-            let ended = time::timeout(fault.limit, &mut trial).await;
-            assert!(ended.is_ok(), "timed out after {:?}", fault.limit);
-        });
+    Runtime::new().expect("a runtime").block_on(async {
+        let mut trial = pin!(run_and_check(fault, scale, report));
+        // By reference, so that the panic drops it: only then do processes print their logs.
+        let ended = time::timeout(fault.limit, &mut trial).await;
+        assert!(ended.is_ok(), "timed out after {:?}", fault.limit);
     });
-    let ended = running.expect("a thread").join();
-    let mut row = row.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    row.passed = ended.is_ok();
-    row.took = started.elapsed();
-    row
+    let mut report = lock(report);
+    report.pass(started.elapsed());
+    println!("{}", report.current());
 }
 
 /// Injects a fault, and checks the history.
@@ -104,9 +110,13 @@ fn run(fault: Fault, scale: Scale) -> Row {
 /// # Panics
 ///
 /// On a violation, while the processes still exist, so that they print their logs.
-async fn run_and_check(fault: Fault, scale: Scale, row: &Mutex<Row>) {
+async fn run_and_check(fault: Fault, scale: Scale, report: &Mutex<Report>) {
     let trial = (fault.body)(scale).await;
     let verdict = trial.verdict().await;
-    row.lock().unwrap_or_else(PoisonError::into_inner).figures = Some(verdict.figures.clone());
+    lock(report).set_figures(verdict.figures.clone());
     assert!(verdict.violations.is_empty(), "violations:\n{verdict}");
+}
+
+fn lock(report: &Mutex<Report>) -> MutexGuard<'_, Report> {
+    report.lock().unwrap_or_else(PoisonError::into_inner)
 }

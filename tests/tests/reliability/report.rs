@@ -5,15 +5,13 @@ use std::{fmt, time::Duration};
 use solvemesh_tests::checker::Figures;
 
 /// The outcome of one fault.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Row {
     name: &'static str,
     /// `None` if the trial failed before its check.
-    pub(crate) figures: Option<Figures>,
-    /// Whether the trial and its check succeeded.
-    pub(crate) passed: bool,
-    /// How long both took.
-    pub(crate) took: Duration,
+    figures: Option<Figures>,
+    /// How long the trial and its check took, if both succeeded.
+    passed_in: Option<Duration>,
 }
 
 /// The outcomes of all faults.
@@ -22,22 +20,29 @@ pub(crate) struct Report {
     rows: Vec<Row>,
 }
 
-impl Row {
-    /// The row of a fault that has not run yet.
-    pub(crate) fn of(name: &'static str) -> Self {
-        Self { name, figures: None, passed: false, took: Duration::ZERO }
-    }
-}
-
 impl Report {
-    /// Adds the outcome of a fault.
-    pub(crate) fn add(&mut self, row: Row) {
-        self.rows.push(row);
+    /// Adds the row of a fault that is about to run. A row counts as failed until [`pass`](Self::pass), so that a panic leaves it in the report.
+    pub(crate) fn begin(&mut self, name: &'static str) {
+        self.rows.push(Row { name, figures: None, passed_in: None });
     }
 
-    /// Whether all of them passed.
-    pub(crate) fn passed(&self) -> bool {
-        self.rows.iter().all(|row| row.passed)
+    /// Sets the figures of the fault that runs.
+    pub(crate) fn set_figures(&mut self, figures: Figures) {
+        self.current_mut().figures = Some(figures);
+    }
+
+    /// Marks the fault that runs as passed.
+    pub(crate) fn pass(&mut self, took: Duration) {
+        self.current_mut().passed_in = Some(took);
+    }
+
+    /// The row of the fault that began last.
+    pub(crate) fn current(&self) -> &Row {
+        self.rows.last().expect("a fault has begun")
+    }
+
+    fn current_mut(&mut self) -> &mut Row {
+        self.rows.last_mut().expect("a fault has begun")
     }
 
     fn sum(&self, figure: impl Fn(&Figures) -> usize) -> usize {
@@ -47,8 +52,10 @@ impl Report {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = if self.passed { "ok" } else { "FAILED" };
-        write!(f, "{} … {outcome} in {:.1} s", self.name, self.took.as_secs_f64())?;
+        match self.passed_in {
+            Some(took) => write!(f, "passed in {:.1} s", took.as_secs_f64())?,
+            None => write!(f, "FAILED")?,
+        }
         if let Some(Figures { acknowledged, deaths, solved_again, cuts, .. }) = &self.figures {
             write!(
                 f,
@@ -75,7 +82,7 @@ impl fmt::Display for Report {
                 }
                 None => write!(f, "  {:>12}  {:>5}  {:>10}  {:>20}", "?", "?", "?", "?")?,
             }
-            writeln!(f, "{}", if row.passed { "" } else { "  FAILED" })?;
+            writeln!(f, "{}", if row.passed_in.is_some() { "" } else { "  FAILED" })?;
         }
         writeln!(
             f,
@@ -85,7 +92,7 @@ impl fmt::Display for Report {
             self.sum(|figures| figures.lost),
             self.sum(|figures| figures.duplicated)
         )?;
-        let passed = self.rows.iter().filter(|row| row.passed).count();
+        let passed = self.rows.iter().filter(|row| row.passed_in.is_some()).count();
         write!(f, "\n{passed} passed, {} failed", self.rows.len() - passed)
     }
 }
