@@ -82,19 +82,20 @@ async fn echoes(channel: Channel, jobs: usize, window: u16) -> anyhow::Result<()
         waiting.push_back((delivery, confirm));
         // At half of the prefetch window, so that the broker keeps delivering meanwhile.
         if waiting.len() >= usize::from(window) / 2 {
-            settle(&mut waiting, 1).await?;
+            acknowledge(&mut waiting, 1).await?;
         }
     }
     let rest = waiting.len();
-    settle(&mut waiting, rest).await
+    acknowledge(&mut waiting, rest).await
 }
 
-async fn settle(
+/// Acknowledges the oldest `count` deliveries, each after the confirm of its copy.
+async fn acknowledge(
     waiting: &mut VecDeque<(Delivery, PublisherConfirm)>,
     count: usize,
 ) -> anyhow::Result<()> {
     for (delivery, confirm) in waiting.drain(..count) {
-        confirmed(confirm.await?)?;
+        check_confirmed(confirm.await?)?;
         delivery.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
@@ -116,20 +117,20 @@ impl Window {
         if self.waiting.len() >= self.size
             && let Some(oldest) = self.waiting.pop_front()
         {
-            confirmed(oldest.await?)?;
+            check_confirmed(oldest.await?)?;
         }
         Ok(())
     }
 
     async fn drain(self) -> anyhow::Result<()> {
         for confirm in self.waiting {
-            confirmed(confirm.await?)?;
+            check_confirmed(confirm.await?)?;
         }
         Ok(())
     }
 }
 
-fn confirmed(confirmation: Confirmation) -> anyhow::Result<()> {
+fn check_confirmed(confirmation: Confirmation) -> anyhow::Result<()> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
         other => anyhow::bail!("not confirmed: {other:?}"),

@@ -2,7 +2,7 @@
 //! alone in the same run on the same machine. An absolute figure depends on the machine; the
 //! ratio to the ceiling shows the overhead of the mesh.
 
-mod bare;
+mod broker;
 mod ceiling;
 mod flood;
 mod rate;
@@ -20,14 +20,16 @@ use crate::{rate::Rate, sweep::SweepArgs};
 #[derive(Debug, Parser)]
 struct Command {
     #[command(subcommand)]
-    what: What,
+    benchmark: Benchmark,
 }
 
 /// The benchmarks.
 #[derive(Debug, Subcommand)]
-enum What {
+enum Benchmark {
     /// Measure many small jobs, and the broker alone
     Jobs(JobArgs),
+    /// Measure the operations of the broker that gateways and workers use
+    Broker(BrokerArgs),
     /// Measure sweeps, and loops over the same scenarios
     Sweep(SweepArgs),
 }
@@ -51,11 +53,23 @@ struct JobArgs {
     rounds: usize,
 }
 
+#[derive(Debug, Args)]
+struct BrokerArgs {
+    /// Send this many messages per measurement
+    #[arg(long, default_value_t = 20_000)]
+    messages: usize,
+
+    /// Keep these numbers of messages in flight, one measurement for each
+    #[arg(long, value_delimiter = ',', default_value = "1,50,200,1000")]
+    in_flight: Vec<usize>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Command::parse().what {
-        What::Jobs(args) => args.run().await,
-        What::Sweep(args) => args.run().await,
+    match Command::parse().benchmark {
+        Benchmark::Jobs(args) => args.run().await,
+        Benchmark::Broker(args) => args.run().await,
+        Benchmark::Sweep(args) => args.run().await,
     }
 }
 
@@ -90,6 +104,23 @@ impl JobArgs {
         ceiling.print("broker alone: publish, echo to the log, read", None);
         Rate::median(confirmed).print("SubmitJob, confirmed by queue and log", Some(ceiling));
         Rate::median(solved).print("Wyndor solved, from request to answer", Some(ceiling));
+        Ok(())
+    }
+}
+
+impl BrokerArgs {
+    /// Runs the measurements and prints the results.
+    async fn run(self) -> anyhow::Result<()> {
+        let node = RabbitNode::start().await;
+        for in_flight in self.in_flight {
+            println!("{} messages, {in_flight} in flight", self.messages);
+            let vhost = node.vhost().await;
+            let rates = broker::measure(vhost.url(), self.messages, in_flight).await?;
+            rates.enqueue.print("jobs, confirmed by their queue", None);
+            rates.append.print("log entries, confirmed by the log", None);
+            rates.follow.print("log entries, read from the beginning", None);
+            rates.consume.print("jobs, consumed and acknowledged", None);
+        }
         Ok(())
     }
 }

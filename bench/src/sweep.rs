@@ -16,16 +16,17 @@ use solvemesh::v1::{
     job_event::Kind, model::Form, sweep, watch_results_response,
 };
 use solvemesh_model::{Limits, read};
+use solvemesh_solver::WarmLp;
 use solvemesh_tests::{
     mesh::{Gateway, worker},
     models::{wyndor, wyndor_optimum},
     rabbit::RabbitNode,
 };
 
-use crate::{bare::Bare, rate::Rate};
+use crate::rate::Rate;
 
 /// The real models of which a right-hand side is varied.
-const REAL: [&str; 3] = ["25fv47", "pilot4", "greenbea"];
+const REAL_MODELS: [&str; 3] = ["25fv47", "pilot4", "greenbea"];
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
@@ -63,16 +64,16 @@ impl SweepArgs {
         let gateway = Gateway::on(vhost.url(), &[]).await;
         let _workers: Vec<_> = (0..self.workers).map(|_| worker(vhost.url())).collect();
         // Warm-up: the workers start their solver processes.
-        self.wyndor(&gateway, 1_000).await?;
+        self.wyndor_by_mesh(&gateway, 1_000).await?;
         println!(
             "{} scenarios of Wyndor, {} workers, median of {}",
             self.scenarios, self.workers, self.rounds
         );
         let (mut mesh, mut warm, mut cold) = (vec![], vec![], vec![]);
         for _ in 0..self.rounds {
-            warm.push(self.bare_wyndor(false)?);
-            cold.push(self.bare_wyndor(true)?);
-            mesh.push(self.wyndor(&gateway, self.scenarios).await?);
+            warm.push(self.wyndor_by_highs(false)?);
+            cold.push(self.wyndor_by_highs(true)?);
+            mesh.push(self.wyndor_by_mesh(&gateway, self.scenarios).await?);
         }
         let warm = Rate::median(warm);
         warm.print("HiGHS alone, warm start, same number of threads", None);
@@ -89,8 +90,8 @@ impl SweepArgs {
         }
         match &self.instances {
             Some(folder) => {
-                for name in REAL {
-                    self.real(&gateway, folder, name).await?;
+                for name in REAL_MODELS {
+                    self.real_model(&gateway, folder, name).await?;
                 }
             }
             None => println!("real models: skipped, no --instances"),
@@ -99,14 +100,14 @@ impl SweepArgs {
     }
 
     /// Sweeps the profit rate of Wyndor's windows through the mesh.
-    async fn wyndor(&self, gateway: &Gateway, points: i32) -> anyhow::Result<Rate> {
+    async fn wyndor_by_mesh(&self, gateway: &Gateway, points: i32) -> anyhow::Result<Rate> {
         let parameter = ScenarioParameter {
             kind: ParameterKind::Objective.into(),
             variable_index: Some(1),
             ..ScenarioParameter::default()
         };
         let begin = Instant::now();
-        let answers = swept(gateway, wyndor(500.0), parameter, (100.0, 1000.0), points).await?;
+        let answers = run_sweep(gateway, wyndor(500.0), parameter, (100.0, 1000.0), points).await?;
         let time = begin.elapsed();
         for answer in &answers {
             let rate = rate(answer.index, points);
@@ -117,19 +118,19 @@ impl SweepArgs {
     }
 
     /// The same by HiGHS alone. `cold` discards the basis before each solve.
-    fn bare_wyndor(&self, cold: bool) -> anyhow::Result<Rate> {
-        let model = read(wyndor(500.0), &Limits::default())?.model;
+    fn wyndor_by_highs(&self, cold: bool) -> anyhow::Result<Rate> {
+        let model = read(wyndor(500.0), &Limits::default())?.model.into_inner();
         let begin = Instant::now();
         let points = self.scenarios;
         in_threads(self.workers, points, |indices| {
-            let mut bare = Bare::new(&model)?;
+            let mut lp = WarmLp::new(model.clone())?;
             for index in indices {
                 let rate = rate(index, points);
-                bare.set_cost(1, rate);
+                lp.set_cost(1, rate)?;
                 if cold {
-                    bare.forget();
+                    lp.clear_basis();
                 }
-                let (found, best) = (bare.solve()?, wyndor_optimum(rate).0);
+                let (found, best) = (lp.solve()?, wyndor_optimum(rate).0);
                 ensure!((found - best).abs() <= 1e-6 * best, "{found} at {rate}");
             }
             Ok(Vec::<()>::new())
@@ -139,13 +140,13 @@ impl SweepArgs {
 
     /// Varies the largest right-hand side of a real model by 1 %, through the mesh and by HiGHS
     /// alone with cold starts, and compares the objectives.
-    async fn real(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
+    async fn real_model(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
         let path = folder.join("lp").join(format!("{name}.mps"));
         let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
         let file =
             ModelFile { content: content.into(), name: path.display().to_string(), format: 0 };
         let model = Model { form: Some(Form::File(file)), ..Model::default() };
-        let arrays = read(model.clone(), &Limits::default())?.model;
+        let arrays = read(model.clone(), &Limits::default())?.model.into_inner();
         let Some((row, base)) = right_hand_side(&arrays) else {
             bail!("{name} has no constraint with a single right-hand side")
         };
@@ -154,18 +155,17 @@ impl SweepArgs {
 
         let begin = Instant::now();
         let cold = in_threads(self.workers, points, |indices| {
-            let mut bare = Bare::new(&arrays)?;
+            let mut lp = WarmLp::new(arrays.clone())?;
             let mut optima = Vec::new();
             for index in indices {
                 let value = at(index, points, from, to);
-                let index_of_row = i32::try_from(row)?;
                 // An infinite bound stays: the constraint has only one side.
                 let kept = |bound: f64| if bound.is_finite() { value } else { bound };
                 let bounds =
                     (kept(arrays.constraint_lower[row]), kept(arrays.constraint_upper[row]));
-                bare.set_row(index_of_row, bounds);
-                bare.forget();
-                optima.push((index, bare.solve()?));
+                lp.set_row_bounds(row, bounds)?;
+                lp.clear_basis();
+                optima.push((index, lp.solve()?));
             }
             Ok(optima)
         })?;
@@ -177,7 +177,7 @@ impl SweepArgs {
             ..ScenarioParameter::default()
         };
         let begin = Instant::now();
-        let answers = swept(gateway, model, parameter, (from, to), points).await?;
+        let answers = run_sweep(gateway, model, parameter, (from, to), points).await?;
         let rate = Rate::of(answers.len(), begin.elapsed());
         // No iterations: the basis of a neighbour was proven optimal for this scenario.
         let proven = answers.iter().filter(|answer| answer.iteration_count == 0).count();
@@ -200,7 +200,7 @@ impl SweepArgs {
 }
 
 /// Runs a sweep along one axis and returns its results, sorted by scenario.
-async fn swept(
+async fn run_sweep(
     gateway: &Gateway,
     model: Model,
     parameter: ScenarioParameter,

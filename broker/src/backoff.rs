@@ -4,20 +4,20 @@ use std::time::Duration;
 /// randomised so that processes which lost the same broker do not reconnect all at once.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    first: Duration,
-    longest: Duration,
+    initial: Duration,
+    max: Duration,
     /// The number of failures since the last success.
     failures: u32,
 }
 
 impl Backoff {
-    /// Delays from `first` to `longest`.
-    pub fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+    /// Delays that start at `initial` and double up to `max`.
+    pub fn new(initial: Duration, max: Duration) -> Self {
+        Self { initial, max, failures: 0 }
     }
 
     /// Delays for a broker that does not answer: 100 ms to 5 s.
-    pub(crate) fn of_broker() -> Self {
+    pub(crate) fn for_broker() -> Self {
         Self::new(Duration::from_millis(100), Duration::from_secs(5))
     }
 
@@ -36,8 +36,8 @@ impl Backoff {
 
     /// The delay for a random number in [0, 1).
     fn delay(&self, random: f64) -> Duration {
-        let whole = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
-        whole / 2 + (whole / 2).mul_f64(random)
+        let exponential = self.initial.saturating_mul(1 << self.failures.min(16)).min(self.max);
+        exponential / 2 + (exponential / 2).mul_f64(random)
     }
 }
 
@@ -47,16 +47,16 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_a_maximum_and_are_randomised() {
-        let (first, longest) = (Duration::from_millis(100), Duration::from_millis(350));
-        let mut backoff = Backoff::new(first, longest);
-        assert_eq!((backoff.delay(0.0), backoff.delay(1.0)), (first / 2, first));
-        for most in [first, first * 2, longest, longest] {
+        let (initial, max) = (Duration::from_millis(100), Duration::from_millis(350));
+        let mut backoff = Backoff::new(initial, max);
+        assert_eq!((backoff.delay(0.0), backoff.delay(1.0)), (initial / 2, initial));
+        for bound in [initial, initial * 2, max, max] {
             let delay = backoff.next_delay();
-            assert!(delay >= most / 2 && delay <= most, "{delay:?} of {most:?}");
+            assert!(delay >= bound / 2 && delay <= bound, "{delay:?} of {bound:?}");
         }
         backoff.failures = u32::MAX;
-        assert_eq!(backoff.delay(1.0), longest);
+        assert_eq!(backoff.delay(1.0), max);
         backoff.reset();
-        assert_eq!(backoff.delay(1.0), first);
+        assert_eq!(backoff.delay(1.0), initial);
     }
 }

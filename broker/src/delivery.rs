@@ -20,14 +20,14 @@ pub enum Payload {
     /// A job.
     Job(Box<JobEnvelope>),
     /// A job in a later format than this process supports.
-    Later {
+    UnsupportedVersion {
         /// The format's version.
         version: u32,
         /// The id of the job, from the message's properties.
         job_id: String,
     },
     /// A body that is not a valid envelope.
-    Unreadable {
+    Undecodable {
         /// The id of the job, from the message's properties; empty when they have none.
         job_id: String,
         /// The payload's digest, from the message's properties.
@@ -42,7 +42,7 @@ impl Payload {
     pub fn job_id(&self) -> &str {
         match self {
             Self::Job(job) => &job.job_id,
-            Self::Later { job_id, .. } | Self::Unreadable { job_id, .. } => job_id,
+            Self::UnsupportedVersion { job_id, .. } | Self::Undecodable { job_id, .. } => job_id,
         }
     }
 }
@@ -64,21 +64,21 @@ pub struct DeadLetter {
 
 /// A worker's lookup, as a gateway receives it.
 #[derive(Debug)]
-pub struct Question {
+pub struct Lookup {
     /// The request.
     pub request: LookupRequest,
     /// Sends the answer. If it is dropped instead, no other gateway is asked, and the lookup
     /// fails: at once in memory, when its timeout has passed in RabbitMQ.
-    pub reply: Reply,
+    pub reply: LookupReply,
 }
 
 /// The handle by which a gateway answers a lookup.
 #[derive(Debug)]
-pub struct Reply(Box<dyn Answer>);
+pub struct LookupReply(Box<dyn SendAnswer>);
 
-impl Reply {
+impl LookupReply {
     /// A reply that is sent by `answer`.
-    pub fn new(answer: impl Answer + 'static) -> Self {
+    pub fn new(answer: impl SendAnswer + 'static) -> Self {
         Self(Box::new(answer))
     }
 
@@ -88,10 +88,10 @@ impl Reply {
     }
 }
 
-/// Sends an answer over one kind of mesh; see [`Reply`].
+/// Sends an answer over one kind of mesh; see [`LookupReply`].
 #[async_trait]
-pub trait Answer: Send + Sync + std::fmt::Debug {
-    /// See [`Reply::send`].
+pub trait SendAnswer: Send + Sync + std::fmt::Debug {
+    /// See [`LookupReply::send`].
     async fn send(self: Box<Self>, answer: LookupResponse);
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub mod amqp;
 mod args;
 mod backoff;
+mod bounded_set;
 mod bulk;
 mod delivery;
 mod entry;
@@ -22,15 +23,16 @@ pub use amqp::{
 };
 pub use args::{BrokerUrls, SegmentTooLarge, TlsArgs, TopologyArgs, parse};
 pub use backoff::Backoff;
+pub use bounded_set::BoundedSet;
 pub use bulk::BulkObject;
 pub use delivery::{
-    Answer, DeadLetter, Delivery, Lease, LeaseLost, Payload, Question, Reply, Settle,
+    DeadLetter, Delivery, Lease, LeaseLost, Lookup, LookupReply, Payload, SendAnswer, Settle,
 };
 pub use entry::entry;
 pub use lane::{InvalidLane, Lane};
 pub use memory::{MemoryConfig, MemoryMesh};
 pub use mesh::{
-    CancelNews, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
+    CancelEvent, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
     MeshError, Stop,
 };
 

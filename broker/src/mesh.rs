@@ -1,17 +1,15 @@
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use solvemesh::broker::v1::{
     BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BulkObject, DeadLetter, Delivery, Lane, Question};
+use crate::{BulkObject, DeadLetter, Delivery, Lane, Lookup};
 
 /// The interface between gateways and workers, which communicate through nothing else.
 ///
@@ -95,13 +93,13 @@ pub trait Mesh: Send + Sync + 'static {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError>;
 
     /// Follows the announcements of cancels: first all retained ones, then new ones as they
-    /// arrive. [`CancelNews::CaughtUp`] follows the retained ones, and is sent again after each
-    /// [`CancelNews::Behind`].
+    /// arrive. [`CancelEvent::CaughtUp`] follows the retained ones, and is sent again after each
+    /// [`CancelEvent::ConnectionLost`].
     ///
     /// # Errors
     ///
     /// [`MeshError::Closed`].
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError>;
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelEvent>, MeshError>;
 
     /// Stores an object that is too large for a message, in parts of at most
     /// [`MAX_PART_BYTES`] each.
@@ -123,7 +121,7 @@ pub trait Mesh: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`MeshError::Unavailable`] when no gateway answers within `timeout`.
-    async fn ask(
+    async fn lookup(
         &self,
         request: LookupRequest,
         timeout: Duration,
@@ -135,7 +133,7 @@ pub trait Mesh: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`MeshError::Closed`], or [`MeshError::Refused`] when the queue can't be declared.
-    async fn questions(&self) -> Result<Consumer<Question>, MeshError>;
+    async fn consume_lookups(&self) -> Result<Consumer<Lookup>, MeshError>;
 
     /// Registers this process as connected under an id, until the mesh is closed. The broker
     /// removes the registration when the connection is lost, also when the process dies; it is
@@ -194,14 +192,14 @@ pub enum LogStart {
 
 /// An item of [`Mesh::follow_cancels`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CancelNews {
+pub enum CancelEvent {
     /// The job with this id is cancelled, whether it is running or queued.
     Cancel(String),
     /// All cancels that were announced before this follower attached have been received.
     CaughtUp,
     /// The connection was lost. Cancels announced meanwhile are received after it is
     /// re-established, before the next `CaughtUp`.
-    Behind,
+    ConnectionLost,
 }
 
 /// One message of the log.
@@ -274,7 +272,7 @@ impl<T> Consumer<T> {
 
     /// Receives the next item; `None` once the consumer is stopped or the mesh is closed.
     pub async fn next(&mut self) -> Option<T> {
-        self.items.get_mut().unwrap_or_else(PoisonError::into_inner).recv().await
+        self.items.get_mut().recv().await
     }
 
     /// Stops consuming. Items that were not received are requeued; those that were received can
@@ -283,7 +281,7 @@ impl<T> Consumer<T> {
         self.stop.cancel();
         // Replacing the receiver drops the buffered items, and fails a send that is pending, so
         // that their leases are released.
-        *self.items.lock().unwrap_or_else(PoisonError::into_inner) = mpsc::channel(1).1;
+        *self.items.lock() = mpsc::channel(1).1;
     }
 }
 

@@ -11,12 +11,12 @@ use crate::Outcome;
 /// The events of a job must be added in order, from the first part of its solution on.
 #[derive(Debug, Default)]
 pub struct Assembly {
-    parts: BTreeMap<String, Joined>,
+    parts: BTreeMap<String, PartialSolution>,
 }
 
 /// The parts of one solution, joined so far.
 #[derive(Debug, Default)]
-struct Joined {
+struct PartialSolution {
     solution: Solution,
     parts: i32,
 }
@@ -50,8 +50,8 @@ impl Assembly {
                 Ok(None)
             }
             Some(Kind::Finished(mut finished)) => {
-                let joined = self.parts.remove(&job_id).unwrap_or_default();
-                complete(&mut finished, joined)
+                let partial = self.parts.remove(&job_id).unwrap_or_default();
+                complete(&mut finished, partial)
                     .map_err(|what| PartsError { job_id: job_id.clone(), what })?;
                 Ok(Some(Outcome::new(job_id, attempt, finished)))
             }
@@ -62,21 +62,21 @@ impl Assembly {
 
 /// Inserts the joined solution into the result, if the result came in parts, and checks the
 /// solution.
-fn complete(finished: &mut JobFinished, joined: Joined) -> Result<(), String> {
+fn complete(finished: &mut JobFinished, partial: PartialSolution) -> Result<(), String> {
     let Some(result) = &mut finished.result else { return Ok(()) };
     if result.solution_part_count != 0 {
-        if joined.parts != result.solution_part_count {
+        if partial.parts != result.solution_part_count {
             return Err(format!(
                 "received {} of {} parts",
-                joined.parts, result.solution_part_count
+                partial.parts, result.solution_part_count
             ));
         }
-        result.solution = Some(joined.solution);
+        result.solution = Some(partial.solution);
     }
     result.solution.as_ref().map_or(Ok(()), check)
 }
 
-impl Joined {
+impl PartialSolution {
     /// Appends the next part.
     fn join(&mut self, part: SolutionPart) -> Result<(), String> {
         if part.index != self.parts {

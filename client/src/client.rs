@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Assembly, Error, Outcome, Rejection, Retry, SweepResults, Watch, retry::RetryState,
-    sweep::Collected,
+    sweep::SweepCollector,
 };
 
 /// Maximum size of a received message, in bytes. Gateways send at most 1 MiB; the margin is for
@@ -34,7 +34,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Callback for the first failure of a call: the cause, and how long the call will be retried.
-type OnSetback = dyn Fn(&Rejection, Duration) + Send + Sync;
+type OnRetry = dyn Fn(&Rejection, Duration) + Send + Sync;
 
 /// A client of one mesh. Cheap to clone: clones share the connection.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub struct Client {
     stub: JobServiceClient<Channel>,
     url: Arc<str>,
     retry: Retry,
-    on_retry: Arc<OnSetback>,
+    on_retry: Arc<OnRetry>,
 }
 
 impl fmt::Debug for Client {
@@ -102,8 +102,8 @@ impl Client {
     /// Sets a callback that is called when a call fails for the first time and is retried, with
     /// the cause and how long the call will be retried. A [`Watch`] does not call it, but reports
     /// the loss of its stream in its [updates](Watch::update).
-    pub fn on_retry(self, tell: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
-        Self { on_retry: Arc::new(tell), ..self }
+    pub fn on_retry(self, callback: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
+        Self { on_retry: Arc::new(callback), ..self }
     }
 
     /// The URL of the gateway, as given to [`connect`](Self::connect).
@@ -124,10 +124,12 @@ impl Client {
         if request.request_id.is_empty() {
             request.request_id = Uuid::new_v4().to_string();
         }
-        let answer = self.call(SUBMISSION_TIMEOUT, request, |mut stub, request| async move {
-            stub.submit_job(request).await
-        });
-        present(answer.await?.job)
+        let answer = self.call_with_min_timeout(
+            SUBMISSION_TIMEOUT,
+            request,
+            |mut stub, request| async move { stub.submit_job(request).await },
+        );
+        require_job(answer.await?.job)
     }
 
     /// Watches jobs: all their events, or those after `resume_token` if it is not empty. The
@@ -138,7 +140,7 @@ impl Client {
         resume_token: impl Into<String>,
     ) -> Watch {
         let job_ids = job_ids.into_iter().map(Into::into).collect();
-        Watch::new(self.stub.clone(), self.tries(), job_ids, resume_token.into())
+        Watch::new(self.stub.clone(), self.retry_state(), job_ids, resume_token.into())
     }
 
     /// Waits for a job to finish, without a timeout, and returns its outcome.
@@ -167,19 +169,20 @@ impl Client {
     ///
     /// # async fn example(client: Client, model: v1::Model) -> Result<(), solvemesh_client::Error> {
     /// let kind = ParameterKind::Objective.into();
-    /// let windows = v1::Parameter { kind, variable: "Windows".into(), ..Default::default() };
+    /// let variable = "Windows".into();
+    /// let windows = v1::ScenarioParameter { kind, variable, ..Default::default() };
     /// let axis = v1::GridAxis {
     ///     parameter: Some(windows),
-    ///     from: Some(100.0),
-    ///     to: Some(1000.0),
-    ///     points: 10,
+    ///     first: Some(100.0),
+    ///     last: Some(1000.0),
+    ///     point_count: 10,
     ///     ..Default::default()
     /// };
     /// let grid = v1::sweep::Scenarios::Grid(v1::ScenarioGrid { axes: vec![axis] });
     /// let sweep = Some(v1::Sweep { scenarios: Some(grid), ..Default::default() });
     /// let request = v1::SubmitJobRequest { model: Some(model), sweep, ..Default::default() };
     /// let job = client.submit(request).await?;
-    /// for result in client.answers(&job.job_id).await?.results {
+    /// for result in client.sweep_results(&job.job_id).await?.results {
     ///     println!("{} {:?}", result.index, result.objective);
     /// }
     /// # Ok(())
@@ -189,12 +192,12 @@ impl Client {
     /// # Errors
     ///
     /// Those of [`Watch::next`], and [`Error::Malformed`] when a scenario has two results.
-    pub async fn answers(&self, job_id: &str) -> Result<SweepResults, Error> {
+    pub async fn sweep_results(&self, job_id: &str) -> Result<SweepResults, Error> {
         let mut watch = self.watch([job_id], "").kinds([JobEventKind::ScenarioResults]);
-        let mut collected = Collected::default();
+        let mut collector = SweepCollector::default();
         while let Some(event) = watch.next().await {
-            if let Some(answers) = collected.add(event?)? {
-                return Ok(answers);
+            if let Some(results) = collector.add(event?)? {
+                return Ok(results);
             }
         }
         Err(Error::Malformed(format!(
@@ -210,8 +213,8 @@ impl Client {
     pub async fn get(&self, job_id: &str) -> Result<Job, Error> {
         let request = GetJobRequest { job_id: job_id.to_owned(), view: JobView::Full.into() };
         let answer =
-            self.ask(request, |mut stub, request| async move { stub.get_job(request).await });
-        present(answer.await?.job)
+            self.call(request, |mut stub, request| async move { stub.get_job(request).await });
+        require_job(answer.await?.job)
     }
 
     /// Lists jobs, newest first, from the page that `request` asks for to the last one. Pages are
@@ -236,7 +239,7 @@ impl Client {
     }
 
     async fn page(&self, request: ListJobsRequest) -> Result<ListJobsResponse, Error> {
-        self.ask(request, |mut stub, request| async move { stub.list_jobs(request).await }).await
+        self.call(request, |mut stub, request| async move { stub.list_jobs(request).await }).await
     }
 
     /// Cancels a job: a queued job is cancelled at once, a running one is asked to stop with its
@@ -249,8 +252,8 @@ impl Client {
     pub async fn cancel(&self, job_id: &str) -> Result<Job, Error> {
         let request = CancelJobRequest { job_id: job_id.to_owned() };
         let answer =
-            self.ask(request, |mut stub, request| async move { stub.cancel_job(request).await });
-        present(answer.await?.job)
+            self.call(request, |mut stub, request| async move { stub.cancel_job(request).await });
+        require_job(answer.await?.job)
     }
 
     /// Returns the solvers, options and limits of the mesh.
@@ -260,16 +263,16 @@ impl Client {
     /// When no gateway can be reached.
     pub async fn capabilities(&self) -> Result<GetCapabilitiesResponse, Error> {
         let request = GetCapabilitiesRequest {};
-        self.ask(request, |mut stub, request| async move { stub.get_capabilities(request).await })
+        self.call(request, |mut stub, request| async move { stub.get_capabilities(request).await })
             .await
     }
 
-    fn tries(&self) -> RetryState {
+    fn retry_state(&self) -> RetryState {
         RetryState::new(self.retry.clone(), Arc::clone(&self.url))
     }
 
     /// Sends a small request, with retries until the budget is used up.
-    async fn ask<Q: Clone, A, F>(
+    async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
         send: impl Fn(JobServiceClient<Channel>, Q) -> F,
@@ -277,14 +280,14 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        self.call(Duration::ZERO, request, send).await
+        self.call_with_min_timeout(Duration::ZERO, request, send).await
     }
 
-    /// Sends a request, with retries until the budget is used up. `least` is the minimum timeout
-    /// of each try.
-    async fn call<Q: Clone, A, F>(
+    /// Sends a request, with retries until the budget is used up. `min_timeout` is the minimum
+    /// timeout of each try.
+    async fn call_with_min_timeout<Q: Clone, A, F>(
         &self,
-        least: Duration,
+        min_timeout: Duration,
         request: Q,
         send: impl Fn(JobServiceClient<Channel>, Q) -> F,
     ) -> Result<A, Error>
@@ -292,12 +295,14 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let send = || send(self.stub.clone(), request.clone());
-        let answer = self.tries().run(least, send, |cause, time| (self.on_retry)(cause, time));
+        let answer = self.retry_state().run(min_timeout, send, |cause, remaining_budget| {
+            (self.on_retry)(cause, remaining_budget);
+        });
         Ok(answer.await?.into_inner())
     }
 }
 
 /// The job of a response, which must have one.
-fn present(job: Option<Job>) -> Result<Job, Error> {
+fn require_job(job: Option<Job>) -> Result<Job, Error> {
     job.ok_or_else(|| Error::Malformed("no job".into()))
 }

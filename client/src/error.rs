@@ -62,7 +62,7 @@ pub struct Rejection {
     /// Whether the transport failed, and not the gateway.
     transport: bool,
     /// Whether no connection could be opened.
-    unconnected: bool,
+    connect_failed: bool,
     /// The URL of the gateway, if no connection to it could be opened.
     gateway: Option<String>,
 }
@@ -94,12 +94,13 @@ impl Rejection {
     }
 
     /// Adds the URL of the gateway, if no connection to it could be opened.
-    pub(crate) fn at(self, gateway: &str) -> Self {
-        Self { gateway: self.unconnected.then(|| gateway.to_owned()), ..self }
+    pub(crate) fn with_gateway(self, gateway: &str) -> Self {
+        Self { gateway: self.connect_failed.then(|| gateway.to_owned()), ..self }
     }
 
-    /// A rejection that the client itself reports, because the gateway stopped responding.
-    pub(crate) fn silent(message: &str) -> Self {
+    /// A transient rejection that the client itself reports, because the gateway stopped
+    /// responding.
+    pub(crate) fn unavailable(message: &str) -> Self {
         Status::unavailable(message).into()
     }
 }
@@ -127,7 +128,7 @@ impl From<Status> for Rejection {
                 .collect(),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
             transport: status.source().is_some(),
-            unconnected: causes(&status).any(|cause| cause.is::<ConnectError>()),
+            connect_failed: causes(&status).any(|cause| cause.is::<ConnectError>()),
             gateway: None,
         }
     }

@@ -16,7 +16,7 @@
 //!
 //! With a [`sweep`](v1::SubmitJobRequest::sweep) in the request, the model is the base of many
 //! scenarios: [`Client::watch`] streams their results in
-//! [`ScenarioResults`](v1::ScenarioResults) events, and [`Client::answers`] collects them.
+//! [`ScenarioResults`](v1::ScenarioResults) events, and [`Client::sweep_results`] collects them.
 //!
 //! Every call is idempotent, and is retried for a bounded time while no gateway responds or the
 //! gateway asks to retry later.

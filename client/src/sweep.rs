@@ -16,12 +16,12 @@ pub struct SweepResults {
 
 /// The results of a sweep so far.
 #[derive(Debug, Default)]
-pub(crate) struct Collected {
+pub(crate) struct SweepCollector {
     results: BTreeMap<i32, ScenarioResult>,
     assembly: Assembly,
 }
 
-impl Collected {
+impl SweepCollector {
     /// Adds the next event of the sweep. Returns all results if the event finishes the sweep.
     pub(crate) fn add(&mut self, event: JobEvent) -> Result<Option<SweepResults>, Error> {
         if let Some(Kind::ScenarioResults(answers)) = event.kind {
@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn results_are_sorted_by_scenario() {
-        let mut collected = Collected::default();
-        assert_eq!(collected.add(answers(&[3, 0])).unwrap(), None);
-        assert_eq!(collected.add(answers(&[2])).unwrap(), None);
+        let mut collector = SweepCollector::default();
+        assert_eq!(collector.add(answers(&[3, 0])).unwrap(), None);
+        assert_eq!(collector.add(answers(&[2])).unwrap(), None);
         let sweep =
             Some(SweepSummary { scenario_count: 5, answered_count: 3, ..SweepSummary::default() });
         let state = JobState::Cancelled.into();
@@ -71,7 +71,7 @@ mod tests {
             sweep_summary: sweep,
             ..JobFinished::default()
         }));
-        let whole = collected.add(end).unwrap().unwrap();
+        let whole = collector.add(end).unwrap().unwrap();
         let indices: Vec<_> = whole.results.iter().map(|result| result.index).collect();
         assert_eq!(indices, [0, 2, 3]);
         assert_eq!(whole.outcome.sweep.map(|sweep| sweep.answered_count), Some(3));
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn two_results_of_a_scenario_are_malformed() {
-        let mut collected = Collected::default();
-        collected.add(answers(&[1])).unwrap();
-        assert!(matches!(collected.add(answers(&[1])), Err(Error::Malformed(_))));
+        let mut collector = SweepCollector::default();
+        collector.add(answers(&[1])).unwrap();
+        assert!(matches!(collector.add(answers(&[1])), Err(Error::Malformed(_))));
     }
 }

@@ -26,8 +26,8 @@ pub enum Update {
     Lost {
         /// The cause.
         cause: Rejection,
-        /// How long the stream will be retried.
-        patience: Duration,
+        /// How long the stream will be retried: what is left of the retry budget.
+        remaining_budget: Duration,
     },
     /// The lost stream is open again, and continues where it stopped.
     Restored,
@@ -45,28 +45,28 @@ pub struct Watch {
     pending: BTreeSet<String>,
     /// Whether the caller passed a resume token, so that jobs may have finished before it.
     resumed: bool,
-    link: Link,
-    tries: RetryState,
+    stream: StreamState,
+    retry_state: RetryState,
     /// The time of the next try, after a failure.
-    pause: Option<Instant>,
+    retry_at: Option<Instant>,
     /// Whether `Update::Lost` was returned, and not yet followed by `Update::Restored`.
     lost: bool,
     /// The event in the response that restored the stream, returned after `Update::Restored`.
-    held: Option<JobEvent>,
+    buffered_event: Option<JobEvent>,
     ended: bool,
 }
 
 /// The state of the stream. The future that opens it is kept here, so that it makes progress even
 /// if the caller drops [`Watch::next`] again and again.
-enum Link {
+enum StreamState {
     Closed,
     /// The error is `None` after a timeout.
-    Opening(BoxFuture<'static, Result<Open, Option<Rejection>>>),
-    Open(Box<Open>),
+    Opening(BoxFuture<'static, Result<OpenStream, Option<Rejection>>>),
+    Open(Box<OpenStream>),
 }
 
 /// An open stream.
-struct Open {
+struct OpenStream {
     responses: Streaming<WatchResultsResponse>,
     since: Instant,
     /// The time at which the silence timeout expires.
@@ -80,20 +80,20 @@ struct Open {
 impl Watch {
     pub(crate) fn new(
         stub: JobServiceClient<Channel>,
-        tries: RetryState,
+        retry_state: RetryState,
         job_ids: Vec<String>,
         resume_token: String,
     ) -> Self {
         Self {
             stub,
-            tries,
+            retry_state,
             pending: job_ids.iter().cloned().collect(),
             resumed: !resume_token.is_empty(),
             request: WatchResultsRequest { job_ids, resume_token, ..Default::default() },
-            link: Link::Closed,
-            pause: None,
+            stream: StreamState::Closed,
+            retry_at: None,
             lost: false,
-            held: None,
+            buffered_event: None,
             ended: false,
         }
     }
@@ -141,7 +141,7 @@ impl Watch {
     ///
     /// Those of [`next`](Self::next).
     pub async fn update(&mut self) -> Option<Result<Update, Error>> {
-        if let Some(event) = self.held.take() {
+        if let Some(event) = self.buffered_event.take() {
             return Some(Ok(Update::Event(event)));
         }
         while !self.ended {
@@ -165,40 +165,44 @@ impl Watch {
     /// Waits for one state transition. Every await leaves a state that the next call can continue
     /// from, so the future may be dropped at any of them.
     async fn step(&mut self) -> Result<Option<Update>, Error> {
-        if let Some(pause) = self.pause {
-            sleep_until(pause).await;
-            self.pause = None;
+        if let Some(retry_at) = self.retry_at {
+            sleep_until(retry_at).await;
+            self.retry_at = None;
         }
-        match &mut self.link {
-            Link::Closed => {
-                if self.tries.failures() == 0 {
-                    self.tries.reset();
+        match &mut self.stream {
+            StreamState::Closed => {
+                // The budget of the first try runs from here, not from the creation of the watch:
+                // the caller may have waited before its first call.
+                if self.retry_state.failures() == 0 {
+                    self.retry_state.reset();
                 }
-                let patience = self.tries.patience();
-                let opening = open(self.stub.clone(), self.request.clone(), patience);
-                self.link = Link::Opening(opening.boxed());
+                let remaining_budget = self.retry_state.remaining_budget();
+                let opening = open(self.stub.clone(), self.request.clone(), remaining_budget);
+                self.stream = StreamState::Opening(opening.boxed());
                 Ok(None)
             }
-            Link::Opening(opening) => match opening.await {
+            StreamState::Opening(opening) => match opening.await {
                 Ok(open) => {
-                    self.link = Link::Open(Box::new(open));
+                    self.stream = StreamState::Open(Box::new(open));
                     Ok(None)
                 }
                 Err(Some(rejection)) => self.failed(rejection),
-                Err(None) => Err(self.tries.unanswered()),
+                Err(None) => Err(self.retry_state.timeout_error()),
             },
-            Link::Open(open) => match timeout_at(open.deadline, open.responses.message()).await {
-                Ok(Ok(Some(response))) => Ok(self.received(response)),
-                Ok(Ok(None)) => self.closed(),
-                Ok(Err(status)) => self.failed(status),
-                Err(_) => self.failed(Rejection::silent("the gateway sent no heartbeat")),
-            },
+            StreamState::Open(open) => {
+                match timeout_at(open.deadline, open.responses.message()).await {
+                    Ok(Ok(Some(response))) => Ok(self.received(response)),
+                    Ok(Ok(None)) => self.closed(),
+                    Ok(Err(status)) => self.failed(status),
+                    Err(_) => self.failed(Rejection::unavailable("the gateway sent no heartbeat")),
+                }
+            }
         }
     }
 
     fn received(&mut self, response: WatchResultsResponse) -> Option<Update> {
         // This mesh works, so an outage is likely the restart of a gateway: retry for longer.
-        self.tries.use_policy(Retry::STREAM);
+        self.retry_state.use_policy(Retry::STREAM);
         if !response.resume_token.is_empty() {
             self.request.resume_token = response.resume_token;
         }
@@ -206,14 +210,14 @@ impl Watch {
             Some(Kind::Event(event)) => Some(event),
             Some(Kind::Heartbeat(_)) | None => None,
         };
-        if let Link::Open(open) = &mut self.link {
+        if let StreamState::Open(open) = &mut self.stream {
             open.deadline = Instant::now() + SILENCE_TIMEOUT;
             open.any_response = true;
             open.any_event |= event.is_some();
             // A heartbeat is progress too, unless it arrives right after the opening: a gateway
             // that opens streams and fails at once must use up the budget.
-            if event.is_some() || open.since.elapsed() > self.tries.longest_pause() {
-                self.tries.reset();
+            if event.is_some() || open.since.elapsed() > self.retry_state.max_backoff() {
+                self.retry_state.reset();
             }
         }
         if let Some(JobEvent { job_id, kind: Some(job_event::Kind::Finished(_)), .. }) = &event {
@@ -221,7 +225,7 @@ impl Watch {
             self.ended = self.pending.is_empty();
         }
         if std::mem::take(&mut self.lost) {
-            self.held = event;
+            self.buffered_event = event;
             return Some(Update::Restored);
         }
         event.map(Update::Event)
@@ -230,35 +234,38 @@ impl Watch {
     /// Handles the end of the stream before all jobs have finished: either they finished before
     /// the caller's resume token, or the gateway is shutting down.
     fn closed(&mut self) -> Result<Option<Update>, Error> {
-        let any_event = matches!(&self.link, Link::Open(open) if open.any_event);
+        let any_event = matches!(&self.stream, StreamState::Open(open) if open.any_event);
         if self.resumed && !any_event {
             self.ended = true;
             return Ok(None);
         }
-        self.failed(Rejection::silent("the gateway closed the stream early"))
+        self.failed(Rejection::unavailable("the gateway closed the stream early"))
     }
 
     fn failed(&mut self, rejection: impl Into<Rejection>) -> Result<Option<Update>, Error> {
         // The budget runs from the loss of the stream, not from its last response.
-        if matches!(&self.link, Link::Open(open) if open.any_response && self.tries.failures() == 0)
-        {
-            self.tries.reset();
+        let was_working = matches!(&self.stream, StreamState::Open(open) if open.any_response);
+        if was_working && self.retry_state.failures() == 0 {
+            self.retry_state.reset();
         }
-        self.link = Link::Closed;
-        let again = self.tries.failed(rejection)?;
-        self.pause = Some(Instant::now() + again.pause);
-        let news = !std::mem::replace(&mut self.lost, true);
-        Ok(news.then_some(Update::Lost { cause: again.cause, patience: again.patience }))
+        self.stream = StreamState::Closed;
+        let next_try = self.retry_state.failed(rejection)?;
+        self.retry_at = Some(Instant::now() + next_try.backoff);
+        let first_failure = !std::mem::replace(&mut self.lost, true);
+        Ok(first_failure.then_some(Update::Lost {
+            cause: next_try.cause,
+            remaining_budget: next_try.remaining_budget,
+        }))
     }
 }
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request, pending, tries, ended, .. } = self;
+        let Self { request, pending, retry_state, ended, .. } = self;
         f.debug_struct("Watch")
             .field("request", request)
             .field("pending", pending)
-            .field("tries", tries)
+            .field("retry_state", retry_state)
             .field("ended", ended)
             .finish_non_exhaustive()
     }
@@ -267,12 +274,12 @@ impl fmt::Debug for Watch {
 async fn open(
     mut stub: JobServiceClient<Channel>,
     request: WatchResultsRequest,
-    patience: Duration,
-) -> Result<Open, Option<Rejection>> {
-    match timeout(patience, stub.watch_results(request)).await {
+    remaining_budget: Duration,
+) -> Result<OpenStream, Option<Rejection>> {
+    match timeout(remaining_budget, stub.watch_results(request)).await {
         Ok(Ok(response)) => {
             let (since, responses) = (Instant::now(), response.into_inner());
-            Ok(Open {
+            Ok(OpenStream {
                 responses,
                 since,
                 deadline: since + SILENCE_TIMEOUT,

@@ -66,10 +66,9 @@ fn no_secrets() -> FilterFn {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Write,
-        sync::{Arc, Mutex, PoisonError},
-    };
+    use std::{io::Write, sync::Arc};
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -78,7 +77,7 @@ mod tests {
 
     impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -97,7 +96,7 @@ mod tests {
             tracing::debug!(target: "lapin::frames", "a reason");
             tracing::trace!(target: "lapinette", "a detail");
         });
-        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = written.0.lock().clone();
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("a frame"), "{text}");
         assert!(text.contains("a reason") && text.contains("a detail"), "{text}");

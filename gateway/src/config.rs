@@ -231,7 +231,7 @@ impl Args {
     pub fn origins(&self) -> Origins {
         match self.allow_origin.as_slice() {
             [] => Origins::Any,
-            origins => Origins::These(origins.to_vec()),
+            origins => Origins::List(origins.to_vec()),
         }
     }
 }

@@ -1,16 +1,26 @@
 //! The gateway: serves the gRPC and gRPC-Web API over a mesh of workers.
 //!
-//! `api` converts between wire types and the rest. `submission` validates a request without I/O,
-//! and `jobs` carries it out over the job table (`table`, a fold over the results log). `tasks`
-//! has the background tasks. Nothing here depends on a solver, and only `main.rs`, which composes
-//! the parts, depends on RabbitMQ.
+//! `api` is the gRPC service, and the only part that depends on tonic. `submission` validates a
+//! request without I/O, and `jobs` carries it out over the job table (`table`, a fold over the
+//! results log). `tasks` has the background tasks. Nothing here depends on a solver, and only
+//! `main.rs`, which composes the parts, depends on RabbitMQ. The exports are what `main.rs` and
+//! the tests need.
 
-pub mod api;
+mod api;
 mod clock;
-pub mod config;
-pub mod jobs;
-pub mod policy;
-pub mod refusal;
-pub mod submission;
-pub mod table;
+mod config;
+mod jobs;
+mod policy;
+mod refusal;
+mod submission;
+mod table;
 pub mod tasks;
+
+pub use api::{
+    health::HEALTH_SERVICE,
+    server::{Origins, ServeError, serve},
+};
+pub use config::{Args, Command};
+pub use jobs::{Jobs, watch::close_slow_watchers};
+pub use policy::Policy;
+pub use table::{Retention, SnapshotFile, Table};

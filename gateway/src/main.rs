@@ -11,15 +11,14 @@ use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
-    api::server::serve,
-    config::{Args, Command},
-    jobs::{Jobs, watch},
-    table::{SnapshotFile, Table},
+    Args, Command, Jobs, SnapshotFile, Table, close_slow_watchers, serve,
     tasks::{dead_letters, expiry, lookups},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::embedded::EmbeddedWorker;
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();
@@ -44,24 +43,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 
     // Background tasks, which run until the mesh is closed.
     let mut tasks = JoinSet::new();
-    let (mesh, solving): (Arc<dyn Mesh>, _) = match &args.amqp {
-        Some(urls) => {
-            // A job may be as old as its deadline when it finishes, and clients must then have as
-            // long again to fetch its result before log and bulk store drop it.
-            let kept = args.topology.log_max_age.min(args.topology.bulk_max_age);
-            anyhow::ensure!(
-                args.max_total_time_limit.as_secs() <= kept / 2,
-                "--max-total-time-limit must be at most half of --log-max-age and of --bulk-max-age"
-            );
-            let mesh = Arc::new(AmqpMesh::open(broker(urls, &args)?).context("--amqp")?);
-            tasks.spawn(broker_refusal(mesh.clone()));
-            (mesh, None)
-        }
-        None => {
-            let (mesh, solving) = embedded::start(&args)?;
-            (mesh, Some(solving))
-        }
-    };
+    let (mesh, embedded_worker) = open_mesh(&args, &mut tasks)?;
     let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
     let snapshots = snapshots.context("--state-dir")?;
     let table = Table::follow(mesh.clone(), policy.retention, snapshots);
@@ -70,7 +52,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("dead letter task")));
     tasks.spawn(lookups::run(jobs.clone()).map(|end| end.context("lookup task")));
     tasks.spawn(expiry::run(jobs.clone()).map(Ok));
-    tasks.spawn(watch::close_slow_watchers(jobs.clone()).map(Ok));
+    tasks.spawn(close_slow_watchers(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
@@ -89,8 +71,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     let drain = async {
         let served = server.await;
-        if let Some(solving) = solving {
-            solving.stop().await;
+        if let Some(worker) = embedded_worker {
+            worker.stop().await;
         }
         table.save().await;
         // Before the log was read nothing has been accepted, so there is nothing to publish.
@@ -109,12 +91,38 @@ async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Connects to the broker, and adds the task that fails if the broker refuses this gateway; without
+/// `--amqp`, starts the embedded mesh and its worker.
+///
+/// # Errors
+///
+/// If flags are invalid or contradict each other. A broker that is down is not an error.
+fn open_mesh(
+    args: &Args,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<(Arc<dyn Mesh>, Option<EmbeddedWorker>)> {
+    let Some(urls) = &args.amqp else {
+        let (mesh, worker) = embedded::start(args)?;
+        return Ok((mesh, Some(worker)));
+    };
+    // A job may be as old as its deadline when it finishes, and clients must then have as long
+    // again to fetch its result before log and bulk store drop it.
+    let max_age = args.topology.log_max_age.min(args.topology.bulk_max_age);
+    anyhow::ensure!(
+        args.max_total_time_limit.as_secs() <= max_age / 2,
+        "--max-total-time-limit must be at most half of --log-max-age and of --bulk-max-age"
+    );
+    let mesh = Arc::new(AmqpMesh::open(broker_config(urls, args)?).context("--amqp")?);
+    tasks.spawn(fail_if_refused(mesh.clone()));
+    Ok((mesh, None))
+}
+
 /// The connection to the broker, and what to declare there.
 ///
 /// # Errors
 ///
 /// If the topology flags are invalid.
-fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
+fn broker_config(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
     Ok(AmqpConfig {
         name: format!("solvemesh-gateway {}", std::process::id()),
         topology: args.topology.topology()?,
@@ -126,7 +134,7 @@ fn broker(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
 
 /// Fails if the broker refuses this gateway: its login, or its declarations of queues and streams.
 /// Otherwise runs forever.
-async fn broker_refusal(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
+async fn fail_if_refused(mesh: Arc<AmqpMesh>) -> anyhow::Result<()> {
     mesh.connected().await.context("--amqp")?;
     future::pending().await
 }

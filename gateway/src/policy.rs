@@ -52,7 +52,7 @@ pub struct Policy {
 
 impl Policy {
     /// The limits as the API reports them.
-    pub fn limits(&self) -> v1::Limits {
+    pub(crate) fn limits(&self) -> v1::Limits {
         v1::Limits {
             max_message_bytes: clamp(self.max_message_bytes),
             max_model_bytes: clamp(self.model.max_model_bytes),

@@ -10,42 +10,42 @@ use crate::table::CatchUpError;
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// The path of the field: `options.time_limit`, `model.linear.row_starts[3]`.
-    pub field: String,
+    pub(crate) field: String,
     /// What is wrong with it, as text for people. Errors in a model file begin with their place:
     /// "line 3, column 5: ".
-    pub description: String,
+    pub(crate) description: String,
     /// The line and column of an error in a text, from 1.
-    pub place: Option<Place>,
+    pub(crate) place: Option<Place>,
 }
 
 impl FieldError {
     /// An error without a place.
-    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self { field: field.into(), description: description.into(), place: None }
     }
 }
 
 /// The reasons of an invalid request. Like all reasons, they are part of the API: docs/errors.md.
-pub mod reason {
+pub(crate) mod reason {
     /// A field has a value that is not allowed.
-    pub const INVALID_FIELD: &str = "INVALID_FIELD";
+    pub(crate) const INVALID_FIELD: &str = "INVALID_FIELD";
     /// A required field is empty.
-    pub const MISSING_FIELD: &str = "MISSING_FIELD";
+    pub(crate) const MISSING_FIELD: &str = "MISSING_FIELD";
     /// The text of a model does not follow its format.
-    pub const SYNTAX_ERROR: &str = "SYNTAX_ERROR";
+    pub(crate) const SYNTAX_ERROR: &str = "SYNTAX_ERROR";
     /// The text of a model has a feature of its format that is not supported.
-    pub const UNSUPPORTED_FEATURE: &str = "UNSUPPORTED_FEATURE";
+    pub(crate) const UNSUPPORTED_FEATURE: &str = "UNSUPPORTED_FEATURE";
     /// The model exceeds a limit.
-    pub const MODEL_TOO_LARGE: &str = "MODEL_TOO_LARGE";
+    pub(crate) const MODEL_TOO_LARGE: &str = "MODEL_TOO_LARGE";
     /// The model is not a valid one.
-    pub const INVALID_MODEL: &str = "INVALID_MODEL";
+    pub(crate) const INVALID_MODEL: &str = "INVALID_MODEL";
 }
 
 /// Why a request is not carried out. `api::status` maps each variant to a gRPC status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The request is invalid, and a retry would be too.
     #[error("{}", faults.iter().map(|f| format!("{}: {}", f.field, f.description)).collect::<Vec<_>>().join("; "))]
     Invalid {
@@ -77,7 +77,7 @@ pub enum Refusal {
     },
     /// The request id belongs to a submission with another payload.
     #[error("request id {request_id:?} was used for another submission, job {job_id}")]
-    Taken {
+    RequestIdTaken {
         /// The request id.
         request_id: String,
         /// The job it belongs to.
@@ -186,7 +186,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// How long to wait before a retry; `None` where a retry would not help.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Exhausted { .. } | Self::LogTooLong { .. } | Self::QueueFull { .. } => {
                 Some(Duration::from_secs(2))
@@ -198,7 +198,7 @@ impl Refusal {
     }
 
     /// An [`Invalid`](Self::Invalid) with one field.
-    pub fn field(
+    pub(crate) fn field(
         reason: &'static str,
         field: impl Into<String>,
         description: impl Into<String>,
@@ -207,17 +207,17 @@ impl Refusal {
     }
 
     /// The refusal of an empty required field.
-    pub fn missing(field: &str) -> Self {
+    pub(crate) fn missing(field: &str) -> Self {
         Self::field(reason::MISSING_FIELD, field, "is required")
     }
 
     /// The refusal of a field with a value that is not allowed.
-    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+    pub(crate) fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::field(reason::INVALID_FIELD, field, description)
     }
 
     /// The refusal of a job for which the broker returned an error.
-    pub fn of_mesh(error: MeshError, job_id: &str) -> Self {
+    pub(crate) fn from_mesh(error: MeshError, job_id: &str) -> Self {
         match error {
             MeshError::Full(lane) => Self::QueueFull { lane: lane.to_string() },
             MeshError::OutcomeUnknown => Self::OutcomeUnknown { job_id: job_id.to_owned() },
@@ -230,8 +230,8 @@ impl Refusal {
 }
 
 impl From<CatchUpError> for Refusal {
-    fn from(behind: CatchUpError) -> Self {
-        Self::Unavailable { message: behind.to_string() }
+    fn from(error: CatchUpError) -> Self {
+        Self::Unavailable { message: error.to_string() }
     }
 }
 

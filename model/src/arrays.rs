@@ -86,6 +86,7 @@ fn count(
     if let (Some(Err(_)), Some(count)) = (&counted, count) {
         findings.fault(|| format!("{root}.{count_name}"), || format!("is negative: {count}"));
     }
+    // An empty array is an absent one: protobuf can't distinguish them.
     let present = arrays.iter().copied().filter(|(_, length)| *length > 0);
     let (measure, expected) = match counted {
         Some(Ok(count)) => (format!("{count_name} is {count}"), count),

@@ -39,6 +39,7 @@ impl Domain {
             VariableKind::SemiContinuous => Self::semi(VariableKind::Continuous, lower, upper),
             VariableKind::SemiInteger => {
                 let (lower, upper) = whole();
+                // 0 and the integers from 1 on have no gap between them.
                 if lower == 1.0 && upper >= 1.0 {
                     return Self { kind: VariableKind::Integer, lower: 0.0, upper };
                 }
@@ -56,6 +57,7 @@ impl Domain {
 
     /// The domain of a variable that is 0, or a value of `kind` within the bounds.
     fn semi(kind: VariableKind, lower: f64, upper: f64) -> Self {
+        // No value is between the bounds, so only the 0 is left.
         if lower > upper {
             return Self { kind: VariableKind::Continuous, lower: 0.0, upper: 0.0 };
         }

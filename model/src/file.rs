@@ -27,6 +27,7 @@ pub(crate) fn open<'a>(
         let place = empty.then_some(Place { line: 1, column: 1 });
         Fault { place, ..fault("file", kind, error.to_string()) }
     })?;
+    // `unpack` has bounded only what it unpacked itself.
     limits.check_bytes("file", bytes.len())?;
     let format = match FileFormat::try_from(file.format) {
         Ok(FileFormat::Lp) => Format::Lp,

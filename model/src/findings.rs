@@ -11,7 +11,7 @@ const MAX_WARNINGS: usize = 100;
 const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Truncates a message to the maximum length.
-pub(crate) fn clip(mut message: String) -> String {
+pub(crate) fn truncate_message(mut message: String) -> String {
     if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
         message.truncate(end);
         message.push('…');
@@ -44,7 +44,7 @@ impl Findings {
         message: impl FnOnce() -> String,
     ) {
         if self.faults.len() < MAX_FAULTS {
-            let (field, message) = (field(), clip(message()));
+            let (field, message) = (field(), truncate_message(message()));
             self.faults.push(Fault { field, place: None, kind: FaultKind::Invalid, message });
         }
     }
@@ -52,7 +52,7 @@ impl Findings {
     /// Records a warning for the submitter.
     pub(crate) fn warn(&mut self, message: impl FnOnce() -> String) {
         if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(clip(message()));
+            self.warnings.push(truncate_message(message()));
         } else {
             self.more_warnings += 1;
         }
@@ -91,7 +91,7 @@ mod tests {
         findings.fault(|| "f".to_owned(), || "ä".repeat(100_000));
         let Faults(faults) = findings.finish().unwrap_err();
         assert_eq!(faults[0].message.chars().count(), MAX_MESSAGE_CHARS + 1);
-        assert_eq!(clip("short".to_owned()), "short");
+        assert_eq!(truncate_message("short".to_owned()), "short");
     }
 
     #[test]

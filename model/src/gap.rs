@@ -2,6 +2,7 @@
 /// objective is 0, or if one of them is unknown or not finite.
 pub fn relative_gap(objective: Option<f64>, bound: Option<f64>) -> Option<f64> {
     let (objective, bound) = (objective?, bound?);
+    // Also where both are 0, which the quotient below can't express.
     if objective == bound {
         return Some(0.0);
     }

@@ -28,7 +28,6 @@ mod normal;
 mod normal_model;
 mod read;
 mod reading;
-mod row;
 mod start;
 pub mod sweep;
 #[cfg(test)]
@@ -43,11 +42,10 @@ pub use domain::{Domain, is_linear_program, is_submitted_as_lp};
 pub use fault::{Fault, FaultKind, Faults, Place};
 pub use gap::{finite, relative_gap};
 pub use limits::Limits;
-pub use matrix::{NEGLIGIBLE, dropped_entry};
+pub use matrix::{NEGLIGIBLE, dropped_entry, entries};
 pub use normal::{LARGE_SEMI_UPPER, normalise_infinity};
 pub use normal_model::{NormalModel, ShapeError, check_shape};
 pub use read::read;
-pub use row::entries;
 pub use start::normalise_start;
 
 /// A model that was read, with its name, size and warnings.

@@ -39,7 +39,7 @@ pub(crate) struct Counts {
 }
 
 /// A count that exceeds its limit.
-struct Excess {
+struct ExceededLimit {
     what: &'static str,
     count: usize,
     limit: &'static str,
@@ -50,8 +50,8 @@ impl Limits {
     /// Returns an error at `field` for each count over its limit.
     pub(crate) fn check_counts(&self, field: &str, counts: Counts) -> Result<(), Faults> {
         let faults: Vec<Fault> = self
-            .excesses(counts)
-            .map(|Excess { count, what, limit, max }| Fault {
+            .exceeded_limits(counts)
+            .map(|ExceededLimit { count, what, limit, max }| Fault {
                 field: field.to_owned(),
                 place: None,
                 kind: FaultKind::TooLarge,
@@ -65,12 +65,12 @@ impl Limits {
     /// exceeds a limit. Readers check this while they read, because the text is bounded in
     /// bytes, and a few bytes of it can take a hundred in memory.
     pub(crate) fn stop(&self, found: Counts) -> Option<String> {
-        self.excesses(found).next().map(|Excess { what, limit, max, .. }| {
+        self.exceeded_limits(found).next().map(|ExceededLimit { what, limit, max, .. }| {
             format!("the model has too many {what}; the limit {limit} is {max}")
         })
     }
 
-    fn excesses(&self, counts: Counts) -> impl Iterator<Item = Excess> {
+    fn exceeded_limits(&self, counts: Counts) -> impl Iterator<Item = ExceededLimit> {
         [
             ("variables", counts.variables, "max_variables", self.max_variables),
             ("constraints", counts.constraints, "max_constraints", self.max_constraints),
@@ -78,10 +78,11 @@ impl Limits {
         ]
         .into_iter()
         .map(|(what, count, limit, max)| {
+            // Whatever is configured: an index is an int32 in the protocol.
             let max = max.min(i32::MAX as usize);
-            Excess { what, count, limit, max }
+            ExceededLimit { what, count, limit, max }
         })
-        .filter(|excess| excess.count > excess.max)
+        .filter(|exceeded| exceeded.count > exceeded.max)
     }
 
     /// Returns an error at `field` for a text longer than the limit.

@@ -4,7 +4,6 @@ use crate::{
     domain::Domain,
     findings::Findings,
     form::{Entry, Form, Part},
-    row::entries,
 };
 
 /// Coefficients of this absolute value or more are rejected, as HiGHS rejects them.
@@ -13,6 +12,17 @@ pub(crate) const MAX_COEFFICIENT: f64 = 1e15;
 /// HiGHS drops coefficients of this absolute value or less: it is the smallest value of its
 /// option `small_matrix_value`.
 pub const NEGLIGIBLE: f64 = 1e-12;
+
+/// Iterates over the entries of a row as pairs of variable index and coefficient. The
+/// model must be in normal form.
+pub fn entries(model: &LinearModel, row: usize) -> impl Iterator<Item = (usize, f64)> {
+    let range = match model.row_starts.get(row..row + 2) {
+        Some(&[start, end]) => start as usize..end as usize,
+        _ => 0..0, // a model without entries may have no starts
+    };
+    let columns = model.column_indices[range.clone()].iter().map(|column| *column as usize);
+    columns.zip(model.coefficients[range].iter().copied())
+}
 
 /// Validates every coefficient: its variable exists and occurs once in its row, and a
 /// solver can use its value. `row_starts` must be valid already (see `arrays::fill`).
@@ -98,6 +108,7 @@ pub(crate) fn why_unusable(value: f64) -> Option<String> {
 
 /// Removes zero coefficients, in place.
 pub(crate) fn drop_zeros(model: &mut LinearModel) {
+    // The usual case: nothing is moved.
     if model.coefficients.iter().all(|&value| value != 0.0) {
         return;
     }

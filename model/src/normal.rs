@@ -52,6 +52,7 @@ fn is_integer(kind: i32) -> bool {
 
 fn objective(form: Form, model: &mut LinearModel, findings: &mut Findings) {
     match ObjectiveSense::try_from(model.sense) {
+        // Minimisation is the default of all forms.
         Ok(ObjectiveSense::Unspecified) => model.sense = ObjectiveSense::Minimize as i32,
         Ok(ObjectiveSense::Minimize | ObjectiveSense::Maximize) => {}
         Err(_) => {
@@ -154,6 +155,7 @@ fn semi_bounds(
             || format!("variable `{name}` is semi-continuous and needs a finite upper bound"),
         );
     } else if upper > LARGE_SEMI_UPPER {
+        // Only a warning: whether it changes the model depends on the lower bound and the solver.
         findings.warn(|| {
             format!(
                 "variable `{name}` is semi-continuous with the upper bound {upper}; \

@@ -2,7 +2,7 @@ use std::ops::Deref;
 
 use solvemesh::v1::{LinearModel, VariableKind};
 
-use crate::{row::entries, verify};
+use crate::{matrix::entries, verify};
 
 /// A model in normal form: every array has its full length, the rows partition the entries,
 /// every entry refers to an existing variable, and every kind is known. [`read`](crate::read())
@@ -118,6 +118,7 @@ pub fn check_shape(model: &LinearModel) -> Result<(), ShapeError> {
     let (n, m) = (model.variable_lower.len(), model.constraint_lower.len());
     let k = model.coefficients.len();
     for (what, count) in [("variables", n), ("constraints", m), ("entries", k)] {
+        // HiGHS and the protocol index by i32.
         if i32::try_from(count).is_err() {
             return Err(ShapeError::Size { what });
         }
@@ -134,6 +135,7 @@ pub fn check_shape(model: &LinearModel) -> Result<(), ShapeError> {
             return Err(ShapeError::Length { array, found, expected });
         }
     }
+    // Before anything is indexed by rows.
     check_rows(&model.row_starts, k)?;
     for (entry, &variable) in model.column_indices.iter().enumerate() {
         if !usize::try_from(variable).is_ok_and(|index| index < n) {

@@ -2,7 +2,7 @@ use solvemesh::v1::{Model, model};
 
 use crate::{
     Fault, FaultKind, Faults, Limits, NormalModel, ReadModel, arrays, file,
-    findings::clip,
+    findings::truncate_message,
     form::Form,
     lp, mps, named, normal,
     reading::{ReadError, Reading},
@@ -42,6 +42,7 @@ pub fn read(model: Model, limits: &Limits) -> Result<ReadModel, Faults> {
         }
     };
     let name = if model.name.is_empty() { reading.name } else { model.name };
+    // Lengths before entries: the checks of entries index all arrays.
     let full = arrays::fill(form, reading.model, limits)?;
     let (model, size, warnings) = normal::normalise(form, full, reading.warnings)?;
     Ok(ReadModel { name, model: NormalModel::trusted(model), size, warnings })
@@ -53,6 +54,7 @@ fn parse(
     text: &str,
     limits: &Limits,
 ) -> Result<(Form, Reading), Faults> {
+    // Before parsing, which takes many times the memory of the text.
     limits.check_bytes(field, text.len()).map_err(|fault| Faults(vec![fault]))?;
     let text = strip_bom(text);
     let reading = match format {
@@ -62,7 +64,7 @@ fn parse(
     match reading {
         Ok(reading) => Ok((Form::Text(field), reading)),
         Err(ReadError { place, kind, message }) => {
-            let (field, message) = (field.to_owned(), clip(message));
+            let (field, message) = (field.to_owned(), truncate_message(message));
             Err(Faults(vec![Fault { field, place: Some(place), kind, message }]))
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use solvemesh::v1::{Basis, BasisStatus, LinearModel, StartingPoint};
 
-use crate::{Fault, FaultKind, Faults, domain::is_submitted_as_lp, findings::clip};
+use crate::{Fault, FaultKind, Faults, domain::is_submitted_as_lp, findings::truncate_message};
 
 /// Converts a start to normal form: values by ascending index, without names. Returns `None`
 /// for one that has neither values nor a basis. `model` must be in normal form.
@@ -31,6 +31,7 @@ pub fn normalise_start(
     }
     let (variable_indices, values): (Vec<i32>, Vec<f64>) = values.into_iter().unzip();
     let basis = start.basis.clone();
+    // An empty start is the same as none.
     let has_content = basis.is_some() || !values.is_empty();
     let normal = StartingPoint { variable_indices, values, basis, ..StartingPoint::default() };
     Ok(has_content.then_some(normal))
@@ -72,7 +73,10 @@ fn values(start: &StartingPoint, model: &LinearModel) -> Result<Vec<(i32, f64)>,
             let field = || format!("starts[0].variable_names[{position}]");
             let index = indices.get(name.as_str());
             let Some(&index) = index else {
-                return Err(fault(field(), clip(format!("there is no variable `{name}`"))));
+                return Err(fault(
+                    field(),
+                    truncate_message(format!("there is no variable `{name}`")),
+                ));
             };
             found.push((index, values[position]));
         }
@@ -85,7 +89,10 @@ fn values(start: &StartingPoint, model: &LinearModel) -> Result<Vec<(i32, f64)>,
     found.sort_by_key(|(index, _)| *index);
     if let Some(twice) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let name = &model.variable_names[twice[0].0 as usize];
-        return Err(fault("starts[0]", clip(format!("has two values of variable `{name}`"))));
+        return Err(fault(
+            "starts[0]",
+            truncate_message(format!("has two values of variable `{name}`")),
+        ));
     }
     Ok(found)
 }
@@ -115,6 +122,7 @@ fn check(basis: &Basis, model: &LinearModel) -> Result<(), Faults> {
     };
     let (found, want) =
         (basic(&basis.variables) + basic(&basis.constraints), model.constraint_lower.len());
+    // A basis matrix is square: one basic variable or activity for each row.
     if found == want {
         return Ok(());
     }

@@ -136,6 +136,7 @@ fn read_within(
 ) -> Result<(), UnpackError> {
     let room = (limit - unpacked.len()) as u64;
     source
+        // One byte past the limit, to tell a text of exactly that size from a longer one.
         .take(room.saturating_add(1))
         .read_to_end(unpacked)
         .map_err(|error: io::Error| UnpackError::Damaged(format, error.to_string()))?;

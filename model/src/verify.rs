@@ -36,7 +36,7 @@ use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind, Verification};
 
 use crate::{
     domain::{Domain, kind},
-    row::entries,
+    matrix::entries,
 };
 use sum::Sum;
 use worst::Worst;
@@ -179,6 +179,7 @@ pub fn verify_within(
     well_formed("objective", &[objective], 1)?;
     well_formed("activities", &activities, model.constraint_lower.len())?;
 
+    // All numbers are finite from here on: `max` would skip a NaN, and a violation with it.
     let bounds = bounds(model, values, tolerances.primal);
     let rows = rows(model, &activities, &largest_terms, tolerances.primal);
     let integrality = integrality(model, values, tolerances.integrality);
@@ -267,11 +268,12 @@ fn bounds(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
     let mut worst = Worst::of_variables();
     for (column, &value) in values.iter().enumerate() {
         let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
-        let (mut violation, bound) = outside(value, lower, upper);
+        let (mut violation, bound) = range_violation(value, lower, upper);
         if matches!(kind(model, column), VariableKind::SemiContinuous | VariableKind::SemiInteger) {
+            // 0 is allowed too, outside of the bounds.
             violation = violation.min(value.abs());
         }
-        worst.see(column, violation, tolerance * bound.abs().max(1.0));
+        worst.record(column, violation, tolerance * bound.abs().max(1.0));
     }
     worst
 }
@@ -280,15 +282,15 @@ fn rows(model: &LinearModel, activities: &[f64], largest_terms: &[f64], toleranc
     let mut worst = Worst::of_constraints();
     for (row, (&activity, largest)) in activities.iter().zip(largest_terms).enumerate() {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
-        let (violation, bound) = outside(activity, lower, upper);
-        worst.see(row, violation, tolerance * bound.abs().max(1e-3 * largest).max(1.0));
+        let (violation, bound) = range_violation(activity, lower, upper);
+        worst.record(row, violation, tolerance * bound.abs().max(1e-3 * largest).max(1.0));
     }
     worst
 }
 
 /// How far a value lies outside of [lower, upper], and the bound that it violates; zeros if
 /// it lies within. Where the bounds cross it may violate both: then the larger violation.
-fn outside(value: f64, lower: f64, upper: f64) -> (f64, f64) {
+fn range_violation(value: f64, lower: f64, upper: f64) -> (f64, f64) {
     let (below, above) = (lower - value, value - upper);
     if below <= 0.0 && above <= 0.0 {
         (0.0, 0.0)
@@ -307,7 +309,7 @@ fn integrality(model: &LinearModel, values: &[f64], tolerance: f64) -> Worst {
             VariableKind::Integer | VariableKind::Binary | VariableKind::SemiInteger
         );
         if integer {
-            worst.see(column, (value - value.round()).abs(), tolerance);
+            worst.record(column, (value - value.round()).abs(), tolerance);
         }
     }
     worst
@@ -356,7 +358,7 @@ fn dual(
     for (row, dual) in candidate.duals.iter().enumerate() {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
         let violation = sign_violation(minimised * dual, lower, upper);
-        worst.see(row, violation, tolerance * (1e-3 * largest).max(unit));
+        worst.record(row, violation, tolerance * (1e-3 * largest).max(unit));
     }
     for (column, &Price { mut sum, largest, .. }) in prices.iter().enumerate() {
         let cost = candidate.reduced_costs[column];
@@ -364,7 +366,7 @@ fn dual(
         let (lower, upper) = Domain::of(model, column).hull();
         let violation = sum.value().abs().max(sign_violation(minimised * cost, lower, upper));
         let scale = (1e-3 * largest).max(model.objective[column].abs()).max(unit);
-        worst.see(column, violation, tolerance * scale);
+        worst.record(column, violation, tolerance * scale);
     }
     worst
 }
@@ -387,6 +389,7 @@ fn dual_bound(model: &LinearModel, duals: &[f64], prices: &[Price]) -> Option<f6
     let better = |price: f64, lower, upper| if minimised * price > 0.0 { lower } else { upper };
     let mut bound = Sum::from(model.objective_offset);
     for (row, &dual) in duals.iter().enumerate() {
+        // A dual without its bound is left out here, and is part of the dual violation.
         let at = better(dual, model.constraint_lower[row], model.constraint_upper[row]);
         if at.is_finite() {
             bound.add(dual * at);
@@ -402,6 +405,7 @@ fn dual_bound(model: &LinearModel, duals: &[f64], prices: &[Price]) -> Option<f6
         if at.is_finite() {
             bound.add(price * at);
         } else if price.abs() > GROSS_PRICE * scale {
+            // Times an infinite bound: y proves nothing.
             return None;
         }
     }
@@ -430,12 +434,20 @@ fn complementarity(
     let mut worst = Worst::of_constraints();
     for (row, (dual, activity)) in candidate.duals.iter().zip(activities).enumerate() {
         let (lower, upper) = (model.constraint_lower[row], model.constraint_upper[row]);
-        worst.see(row, product(minimised * dual, *activity, lower, upper), tolerance);
+        worst.record(
+            row,
+            complementarity_product(minimised * dual, *activity, lower, upper),
+            tolerance,
+        );
     }
     for (column, (cost, value)) in candidate.reduced_costs.iter().zip(candidate.values).enumerate()
     {
         let (lower, upper) = Domain::of(model, column).hull();
-        worst.see(column, product(minimised * cost, *value, lower, upper), tolerance);
+        worst.record(
+            column,
+            complementarity_product(minimised * cost, *value, lower, upper),
+            tolerance,
+        );
     }
     worst
 }
@@ -443,7 +455,7 @@ fn complementarity(
 /// A dual, given as if the model were minimised, times the distance of the value from the
 /// bound that the dual's sign refers to. 0 if there is no such bound: then the dual itself is
 /// the violation (see `sign_violation`), and is not counted twice.
-fn product(dual: f64, value: f64, lower: f64, upper: f64) -> f64 {
+fn complementarity_product(dual: f64, value: f64, lower: f64, upper: f64) -> f64 {
     let bound = if dual > 0.0 { lower } else { upper };
     if bound.is_finite() { dual.abs() * (value - bound).abs() } else { 0.0 }
 }

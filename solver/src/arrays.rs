@@ -31,6 +31,7 @@ impl<'a> Arrays<'a> {
         for variable in 0..model.variable_kinds.len() {
             let domain = Domain::of(model, variable);
             kinds.push(domain.kind);
+            // Most models need no change, and then nothing is copied.
             if (domain.lower, domain.upper) != (lower[variable], upper[variable]) {
                 lower.to_mut()[variable] = domain.lower;
                 upper.to_mut()[variable] = domain.upper;

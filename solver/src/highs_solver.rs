@@ -8,12 +8,12 @@ use solvemesh::v1::{
 
 use super::{
     arrays::Arrays,
-    highs::{Highs, ModelStatus, Observer, Scale, Sight, Value},
+    highs::{CallbackEvent, Highs, ModelStatus, Observer, Scale, Value},
     polish::polish,
     proof,
     report::Monitor,
     second_solve, sensitivity,
-    settings::{self, Fault},
+    settings::{self, OptionError},
     start,
     task::Finding,
     termination::{self, HighsState, failed, stopped},
@@ -49,6 +49,7 @@ impl HighsSolver {
             Ok(found) => found,
             Err(detail) => return failed(detail).into(),
         };
+        // The next task gets a new instance; this one may be in any state.
         if is_suspect(status) {
             self.highs = None;
         }
@@ -58,7 +59,7 @@ impl HighsSolver {
     }
 
     /// Clears the last task and frees its memory.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn clear(&mut self) {
         if let Some(highs) = &mut self.highs {
             highs.reset();
         }
@@ -124,11 +125,11 @@ fn prepare(
     if options.return_log && scale.objective_exponent() != 0 {
         let exponent = scale.objective_exponent();
         let line = format!("Objective multiplied by 2^{exponent} for this solve\n");
-        monitor.observe(Sight::Log(line.into()));
+        monitor.observe(CallbackEvent::Log(line.into()));
     }
     highs.pass(arrays, scale).map_err(|error| error.to_string())?;
     let Some(start) = start else { return Ok(None) };
-    let report = start::begin(highs, arrays, options, time_limit, monitor, start);
+    let report = start::apply(highs, arrays, options, time_limit, monitor, start);
     report.map(Some).map_err(|error| error.to_string())
 }
 
@@ -160,9 +161,9 @@ fn set(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     scale: &Scale,
-) -> Result<(), Fault> {
+) -> Result<(), OptionError> {
     let type_of = |name: &str| highs.option_type(name);
-    let settings = settings::of(options, arrays.maximizes(), scale, type_of)?;
+    let settings = settings::highs_options(options, arrays.maximizes(), scale, type_of)?;
     for (name, value) in settings {
         highs.set(&name, &value)?;
     }
@@ -208,7 +209,7 @@ pub(super) fn run_within(
     time_limit: Option<Duration>,
     monitor: &Monitor<'_>,
 ) -> Option<ModelStatus> {
-    run_observed(highs, time_limit, monitor, &|sight| monitor.observe(sight))
+    run_observed(highs, time_limit, monitor, &|event| monitor.observe(event))
 }
 
 /// As [`run_within`], for a model other than the submitted one: sends no reports, but stops on an

@@ -8,7 +8,7 @@
 //!
 //! | solver | way | why |
 //! | --- | --- | --- |
-//! | HiGHS (and `AUTO`) | directly through highs-sys (`direct`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it builds has lost the options, and a model of a million columns would be in memory three times |
+//! | HiGHS (and `AUTO`) | directly through highs-sys (`highs_solver.rs`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it builds has lost the options, and a model of a million columns would be in memory three times |
 //! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | each of them costs only one small file. CBC and SCIP need system libraries, so they are cargo features |
 //!
 //! A solver's status is translated as it is (`termination.rs`) and then checked against the
@@ -37,11 +37,13 @@ mod task;
 mod termination;
 #[cfg(test)]
 mod tests;
+mod warm_lp;
 
 use std::io;
 
 pub use memory::{ExitOnOom, OUT_OF_MEMORY};
 pub use serve::serve;
+pub use warm_lp::{WarmLp, WarmLpError};
 
 /// Runs a solver process: serves standard input and output until the worker closes them.
 ///

@@ -65,6 +65,7 @@ unsafe extern "C" {
 /// Makes this process exit with [`OUT_OF_MEMORY`] when an allocation fails, in Rust's allocator or
 /// in C++'s `new`.
 pub(crate) fn exit_on_failed_allocation() {
+    // Relaxed is enough: this runs before the process has other threads.
     ENABLED.store(true, Ordering::Relaxed);
     // SAFETY: the handler is a function that never returns, and calls nothing that allocates.
     unsafe { set_new_handler(Some(exit)) };

@@ -38,6 +38,7 @@ pub(super) fn polish(
         return;
     }
     let rounded = rounded(arrays, &finding.values);
+    // May be enough by itself: then no LP is solved.
     let violation = replace_if_better(arrays, finding, violation, rounded.clone());
     let any_continuous = (0..arrays.variables()).any(|column| !arrays.is_discrete(column));
     if violation > SMALL_VIOLATION

@@ -7,7 +7,7 @@ use solvemesh::v1::{
 };
 use solvemesh_model::verify::{
     is_solution,
-    proof::{Contradiction, Of, Side, contradiction, improving_ray, indexed},
+    proof::{BoundOwner, Contradiction, Side, contradiction, improving_ray, indexed},
 };
 
 use super::{
@@ -40,7 +40,7 @@ pub(super) fn add_proof(
             let budget = if options.return_infeasible_subset { left } else { Some(budget) };
             finding.infeasibility_proof = trivial_proof(arrays);
             if finding.infeasibility_proof.is_none() && set_time_limit(highs, budget) {
-                let ray = highs.dual_ray(&|sight| monitor.observe(sight));
+                let ray = highs.dual_ray(&|event| monitor.observe(event));
                 finding.infeasibility_proof = ray.as_deref().and_then(sparse_proof);
             }
             if options.return_infeasible_subset {
@@ -55,7 +55,7 @@ pub(super) fn add_proof(
                 // HiGHS returns no ray here.
                 finding.unbounded_ray = free_direction(arrays);
             } else if set_time_limit(highs, Some(budget)) {
-                let ray = highs.primal_ray(&|sight| monitor.observe(sight));
+                let ray = highs.primal_ray(&|event| monitor.observe(event));
                 finding.unbounded_ray = ray.as_deref().and_then(sparse_ray);
             }
         }
@@ -102,7 +102,7 @@ fn find_subset(
 ) {
     let mut warn = |what: &str| finding.termination.warnings.push(what.to_owned());
     let proof = finding.infeasibility_proof.as_ref();
-    let found = proof.and_then(|proof| proven(arrays, proof));
+    let found = proof.and_then(|proof| verified_contradiction(arrays, proof));
     let Some(found) = found else {
         return warn(if arrays.is_mip() {
             "no infeasible subset was found: there is no proof that the relaxation, without \
@@ -116,20 +116,20 @@ fn find_subset(
     }
     let (found, irreducible) = subset::reduce(arrays, found, time_limit, monitor);
     finding.infeasibility_proof = Some(proof_of(&found.multipliers));
-    finding.infeasible_subset = Some(subset::told(arrays.model(), &found.sides, irreducible));
+    finding.infeasible_subset = Some(subset::to_message(arrays.model(), &found.sides, irreducible));
 }
 
 /// The subset of a model that is trivially infeasible: the crossed bounds of one constraint or
 /// variable, or the bound of an empty constraint that excludes 0. Needs no solver.
 pub(super) fn trivial_subset(arrays: &Arrays<'_>) -> Option<InfeasibleSubset> {
     let sides = subset::trivial(arrays)?;
-    Some(subset::told(arrays.model(), &sides, true))
+    Some(subset::to_message(arrays.model(), &sides, true))
 }
 
 /// Proof that an empty constraint excludes 0, for which HiGHS has no ray.
 pub(super) fn trivial_proof(arrays: &Arrays<'_>) -> Option<InfeasibilityProof> {
     match subset::trivial(arrays)?.as_slice() {
-        &[Side { of: Of::Constraint(row), upper }] => {
+        &[Side { of: BoundOwner::Constraint(row), upper }] => {
             Some(proof_of(&[(row, if upper { -1.0 } else { 1.0 })]))
         }
         _ => None,
@@ -175,13 +175,16 @@ fn free_direction(arrays: &Arrays<'_>) -> Option<UnboundedRay> {
 }
 
 /// The contradiction that a proof of infeasibility leads to, if the proof holds.
-pub(super) fn proven(arrays: &Arrays<'_>, proof: &InfeasibilityProof) -> Option<Contradiction> {
+pub(super) fn verified_contradiction(
+    arrays: &Arrays<'_>,
+    proof: &InfeasibilityProof,
+) -> Option<Contradiction> {
     let multipliers = indexed(&proof.constraint_indices, &proof.multipliers);
     contradiction(arrays.model(), &multipliers, None)
 }
 
 /// Whether the objective improves without limit along a ray.
-pub(super) fn improves(arrays: &Arrays<'_>, ray: &UnboundedRay) -> bool {
+pub(super) fn is_improving(arrays: &Arrays<'_>, ray: &UnboundedRay) -> bool {
     improving_ray(arrays.model(), &indexed(&ray.variable_indices, &ray.values)).is_some()
 }
 

@@ -2,13 +2,11 @@
 
 use std::{
     io::{self, Write},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use solvemesh::{
     frame,
     solver::v1::{Incumbent, LogText, Outcome, SolverReport, solver_report::Kind},
@@ -17,7 +15,7 @@ use solvemesh::{
 
 use solvemesh_model::{finite, relative_gap};
 
-use super::highs::{MipProgress, Sight};
+use super::highs::{CallbackEvent, MipProgress};
 
 /// Minimum time between two progress reports. A shorter solve sends none.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -46,7 +44,7 @@ impl Reports {
     ///
     /// When the worker no longer reads.
     pub(super) fn send(&self, task: u64, kind: Kind) -> io::Result<()> {
-        frame::write(&mut *lock(&self.0), &SolverReport { task, kind: Some(kind) })
+        frame::write(&mut *self.0.lock(), &SolverReport { task, kind: Some(kind) })
     }
 }
 
@@ -83,6 +81,7 @@ impl<'a> Monitor<'a> {
         interrupt: &'a AtomicBool,
     ) -> Self {
         let many = variables >= MANY_VARIABLES;
+        // An incumbent of a large model is a large message, and a MIP may find many in a second.
         let interval = if many { INCUMBENT_INTERVAL } else { Duration::ZERO };
         let state = Mutex::new(State {
             progress: Throttle { interval: PROGRESS_INTERVAL, next: PROGRESS_INTERVAL },
@@ -100,7 +99,7 @@ impl<'a> Monitor<'a> {
     pub(super) fn of_scenario(reports: &'a Reports, task: u64, interrupt: &'a AtomicBool) -> Self {
         let monitor = Self::new(reports, task, 0, interrupt);
         // Never due.
-        lock(&monitor.state).incumbents.next = Duration::MAX;
+        monitor.state.lock().incumbents.next = Duration::MAX;
         monitor
     }
 
@@ -115,15 +114,16 @@ impl<'a> Monitor<'a> {
     }
 
     /// Handles an event of the solver; false asks the solver to stop.
-    pub(super) fn observe(&self, sight: Sight<'_>) -> bool {
+    pub(super) fn observe(&self, event: CallbackEvent<'_>) -> bool {
         let elapsed = self.elapsed();
-        let mut state = lock(&self.state);
-        if let Sight::Log(text) = sight {
+        let mut state = self.state.lock();
+        if let CallbackEvent::Log(text) = event {
             let sent = self.send_log(&mut state, &text);
             state.error = state.error.take().or(sent.err());
             return state.error.is_none() && !self.interrupted();
         }
-        if let Sight::Improved(mip, values) = &sight {
+        if let CallbackEvent::Incumbent(mip, values) = &event {
+            // Replaces one that was not sent yet: only the latest is worth sending.
             state.incumbent = Some(Incumbent {
                 objective: mip.objective,
                 bound: finite(mip.bound),
@@ -135,9 +135,10 @@ impl<'a> Monitor<'a> {
             sent = self.send_incumbent(&mut state);
         }
         if sent.is_ok() && state.progress.due(elapsed) {
-            sent = self.reports.send(self.task, Kind::Progress(progress(&sight, elapsed)));
+            sent = self.reports.send(self.task, Kind::Progress(progress(&event, elapsed)));
         }
-        // If the worker no longer reads, nobody needs the result: stop the solve.
+        // If the worker no longer reads, nobody needs the result: stop the solve. The first error
+        // is kept, because later ones only follow from it.
         state.error = state.error.take().or(sent.err());
         state.error.is_none() && !self.interrupted()
     }
@@ -150,7 +151,7 @@ impl<'a> Monitor<'a> {
     /// When the worker no longer reads, now or in an earlier report.
     pub(super) fn finish(self, outcome: &Outcome) -> io::Result<()> {
         let elapsed = self.elapsed();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if let Some(error) = state.error.take() {
             return Err(error);
         }
@@ -205,14 +206,14 @@ impl Throttle {
 }
 
 /// The progress that an event of the solver shows.
-fn progress(sight: &Sight<'_>, elapsed: Duration) -> Progress {
+fn progress(event: &CallbackEvent<'_>, elapsed: Duration) -> Progress {
     let elapsed = duration(elapsed);
-    match sight {
-        Sight::Log(_) => Progress { elapsed, ..Progress::default() },
-        &Sight::Lp { iterations } => {
+    match event {
+        CallbackEvent::Log(_) => Progress { elapsed, ..Progress::default() },
+        &CallbackEvent::Lp { iterations } => {
             Progress { iteration_count: Some(iterations), elapsed, ..Progress::default() }
         }
-        Sight::Mip(mip) | Sight::Improved(mip, _) => {
+        CallbackEvent::Mip(mip) | CallbackEvent::Incumbent(mip, _) => {
             let MipProgress { objective, bound, nodes, iterations } = *mip;
             let (objective, bound) = (finite(objective), finite(bound));
             Progress {
@@ -245,11 +246,11 @@ fn last_progress(outcome: &Outcome, elapsed: Duration) -> Progress {
 /// The number of iterations of both methods that solve LPs; `None` if neither ran.
 pub(super) fn iteration_count(statistics: &SolveStatistics) -> Option<i64> {
     let SolveStatistics { simplex_iteration_count, barrier_iteration_count, .. } = statistics;
-    added(*simplex_iteration_count, *barrier_iteration_count)
+    add_counts(*simplex_iteration_count, *barrier_iteration_count)
 }
 
 /// The sum of two counts; `None` if neither is known.
-pub(super) fn added(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+pub(super) fn add_counts(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     match (one, other) {
         (None, None) => None,
         (one, other) => Some(one.unwrap_or(0) + other.unwrap_or(0)),
@@ -259,11 +260,6 @@ pub(super) fn added(one: Option<i64>, other: Option<i64>) -> Option<i64> {
 /// Converts a duration to its protobuf message; `None` if that can't hold it.
 pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
-}
-
-/// Locks a mutex, poisoned or not.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -282,7 +278,9 @@ mod tests {
         let interrupt = AtomicBool::new(false);
         let monitor = Monitor::new(&reports, 1, variables, &interrupt);
         for objective in [5.0, 4.0, 3.0] {
-            assert!(monitor.observe(Sight::Improved(MipProgress { objective, ..MIP }, &[0.0])));
+            assert!(
+                monitor.observe(CallbackEvent::Incumbent(MipProgress { objective, ..MIP }, &[0.0]))
+            );
         }
         monitor.finish(&Outcome::default()).unwrap();
         let objective = |report: SolverReport| match report.kind {
@@ -312,7 +310,7 @@ mod tests {
 
     #[test]
     fn unknown_bound_is_absent() {
-        let progress = progress(&Sight::Mip(MIP), Duration::ZERO);
+        let progress = progress(&CallbackEvent::Mip(MIP), Duration::ZERO);
         assert_eq!(
             (progress.objective, progress.objective_bound, progress.relative_gap),
             (Some(3.0), None, None)
@@ -327,9 +325,9 @@ mod tests {
         let monitor = Monitor::new(&reports, 1, 1, &interrupt);
         let line = format!("{}\n", "x".repeat(MAX_LOG_BYTES / 4));
         for _ in 0..5 {
-            assert!(monitor.observe(Sight::Log(line.as_str().into())));
+            assert!(monitor.observe(CallbackEvent::Log(line.as_str().into())));
         }
-        assert!(monitor.observe(Sight::Log("short\n".into())));
+        assert!(monitor.observe(CallbackEvent::Log("short\n".into())));
         monitor.finish(&Outcome::default()).unwrap();
         let logs = pipe.reports().into_iter().filter_map(|report| match report.kind {
             Some(Kind::Log(log)) => Some((log.text.len(), log.omitted)),
@@ -344,8 +342,8 @@ mod tests {
         let reports = Reports::new(Pipe::default());
         let interrupt = AtomicBool::new(false);
         let monitor = Monitor::new(&reports, 1, 1, &interrupt);
-        assert!(monitor.observe(Sight::Mip(MIP)));
+        assert!(monitor.observe(CallbackEvent::Mip(MIP)));
         interrupt.store(true, Ordering::Relaxed);
-        assert!(!monitor.observe(Sight::Mip(MIP)));
+        assert!(!monitor.observe(CallbackEvent::Mip(MIP)));
     }
 }

@@ -20,7 +20,7 @@ use solvemesh_model::verify::{
 use super::{
     arrays::Arrays,
     proof,
-    report::{Monitor, added, duration},
+    report::{Monitor, add_counts, duration},
     settings::{self, PRIMAL_SIMPLEX},
     task::Finding,
 };
@@ -51,15 +51,15 @@ const METHOD_OPTIONS: [&str; 12] = [
 
 /// Why a finding is not accepted.
 #[derive(Debug)]
-enum Doubt {
+enum Rejection {
     /// Its solution is not proven to be the optimum.
-    Optimum(claim::Doubt),
+    Optimum(claim::Rejection),
     /// Its values can't be checked: their number is wrong, or one is not finite.
     Unverifiable,
     /// There is no valid proof that the model is infeasible, or unbounded.
     Unproven,
-    /// The model is a MIP, called infeasible before any branching, and there is no proof.
-    AtTheRoot,
+    /// The model is a MIP, called infeasible at the root node, and there is no proof.
+    InfeasibleAtRoot,
     /// The solver failed.
     Failed,
 }
@@ -73,9 +73,9 @@ pub(super) fn check_highs(
     monitor: &Monitor<'_>,
     solve_again: impl FnOnce(&SolveOptions) -> Finding,
 ) -> Finding {
-    let Some(doubt) = doubt(arrays, options, &first) else { return first };
+    let Some(rejection) = why_rejected(arrays, options, &first) else { return first };
     let lp = !arrays.is_mip();
-    let Some(options_again) = second_options(options, &doubt, monitor.elapsed(), lp) else {
+    let Some(options_again) = second_options(options, &rejection, monitor.elapsed(), lp) else {
         // No time is left.
         return first;
     };
@@ -83,9 +83,9 @@ pub(super) fn check_highs(
         return first;
     }
     let second = solve_again(&options_again);
-    let (mut chosen, is_second) = choose(first, &doubt, second, arrays, options);
+    let (mut chosen, is_second) = choose(first, &rejection, second, arrays, options);
     if is_second {
-        chosen.termination.warnings.push(format!("solved twice: {}", doubt.warning()));
+        chosen.termination.warnings.push(format!("solved twice: {}", rejection.warning()));
     }
     chosen
 }
@@ -102,11 +102,11 @@ pub(super) fn check_with_highs(
     monitor: &Monitor<'_>,
     by_highs: impl FnOnce() -> Finding,
 ) -> (Finding, bool) {
-    let doubt = match doubt(arrays, options, &first) {
+    let rejection = match why_rejected(arrays, options, &first) {
         // The job is for this solver: what it can't do, HiGHS doesn't do in its place.
-        None | Some(Doubt::Failed) => return (first, true),
+        None | Some(Rejection::Failed) => return (first, true),
         Some(_) if monitor.interrupted() => return (first, true),
-        Some(doubt) => doubt,
+        Some(rejection) => rejection,
     };
     let second = by_highs();
     // The bound and the duals of HiGHS prove any solution that is optimal, not only its own.
@@ -115,20 +115,20 @@ pub(super) fn check_with_highs(
             objective_bound: second.termination.objective_bound,
             ..first.termination.clone()
         },
-        statistics: sum(&first.statistics, &second.statistics),
+        statistics: add_statistics(&first.statistics, &second.statistics),
         values: first.values.clone(),
         duals: second.duals.clone(),
         reduced_costs: second.reduced_costs.clone(),
         ..Finding::default()
     };
     if first.termination.reason() == Reason::Optimal
-        && self::doubt(arrays, options, &proven).is_none()
+        && why_rejected(arrays, options, &proven).is_none()
     {
         return (proven, true);
     }
-    let (mut chosen, is_second) = choose(first, &doubt, second, arrays, options);
+    let (mut chosen, is_second) = choose(first, &rejection, second, arrays, options);
     if is_second {
-        chosen.termination.warnings.push(format!("solved by HiGHS too: {}", doubt.warning()));
+        chosen.termination.warnings.push(format!("solved by HiGHS too: {}", rejection.warning()));
     }
     (chosen, !is_second)
 }
@@ -136,14 +136,15 @@ pub(super) fn check_with_highs(
 /// The options of a second solve; `None` if no time is left for it.
 fn second_options(
     options: &SolveOptions,
-    doubt: &Doubt,
+    rejection: &Rejection,
     elapsed: Duration,
     lp: bool,
 ) -> Option<SolveOptions> {
     let limit = settings::time_limit(options).ok()?;
-    let end = match doubt {
-        Doubt::AtTheRoot => {
+    let end = match rejection {
+        Rejection::InfeasibleAtRoot => {
             let (times, least) = SECOND_SOLVE;
+            // A time limit counts from the start of the task, so it includes the first solve.
             let end = elapsed + (elapsed * times).max(least);
             Some(limit.map_or(end, |limit| limit.min(end)))
         }
@@ -163,6 +164,7 @@ fn second_options(
         time_limit: end.and_then(duration),
         // Another seed, which is not negative if the first one is not.
         seed: Some(options.seed.unwrap_or(0) ^ 1),
+        // Another path than the first: a wrong claim may come from presolve.
         presolve: Presolve::Off.into(),
         solver_options,
         ..options.clone()
@@ -170,39 +172,48 @@ fn second_options(
 }
 
 /// Why a finding is not accepted; `None` if it is.
-fn doubt(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
+fn why_rejected(
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    finding: &Finding,
+) -> Option<Rejection> {
     match finding.termination.reason() {
         Reason::Optimal => check_optimum(arrays, options, finding),
         Reason::Infeasible => {
             let proof = finding.infeasibility_proof.as_ref();
-            let proven = proof.and_then(|proof| proof::proven(arrays, proof)).is_some();
+            let proven =
+                proof.and_then(|proof| proof::verified_contradiction(arrays, proof)).is_some();
             // One node is the root.
             let branched = finding.statistics.node_count > Some(1);
             match (proven, arrays.is_mip()) {
                 (true, _) => None,
-                (false, false) => Some(Doubt::Unproven),
+                (false, false) => Some(Rejection::Unproven),
                 // Once HiGHS has branched, its word is all there is.
-                (false, true) => (!branched).then_some(Doubt::AtTheRoot),
+                (false, true) => (!branched).then_some(Rejection::InfeasibleAtRoot),
             }
         }
         Reason::Unbounded => {
             let ray = finding.unbounded_ray.as_ref();
-            let proven = ray.is_some_and(|ray| proof::improves(arrays, ray))
+            let proven = ray.is_some_and(|ray| proof::is_improving(arrays, ray))
                 && is_solution(arrays.model(), &finding.values);
-            (!proven).then_some(Doubt::Unproven)
+            (!proven).then_some(Rejection::Unproven)
         }
-        Reason::InfeasibleOrUnbounded => Some(Doubt::Unproven),
-        Reason::NumericalError | Reason::OtherError => Some(Doubt::Failed),
+        Reason::InfeasibleOrUnbounded => Some(Rejection::Unproven),
+        Reason::NumericalError | Reason::OtherError => Some(Rejection::Failed),
         Reason::Unspecified | Reason::Feasible | Reason::Imprecise | Reason::NoSolutionFound => {
             None
         }
     }
 }
 
-fn check_optimum(arrays: &Arrays<'_>, options: &SolveOptions, finding: &Finding) -> Option<Doubt> {
-    let Some(check) = check(arrays, finding) else { return Some(Doubt::Unverifiable) };
+fn check_optimum(
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    finding: &Finding,
+) -> Option<Rejection> {
+    let Some(check) = check(arrays, finding) else { return Some(Rejection::Unverifiable) };
     let (bound, gaps) = (finding.termination.objective_bound, Gaps::of(options));
-    claim::doubt(arrays.model(), &check, bound, gaps).map(Doubt::Optimum)
+    claim::why_rejected(arrays.model(), &check, bound, gaps).map(Rejection::Optimum)
 }
 
 fn check(arrays: &Arrays<'_>, finding: &Finding) -> Option<Check> {
@@ -231,44 +242,44 @@ enum Rank {
     Failure,
 }
 
-fn rank(arrays: &Arrays<'_>, finding: &Finding, doubt: Option<&Doubt>) -> Rank {
+fn rank(arrays: &Arrays<'_>, finding: &Finding, rejection: Option<&Rejection>) -> Rank {
     let is_solution = || check(arrays, finding).is_some_and(|check| check.acceptable);
-    match (finding.termination.reason(), doubt) {
+    match (finding.termination.reason(), rejection) {
         (Reason::Feasible | Reason::Imprecise, _) if is_solution() => Rank::Solution,
         (Reason::Feasible | Reason::Imprecise, _) => Rank::NoSolution,
         (Reason::NoSolutionFound | Reason::Unspecified, _) => Rank::Nothing,
         (Reason::Infeasible, None) if arrays.is_mip() => Rank::Infeasible,
         (_, None) => Rank::Accepted,
-        (_, Some(Doubt::Optimum(claim::Doubt::Violation(_)) | Doubt::Unverifiable)) => {
+        (_, Some(Rejection::Optimum(claim::Rejection::Violation(_)) | Rejection::Unverifiable)) => {
             Rank::NoSolution
         }
-        (_, Some(Doubt::Optimum(_))) => Rank::UnprovenOptimum,
-        (_, Some(Doubt::AtTheRoot)) => Rank::Infeasible,
-        (_, Some(Doubt::Unproven)) => Rank::Unproven,
-        (_, Some(Doubt::Failed)) => Rank::Failure,
+        (_, Some(Rejection::Optimum(_))) => Rank::UnprovenOptimum,
+        (_, Some(Rejection::InfeasibleAtRoot)) => Rank::Infeasible,
+        (_, Some(Rejection::Unproven)) => Rank::Unproven,
+        (_, Some(Rejection::Failed)) => Rank::Failure,
     }
 }
 
 /// Chooses between two findings; true means the second one. The statistics are the sum of both.
-/// `doubted` is why the first one is not accepted.
+/// `rejection` is why the first one is not accepted.
 fn choose(
     mut first: Finding,
-    doubted: &Doubt,
+    rejection: &Rejection,
     mut second: Finding,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
 ) -> (Finding, bool) {
-    let statistics = sum(&first.statistics, &second.statistics);
+    let statistics = add_statistics(&first.statistics, &second.statistics);
     // Only the first solve had a start.
     let start = first.start.take();
-    let first_rank = rank(arrays, &first, Some(doubted));
-    let second_rank = rank(arrays, &second, doubt(arrays, options, &second).as_ref());
-    let improved = better(arrays, &second, &first);
+    let first_rank = rank(arrays, &first, Some(rejection));
+    let second_rank = rank(arrays, &second, why_rejected(arrays, options, &second).as_ref());
+    let improved = is_better(arrays, &second, &first);
     let (chosen, is_second) = match (first_rank, second_rank) {
         (Rank::UnprovenOptimum, Rank::UnprovenOptimum) => {
             // One of the bounds is wrong, and which one is unknown: keep the one that claims less.
             let bounds = [first.termination.objective_bound, second.termination.objective_bound];
-            let bound = weaker(bounds, arrays.maximizes());
+            let bound = weaker_bound(bounds, arrays.maximizes());
             (first.termination.objective_bound, second.termination.objective_bound) =
                 (bound, bound);
             if improved { (second, true) } else { (first, false) }
@@ -291,7 +302,7 @@ fn choose(
 }
 
 /// Whether the objective of `finding` is better than that of `than`, or the only one.
-fn better(arrays: &Arrays<'_>, finding: &Finding, than: &Finding) -> bool {
+fn is_better(arrays: &Arrays<'_>, finding: &Finding, than: &Finding) -> bool {
     match (finding.termination.objective, than.termination.objective) {
         (Some(one), Some(other)) if arrays.maximizes() => one > other,
         (Some(one), Some(other)) => one < other,
@@ -300,29 +311,35 @@ fn better(arrays: &Arrays<'_>, finding: &Finding, than: &Finding) -> bool {
 }
 
 /// The bound that claims less: when maximising, the higher one. `None` unless both are known.
-fn weaker(bounds: [Option<f64>; 2], maximizes: bool) -> Option<f64> {
+fn weaker_bound(bounds: [Option<f64>; 2], maximizes: bool) -> Option<f64> {
     let [Some(one), Some(other)] = bounds else { return None };
     Some(if maximizes { one.max(other) } else { one.min(other) })
 }
 
 /// The first statistics, with the counts of both.
-fn sum(one: &SolveStatistics, other: &SolveStatistics) -> SolveStatistics {
+fn add_statistics(one: &SolveStatistics, other: &SolveStatistics) -> SolveStatistics {
     SolveStatistics {
-        simplex_iteration_count: added(one.simplex_iteration_count, other.simplex_iteration_count),
-        barrier_iteration_count: added(one.barrier_iteration_count, other.barrier_iteration_count),
-        node_count: added(one.node_count, other.node_count),
+        simplex_iteration_count: add_counts(
+            one.simplex_iteration_count,
+            other.simplex_iteration_count,
+        ),
+        barrier_iteration_count: add_counts(
+            one.barrier_iteration_count,
+            other.barrier_iteration_count,
+        ),
+        node_count: add_counts(one.node_count, other.node_count),
         ..*one
     }
 }
 
-impl Doubt {
+impl Rejection {
     /// The reason in the warning that a result carries.
     fn warning(&self) -> String {
         match self {
-            Self::Optimum(doubt) => format!("the first answer was not accepted: {doubt}"),
+            Self::Optimum(rejection) => format!("the first answer was not accepted: {rejection}"),
             Self::Unverifiable => "the values of the first answer can't be checked".to_owned(),
             Self::Unproven => "the first answer could not be proven".to_owned(),
-            Self::AtTheRoot => "the first solve found no solution".to_owned(),
+            Self::InfeasibleAtRoot => "the first solve found no solution".to_owned(),
             Self::Failed => "the first solve failed".to_owned(),
         }
     }
@@ -444,15 +461,15 @@ mod tests {
             ..SolveOptions::default()
         };
         let after = Duration::from_secs(2);
-        let again = second_options(&options, &Doubt::Unproven, after, false).unwrap();
+        let again = second_options(&options, &Rejection::Unproven, after, false).unwrap();
         assert_eq!(again.time_limit, options.time_limit);
         assert_eq!((again.seed, again.presolve()), (Some(6), Presolve::Off));
         assert_eq!(again.solver_options.keys().collect::<Vec<_>>(), ["mip_heuristic_effort"]);
-        let again = second_options(&options, &Doubt::AtTheRoot, after, false).unwrap();
+        let again = second_options(&options, &Rejection::InfeasibleAtRoot, after, false).unwrap();
         assert_eq!(again.time_limit, duration(Duration::from_secs(22)));
         let late = Duration::from_secs(100);
-        assert!(second_options(&options, &Doubt::Unproven, late, false).is_none());
-        let again = second_options(&options, &Doubt::Unproven, after, true).unwrap();
+        assert!(second_options(&options, &Rejection::Unproven, late, false).is_none());
+        let again = second_options(&options, &Rejection::Unproven, after, true).unwrap();
         assert_eq!(again.solver_options["simplex_strategy"], "4");
     }
 }

@@ -44,6 +44,7 @@ fn find_ranges(
         set.map_err(|_| "HiGHS can't use the simplex method")?;
     }
     match run_within(highs, time_limit, monitor) {
+        // Without feasible duals the basis is not optimal, and its ranges mean nothing.
         Some(ModelStatus::Optimal) if highs.has_feasible_duals() => {}
         None | Some(ModelStatus::TimeLimit) => return Err("the time limit was reached first"),
         Some(ModelStatus::Interrupted) => return Err("the solve was interrupted first"),

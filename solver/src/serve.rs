@@ -65,14 +65,14 @@ pub fn serve(
         match task {
             Task::Model(task) => {
                 // The next task is not of that sweep: free its model before this one is loaded.
-                sweeps.rest();
+                sweeps.clear();
                 let number = task.task;
                 let outcome = task::solve(&mut highs_solver, &reports, *task, &interrupt)?;
                 // Before the outcome is sent: once it is read, the worker may close the commands.
                 busy.fetch_sub(1, Ordering::AcqRel);
                 reports.send(number, Kind::Outcome(outcome))?;
                 // After the outcome is sent, so that the worker doesn't wait for it.
-                highs_solver.rest();
+                highs_solver.clear();
             }
             Task::Sweep(task) => {
                 sweeps.solve(&reports, *task, &interrupt)?;

@@ -10,7 +10,7 @@ use super::highs::{HighsError, OBJECTIVE_SCALE, OptionType, Scale, Value};
 
 /// An option that can't be set.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum OptionError {
     /// HiGHS has no such option.
     #[error("solver option {0:?} does not exist")]
     Unknown(String),
@@ -69,11 +69,11 @@ const RESERVED: [&str; 18] = [
 /// # Errors
 ///
 /// When it is less than one.
-pub(super) fn threads(options: &SolveOptions) -> Result<i32, Fault> {
+pub(super) fn threads(options: &SolveOptions) -> Result<i32, OptionError> {
     let requested = options.threads.unwrap_or(1);
     let cores = available_parallelism().map_or(1, |cores| cores.get());
     match requested {
-        ..1 => Err(Fault::Threads(requested)),
+        ..1 => Err(OptionError::Threads(requested)),
         _ => Ok(requested.min(i32::try_from(cores).unwrap_or(requested))),
     }
 }
@@ -83,13 +83,17 @@ pub(super) fn threads(options: &SolveOptions) -> Result<i32, Fault> {
 /// # Errors
 ///
 /// When it is negative, or its nanoseconds make up a second or more.
-pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, Fault> {
+pub(super) fn time_limit(options: &SolveOptions) -> Result<Option<Duration>, OptionError> {
     let duration = |limit: &prost_types::Duration| {
         let seconds = u64::try_from(limit.seconds).ok()?;
         let nanos = u32::try_from(limit.nanos).ok().filter(|&nanos| nanos < 1_000_000_000)?;
         Some(Duration::new(seconds, nanos))
     };
-    options.time_limit.as_ref().map(|limit| duration(limit).ok_or(Fault::TimeLimit)).transpose()
+    options
+        .time_limit
+        .as_ref()
+        .map(|limit| duration(limit).ok_or(OptionError::TimeLimit))
+        .transpose()
 }
 
 /// A limit in the width of HiGHS's options: one that is larger can never be reached.
@@ -113,22 +117,22 @@ fn relaxed_target(target: f64, maximizes: bool) -> f64 {
 /// # Errors
 ///
 /// Names the first raw option that is unknown, ill-typed or reserved.
-pub(super) fn of(
+pub(super) fn highs_options(
     options: &SolveOptions,
     maximizes: bool,
     scale: &Scale,
     type_of: impl Fn(&str) -> Option<OptionType>,
-) -> Result<Vec<(String, Value)>, Fault> {
+) -> Result<Vec<(String, Value)>, OptionError> {
     let mut settings = Vec::new();
     let mut set = |name: &str, value| settings.push((name.to_owned(), value));
     if let Some(gap) = options.relative_gap {
         set("mip_rel_gap", Value::Double(gap));
     }
     if let Some(gap) = options.absolute_gap {
-        set("mip_abs_gap", Value::Double(scale.difference(gap)));
+        set("mip_abs_gap", Value::Double(scale.scale_running_difference(gap)));
     } else if *scale != Scale::default() {
         // HiGHS compares the default gap with the scaled objective too.
-        set("mip_abs_gap", Value::Double(scale.difference(Gaps::default().absolute)));
+        set("mip_abs_gap", Value::Double(scale.scale_running_difference(Gaps::default().absolute)));
     }
     if let Some(seed) = options.seed {
         set("random_seed", Value::Int(seed));
@@ -146,7 +150,7 @@ pub(super) fn of(
         set("mip_max_improving_sols", Value::Int(limit));
     }
     if let Some(target) = options.objective_target {
-        let target = scale.running(relaxed_target(target, maximizes));
+        let target = scale.scale_running(relaxed_target(target, maximizes));
         set("objective_target", Value::Double(target));
     }
     match options.presolve() {
@@ -154,26 +158,39 @@ pub(super) fn of(
         Presolve::On => set("presolve", Value::Text("on".into())),
         Presolve::Off => set("presolve", Value::Text("off".into())),
     }
+    add_raw_options(&mut settings, options, scale, type_of)?;
+    Ok(settings)
+}
+
+/// Adds the raw options.
+fn add_raw_options(
+    settings: &mut Vec<(String, Value)>,
+    options: &SolveOptions,
+    scale: &Scale,
+    type_of: impl Fn(&str) -> Option<OptionType>,
+) -> Result<(), OptionError> {
+    let mut set = |name: &str, value| settings.push((name.to_owned(), value));
     for (name, value) in &options.solver_options {
         if RESERVED.contains(&name.as_str()) {
-            return Err(Fault::Reserved(name.clone()));
+            return Err(OptionError::Reserved(name.clone()));
         }
-        let option_type = type_of(name).ok_or_else(|| Fault::Unknown(name.clone()))?;
+        let option_type = type_of(name).ok_or_else(|| OptionError::Unknown(name.clone()))?;
         let value = parse(name, value, option_type)?;
         match (name.as_str(), value) {
             // Already part of `scale`: HiGHS must not apply it again.
             (OBJECTIVE_SCALE, _) => {}
+            // Given in the units of the model, but compared with the scaled objective.
             ("objective_target" | "objective_bound", Value::Double(objective)) => {
-                set(name, Value::Double(scale.running(objective)));
+                set(name, Value::Double(scale.scale_running(objective)));
             }
             (_, value) => set(name, value),
         }
     }
-    Ok(settings)
+    Ok(())
 }
 
 /// Parses the text of a raw option as a value of its type.
-fn parse(name: &str, text: &str, option_type: OptionType) -> Result<Value, Fault> {
+fn parse(name: &str, text: &str, option_type: OptionType) -> Result<Value, OptionError> {
     let (value, expected) = match option_type {
         OptionType::Bool => (text.parse().ok().map(Value::Bool), "true or false"),
         OptionType::Int => (text.parse().ok().map(Value::Int), "an integer"),
@@ -183,7 +200,8 @@ fn parse(name: &str, text: &str, option_type: OptionType) -> Result<Value, Fault
         }
         OptionType::Text => (Some(Value::Text(text.to_owned())), "text"),
     };
-    let ill_typed = || Fault::IllTyped { name: name.to_owned(), value: text.to_owned(), expected };
+    let ill_typed =
+        || OptionError::IllTyped { name: name.to_owned(), value: text.to_owned(), expected };
     value.ok_or_else(ill_typed)
 }
 
@@ -201,8 +219,8 @@ mod tests {
     fn settings(
         options: &SolveOptions,
         option_type: Option<OptionType>,
-    ) -> Result<Vec<(String, Value)>, Fault> {
-        of(options, false, &Scale::default(), |_| option_type)
+    ) -> Result<Vec<(String, Value)>, OptionError> {
+        highs_options(options, false, &Scale::default(), |_| option_type)
     }
 
     #[test]
@@ -236,7 +254,7 @@ mod tests {
     #[test]
     fn threads_are_at_least_one_and_at_most_the_number_of_cores() {
         let options = |threads| SolveOptions { threads: Some(threads), ..Default::default() };
-        assert_eq!(threads(&options(0)), Err(Fault::Threads(0)));
+        assert_eq!(threads(&options(0)), Err(OptionError::Threads(0)));
         let cores = available_parallelism().unwrap().get();
         assert_eq!(threads(&options(i32::MAX)), Ok(i32::try_from(cores).unwrap()));
     }
@@ -273,7 +291,7 @@ mod tests {
         for (seconds, nanos) in [(-1, 0), (0, -1), (1, 1_000_000_000)] {
             let time_limit = Some(prost_types::Duration { seconds, nanos });
             let options = SolveOptions { time_limit, ..SolveOptions::default() };
-            assert_eq!(super::time_limit(&options), Err(Fault::TimeLimit));
+            assert_eq!(super::time_limit(&options), Err(OptionError::TimeLimit));
         }
     }
 }

@@ -26,7 +26,7 @@ const COMPLETION_NODES: i32 = 500;
 /// # Errors
 ///
 /// When the start doesn't have the shape of the model.
-pub(super) fn begin(
+pub(super) fn apply(
     highs: &mut Highs,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
@@ -119,6 +119,7 @@ fn complete(
     let scale = Scale::of(arrays, &quiet);
     highs_solver::configure(&mut highs, arrays, &quiet, &scale)?;
     let refused = |error: HighsError| error.to_string();
+    // After the options of the task, whose node limit is that of its own solve.
     highs.set("mip_max_nodes", &Value::Int(COMPLETION_NODES)).map_err(refused)?;
     highs.pass(arrays, scale).map_err(refused)?;
     for (column, value) in fixed() {

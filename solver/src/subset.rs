@@ -11,11 +11,11 @@ use std::{
 };
 
 use solvemesh::v1::{BoundSide, InfeasibleSubset, LinearModel, SubsetBound, VariableKind};
-use solvemesh_model::verify::proof::{Contradiction, Of, Side, bound, contradiction};
+use solvemesh_model::verify::proof::{BoundOwner, Contradiction, Side, bound, contradiction};
 
 use super::{
     arrays::Arrays,
-    highs::{Highs, ModelStatus, Scale, Sight, Value},
+    highs::{CallbackEvent, Highs, ModelStatus, Scale, Value},
     highs_solver::run_within,
     report::Monitor,
     settings::PRIMAL_SIMPLEX,
@@ -35,14 +35,14 @@ pub(super) fn reduce(
     while let Some(&candidate) = found.sides.iter().find(|side| !needed.contains(*side)) {
         let rest: BTreeSet<_> =
             found.sides.iter().copied().filter(|side| *side != candidate).collect();
-        let part = Part::of(arrays.model(), &rest);
-        match part.solve(&mut highs, time_limit, monitor) {
+        let submodel = Submodel::of(arrays.model(), &rest);
+        match submodel.solve(&mut highs, time_limit, monitor) {
             // Feasible without the candidate.
             Some(ModelStatus::Optimal) => {
                 needed.insert(candidate);
             }
             Some(ModelStatus::Infeasible) => {
-                match part.contradiction(&mut highs, arrays.model(), &rest, monitor) {
+                match submodel.contradiction(&mut highs, arrays.model(), &rest, monitor) {
                     Some(smaller) => found = smaller,
                     // Infeasible without the candidate, but no proof of it holds.
                     None => {
@@ -67,26 +67,30 @@ pub(super) fn trivial(arrays: &Arrays<'_>) -> Option<Vec<Side>> {
         // Bounds that cross only after rounding to integers don't contradict each other in the
         // relaxation.
         let crossed_as_submitted = model.variable_lower[column] > model.variable_upper[column];
-        return crossed_as_submitted.then(|| both(Of::Variable(column)));
+        return crossed_as_submitted.then(|| both(BoundOwner::Variable(column)));
     }
     if let Some(row) = crossed(&model.constraint_lower, &model.constraint_upper) {
-        return Some(both(Of::Constraint(row)));
+        return Some(both(BoundOwner::Constraint(row)));
     }
     let bounds = model.constraint_lower.iter().zip(&model.constraint_upper);
     let empty = |row: &usize| arrays.row(*row).next().is_none();
     bounds.enumerate().find_map(|(row, (&lower, &upper))| {
         let excludes_zero = (lower > 0.0 || upper < 0.0) && empty(&row);
-        excludes_zero.then(|| vec![Side { of: Of::Constraint(row), upper: upper < 0.0 }])
+        excludes_zero.then(|| vec![Side { of: BoundOwner::Constraint(row), upper: upper < 0.0 }])
     })
 }
 
 /// The message for a subset. The worker adds the names and verifies it.
-pub(super) fn told(model: &LinearModel, sides: &[Side], irreducible: bool) -> InfeasibleSubset {
+pub(super) fn to_message(
+    model: &LinearModel,
+    sides: &[Side],
+    irreducible: bool,
+) -> InfeasibleSubset {
     let mut subset = InfeasibleSubset { irreducible, ..InfeasibleSubset::default() };
     for &side in sides {
         let (index, bounds) = match side.of {
-            Of::Constraint(row) => (row, &mut subset.constraints),
-            Of::Variable(column) => (column, &mut subset.variables),
+            BoundOwner::Constraint(row) => (row, &mut subset.constraints),
+            BoundOwner::Variable(column) => (column, &mut subset.variables),
         };
         bounds.push(SubsetBound {
             index: index as i32,
@@ -98,15 +102,15 @@ pub(super) fn told(model: &LinearModel, sides: &[Side], irreducible: bool) -> In
     subset
 }
 
-/// A part of a model: the constraints of some sides and the variables in them, with these sides
-/// as their only bounds. It has no objective.
-struct Part {
+/// The constraints of some sides and the variables in them, with these sides as their only bounds.
+/// It has no objective.
+struct Submodel {
     model: LinearModel,
     /// For each row, the index of its constraint in the whole model.
     rows: Vec<usize>,
 }
 
-impl Part {
+impl Submodel {
     fn of(whole: &LinearModel, sides: &BTreeSet<Side>) -> Self {
         // A bound that is not among the sides is infinite.
         const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -114,13 +118,13 @@ impl Part {
         let mut bounds = BTreeMap::new();
         for &side in sides {
             let range = match side.of {
-                Of::Constraint(row) => rows.entry(row).or_insert(FREE),
-                Of::Variable(column) => bounds.entry(column).or_insert(FREE),
+                BoundOwner::Constraint(row) => rows.entry(row).or_insert(FREE),
+                BoundOwner::Variable(column) => bounds.entry(column).or_insert(FREE),
             };
             let end = if side.upper { &mut range.1 } else { &mut range.0 };
             *end = bound(whole, side);
         }
-        let mut part = Self {
+        let mut submodel = Self {
             model: LinearModel { row_starts: vec![0], ..LinearModel::default() },
             rows: rows.keys().copied().collect(),
         };
@@ -132,23 +136,23 @@ impl Part {
                 let range = bounds.get(&column).copied().unwrap_or(FREE);
                 let next = columns.len() as i32;
                 let index = *columns.entry(column).or_insert_with(|| {
-                    part.model.variable_lower.push(range.0);
-                    part.model.variable_upper.push(range.1);
+                    submodel.model.variable_lower.push(range.0);
+                    submodel.model.variable_upper.push(range.1);
                     next
                 });
-                part.model.column_indices.push(index);
-                part.model.coefficients.push(whole.coefficients[entry]);
+                submodel.model.column_indices.push(index);
+                submodel.model.coefficients.push(whole.coefficients[entry]);
             }
-            part.model.row_starts.push(part.model.coefficients.len() as i32);
-            part.model.constraint_lower.push(lower);
-            part.model.constraint_upper.push(upper);
+            submodel.model.row_starts.push(submodel.model.coefficients.len() as i32);
+            submodel.model.constraint_lower.push(lower);
+            submodel.model.constraint_upper.push(upper);
         }
-        part.model.objective = vec![0.0; columns.len()];
-        part.model.variable_kinds = vec![VariableKind::Continuous as i32; columns.len()];
-        part
+        submodel.model.objective = vec![0.0; columns.len()];
+        submodel.model.variable_kinds = vec![VariableKind::Continuous as i32; columns.len()];
+        submodel
     }
 
-    /// Solves the part; an optimum means that it has a solution. `None` if no time is left.
+    /// Solves the submodel; an optimum means that it has a solution. `None` if no time is left.
     fn solve(
         &self,
         highs: &mut Highs,
@@ -161,6 +165,7 @@ impl Part {
             let holds = bounds.into_iter().all(|(&lower, &upper)| lower <= 0.0 && upper >= 0.0);
             return Some(if holds { ModelStatus::Optimal } else { ModelStatus::Infeasible });
         }
+        // The last submodel may have changed options, see below.
         highs.reset();
         highs.pass(&Arrays::of(&self.model).ok()?, Scale::default()).ok()?;
         match run_within(highs, time_limit, monitor)? {
@@ -176,8 +181,8 @@ impl Part {
         }
     }
 
-    /// The contradiction in this part, in terms of the whole model, after HiGHS found the part
-    /// infeasible. `None` if no ray proves it.
+    /// The contradiction in this submodel, in terms of the whole model, after HiGHS found it
+    /// infeasible. `None` if no ray proves that.
     fn contradiction(
         &self,
         highs: &mut Highs,
@@ -189,12 +194,12 @@ impl Part {
             let multipliers: Vec<_> = self.rows.iter().copied().zip(ray).collect();
             contradiction(whole, &multipliers, Some(sides))
         };
-        let observe = |sight: Sight<'_>| monitor.observe(sight);
+        let observe = |event: CallbackEvent<'_>| monitor.observe(event);
         highs.dual_ray(&observe).and_then(proven).or_else(|| {
             // There is no ray, or it is too inexact: the primal simplex method may find another.
             highs.set("simplex_strategy", &Value::Int(PRIMAL_SIMPLEX)).ok()?;
             highs.set("presolve", &Value::Text("off".to_owned())).ok()?;
-            highs.forget_basis();
+            highs.clear_basis();
             highs.run(&observe);
             highs.dual_ray(&observe).and_then(proven)
         })

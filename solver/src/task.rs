@@ -124,6 +124,7 @@ fn run_solver(
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> (Finding, Solver) {
+    // Before any solver, so that every solver has the same answer to such a model.
     if let Some(mut finding) = trivial(arrays) {
         if options.return_infeasible_subset {
             finding.infeasible_subset = proof::trivial_subset(arrays);

@@ -22,25 +22,25 @@ pub(super) struct HighsState {
 }
 
 /// The termination of a solve by HiGHS.
-pub(super) fn from_highs(account: &HighsState) -> Termination {
-    let (reason, limit) = verdict(account);
+pub(super) fn from_highs(state: &HighsState) -> Termination {
+    let (reason, limit) = translate_status(state);
     let objective = match reason {
         // Whatever HiGHS holds is no optimum, and may be of a run without the objective.
         Reason::Infeasible | Reason::Unbounded | Reason::InfeasibleOrUnbounded => None,
-        _ => account.objective.and_then(finite),
+        _ => state.objective.and_then(finite),
     };
     let bound = match reason {
         // HiGHS has no bound of an LP, but an optimal LP is its own bound.
-        Reason::Optimal if !account.mip => objective,
-        Reason::Optimal | Reason::Feasible | Reason::NoSolutionFound if account.mip => {
-            account.mip_bound.and_then(finite)
+        Reason::Optimal if !state.mip => objective,
+        Reason::Optimal | Reason::Feasible | Reason::NoSolutionFound if state.mip => {
+            state.mip_bound.and_then(finite)
         }
         _ => None,
     };
     Termination {
         reason: reason as i32,
         limit: limit as i32,
-        detail: format!("HiGHS: {}", account.status),
+        detail: format!("HiGHS: {}", state.status),
         objective,
         objective_bound: bound,
         relative_gap: relative_gap(objective, bound),
@@ -49,9 +49,9 @@ pub(super) fn from_highs(account: &HighsState) -> Termination {
 }
 
 /// The reason and limit that HiGHS's status stands for.
-fn verdict(account: &HighsState) -> (Reason, Limit) {
+fn translate_status(state: &HighsState) -> (Reason, Limit) {
     use ModelStatus as Status;
-    let limit = match account.status {
+    let limit = match state.status {
         Status::Optimal => return (Reason::Optimal, Limit::Unspecified),
         Status::Infeasible => return (Reason::Infeasible, Limit::Unspecified),
         Status::Unbounded => return (Reason::Unbounded, Limit::Unspecified),
@@ -70,13 +70,13 @@ fn verdict(account: &HighsState) -> (Reason, Limit) {
         | Status::Other(_) => return (Reason::OtherError, Limit::Unspecified),
         Status::TimeLimit => Limit::Time,
         Status::IterationLimit => Limit::Iteration,
-        Status::SolutionLimit if account.node_limit => Limit::Node,
+        Status::SolutionLimit if state.node_limit => Limit::Node,
         Status::SolutionLimit => Limit::Solution,
         Status::Interrupted => Limit::Interrupted,
         Status::MemoryLimit => Limit::Memory,
         Status::ObjectiveBound | Status::ObjectiveTarget => Limit::Objective,
     };
-    let found = account.objective.and_then(finite).is_some();
+    let found = state.objective.and_then(finite).is_some();
     (if found { Reason::Feasible } else { Reason::NoSolutionFound }, limit)
 }
 
@@ -186,12 +186,12 @@ mod tests {
         ModelStatus::Other(99),
     ];
 
-    fn account(status: ModelStatus) -> HighsState {
+    fn state(status: ModelStatus) -> HighsState {
         HighsState { status, mip: false, objective: None, mip_bound: None, node_limit: false }
     }
 
-    fn reason_and_limit(account: &HighsState) -> (Reason, Limit) {
-        let termination = from_highs(account);
+    fn reason_and_limit(state: &HighsState) -> (Reason, Limit) {
+        let termination = from_highs(state);
         (termination.reason(), termination.limit())
     }
 
@@ -206,7 +206,7 @@ mod tests {
             (ModelStatus::ObjectiveBound, Limit::Objective),
             (ModelStatus::ObjectiveTarget, Limit::Objective),
         ] {
-            let without = account(status);
+            let without = state(status);
             assert_eq!(reason_and_limit(&without), (Reason::NoSolutionFound, limit));
             let with = HighsState { objective: Some(3.0), ..without };
             assert_eq!(reason_and_limit(&with), (Reason::Feasible, limit));
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn node_limit_is_distinguished_from_solution_limit() {
-        let account = HighsState { node_limit: true, ..account(ModelStatus::SolutionLimit) };
-        assert_eq!(reason_and_limit(&account), (Reason::NoSolutionFound, Limit::Node));
+        let state = HighsState { node_limit: true, ..state(ModelStatus::SolutionLimit) };
+        assert_eq!(reason_and_limit(&state), (Reason::NoSolutionFound, Limit::Node));
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         let termination = from_highs(&HighsState {
             objective: Some(-3.5),
             mip_bound: Some(f64::NEG_INFINITY),
-            ..account(ModelStatus::Optimal)
+            ..state(ModelStatus::Optimal)
         });
         assert_eq!(termination.objective_bound, Some(-3.5));
         assert_eq!(termination.relative_gap, Some(0.0));
@@ -236,7 +236,7 @@ mod tests {
             mip: true,
             objective: Some(f64::INFINITY),
             mip_bound: Some(2.0),
-            ..account(ModelStatus::TimeLimit)
+            ..state(ModelStatus::TimeLimit)
         });
         assert_eq!(termination.reason(), Reason::NoSolutionFound);
         assert_eq!((termination.objective, termination.objective_bound), (None, Some(2.0)));
@@ -251,8 +251,8 @@ mod tests {
             objective in prop::option::of(prop::num::f64::ANY),
             mip_bound in prop::option::of(prop::num::f64::ANY),
         ) {
-            let account = HighsState { status, mip, objective, mip_bound, node_limit: false };
-            let termination = from_highs(&account);
+            let state = HighsState { status, mip, objective, mip_bound, node_limit: false };
+            let termination = from_highs(&state);
             for number in [termination.objective, termination.objective_bound, termination.relative_gap] {
                 prop_assert!(number.is_none_or(f64::is_finite));
             }

@@ -67,7 +67,7 @@ pub struct FakeGateway {
     pub address: SocketAddr,
     pub script: Arc<Script>,
     runtime: Option<Runtime>,
-    cancels: Mutex<mpsc::UnboundedReceiver<()>>,
+    cancels: Mutex<mpsc::Receiver<()>>,
 }
 
 impl FakeGateway {
@@ -85,7 +85,7 @@ impl FakeGateway {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
-        let (cancel_seen, cancels) = mpsc::unbounded_channel();
+        let (cancel_seen, cancels) = mpsc::channel(64);
         let service = Service { script: Arc::clone(&script), cancel_seen };
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
@@ -140,7 +140,7 @@ impl Place {
 
 struct Service {
     script: Arc<Script>,
-    cancel_seen: mpsc::UnboundedSender<()>,
+    cancel_seen: mpsc::Sender<()>,
 }
 
 impl Service {
@@ -251,7 +251,7 @@ impl JobService for Service {
         request: Request<CancelJobRequest>,
     ) -> Result<Response<CancelJobResponse>, Status> {
         self.script.cancelled.notify_one();
-        let _ = self.cancel_seen.send(());
+        let _ = self.cancel_seen.try_send(());
         let job_id = request.into_inner().job_id;
         let job = Job {
             job_id,
@@ -417,4 +417,4 @@ pub fn wyndor() -> SolveResult {
 }
 
 /// Timeout of tests: long enough for anything that is expected to happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);

@@ -48,8 +48,8 @@ impl Stray {
             headers.insert("solvemesh-format".into(), AMQPValue::LongLongInt(version.into()));
         }
         if let Some(digest) = &self.digest {
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            headers.insert("solvemesh-digest".into(), AMQPValue::LongString(hex.into()));
+            let digest = AMQPValue::ByteArray(digest.clone().into());
+            headers.insert("solvemesh-digest".into(), digest);
         }
         // Delivery mode 2: persistent.
         let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);

@@ -9,10 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     config::WorkerConfig,
-    delivery::{
-        cancels::Cancels,
-        redelivery::{LookupBackoff, Running},
-    },
+    delivery::{cancels::Cancels, lookup_backoff::LookupBackoff, running::RunningJobs},
     log::writer::LogWriter,
 };
 
@@ -26,10 +23,10 @@ pub(crate) struct Context {
     pub(crate) id: String,
     pub(crate) mesh: Arc<dyn Mesh>,
     pub(crate) config: WorkerConfig,
-    pub(crate) journal: LogWriter,
+    pub(crate) log_writer: LogWriter,
     pub(crate) cancels: Cancels,
-    pub(crate) running: Running,
-    pub(crate) unanswered: LookupBackoff,
+    pub(crate) running: RunningJobs,
+    pub(crate) lookup_backoff: LookupBackoff,
     /// Cancelled when the worker must accept no more jobs.
     pub(crate) stop: CancellationToken,
     /// Cancelled when running solves must be killed and their jobs requeued.
@@ -50,7 +47,7 @@ impl Context {
     pub(crate) fn new(
         mesh: Arc<dyn Mesh>,
         config: WorkerConfig,
-        journal: LogWriter,
+        log_writer: LogWriter,
         stop: CancellationToken,
         kill: CancellationToken,
     ) -> Self {
@@ -63,10 +60,10 @@ impl Context {
             id: Uuid::new_v4().to_string(),
             mesh,
             config,
-            journal,
+            log_writer,
             cancels: Cancels::default(),
-            running: Running::default(),
-            unanswered: LookupBackoff::default(),
+            running: RunningJobs::default(),
+            lookup_backoff: LookupBackoff::default(),
             stop,
             kill,
             tasks,

@@ -20,6 +20,7 @@ mod attempt;
 mod config;
 mod context;
 mod delivery;
+mod failure;
 mod log;
 mod process;
 mod result;

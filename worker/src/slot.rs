@@ -3,14 +3,15 @@
 use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
 use solvemesh::broker::v1::JobEnvelope;
-use solvemesh_broker::{Backoff, Delivery, Lane, Lease, LeaseLost, MeshError, Payload};
+use solvemesh_broker::{Backoff, Delivery, Lane, MeshError, Payload};
 
 use crate::{
-    attempt::attempt,
+    attempt::{AcceptedJob, solve_job},
     context::Context,
     delivery::{
+        disposal::{acknowledge, leave_to_newer_workers, park, reject, requeue},
         intake::Intake,
-        redelivery::{PriorAttempts, Verdict, advice, forget, give_back, park},
+        lookup::{Decision, decide},
     },
     process::SolverProcess,
 };
@@ -125,21 +126,21 @@ impl Slot {
         }
         match payload {
             Payload::Job(mut job) => {
-                let advice = advice(context, lane, &job, redelivered);
-                match context.stop.run_until_cancelled(advice).await {
-                    Some(Verdict::Solve(past)) => {
-                        let failed_attempts = past.failed_attempts;
-                        job.failed_attempts = job.failed_attempts.max(failed_attempts);
+                let decision = decide(context, lane, &job, redelivered);
+                match context.stop.run_until_cancelled(decision).await {
+                    Some(Decision::Solve(prior)) => {
+                        job.failed_attempts = job.failed_attempts.max(prior.failed_attempts);
                         if redelivered {
                             tracing::info!(job = job.job_id, "redelivered job started");
                         }
-                        self.attempt((*job, past), lease, jobs, solver, backoff).await
+                        let accepted = AcceptedJob { envelope: *job, prior, lease };
+                        self.solve(accepted, jobs, solver, backoff).await
                     }
-                    Some(Verdict::Forget) => {
-                        context.settle(forget(job.job_id, lease)).await;
+                    Some(Decision::Acknowledge) => {
+                        context.settle(acknowledge(job.job_id, lease)).await;
                         true
                     }
-                    Some(Verdict::Park) => {
+                    Some(Decision::Park) => {
                         jobs.park();
                         context.park(park(Arc::clone(context), job.job_id, lease)).await;
                         true
@@ -149,7 +150,7 @@ impl Slot {
                     None => true,
                 }
             }
-            Payload::Later { version, job_id } => {
+            Payload::UnsupportedVersion { version, job_id } => {
                 tracing::warn!(
                     job = job_id, %lane, version,
                     "unsupported job format, left to newer workers"
@@ -158,7 +159,7 @@ impl Slot {
                 context.park(leave_to_newer_workers(Arc::clone(context), job_id, lease)).await;
                 true
             }
-            Payload::Unreadable { job_id, error, .. } => {
+            Payload::Undecodable { job_id, error, .. } => {
                 tracing::error!(job = job_id, cause = error, "undecodable job message rejected");
                 context.settle(reject(job_id, lease)).await;
                 true
@@ -166,35 +167,36 @@ impl Slot {
         }
     }
 
-    /// Attempts a job; returns whether the solver process can be used again.
+    /// Solves a job; returns whether the solver process can be used again.
     ///
-    /// Prefetched jobs are returned to the lane if the attempt takes longer than `share_after` or
+    /// Prefetched jobs are returned to the lane if the solve takes longer than `share_after` or
     /// the worker stops. A job with a memory limit gets a new process, so that the memory it may
     /// use does not depend on earlier jobs.
-    async fn attempt(
+    async fn solve(
         &self,
-        (job, past): (JobEnvelope, PriorAttempts),
-        lease: Lease,
+        accepted: AcceptedJob,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
     ) -> bool {
-        if solver.is_used() && has_memory_limit(&job) {
+        let (context, lane) = (&self.context, &self.lane);
+        if solver.is_used() && has_memory_limit(&accepted.envelope) {
             match self.start_solver().await {
                 Some(fresh) => *solver = fresh,
                 None => {
-                    self.context.settle(give_back(job.job_id, lease)).await;
+                    let AcceptedJob { envelope, lease, .. } = accepted;
+                    context.settle(requeue(envelope.job_id, lease)).await;
                     return false;
                 }
             }
         }
-        let mut attempt = pin!(attempt(&self.context, &self.lane, job, past, lease, solver));
+        let mut solving = pin!(solve_job(context, lane, accepted, solver));
         let usable = tokio::select! {
             biased;
-            usable = &mut attempt => usable,
-            _ = self.context.pause(self.context.config.share_after), if jobs.may_hold_others() => {
+            usable = &mut solving => usable,
+            _ = context.pause(context.config.share_after), if jobs.may_hold_others() => {
                 jobs.pause();
-                attempt.await
+                solving.await
             }
         };
         if usable {
@@ -204,25 +206,10 @@ impl Slot {
     }
 }
 
-/// Requeues a job of a later format for a worker that supports it. The pause before that keeps
-/// the job from circulating quickly among workers that do not.
-async fn leave_to_newer_workers(context: Arc<Context>, job: String, lease: Lease) {
-    context.pause(context.config.later_format_pause).await;
-    give_back(job, lease).await;
-}
-
 /// Whether the job's options contain a memory limit.
 fn has_memory_limit(job: &JobEnvelope) -> bool {
     let options = job.description.as_ref().and_then(|description| description.options.as_ref());
     options.is_some_and(|options| options.memory_limit_bytes.is_some())
-}
-
-/// Rejects a delivery. The broker moves it to the dead-letter queue, from which a gateway logs
-/// the end of the job.
-pub(crate) async fn reject(job: String, lease: Lease) {
-    if let Err(LeaseLost) = lease.reject().await {
-        tracing::info!(job, cause = %LeaseLost, "cannot reject the job message");
-    }
 }
 
 #[cfg(test)]
@@ -230,7 +217,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
-    use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh, Settle};
+    use solvemesh_broker::{Lease, LeaseLost, MemoryConfig, MemoryMesh, Mesh, Settle};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -275,8 +262,8 @@ mod tests {
             let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
             let config = WorkerConfig { solver: solver.clone(), ..WorkerConfig::default() };
             let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
-            let (journal, _) = LogWriter::open(Arc::clone(&mesh), end);
-            let context = Arc::new(Context::new(mesh, config, journal, stop, kill));
+            let (log_writer, _) = LogWriter::open(Arc::clone(&mesh), end);
+            let context = Arc::new(Context::new(mesh, config, log_writer, stop, kill));
             context.cancels.set_caught_up(true);
             let lane: Lane = "standard".parse().expect("a lane");
             let slot = Slot { context: Arc::clone(&context), lane: lane.clone(), index: 0 };

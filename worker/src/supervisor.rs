@@ -25,7 +25,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 pub struct Worker {
     context: Arc<Context>,
     slots: TaskTracker,
-    journal: JoinHandle<()>,
+    log_writer: JoinHandle<()>,
     cancels: JoinHandle<()>,
     presence: JoinHandle<()>,
     /// Cancelled to end the tasks that the slots depend on: log writer and cancels.
@@ -43,9 +43,9 @@ impl Worker {
     /// Outside of a Tokio runtime.
     pub fn start(mesh: Arc<dyn Mesh>, config: WorkerConfig) -> Self {
         let [stop, kill, end] = std::array::from_fn(|_| CancellationToken::new());
-        let (journal, write_journal) = LogWriter::open(Arc::clone(&mesh), end.clone());
-        let journal_task = tokio::spawn(write_journal);
-        let context = Arc::new(Context::new(mesh, config, journal, stop.clone(), kill.clone()));
+        let (log_writer, write_log) = LogWriter::open(Arc::clone(&mesh), end.clone());
+        let log_task = tokio::spawn(write_log);
+        let context = Arc::new(Context::new(mesh, config, log_writer, stop.clone(), kill.clone()));
         tracing::info!(
             worker = context.config.name,
             slots = context.config.slots.total(),
@@ -76,7 +76,7 @@ impl Worker {
         Self {
             context,
             slots,
-            journal: journal_task,
+            log_writer: log_task,
             cancels,
             presence,
             _stop_on_drop: stop.drop_guard(),
@@ -106,8 +106,8 @@ impl Worker {
         }
         // Last, because settling needs the log writer.
         self.end.cancel();
-        let Self { mut journal, mut cancels, mut presence, .. } = self;
-        for task in [&mut journal, &mut cancels, &mut presence] {
+        let Self { mut log_writer, mut cancels, mut presence, .. } = self;
+        for task in [&mut log_writer, &mut cancels, &mut presence] {
             if timeout(KILL_GRACE, &mut *task).await.is_err() {
                 task.abort();
             }

@@ -9,16 +9,16 @@ use solvemesh::broker::v1::{BulkPart, BulkReference};
 use tokio::time;
 
 use super::{
-    connection::Link,
+    connection::ConnectionHandle,
     properties,
-    publisher::{Failure, Message, Publisher},
-    stream_consumer::{Attached, attach},
+    publisher::{Message, PublishError, Publisher},
+    stream_consumer::{AttachedStream, attach},
     topology::{Route, number, text},
 };
 use crate::{BulkObject, MeshError, bulk};
 
 /// The prefetch: the number of parts that the broker sends ahead.
-const WINDOW: u16 = 8;
+const PREFETCH: u16 = 8;
 /// The number of parts of one object in flight.
 const IN_FLIGHT: usize = 8;
 
@@ -26,7 +26,7 @@ const IN_FLIGHT: usize = 8;
 #[derive(Debug)]
 pub(super) struct Bulk {
     pub(super) publisher: Publisher,
-    pub(super) link: Link,
+    pub(super) connection: ConnectionHandle,
     pub(super) route: Route,
     pub(super) publish_timeout: Duration,
     pub(super) timeout: Duration,
@@ -41,8 +41,8 @@ impl Bulk {
             return Ok(reference);
         }
         self.with_timeout(async {
-            let session = self.link.session_within(self.publish_timeout).await?;
-            let mut end = attach(&session, self.route.name(), text("next"), WINDOW).await?;
+            let session = self.connection.session_within(self.publish_timeout).await?;
+            let mut end = attach(&session, self.route.name(), text("next"), PREFETCH).await?;
             let (first_offset, ()) = tokio::try_join!(
                 first_offset(&mut end, &reference.id),
                 self.publish(&reference.id, parts),
@@ -59,11 +59,11 @@ impl Bulk {
             let part = BulkPart { id: id.to_owned(), index, content };
             self.publisher.publish(Message {
                 route: self.route.clone(),
-                properties: properties::of_record(),
+                properties: properties::persistent(),
                 body: part.encode_to_vec().into(),
             })
         });
-        stream::iter(confirms).buffered(IN_FLIGHT).map_err(record_failure).try_collect().await
+        stream::iter(confirms).buffered(IN_FLIGHT).map_err(stream_publish_error).try_collect().await
     }
 
     /// Loads the parts of a reference.
@@ -73,9 +73,9 @@ impl Bulk {
             let timed_out =
                 || MeshError::Unavailable(format!("loading {} timed out", reference.id));
             let reading = self.with_timeout(async {
-                let session = self.link.session_within(self.publish_timeout).await?;
+                let session = self.connection.session_within(self.publish_timeout).await?;
                 let start = number(reference.first_offset);
-                let mut attached = attach(&session, self.route.name(), start, WINDOW).await?;
+                let mut attached = attach(&session, self.route.name(), start, PREFETCH).await?;
                 collect(&mut attached, reference).await
             });
             parts = reading.await.unwrap_or_else(|| Err(timed_out()))?;
@@ -89,18 +89,20 @@ impl Bulk {
     }
 }
 
-/// Converts the failure to publish to a stream.
-pub(super) fn record_failure(failure: Failure) -> MeshError {
-    match failure {
-        Failure::NotSent(error) => error,
-        Failure::Unknown => MeshError::OutcomeUnknown,
-        Failure::Nacked => MeshError::Unavailable("the stream rejected the message".to_owned()),
-        Failure::Returned(why) => MeshError::Unroutable(why),
+/// Converts the error of a publish to a stream.
+pub(super) fn stream_publish_error(error: PublishError) -> MeshError {
+    match error {
+        PublishError::NotSent(error) => error,
+        PublishError::Unknown => MeshError::OutcomeUnknown,
+        PublishError::Nacked => {
+            MeshError::Unavailable("the stream rejected the message".to_owned())
+        }
+        PublishError::Returned(why) => MeshError::Unroutable(why),
     }
 }
 
 /// Waits for the first part of the object `id`, and returns its offset.
-async fn first_offset(end: &mut Attached, id: &str) -> Result<u64, MeshError> {
+async fn first_offset(end: &mut AttachedStream, id: &str) -> Result<u64, MeshError> {
     loop {
         let (offset, part) = next(end).await?;
         if part.is_some_and(|part| part.id == id && part.index == 0) {
@@ -111,7 +113,7 @@ async fn first_offset(end: &mut Attached, id: &str) -> Result<u64, MeshError> {
 
 /// Reads until all parts have arrived. They are in order, with parts of other objects between them.
 async fn collect(
-    attached: &mut Attached,
+    attached: &mut AttachedStream,
     reference: &BulkReference,
 ) -> Result<Vec<Bytes>, MeshError> {
     let gone = |what: &str| MeshError::Gone(format!("{what} of {}", reference.id));
@@ -140,7 +142,7 @@ async fn collect(
 }
 
 /// Receives the next message: its offset, and its part if it can be decoded.
-async fn next(attached: &mut Attached) -> Result<(u64, Option<BulkPart>), MeshError> {
-    let (offset, body) = attached.next_now().await?;
+async fn next(attached: &mut AttachedStream) -> Result<(u64, Option<BulkPart>), MeshError> {
+    let (offset, body) = attached.next_and_ack().await?;
     Ok((offset, BulkPart::decode(body.as_slice()).ok()))
 }

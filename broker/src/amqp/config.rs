@@ -35,7 +35,7 @@ pub struct AmqpConfig {
     /// How long a stream may bring no message before its consumer is attached again. After a
     /// change of the stream's leader, the broker may have forgotten the consumer without closing
     /// its channel.
-    pub stream_silence: Duration,
+    pub stream_idle_timeout: Duration,
     /// The maximum number of jobs in flight: published and not yet confirmed.
     pub in_flight: usize,
     /// The maximum size of an encoded job, in bytes. RabbitMQ 4 accepts 16 MiB unless configured
@@ -67,7 +67,7 @@ impl AmqpConfig {
             request_timeout: Duration::from_secs(10),
             publish_timeout: Duration::from_secs(5),
             bulk_timeout: Duration::from_secs(60),
-            stream_silence: Duration::from_secs(30),
+            stream_idle_timeout: Duration::from_secs(30),
             in_flight: 1024,
             max_job_bytes: 8 << 20,
             outbox_entries: 100_000,

@@ -1,18 +1,23 @@
 //! A supervised connection: established, monitored, and re-established with backoff.
+//!
+//! Its state is `Disconnected` → `Connected` → `Disconnected` → … → `Closed`. Each
+//! connection is a session with a new number, and a session that has ended never comes back. So
+//! users keep a session, work on it until it ends, and wait for the next one; no channel, delivery
+//! tag or confirm of one session is valid in another. An alarm of the broker replaces `Connected`
+//! by another `Connected` with the same number, so it wakes the users and ends nothing.
+//!
+//! lapin's own recovery of connections is not used, as the users must see every loss: it ends
+//! their leases, queues have to be declared again, and it is unknown whether messages without a
+//! confirm are stored.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, io, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
 };
+use parking_lot::Mutex;
 use tokio::{sync::watch, task, time};
 use tokio_rustls::rustls::ClientConfig;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -40,11 +45,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of a supervised connection.
 #[derive(Clone, Debug)]
-pub(super) enum Phase {
+pub(super) enum ConnectionState {
     /// Not connected; the latest error. The supervisor is trying to connect.
-    Down(MeshError),
-    /// Connected.
-    Up(Session),
+    Disconnected(MeshError),
+    /// Connected, and the queues are declared.
+    Connected(Session),
     /// Closed for good, as the mesh is closed.
     Closed,
 }
@@ -63,7 +68,7 @@ pub(super) struct Session {
 impl Session {
     /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<Channel, MeshError> {
-        self.within(self.connection.create_channel()).await
+        self.with_timeout(self.connection.create_channel()).await
     }
 
     /// Declares queues in order, over channels of its own, as a refusal closes the channel. If
@@ -72,30 +77,30 @@ impl Session {
         let mut channel = self.channel().await?;
         let mut created = false;
         for queue in queues {
-            if self.within(topology::find(&channel, queue)).await.is_err() {
+            if self.with_timeout(topology::find(&channel, queue)).await.is_err() {
                 created = true;
                 // The broker closes the channel when the queue does not exist.
                 channel = self.channel().await?;
             }
-            self.within(topology::declare(&channel, queue)).await?;
+            self.with_timeout(topology::declare(&channel, queue)).await?;
         }
         if created {
             time::sleep(DURABILITY_DELAY).await;
         }
-        self.within(channel.close(200, "done".into())).await
+        self.with_timeout(channel.close(200, "done".into())).await
     }
 
     /// Awaits a request with the request timeout. Without one, any request could hang while the
     /// broker has a memory or disk alarm.
-    pub(super) async fn within<T>(
+    pub(super) async fn with_timeout<T>(
         &self,
         request: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, MeshError> {
-        within(self.request_timeout, request).await
+        with_timeout(self.request_timeout, request).await
     }
 
     /// Whether the two are the same session, blocked or not.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.number == other.number
     }
 
@@ -107,13 +112,13 @@ impl Session {
 
 /// A handle to a supervised connection.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
-    phase: watch::Receiver<Phase>,
+pub(super) struct ConnectionHandle {
+    state: watch::Receiver<ConnectionState>,
     /// The number of the latest session that was abandoned.
     abandoned: Arc<watch::Sender<u64>>,
 }
 
-impl Link {
+impl ConnectionHandle {
     /// Starts the supervisor as one of `tasks`. Each session starts by declaring `queues`.
     pub(super) fn start(
         config: &AmqpConfig,
@@ -128,7 +133,7 @@ impl Link {
         let first = fastrand::usize(..addresses.len().max(1));
         addresses.rotate_left(first);
         let initial = MeshError::Unavailable("not connected yet".to_owned());
-        let (phase, phases) = watch::channel(Phase::Down(initial));
+        let (state, receiver) = watch::channel(ConnectionState::Disconnected(initial));
         let abandoned = Arc::new(watch::Sender::new(0));
         let supervisor = Supervisor {
             addresses,
@@ -136,20 +141,23 @@ impl Link {
             name: format!("{} ({purpose})", config.name),
             queues,
             request_timeout: config.request_timeout,
-            phase,
+            state,
             abandoned: abandoned.subscribe(),
             closed,
         };
         tasks.spawn(supervisor.run());
-        Self { phase: phases, abandoned }
+        Self { state: receiver, abandoned }
     }
 
     /// The current session, or the next one while there is none; `None` once it is closed.
     pub(super) async fn session(&self) -> Option<Session> {
-        let mut phase = self.phase.clone();
-        let phase = phase.wait_for(|phase| !matches!(phase, Phase::Down(_))).await.ok()?;
-        match &*phase {
-            Phase::Up(session) => Some(session.clone()),
+        let mut state = self.state.clone();
+        let state = state
+            .wait_for(|state| !matches!(state, ConnectionState::Disconnected(_)))
+            .await
+            .ok()?;
+        match &*state {
+            ConnectionState::Connected(session) => Some(session.clone()),
             _ => None,
         }
     }
@@ -158,34 +166,37 @@ impl Link {
     pub(super) async fn session_within(&self, limit: Duration) -> Result<Session, MeshError> {
         match time::timeout(limit, self.session()).await {
             Ok(session) => session.ok_or(MeshError::Closed),
-            Err(_) => Err(self.trouble().unwrap_or(MeshError::Closed)),
+            Err(_) => Err(self.unavailable_reason().unwrap_or(MeshError::Closed)),
         }
     }
 
     /// Why nothing can be published now; `None` if the connection is usable.
-    pub(super) fn trouble(&self) -> Option<MeshError> {
-        match &*self.phase.borrow() {
-            Phase::Down(error) => Some(error.clone()),
-            Phase::Up(session) => session.blocked.clone().map(MeshError::Blocked),
-            Phase::Closed => Some(MeshError::Closed),
+    pub(super) fn unavailable_reason(&self) -> Option<MeshError> {
+        match &*self.state.borrow() {
+            ConnectionState::Disconnected(error) => Some(error.clone()),
+            ConnectionState::Connected(session) => session.blocked.clone().map(MeshError::Blocked),
+            ConnectionState::Closed => Some(MeshError::Closed),
         }
     }
 
     /// Subscribes to changes of the state.
-    pub(super) fn phases(&self) -> watch::Receiver<Phase> {
-        self.phase.clone()
+    pub(super) fn subscribe(&self) -> watch::Receiver<ConnectionState> {
+        self.state.clone()
     }
 
     /// Waits until `session` has ended.
-    pub(super) async fn over(&self, session: &Session) {
-        let mut phase = self.phase.clone();
-        let over = |phase: &Phase| !matches!(phase, Phase::Up(current) if current.is(session));
+    pub(super) async fn session_ended(&self, session: &Session) {
+        let mut state = self.state.clone();
+        let ended = |state: &ConnectionState| match state {
+            ConnectionState::Connected(current) => !current.is_same_as(session),
+            ConnectionState::Disconnected(_) | ConnectionState::Closed => true,
+        };
         // An error means that the supervisor has ended, and the session with it.
-        let _ = phase.wait_for(over).await;
+        let _ = state.wait_for(ended).await;
     }
 
     /// Abandons a session that no longer responds: the supervisor ends it and connects again.
-    pub(super) fn give_up(&self, session: &Session) {
+    pub(super) fn abandon(&self, session: &Session) {
         self.abandoned.send_if_modified(|abandoned| {
             let changed = *abandoned < session.number;
             *abandoned = session.number.max(*abandoned);
@@ -195,24 +206,24 @@ impl Link {
 }
 
 /// Why connecting failed.
-enum NoSession {
+enum ConnectError {
     /// TLS failed.
-    Insecure(String),
+    Tls(String),
     /// Anything else.
     Other(MeshError),
 }
 
-impl From<MeshError> for NoSession {
+impl From<MeshError> for ConnectError {
     fn from(error: MeshError) -> Self {
         Self::Other(error)
     }
 }
 
-impl From<DialError> for NoSession {
+impl From<DialError> for ConnectError {
     fn from(error: DialError) -> Self {
         match error {
-            DialError::Insecure(why) => Self::Insecure(why),
-            DialError::Unreachable(why) => Self::Other(MeshError::Unavailable(why)),
+            DialError::Tls(why) => Self::Tls(why),
+            DialError::Tcp(why) => Self::Other(MeshError::Unavailable(why)),
         }
     }
 }
@@ -224,7 +235,7 @@ struct Supervisor {
     name: String,
     queues: Vec<Queue>,
     request_timeout: Duration,
-    phase: watch::Sender<Phase>,
+    state: watch::Sender<ConnectionState>,
     abandoned: watch::Receiver<u64>,
     closed: CancellationToken,
 }
@@ -233,14 +244,14 @@ impl Supervisor {
     async fn run(mut self) {
         let closed = self.closed.clone();
         closed.run_until_cancelled(self.keep_connected()).await;
-        let last = self.phase.send_replace(Phase::Closed);
-        if let Phase::Up(session) = last {
+        let last = self.state.send_replace(ConnectionState::Closed);
+        if let ConnectionState::Connected(session) = last {
             close(&session.connection).await;
         }
     }
 
     async fn keep_connected(&mut self) {
-        let mut backoff = Backoff::of_broker();
+        let mut backoff = Backoff::for_broker();
         for number in 1.. {
             // The next attempt uses the next node, whether this one fails now or later.
             let Some(address) = self.addresses.front().cloned() else { return };
@@ -252,7 +263,7 @@ impl Supervisor {
                     let events = connection.events_listener();
                     tracing::info!(connection = self.name, broker, "connected to the broker");
                     backoff.reset();
-                    self.phase.send_replace(Phase::Up(session.clone()));
+                    self.state.send_replace(ConnectionState::Connected(session.clone()));
                     let cause = self.watch(&session, events).await;
                     tracing::warn!(connection = self.name, broker, cause, "broker connection lost");
                     // In the background: a blocked broker does not answer, and the reconnect must
@@ -260,7 +271,7 @@ impl Supervisor {
                     tokio::spawn(async move { close(&session.connection).await });
                     MeshError::Unavailable(cause)
                 }
-                Err(NoSession::Insecure(error)) => {
+                Err(ConnectError::Tls(error)) => {
                     // An error and not a warning: it needs an operator, while a broker that is
                     // away usually comes back by itself.
                     tracing::error!(
@@ -268,22 +279,22 @@ impl Supervisor {
                     );
                     MeshError::Unavailable(error)
                 }
-                Err(NoSession::Other(error)) => {
+                Err(ConnectError::Other(error)) => {
                     tracing::warn!(
                         connection = self.name, broker, %error, "no connection to the broker"
                     );
                     error
                 }
             };
-            self.phase.send_replace(Phase::Down(error));
+            self.state.send_replace(ConnectionState::Disconnected(error));
             time::sleep(backoff.next_delay()).await;
         }
     }
 
-    async fn connect(&self, address: Address, number: u64) -> Result<Session, NoSession> {
-        let is_encrypted = address.name.is_some();
-        let config = match address.name {
-            Some(_) => Some(self.read_tls().await.map_err(NoSession::Insecure)?),
+    async fn connect(&self, address: Address, number: u64) -> Result<Session, ConnectError> {
+        let is_encrypted = address.server_name.is_some();
+        let config = match address.server_name {
+            Some(_) => Some(self.read_tls().await.map_err(ConnectError::Tls)?),
             None => None,
         };
         let stream = dial(&address, config, self.request_timeout).await?;
@@ -293,7 +304,7 @@ impl Supervisor {
         // lapin may call this again to reconnect. The second call fails, as reconnecting is the
         // supervisor's task.
         let take = async move |_, _| {
-            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let stream = stream.lock().take();
             stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
         };
         let connecting = Connection::connector(address.uri, runtime::current(), take, properties);
@@ -301,13 +312,13 @@ impl Supervisor {
             Ok(Ok(connection)) => connection,
             // With TLS 1.3, a rejected client certificate shows only after the handshake.
             Ok(Err(error)) => {
-                let fault = tls_fault(&error, self.tls.identity.is_some());
-                return Err(match fault.filter(|_| is_encrypted) {
-                    Some(fault) => NoSession::Insecure(format!("TLS failed: {fault}")),
-                    None => refusal_or_outage(&error).into(),
+                let tls_error = describe_tls_error(&error, self.tls.identity.is_some());
+                return Err(match tls_error.filter(|_| is_encrypted) {
+                    Some(tls_error) => ConnectError::Tls(format!("TLS failed: {tls_error}")),
+                    None => classify(&error).into(),
                 });
             }
-            Err(_) => return Err(no_answer(self.request_timeout).into()),
+            Err(_) => return Err(timeout_error(self.request_timeout).into()),
         };
         let session = Session {
             number,
@@ -338,11 +349,11 @@ impl Supervisor {
                     Some(Event::ConnectionBlocked(reason)) => {
                         tracing::warn!(connection = self.name, reason, "blocked by the broker");
                         let blocked = Session { blocked: Some(reason), ..session.clone() };
-                        self.phase.send_replace(Phase::Up(blocked));
+                        self.state.send_replace(ConnectionState::Connected(blocked));
                     }
                     Some(Event::ConnectionUnblocked) => {
                         tracing::info!(connection = self.name, "no longer blocked by the broker");
-                        self.phase.send_replace(Phase::Up(session.clone()));
+                        self.state.send_replace(ConnectionState::Connected(session.clone()));
                     }
                     // Errors of channels arrive here too, but are left to the channels' users: only
                     // an error that closed the connection ends the session.
@@ -372,25 +383,25 @@ async fn close(connection: &Connection) {
     }
 }
 
-async fn within<T>(
+async fn with_timeout<T>(
     limit: Duration,
     request: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, MeshError> {
     match time::timeout(limit, request).await {
-        Ok(answer) => answer.map_err(|error| refusal_or_outage(&error)),
-        Err(_) => Err(no_answer(limit)),
+        Ok(answer) => answer.map_err(|error| classify(&error)),
+        Err(_) => Err(timeout_error(limit)),
     }
 }
 
-fn no_answer(limit: Duration) -> MeshError {
+fn timeout_error(limit: Duration) -> MeshError {
     MeshError::Unavailable(format!("no answer within {limit:?}"))
 }
 
 /// Describes the error of an encrypted connection that lapin could not open, if TLS is the cause.
-fn tls_fault(error: &lapin::Error, with_identity: bool) -> Option<String> {
+fn describe_tls_error(error: &lapin::Error, with_identity: bool) -> Option<String> {
     match error.kind() {
         ErrorKind::IOError(error) => {
-            dial::tls_fault(error).or_else(|| dial::closed_early(error, with_identity))
+            dial::describe_tls_error(error).or_else(|| dial::closed_early(error, with_identity))
         }
         _ => None,
     }
@@ -398,7 +409,7 @@ fn tls_fault(error: &lapin::Error, with_identity: bool) -> Option<String> {
 
 /// Classifies an error: [`MeshError::Refused`] if a retry can't resolve it, else
 /// [`MeshError::Unavailable`].
-fn refusal_or_outage(error: &lapin::Error) -> MeshError {
+fn classify(error: &lapin::Error) -> MeshError {
     let message = error.to_string();
     // A PRECONDITION_FAILED that is temporary: the node has just joined or left its cluster, and
     // has no replica of the stream.
@@ -422,7 +433,7 @@ mod tests {
 
     fn precondition_failed(text: &str) -> MeshError {
         let error = AMQPError::new(AMQPSoftError::PRECONDITIONFAILED.into(), text.into());
-        refusal_or_outage(&ErrorKind::ProtocolError(error).into())
+        classify(&ErrorKind::ProtocolError(error).into())
     }
 
     #[test]

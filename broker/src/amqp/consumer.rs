@@ -24,14 +24,14 @@ use tokio_util::{
 };
 
 use super::{
-    connection::{Link, Session},
+    connection::{ConnectionHandle, Session},
     topology::Route,
 };
 use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop, backoff::Backoff};
 
 /// A queue to consume, and how to decode its messages.
 pub(super) struct Source<T> {
-    pub(super) link: Link,
+    pub(super) connection: ConnectionHandle,
     pub(super) route: Route,
     pub(super) prefetch: u16,
     pub(super) request_timeout: Duration,
@@ -46,13 +46,13 @@ pub(super) struct Message {
     pub(super) properties: lapin::BasicProperties,
     pub(super) body: Bytes,
     pub(super) lease: Lease,
-    pub(super) way: Way,
+    pub(super) reply_channel: ReplyChannel,
 }
 
-/// The channel by which a message was delivered. It stays open while this is held, even after
-/// its consumer was stopped.
+/// The channel by which a message was delivered, for answers to it. It stays open while this is
+/// held, even after its consumer was stopped.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct ReplyChannel {
     pub(super) channel: Channel,
     _token: TaskTrackerToken,
 }
@@ -86,8 +86,8 @@ impl<T: Send + 'static> Source<T> {
         started: oneshot::Sender<Result<(), MeshError>>,
     ) {
         let mut started = Some(started);
-        let mut backoff = Backoff::of_broker();
-        while let Some(Some(session)) = stop.run_until_cancelled(self.link.session()).await {
+        let mut backoff = Backoff::for_broker();
+        while let Some(Some(session)) = stop.run_until_cancelled(self.connection.session()).await {
             let subscription = self.subscribe(&session).await;
             let outcome = subscription.as_ref().map(|_| ()).map_err(MeshError::clone);
             let refused = matches!(outcome, Err(MeshError::Refused(_)));
@@ -104,14 +104,14 @@ impl<T: Send + 'static> Source<T> {
             match subscription {
                 Ok(mut subscription) => {
                     backoff.reset();
-                    match subscription.pump(&self, &session, &items, &stop).await {
-                        Ended::Stopped => {
+                    match subscription.deliver(&self, &session, &items, &stop).await {
+                        SubscriptionEnd::Stopped => {
                             // Drops an item that was sent while the consumer was being stopped.
                             // Otherwise `unsubscribe` would wait for its lease.
                             drop(items);
                             return subscription.unsubscribe(&self, &session).await;
                         }
-                        Ended::Lost => {}
+                        SubscriptionEnd::Lost => {}
                     }
                 }
                 Err(error) => {
@@ -129,8 +129,19 @@ impl<T: Send + 'static> Source<T> {
         let consumer =
             consume(session, &channel, self.route.name(), self.prefetch, FieldTable::default())
                 .await?;
-        let (abandoned, orphans) = mpsc::unbounded_channel();
-        Ok(Subscription { channel, consumer, leases: TaskTracker::new(), abandoned, orphans })
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded by the prefetch: each unsettled delivery is sent at most once, and \
+                      `Drop` can't wait for room"
+        )]
+        let (dropped_sender, dropped_leases) = mpsc::unbounded_channel();
+        Ok(Subscription {
+            channel,
+            consumer,
+            leases: TaskTracker::new(),
+            dropped_sender,
+            dropped_leases,
+        })
     }
 }
 
@@ -142,13 +153,13 @@ pub(super) async fn consume(
     prefetch: u16,
     arguments: FieldTable,
 ) -> Result<lapin::Consumer, MeshError> {
-    session.within(channel.basic_qos(prefetch.max(1), BasicQosOptions::default())).await?;
+    session.with_timeout(channel.basic_qos(prefetch.max(1), BasicQosOptions::default())).await?;
     let options = BasicConsumeOptions::default();
-    session.within(channel.basic_consume(queue.into(), "".into(), options, arguments)).await
+    session.with_timeout(channel.basic_consume(queue.into(), "".into(), options, arguments)).await
 }
 
 /// Why a subscription ended.
-enum Ended {
+enum SubscriptionEnd {
     /// Its consumer was stopped.
     Stopped,
     /// Its channel or session was lost.
@@ -159,24 +170,24 @@ enum Ended {
 struct Subscription {
     channel: Channel,
     consumer: lapin::Consumer,
-    /// Has one token for each unsettled lease, and one for each [`Way`] that is held.
+    /// Has one token for each unsettled lease, and one for each [`ReplyChannel`] that is held.
     leases: TaskTracker,
-    abandoned: mpsc::UnboundedSender<Acker>,
+    dropped_sender: mpsc::UnboundedSender<Acker>,
     /// The leases that were dropped unsettled; the prefetch bounds their number. They are requeued
     /// when the consumer is stopped: before that, the broker would redeliver them at once to the
     /// same consumer, which counts towards the delivery limit.
-    orphans: mpsc::UnboundedReceiver<Acker>,
+    dropped_leases: mpsc::UnboundedReceiver<Acker>,
 }
 
 impl Subscription {
     /// Delivers messages until the consumer is stopped or the channel is lost.
-    async fn pump<T: Send + 'static>(
+    async fn deliver<T: Send + 'static>(
         &mut self,
         source: &Source<T>,
         session: &Session,
         items: &mpsc::Sender<T>,
         stop: &Stop,
-    ) -> Ended {
+    ) -> SubscriptionEnd {
         loop {
             // Room first, so that a message that was received can be delivered at once.
             let next = async {
@@ -186,7 +197,7 @@ impl Subscription {
             let next = tokio::select! {
                 next = next => next,
                 () = stop.cancelled() => None,
-                () = source.link.over(session) => return Ended::Lost,
+                () = source.connection.session_ended(session) => return SubscriptionEnd::Lost,
             };
             match next {
                 Some((place, Some(Ok(incoming)))) => {
@@ -194,13 +205,13 @@ impl Subscription {
                 }
                 Some((_, Some(Err(error)))) => {
                     tracing::warn!(queue = source.route.name(), %error, "consumer channel lost");
-                    return Ended::Lost;
+                    return SubscriptionEnd::Lost;
                 }
                 Some((_, None)) => {
                     tracing::warn!(queue = source.route.name(), "consumer cancelled by the broker");
-                    return Ended::Lost;
+                    return SubscriptionEnd::Lost;
                 }
-                None => return Ended::Stopped,
+                None => return SubscriptionEnd::Stopped,
             }
         }
     }
@@ -209,7 +220,7 @@ impl Subscription {
         let lease = Lease::new(Unsettled {
             acker: Some(incoming.acker),
             timeout,
-            abandoned: self.abandoned.clone(),
+            dropped_sender: self.dropped_sender.clone(),
             _token: self.leases.token(),
         });
         Message {
@@ -217,24 +228,27 @@ impl Subscription {
             properties: incoming.properties,
             body: incoming.data.into(),
             lease,
-            way: Way { channel: self.channel.clone(), _token: self.leases.token() },
+            reply_channel: ReplyChannel {
+                channel: self.channel.clone(),
+                _token: self.leases.token(),
+            },
         }
     }
 
     /// Cancels the consumer and waits for its leases, until the session ends or the mesh is closed.
     async fn unsubscribe<T>(self, source: &Source<T>, session: &Session) {
         tokio::select! {
-            () = self.wind_down(session) => {}
+            () = self.shut_down(session) => {}
             () = source.closed.cancelled() => {}
-            () = source.link.over(session) => {}
+            () = source.connection.session_ended(session) => {}
         }
     }
 
     /// Cancels the consumer, requeues the messages that were not delivered, and keeps the channel
     /// open until all leases are settled.
-    async fn wind_down(mut self, session: &Session) {
+    async fn shut_down(mut self, session: &Session) {
         let cancel = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
-        if let Err(error) = session.within(cancel).await {
+        if let Err(error) = session.with_timeout(cancel).await {
             // When the channel closes, the broker requeues everything.
             tracing::warn!(%error, "cannot cancel a consumer");
             return;
@@ -245,14 +259,14 @@ impl Subscription {
         self.leases.close();
         loop {
             tokio::select! {
-                Some(orphan) = self.orphans.recv() => requeue(session, &orphan).await,
+                Some(acker) = self.dropped_leases.recv() => requeue(session, &acker).await,
                 () = self.leases.wait() => break,
             }
         }
-        while let Ok(orphan) = self.orphans.try_recv() {
-            requeue(session, &orphan).await;
+        while let Ok(acker) = self.dropped_leases.try_recv() {
+            requeue(session, &acker).await;
         }
-        if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
+        if let Err(error) = session.with_timeout(self.channel.close(200, "done".into())).await {
             tracing::debug!(%error, "cannot close a channel");
         }
     }
@@ -261,7 +275,7 @@ impl Subscription {
 /// Requeues a message. On an error its channel is lost, and the broker requeues it by itself.
 async fn requeue(session: &Session, acker: &Acker) {
     let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-    if let Err(error) = session.within(acker.nack(requeue)).await {
+    if let Err(error) = session.with_timeout(acker.nack(requeue)).await {
         tracing::debug!(%error, "cannot requeue a delivery");
     }
 }
@@ -272,7 +286,7 @@ struct Unsettled {
     /// `None` once it is settled.
     acker: Option<Acker>,
     timeout: Duration,
-    abandoned: mpsc::UnboundedSender<Acker>,
+    dropped_sender: mpsc::UnboundedSender<Acker>,
     _token: TaskTrackerToken,
 }
 
@@ -295,7 +309,7 @@ impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(acker) = self.acker.take() {
             // Fails when the subscription has ended: then the broker requeues the message.
-            let _ = self.abandoned.send(acker);
+            let _ = self.dropped_sender.send(acker);
         }
     }
 }
@@ -303,8 +317,8 @@ impl Drop for Unsettled {
 #[async_trait]
 impl Settle for Unsettled {
     fn is_live(&self) -> bool {
-        // Not live once the subscription has ended, which drops the receiver of `abandoned`.
-        !self.abandoned.is_closed() && self.acker.as_ref().is_some_and(Acker::usable)
+        // Not live once the subscription has ended, which drops the receiver of `dropped_sender`.
+        !self.dropped_sender.is_closed() && self.acker.as_ref().is_some_and(Acker::usable)
     }
 
     async fn ack(self: Box<Self>) -> Result<(), LeaseLost> {

@@ -21,14 +21,14 @@ use super::{
 #[derive(Debug)]
 pub(super) enum DialError {
     /// There is no TCP connection.
-    Unreachable(String),
+    Tcp(String),
     /// The TLS handshake failed.
-    Insecure(String),
+    Tls(String),
 }
 
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Unreachable(why) | Self::Insecure(why)) = self;
+        let (Self::Tcp(why) | Self::Tls(why)) = self;
         f.write_str(why)
     }
 }
@@ -41,29 +41,29 @@ pub(super) async fn dial(
     limit: Duration,
 ) -> Result<Stream, DialError> {
     let authority = &address.uri.authority;
-    let own_limit = address.uri.query.connection_timeout.map(Duration::from_millis);
+    let url_timeout = address.uri.query.connection_timeout.map(Duration::from_millis);
     let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
-    let tcp = match time::timeout(own_limit.unwrap_or(limit).min(limit), connecting).await {
+    let tcp = match time::timeout(url_timeout.unwrap_or(limit).min(limit), connecting).await {
         Ok(Ok(tcp)) => tcp,
-        Ok(Err(error)) => return Err(DialError::Unreachable(error.to_string())),
-        Err(_) => return Err(DialError::Unreachable("the TCP connection timed out".to_owned())),
+        Ok(Err(error)) => return Err(DialError::Tcp(error.to_string())),
+        Err(_) => return Err(DialError::Tcp("the TCP connection timed out".to_owned())),
     };
-    tcp.set_nodelay(true).map_err(|error| DialError::Unreachable(error.to_string()))?;
-    let Some(name) = address.name.clone() else { return Ok(runtime::stream(tcp)) };
+    tcp.set_nodelay(true).map_err(|error| DialError::Tcp(error.to_string()))?;
+    let Some(name) = address.server_name.clone() else { return Ok(runtime::stream(tcp)) };
     let Some(config) = config else {
-        return Err(DialError::Insecure("TLS is not set up".to_owned()));
+        return Err(DialError::Tls("TLS is not set up".to_owned()));
     };
     match time::timeout(limit, TlsConnector::from(config).connect(name, tcp)).await {
         Ok(Ok(tls)) => Ok(runtime::stream(tls)),
-        Ok(Err(error)) => Err(DialError::Insecure(format!("TLS failed: {}", describe(&error)))),
-        Err(_) => Err(DialError::Insecure(
+        Ok(Err(error)) => Err(DialError::Tls(format!("TLS failed: {}", describe(&error)))),
+        Err(_) => Err(DialError::Tls(
             "TLS failed: no answer to the handshake; is this the port for amqps://?".to_owned(),
         )),
     }
 }
 
 /// Describes an error of TLS for operators; `None` for an error of another kind.
-pub(super) fn tls_fault(error: &io::Error) -> Option<String> {
+pub(super) fn describe_tls_error(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let help = match error {
         rustls::Error::InvalidMessage(_) => {
@@ -112,7 +112,7 @@ pub(super) fn closed_early(error: &io::Error, with_identity: bool) -> Option<Str
 }
 
 fn describe(error: &io::Error) -> String {
-    tls_fault(error).unwrap_or_else(|| match error.kind() {
+    describe_tls_error(error).unwrap_or_else(|| match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
             format!("the connection was closed during the handshake; is this the port for amqps://? ({error})")
         }

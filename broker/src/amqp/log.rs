@@ -7,14 +7,14 @@ use solvemesh::broker::v1::LogBatch;
 use tokio::{sync::Semaphore, time};
 
 use super::{
-    connection::Link,
-    stream_consumer::{Attached, attach},
+    connection::ConnectionHandle,
+    stream_consumer::{AttachedStream, attach},
     topology::{self, Queue, number, text},
 };
 use crate::{FORMAT_VERSION, LogMessage, MeshError};
 
 /// The prefetch. One, as only one message is needed.
-const WINDOW: u16 = 1;
+const PREFETCH: u16 = 1;
 /// The maximum number of concurrent reads, each of which opens a channel.
 const MAX_READS: usize = 16;
 /// How long to wait for the first message of a log that the broker counts as empty. A stream does
@@ -23,27 +23,27 @@ const EMPTY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads single messages of the results log.
 #[derive(Debug)]
-pub(super) struct Log {
-    link: Link,
+pub(super) struct LogReader {
+    connection: ConnectionHandle,
     queue: Queue,
     /// The timeout of a read, including the wait for its turn.
     timeout: Duration,
     permits: Semaphore,
 }
 
-impl Log {
-    pub(super) fn new(link: Link, queue: Queue, timeout: Duration) -> Self {
-        Self { link, queue, timeout, permits: Semaphore::new(MAX_READS) }
+impl LogReader {
+    pub(super) fn new(connection: ConnectionHandle, queue: Queue, timeout: Duration) -> Self {
+        Self { connection, queue, timeout, permits: Semaphore::new(MAX_READS) }
     }
 
     /// The offset of the first message; `None` if the log is empty.
     pub(super) async fn start(&self) -> Result<Option<u64>, MeshError> {
         self.with_timeout("first message of the log", async {
-            let session = self.link.session_within(self.timeout).await?;
+            let session = self.connection.session_within(self.timeout).await?;
             let channel = session.channel().await?;
-            let counted = session.within(topology::find(&channel, &self.queue)).await?;
-            session.within(channel.close(200, "done".into())).await?;
-            let mut attached = attach(&session, &self.queue.name, text("first"), WINDOW).await?;
+            let counted = session.with_timeout(topology::find(&channel, &self.queue)).await?;
+            session.with_timeout(channel.close(200, "done".into())).await?;
+            let mut attached = attach(&session, &self.queue.name, text("first"), PREFETCH).await?;
             let first = first_from(&mut attached, 0);
             let timeout = if counted == 0 { EMPTY_TIMEOUT } else { self.timeout };
             let first = match time::timeout(timeout, first).await {
@@ -61,9 +61,9 @@ impl Log {
     pub(super) async fn read(&self, offset: u64) -> Result<LogMessage, MeshError> {
         let what = format!("log message at offset {offset}");
         self.with_timeout(&what, async {
-            let session = self.link.session_within(self.timeout).await?;
+            let session = self.connection.session_within(self.timeout).await?;
             let start = number(offset);
-            let mut attached = attach(&session, &self.queue.name, start, WINDOW).await?;
+            let mut attached = attach(&session, &self.queue.name, start, PREFETCH).await?;
             let message = first_from(&mut attached, offset).await?;
             attached.close(&session).await;
             // The broker skips forward if the message was truncated.
@@ -96,9 +96,9 @@ fn timed_out(what: &str) -> MeshError {
 
 /// Receives the first message at or after `offset`. The broker starts with the whole chunk that
 /// contains it, so earlier messages are skipped.
-async fn first_from(attached: &mut Attached, offset: u64) -> Result<LogMessage, MeshError> {
+async fn first_from(attached: &mut AttachedStream, offset: u64) -> Result<LogMessage, MeshError> {
     loop {
-        let (at, body) = attached.next_now().await?;
+        let (at, body) = attached.next_and_ack().await?;
         if at >= offset {
             return Ok(log_message(at, &body));
         }

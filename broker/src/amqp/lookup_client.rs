@@ -19,8 +19,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    connection::{Link, Phase, Session},
-    lookup_server::readable,
+    connection::{ConnectionHandle, ConnectionState, Session},
+    lookup_server::decode_supported,
     properties, topology,
 };
 use crate::{MeshError, backoff::Backoff};
@@ -38,13 +38,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The handle by which callers send lookups.
 #[derive(Debug)]
 pub(super) struct LookupClient {
-    questions: mpsc::Sender<Pending>,
-    link: Link,
+    lookups: mpsc::Sender<PendingLookup>,
+    connection: ConnectionHandle,
 }
 
 /// A lookup, and where to send its answer.
 #[derive(Debug)]
-struct Pending {
+struct PendingLookup {
     body: Bytes,
     since: Instant,
     timeout: Duration,
@@ -53,34 +53,38 @@ struct Pending {
 
 impl LookupClient {
     /// Starts the channel's task as one of `tasks`. The channel is opened for the first lookup.
-    pub(super) fn start(link: Link, closed: CancellationToken, tasks: &TaskTracker) -> Self {
-        let (questions, queue) = mpsc::channel(MAX_QUEUED);
-        let lookup = LookupTask {
-            link: link.clone(),
-            questions: queue,
+    pub(super) fn start(
+        connection: ConnectionHandle,
+        closed: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (lookups, queue) = mpsc::channel(MAX_QUEUED);
+        let task = LookupTask {
+            connection: connection.clone(),
+            lookups: queue,
             pending: HashMap::new(),
             last_number: 0,
         };
-        tasks.spawn(async move { closed.run_until_cancelled(lookup.run()).await });
-        Self { questions, link }
+        tasks.spawn(async move { closed.run_until_cancelled(task.run()).await });
+        Self { lookups, connection }
     }
 
     /// Sends a lookup and waits for its answer, until `timeout`. When the channel is lost, it is
     /// sent again over the next one.
-    pub(super) async fn ask(
+    pub(super) async fn lookup(
         &self,
         request: &LookupRequest,
         timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
         let (answer, answered) = oneshot::channel();
         let body = request.encode_to_vec().into();
-        let question = Pending { body, since: Instant::now(), timeout, answer };
-        let lookup = async {
-            self.questions.send(question).await.map_err(|_| MeshError::Closed)?;
+        let pending = PendingLookup { body, since: Instant::now(), timeout, answer };
+        let exchange = async {
+            self.lookups.send(pending).await.map_err(|_| MeshError::Closed)?;
             answered.await.map_err(|_| MeshError::Closed)
         };
-        time::timeout(timeout, lookup).await.unwrap_or_else(|_| {
-            Err(self.link.trouble().unwrap_or_else(|| {
+        time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
+            Err(self.connection.unavailable_reason().unwrap_or_else(|| {
                 MeshError::Unavailable(format!("no gateway answered within {timeout:?}"))
             }))
         })
@@ -89,20 +93,20 @@ impl LookupClient {
 
 /// The channel's task.
 struct LookupTask {
-    link: Link,
-    questions: mpsc::Receiver<Pending>,
+    connection: ConnectionHandle,
+    lookups: mpsc::Receiver<PendingLookup>,
     /// The lookups that wait for their answers, by number. They outlive the channel over which
     /// they were sent, and are sent again over the next one.
-    pending: HashMap<u64, Pending>,
+    pending: HashMap<u64, PendingLookup>,
     /// The number of the latest lookup.
     last_number: u64,
 }
 
 impl LookupTask {
     async fn run(mut self) {
-        let mut backoff = Backoff::of_broker();
-        while self.has_questions().await
-            && let Some(session) = self.link.session().await
+        let mut backoff = Backoff::for_broker();
+        while self.wait_for_lookup().await
+            && let Some(session) = self.connection.session().await
         {
             match open(&session).await {
                 Ok(channel) => {
@@ -117,13 +121,14 @@ impl LookupTask {
         }
     }
 
-    /// Waits until there is a lookup to send; `false` when there will be none.
-    async fn has_questions(&mut self) -> bool {
+    /// Waits until there is a lookup to send; `false` when there will be none. So a process that
+    /// never sends one opens no channel.
+    async fn wait_for_lookup(&mut self) -> bool {
         self.sweep();
         while self.pending.is_empty() {
-            match self.questions.recv().await {
-                Some(question) => {
-                    self.admit(question);
+            match self.lookups.recv().await {
+                Some(lookup) => {
+                    self.admit(lookup);
                 }
                 None => return false,
             }
@@ -135,35 +140,37 @@ impl LookupTask {
     async fn serve(
         &mut self,
         session: &Session,
-        mut lookup: LookupChannel,
+        LookupChannel { channel, mut answers }: LookupChannel,
     ) -> Result<(), lapin::Error> {
-        let mut phases = self.link.phases();
+        let mut states = self.connection.subscribe();
         let mut sweep = time::interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // No need to send again those whose callers have stopped waiting.
         self.sweep();
         let mut sending = FuturesUnordered::new();
-        for (number, question) in &self.pending {
-            sending.push(send(lookup.channel.clone(), *number, question));
+        for (number, lookup) in &self.pending {
+            sending.push(send(channel.clone(), *number, lookup));
         }
         loop {
-            let blocked = match &*phases.borrow_and_update() {
-                Phase::Up(current) if current.is(session) => current.blocked().is_some(),
+            let blocked = match &*states.borrow_and_update() {
+                ConnectionState::Connected(current) if current.is_same_as(session) => {
+                    current.blocked().is_some()
+                }
                 _ => return Ok(()),
             };
             let room = !blocked && self.pending.len() < MAX_IN_FLIGHT;
             tokio::select! {
-                answer = lookup.answers.next() => match answer {
+                answer = answers.next() => match answer {
                     Some(answer) => self.dispatch(&answer?),
                     None => return Ok(()),
                 },
                 Some(sent) = sending.next() => sent?,
-                Some(question) = self.questions.recv(), if room => {
-                    let (number, question) = self.admit(question);
-                    sending.push(send(lookup.channel.clone(), number, question));
+                Some(lookup) = self.lookups.recv(), if room => {
+                    let (number, lookup) = self.admit(lookup);
+                    sending.push(send(channel.clone(), number, lookup));
                 }
                 _ = sweep.tick(), if !self.pending.is_empty() => self.sweep(),
-                changed = phases.changed() => if changed.is_err() {
+                changed = states.changed() => if changed.is_err() {
                     return Ok(());
                 },
             }
@@ -171,27 +178,27 @@ impl LookupTask {
     }
 
     /// Adds a lookup to the pending ones, under a new number.
-    fn admit(&mut self, question: Pending) -> (u64, &Pending) {
+    fn admit(&mut self, lookup: PendingLookup) -> (u64, &PendingLookup) {
         self.last_number += 1;
         let number = self.last_number;
-        (number, self.pending.entry(number).insert_entry(question).into_mut())
+        (number, self.pending.entry(number).insert_entry(lookup).into_mut())
     }
 
     /// Drops the lookups whose callers have stopped waiting.
     fn sweep(&mut self) {
-        self.pending.retain(|_, question| !question.answer.is_closed());
+        self.pending.retain(|_, lookup| !lookup.answer.is_closed());
     }
 
     /// Sends an answer to its caller. An undecodable one is dropped, and its lookup stays pending,
-    /// as a readable answer may follow.
+    /// as a decodable answer may follow.
     fn dispatch(&mut self, incoming: &Incoming) {
         let version = |answer: &LookupResponse| answer.version;
-        match readable(&incoming.properties, &incoming.data, version) {
+        match decode_supported(&incoming.properties, &incoming.data, version) {
             Ok(answer) => {
                 let number = properties::correlation(&incoming.properties);
-                if let Some(question) = number.and_then(|number| self.pending.remove(&number)) {
+                if let Some(lookup) = number.and_then(|number| self.pending.remove(&number)) {
                     // The caller may have stopped waiting just now.
-                    let _ = question.answer.send(answer);
+                    let _ = lookup.answer.send(answer);
                 }
             }
             Err(error) => tracing::warn!(error, "undecodable lookup answer dropped"),
@@ -211,7 +218,7 @@ async fn open(session: &Session) -> Result<LookupChannel, MeshError> {
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let consuming =
         channel.basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default());
-    let answers = session.within(consuming).await?;
+    let answers = session.with_timeout(consuming).await?;
     Ok(LookupChannel { channel, answers })
 }
 
@@ -220,11 +227,11 @@ async fn open(session: &Session) -> Result<LookupChannel, MeshError> {
 fn send(
     channel: Channel,
     number: u64,
-    question: &Pending,
+    lookup: &PendingLookup,
 ) -> impl Future<Output = Result<(), lapin::Error>> + use<> {
-    let body = question.body.clone();
-    let left = question.timeout.saturating_sub(question.since.elapsed());
-    let properties = properties::of_lookup(number, left).with_reply_to(REPLY_TO.into());
+    let body = lookup.body.clone();
+    let left = lookup.timeout.saturating_sub(lookup.since.elapsed());
+    let properties = properties::for_lookup(number, left).with_reply_to(REPLY_TO.into());
     async move {
         let (queue, options) = (topology::LOOKUP.into(), BasicPublishOptions::default());
         channel.basic_publish("".into(), queue, options, &body, properties).await.map(drop)

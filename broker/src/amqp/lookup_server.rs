@@ -9,66 +9,71 @@ use tokio::{sync::mpsc, time};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    connection::Link,
-    consumer::{Message, Source, Way},
+    connection::ConnectionHandle,
+    consumer::{Message, ReplyChannel, Source},
     properties,
 };
-use crate::{Answer, Consumer, FORMAT_VERSION, MeshError, Question, Reply};
+use crate::{Consumer, FORMAT_VERSION, Lookup, LookupReply, MeshError, SendAnswer};
 
 /// Starts a consumer of lookups as one of `tasks`. Lookups that it has not received when it is
 /// stopped are requeued for other gateways.
-pub(super) async fn take(
+pub(super) async fn start(
     source: Source<Message>,
     tasks: &TaskTracker,
-) -> Result<Consumer<Question>, MeshError> {
-    let answering = Answering { link: source.link.clone(), timeout: source.request_timeout };
+) -> Result<Consumer<Lookup>, MeshError> {
+    let server =
+        LookupServer { connection: source.connection.clone(), timeout: source.request_timeout };
     let stop = source.closed.child_token();
     let messages = source.start(tasks).await?;
     // As few as possible: lookups in this channel are acked, so no other gateway gets them.
-    let (questions, receiver) = mpsc::channel(1);
+    let (lookups, receiver) = mpsc::channel(1);
     let consumer = Consumer::new(receiver, stop.clone());
     tasks.spawn(async move {
-        stop.run_until_cancelled(answering.forward(messages, questions)).await;
+        stop.run_until_cancelled(server.forward(messages, lookups)).await;
     });
     Ok(consumer)
 }
 
-/// What every reply needs to be sent.
+/// Receives lookups and sends their answers.
 #[derive(Clone, Debug)]
-struct Answering {
-    link: Link,
+struct LookupServer {
+    connection: ConnectionHandle,
     timeout: Duration,
 }
 
-impl Answering {
+impl LookupServer {
     /// Acks and decodes lookups, and sends them to the consumer.
-    async fn forward(self, mut messages: Consumer<Message>, questions: mpsc::Sender<Question>) {
-        while let Ok(place) = questions.reserve().await {
-            let question = loop {
+    async fn forward(self, mut messages: Consumer<Message>, lookups: mpsc::Sender<Lookup>) {
+        while let Ok(place) = lookups.reserve().await {
+            let lookup = loop {
                 let Some(message) = messages.next().await else { return };
-                if let Some(question) = self.question(message).await {
-                    break question;
+                if let Some(lookup) = self.decode(message).await {
+                    break lookup;
                 }
             };
-            place.send(question);
+            place.send(lookup);
         }
     }
 
     /// Acks a message and decodes it; `None` if it is not a valid lookup. It is acked before it is
     /// answered: if the answer is lost, the lookup times out at the worker.
-    async fn question(&self, message: Message) -> Option<Question> {
-        let Message { properties, body, lease, way, .. } = message;
+    async fn decode(&self, message: Message) -> Option<Lookup> {
+        let Message { properties, body, lease, reply_channel, .. } = message;
         if lease.ack().await.is_err() {
             // The broker redelivers it, to this consumer or another.
             return None;
         }
-        let request = readable(&properties, &body, |request: &LookupRequest| request.version);
+        let request =
+            decode_supported(&properties, &body, |request: &LookupRequest| request.version);
         match (request, properties.reply_to()) {
             (Ok(request), Some(to)) => {
-                let to = to.clone();
-                let handle =
-                    ReplyHandle { answering: self.clone(), way, to, asked: properties.clone() };
-                Some(Question { request, reply: Reply::new(handle) })
+                let answer = DirectAnswer {
+                    server: self.clone(),
+                    reply_channel,
+                    reply_to: to.clone(),
+                    lookup_properties: properties.clone(),
+                };
+                Some(Lookup { request, reply: LookupReply::new(answer) })
             }
             (Ok(_), None) => {
                 tracing::warn!("lookup without a reply address dropped");
@@ -82,29 +87,40 @@ impl Answering {
     }
 }
 
-/// Sends one answer, over the channel by which its lookup was delivered.
+/// Sends one answer by direct reply-to, over the channel by which its lookup was delivered.
 #[derive(Debug)]
-struct ReplyHandle {
-    answering: Answering,
-    way: Way,
-    to: ShortString,
+struct DirectAnswer {
+    server: LookupServer,
+    reply_channel: ReplyChannel,
+    reply_to: ShortString,
     /// The properties of the lookup.
-    asked: BasicProperties,
+    lookup_properties: BasicProperties,
 }
 
 #[async_trait]
-impl Answer for ReplyHandle {
+impl SendAnswer for DirectAnswer {
     async fn send(self: Box<Self>, answer: LookupResponse) {
-        let Self { answering: Answering { link, timeout }, way, to, asked } = *self;
+        let Self {
+            server: LookupServer { connection, timeout },
+            reply_channel,
+            reply_to,
+            lookup_properties,
+        } = *self;
         // Fail at once while the broker accepts no messages: the worker does not wait for the end
         // of an alarm.
-        let sent = match link.trouble() {
+        let sent = match connection.unavailable_reason() {
             Some(error) => Err(error.to_string()),
             None => {
                 let body = prost::Message::encode_to_vec(&answer);
-                let properties = properties::of_answer(&asked);
+                let properties = properties::for_answer(&lookup_properties);
                 let options = BasicPublishOptions::default();
-                let sending = way.channel.basic_publish("".into(), to, options, &body, properties);
+                let sending = reply_channel.channel.basic_publish(
+                    "".into(),
+                    reply_to,
+                    options,
+                    &body,
+                    properties,
+                );
                 match time::timeout(timeout, sending).await {
                     Ok(sent) => sent.map(drop).map_err(|error| error.to_string()),
                     Err(_) => Err(format!("not sent within {timeout:?}")),
@@ -118,7 +134,7 @@ impl Answer for ReplyHandle {
 }
 
 /// Decodes a message of the current format or an earlier one.
-pub(super) fn readable<T: prost::Message + Default>(
+pub(super) fn decode_supported<T: prost::Message + Default>(
     properties: &BasicProperties,
     body: &[u8],
     version: fn(&T) -> u32,
@@ -144,8 +160,8 @@ mod tests {
     #[test]
     fn a_later_format_in_the_header_or_the_body_is_not_decoded() {
         let decode = |header: u32, body: &[u8]| {
-            let properties = properties::of_format(header);
-            readable(&properties, body, |request: &LookupRequest| request.version)
+            let properties = properties::with_format(header);
+            decode_supported(&properties, body, |request: &LookupRequest| request.version)
         };
         let request = |version| LookupRequest { version, job_id: "j".to_owned() };
         let (ours, later) = (FORMAT_VERSION, FORMAT_VERSION + 1);

@@ -27,15 +27,11 @@ mod topology;
 mod unroutable;
 mod url;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::{
     BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupRequest, LookupResponse,
@@ -47,17 +43,17 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    bulk::{Bulk, record_failure},
-    cancels::Cancels,
-    connection::{Link, Phase},
+    bulk::{Bulk, stream_publish_error},
+    cancels::CancelFollower,
+    connection::{ConnectionHandle, ConnectionState},
     consumer::Source,
-    log::{Log, log_message},
+    log::{LogReader, log_message},
     lookup_client::LookupClient,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
-    publisher::{Failure, Message, Publisher},
-    stream_consumer::{Reading, StreamFollower},
+    publisher::{Message, PublishError, Publisher},
+    stream_consumer::{StreamFollower, StreamHandler},
     topology::Route,
 };
 pub use self::{
@@ -66,8 +62,8 @@ pub use self::{
     url::{BrokerUrl, InvalidUrl},
 };
 use crate::{
-    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
-    Health, Lane, LogMessage, LogStart, Mesh, MeshError, Payload, Question,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
+    Health, Lane, LogMessage, LogStart, Lookup, Mesh, MeshError, Payload,
 };
 
 /// The number of messages that are buffered for each follower of a stream.
@@ -77,23 +73,23 @@ const DEAD_PREFETCH: u16 = 16;
 /// The number of lookups that the broker sends ahead.
 const LOOKUP_PREFETCH: u16 = 64;
 /// The maximum number of parts and cancels in flight.
-const RECORDS_IN_FLIGHT: usize = 32;
+const STREAM_MESSAGES_IN_FLIGHT: usize = 32;
 /// How long to wait for the tasks to end when the mesh is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A [`Mesh`] over RabbitMQ. Its tasks end when it is closed or dropped.
 pub struct AmqpMesh {
     config: AmqpConfig,
-    publishing: Link,
-    consuming: Link,
+    publishing: ConnectionHandle,
+    consuming: ConnectionHandle,
     /// The routes of the lanes used so far.
     lanes: Mutex<BTreeMap<Lane, Route>>,
-    jobs: Publisher,
-    records: Publisher,
+    job_publisher: Publisher,
+    stream_publisher: Publisher,
     outbox: Outbox,
     bulk: Bulk,
-    log: Log,
-    asker: LookupClient,
+    log: LogReader,
+    lookup_client: LookupClient,
     health: watch::Receiver<Health>,
     /// Ends all tasks when it is cancelled.
     closed: CancellationToken,
@@ -114,9 +110,12 @@ impl AmqpMesh {
         match time::timeout(limit, mesh.connected()).await {
             Ok(answer) => answer.map(|()| mesh),
             Err(_) => {
-                let links = [&mesh.publishing, &mesh.consuming];
+                let connections = [&mesh.publishing, &mesh.consuming];
                 let late = || MeshError::Unavailable(format!("not connected within {limit:?}"));
-                Err(links.into_iter().find_map(Link::trouble).unwrap_or_else(late))
+                Err(connections
+                    .into_iter()
+                    .find_map(ConnectionHandle::unavailable_reason)
+                    .unwrap_or_else(late))
             }
         }
     }
@@ -129,35 +128,36 @@ impl AmqpMesh {
     /// [`MeshError::Configuration`] when a URL is invalid, or a file of [`AmqpConfig::tls`]
     /// can't be used.
     pub fn open(config: AmqpConfig) -> Result<Self, MeshError> {
-        let nodes = Nodes::of(&config)?;
+        let nodes = Nodes::parse(&config)?;
         let closed = CancellationToken::new();
         // Ends the tasks if this function does not complete.
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
         let base = topology::base(&config.topology, &config.lanes);
-        let link =
-            |purpose, queues| Link::start(&config, &nodes, purpose, queues, closed.clone(), &tasks);
-        let publishing = link("publishing", base);
-        let consuming = link("consuming", Vec::new());
-        let publisher = |in_flight| {
-            let link = publishing.clone();
-            Publisher::start(link, in_flight, config.publish_timeout, closed.clone(), &tasks)
+        let connection = |purpose, queues| {
+            ConnectionHandle::start(&config, &nodes, purpose, queues, closed.clone(), &tasks)
         };
-        let jobs = publisher(config.in_flight.max(1));
-        let records = publisher(RECORDS_IN_FLIGHT);
+        let publishing = connection("publishing", base);
+        let consuming = connection("consuming", Vec::new());
+        let publisher = |in_flight| {
+            let connection = publishing.clone();
+            Publisher::start(connection, in_flight, config.publish_timeout, closed.clone(), &tasks)
+        };
+        let job_publisher = publisher(config.in_flight.max(1));
+        let stream_publisher = publisher(STREAM_MESSAGES_IN_FLIGHT);
         // One in flight, so that retries keep the order of the log.
         let entries = publisher(1);
         let outbox = Outbox::start(&config, publishing.clone(), entries, closed.clone(), &tasks);
         let bulk = Bulk {
-            publisher: records.clone(),
-            link: consuming.clone(),
+            publisher: stream_publisher.clone(),
+            connection: consuming.clone(),
             route: [topology::bulk(&config.topology)].into(),
             publish_timeout: config.publish_timeout,
             timeout: config.bulk_timeout,
         };
         let queue = topology::log(&config.topology);
-        let log = Log::new(consuming.clone(), queue, config.request_timeout);
-        let asker = LookupClient::start(publishing.clone(), closed.clone(), &tasks);
+        let log = LogReader::new(consuming.clone(), queue, config.request_timeout);
+        let lookup_client = LookupClient::start(publishing.clone(), closed.clone(), &tasks);
         let initial = Health::Disconnected { error: "not connected yet".to_owned() };
         let (updates, health) = watch::channel(initial);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), updates));
@@ -167,12 +167,12 @@ impl AmqpMesh {
             publishing,
             consuming,
             lanes: Mutex::default(),
-            jobs,
-            records,
+            job_publisher,
+            stream_publisher,
             outbox,
             bulk,
             log,
-            asker,
+            lookup_client,
             health,
             closed,
             tasks,
@@ -194,7 +194,7 @@ impl AmqpMesh {
     }
 
     fn lane(&self, lane: &Lane) -> Route {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.lock();
         let declare = || topology::jobs(lane, &self.config.topology).into();
         lanes.entry(lane.clone()).or_insert_with(declare).clone()
     }
@@ -206,7 +206,7 @@ impl AmqpMesh {
         decode: fn(consumer::Message) -> T,
     ) -> Source<T> {
         Source {
-            link: self.consuming.clone(),
+            connection: self.consuming.clone(),
             route,
             prefetch,
             request_timeout: self.config.request_timeout,
@@ -221,19 +221,20 @@ impl AmqpMesh {
 
     fn presence(&self) -> Presence {
         let request_timeout = self.config.request_timeout;
-        Presence { link: self.consuming.clone(), request_timeout }
+        Presence { connection: self.consuming.clone(), request_timeout }
     }
 
-    fn follow<R: Reading + 'static>(
+    fn follow<R: StreamHandler + 'static>(
         &self,
         route: Route,
         from: LogStart,
-        reading: R,
+        handler: R,
     ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
-        let silence = self.config.stream_silence;
-        let tail = StreamFollower { link: self.consuming.clone(), route, silence, reading };
-        self.tasks.spawn(tail.follow(from, sender, self.closed.clone()));
+        let idle_timeout = self.config.stream_idle_timeout;
+        let follower =
+            StreamFollower { connection: self.consuming.clone(), route, idle_timeout, handler };
+        self.tasks.spawn(follower.follow(from, sender, self.closed.clone()));
         reader
     }
 }
@@ -261,12 +262,12 @@ impl Mesh for AmqpMesh {
         }
         let message = Message {
             route: self.lane(lane),
-            properties: properties::of_job(job),
+            properties: properties::for_job(job),
             body: job.encode_to_vec().into(),
         };
-        self.jobs.publish(message).await.map_err(|failure| match failure {
-            Failure::Nacked => MeshError::Full(lane.clone()),
-            other => record_failure(other),
+        self.job_publisher.publish(message).await.map_err(|error| match error {
+            PublishError::Nacked => MeshError::Full(lane.clone()),
+            other => stream_publish_error(other),
         })
     }
 
@@ -282,18 +283,19 @@ impl Mesh for AmqpMesh {
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
         self.check_open()?;
-        self.presence().serves(&self.lane(lane)).await
+        self.presence().has_consumers(&self.lane(lane)).await
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.check_open()?;
-        let source = self.source([topology::dead()].into(), DEAD_PREFETCH, |message| DeadLetter {
-            job_id: properties::job_id(&message.properties),
-            digest: properties::digest(&message.properties),
-            reason: properties::death(&message.properties),
-            body: message.body,
-            lease: message.lease,
-        });
+        let source =
+            self.source([topology::dead_letters()].into(), DEAD_PREFETCH, |message| DeadLetter {
+                job_id: properties::job_id(&message.properties),
+                digest: properties::digest(&message.properties),
+                reason: properties::dead_letter_reason(&message.properties),
+                body: message.body,
+                lease: message.lease,
+            });
         source.start(&self.tasks).await
     }
 
@@ -304,8 +306,8 @@ impl Mesh for AmqpMesh {
     async fn follow_log(&self, from: LogStart) -> Result<mpsc::Receiver<LogMessage>, MeshError> {
         self.check_open()?;
         let route = [topology::log(&self.config.topology)].into();
-        let reading: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
-        Ok(self.follow(route, from, reading))
+        let handler: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
+        Ok(self.follow(route, from, handler))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
@@ -326,14 +328,14 @@ impl Mesh for AmqpMesh {
             ..CancelNotice::default()
         };
         let message = cancels::message(self.cancels(), &notice);
-        self.records.publish(message).await.map_err(record_failure)
+        self.stream_publisher.publish(message).await.map_err(stream_publish_error)
     }
 
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelEvent>, MeshError> {
         self.check_open()?;
-        let (publisher, route) = (self.records.clone(), self.cancels());
-        let reading = Cancels { publisher, route: route.clone(), awaited: None };
-        Ok(self.follow(route, LogStart::First, reading))
+        let (publisher, route) = (self.stream_publisher.clone(), self.cancels());
+        let handler = CancelFollower { publisher, route: route.clone(), expected_marker: None };
+        Ok(self.follow(route, LogStart::First, handler))
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
@@ -346,34 +348,34 @@ impl Mesh for AmqpMesh {
         self.bulk.load(reference).await
     }
 
-    async fn ask(
+    async fn lookup(
         &self,
         request: LookupRequest,
         timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
         self.check_open()?;
-        self.asker.ask(&request, timeout).await
+        self.lookup_client.lookup(&request, timeout).await
     }
 
-    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+    async fn consume_lookups(&self) -> Result<Consumer<Lookup>, MeshError> {
         self.check_open()?;
         let source = Source {
             // Answers are published over the channel that delivers the lookups, so this consumer
             // uses the publishing connection.
-            link: self.publishing.clone(),
+            connection: self.publishing.clone(),
             ..self.source([topology::lookup()].into(), LOOKUP_PREFETCH, |message| message)
         };
-        lookup_server::take(source, &self.tasks).await
+        lookup_server::start(source, &self.tasks).await
     }
 
     async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
         self.check_open()?;
-        self.presence().begin(id, self.closed.clone(), &self.tasks).await
+        self.presence().register(id, self.closed.clone(), &self.tasks).await
     }
 
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.check_open()?;
-        self.presence().sees(id).await
+        self.presence().is_connected(id).await
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -393,21 +395,30 @@ impl Mesh for AmqpMesh {
 }
 
 /// Waits until a connection is established, refused or closed.
-async fn wait_ready(link: &Link) -> Result<(), MeshError> {
-    let mut phases = link.phases();
-    let decided = phases.wait_for(|phase| {
-        matches!(phase, Phase::Up(_) | Phase::Closed | Phase::Down(MeshError::Refused(_)))
+async fn wait_ready(connection: &ConnectionHandle) -> Result<(), MeshError> {
+    let mut states = connection.subscribe();
+    let decided = states.wait_for(|state| {
+        matches!(
+            state,
+            ConnectionState::Connected(_)
+                | ConnectionState::Closed
+                | ConnectionState::Disconnected(MeshError::Refused(_))
+        )
     });
     match decided.await.as_deref() {
-        Ok(Phase::Up(_)) => Ok(()),
-        Ok(Phase::Down(error)) => Err(error.clone()),
-        Ok(Phase::Closed) | Err(_) => Err(MeshError::Closed),
+        Ok(ConnectionState::Connected(_)) => Ok(()),
+        Ok(ConnectionState::Disconnected(error)) => Err(error.clone()),
+        Ok(ConnectionState::Closed) | Err(_) => Err(MeshError::Closed),
     }
 }
 
 /// Publishes the health of the two connections until they are closed.
-async fn watch_health(publishing: Link, consuming: Link, updates: watch::Sender<Health>) {
-    let (mut one, mut other) = (publishing.phases(), consuming.phases());
+async fn watch_health(
+    publishing: ConnectionHandle,
+    consuming: ConnectionHandle,
+    updates: watch::Sender<Health>,
+) {
+    let (mut one, mut other) = (publishing.subscribe(), consuming.subscribe());
     loop {
         let health = health_of(&[&*one.borrow_and_update(), &*other.borrow_and_update()]);
         updates.send_if_modified(|last| {
@@ -426,14 +437,14 @@ async fn watch_health(publishing: Link, consuming: Link, updates: watch::Sender<
 }
 
 /// Combines the states: a lost connection takes precedence over a blocked one.
-fn health_of(phases: &[&Phase]) -> Health {
-    let disconnected = phases.iter().find_map(|phase| match phase {
-        Phase::Down(error) => Some(error.to_string()),
-        Phase::Closed => Some(MeshError::Closed.to_string()),
-        Phase::Up(_) => None,
+fn health_of(states: &[&ConnectionState]) -> Health {
+    let disconnected = states.iter().find_map(|state| match state {
+        ConnectionState::Disconnected(error) => Some(error.to_string()),
+        ConnectionState::Closed => Some(MeshError::Closed.to_string()),
+        ConnectionState::Connected(_) => None,
     });
-    let blocked = phases.iter().find_map(|phase| match phase {
-        Phase::Up(session) => session.blocked(),
+    let blocked = states.iter().find_map(|state| match state {
+        ConnectionState::Connected(session) => session.blocked(),
         _ => None,
     });
     match (disconnected, blocked) {
@@ -448,14 +459,14 @@ fn payload(message: &consumer::Message) -> Payload {
     // Checked first: a later format may fail to decode or, worse, decode to something else.
     let version = properties::format_version(&message.properties).unwrap_or(0);
     if version > ENVELOPE_VERSION {
-        return Payload::Later { version, job_id };
+        return Payload::UnsupportedVersion { version, job_id };
     }
     match JobEnvelope::decode(message.body.clone()) {
         Ok(job) if job.version > ENVELOPE_VERSION => {
-            Payload::Later { version: job.version, job_id }
+            Payload::UnsupportedVersion { version: job.version, job_id }
         }
         Ok(job) => Payload::Job(Box::new(job)),
-        Err(error) => Payload::Unreadable {
+        Err(error) => Payload::Undecodable {
             job_id,
             digest: properties::digest(&message.properties),
             error: error.to_string(),

@@ -21,7 +21,7 @@ impl Nodes {
     /// # Errors
     ///
     /// [`MeshError::Configuration`].
-    pub(super) fn of(config: &AmqpConfig) -> Result<Self, MeshError> {
+    pub(super) fn parse(config: &AmqpConfig) -> Result<Self, MeshError> {
         let (urls, tls) = (&config.urls, Arc::new(config.tls.clone()));
         let several = urls.len() > 1;
         let read = urls.iter().enumerate().map(|(index, url)| {
@@ -35,7 +35,7 @@ impl Nodes {
         if addresses.is_empty() {
             return Err(MeshError::Configuration("no broker URL is given".to_owned()));
         }
-        if addresses.iter().any(|address| address.name.is_some()) {
+        if addresses.iter().any(|address| address.server_name.is_some()) {
             tls.read().map_err(|error| MeshError::Configuration(error.to_string()))?;
         }
         Ok(Self { addresses, tls })
@@ -44,7 +44,7 @@ impl Nodes {
 
 /// Fills in what the URL leaves open, and refuses settings that would have no effect.
 fn complete(mut address: Address, tls: &TlsFiles, heartbeat: Duration) -> Result<Address, String> {
-    if let Some(flag) = tls.given().filter(|_| address.name.is_none()) {
+    if let Some(flag) = tls.given().filter(|_| address.server_name.is_none()) {
         return Err(format!(
             "{flag} has no effect on {address}, which is not encrypted; use amqps://"
         ));

@@ -3,16 +3,20 @@
 //! One message is in flight at a time; the entries that arrive meanwhile are batched into the
 //! next one. So retries keep the order, and batching needs no timer: the busier the log, the
 //! larger its messages.
+//!
+//! A batch whose confirm was lost is sent again, so it may be in the log twice. It is sent again
+//! before any later entry: readers may see repetitions, but the first occurrences are in order.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::{LogBatch, LogEntry};
 use tokio::{
@@ -23,9 +27,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::AmqpConfig,
-    connection::Link,
+    connection::ConnectionHandle,
     properties,
-    publisher::{Failure, Message, Publisher},
+    publisher::{Message, PublishError, Publisher},
     topology::{self, Route},
 };
 use crate::{FORMAT_VERSION, MAX_ENTRY_BYTES, MeshError, backoff::Backoff};
@@ -45,18 +49,20 @@ pub(super) struct Outbox {
 struct Shared {
     queue: Mutex<Queue>,
     /// Wakes the sending task after a push.
-    filled: Notify,
+    not_empty: Notify,
     /// Wakes [`Outbox::drained`] when nothing is buffered or in flight.
-    emptied: Notify,
+    drained: Notify,
 }
 
 /// The buffered entries, in order.
 ///
 /// Entries beyond the bounds are waiting for room: they are withdrawn when their callers stop
-/// waiting, while those within the bounds are sent in any case.
+/// waiting, while those within the bounds are sent in any case. They are in the same queue, not
+/// in one before it, so that the order is that of the calls. Each of them has a caller that waits,
+/// which bounds their number.
 #[derive(Debug)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    entries: VecDeque<BufferedEntry>,
     /// The size of all of them.
     bytes: usize,
     max_entries: usize,
@@ -68,8 +74,8 @@ struct Queue {
 }
 
 #[derive(Debug)]
-struct Waiting {
-    /// Identifies the entry; increases along the queue.
+struct BufferedEntry {
+    /// Identifies the entry for its withdrawal; increases along the queue, which is searched by it.
     ticket: u64,
     entry: LogEntry,
     bytes: usize,
@@ -80,19 +86,19 @@ impl Outbox {
     /// Starts the task that publishes the entries, as one of `tasks`.
     pub(super) fn start(
         config: &AmqpConfig,
-        link: Link,
+        connection: ConnectionHandle,
         publisher: Publisher,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue::new(config.outbox_entries, config.outbox_bytes)),
-            filled: Notify::new(),
-            emptied: Notify::new(),
+            not_empty: Notify::new(),
+            drained: Notify::new(),
         });
-        let sender = Sender {
+        let sender = SenderTask {
             shared: Arc::clone(&shared),
-            link,
+            connection,
             publisher,
             log: [topology::log(&config.topology)].into(),
             confirm_timeout: config.publish_timeout,
@@ -110,8 +116,9 @@ impl Outbox {
         if bytes > MAX_ENTRY_BYTES {
             return Err(MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES });
         }
-        let (ticket, done) = self.shared.queue().push(entry, bytes).ok_or(MeshError::Closed)?;
-        self.shared.filled.notify_one();
+        let (ticket, done) =
+            self.shared.queue.lock().push(entry, bytes).ok_or(MeshError::Closed)?;
+        self.shared.not_empty.notify_one();
         let guard = WithdrawGuard { shared: &self.shared, ticket, done: AtomicBool::new(false) };
         let result = done.await;
         guard.done.store(true, Ordering::Relaxed);
@@ -121,13 +128,13 @@ impl Outbox {
     /// Waits until no entry is buffered or in flight.
     pub(super) async fn drained(&self) {
         loop {
-            let mut emptied = std::pin::pin!(self.shared.emptied.notified());
+            let mut drained = std::pin::pin!(self.shared.drained.notified());
             // Registered before the check, so that a notification in between is not missed.
-            emptied.as_mut().enable();
-            if self.shared.queue().is_drained() {
+            drained.as_mut().enable();
+            if self.shared.queue.lock().is_drained() {
                 return;
             }
-            emptied.await;
+            drained.await;
         }
     }
 }
@@ -142,31 +149,27 @@ struct WithdrawGuard<'a> {
 impl Drop for WithdrawGuard<'_> {
     fn drop(&mut self) {
         if !self.done.load(Ordering::Relaxed) {
-            self.shared.queue().withdraw(self.ticket);
+            self.shared.queue.lock().withdraw(self.ticket);
         }
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn close(&self) {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         queue.closed = true;
         queue.in_flight = false;
-        queue.waiting.clear();
+        queue.entries.clear();
         queue.bytes = 0;
         drop(queue);
-        self.emptied.notify_waiters();
+        self.drained.notify_waiters();
     }
 }
 
 impl Queue {
     fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
-            waiting: VecDeque::new(),
+            entries: VecDeque::new(),
             bytes: 0,
             max_entries,
             max_bytes,
@@ -184,64 +187,65 @@ impl Queue {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.bytes += bytes;
-        self.waiting.push_back(Waiting { ticket, entry, bytes, done });
+        self.entries.push_back(BufferedEntry { ticket, entry, bytes, done });
         Some((ticket, waits))
     }
 
     /// Called when the caller stops waiting: removes its entry if it is beyond the bounds. Within
     /// them it stays, as it was accepted.
     fn withdraw(&mut self, ticket: u64) {
-        let Ok(index) = self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket) else {
+        let Ok(index) = self.entries.binary_search_by_key(&ticket, |buffered| buffered.ticket)
+        else {
             return;
         };
-        let before: usize = self.waiting.range(..index).map(|waiting| waiting.bytes).sum();
+        let before: usize = self.entries.range(..index).map(|buffered| buffered.bytes).sum();
         let has_room =
-            index < self.max_entries && before + self.waiting[index].bytes <= self.max_bytes;
-        if !has_room && let Some(waiting) = self.waiting.remove(index) {
-            self.bytes -= waiting.bytes;
+            index < self.max_entries && before + self.entries[index].bytes <= self.max_bytes;
+        if !has_room && let Some(buffered) = self.entries.remove(index) {
+            self.bytes -= buffered.bytes;
         }
     }
 
     /// Removes the entries of the next message, which is in flight from now on unless it is empty.
-    fn take_batch(&mut self) -> Vec<Waiting> {
+    fn take_batch(&mut self) -> Vec<BufferedEntry> {
         let mut bytes = 0;
-        let fitting = self.waiting.iter().take(BATCH_ENTRIES).take_while(|waiting| {
-            bytes += waiting.bytes;
+        let fitting = self.entries.iter().take(BATCH_ENTRIES).take_while(|buffered| {
+            bytes += buffered.bytes;
             bytes <= BATCH_BYTES
         });
         // An entry that is larger than a batch is sent alone.
-        let count = fitting.count().max(1).min(self.waiting.len());
-        let batch: Vec<_> = self.waiting.drain(..count).collect();
-        self.bytes -= batch.iter().map(|waiting| waiting.bytes).sum::<usize>();
+        let count = fitting.count().max(1).min(self.entries.len());
+        let batch: Vec<_> = self.entries.drain(..count).collect();
+        self.bytes -= batch.iter().map(|buffered| buffered.bytes).sum::<usize>();
         self.in_flight = !batch.is_empty();
         batch
     }
 
     fn is_drained(&self) -> bool {
-        self.waiting.is_empty() && !self.in_flight
+        self.entries.is_empty() && !self.in_flight
     }
 }
 
 /// The task that publishes the entries.
-struct Sender {
+struct SenderTask {
     shared: Arc<Shared>,
-    link: Link,
+    connection: ConnectionHandle,
     publisher: Publisher,
     log: Route,
     confirm_timeout: Duration,
 }
 
-impl Sender {
+impl SenderTask {
     async fn run(&self) {
         loop {
-            let batch = self.shared.queue().take_batch();
+            let batch = self.shared.queue.lock().take_batch();
             if batch.is_empty() {
-                self.shared.emptied.notify_waiters();
-                self.shared.filled.notified().await;
+                self.shared.drained.notify_waiters();
+                self.shared.not_empty.notified().await;
                 continue;
             }
             let (entries, callers): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|waiting| (waiting.entry, waiting.done)).unzip();
+                batch.into_iter().map(|buffered| (buffered.entry, buffered.done)).unzip();
             self.send(LogBatch { version: FORMAT_VERSION, entries }).await;
             for caller in callers {
                 // The caller may have stopped waiting.
@@ -254,13 +258,13 @@ impl Sender {
     async fn send(&self, batch: LogBatch) {
         let message = Message {
             route: self.log.clone(),
-            properties: properties::of_record(),
+            properties: properties::persistent(),
             body: batch.encode_to_vec().into(),
         };
-        let mut backoff = Backoff::of_broker();
-        while let Err(failure) = self.try_once(message.clone()).await {
+        let mut backoff = Backoff::for_broker();
+        while let Err(error) = self.try_once(message.clone()).await {
             let entries = batch.entries.len();
-            tracing::warn!(?failure, entries, "log batch not confirmed, retrying");
+            tracing::warn!(?error, entries, "log batch not confirmed, retrying");
             time::sleep(backoff.next_delay()).await;
         }
     }
@@ -268,14 +272,16 @@ impl Sender {
     /// Publishes a message once. If the confirm times out though the broker is connected and not
     /// blocked, the session is abandoned, which also fails the publish. An alarm of the broker is
     /// waited for, however long it lasts.
-    async fn try_once(&self, message: Message) -> Result<(), Failure> {
+    async fn try_once(&self, message: Message) -> Result<(), PublishError> {
         let mut publish = std::pin::pin!(self.publisher.publish_without_timeout(message));
         loop {
-            let session = self.link.session().await;
+            let session = self.connection.session().await;
             tokio::select! {
                 answer = &mut publish => return answer,
                 () = time::sleep(self.confirm_timeout) => match session {
-                    Some(session) if self.link.trouble().is_none() => self.link.give_up(&session),
+                    Some(session) if self.connection.unavailable_reason().is_none() => {
+                        self.connection.abandon(&session);
+                    }
                     _ => {}
                 },
             }
@@ -291,8 +297,8 @@ mod tests {
         LogEntry { job_id: job_id.to_owned(), ..LogEntry::default() }
     }
 
-    fn names(batch: &[Waiting]) -> Vec<&str> {
-        batch.iter().map(|waiting| waiting.entry.job_id.as_str()).collect()
+    fn names(batch: &[BufferedEntry]) -> Vec<&str> {
+        batch.iter().map(|buffered| buffered.entry.job_id.as_str()).collect()
     }
 
     #[test]

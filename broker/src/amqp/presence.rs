@@ -12,14 +12,14 @@ use tokio::{sync::oneshot, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    connection::{Link, Session},
+    connection::{ConnectionHandle, Session},
     topology::{self, Queue, Route},
 };
 use crate::{MeshError, backoff::Backoff};
 
 /// Registers this process, and checks for others, over one connection.
 pub(super) struct Presence {
-    pub(super) link: Link,
+    pub(super) connection: ConnectionHandle,
     pub(super) request_timeout: Duration,
 }
 
@@ -30,16 +30,16 @@ impl Presence {
     /// # Errors
     ///
     /// When the id is too long, or the mesh is closed.
-    pub(super) async fn begin(
+    pub(super) async fn register(
         self,
         id: &str,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Result<(), MeshError> {
         let too_long = || MeshError::Refused(format!("an id of {} bytes is too long", id.len()));
-        let queue = topology::present(id).ok_or_else(too_long)?;
+        let queue = topology::presence_queue(id).ok_or_else(too_long)?;
         let (registered, first) = oneshot::channel();
-        let keeping = keep_registered(self.link, queue, registered);
+        let keeping = keep_registered(self.connection, queue, registered);
         tasks.spawn(async move { closed.run_until_cancelled(keeping).await });
         match time::timeout(self.request_timeout, first).await {
             Ok(Err(_)) => Err(MeshError::Closed),
@@ -50,13 +50,13 @@ impl Presence {
 
     /// Whether a process is registered under an id. Opens a channel for the check, as the broker
     /// closes it with most answers.
-    pub(super) async fn sees(self, id: &str) -> Result<bool, MeshError> {
-        let Some(queue) = topology::present(id) else { return Ok(false) };
-        let session = self.link.session_within(self.request_timeout).await?;
+    pub(super) async fn is_connected(&self, id: &str) -> Result<bool, MeshError> {
+        let Some(queue) = topology::presence_queue(id) else { return Ok(false) };
+        let session = self.connection.session_within(self.request_timeout).await?;
         let channel = session.channel().await?;
         let check = async {
             let found = topology::find(&channel, &queue).await;
-            match found.as_ref().map_err(refusal) {
+            match found.as_ref().map_err(soft_error) {
                 // The queue exists and belongs to another connection.
                 Err(Some(AMQPSoftError::RESOURCELOCKED)) => Ok(true),
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
@@ -64,30 +64,34 @@ impl Presence {
                 _ => found.map(|_| true),
             }
         };
-        session.within(check).await
+        session.with_timeout(check).await
     }
 
     /// Whether a queue has consumers; `false` if it does not exist.
-    pub(super) async fn serves(self, route: &Route) -> Result<bool, MeshError> {
-        let session = self.link.session_within(self.request_timeout).await?;
+    pub(super) async fn has_consumers(&self, route: &Route) -> Result<bool, MeshError> {
+        let session = self.connection.session_within(self.request_timeout).await?;
         let channel = session.channel().await?;
         let check = async {
-            let found = topology::consumers(&channel, route.name()).await;
-            match found.as_ref().map_err(refusal) {
+            let found = topology::consumer_count(&channel, route.name()).await;
+            match found.as_ref().map_err(soft_error) {
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
                 _ => found.map(|consumers| consumers > 0),
             }
         };
-        session.within(check).await
+        session.with_timeout(check).await
     }
 }
 
 /// Declares the exclusive queue in each session of a connection. Signals `registered` the first
 /// time.
-async fn keep_registered(link: Link, queue: Queue, registered: oneshot::Sender<()>) {
+async fn keep_registered(
+    connection: ConnectionHandle,
+    queue: Queue,
+    registered: oneshot::Sender<()>,
+) {
     let mut registered = Some(registered);
-    let mut backoff = Backoff::of_broker();
-    while let Some(session) = link.session().await {
+    let mut backoff = Backoff::for_broker();
+    while let Some(session) = connection.session().await {
         match declare(&session, &queue).await {
             Ok(()) => {
                 backoff.reset();
@@ -95,7 +99,7 @@ async fn keep_registered(link: Link, queue: Queue, registered: oneshot::Sender<(
                     // The caller may have stopped waiting.
                     let _ = registered.send(());
                 }
-                link.over(&session).await;
+                connection.session_ended(&session).await;
             }
             Err(error) => {
                 // Besides an outage: the broker may not have noticed yet that the previous
@@ -111,14 +115,14 @@ async fn keep_registered(link: Link, queue: Queue, registered: oneshot::Sender<(
 
 async fn declare(session: &Session, queue: &Queue) -> Result<(), MeshError> {
     let channel = session.channel().await?;
-    session.within(topology::declare_exclusive(&channel, queue)).await
+    session.with_timeout(topology::declare_exclusive(&channel, queue)).await
 }
 
 /// The error code with which the broker closed a channel, if it did.
-fn refusal(error: &lapin::Error) -> Option<&AMQPSoftError> {
+fn soft_error(error: &lapin::Error) -> Option<&AMQPSoftError> {
     match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Soft(refusal) => Some(refusal),
+            AMQPErrorKind::Soft(soft_error) => Some(soft_error),
             AMQPErrorKind::Hard(_) => None,
         },
         _ => None,

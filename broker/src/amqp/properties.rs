@@ -18,39 +18,39 @@ const PERSISTENT: u8 = 2;
 
 /// The properties of a job's message. They have its id and digest, so that the job can be reported
 /// as failed even if the body can't be decoded.
-pub(super) fn of_job(job: &JobEnvelope) -> BasicProperties {
+pub(super) fn for_job(job: &JobEnvelope) -> BasicProperties {
     let mut headers = table([(FORMAT, number(job.version.into()))]);
     headers.insert(DIGEST.into(), AMQPValue::ByteArray(job.digest.clone().into()));
-    of_record().with_message_id(job.job_id.as_str().into()).with_headers(headers)
+    persistent().with_message_id(job.job_id.as_str().into()).with_headers(headers)
 }
 
 /// The properties of a message of a stream.
-pub(super) fn of_record() -> BasicProperties {
-    of_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
+pub(super) fn persistent() -> BasicProperties {
+    with_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
 }
 
 /// The properties of a lookup with a `number`, which expires after `left`, at most
 /// [`LOOKUP_TTL`].
-pub(super) fn of_lookup(number: u64, left: Duration) -> BasicProperties {
+pub(super) fn for_lookup(number: u64, left: Duration) -> BasicProperties {
     // RabbitMQ accepts at most 32 bits of milliseconds.
     let left = left.clamp(Duration::from_millis(1), LOOKUP_TTL).as_millis();
-    of_format(FORMAT_VERSION)
+    with_format(FORMAT_VERSION)
         .with_delivery_mode(TRANSIENT)
         .with_expiration(left.to_string().into())
         .with_correlation_id(number.to_string().into())
 }
 
-/// The properties of the answer to a lookup with the properties `asked`: the same number.
-pub(super) fn of_answer(asked: &BasicProperties) -> BasicProperties {
-    let answer = of_format(FORMAT_VERSION).with_delivery_mode(TRANSIENT);
-    match asked.correlation_id() {
+/// The properties of the answer to a lookup with the properties `lookup`: the same number.
+pub(super) fn for_answer(lookup: &BasicProperties) -> BasicProperties {
+    let answer = with_format(FORMAT_VERSION).with_delivery_mode(TRANSIENT);
+    match lookup.correlation_id() {
         Some(number) => answer.with_correlation_id(number.clone()),
         None => answer,
     }
 }
 
 /// The properties that all messages have.
-pub(super) fn of_format(version: u32) -> BasicProperties {
+pub(super) fn with_format(version: u32) -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/x-protobuf".into())
         .with_headers(table([(FORMAT, number(version.into()))]))
@@ -85,7 +85,7 @@ pub(super) fn offset(properties: &BasicProperties) -> Option<u64> {
 }
 
 /// The latest reason for which a message became a dead letter; empty if it did not.
-pub(super) fn death(properties: &BasicProperties) -> String {
+pub(super) fn dead_letter_reason(properties: &BasicProperties) -> String {
     // RabbitMQ puts the latest death first.
     let latest = match header(properties, "x-death") {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first(),
@@ -143,7 +143,7 @@ mod tests {
             digest: vec![0, 0xff],
             ..JobEnvelope::default()
         };
-        let properties = of_job(&job);
+        let properties = for_job(&job);
         assert_eq!(job_id(&properties), "j");
         assert_eq!(digest(&properties), [0, 0xff]);
         assert_eq!(format_version(&properties), Some(7));
@@ -159,15 +159,18 @@ mod tests {
         deaths.push(death_of("delivery_limit"));
         deaths.push(death_of("rejected"));
         let headers = table([("x-death", AMQPValue::FieldArray(deaths))]);
-        assert_eq!(death(&BasicProperties::default().with_headers(headers)), "delivery_limit");
-        assert_eq!(death(&BasicProperties::default()), "");
+        assert_eq!(
+            dead_letter_reason(&BasicProperties::default().with_headers(headers)),
+            "delivery_limit"
+        );
+        assert_eq!(dead_letter_reason(&BasicProperties::default()), "");
     }
 
     #[test]
     fn an_answer_has_the_number_of_its_lookup() {
-        let asked = of_lookup(7, Duration::MAX);
-        assert_eq!(correlation(&of_answer(&asked)), Some(7));
-        assert_eq!(asked.expiration().as_ref().map(|left| left.as_str()), Some("10000"));
-        assert_eq!(correlation(&of_answer(&BasicProperties::default())), None);
+        let lookup = for_lookup(7, Duration::MAX);
+        assert_eq!(correlation(&for_answer(&lookup)), Some(7));
+        assert_eq!(lookup.expiration().as_ref().map(|left| left.as_str()), Some("10000"));
+        assert_eq!(correlation(&for_answer(&BasicProperties::default())), None);
     }
 }

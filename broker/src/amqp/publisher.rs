@@ -23,10 +23,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    connection::{Link, Phase, Session},
-    ready_batch::settled,
+    connection::{ConnectionHandle, ConnectionState, Session},
+    ready_batch::ready_batch,
     topology::Route,
-    unroutable::{Observed, Returns, Verdict},
+    unroutable::{Outcome, ResolvedConfirm, ReturnMatcher},
 };
 use crate::{MeshError, backoff::Backoff};
 
@@ -47,7 +47,7 @@ pub(super) struct Message {
 
 /// Why a publish was not confirmed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Failure {
+pub(super) enum PublishError {
     /// It was not sent.
     NotSent(MeshError),
     /// It was sent, but neither confirmed nor rejected: the outcome is unknown.
@@ -58,13 +58,13 @@ pub(super) enum Failure {
     Returned(String),
 }
 
-type Answer = Result<(), Failure>;
+type PublishResult = Result<(), PublishError>;
 
 /// A handle to a publishing channel.
 #[derive(Clone, Debug)]
 pub(super) struct Publisher {
     requests: mpsc::Sender<Request>,
-    link: Link,
+    connection: ConnectionHandle,
     timeout: Duration,
 }
 
@@ -74,74 +74,78 @@ struct Request {
     /// Set once, either by the channel's task when it sends the message, or by the caller when it
     /// withdraws the message after its timeout. So no message is sent whose caller got `NotSent`.
     claimed: Arc<AtomicBool>,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<PublishResult>,
 }
 
 impl Publisher {
     /// Starts the channel's task as one of `tasks`, with at most `in_flight` unconfirmed messages.
     pub(super) fn start(
-        link: Link,
+        connection: ConnectionHandle,
         in_flight: usize,
         timeout: Duration,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
         let (requests, queue) = mpsc::channel(MAX_QUEUED);
-        let channel = Publishing { link: link.clone(), requests: queue, in_flight };
-        tasks.spawn(async move { closed.run_until_cancelled(channel.run()).await });
-        Self { requests, link, timeout }
+        let task = PublisherTask { connection: connection.clone(), requests: queue, in_flight };
+        tasks.spawn(async move { closed.run_until_cancelled(task.run()).await });
+        Self { requests, connection, timeout }
     }
 
     /// Publishes a message and waits for its confirm, until the publish timeout. Fails at once
     /// while the broker accepts no messages.
-    pub(super) async fn publish(&self, message: Message) -> Answer {
-        if let Some(MeshError::Blocked(reason)) = self.link.trouble() {
-            return Err(Failure::NotSent(MeshError::Blocked(reason)));
+    pub(super) async fn publish(&self, message: Message) -> PublishResult {
+        if let Some(MeshError::Blocked(reason)) = self.connection.unavailable_reason() {
+            return Err(PublishError::NotSent(MeshError::Blocked(reason)));
         }
         let claimed = Arc::new(AtomicBool::new(false));
         match time::timeout(self.timeout, self.submit(message, Arc::clone(&claimed))).await {
             Ok(answer) => answer,
-            Err(_) if claimed.swap(true, Ordering::AcqRel) => Err(Failure::Unknown),
-            Err(_) => Err(Failure::NotSent(self.link.trouble().unwrap_or_else(|| {
-                MeshError::Unavailable("not sent in time: too many unconfirmed messages".to_owned())
-            }))),
+            Err(_) if claimed.swap(true, Ordering::AcqRel) => Err(PublishError::Unknown),
+            Err(_) => Err(PublishError::NotSent(
+                self.connection.unavailable_reason().unwrap_or_else(|| {
+                    MeshError::Unavailable(
+                        "not sent in time: too many unconfirmed messages".to_owned(),
+                    )
+                }),
+            )),
         }
     }
 
     /// Publishes a message and waits for its confirm without a timeout: until it fails with the
     /// session.
-    pub(super) async fn publish_without_timeout(&self, message: Message) -> Answer {
+    pub(super) async fn publish_without_timeout(&self, message: Message) -> PublishResult {
         self.submit(message, Arc::default()).await
     }
 
-    async fn submit(&self, message: Message, claimed: Arc<AtomicBool>) -> Answer {
+    async fn submit(&self, message: Message, claimed: Arc<AtomicBool>) -> PublishResult {
         let (answer, answered) = oneshot::channel();
         let sent = Arc::clone(&claimed);
         let request = Request { message, claimed, answer };
         if self.requests.send(request).await.is_err() {
-            return Err(Failure::NotSent(MeshError::Closed));
+            return Err(PublishError::NotSent(MeshError::Closed));
         }
         answered.await.unwrap_or_else(|_| {
             Err(if sent.load(Ordering::Acquire) {
-                Failure::Unknown
+                PublishError::Unknown
             } else {
-                Failure::NotSent(MeshError::Closed)
+                PublishError::NotSent(MeshError::Closed)
             })
         })
     }
 }
 
 /// The channel's task.
-struct Publishing {
-    link: Link,
+struct PublisherTask {
+    connection: ConnectionHandle,
     requests: mpsc::Receiver<Request>,
     in_flight: usize,
 }
 
-impl Publishing {
+impl PublisherTask {
     async fn run(mut self) {
-        let mut backoff = Backoff::of_broker();
-        while let Some(session) = self.link.session().await {
+        let mut backoff = Backoff::for_broker();
+        while let Some(session) = self.connection.session().await {
             match open(&session).await {
                 Ok(channel) => {
                     backoff.reset();
@@ -157,23 +161,26 @@ impl Publishing {
 
     /// Publishes the requested messages until the channel is lost.
     async fn serve(&mut self, session: &Session, channel: Channel) {
-        let mut phases = self.link.phases();
+        let mut states = self.connection.subscribe();
         let mut declared = HashSet::new();
         let mut confirms = FuturesUnordered::new();
-        let mut returns = Returns::default();
+        let mut matcher = ReturnMatcher::default();
         let mut requests = Vec::new();
         let mut sent: u64 = 0;
         while channel.status().connected() {
-            let open = matches!(
-                &*phases.borrow_and_update(),
-                Phase::Up(current) if current.is(session) && current.blocked().is_none()
-            );
+            let accepting = match &*states.borrow_and_update() {
+                ConnectionState::Connected(current) => {
+                    current.is_same_as(session) && current.blocked().is_none()
+                }
+                _ => false,
+            };
             // Requests wait while the broker accepts no messages.
-            let room = if open { self.in_flight.saturating_sub(confirms.len()) } else { 0 };
+            let room = if accepting { self.in_flight.saturating_sub(confirms.len()) } else { 0 };
             tokio::select! {
                 biased;
-                batch = settled(&mut confirms) => {
-                    let lost = answer(&mut returns, &mut declared, batch, confirms.is_empty());
+                batch = ready_batch(&mut confirms) => {
+                    let none_in_flight = confirms.is_empty();
+                    let lost = report(&mut matcher, &mut declared, batch, none_in_flight);
                     if lost { break }
                 }
                 count = self.requests.recv_many(&mut requests, room), if room > 0 => {
@@ -185,30 +192,30 @@ impl Publishing {
                         }
                     }
                 }
-                changed = phases.changed() => if changed.is_err() || !is_current(&phases, session) {
+                changed = states.changed() => if changed.is_err() || !is_current(&states, session) {
                     break
                 },
             }
         }
         // Confirms still in flight now fail, or have just succeeded. Those that do neither within
-        // the timeout are dropped, and their callers get `Failure::Unknown`.
+        // the timeout are dropped, and their callers get `PublishError::Unknown`.
         let drain = async {
             while !confirms.is_empty() {
-                let batch = settled(&mut confirms).await;
-                answer(&mut returns, &mut declared, batch, confirms.is_empty());
+                let batch = ready_batch(&mut confirms).await;
+                report(&mut matcher, &mut declared, batch, confirms.is_empty());
             }
         };
         let _ = time::timeout(DRAIN_TIMEOUT, drain).await;
     }
 }
 
-fn is_current(phases: &tokio::sync::watch::Receiver<Phase>, session: &Session) -> bool {
-    matches!(&*phases.borrow(), Phase::Up(current) if current.is(session))
+fn is_current(states: &tokio::sync::watch::Receiver<ConnectionState>, session: &Session) -> bool {
+    matches!(&*states.borrow(), ConnectionState::Connected(current) if current.is_same_as(session))
 }
 
 async fn open(session: &Session) -> Result<Channel, MeshError> {
     let channel = session.channel().await?;
-    session.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    session.with_timeout(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
 
@@ -226,7 +233,7 @@ async fn prepare(
         }
         if let Err(error) = session.declare(route.queues()).await {
             // The caller may have stopped waiting.
-            let _ = request.answer.send(Err(Failure::NotSent(error)));
+            let _ = request.answer.send(Err(PublishError::NotSent(error)));
             return None;
         }
         declared.insert(route.name().to_owned());
@@ -238,10 +245,10 @@ async fn prepare(
 /// A message in flight, and where to send its outcome.
 struct Sent {
     route: Route,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<PublishResult>,
 }
 
-type Confirm = BoxFuture<'static, (u64, Sent, Result<Confirmation, Failure>)>;
+type Confirm = BoxFuture<'static, (u64, Sent, Result<Confirmation, PublishError>)>;
 
 /// Sends a message and awaits its confirm. The `number` is set as the message's correlation id, by
 /// which a returned message is identified.
@@ -254,13 +261,13 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
         let key = route.name().into();
         let sending = channel.basic_publish("".into(), key, options, &body, properties).await;
         let confirmation = match sending {
-            Ok(confirm) => confirm.await.map_err(|_| Failure::Unknown),
+            Ok(confirm) => confirm.await.map_err(|_| PublishError::Unknown),
             Err(error) => Err(match error.kind() {
                 // lapin checks the channel's state before it sends anything.
                 ErrorKind::InvalidChannelState(..) => {
-                    Failure::NotSent(MeshError::Unavailable(error.to_string()))
+                    PublishError::NotSent(MeshError::Unavailable(error.to_string()))
                 }
-                _ => Failure::Unknown,
+                _ => PublishError::Unknown,
             }),
         };
         (number, Sent { route, answer }, confirmation)
@@ -268,10 +275,13 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
 }
 
 /// Sends the outcomes that are certain to their callers. Returns whether the channel is lost.
-fn answer(
-    returns: &mut Returns<Sent>,
+///
+/// An ack is not certain by itself: the broker also acks a message that it has returned, and lapin
+/// may attach the return to another confirm; see [`ReturnMatcher`].
+fn report(
+    matcher: &mut ReturnMatcher<Sent>,
     declared: &mut HashSet<String>,
-    batch: Vec<(u64, Sent, Result<Confirmation, Failure>)>,
+    batch: Vec<(u64, Sent, Result<Confirmation, PublishError>)>,
     none_in_flight: bool,
 ) -> bool {
     let mut lost = false;
@@ -284,23 +294,23 @@ fn answer(
                 let returned = confirmation
                     .take_message()
                     .map(|message| (number_of(&message), message.reply_text.to_string()));
-                observed.push(Observed { number, what: sent, acked, returned });
+                observed.push(ResolvedConfirm { number, message: sent, acked, returned });
             }
-            Ok(Confirmation::NotRequested) => drop(sent.answer.send(Err(Failure::Unknown))),
-            Err(failure) => {
+            Ok(Confirmation::NotRequested) => drop(sent.answer.send(Err(PublishError::Unknown))),
+            Err(error) => {
                 lost = true;
-                let _ = sent.answer.send(Err(failure));
+                let _ = sent.answer.send(Err(error));
             }
         }
     }
-    for (sent, verdict) in returns.observe(observed, none_in_flight) {
-        let _ = sent.answer.send(match verdict {
-            Verdict::Safe => Ok(()),
-            Verdict::Nacked => Err(Failure::Nacked),
-            Verdict::Returned(why) => {
+    for (sent, outcome) in matcher.observe(observed, none_in_flight) {
+        let _ = sent.answer.send(match outcome {
+            Outcome::Stored => Ok(()),
+            Outcome::Nacked => Err(PublishError::Nacked),
+            Outcome::Returned(why) => {
                 // The queue was deleted: the next message declares it again.
                 declared.remove(sent.route.name());
-                Err(Failure::Returned(why))
+                Err(PublishError::Returned(why))
             }
         });
     }

@@ -15,11 +15,14 @@ use futures::{Stream, stream::FuturesUnordered};
 /// Waits until some of `futures` are ready, and returns the outputs of *all* that are ready.
 ///
 /// Never skips an earlier one: if A became ready before B on the same thread and B is returned,
-/// then A is returned with it or was returned before. Pending while `futures` is empty.
+/// then A is returned with it or was returned before. [`FuturesUnordered`] by itself does not
+/// promise that: it polls in the order in which futures were woken, for whatever reason. Matching
+/// returned messages with their confirms depends on it, see [`unroutable`](super::unroutable).
+/// Pending while `futures` is empty.
 ///
 /// Do not use it with tokio's resources: their cooperative budget can make a ready future report
 /// `Pending`.
-pub(super) fn settled<F: Future + Unpin>(
+pub(super) fn ready_batch<F: Future + Unpin>(
     futures: &mut FuturesUnordered<F>,
 ) -> impl Future<Output = Vec<F::Output>> {
     poll_fn(|cx| {
@@ -67,14 +70,14 @@ mod tests {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..1000).map(|_| oneshot::channel::<usize>()).unzip();
         let mut futures: FuturesUnordered<_> = receivers.into_iter().collect();
-        assert!(settled(&mut futures).now_or_never().is_none());
+        assert!(ready_batch(&mut futures).now_or_never().is_none());
         let mut later = Vec::new();
         for (n, sender) in senders.into_iter().enumerate() {
             if n % 10 == 0 { later.push(sender) } else { assert_eq!(sender.send(n), Ok(())) }
         }
-        assert_eq!(settled(&mut futures).await.len(), 900);
+        assert_eq!(ready_batch(&mut futures).await.len(), 900);
         drop(later);
-        assert_eq!(settled(&mut futures).await.len(), 100);
-        assert!(settled(&mut futures).now_or_never().is_none());
+        assert_eq!(ready_batch(&mut futures).await.len(), 100);
+        assert!(ready_batch(&mut futures).now_or_never().is_none());
     }
 }

@@ -17,30 +17,33 @@ use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 /// A plain or encrypted stream.
-pub(super) type Stream = Compat<Box<dyn Bytes>>;
+pub(super) type Stream = Compat<Box<dyn AsyncStream>>;
 
 /// Any bidirectional Tokio stream.
-pub(super) trait Bytes: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+pub(super) trait AsyncStream:
+    tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin
+{
+}
 
-impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Bytes for T {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> AsyncStream for T {}
 
 /// Wraps a stream for lapin.
-pub(super) fn stream(bytes: impl Bytes + 'static) -> Stream {
-    let bytes: Box<dyn Bytes> = Box::new(bytes);
+pub(super) fn stream(bytes: impl AsyncStream + 'static) -> Stream {
+    let bytes: Box<dyn AsyncStream> = Box::new(bytes);
     bytes.compat()
 }
 
 /// The Tokio runtime of the caller.
-pub(super) fn current() -> Runtime<RuntimeParts<Tokio, Streams>> {
+pub(super) fn current() -> Runtime<RuntimeParts<Tokio, StreamReactor>> {
     let tokio = Tokio::current();
-    Runtime::new(RuntimeParts::new(tokio.clone(), Streams(tokio)))
+    Runtime::new(RuntimeParts::new(tokio.clone(), StreamReactor(tokio)))
 }
 
 /// Tokio's reactor with the stream type of this module.
 #[derive(Clone, Debug)]
-pub(super) struct Streams(Tokio);
+pub(super) struct StreamReactor(Tokio);
 
-impl Reactor for Streams {
+impl Reactor for StreamReactor {
     type TcpStream = Stream;
     type Sleep = <Tokio as Reactor>::Sleep;
 

@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::{Link, Session},
+    connection::{ConnectionHandle, Session},
     consumer::consume,
     properties,
     topology::{Route, number, table, text},
@@ -24,26 +24,26 @@ use super::{
 use crate::{LogStart, MeshError, backoff::Backoff};
 
 /// The prefetch: the number of messages that the broker sends ahead.
-const WINDOW: u16 = 500;
+const PREFETCH: u16 = 500;
 /// The number of messages after which they are acked, so that the broker sends more.
 const ACK_EVERY: u64 = 250;
 /// How long to wait without a message before those received are acked. Left unacked on a quiet
 /// stream, they would make the broker take the consumer for one that hangs.
-const IDLE: Duration = Duration::from_millis(200);
+const ACK_DELAY: Duration = Duration::from_millis(200);
 
 /// Decodes the messages of a stream for one follower.
-pub(super) trait Reading: Send + Sync {
+pub(super) trait StreamHandler: Send + Sync {
     /// What the follower receives.
     type Item: Send;
 
     /// Called each time the stream was attached. The returned future runs concurrently with the
     /// reading, and is dropped when the stream is lost.
-    fn begun(&mut self) -> BoxFuture<'static, ()> {
+    fn attached(&mut self) -> BoxFuture<'static, ()> {
         Box::pin(future::ready(()))
     }
 
     /// Decodes a message; `None` skips it.
-    fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<Self::Item>;
+    fn decode(&mut self, offset: u64, body: Vec<u8>) -> Option<Self::Item>;
 
     /// Called when the stream was lost, before it is attached again. Returns an item that reports
     /// the loss to the follower, if any.
@@ -52,24 +52,24 @@ pub(super) trait Reading: Send + Sync {
     }
 }
 
-impl<T: Send> Reading for fn(u64, Vec<u8>) -> T {
+impl<T: Send> StreamHandler for fn(u64, Vec<u8>) -> T {
     type Item = T;
 
-    fn item(&mut self, offset: u64, body: Vec<u8>) -> Option<T> {
+    fn decode(&mut self, offset: u64, body: Vec<u8>) -> Option<T> {
         Some(self(offset, body))
     }
 }
 
 /// A stream to follow.
 pub(super) struct StreamFollower<R> {
-    pub(super) link: Link,
+    pub(super) connection: ConnectionHandle,
     pub(super) route: Route,
     /// How long the stream may bring no message before it is attached again.
-    pub(super) silence: Duration,
-    pub(super) reading: R,
+    pub(super) idle_timeout: Duration,
+    pub(super) handler: R,
 }
 
-impl<R: Reading> StreamFollower<R> {
+impl<R: StreamHandler> StreamFollower<R> {
     /// Sends the messages from `from` on to `reader`, waiting for it while it is slow. Ends when
     /// the reader is dropped or `closed` is cancelled.
     pub(super) async fn follow(
@@ -80,14 +80,14 @@ impl<R: Reading> StreamFollower<R> {
     ) {
         let mut position = Position { from, last: None };
         let following = async {
-            let mut backoff = Backoff::of_broker();
-            while let Some(session) = self.link.session().await {
+            let mut backoff = Backoff::for_broker();
+            while let Some(session) = self.connection.session().await {
                 match self.attach(&session, &position).await {
                     Ok(attached) => {
                         backoff.reset();
-                        let link = self.link.clone();
+                        let connection = self.connection.clone();
                         // Never completes, so that its end does not end the reading.
-                        let background = self.reading.begun().then(|()| future::pending::<()>());
+                        let background = self.handler.attached().then(|()| future::pending::<()>());
                         tokio::select! {
                             end = self.read(&session, attached, &mut position, &reader) => match end {
                                 Ok(()) => return,
@@ -96,10 +96,10 @@ impl<R: Reading> StreamFollower<R> {
                                     tracing::warn!(stream, %error, "stream channel lost");
                                 }
                             },
-                            () = link.over(&session) => {}
+                            () = connection.session_ended(&session) => {}
                             () = background => {}
                         }
-                        if let Some(item) = self.reading.lost()
+                        if let Some(item) = self.handler.lost()
                             && reader.send(item).await.is_err()
                         {
                             return;
@@ -120,21 +120,25 @@ impl<R: Reading> StreamFollower<R> {
         }
     }
 
-    async fn attach(&self, session: &Session, position: &Position) -> Result<Attached, MeshError> {
+    async fn attach(
+        &self,
+        session: &Session,
+        position: &Position,
+    ) -> Result<AttachedStream, MeshError> {
         session.declare(self.route.queues()).await?;
-        attach(session, self.route.name(), position.start(), WINDOW).await
+        attach(session, self.route.name(), position.start(), PREFETCH).await
     }
 
     /// Reads until the channel is lost, which is an error, or the reader is dropped.
     async fn read(
         &mut self,
         session: &Session,
-        mut attached: Attached,
+        mut attached: AttachedStream,
         position: &mut Position,
         reader: &mpsc::Sender<R::Item>,
     ) -> Result<(), MeshError> {
         loop {
-            let incoming = match time::timeout(self.silence, attached.next()).await {
+            let incoming = match time::timeout(self.idle_timeout, attached.next()).await {
                 Ok(incoming) => incoming.map_err(channel_lost)?,
                 Err(_) => {
                     // Silent for too long: the broker may have forgotten this consumer.
@@ -147,7 +151,7 @@ impl<R: Reading> StreamFollower<R> {
             if !position.is_new(offset) {
                 continue;
             }
-            if let Some(item) = self.reading.item(offset, incoming.data)
+            if let Some(item) = self.handler.decode(offset, incoming.data)
                 && !attached.send(item, reader).await.map_err(channel_lost)?
             {
                 return Ok(());
@@ -196,16 +200,16 @@ pub(super) async fn attach(
     session: &Session,
     stream: &str,
     start: AMQPValue,
-    window: u16,
-) -> Result<Attached, MeshError> {
+    prefetch: u16,
+) -> Result<AttachedStream, MeshError> {
     let channel = session.channel().await?;
     let start = table([("x-stream-offset", start)]);
-    let consumer = consume(session, &channel, stream, window, start).await?;
-    Ok(Attached { channel, consumer, unacked: 0, latest: 0 })
+    let consumer = consume(session, &channel, stream, prefetch, start).await?;
+    Ok(AttachedStream { channel, consumer, unacked: 0, latest: 0 })
 }
 
 /// A channel that is attached to a stream.
-pub(super) struct Attached {
+pub(super) struct AttachedStream {
     channel: Channel,
     consumer: lapin::Consumer,
     /// The number of messages received since the last ack.
@@ -214,7 +218,7 @@ pub(super) struct Attached {
     latest: DeliveryTag,
 }
 
-impl Attached {
+impl AttachedStream {
     /// Receives the next message. Returns `None` when no message arrived for a moment and the
     /// earlier ones were acked instead.
     pub(super) async fn next(&mut self) -> Result<Option<Incoming>, lapin::Error> {
@@ -222,7 +226,7 @@ impl Attached {
         let incoming = match ready {
             Some(incoming) => incoming,
             None if self.unacked == 0 => self.consumer.next().await,
-            None => match time::timeout(IDLE, self.consumer.next()).await {
+            None => match time::timeout(ACK_DELAY, self.consumer.next()).await {
                 Ok(incoming) => incoming,
                 Err(_) => {
                     self.ack().await?;
@@ -242,7 +246,7 @@ impl Attached {
 
     /// Receives the offset and body of the next message, and acks it at once, so that a small
     /// prefetch does not stall.
-    pub(super) async fn next_now(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
+    pub(super) async fn next_and_ack(&mut self) -> Result<(u64, Vec<u8>), MeshError> {
         loop {
             let Some(incoming) = self.next().await.map_err(channel_lost)? else { continue };
             self.ack().await.map_err(channel_lost)?;
@@ -254,7 +258,7 @@ impl Attached {
 
     /// Closes the channel and waits for it. When dropped, the channel closes in the background.
     pub(super) async fn close(self, session: &Session) {
-        if let Err(error) = session.within(self.channel.close(200, "done".into())).await {
+        if let Err(error) = session.with_timeout(self.channel.close(200, "done".into())).await {
             tracing::debug!(%error, "cannot close a channel");
         }
     }
@@ -269,9 +273,10 @@ impl Attached {
     }
 
     /// Sends an item, however long the reader takes; returns `false` if the reader was dropped.
-    /// If the reader is slow, acks the received messages meanwhile, for the same reason as `IDLE`.
+    /// If the reader is slow, acks the received messages meanwhile, for the same reason as
+    /// [`ACK_DELAY`].
     async fn send<T>(&mut self, item: T, reader: &mpsc::Sender<T>) -> Result<bool, lapin::Error> {
-        let place = match time::timeout(IDLE, reader.reserve()).await {
+        let place = match time::timeout(ACK_DELAY, reader.reserve()).await {
             Ok(place) => place,
             Err(_) => {
                 self.ack().await?;

@@ -11,7 +11,7 @@ use lapin::{
 use super::config::{StreamLimits, Topology};
 use crate::Lane;
 
-const DEAD: &str = "solvemesh.dead.v1";
+const DEAD_LETTERS: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
@@ -61,7 +61,7 @@ impl<const N: usize> From<[Queue; N]> for Route {
 /// The queue of a lane, after that of the dead letters. With at-least-once dead-lettering, a dead
 /// letter stays in the lane's queue until the other queue exists.
 pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
-    [dead(), lane_queue(lane, topology)]
+    [dead_letters(), lane_queue(lane, topology)]
 }
 
 fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
@@ -69,7 +69,7 @@ fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
         name: format!("solvemesh.jobs.{lane}.v1"),
         arguments: table([
             ("x-queue-type", text("quorum")),
-            ("x-dead-letter-exchange", text(DEAD)),
+            ("x-dead-letter-exchange", text(DEAD_LETTERS)),
             // At-least-once dead-lettering requires `reject-publish`, by which a full queue also
             // rejects new jobs instead of dropping old ones.
             ("x-dead-letter-strategy", text("at-least-once")),
@@ -83,9 +83,9 @@ fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
 }
 
 /// The queue of dead letters. One gateway at a time consumes it.
-pub(super) fn dead() -> Queue {
+pub(super) fn dead_letters() -> Queue {
     Queue {
-        name: DEAD.to_owned(),
+        name: DEAD_LETTERS.to_owned(),
         arguments: table([
             ("x-queue-type", text("quorum")),
             ("x-single-active-consumer", AMQPValue::Boolean(true)),
@@ -127,7 +127,7 @@ pub(super) fn lookup() -> Queue {
 
 /// The queue that registers a process as connected by its existence, to be declared exclusive;
 /// `None` for an id that is too long for a queue's name.
-pub(super) fn present(id: &str) -> Option<Queue> {
+pub(super) fn presence_queue(id: &str) -> Option<Queue> {
     let name = format!("solvemesh.present.{id}.v1");
     let arguments = table([("x-queue-type", text("classic"))]);
     (name.len() <= NAME_BYTES).then_some(Queue { name, arguments, dead_letters: false })
@@ -138,7 +138,7 @@ pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
     let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
     // The queue of dead letters comes before the lanes.
     let lanes = lanes.iter().map(|lane| lane_queue(lane, topology));
-    [dead()].into_iter().chain(others).chain(lanes).collect()
+    [dead_letters()].into_iter().chain(others).chain(lanes).collect()
 }
 
 fn stream(name: &str, limits: &StreamLimits) -> Queue {
@@ -182,7 +182,7 @@ pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<u32>
 
 /// The number of consumers of a queue. If it does not exist, that is an error that closes the
 /// channel.
-pub(super) async fn consumers(channel: &Channel, name: &str) -> lapin::Result<u32> {
+pub(super) async fn consumer_count(channel: &Channel, name: &str) -> lapin::Result<u32> {
     Ok(declare_passive(channel, name).await?.consumer_count())
 }
 
@@ -201,9 +201,11 @@ pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<(
     if queue.dead_letters {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let none = FieldTable::default;
-        channel.exchange_declare(DEAD.into(), ExchangeKind::Fanout, durable, none()).await?;
+        channel
+            .exchange_declare(DEAD_LETTERS.into(), ExchangeKind::Fanout, durable, none())
+            .await?;
         let bind = QueueBindOptions::default();
-        channel.queue_bind(name(), DEAD.into(), "".into(), bind, none()).await?;
+        channel.queue_bind(name(), DEAD_LETTERS.into(), "".into(), bind, none()).await?;
     }
     Ok(())
 }
@@ -228,7 +230,7 @@ mod tests {
     fn the_queue_of_dead_letters_is_declared_before_the_lane() {
         let lane = "express".parse::<Lane>().expect("a lane");
         let [first, second] = jobs(&lane, &Topology::default());
-        assert_eq!(first, dead());
+        assert_eq!(first, dead_letters());
         assert_eq!(second.name, "solvemesh.jobs.express.v1");
         let arguments = second.arguments.inner();
         assert_eq!(arguments["x-dead-letter-exchange"], text(&first.name));
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_too_long_for_a_queue_name_is_not_registered() {
-        let name = |id: &str| present(id).map(|queue| queue.name);
+        let name = |id: &str| presence_queue(id).map(|queue| queue.name);
         assert_eq!(name("a").as_deref(), Some("solvemesh.present.a.v1"));
         assert!(name(&"x".repeat(234)).is_some_and(|name| name.len() == NAME_BYTES));
         assert_eq!(name(&"x".repeat(235)), None);

@@ -14,11 +14,11 @@
 use std::collections::HashMap;
 
 /// A resolved confirm.
-pub(super) struct Observed<T> {
-    /// The message's number.
+pub(super) struct ResolvedConfirm<T> {
+    /// The number of the message.
     pub(super) number: u64,
-    /// Returned together with the verdict.
-    pub(super) what: T,
+    /// The message, which is returned together with its outcome.
+    pub(super) message: T,
     /// Whether the broker sent an ack, not a nack.
     pub(super) acked: bool,
     /// The number of the returned message that lapin attached to it, and the broker's reason.
@@ -27,9 +27,9 @@ pub(super) struct Observed<T> {
 
 /// The outcome of a publish.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Outcome {
     /// A queue has stored it.
-    Safe,
+    Stored,
     /// The queue rejected it.
     Nacked,
     /// No queue accepted it; the broker's reason.
@@ -38,35 +38,35 @@ pub(super) enum Verdict {
 
 /// The returns and confirms that are not matched yet.
 #[derive(Debug)]
-pub(super) struct Returns<T> {
+pub(super) struct ReturnMatcher<T> {
     /// Returned messages whose own confirm has not been observed, and the broker's reasons.
     returned: HashMap<u64, String>,
     /// Confirms that carried the return of another message, so that their own return may still
     /// follow; each with whether it was an ack.
-    suspects: HashMap<u64, (T, bool)>,
+    undecided: HashMap<u64, (T, bool)>,
 }
 
-impl<T> Default for Returns<T> {
+impl<T> Default for ReturnMatcher<T> {
     fn default() -> Self {
-        Self { returned: HashMap::new(), suspects: HashMap::new() }
+        Self { returned: HashMap::new(), undecided: HashMap::new() }
     }
 }
 
-impl<T> Returns<T> {
-    /// Observes a batch of confirms, and returns the verdicts that are certain now. The batch must
+impl<T> ReturnMatcher<T> {
+    /// Observes a batch of confirms, and returns the outcomes that are certain now. The batch must
     /// not leave out a confirm that resolved before any in it.
     pub(super) fn observe(
         &mut self,
-        batch: Vec<Observed<T>>,
+        batch: Vec<ResolvedConfirm<T>>,
         none_in_flight: bool,
-    ) -> Vec<(T, Verdict)> {
-        let mut verdicts = Vec::with_capacity(batch.len());
+    ) -> Vec<(T, Outcome)> {
+        let mut outcomes = Vec::with_capacity(batch.len());
         let emptied = batch.iter().any(|confirm| confirm.returned.is_none());
         if emptied {
-            // lapin's queue was empty at some time since the last batch, so the returns of all
-            // suspects have arrived: in this batch, or they were not returned.
-            for (_, (what, acked)) in self.clear(&batch) {
-                verdicts.push((what, outcome(acked)));
+            // lapin's queue was empty at some time since the last batch, so the return of every
+            // undecided message has arrived: in this batch, or it was not returned.
+            for (_, (message, acked)) in self.take_decided(&batch) {
+                outcomes.push((message, from_ack(acked)));
             }
         }
         for confirm in &batch {
@@ -74,40 +74,42 @@ impl<T> Returns<T> {
                 self.returned.insert(*number, reason.clone());
             }
         }
-        for Observed { number, what, acked, returned } in batch {
+        for ResolvedConfirm { number, message, acked, returned } in batch {
             if let Some(reason) = self.returned.remove(&number) {
-                verdicts.push((what, Verdict::Returned(reason)));
+                outcomes.push((message, Outcome::Returned(reason)));
             } else if returned.is_none() {
-                verdicts.push((what, outcome(acked)));
+                outcomes.push((message, from_ack(acked)));
             } else {
-                self.suspects.insert(number, (what, acked));
+                self.undecided.insert(number, (message, acked));
             }
         }
-        for number in self.suspects.keys().copied().collect::<Vec<_>>() {
+        for number in self.undecided.keys().copied().collect::<Vec<_>>() {
             if let Some(reason) = self.returned.remove(&number)
-                && let Some((what, _)) = self.suspects.remove(&number)
+                && let Some((message, _)) = self.undecided.remove(&number)
             {
-                verdicts.push((what, Verdict::Returned(reason)));
+                outcomes.push((message, Outcome::Returned(reason)));
             }
         }
         if none_in_flight {
-            // All returns have arrived, so the suspects were not returned.
-            verdicts.extend(self.suspects.drain().map(|(_, (what, acked))| (what, outcome(acked))));
+            // All returns have arrived, so the undecided messages were not returned.
+            outcomes.extend(
+                self.undecided.drain().map(|(_, (message, acked))| (message, from_ack(acked))),
+            );
             self.returned.clear();
         }
-        verdicts
+        outcomes
     }
 
-    /// Removes the suspects, except for those whose return is in this batch.
-    fn clear(&mut self, batch: &[Observed<T>]) -> Vec<(u64, (T, bool))> {
+    /// Removes the undecided confirms, except for those whose return is in this batch.
+    fn take_decided(&mut self, batch: &[ResolvedConfirm<T>]) -> Vec<(u64, (T, bool))> {
         let named: Vec<u64> =
             batch.iter().filter_map(|c| c.returned.as_ref().map(|(number, _)| *number)).collect();
-        self.suspects.extract_if(|number, _| !named.contains(number)).collect()
+        self.undecided.extract_if(|number, _| !named.contains(number)).collect()
     }
 }
 
-fn outcome(acked: bool) -> Verdict {
-    if acked { Verdict::Safe } else { Verdict::Nacked }
+fn from_ack(acked: bool) -> Outcome {
+    if acked { Outcome::Stored } else { Outcome::Nacked }
 }
 
 #[cfg(test)]
@@ -120,28 +122,29 @@ mod tests {
 
     /// The outcome of a simulated message.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Fate {
-        Safe,
+    enum SimulatedOutcome {
+        Stored,
         Nacked,
         Returned,
     }
 
     /// Simulates lapin and the broker: confirms resolve in any order, a return may arrive long
     /// before its confirm, and resolved confirms are observed in batches of any size.
-    fn simulate(fates: &[Fate], steps: &[(u8, u8)]) -> Vec<(u64, Verdict)> {
-        let mut returns = Returns::default();
+    fn simulate(simulated: &[SimulatedOutcome], steps: &[(u8, u8)]) -> Vec<(u64, Outcome)> {
+        let mut matcher = ReturnMatcher::default();
         let mut waiting = VecDeque::new();
-        let mut unresolved: Vec<(u64, Fate)> = (0..).zip(fates.iter().copied()).collect();
+        let mut unresolved: Vec<(u64, SimulatedOutcome)> =
+            (0..).zip(simulated.iter().copied()).collect();
         let mut announced = BTreeSet::new();
         let mut batch = Vec::new();
-        let mut verdicts = Vec::new();
+        let mut outcomes = Vec::new();
         for &(choice, action) in steps.iter().cycle() {
             if unresolved.is_empty() {
                 break;
             }
             let at = usize::from(choice) % unresolved.len();
-            let (number, fate) = unresolved[at];
-            if fate == Fate::Returned && announced.insert(number) {
+            let (number, simulated_outcome) = unresolved[at];
+            if simulated_outcome == SimulatedOutcome::Returned && announced.insert(number) {
                 waiting.push_back(number);
             }
             if action % 4 == 0 {
@@ -149,42 +152,46 @@ mod tests {
             }
             unresolved.remove(at);
             let returned = waiting.pop_front().map(|number: u64| (number, String::new()));
-            let acked = fate != Fate::Nacked;
-            batch.push(Observed { number, what: number, acked, returned });
+            let acked = simulated_outcome != SimulatedOutcome::Nacked;
+            batch.push(ResolvedConfirm { number, message: number, acked, returned });
             if action % 3 == 0 || unresolved.is_empty() {
                 let batch = std::mem::take(&mut batch);
-                verdicts.extend(returns.observe(batch, unresolved.is_empty()));
+                outcomes.extend(matcher.observe(batch, unresolved.is_empty()));
             }
         }
-        verdicts
+        outcomes
     }
 
-    fn fate() -> impl Strategy<Value = Fate> {
-        prop_oneof![Just(Fate::Safe), Just(Fate::Nacked), Just(Fate::Returned)]
+    fn simulated_outcome() -> impl Strategy<Value = SimulatedOutcome> {
+        prop_oneof![
+            Just(SimulatedOutcome::Stored),
+            Just(SimulatedOutcome::Nacked),
+            Just(SimulatedOutcome::Returned)
+        ]
     }
 
     proptest! {
         #[test]
         fn each_message_gets_its_own_verdict(
-            fates in prop::collection::vec(fate(), 1..40),
+            simulated in prop::collection::vec(simulated_outcome(), 1..40),
             mut steps in prop::collection::vec(any::<(u8, u8)>(), 1..60),
         ) {
             steps.push((0, 1));
-            let mut verdicts = simulate(&fates, &steps);
-            verdicts.sort_by_key(|(number, _)| *number);
-            let expected = fates.iter().map(|fate| match fate {
-                Fate::Safe => Verdict::Safe,
-                Fate::Nacked => Verdict::Nacked,
-                Fate::Returned => Verdict::Returned(String::new()),
+            let mut outcomes = simulate(&simulated, &steps);
+            outcomes.sort_by_key(|(number, _)| *number);
+            let expected = simulated.iter().map(|simulated_outcome| match simulated_outcome {
+                SimulatedOutcome::Stored => Outcome::Stored,
+                SimulatedOutcome::Nacked => Outcome::Nacked,
+                SimulatedOutcome::Returned => Outcome::Returned(String::new()),
             });
-            prop_assert_eq!(verdicts, (0..).zip(expected).collect::<Vec<_>>());
+            prop_assert_eq!(outcomes, (0..).zip(expected).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_nack_without_a_return_is_a_nack() {
-        let mut returns = Returns::default();
-        let nack = Observed { number: 1, what: (), acked: false, returned: None };
-        assert_eq!(returns.observe(vec![nack], true), [((), Verdict::Nacked)]);
+        let mut matcher = ReturnMatcher::default();
+        let nack = ResolvedConfirm { number: 1, message: (), acked: false, returned: None };
+        assert_eq!(matcher.observe(vec![nack], true), [((), Outcome::Nacked)]);
     }
 }

@@ -58,12 +58,12 @@ impl BrokerUrl {
         }
         let secure = uri.scheme == AMQPScheme::AMQPS;
         let host = uri.authority.host.clone();
-        let name = match ServerName::try_from(host) {
+        let server_name = match ServerName::try_from(host) {
             Ok(name) if secure => Some(name),
             Err(_) if secure => return Err(InvalidUrl::Host),
             _ => None,
         };
-        Ok(Address { uri, name, has_user: !user.split(':').next().unwrap_or("").is_empty() })
+        Ok(Address { uri, server_name, has_user: !user.split(':').next().unwrap_or("").is_empty() })
     }
 }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for BrokerUrl {
 pub(crate) struct Address {
     pub(super) uri: AMQPUri,
     /// The name to look for in the broker's certificate; `None` for a connection without TLS.
-    pub(super) name: Option<ServerName<'static>>,
+    pub(super) server_name: Option<ServerName<'static>>,
     /// Whether the URL has a user name.
     pub(super) has_user: bool,
 }
@@ -267,11 +267,11 @@ mod tests {
         assert_eq!(address.uri.query.heartbeat, Some(7));
         assert_eq!(address.uri.query.connection_timeout, Some(50));
         assert_eq!(address.host_port(), "[::1]:5671");
-        assert_eq!(address.name, Some(ServerName::try_from("::1").unwrap()));
+        assert_eq!(address.server_name, Some(ServerName::try_from("::1").unwrap()));
         assert!(address.has_user && !address.is_external());
         let address = BrokerUrl::from("amqp://:x@h?auth_mechanism=EXTERNAL").parse().unwrap();
         assert!(!address.has_user && address.is_external());
-        assert_eq!(address.name, None, "there is no certificate to check");
+        assert_eq!(address.server_name, None, "there is no certificate to check");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use solvemesh::broker::v1::BulkReference;
 
 use crate::{BulkObject, MeshError, bulk};
@@ -143,14 +144,14 @@ impl Claim {
     /// Adds a reference. An object that does not exist is not an error here: the worker reports it
     /// when it loads the model.
     pub(super) fn new(bulk: &Arc<Mutex<Bulk>>, id: &str) -> Result<Self, MeshError> {
-        bulk.lock().unwrap_or_else(PoisonError::into_inner).claim(id)?;
+        bulk.lock().claim(id)?;
         Ok(Self { bulk: Arc::clone(bulk), id: id.to_owned() })
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).release(&self.id);
+        self.bulk.lock().release(&self.id);
     }
 }
 
@@ -163,13 +164,11 @@ mod tests {
     }
 
     fn store(bulk: &Mutex<Bulk>, bytes: usize) -> Result<BulkReference, MeshError> {
-        bulk.lock()
-            .expect("no test panics with it")
-            .store(BulkObject::new(vec![Bytes::from(vec![0; bytes])]))
+        bulk.lock().store(BulkObject::new(vec![Bytes::from(vec![0; bytes])]))
     }
 
     fn is_stored(bulk: &Mutex<Bulk>, reference: &BulkReference) -> bool {
-        bulk.lock().expect("no test panics with it").load(reference).is_ok()
+        bulk.lock().load(reference).is_ok()
     }
 
     #[test]

@@ -2,18 +2,19 @@
 //! persistent.
 
 mod bulk;
-mod questions;
+mod lookup_queue;
 mod queue;
 mod ring_log;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::{
     BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
@@ -25,13 +26,13 @@ use uuid::Uuid;
 
 use self::{
     bulk::{Bulk, Claim},
-    questions::Questions,
+    lookup_queue::LookupQueue,
     queue::{Message, Queue},
     ring_log::RingLog,
 };
 use crate::{
-    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
-    Health, Lane, Lease, LogMessage, LogStart, MAX_ENTRY_BYTES, Mesh, MeshError, Payload, Question,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
+    Health, Lane, Lease, LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, Mesh, MeshError, Payload,
 };
 
 /// The number of items that are buffered for each follower.
@@ -81,12 +82,12 @@ enum Notice {
 pub struct MemoryMesh {
     config: MemoryConfig,
     lanes: Mutex<BTreeMap<Lane, Arc<Queue>>>,
-    dead: Arc<Queue>,
+    dead_letters: Arc<Queue>,
     log: Arc<RingLog<LogBatch>>,
     cancels: Arc<RingLog<Notice>>,
     bulk: Arc<Mutex<Bulk>>,
-    questions: Arc<Questions>,
-    present: Mutex<BTreeSet<String>>,
+    lookups: Arc<LookupQueue>,
+    connected_workers: Mutex<BTreeSet<String>>,
     health: watch::Sender<Health>,
     closed: CancellationToken,
 }
@@ -94,15 +95,15 @@ pub struct MemoryMesh {
 impl MemoryMesh {
     /// An empty mesh.
     pub fn new(config: MemoryConfig) -> Self {
-        let dead = Arc::new(Queue::new(config.queue_length, config.queue_bytes, None));
+        let dead_letters = Arc::new(Queue::new(config.queue_length, config.queue_bytes, None));
         Self {
             lanes: Mutex::default(),
-            dead,
+            dead_letters,
             log: Arc::new(RingLog::new(config.log_bytes)),
             cancels: Arc::new(RingLog::new(config.cancels)),
             bulk: Arc::new(Mutex::new(Bulk::new(config.bulk_bytes))),
-            questions: Arc::default(),
-            present: Mutex::default(),
+            lookups: Arc::default(),
+            connected_workers: Mutex::default(),
             health: watch::Sender::new(Health::Ready),
             closed: CancellationToken::new(),
             config,
@@ -110,10 +111,10 @@ impl MemoryMesh {
     }
 
     fn lane(&self, lane: &Lane) -> Arc<Queue> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.lock();
         let queue = lanes.entry(lane.clone()).or_insert_with(|| {
-            let dead = Some(Arc::clone(&self.dead));
-            Arc::new(Queue::new(self.config.queue_length, self.config.queue_bytes, dead))
+            let dead_letters = Some(Arc::clone(&self.dead_letters));
+            Arc::new(Queue::new(self.config.queue_length, self.config.queue_bytes, dead_letters))
         });
         Arc::clone(queue)
     }
@@ -157,7 +158,7 @@ impl Mesh for MemoryMesh {
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.check_open()?;
-        Ok(self.dead.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {
+        Ok(self.dead_letters.consume(DEAD_PREFETCH, &self.closed, |message, settle| DeadLetter {
             job_id: message.job().job_id.clone(),
             digest: message.job().digest.clone(),
             reason: "rejected".to_owned(),
@@ -183,8 +184,8 @@ impl Mesh for MemoryMesh {
             LogStart::Offset(offset) => offset,
         };
         let (messages, reader) = mpsc::channel(READ_AHEAD);
-        let as_read = |offset, batch| Some(log_message(offset, batch));
-        tokio::spawn(Arc::clone(&self.log).play(from, as_read, messages, self.closed.clone()));
+        let decode = |offset, batch| Some(log_message(offset, batch));
+        tokio::spawn(Arc::clone(&self.log).follow(from, decode, messages, self.closed.clone()));
         Ok(reader)
     }
 
@@ -210,53 +211,53 @@ impl Mesh for MemoryMesh {
         Ok(())
     }
 
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelEvent>, MeshError> {
         self.check_open()?;
-        let (news, reader) = mpsc::channel(READ_AHEAD);
-        // Tells this follower's marker from those of others.
-        let own = Uuid::new_v4();
-        self.cancels.append(Notice::Marker(own), 1);
-        let as_read = move |_, notice| match notice {
-            Notice::Cancel(job) => Some(CancelNews::Cancel(job)),
-            Notice::Marker(marker) => (marker == own).then_some(CancelNews::CaughtUp),
+        let (events, reader) = mpsc::channel(READ_AHEAD);
+        // Distinguishes the marker of this follower from those of others.
+        let own_marker = Uuid::new_v4();
+        self.cancels.append(Notice::Marker(own_marker), 1);
+        let decode = move |_, notice| match notice {
+            Notice::Cancel(job) => Some(CancelEvent::Cancel(job)),
+            Notice::Marker(marker) => (marker == own_marker).then_some(CancelEvent::CaughtUp),
         };
-        tokio::spawn(Arc::clone(&self.cancels).play(0, as_read, news, self.closed.clone()));
+        tokio::spawn(Arc::clone(&self.cancels).follow(0, decode, events, self.closed.clone()));
         Ok(reader)
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
         self.check_open()?;
-        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).store(object)
+        self.bulk.lock().store(object)
     }
 
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.check_open()?;
-        self.bulk.lock().unwrap_or_else(PoisonError::into_inner).load(reference)
+        self.bulk.lock().load(reference)
     }
 
-    async fn ask(
+    async fn lookup(
         &self,
         request: LookupRequest,
         timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
-        let asking = self.questions.ask(request, timeout);
-        self.closed.run_until_cancelled(asking).await.unwrap_or(Err(MeshError::Closed))
+        let answered = self.lookups.lookup(request, timeout);
+        self.closed.run_until_cancelled(answered).await.unwrap_or(Err(MeshError::Closed))
     }
 
-    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
+    async fn consume_lookups(&self) -> Result<Consumer<Lookup>, MeshError> {
         self.check_open()?;
-        Ok(self.questions.consume(&self.closed))
+        Ok(self.lookups.consume(&self.closed))
     }
 
     async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
         self.check_open()?;
-        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        self.connected_workers.lock().insert(id.to_owned());
         Ok(())
     }
 
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.check_open()?;
-        Ok(self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(id))
+        Ok(self.connected_workers.lock().contains(id))
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -278,7 +279,7 @@ fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
 
 fn payload(job: &JobEnvelope) -> Payload {
     if job.version > ENVELOPE_VERSION {
-        Payload::Later { version: job.version, job_id: job.job_id.clone() }
+        Payload::UnsupportedVersion { version: job.version, job_id: job.job_id.clone() }
     } else {
         Payload::Job(Box::new(job.clone()))
     }

@@ -1,12 +1,9 @@
 //! A queue of jobs in memory: that of a lane, or that of the dead letters.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::JobEnvelope;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -47,9 +44,9 @@ pub(super) struct Queue {
     max_length: usize,
     max_bytes: usize,
     /// Receives rejected messages; `None` drops them.
-    dead: Option<Arc<Queue>>,
+    dead_letters: Option<Arc<Queue>>,
     ready: Mutex<Ready>,
-    filled: Notify,
+    not_empty: Notify,
     /// Cloned into the task of each consumer, so that the strong count gives their number.
     consumers: Arc<()>,
 }
@@ -65,9 +62,13 @@ struct Ready {
 pub(super) struct Full;
 
 impl Queue {
-    pub(super) fn new(max_length: usize, max_bytes: usize, dead: Option<Arc<Queue>>) -> Self {
-        let (ready, filled, consumers) = Default::default();
-        Self { max_length, max_bytes, dead, ready, filled, consumers }
+    pub(super) fn new(
+        max_length: usize,
+        max_bytes: usize,
+        dead_letters: Option<Arc<Queue>>,
+    ) -> Self {
+        let (ready, not_empty, consumers) = Default::default();
+        Self { max_length, max_bytes, dead_letters, ready, not_empty, consumers }
     }
 
     /// Whether the queue has a consumer that has not stopped.
@@ -77,7 +78,7 @@ impl Queue {
 
     /// Adds a message at the end.
     pub(super) fn push(&self, message: Message) -> Result<(), Full> {
-        let mut ready = self.lock();
+        let mut ready = self.ready.lock();
         let fits = ready.messages.len() < self.max_length
             && ready.bytes.saturating_add(message.bytes) <= self.max_bytes;
         if !fits {
@@ -86,21 +87,21 @@ impl Queue {
         ready.bytes += message.bytes;
         ready.messages.push_back(message);
         drop(ready);
-        self.filled.notify_one();
+        self.not_empty.notify_one();
         Ok(())
     }
 
     /// Requeues a message at the front. The limits do not apply: it was admitted before.
     fn push_front(&self, message: Message) {
-        let mut ready = self.lock();
+        let mut ready = self.ready.lock();
         ready.bytes += message.bytes;
         ready.messages.push_front(Message { redelivered: true, ..message });
         drop(ready);
-        self.filled.notify_one();
+        self.not_empty.notify_one();
     }
 
     fn pop(&self) -> Option<Message> {
-        let mut ready = self.lock();
+        let mut ready = self.ready.lock();
         let message = ready.messages.pop_front()?;
         ready.bytes -= message.bytes;
         let more = !ready.messages.is_empty();
@@ -108,17 +109,17 @@ impl Queue {
         if more {
             // `Notify` holds at most one permit, however many messages were pushed: pass it on
             // for those that are left.
-            self.filled.notify_one();
+            self.not_empty.notify_one();
         }
         Some(message)
     }
 
     async fn next(&self) -> Message {
         loop {
-            let filled = self.filled.notified();
+            let not_empty = self.not_empty.notified();
             match self.pop() {
                 Some(message) => return message,
-                None => filled.await,
+                None => not_empty.await,
             }
         }
     }
@@ -134,8 +135,9 @@ impl Queue {
         let prefetch = usize::from(prefetch.max(1));
         let (items, receiver) = mpsc::channel(prefetch);
         let stop = closed.child_token();
-        let orphans = Arc::new(Orphans { queue: Arc::clone(self), parked: Mutex::default() });
-        let delivering = deliver(orphans, prefetch, items, stop.clone(), as_item);
+        let dropped_leases =
+            Arc::new(DroppedLeases { queue: Arc::clone(self), dropped: Mutex::default() });
+        let delivering = deliver(dropped_leases, prefetch, items, stop.clone(), as_item);
         let consumer = Arc::clone(&self.consumers);
         tokio::spawn(async move {
             delivering.await;
@@ -143,15 +145,11 @@ impl Queue {
         });
         Consumer::new(receiver, stop)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Ready> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Delivers messages until `stop`, then requeues those whose leases were dropped.
 async fn deliver<T>(
-    orphans: Arc<Orphans>,
+    dropped_leases: Arc<DroppedLeases>,
     prefetch: usize,
     items: mpsc::Sender<T>,
     stop: Stop,
@@ -163,10 +161,10 @@ async fn deliver<T>(
             // Never waits, as the channel holds `prefetch` items; fails once the consumer is
             // dropped.
             let Ok(place) = items.reserve().await else { return };
-            let message = orphans.queue.next().await;
+            let message = dropped_leases.queue.next().await;
             let lease = Unsettled {
                 message: Some(message.clone()),
-                orphans: Arc::clone(&orphans),
+                dropped_leases: Arc::clone(&dropped_leases),
                 _permit: permit,
             };
             place.send(as_item(&message, lease));
@@ -176,39 +174,39 @@ async fn deliver<T>(
         () = delivering => {}
         () = stop.cancelled() => {}
     }
-    orphans.release();
+    dropped_leases.requeue_all();
 }
 
 /// The messages whose leases were dropped unsettled. They are requeued when their consumer has
 /// stopped, not before: a consumer that fails on a message and drops it would receive it again
 /// at once, in a loop.
 #[derive(Debug)]
-struct Orphans {
+struct DroppedLeases {
     queue: Arc<Queue>,
-    parked: Mutex<Parked>,
+    dropped: Mutex<Dropped>,
 }
 
 #[derive(Debug, Default)]
-struct Parked {
+struct Dropped {
     messages: Vec<Message>,
     stopped: bool,
 }
 
-impl Orphans {
-    fn park(&self, message: Message) {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        if parked.stopped {
+impl DroppedLeases {
+    fn add(&self, message: Message) {
+        let mut dropped = self.dropped.lock();
+        if dropped.stopped {
             self.queue.push_front(message);
         } else {
-            parked.messages.push(message);
+            dropped.messages.push(message);
         }
     }
 
-    fn release(&self) {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        parked.stopped = true;
+    fn requeue_all(&self) {
+        let mut dropped = self.dropped.lock();
+        dropped.stopped = true;
         // In reverse, as each is pushed to the front: this restores their order.
-        for message in mem::take(&mut parked.messages).into_iter().rev() {
+        for message in mem::take(&mut dropped.messages).into_iter().rev() {
             self.queue.push_front(message);
         }
     }
@@ -218,14 +216,14 @@ impl Orphans {
 #[derive(Debug)]
 pub(super) struct Unsettled {
     message: Option<Message>,
-    orphans: Arc<Orphans>,
+    dropped_leases: Arc<DroppedLeases>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
-            self.orphans.park(message);
+            self.dropped_leases.add(message);
         }
     }
 }
@@ -242,15 +240,15 @@ impl Settle for Unsettled {
 
     async fn requeue(mut self: Box<Self>) -> Result<(), LeaseLost> {
         let message = self.message.take().ok_or(LeaseLost)?;
-        self.orphans.queue.push_front(message);
+        self.dropped_leases.queue.push_front(message);
         Ok(())
     }
 
     async fn reject(mut self: Box<Self>) -> Result<(), LeaseLost> {
         let message = self.message.take().ok_or(LeaseLost)?;
         let job_id = message.job.job_id.clone();
-        if let Some(dead) = &self.orphans.queue.dead
-            && dead.push(message).is_err()
+        if let Some(dead_letters) = &self.dropped_leases.queue.dead_letters
+            && dead_letters.push(message).is_err()
         {
             tracing::error!(job_id, "dead-letter queue full, message lost");
         }

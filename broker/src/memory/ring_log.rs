@@ -1,10 +1,8 @@
 //! A bounded in-memory log, for the results log and the cancels.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -35,13 +33,13 @@ impl<T: Clone + Send> RingLog<T> {
 
     /// Appends an item. The newest item is kept, even if it alone exceeds the limit.
     pub(super) fn append(&self, item: T, weight: usize) {
-        let mut tape = self.lock();
-        tape.items.push_back((item, weight));
-        tape.weight += weight;
-        while tape.weight > self.limit && tape.items.len() > 1 {
-            if let Some((_, weight)) = tape.items.pop_front() {
-                tape.weight -= weight;
-                tape.first += 1;
+        let mut log = self.items.lock();
+        log.items.push_back((item, weight));
+        log.weight += weight;
+        while log.weight > self.limit && log.items.len() > 1 {
+            if let Some((_, weight)) = log.items.pop_front() {
+                log.weight -= weight;
+                log.first += 1;
             }
         }
         self.end.send_modify(|end| *end += 1);
@@ -49,25 +47,25 @@ impl<T: Clone + Send> RingLog<T> {
 
     /// The offset of the oldest item; `None` if there is none.
     pub(super) fn start(&self) -> Option<u64> {
-        let tape = self.lock();
-        (!tape.items.is_empty()).then_some(tape.first)
+        let log = self.items.lock();
+        (!log.items.is_empty()).then_some(log.first)
     }
 
     /// The item at `offset`, or the oldest one if that was truncated; with its offset.
     pub(super) fn get(&self, offset: u64) -> Option<(u64, T)> {
-        let tape = self.lock();
-        let offset = offset.max(tape.first);
-        let index = usize::try_from(offset - tape.first).ok()?;
-        tape.items.get(index).map(|(item, _)| (offset, item.clone()))
+        let log = self.items.lock();
+        let offset = offset.max(log.first);
+        let index = usize::try_from(offset - log.first).ok()?;
+        log.items.get(index).map(|(item, _)| (offset, item.clone()))
     }
 
-    /// Sends the items from `offset` on to `reader`, each converted by `as_read`, which skips an
+    /// Sends the items from `offset` on to `reader`, each converted by `convert`, which skips an
     /// item by returning `None`. Waits for new items at the end, and for the reader while it is
     /// slow. Ends when the reader is dropped or `closed` is cancelled.
-    pub(super) async fn play<U: Send>(
-        self: std::sync::Arc<Self>,
+    pub(super) async fn follow<U: Send>(
+        self: Arc<Self>,
         mut offset: u64,
-        as_read: impl Fn(u64, T) -> Option<U> + Send,
+        convert: impl Fn(u64, T) -> Option<U> + Send,
         reader: mpsc::Sender<U>,
         closed: CancellationToken,
     ) {
@@ -83,16 +81,12 @@ impl<T: Clone + Send> RingLog<T> {
                 }
             };
             offset = at + 1;
-            let Some(item) = as_read(at, item) else { continue };
+            let Some(item) = convert(at, item) else { continue };
             tokio::select! {
                 sent = reader.send(item) => if sent.is_err() { return },
                 () = closed.cancelled() => return,
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Items<T>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,19 +96,19 @@ mod tests {
 
     #[test]
     fn the_oldest_are_truncated_and_their_readers_skip_forward() {
-        let tape = RingLog::new(3);
-        (0..5).for_each(|n| tape.append(n, 1));
-        assert_eq!(tape.get(0), Some((2, 2)));
-        assert_eq!(tape.get(4), Some((4, 4)));
-        assert_eq!(tape.get(5), None);
-        assert_eq!(tape.start(), Some(2));
+        let log = RingLog::new(3);
+        (0..5).for_each(|n| log.append(n, 1));
+        assert_eq!(log.get(0), Some((2, 2)));
+        assert_eq!(log.get(4), Some((4, 4)));
+        assert_eq!(log.get(5), None);
+        assert_eq!(log.start(), Some(2));
     }
 
     #[test]
     fn an_item_over_the_limit_is_kept_alone() {
-        let tape = RingLog::new(3);
-        tape.append('a', 1);
-        tape.append('b', 9);
-        assert_eq!(tape.get(0), Some((1, 'b')));
+        let log = RingLog::new(3);
+        log.append('a', 1);
+        log.append('b', 9);
+        assert_eq!(log.get(0), Some((1, 'b')));
     }
 }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use crate::behaviour::{
-    answer, answer_all, entries, entry, job, job_id, lane, news, next, next_question, question,
-    tests_of, within,
+    answer, answer_all, entries, entry, job, job_id, lane, lookup_request, next, next_event,
+    next_lookup, tests_of, within,
 };
 use bytes::Bytes;
-use futures::{StreamExt as _, future::join_all, stream};
+use futures::{StreamExt as _, future::join_all};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicConsumeOptions, BasicPublishOptions},
@@ -21,7 +21,7 @@ use lapin::{
 use prost::Message as _;
 use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use solvemesh_broker::{
-    AmqpConfig, AmqpMesh, BulkObject, CancelNews, ENVELOPE_VERSION, Health, Lane, LogStart,
+    AmqpConfig, AmqpMesh, BulkObject, CancelEvent, ENVELOPE_VERSION, Health, Lane, LogStart,
     MAX_PART_BYTES, Mesh, MeshError,
 };
 use solvemesh_testkit::proxy::Proxy;
@@ -232,10 +232,10 @@ async fn consumers_and_followers_survive_closed_connections() {
         mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
     }
     mesh.append(entry("before")).await.unwrap();
-    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::CaughtUp);
     mesh.announce_cancel("before").await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["before"]);
-    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("before".to_owned()));
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::Cancel("before".to_owned()));
     let held = next(&mut jobs).await;
     assert_eq!(job_id(&held), "0");
     assert!(held.lease.is_live());
@@ -257,11 +257,11 @@ async fn consumers_and_followers_survive_closed_connections() {
     assert!(held.lease.ack().await.is_err());
     mesh.append(entry("after")).await.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["after"]);
-    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
-    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::ConnectionLost);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::CaughtUp);
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
-    assert_eq!(news(&mut cancels).await, CancelNews::Cancel("after".to_owned()));
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::Cancel("after".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,7 +276,7 @@ async fn a_silent_connection_is_detected_and_re_established_once_the_network_rec
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     let mut cancels = mesh.follow_cancels().await.unwrap();
-    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::CaughtUp);
     mesh.enqueue(&lane(), &job("held")).await.unwrap();
     let held = next(&mut jobs).await;
     let mut health = mesh.health();
@@ -295,7 +295,7 @@ async fn a_silent_connection_is_detected_and_re_established_once_the_network_rec
     };
     tokio::join!(unknown, detected);
     // The consuming connection is lost too.
-    assert_eq!(news(&mut cancels).await, CancelNews::Behind);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::ConnectionLost);
     assert!(!held.lease.is_live());
     let appending = mesh.append(entry("during"));
     let recovery = async {
@@ -305,7 +305,7 @@ async fn a_silent_connection_is_detected_and_re_established_once_the_network_rec
     let (appended, ()) = tokio::join!(within("appending", appending), recovery);
     appended.unwrap();
     assert_eq!(entries(&mut log, 1).await, ["during"]);
-    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::CaughtUp);
     mesh.enqueue(&lane(), &job("after")).await.unwrap();
     let mut received = BTreeSet::new();
     while !received.contains("held") || !received.contains("after") {
@@ -318,12 +318,12 @@ async fn a_silent_connection_is_detected_and_re_established_once_the_network_rec
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_attached_again_after_silence_brings_each_message_once() {
     let vhost = rabbit::vhost().await;
-    let stream_silence = Duration::from_millis(50);
+    let stream_idle_timeout = Duration::from_millis(50);
     let mesh =
-        AmqpMesh::connect(AmqpConfig { stream_silence, ..config(vhost.url()) }).await.unwrap();
+        AmqpMesh::connect(AmqpConfig { stream_idle_timeout, ..config(vhost.url()) }).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     let mut cancels = mesh.follow_cancels().await.unwrap();
-    assert_eq!(news(&mut cancels).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut cancels).await, CancelEvent::CaughtUp);
     for number in 0..20 {
         let id = number.to_string();
         // Sometimes before it is attached again, and sometimes after.
@@ -331,7 +331,7 @@ async fn a_stream_that_is_attached_again_after_silence_brings_each_message_once(
         mesh.append(entry(&id)).await.unwrap();
         mesh.announce_cancel(&id).await.unwrap();
         assert_eq!(entries(&mut log, 1).await, std::slice::from_ref(&id));
-        assert_eq!(news(&mut cancels).await, CancelNews::Cancel(id));
+        assert_eq!(next_event(&mut cancels).await, CancelEvent::Cancel(id));
     }
 }
 
@@ -339,28 +339,30 @@ async fn a_stream_that_is_attached_again_after_silence_brings_each_message_once(
 async fn lookups_are_answered_again_after_closed_connections() {
     let vhost = rabbit::vhost().await;
     let (worker, gateway) = tokio::join!(connect(&vhost), connect(&vhost));
-    let answering = answer_all(gateway.questions().await.unwrap());
-    assert_eq!(worker.ask(question("before"), TIMEOUT).await, Ok(answer("before")));
+    let answering = answer_all(gateway.consume_lookups().await.unwrap());
+    assert_eq!(worker.lookup(lookup_request("before"), TIMEOUT).await, Ok(answer("before")));
 
     // One of these may be lost: the gateway acked it just before its connection was closed.
     let mut cutting = std::pin::pin!(cut(&vhost));
-    let mut asked = 0;
+    let mut lookup_count = 0;
     loop {
-        let id = asked.to_string();
+        let id = lookup_count.to_string();
         tokio::select! {
             () = &mut cutting => break,
-            answered = worker.ask(question(&id), Duration::from_secs(1)) => {
+            answered = worker.lookup(lookup_request(&id), Duration::from_secs(1)) => {
                 match answered {
                     Ok(answered) => assert_eq!(answered, answer(&id)),
                     Err(error) => assert!(matches!(error, MeshError::Unavailable(_)), "{error}"),
                 }
-                asked += 1;
+                lookup_count += 1;
             }
         }
     }
-    assert!(asked > 0);
+    assert!(lookup_count > 0);
     let after = async {
-        while worker.ask(question("after"), Duration::from_secs(1)).await != Ok(answer("after")) {}
+        while worker.lookup(lookup_request("after"), Duration::from_secs(1)).await
+            != Ok(answer("after"))
+        {}
     };
     within("an answer again", after).await;
     answering.abort();
@@ -370,12 +372,12 @@ async fn lookups_are_answered_again_after_closed_connections() {
 async fn a_lookup_is_sent_again_over_the_next_connection() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;
-    let mut questions = mesh.questions().await.unwrap();
-    let asking = mesh.ask(question("a"), TIMEOUT);
+    let mut lookups = mesh.consume_lookups().await.unwrap();
+    let asking = mesh.lookup(lookup_request("a"), TIMEOUT);
     let answering = async {
-        let lost = next_question(&mut questions).await;
+        let lost = next_lookup(&mut lookups).await;
         cut(&vhost).await;
-        let again = next_question(&mut questions).await;
+        let again = next_lookup(&mut lookups).await;
         assert_eq!(again.request, lost.request);
         // Over a channel that is closed.
         lost.reply.send(answer("lost")).await;
@@ -397,27 +399,28 @@ async fn undecodable_lookups_and_answers_are_skipped() {
     };
     let to_nowhere = || BasicProperties::default().with_reply_to("nowhere".into());
     let version = ENVELOPE_VERSION + 1;
-    let later = LookupRequest { version, ..question("later") };
+    let later = LookupRequest { version, ..lookup_request("later") };
     publish(LOOKUP, to_nowhere(), vec![0xff]).await;
     publish(LOOKUP, to_nowhere(), later.encode_to_vec()).await;
-    publish(LOOKUP, BasicProperties::default(), question("no reply address").encode_to_vec()).await;
-    publish(LOOKUP, to_nowhere(), question("readable").encode_to_vec()).await;
-    let mut questions = mesh.questions().await.unwrap();
-    let first = next_question(&mut questions).await;
-    assert_eq!(first.request, question("readable"));
+    publish(LOOKUP, BasicProperties::default(), lookup_request("no reply address").encode_to_vec())
+        .await;
+    publish(LOOKUP, to_nowhere(), lookup_request("readable").encode_to_vec()).await;
+    let mut lookups = mesh.consume_lookups().await.unwrap();
+    let first = next_lookup(&mut lookups).await;
+    assert_eq!(first.request, lookup_request("readable"));
     first.reply.send(answer("to nowhere")).await;
-    drop(questions);
+    drop(lookups);
 
     // Now the other connection acts as a gateway.
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let mut asked = channel
+    let mut incoming = channel
         .basic_consume(LOOKUP.into(), "".into(), options, FieldTable::default())
         .await
         .unwrap();
     let answering = async {
-        let asked = within("a question", asked.next()).await.unwrap().unwrap();
-        let to = asked.properties.reply_to().clone().unwrap();
-        let number = asked.properties.correlation_id().clone().unwrap();
+        let lookup = within("a lookup", incoming.next()).await.unwrap().unwrap();
+        let to = lookup.properties.reply_to().clone().unwrap();
+        let number = lookup.properties.correlation_id().clone().unwrap();
         let of = |number| BasicProperties::default().with_correlation_id(number);
         let later = LookupResponse { version, ..answer("later") };
         let ours = answer("a").encode_to_vec();
@@ -427,7 +430,7 @@ async fn undecodable_lookups_and_answers_are_skipped() {
         publish(to.as_str(), of("0".into()), answer("to another").encode_to_vec()).await;
         publish(to.as_str(), of(number), ours).await;
     };
-    let (answered, ()) = tokio::join!(mesh.ask(question("a"), TIMEOUT), answering);
+    let (answered, ()) = tokio::join!(mesh.lookup(lookup_request("a"), TIMEOUT), answering);
     assert_eq!(answered, Ok(answer("a")));
 }
 
@@ -561,8 +564,8 @@ async fn a_broker_short_of_memory_refuses_within_the_timeout_and_recovers() {
     assert!(matches!(refused, Err(MeshError::Blocked(_))), "{refused:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
     let timeout = Duration::from_millis(200);
-    let unasked = mesh.ask(question("refused"), timeout).await;
-    assert!(matches!(unasked, Err(MeshError::Blocked(_))), "{unasked:?}");
+    let refused = mesh.lookup(lookup_request("refused"), timeout).await;
+    assert!(matches!(refused, Err(MeshError::Blocked(_))), "{refused:?}");
     assert_eq!(mesh.is_worker_connected("w").await, Ok(false));
     // Consuming still works.
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
@@ -586,58 +589,4 @@ async fn a_broker_short_of_memory_refuses_within_the_timeout_and_recovers() {
         delivery.lease.ack().await.unwrap();
     }
     assert!(!arrived.contains(&"refused".to_owned()));
-}
-
-/// Measures throughput: `cargo test -p solvemesh-broker --test it throughput -- --ignored
-/// --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn throughput() {
-    let vhost = rabbit::vhost().await;
-    let mesh = connect(&vhost).await;
-    mesh.enqueue(&lane(), &job("warm")).await.unwrap();
-    let padded = |n: usize| {
-        let mut job = job(&n.to_string());
-        job.digest = vec![1; 250];
-        job
-    };
-    for in_flight in [1, 50, 200] {
-        let count = if in_flight == 1 { 2_000 } else { 40_000 };
-        let start = Instant::now();
-        stream::iter(0..count)
-            .for_each_concurrent(in_flight, |n| {
-                let job = padded(n);
-                let mesh = &mesh;
-                async move { mesh.enqueue(&lane(), &job).await.unwrap() }
-            })
-            .await;
-        let rate = f64::from(u32::try_from(count).unwrap()) / start.elapsed().as_secs_f64();
-        println!("{in_flight:4} in flight: {rate:8.0} confirmed enqueues/s");
-    }
-    for in_flight in [1, 50, 200, 1000] {
-        let count = if in_flight == 1 { 2_000 } else { 40_000 };
-        let start = Instant::now();
-        stream::iter(0..count)
-            .for_each_concurrent(in_flight, |n: usize| {
-                let mut entry = entry(&n.to_string());
-                entry.digest = vec![1; 250];
-                let mesh = &mesh;
-                async move { mesh.append(entry).await.unwrap() }
-            })
-            .await;
-        let rate = f64::from(u32::try_from(count).unwrap()) / start.elapsed().as_secs_f64();
-        println!("{in_flight:4} in flight: {rate:8.0} confirmed appends/s");
-    }
-    let start = Instant::now();
-    let mut log = mesh.follow_log(LogStart::First).await.unwrap();
-    let read = entries(&mut log, 122_000).await.len();
-    println!("followed {read} entries in {:?}", start.elapsed());
-    let start = Instant::now();
-    let mut jobs = mesh.consume(&lane(), 200).await.unwrap();
-    let count = 20_000;
-    for _ in 0..count {
-        next(&mut jobs).await.lease.ack().await.unwrap();
-    }
-    let rate = f64::from(count) / start.elapsed().as_secs_f64();
-    println!("consumed and acked: {rate:8.0} jobs/s");
 }

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use prost::Message as _;
 use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupRequest, LookupResponse};
 use solvemesh_broker::{
-    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION, Lane,
-    LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload, Question,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
+    Lane, LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time};
 
@@ -98,7 +98,7 @@ pub(crate) async fn a_job_of_a_later_format_is_identified_by_its_id(mesh: Arc<dy
     mesh.enqueue(&lane(), &JobEnvelope { version, ..job("a") }).await.unwrap();
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     let delivery = next(&mut jobs).await;
-    assert_eq!(delivery.payload, Payload::Later { version, job_id: "a".to_owned() });
+    assert_eq!(delivery.payload, Payload::UnsupportedVersion { version, job_id: "a".to_owned() });
 }
 
 pub(crate) async fn a_consumer_holds_at_most_its_prefetch_unsettled(mesh: Arc<dyn Mesh>) {
@@ -264,34 +264,34 @@ pub(crate) async fn a_reference_that_does_not_match_is_gone(mesh: Arc<dyn Mesh>)
 
 pub(crate) async fn a_late_follower_receives_earlier_cancels(mesh: Arc<dyn Mesh>) {
     let mut early = mesh.follow_cancels().await.unwrap();
-    assert_eq!(news(&mut early).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut early).await, CancelEvent::CaughtUp);
     for job in ["a", "b"] {
         mesh.announce_cancel(job).await.unwrap();
-        assert_eq!(news(&mut early).await, CancelNews::Cancel(job.to_owned()));
+        assert_eq!(next_event(&mut early).await, CancelEvent::Cancel(job.to_owned()));
     }
     let mut late = mesh.follow_cancels().await.unwrap();
     for job in ["a", "b"] {
-        assert_eq!(news(&mut late).await, CancelNews::Cancel(job.to_owned()));
+        assert_eq!(next_event(&mut late).await, CancelEvent::Cancel(job.to_owned()));
     }
-    assert_eq!(news(&mut late).await, CancelNews::CaughtUp);
+    assert_eq!(next_event(&mut late).await, CancelEvent::CaughtUp);
     mesh.announce_cancel("c").await.unwrap();
     for cancels in [&mut early, &mut late] {
-        assert_eq!(news(cancels).await, CancelNews::Cancel("c".to_owned()));
+        assert_eq!(next_event(cancels).await, CancelEvent::Cancel("c".to_owned()));
     }
 }
 
 /// The next item of a follower of cancels.
-pub(crate) async fn news(cancels: &mut mpsc::Receiver<CancelNews>) -> CancelNews {
+pub(crate) async fn next_event(cancels: &mut mpsc::Receiver<CancelEvent>) -> CancelEvent {
     within("an item", cancels.recv()).await.expect("the stream continues")
 }
 
 pub(crate) async fn concurrent_lookups_get_their_own_answers(mesh: Arc<dyn Mesh>) {
     let mut gateways = Vec::new();
     for _ in 0..2 {
-        gateways.push(answer_all(mesh.questions().await.unwrap()));
+        gateways.push(answer_all(mesh.consume_lookups().await.unwrap()));
     }
     let ids: Vec<_> = (0..200).map(|n| n.to_string()).collect();
-    let answers = join_all(ids.iter().map(|id| mesh.ask(question(id), TIMEOUT))).await;
+    let answers = join_all(ids.iter().map(|id| mesh.lookup(lookup_request(id), TIMEOUT))).await;
     for (id, answered) in ids.iter().zip(answers) {
         assert_eq!(answered, Ok(answer(id)));
     }
@@ -302,7 +302,7 @@ pub(crate) async fn an_unanswered_lookup_times_out_and_is_dropped(mesh: Arc<dyn 
     let timeout = Duration::from_secs(1);
     let ask = async |id| {
         let start = time::Instant::now();
-        let refused = mesh.ask(question(id), timeout).await;
+        let refused = mesh.lookup(lookup_request(id), timeout).await;
         assert!(matches!(refused, Err(MeshError::Unavailable(_))), "{refused:?}");
         assert!(start.elapsed() < timeout + Duration::from_secs(5));
     };
@@ -310,36 +310,37 @@ pub(crate) async fn an_unanswered_lookup_times_out_and_is_dropped(mesh: Arc<dyn 
     // The broker starts its clock later than the caller, so a consumer that starts at once may
     // still receive the first lookup.
     time::sleep(timeout).await;
-    let mut questions = mesh.questions().await.unwrap();
+    let mut lookups = mesh.consume_lookups().await.unwrap();
     let ignored = async {
-        let Question { request, reply } = next_question(&mut questions).await;
-        assert_eq!(request, question("ignored"));
+        let Lookup { request, reply } = next_lookup(&mut lookups).await;
+        assert_eq!(request, lookup_request("ignored"));
         drop(reply);
     };
     tokio::join!(ask("ignored"), ignored);
     // An answer after the timeout is ignored.
-    let (_, late) = tokio::join!(ask("late"), next_question(&mut questions));
+    let (_, late) = tokio::join!(ask("late"), next_lookup(&mut lookups));
     late.reply.send(answer("late")).await;
-    let (answered, ()) = tokio::join!(mesh.ask(question("answered"), TIMEOUT), async {
-        let received = next_question(&mut questions).await;
+    let (answered, ()) = tokio::join!(mesh.lookup(lookup_request("answered"), TIMEOUT), async {
+        let received = next_lookup(&mut lookups).await;
         received.reply.send(answer(&received.request.job_id)).await;
     });
     assert_eq!(answered, Ok(answer("answered")));
 }
 
 pub(crate) async fn a_lookup_goes_to_a_consumer_that_has_not_stopped(mesh: Arc<dyn Mesh>) {
-    let mut stopped = mesh.questions().await.unwrap();
-    let (answered, ()) = tokio::join!(mesh.ask(question("received"), TIMEOUT), async {
-        let received = next_question(&mut stopped).await;
+    let mut stopped = mesh.consume_lookups().await.unwrap();
+    let (answered, ()) = tokio::join!(mesh.lookup(lookup_request("received"), TIMEOUT), async {
+        let received = next_lookup(&mut stopped).await;
         stopped.stop();
         assert!(within("the end", stopped.next()).await.is_none());
         received.reply.send(answer("received")).await;
     });
     assert_eq!(answered, Ok(answer("received")), "it was received before the stop");
     // There is no consumer for this one at first.
-    let (answered, gateway) = tokio::join!(mesh.ask(question("waiting"), TIMEOUT), async {
-        answer_all(mesh.questions().await.unwrap())
-    });
+    let (answered, gateway) =
+        tokio::join!(mesh.lookup(lookup_request("waiting"), TIMEOUT), async {
+            answer_all(mesh.consume_lookups().await.unwrap())
+        });
     assert_eq!(answered, Ok(answer("waiting")));
     gateway.abort();
 }
@@ -376,24 +377,24 @@ pub(crate) async fn a_registered_worker_is_connected(mesh: Arc<dyn Mesh>) {
 pub(crate) async fn a_closed_mesh_ends_its_consumers_and_refuses_calls(mesh: Arc<dyn Mesh>) {
     let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
-    let mut questions = mesh.questions().await.unwrap();
+    let mut lookups = mesh.consume_lookups().await.unwrap();
     let closing = async {
         // Received but never answered.
-        let held = next_question(&mut questions).await;
+        let held = next_lookup(&mut lookups).await;
         within("closing", mesh.close(Duration::from_secs(5))).await;
         held
     };
-    let (unanswered, held) = tokio::join!(mesh.ask(question("held"), TIMEOUT), closing);
-    assert_eq!(unanswered, Err(MeshError::Closed));
+    let (outcome, held) = tokio::join!(mesh.lookup(lookup_request("held"), TIMEOUT), closing);
+    assert_eq!(outcome, Err(MeshError::Closed));
     drop(held);
-    assert!(within("the end", questions.next()).await.is_none());
+    assert!(within("the end", lookups.next()).await.is_none());
     assert!(within("the end", jobs.next()).await.is_none());
     assert!(within("the end", log.recv()).await.is_none());
     assert_eq!(mesh.enqueue(&lane(), &job("a")).await, Err(MeshError::Closed));
     assert_eq!(mesh.append(entry("a")).await, Err(MeshError::Closed));
     assert!(mesh.consume(&lane(), 1).await.is_err());
-    assert_eq!(mesh.ask(question("a"), TIMEOUT).await, Err(MeshError::Closed));
-    assert!(matches!(mesh.questions().await, Err(MeshError::Closed)));
+    assert_eq!(mesh.lookup(lookup_request("a"), TIMEOUT).await, Err(MeshError::Closed));
+    assert!(matches!(mesh.consume_lookups().await, Err(MeshError::Closed)));
     assert_eq!(mesh.register_worker("a").await, Err(MeshError::Closed));
     assert_eq!(mesh.is_worker_connected("a").await, Err(MeshError::Closed));
 }
@@ -422,7 +423,7 @@ pub(crate) fn job_id(delivery: &Delivery) -> String {
     }
 }
 
-pub(crate) fn question(job_id: &str) -> LookupRequest {
+pub(crate) fn lookup_request(job_id: &str) -> LookupRequest {
     LookupRequest { version: FORMAT_VERSION, job_id: job_id.to_owned() }
 }
 
@@ -436,17 +437,17 @@ pub(crate) fn answer(job_id: &str) -> LookupResponse {
 }
 
 /// Answers all lookups until it is aborted.
-pub(crate) fn answer_all(mut questions: Consumer<Question>) -> AbortHandle {
+pub(crate) fn answer_all(mut lookups: Consumer<Lookup>) -> AbortHandle {
     let answering = async move {
-        while let Some(Question { request, reply }) = questions.next().await {
+        while let Some(Lookup { request, reply }) = lookups.next().await {
             reply.send(answer(&request.job_id)).await;
         }
     };
     tokio::spawn(answering).abort_handle()
 }
 
-pub(crate) async fn next_question(questions: &mut Consumer<Question>) -> Question {
-    within("a question", questions.next()).await.expect("the consumer has not ended")
+pub(crate) async fn next_lookup(lookups: &mut Consumer<Lookup>) -> Lookup {
+    within("a lookup", lookups.next()).await.expect("the consumer has not ended")
 }
 
 pub(crate) async fn next(jobs: &mut Consumer<Delivery>) -> Delivery {

@@ -127,11 +127,11 @@ impl Follow {
     fn take(&mut self, update: Update) -> Result<Option<JobUpdate>, Failure> {
         match update {
             Update::Event(event) => return self.event(event),
-            Update::Lost { cause, patience } if self.served => {
-                self.screen.say(&retry_messages::lost(&cause, patience));
+            Update::Lost { cause, remaining_budget } if self.served => {
+                self.screen.say(&retry_messages::lost(&cause, remaining_budget));
             }
-            Update::Lost { cause, patience } => {
-                self.screen.say(&retry_messages::unanswered(&cause, patience));
+            Update::Lost { cause, remaining_budget } => {
+                self.screen.say(&retry_messages::unanswered(&cause, remaining_budget));
             }
             Update::Restored => self.screen.say("event stream restored"),
         }

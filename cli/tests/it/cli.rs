@@ -12,7 +12,7 @@ use solvemesh_client::v1::{
     TerminationReason, WatchResultsRequest, job_event::Kind, model::Form,
 };
 use solvemesh_testkit::fake_gateway::{
-    FakeGateway, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, queued,
+    FakeGateway, Place, Script, Step, TEST_TIMEOUT, event, event_of, finished, job_that, queued,
     script, started, succeeded, wyndor,
 };
 use tonic::{Code, Status};
@@ -205,7 +205,7 @@ fn an_unreachable_gateway_is_named_and_watch_prints_how_to_resume() {
     let [get, watch] = [vec!["get", "j"], vec!["watch", "a", "b"]]
         .map(|words| command(&place.url(), &words).spawn().unwrap())
         .map(|child| child.wait_with_output().unwrap());
-    assert!(started.elapsed() < PATIENCE);
+    assert!(started.elapsed() < TEST_TIMEOUT);
     let nowhere = format!("no gateway at {}: Connection refused", place.url());
     for output in [&get, &watch] {
         let stderr = text(&output.stderr);

@@ -402,7 +402,7 @@ fn the_scenarios_can_be_read_from_standard_input() {
 async fn the_library_returns_results_sorted_by_scenario() {
     let fake = FakeGateway::start(script([three()]));
     let client = Client::connect(&fake.url()).unwrap();
-    let answers = client.answers("job-1").await.unwrap();
+    let answers = client.sweep_results("job-1").await.unwrap();
     let indices: Vec<_> = answers.results.iter().map(|result| result.index).collect();
     assert_eq!(indices, [0, 1, 2]);
     assert_eq!(answers.outcome.state, JobState::Succeeded);

@@ -11,8 +11,8 @@ use solvemesh_client::{
     },
 };
 use solvemesh_testkit::fake_gateway::{
-    FakeGateway, PATIENCE, Place, Script, Step, event, event_of, finished, job_that, part, queued,
-    script, started, wyndor,
+    FakeGateway, Place, Script, Step, TEST_TIMEOUT, event, event_of, finished, job_that, part,
+    queued, script, started, wyndor,
 };
 use tokio::time::timeout;
 use tonic::Status;
@@ -24,7 +24,7 @@ fn client(fake: &FakeGateway) -> Client {
 
 async fn sequences(watch: &mut Watch) -> Result<Vec<i32>, Error> {
     let mut sequences = Vec::new();
-    while let Some(event) = timeout(PATIENCE, watch.next()).await.unwrap() {
+    while let Some(event) = timeout(TEST_TIMEOUT, watch.next()).await.unwrap() {
         sequences.push(event?.sequence);
     }
     Ok(sequences)
@@ -71,17 +71,17 @@ async fn a_rejection_is_not_retried_and_has_its_details() {
     assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 1);
 }
 
-/// A policy with a small budget and short pauses.
-fn brief() -> Retry {
+/// A policy with a small budget and short backoffs.
+fn short_retry() -> Retry {
     let millis = Duration::from_millis;
-    Retry { budget: millis(2000), first_pause: millis(1), longest_pause: millis(100) }
+    Retry { budget: millis(2000), initial_backoff: millis(1), max_backoff: millis(100) }
 }
 
 #[tokio::test]
 async fn retries_are_bounded_and_the_error_names_the_gateway_and_the_last_cause() {
     let place = Place::new();
-    let client = Client::connect(&place.url()).unwrap().with_retry(brief());
-    let error = timeout(PATIENCE, client.get("job-1")).await.unwrap().unwrap_err();
+    let client = Client::connect(&place.url()).unwrap().with_retry(short_retry());
+    let error = timeout(TEST_TIMEOUT, client.get("job-1")).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)));
     let expected = format!("no gateway at {}: Connection refused", place.url());
     assert!(error.to_string().starts_with(&expected), "{error}");
@@ -91,7 +91,7 @@ async fn retries_are_bounded_and_the_error_names_the_gateway_and_the_last_cause(
 async fn an_error_of_the_gateway_itself_does_not_name_its_address() {
     let submits = std::iter::repeat_with(|| Status::unavailable("no broker")).take(999).collect();
     let fake = FakeGateway::start(Script { submits: Mutex::new(submits), ..Script::default() });
-    let submission = client(&fake).with_retry(brief());
+    let submission = client(&fake).with_retry(short_retry());
     let error = submission.submit(SubmitJobRequest::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "the mesh is not available: no broker");
 }
@@ -102,15 +102,15 @@ async fn the_first_failure_of_a_call_is_reported_once() {
     let gets = Mutex::new([away(), away()].into());
     let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
     let fake = FakeGateway::start(Script { gets, jobs, ..Script::default() });
-    let (sender, mut reported) = tokio::sync::mpsc::unbounded_channel();
-    let client = client(&fake).on_retry(move |cause, patience| {
-        sender.send((cause.message.clone(), patience)).unwrap();
+    let (sender, mut reported) = tokio::sync::mpsc::channel(8);
+    let client = client(&fake).on_retry(move |cause, remaining_budget| {
+        sender.try_send((cause.message.clone(), remaining_budget)).unwrap();
     });
     client.get("job-1").await.unwrap();
     drop(client);
-    let (cause, patience) = reported.recv().await.unwrap();
+    let (cause, remaining_budget) = reported.recv().await.unwrap();
     assert_eq!(cause, "no broker");
-    assert!(patience <= Retry::CALL.budget && patience > Duration::ZERO);
+    assert!(remaining_budget <= Retry::CALL.budget && remaining_budget > Duration::ZERO);
     assert!(reported.recv().await.is_none());
 }
 
@@ -161,10 +161,10 @@ async fn a_watch_reports_once_that_its_stream_is_lost_and_restored() {
     ]));
     let mut watch = client(&fake).watch(["job-1"], "");
     let mut updates = Vec::new();
-    while let Some(update) = timeout(PATIENCE, watch.update()).await.unwrap() {
+    while let Some(update) = timeout(TEST_TIMEOUT, watch.update()).await.unwrap() {
         updates.push(match update.unwrap() {
             Update::Event(event) => event.sequence.to_string(),
-            Update::Lost { cause, patience } if patience > Retry::CALL.budget => {
+            Update::Lost { cause, remaining_budget } if remaining_budget > Retry::CALL.budget => {
                 format!("{cause}, long budget")
             }
             Update::Lost { cause, .. } => cause.to_string(),
@@ -219,7 +219,7 @@ async fn a_watch_makes_progress_if_its_future_is_dropped_repeatedly() {
             }
         }
     };
-    assert_eq!(timeout(PATIENCE, all).await.unwrap(), [1, 2, 3]);
+    assert_eq!(timeout(TEST_TIMEOUT, all).await.unwrap(), [1, 2, 3]);
     assert_eq!(tokens(&fake), [""]);
 }
 
@@ -236,17 +236,17 @@ async fn a_watch_of_a_missing_job_returns_not_found_and_ends() {
 async fn a_watch_without_progress_ends_with_unavailable() {
     let cut = || vec![Step::Fail(Status::unavailable("never"))];
     let fake = FakeGateway::start(script(std::iter::repeat_with(cut).take(999)));
-    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    let error = sequences(&mut client(&fake).with_retry(short_retry()).watch(["job-1"], "")).await;
     assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: never");
     assert!(tokens(&fake).len() > 1);
 }
 
 #[tokio::test]
 async fn a_watch_whose_streams_open_but_send_nothing_ends_with_unavailable() {
-    let slow = 2 * brief().longest_pause;
+    let slow = 2 * short_retry().max_backoff;
     let cut = || vec![Step::Linger(slow), Step::Fail(Status::unavailable("no broker"))];
     let fake = FakeGateway::start(script(std::iter::repeat_with(cut).take(999)));
-    let error = sequences(&mut client(&fake).with_retry(brief()).watch(["job-1"], "")).await;
+    let error = sequences(&mut client(&fake).with_retry(short_retry()).watch(["job-1"], "")).await;
     assert_eq!(error.unwrap_err().to_string(), "the mesh is not available: no broker");
 }
 

@@ -10,11 +10,11 @@ use std::{
 };
 
 use http::{Request, Response};
-use solvemesh_rpc::refused_field;
 use tokio::{sync::Semaphore, time::timeout};
-use tonic::{Code, Status, body::Body};
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
+use super::transport_errors;
 use crate::refusal::Refusal;
 
 /// Timeout of a request, arrival of its body included. `Solve` is exempt, as it waits for a job,
@@ -23,40 +23,40 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The limits of [`Admission`].
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub(crate) struct Limits {
     /// Maximum number of requests in progress, `Solve` not counted.
-    pub max_requests: usize,
+    pub(crate) max_requests: usize,
     /// Maximum number of `Solve` requests in progress. They wait for jobs, so they must not use up
     /// the limit of the short requests.
-    pub max_watchers: usize,
+    pub(crate) max_watchers: usize,
     /// Maximum size of a request, in bytes, for the error message: tonic enforces it.
-    pub max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
 }
 
 /// A tower layer that admits a limited number of requests at the same time, and refuses others
 /// with RESOURCE_EXHAUSTED. A stream counts until its response headers are sent. Health checks are
 /// always admitted.
 #[derive(Clone, Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     short: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    bounds: Bounds,
+    limits: Limits,
 }
 
 impl Admission {
     /// A layer with these limits.
-    pub fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            short: Arc::new(Semaphore::new(bounds.max_requests)),
-            waiting: Arc::new(Semaphore::new(bounds.max_watchers)),
-            bounds,
+            short: Arc::new(Semaphore::new(limits.max_requests)),
+            waiting: Arc::new(Semaphore::new(limits.max_watchers)),
+            limits,
         }
     }
 }
 
 /// The kind of a call, by how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+enum CallKind {
     /// A health check: never refused.
     Health,
     /// Answered when a job has finished.
@@ -65,32 +65,14 @@ enum Class {
     Short,
 }
 
-fn class(path: &str) -> Class {
+fn call_kind(path: &str) -> CallKind {
     if path.starts_with("/grpc.health.v1.Health/") {
-        Class::Health
+        CallKind::Health
     } else if path == "/solvemesh.v1.JobService/Solve" {
-        Class::Waiting
+        CallKind::Waiting
     } else {
-        Class::Short
+        CallKind::Short
     }
-}
-
-/// Replaces a status that tonic created by one with this API's codes and details; `None` for any
-/// other status. tonic offers only the message text to recognise them by.
-fn translate_transport_status(status: &Status, max_message_bytes: usize) -> Option<Status> {
-    if let Some(field) = refused_field(status) {
-        return Some(Refusal::UnknownField { field }.into());
-    }
-    let refusal = match status.code() {
-        Code::OutOfRange if status.message().contains("decoded message length too large") => {
-            Refusal::MessageTooLarge { limit: max_message_bytes }
-        }
-        Code::Internal if status.message().starts_with("failed to decode Protobuf message") => {
-            Refusal::Undecodable { cause: status.message().to_owned() }
-        }
-        _ => return None,
-    };
-    Some(refusal.into())
 }
 
 impl<S> Layer<S> for Admission {
@@ -103,7 +85,7 @@ impl<S> Layer<S> for Admission {
 
 /// A service behind [`Admission`].
 #[derive(Clone, Debug)]
-pub struct Admitted<S> {
+pub(crate) struct Admitted<S> {
     inner: S,
     admission: Admission,
 }
@@ -123,34 +105,34 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Admission { short, waiting, bounds } = &self.admission;
-        let class = class(request.uri().path());
-        let (permits, limit, value) = match class {
-            Class::Health => return Box::pin(self.inner.call(request)),
-            Class::Waiting => (waiting, "max_watchers", bounds.max_watchers),
-            Class::Short => (short, "max_requests", bounds.max_requests),
+        let Admission { short, waiting, limits } = &self.admission;
+        let kind = call_kind(request.uri().path());
+        let (permits, limit, value) = match kind {
+            CallKind::Health => return Box::pin(self.inner.call(request)),
+            CallKind::Waiting => (waiting, "max_watchers", limits.max_watchers),
+            CallKind::Short => (short, "max_requests", limits.max_requests),
         };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             let refusal = Refusal::Exhausted { limit, value };
             return Box::pin(async move { Ok(Status::from(refusal).into_http()) });
         };
         let response = self.inner.call(request);
-        let max_message_bytes = bounds.max_message_bytes;
+        let max_message_bytes = limits.max_message_bytes;
         Box::pin(async move {
             let _permit = permit;
-            let response = match class {
-                Class::Short => match timeout(TIMEOUT, response).await {
+            let response = match kind {
+                CallKind::Short => match timeout(TIMEOUT, response).await {
                     Ok(response) => response?,
                     Err(_) => {
                         let refusal = Refusal::TookTooLong { limit: TIMEOUT };
                         return Ok(Status::from(refusal).into_http());
                     }
                 },
-                Class::Waiting | Class::Health => response.await?,
+                CallKind::Waiting | CallKind::Health => response.await?,
             };
             let status = Status::from_header_map(response.headers());
-            let translate = |status| translate_transport_status(&status, max_message_bytes);
-            match status.and_then(translate) {
+            match status.and_then(|status| transport_errors::translate(&status, max_message_bytes))
+            {
                 Some(status) => Ok(status.into_http()),
                 None => Ok(response),
             }
@@ -165,6 +147,7 @@ mod tests {
     use std::convert::Infallible;
 
     use tokio::sync::oneshot;
+    use tonic::Code;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
@@ -173,8 +156,8 @@ mod tests {
     async fn request_over_the_limit_is_refused_until_another_completes() {
         let (release, held) = oneshot::channel::<()>();
         let mut held = Some(held);
-        let bounds = Bounds { max_requests: 1, max_watchers: 1, max_message_bytes: 7 };
-        let mut service = Admission::new(bounds).layer(service_fn(move |_: Request<()>| {
+        let limits = Limits { max_requests: 1, max_watchers: 1, max_message_bytes: 7 };
+        let mut service = Admission::new(limits).layer(service_fn(move |_: Request<()>| {
             let held = held.take();
             async move {
                 if let Some(held) = held {
@@ -199,19 +182,5 @@ mod tests {
         assert_eq!(code(first.await.unwrap()), None);
         let third = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
         assert_eq!(code(third), None);
-    }
-
-    #[test]
-    fn transport_errors_are_translated() {
-        let large = Status::out_of_range(
-            "Error, decoded message length too large: found 9 bytes, the limit is: 7 bytes",
-        );
-        let status = translate_transport_status(&large, 7).unwrap();
-        assert_eq!(status.code(), Code::ResourceExhausted);
-        assert!(status.message().contains("max_message_bytes, 7 bytes"), "{}", status.message());
-        let garbled = Status::internal("failed to decode Protobuf message: invalid wire type");
-        let status = translate_transport_status(&garbled, 7).unwrap();
-        assert_eq!(status.code(), Code::InvalidArgument);
-        assert!(translate_transport_status(&Status::internal("a bug"), 7).is_none());
     }
 }

@@ -1,3 +1,5 @@
+//! The time that a caller's gRPC deadline leaves.
+
 use std::time::Duration;
 
 /// How the remaining time of a call is divided.
@@ -6,7 +8,7 @@ pub(super) struct Budget {
     /// How long the solver may run.
     pub(super) solve: Duration,
     /// When to respond, finished or not; measured from the call's arrival.
-    pub(super) answer: Duration,
+    pub(super) response: Duration,
 }
 
 /// Divides the remaining time of a call: the solver stops early enough for its result to reach
@@ -14,9 +16,9 @@ pub(super) struct Budget {
 pub(super) fn budget(remaining: Duration) -> Budget {
     // A tenth for the way from the solver to the gateway, half of that for the way to the caller.
     let travel = (remaining / 10).clamp(Duration::from_millis(20), Duration::from_secs(2));
-    let answer = remaining.saturating_sub(travel / 2);
+    let response = remaining.saturating_sub(travel / 2);
     let solve = remaining.saturating_sub(travel).saturating_sub(travel / 2);
-    Budget { solve: solve.max(Duration::from_millis(10)), answer }
+    Budget { solve: solve.max(Duration::from_millis(10)), response }
 }
 
 /// Parses the header `grpc-timeout`, the remaining time of a call at its arrival: up to eight
@@ -48,8 +50,11 @@ mod tests {
     fn solver_stops_before_the_response_and_that_is_before_the_deadline() {
         for millis in [100, 1_000, 10_000, 600_000] {
             let remaining = Duration::from_millis(millis);
-            let Budget { solve, answer } = budget(remaining);
-            assert!(solve < answer && answer < remaining, "{millis} ms: {solve:?}, {answer:?}");
+            let Budget { solve, response } = budget(remaining);
+            assert!(
+                solve < response && response < remaining,
+                "{millis} ms: {solve:?}, {response:?}"
+            );
             assert!(solve > remaining / 2, "{millis} ms: {solve:?}");
         }
     }

@@ -1,7 +1,9 @@
 //! The gRPC service: everything that depends on tonic.
 
-pub mod admission;
+mod admission;
 mod deadline;
-pub mod server;
-pub mod service;
-pub mod status;
+pub(crate) mod health;
+pub(crate) mod server;
+mod service;
+mod status;
+mod transport_errors;

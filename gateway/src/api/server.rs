@@ -3,37 +3,33 @@
 use std::{io, time::Duration};
 
 use http::{HeaderName, Method};
-use solvemesh_broker::Health;
 use solvemesh_rpc::job_service_server::JobServiceServer;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::{Routes, RoutesBuilder},
     transport::{Server, server::TcpIncoming},
 };
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tracing::{info, warn};
 
 use crate::{
     api::{
-        admission::{Admission, Bounds},
+        admission::{Admission, Limits},
+        health,
         service::Service,
     },
     jobs::Jobs,
 };
-
-/// The service name for health checks of the job service. The name `""`, for the server as a
-/// whole, has the same status.
-pub const HEALTH_SERVICE: &str = "solvemesh.v1.JobService";
 
 /// How often the server pings a silent connection to check that it is alive.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Maximum size of a response, in bytes, so that a generated client with its default limit
 /// accepts every response. Larger content is sent in parts; this limit only catches mistakes.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// Why the server as a whole failed.
 #[derive(Debug, thiserror::Error)]
@@ -62,20 +58,20 @@ pub async fn serve(
     stop: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let (reporter, health_service) = tonic_health::server::health_reporter();
     let max_message = jobs.policy().max_message_bytes;
     let service = JobServiceServer::new(Service::new(jobs.clone()))
         .max_decoding_message_size(max_message)
-        .max_encoding_message_size(MAX_ANSWER_BYTES);
+        .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let mut routes = RoutesBuilder::default();
-    routes.add_service(service).add_service(health);
+    routes.add_service(service).add_service(health_service);
     reflect(&mut routes)?;
     let routes: Routes = routes.routes();
 
     // Before the first request: a health watch fails for a service without a status.
-    set_health(&reporter, ServingStatus::NotServing).await;
-    let health_task = tokio::spawn(report_health(reporter, jobs.clone(), stop.clone()));
-    let bounds = Bounds {
+    health::set_status(&reporter, ServingStatus::NotServing).await;
+    let health_task = tokio::spawn(health::report(reporter, jobs.clone(), stop.clone()));
+    let limits = Limits {
         max_requests: jobs.policy().max_requests,
         max_watchers: jobs.policy().max_watchers,
         max_message_bytes: max_message,
@@ -85,7 +81,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(cors(origins))
         .layer(GrpcWebLayer::new())
-        .layer(Admission::new(bounds))
+        .layer(Admission::new(limits))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
@@ -120,12 +116,6 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
-async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
-    for service in ["", HEALTH_SERVICE] {
-        reporter.set_service_status(service, status).await;
-    }
-}
-
 /// The origins of web pages that may call.
 #[derive(Clone, Debug, Default)]
 pub enum Origins {
@@ -133,13 +123,13 @@ pub enum Origins {
     #[default]
     Any,
     /// Only these origins.
-    These(Vec<http::HeaderValue>),
+    List(Vec<http::HeaderValue>),
 }
 
 fn cors(origins: Origins) -> CorsLayer {
     let origins = match origins {
         Origins::Any => AllowOrigin::any(),
-        Origins::These(origins) => AllowOrigin::list(origins),
+        Origins::List(origins) => AllowOrigin::list(origins),
     };
     let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
     CorsLayer::new()
@@ -148,32 +138,4 @@ fn cors(origins: Origins) -> CorsLayer {
         .allow_headers(Any)
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_secs(24 * 3600))
-}
-
-/// Keeps the health service up to date: SERVING while the broker is connected and the log has been
-/// read to its end.
-async fn report_health(mut reporter: HealthReporter, jobs: Jobs, stop: CancellationToken) {
-    let mut mesh: watch::Receiver<Health> = jobs.health();
-    let mut ready = jobs.ready();
-    loop {
-        let serving = !stop.is_cancelled()
-            && *ready.borrow_and_update()
-            && !matches!(*mesh.borrow_and_update(), Health::Disconnected { .. });
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        set_health(&reporter, status).await;
-        if stop.is_cancelled() {
-            // Open health watches would delay the shutdown. They have received NOT_SERVING, and
-            // clearing the status ends them; then it is set again for later checks.
-            for service in ["", HEALTH_SERVICE] {
-                reporter.clear_service_status(service).await;
-            }
-            set_health(&reporter, status).await;
-            return;
-        }
-        tokio::select! {
-            changed = mesh.changed() => if changed.is_err() { return },
-            changed = ready.changed() => if changed.is_err() { return },
-            () = stop.cancelled() => {}
-        }
-    }
 }

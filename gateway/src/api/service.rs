@@ -1,4 +1,5 @@
-//! The gRPC service `solvemesh.v1.JobService`: the only place that converts requests and responses.
+//! The gRPC service `solvemesh.v1.JobService`: checks the fields of requests and passes them to
+//! [`Jobs`].
 
 use std::{pin::Pin, time::Duration};
 
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::deadline::{Budget, budget, grpc_timeout};
 use crate::{
-    jobs::{Jobs, listing::Filter, watch::EventFilter},
+    jobs::{Jobs, listing::ListFilter, watch::EventFilter},
     refusal::Refusal,
     submission::{Submission, catalog},
 };
@@ -25,13 +26,13 @@ const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The gRPC service over [`Jobs`].
 #[derive(Clone)]
-pub struct Service {
+pub(crate) struct Service {
     jobs: Jobs,
 }
 
 impl Service {
     /// The service over `jobs`.
-    pub fn new(jobs: Jobs) -> Self {
+    pub(crate) fn new(jobs: Jobs) -> Self {
         Self { jobs }
     }
 }
@@ -47,7 +48,7 @@ impl JobService for Service {
         let submission = Submission { request, ..Submission::default() };
         let job = if validate_only {
             let plan = self.jobs.validate(submission).await?;
-            Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.job() }
+            Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.to_job() }
         } else {
             self.jobs.submit(submission).await?
         };
@@ -62,7 +63,7 @@ impl JobService for Service {
         request: Request<WatchResultsRequest>,
     ) -> Result<Response<Self::WatchResultsStream>, Status> {
         let request = request.into_inner();
-        let wants = wants(&request)?;
+        let filter = event_filter(&request)?;
         let WatchResultsRequest { job_ids, resume_token, .. } = request;
         let limit = self.jobs.policy().max_jobs_per_watch;
         if job_ids.is_empty() {
@@ -72,7 +73,7 @@ impl JobService for Service {
             let wrong = format!("{} jobs exceed max_jobs_per_watch, {limit}", job_ids.len());
             return Err(Refusal::invalid("job_ids", wrong).into());
         }
-        let events = self.jobs.watch(job_ids, &resume_token, wants).await?;
+        let events = self.jobs.watch(job_ids, &resume_token, filter).await?;
         Ok(Response::new(events.map(|event| event.map_err(Status::from)).boxed()))
     }
 
@@ -88,7 +89,7 @@ impl JobService for Service {
             ..Submission::default()
         };
         let submitted = self.jobs.submit(submission).await?;
-        let end = budget.map(|Budget { answer, .. }| arrival + answer);
+        let end = budget.map(|Budget { response, .. }| arrival + response);
         let job = self.jobs.wait(&submitted.job_id, end).await?;
         Ok(Response::new(SolveResponse { job: Some(job) }))
     }
@@ -115,7 +116,10 @@ impl JobService for Service {
         let full = view(requested, JobView::Basic)? == JobView::Full;
         let filter = job_filter(filter.unwrap_or_default())?;
         let page = self.jobs.list(&filter, page_size, &page_token, full).await?;
-        Ok(Response::new(ListJobsResponse { jobs: page.jobs, next_page_token: page.next }))
+        Ok(Response::new(ListJobsResponse {
+            jobs: page.jobs,
+            next_page_token: page.next_page_token,
+        }))
     }
 
     async fn cancel_job(
@@ -155,7 +159,7 @@ fn remaining<T>(request: &Request<T>) -> Option<Duration> {
 }
 
 /// The event filter of a watch request.
-fn wants(request: &WatchResultsRequest) -> Result<EventFilter, Refusal> {
+fn event_filter(request: &WatchResultsRequest) -> Result<EventFilter, Refusal> {
     let interval = request.min_interval.map(Duration::try_from).transpose();
     let interval = interval.ok().filter(|interval| interval.is_none_or(|it| it <= MAX_INTERVAL));
     let Some(interval) = interval else {
@@ -174,7 +178,7 @@ fn wants(request: &WatchResultsRequest) -> Result<EventFilter, Refusal> {
 }
 
 /// The filter of a list of jobs.
-fn job_filter(filter: JobFilter) -> Result<Filter, Refusal> {
+fn job_filter(filter: JobFilter) -> Result<ListFilter, Refusal> {
     let JobFilter { states, labels } = filter;
     let states = states.into_iter().enumerate().map(|(index, state)| {
         match JobState::try_from(state) {
@@ -186,7 +190,7 @@ fn job_filter(filter: JobFilter) -> Result<Filter, Refusal> {
             Ok(state) => Ok(state),
         }
     });
-    Ok(Filter { states: states.collect::<Result<_, _>>()?, labels })
+    Ok(ListFilter { states: states.collect::<Result<_, _>>()?, labels })
 }
 
 /// The submission of a `Solve`: its fields are a part of those of `SubmitJob`.

@@ -10,7 +10,7 @@ use solvemesh_model::Place;
 use crate::refusal::{FieldError, Refusal};
 
 /// The domain of every `google.rpc.ErrorInfo`.
-pub const DOMAIN: &str = "solvemesh.dev";
+pub(crate) const DOMAIN: &str = "solvemesh.dev";
 
 /// Maximum size of the field errors in a status, in bytes; further ones are only counted. Details
 /// travel in a header, and some clients accept no more than 8 KiB of headers.
@@ -45,7 +45,7 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::NotFound { .. } => (Code::NotFound, "JOB_NOT_FOUND"),
         Refusal::Forgotten { .. } => (Code::NotFound, "JOB_FORGOTTEN"),
         Refusal::RequestIdExpired { .. } => (Code::FailedPrecondition, "REQUEST_ID_EXPIRED"),
-        Refusal::Taken { .. } => (Code::AlreadyExists, "REQUEST_ID_TAKEN"),
+        Refusal::RequestIdTaken { .. } => (Code::AlreadyExists, "REQUEST_ID_TAKEN"),
         Refusal::Exhausted { .. } | Refusal::LogTooLong { .. } => {
             (Code::ResourceExhausted, "MESH_LIMIT_REACHED")
         }
@@ -75,7 +75,7 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::MessageTooLarge { limit } => {
             vec![("limit", "max_message_bytes".to_owned()), ("value", limit.to_string())]
         }
-        Refusal::Taken { request_id, job_id }
+        Refusal::RequestIdTaken { request_id, job_id }
         | Refusal::RequestIdExpired { request_id, job_id } => {
             vec![("job_id", job_id.clone()), ("request_id", request_id.clone())]
         }
@@ -166,7 +166,7 @@ mod tests {
             Refusal::NotFound { job_id: job_id() },
             Refusal::Forgotten { job_id: job_id() },
             Refusal::RequestIdExpired { request_id: request_id(), job_id: job_id() },
-            Refusal::Taken { request_id: request_id(), job_id: job_id() },
+            Refusal::RequestIdTaken { request_id: request_id(), job_id: job_id() },
             Refusal::Exhausted { limit: "max_live_jobs", value: 1 },
             Refusal::LogTooLong { half: 1 },
             Refusal::QueueFull { lane: text() },
@@ -193,7 +193,7 @@ mod tests {
             Refusal::NotFound { .. } => 1,
             Refusal::Forgotten { .. } => 2,
             Refusal::RequestIdExpired { .. } => 3,
-            Refusal::Taken { .. } => 4,
+            Refusal::RequestIdTaken { .. } => 4,
             Refusal::Exhausted { .. } => 5,
             Refusal::LogTooLong { .. } => 6,
             Refusal::QueueFull { .. } => 7,

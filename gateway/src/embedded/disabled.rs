@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use solvemesh_broker::Mesh;
-use solvemesh_gateway::config::Args;
+use solvemesh_gateway::Args;
 
 /// The worker slots of this process, of which there are none: a type without values.
 pub(crate) enum EmbeddedWorker {}

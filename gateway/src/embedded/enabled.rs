@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::config::Args;
+use solvemesh_gateway::Args;
 use solvemesh_worker::{OWN_LANES, SolverCommandLine, Worker, WorkerConfig};
 use tracing::warn;
 
 /// How long running solves may continue at shutdown. Short, because their jobs are lost with this
 /// process anyway.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// A program that may run as a solver process exits where an allocation fails.
 #[global_allocator]
@@ -21,7 +21,7 @@ pub(crate) struct EmbeddedWorker(Worker);
 impl EmbeddedWorker {
     /// Stops the slots.
     pub(crate) async fn stop(self) {
-        self.0.drain(DRAIN).await;
+        self.0.drain(DRAIN_GRACE).await;
     }
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorke
         config.slots = slots.parse()?;
     }
     for (lane, _) in config.slots.iter() {
-        let known = args.lanes.contains(lane) || OWN_LANES.contains(&lane.as_str());
-        anyhow::ensure!(known, "--slots: lane {lane} is not in --lanes");
+        let exists = args.lanes.contains(lane) || OWN_LANES.contains(&lane.as_str());
+        anyhow::ensure!(exists, "--slots: lane {lane} is not in --lanes");
     }
     for lane in &args.lanes {
         let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);

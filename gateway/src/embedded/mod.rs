@@ -10,6 +10,6 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "embedded"))]
-pub(crate) use disabled::{run_solver, start};
+pub(crate) use disabled::{EmbeddedWorker, run_solver, start};
 #[cfg(feature = "embedded")]
-pub(crate) use enabled::{run_solver, start};
+pub(crate) use enabled::{EmbeddedWorker, run_solver, start};

@@ -12,8 +12,8 @@ use crate::{
     table::{Fold, Position, Record},
 };
 
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: usize = 1000;
+const DEFAULT_PAGE_SIZE: usize = 50;
+const MAX_PAGE_SIZE: usize = 1000;
 
 /// Maximum size of a page, in bytes. Responses are limited to 1 MiB, so this leaves room for the
 /// rest of the message.
@@ -21,24 +21,24 @@ const MAX_PAGE_BYTES: usize = 900 << 10;
 
 /// Selects the jobs of a list.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct ListFilter {
     /// The job is in one of these states; empty for any.
-    pub states: Vec<JobState>,
+    pub(crate) states: Vec<JobState>,
     /// The job has all these labels.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Page {
+pub(crate) struct Page {
     /// The jobs, the latest first.
-    pub jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
     /// The token of the next page; empty on the last page.
-    pub next: String,
+    pub(crate) next_page_token: String,
 }
 
-impl Filter {
-    fn passes(&self, record: &Record) -> bool {
+impl ListFilter {
+    fn matches(&self, record: &Record) -> bool {
         (self.states.is_empty() || self.states.contains(&record.state()))
             && self
                 .labels
@@ -48,7 +48,7 @@ impl Filter {
 
     /// A short hash of the filter. Page tokens contain it, so that a token can't be used with
     /// another filter.
-    fn mark(&self) -> String {
+    fn hash(&self) -> String {
         let mut hash = Sha256::new();
         for state in &self.states {
             hash.update([0]);
@@ -70,25 +70,25 @@ impl Filter {
 ///
 /// [`Refusal::Invalid`] for a negative size, and for a token that is malformed or of another
 /// filter.
-pub fn page(
+pub(crate) fn page(
     fold: &Fold,
-    filter: &Filter,
+    filter: &ListFilter,
     size: i32,
     token: &str,
     full: bool,
 ) -> Result<Page, Refusal> {
     let size = match usize::try_from(size) {
-        Ok(0) => DEFAULT_PAGE,
-        Ok(size) => size.min(MAX_PAGE),
+        Ok(0) => DEFAULT_PAGE_SIZE,
+        Ok(size) => size.min(MAX_PAGE_SIZE),
         Err(_) => {
             let wrong = "must be 0 (for the default) or more";
             return Err(Refusal::invalid("page_size", wrong));
         }
     };
-    let mark = filter.mark();
+    let filter_hash = filter.hash();
     let before = match token {
         "" => Position { offset: u64::MAX, entry: u32::MAX, event: u32::MAX },
-        token => decode(token, &mark).ok_or_else(|| {
+        token => decode(token, &filter_hash).ok_or_else(|| {
             let wrong = "must be a next_page_token of a list with the same filter";
             Refusal::invalid("page_token", wrong)
         })?,
@@ -96,31 +96,31 @@ pub fn page(
     let mut jobs: Vec<Job> = Vec::new();
     let mut last = None;
     let mut bytes = 0;
-    for record in fold.latest_before(before).filter(|record| filter.passes(record)) {
-        let job = record.job(full);
+    for record in fold.latest_before(before).filter(|record| filter.matches(record)) {
+        let job = record.to_job(full);
         // The field's tag and length take up to 8 bytes more.
         bytes += job.encoded_len() + 8;
         // At least one job a page, or the list would never advance.
         if jobs.len() == size || (bytes > MAX_PAGE_BYTES && !jobs.is_empty()) {
-            let next = last.map(|last| encode(last, &mark)).unwrap_or_default();
-            return Ok(Page { jobs, next });
+            let next_page_token = last.map(|last| encode(last, &filter_hash)).unwrap_or_default();
+            return Ok(Page { jobs, next_page_token });
         }
         jobs.push(job);
         last = Some(record.first);
     }
-    Ok(Page { jobs, next: String::new() })
+    Ok(Page { jobs, next_page_token: String::new() })
 }
 
-/// A page token: base64 (URL-safe) of the last job's first position and the filter's mark.
-fn encode(Position { offset, entry, event }: Position, mark: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{mark}"))
+/// A page token: base64 (URL-safe) of the last job's first position and the filter's hash.
+fn encode(Position { offset, entry, event }: Position, filter_hash: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{filter_hash}"))
 }
 
-fn decode(token: &str, mark: &str) -> Option<Position> {
+fn decode(token: &str, filter_hash: &str) -> Option<Position> {
     let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     let fields: Vec<&str> = plain.split(':').collect();
-    let &["1", offset, entry, event, token_mark] = fields.as_slice() else { return None };
-    (token_mark == mark).then_some(())?;
+    let &["1", offset, entry, event, token_hash] = fields.as_slice() else { return None };
+    (token_hash == filter_hash).then_some(())?;
     Some(Position {
         offset: offset.parse().ok()?,
         entry: entry.parse().ok()?,
@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn pages_contain_each_job_once_latest_first() {
-        let (fold, filter) = (fold(), Filter::default());
+        let (fold, filter) = (fold(), ListFilter::default());
         let mut seen = Vec::new();
         let mut token = String::new();
         loop {
             let page = page(&fold, &filter, 10, &token, false).unwrap();
             seen.extend(page.jobs.into_iter().map(|job| job.job_id));
-            token = page.next;
+            token = page.next_page_token;
             if token.is_empty() {
                 break;
             }
@@ -183,16 +183,16 @@ mod tests {
     #[test]
     fn filter_selects_by_state_and_label() {
         let labels = BTreeMap::from([("parity".to_owned(), "1".to_owned())]);
-        let odd = Filter { states: vec![JobState::Queued], labels };
+        let odd = ListFilter { states: vec![JobState::Queued], labels };
         assert_eq!(page(&fold(), &odd, 100, "", false).unwrap().jobs.len(), 12);
-        let failed = Filter { states: vec![JobState::Failed], ..Filter::default() };
+        let failed = ListFilter { states: vec![JobState::Failed], ..ListFilter::default() };
         assert_eq!(page(&fold(), &failed, 100, "", false).unwrap().jobs, []);
     }
 
     #[test]
     fn bad_tokens_and_sizes_are_refused() {
-        let next = page(&fold(), &Filter::default(), 1, "", false).unwrap().next;
-        let other = Filter { states: vec![JobState::Queued], ..Filter::default() };
+        let next = page(&fold(), &ListFilter::default(), 1, "", false).unwrap().next_page_token;
+        let other = ListFilter { states: vec![JobState::Queued], ..ListFilter::default() };
         assert!(page(&fold(), &other, 1, &next, false).is_err());
         assert!(page(&fold(), &other, 1, "x", false).is_err());
         assert!(page(&fold(), &other, -1, "", false).is_err());

@@ -27,7 +27,7 @@ const LARGE_MODEL_BYTES: usize = 64 << 10;
 
 /// Models with more variables or constraints than this are read on a blocking thread, however
 /// small the message: arrays may be absent, and are then filled in to this length.
-const MANY_ABSENT: i32 = 10_000;
+const LARGE_MODEL_DIMENSION: i32 = 10_000;
 
 impl Jobs {
     /// Accepts a job. Returns once the broker has confirmed it in its queue and in the log.
@@ -37,7 +37,7 @@ impl Jobs {
     /// [`Refusal::Invalid`] for an invalid submission; other variants for limits and an
     /// unavailable broker. Only [`Refusal::OutcomeUnknown`] leaves open whether the job was
     /// accepted.
-    pub async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
+    pub(crate) async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
         let request_id = submission.request.request_id.clone();
         let accepted = self.accept(submission).await;
         if let Err(refusal) = &accepted {
@@ -63,13 +63,13 @@ impl Jobs {
 
         self.check_solver_available(&plan).await?;
 
-        let job = plan.job();
+        let job = plan.to_job();
         let lane = plan.lane.clone();
         let stored = self.store_if_large(&plan).await?;
         let envelope = plan.envelope(stored);
-        let refused = |error| Refusal::of_mesh(error, &plan.job_id);
+        let refused = |error| Refusal::from_mesh(error, &plan.job_id);
         // Queue first, log second: if this gateway dies in between, the worker's first entry
-        // makes the job known, whereas a logged job without a message would never run.
+        // adds the job to the table, whereas a logged job without a message would never run.
         self.mesh.enqueue(&lane, &envelope).await.map_err(refused)?;
 
         let id: Arc<str> = plan.job_id.as_str().into();
@@ -114,12 +114,12 @@ impl Jobs {
     /// # Errors
     ///
     /// As [`plan()`]; [`Refusal::Unavailable`] if the blocking thread panicked.
-    pub async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
+    pub(crate) async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
         let now = SystemTime::now();
         if !may_take_long(&submission) {
             return plan(submission, &self.policy, now);
         }
-        let permit = self.readers.clone().acquire_owned().await;
+        let permit = self.model_read_permits.clone().acquire_owned().await;
         let policy = self.policy.clone();
         let planning = spawn_blocking(move || {
             let planned = plan(submission, &policy, now);
@@ -148,7 +148,7 @@ impl Jobs {
             return unavailable("this gateway is still reading the results log".to_owned());
         }
         let value = self.policy.max_live_jobs;
-        if self.table.read(|fold| fold.live()) >= value {
+        if self.table.read(|fold| fold.live_count()) >= value {
             return Err(Refusal::Exhausted { limit: "max_live_jobs", value });
         }
         let value = self.policy.max_live_bytes;
@@ -184,8 +184,8 @@ impl Jobs {
     /// # Errors
     ///
     /// If the broker can't be asked.
-    pub async fn is_available(&self, solver: Solver) -> Result<bool, MeshError> {
-        match catalog::own_lane(solver) {
+    pub(crate) async fn is_available(&self, solver: Solver) -> Result<bool, MeshError> {
+        match catalog::dedicated_lane(solver) {
             Some(lane) => self.mesh.is_served(&lane).await,
             None => Ok(true),
         }
@@ -195,7 +195,7 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Taken`] if its payload is another; [`Refusal::RequestIdExpired`].
+    /// [`Refusal::RequestIdTaken`] if its payload is another; [`Refusal::RequestIdExpired`].
     fn existing_job(&self, plan: &Plan) -> Result<Option<Job>, Refusal> {
         self.table.read(|fold| {
             if fold.is_forgotten(&plan.job_id) {
@@ -206,8 +206,8 @@ impl Jobs {
             }
             match fold.job(&plan.job_id) {
                 None => Ok(None),
-                Some(record) if record.digest == plan.digest => Ok(Some(record.job(false))),
-                Some(_) => Err(Refusal::Taken {
+                Some(record) if record.digest == plan.digest => Ok(Some(record.to_job(false))),
+                Some(_) => Err(Refusal::RequestIdTaken {
                     request_id: plan.description.request_id.clone(),
                     job_id: plan.job_id.clone(),
                 }),
@@ -230,7 +230,7 @@ impl Jobs {
         // confirm means here that the job was not accepted, never that its outcome is unknown.
         let refused = |error: MeshError| match error {
             MeshError::OutcomeUnknown => Refusal::Unavailable { message: error.to_string() },
-            error => Refusal::of_mesh(error, &plan.job_id),
+            error => Refusal::from_mesh(error, &plan.job_id),
         };
         self.mesh.store(object).await.map(Some).map_err(refused)
     }
@@ -245,7 +245,7 @@ fn may_take_long(submission: &Submission) -> bool {
     let becomes_large = match &model.form {
         Some(Form::File(_)) => true,
         Some(Form::Linear(arrays)) => {
-            arrays.variable_count().max(arrays.constraint_count()) > MANY_ABSENT
+            arrays.variable_count().max(arrays.constraint_count()) > LARGE_MODEL_DIMENSION
         }
         _ => false,
     };

@@ -29,13 +29,13 @@ const FIELDS: [(&str, &[Solver]); 15] = [
 
 /// Whether a solver supports a field. True for fields that are not in the table, which all
 /// solvers support.
-pub fn supports_field(solver: Solver, field: &str) -> bool {
+pub(crate) fn supports_field(solver: Solver, field: &str) -> bool {
     let solvers = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, solvers)| *solvers);
     solvers.is_none_or(|solvers| solvers.contains(&solver))
 }
 
 /// The lane reserved for a solver that not every worker has; `None` for the others.
-pub fn own_lane(solver: Solver) -> Option<Lane> {
+pub(crate) fn dedicated_lane(solver: Solver) -> Option<Lane> {
     let name = match solver {
         Solver::Cbc => Lane::CBC,
         Solver::Scip => Lane::SCIP,
@@ -46,7 +46,7 @@ pub fn own_lane(solver: Solver) -> Option<Lane> {
 
 /// The values that a raw solver option may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Domain {
+pub(crate) enum Domain {
     /// "true" or "false".
     Bool,
     /// An integer in a range, both ends included.
@@ -106,12 +106,12 @@ const HIGHS: [(&str, Domain); 38] = [
 ];
 
 /// The domain of a raw option; `None` if the solver has none of that name that a job may set.
-pub fn domain(solver: Solver, option: &str) -> Option<Domain> {
+pub(crate) fn domain(solver: Solver, option: &str) -> Option<Domain> {
     options(solver).iter().find(|(name, _)| *name == option).map(|(_, domain)| *domain)
 }
 
 /// Whether a solver supports variables of this kind.
-pub fn supports_kind(solver: Solver, kind: VariableKind) -> bool {
+pub(crate) fn supports_kind(solver: Solver, kind: VariableKind) -> bool {
     match kind {
         VariableKind::SemiContinuous | VariableKind::SemiInteger => solver == Solver::Highs,
         VariableKind::Integer | VariableKind::Binary => solver != Solver::Clarabel,
@@ -121,7 +121,7 @@ pub fn supports_kind(solver: Solver, kind: VariableKind) -> bool {
 
 /// The solvers as the API reports them. Those with a lane to themselves are marked as not
 /// available; the caller has to ask the broker.
-pub fn solvers() -> Vec<SolverCapabilities> {
+pub(crate) fn solvers() -> Vec<SolverCapabilities> {
     let kinds = [
         VariableKind::Continuous,
         VariableKind::Integer,
@@ -145,8 +145,8 @@ pub fn solvers() -> Vec<SolverCapabilities> {
                     r#type: type_of(*domain).into(),
                 })
                 .collect(),
-            lane: own_lane(solver).map(|lane| lane.to_string()).unwrap_or_default(),
-            available: own_lane(solver).is_none(),
+            lane: dedicated_lane(solver).map(|lane| lane.to_string()).unwrap_or_default(),
+            available: dedicated_lane(solver).is_none(),
             supported_options: FIELDS
                 .iter()
                 .filter(|(_, solvers)| solvers.contains(&solver))
@@ -171,7 +171,7 @@ fn type_of(domain: Domain) -> SolverOptionType {
 
 impl Domain {
     /// The error for a value outside the domain; `None` for one inside.
-    pub fn fault(self, value: &str) -> Option<String> {
+    pub(crate) fn error(self, value: &str) -> Option<String> {
         let fits = match self {
             Self::Bool => matches!(value, "true" | "false"),
             Self::Int(low, high) => {
@@ -201,10 +201,10 @@ mod tests {
 
     #[test]
     fn errors_contain_the_value_outside_the_domain() {
-        assert_eq!(Domain::Bool.fault("true"), None);
-        assert_eq!(Domain::Int(0, 4).fault("4"), None);
-        assert_eq!(Domain::Double(0.0, INF).fault("1e-3"), None);
-        assert_eq!(Domain::Choice(&["on", "off"]).fault("on"), None);
+        assert_eq!(Domain::Bool.error("true"), None);
+        assert_eq!(Domain::Int(0, 4).error("4"), None);
+        assert_eq!(Domain::Double(0.0, INF).error("1e-3"), None);
+        assert_eq!(Domain::Choice(&["on", "off"]).error("on"), None);
         for (domain, value) in [
             (Domain::Bool, "1"),
             (Domain::Int(0, 4), "5"),
@@ -212,8 +212,8 @@ mod tests {
             (Domain::Double(0.0, 1.0), "NaN"),
             (Domain::Choice(&["on", "off"]), "maybe"),
         ] {
-            let fault = domain.fault(value).unwrap_or_default();
-            assert!(fault.contains(&format!("{value:?}")), "{domain:?}: {fault}");
+            let error = domain.error(value).unwrap_or_default();
+            assert!(error.contains(&format!("{value:?}")), "{domain:?}: {error}");
         }
     }
 

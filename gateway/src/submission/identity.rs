@@ -1,3 +1,5 @@
+//! Job ids and digests of submissions, by which a repeated request is recognised.
+
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -7,11 +9,11 @@ use uuid::{Builder, Uuid};
 /// A payload as bytes, with their digest: both are computed once, and used for the queue, for the
 /// bulk store and for the digest of the submission.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EncodedPayload {
+pub(crate) struct EncodedPayload {
     /// An encoded `solvemesh.broker.v1.JobPayload`.
-    pub bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// The SHA-256 of the bytes.
-    pub digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
 }
 
 impl EncodedPayload {
@@ -55,7 +57,7 @@ pub(super) fn digest(
 
 /// The id of a new job: derived from tenant and request id, so that every gateway computes the
 /// same one without coordination; random where there is no request id.
-pub fn job_id(tenant: &str, request_id: &str) -> String {
+pub(crate) fn job_id(tenant: &str, request_id: &str) -> String {
     if request_id.is_empty() {
         return Uuid::new_v4().to_string();
     }

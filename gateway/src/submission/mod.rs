@@ -1,11 +1,13 @@
 //! Turns a request into a job: everything that is decided before the job is queued. No I/O.
 
-pub mod catalog;
+pub(crate) mod catalog;
 mod identity;
+mod lane;
 mod option_support;
 mod options;
 mod plan;
+mod request_fields;
 mod sweep;
 
-pub use identity::{EncodedPayload, job_id};
-pub use plan::{Plan, Submission, plan};
+pub(crate) use identity::job_id;
+pub(crate) use plan::{Plan, Submission, plan};

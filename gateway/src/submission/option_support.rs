@@ -6,7 +6,7 @@ use solvemesh::v1::{Presolve, SolveOptions, Solver};
 use super::catalog;
 
 /// The invalid fields, with their errors. `discrete` means that the model is not an LP.
-pub(super) fn faults(
+pub(super) fn errors(
     options: &SolveOptions,
     solver: Solver,
     discrete: bool,
@@ -23,20 +23,21 @@ pub(super) fn faults(
         if limit < min {
             faults.push((field, format!("must be {min} or more, not {limit}")));
         }
-        faults.extend(misplaced(for_mips, discrete).map(|wrong| (field, wrong)));
+        faults.extend(wrong_model_class(for_mips, discrete).map(|wrong| (field, wrong)));
     }
     if let Some(target) = options.objective_target {
         let field = "objective_target";
         if !target.is_finite() {
             faults.push((field, format!("must be a finite number, not {target}")));
         }
-        faults.extend(misplaced(true, discrete).map(|wrong| (field, wrong)));
+        faults.extend(wrong_model_class(true, discrete).map(|wrong| (field, wrong)));
     }
     if options.return_basis {
-        faults.extend(misplaced(false, discrete).map(|wrong| ("return_basis", wrong)));
+        faults.extend(wrong_model_class(false, discrete).map(|wrong| ("return_basis", wrong)));
     }
     if options.return_sensitivity {
-        faults.extend(misplaced(false, discrete).map(|wrong| ("return_sensitivity", wrong)));
+        faults
+            .extend(wrong_model_class(false, discrete).map(|wrong| ("return_sensitivity", wrong)));
     }
     // A field at the value that every solver has anyway does not count as requested.
     let requested = [
@@ -73,7 +74,7 @@ pub(super) fn unsupported(solver: Solver, field: &str) -> String {
 }
 
 /// The error for an option for MIPs on an LP, or the reverse; `None` if it fits the model.
-fn misplaced(for_mips: bool, discrete: bool) -> Option<String> {
+fn wrong_model_class(for_mips: bool, discrete: bool) -> Option<String> {
     let wrong = match (for_mips, discrete) {
         (true, false) => "is only for models with integers, and this one has none",
         (false, true) => "is only for LPs, and this model has integers",
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     fn fields(options: &SolveOptions, solver: Solver, discrete: bool) -> Vec<&'static str> {
-        faults(options, solver, discrete).into_iter().map(|(field, _)| field).collect()
+        errors(options, solver, discrete).into_iter().map(|(field, _)| field).collect()
     }
 
     #[test]
@@ -168,7 +169,7 @@ mod tests {
             ..SolveOptions::default()
         };
         for solver in [Solver::Clarabel, Solver::Microlp, Solver::Scip, Solver::Cbc] {
-            assert!(faults(&options, solver, false).is_empty(), "{solver:?}");
+            assert!(errors(&options, solver, false).is_empty(), "{solver:?}");
         }
     }
 }

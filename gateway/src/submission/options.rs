@@ -1,3 +1,5 @@
+//! Validates the options of a job and fills in the defaults.
+
 use std::{collections::HashSet, time::Duration};
 
 use solvemesh::v1::{IncumbentOptions, LinearModel, Presolve, SolveOptions, Solver, VariableKind};
@@ -15,7 +17,7 @@ const MIN_MEMORY: i64 = 16 << 20;
 
 /// Maximum number of variables and constraints, together, of a model with sensitivity analysis:
 /// each of them takes a solve with the basis, which can't be interrupted.
-const MAX_RANGED: usize = 100_000;
+const MAX_SENSITIVITY_SIZE: usize = 100_000;
 
 /// Maximum number of variables whose values incumbents may report by name.
 const MAX_INCUMBENT_VARIABLES: usize = 1000;
@@ -42,14 +44,14 @@ pub(super) fn resolve(
         faults.add(&field, wrong);
     }
     let size = model.variable_lower.len() + model.constraint_lower.len();
-    if requested.return_sensitivity && size > MAX_RANGED {
+    if requested.return_sensitivity && size > MAX_SENSITIVITY_SIZE {
         let wrong = format!(
-            "is limited to models with {MAX_RANGED} variables and constraints together, and this \
-             one has {size}"
+            "is limited to models with {MAX_SENSITIVITY_SIZE} variables and constraints together, \
+             and this one has {size}"
         );
         faults.add("return_sensitivity", wrong);
     }
-    for (field, wrong) in option_support::faults(requested, solver, is_discrete(model)) {
+    for (field, wrong) in option_support::errors(requested, solver, is_discrete(model)) {
         faults.add(field, wrong);
     }
     check_raw_options(solver, requested, &mut faults);
@@ -164,7 +166,7 @@ fn check_raw_options(solver: Solver, requested: &SolveOptions, faults: &mut Faul
                 faults.add(&field, format!("{solver} has no option {name:?} that a job may set"));
             }
             Some(domain) => {
-                if let Some(wrong) = domain.fault(value) {
+                if let Some(wrong) = domain.error(value) {
                     faults.add(&field, wrong);
                 }
             }
@@ -186,9 +188,9 @@ fn invalid_incumbents(
     if variables.is_empty() {
         return None;
     }
-    let known: HashSet<&str> = model.variable_names.iter().map(String::as_str).collect();
+    let names: HashSet<&str> = model.variable_names.iter().map(String::as_str).collect();
     let (index, name) =
-        variables.iter().enumerate().find(|(_, name)| !known.contains(name.as_str()))?;
+        variables.iter().enumerate().find(|(_, name)| !names.contains(name.as_str()))?;
     let wrong = format!("the model has no variable {name:?}");
     Some((format!("incumbents.variables[{index}]"), wrong))
 }

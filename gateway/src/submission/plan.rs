@@ -1,10 +1,12 @@
+//! Turns a submission into the plan of a job.
+
 use std::time::{Duration, SystemTime};
 
 use solvemesh::{
     broker::v1::{BulkReference, JobEnvelope, JobPayload, job_envelope::Body},
     v1::{
-        Job, JobDescription, JobState, ModelSize, SolveOptions, StartingPoint, SubmitJobRequest,
-        Sweep, SweepDescription, SweepSummary,
+        Job, JobDescription, JobState, SolveOptions, StartingPoint, SubmitJobRequest, Sweep,
+        SweepDescription, SweepSummary,
     },
 };
 use solvemesh_broker::{ENVELOPE_VERSION, Lane};
@@ -13,23 +15,15 @@ use solvemesh_model::{NormalModel, ReadModel, normalise_start, sweep::Scenarios}
 use super::{
     catalog,
     identity::{self, EncodedPayload},
-    job_id, option_support, options, sweep,
+    job_id, lane, option_support, options,
+    request_fields::{self, TimeLimits},
+    sweep,
 };
 use crate::{
     policy::Policy,
     refusal::{FieldError, Refusal, reason},
 };
 
-/// The largest LP that goes into the express lane by default: LPs up to this size are solved
-/// within milliseconds, and must not wait behind long solves.
-const EXPRESS_VARIABLES: i32 = 2_000;
-const EXPRESS_CONSTRAINTS: i32 = 2_000;
-const EXPRESS_NONZEROS: i32 = 10_000;
-
-const MAX_LABELS: usize = 64;
-const MAX_LABEL_KEY: usize = 63;
-const MAX_LABEL_VALUE: usize = 255;
-const MAX_REQUEST_ID: usize = 128;
 const MAX_MODEL_NAME: usize = 255;
 
 /// Maximum total size of a job's warnings, in bytes. They are part of the job's description,
@@ -38,32 +32,32 @@ const MAX_WARNING_BYTES: usize = 16 << 10;
 
 /// A job as a client requests it, independent of the RPC.
 #[derive(Clone, Debug, Default)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// The request. `Solve` has the same fields.
-    pub request: SubmitJobRequest,
+    pub(crate) request: SubmitJobRequest,
     /// The tenant of the caller's credential; empty as long as there are no credentials. It is
     /// never taken from the request.
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// The time that the caller's own (gRPC) deadline leaves for the solve; caps the time
     /// limit. Not part of the digest: a retry with less time left is the same submission.
-    pub time_left: Option<Duration>,
+    pub(crate) time_left: Option<Duration>,
 }
 
 /// A valid job, with everything decided, that is ready to be queued.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The job's id.
-    pub job_id: String,
+    pub(crate) job_id: String,
     /// The digest of the submission, by which a repeated request id is checked.
-    pub digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
     /// The queue in which it waits.
-    pub lane: Lane,
+    pub(crate) lane: Lane,
     /// The model in normal form, with its start or its scenarios.
-    pub payload: EncodedPayload,
+    pub(crate) payload: EncodedPayload,
     /// The part that is kept in the log and shown by the API: all but the payload.
-    pub description: JobDescription,
+    pub(crate) description: JobDescription,
     /// When it was submitted.
-    pub submit_time: SystemTime,
+    pub(crate) submit_time: SystemTime,
 }
 
 /// Validates a submission and turns it into a plan: reads the model into normal form, fills in
@@ -73,14 +67,18 @@ pub struct Plan {
 ///
 /// [`Refusal::Invalid`] with every invalid field. Errors in the model itself are reported alone,
 /// because most other checks need the model.
-pub fn plan(submission: Submission, policy: &Policy, now: SystemTime) -> Result<Plan, Refusal> {
+pub(crate) fn plan(
+    submission: Submission,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<Plan, Refusal> {
     let Submission { mut request, tenant, time_left } = submission;
     let model = request.model.take().ok_or_else(|| Refusal::missing("model"))?;
-    let times = times(&request, policy);
+    let time_limits = request_fields::time_limits(&request, policy);
     let read = solvemesh_model::read(model, &policy.model)?;
     let Decisions { lane, mut options, start, scenarios } =
-        decide(&request, &read, times.as_ref().err(), policy)?;
-    let Times { total, queue } = times.map_err(invalid)?;
+        decide(&request, &read, time_limits.as_ref().err(), policy)?;
+    let TimeLimits { total, queue } = time_limits.map_err(invalid)?;
 
     let ReadModel { name, model, size, warnings } = read;
     // The payload has them in normal form.
@@ -131,14 +129,14 @@ fn decide(
     others: Option<&Vec<FieldError>>,
     policy: &Policy,
 ) -> Result<Decisions, Refusal> {
-    let mut faults = identity_faults(request);
+    let mut faults = request_fields::id_and_label_errors(request);
     faults.extend(others.into_iter().flatten().cloned());
     if read.name.chars().count() > MAX_MODEL_NAME {
         let wrong = format!("may have at most {MAX_MODEL_NAME} characters");
         faults.push(FieldError::new("model.name", wrong));
     }
     let requested = request.options.clone().unwrap_or_default();
-    let lane = lane(request, &requested, read, policy).map_err(|wrong| faults.push(wrong));
+    let lane = lane::choose(request, &requested, read, policy).map_err(|wrong| faults.push(wrong));
     let options = options::resolve(&requested, &read.model, policy);
     let options = options.map_err(|wrong| faults.extend(wrong));
     let start = start(request, &requested, &read.model).map_err(|wrong| faults.extend(wrong));
@@ -155,22 +153,6 @@ fn decide(
 
 fn invalid(faults: Vec<FieldError>) -> Refusal {
     Refusal::Invalid { reason: reason::INVALID_FIELD, faults }
-}
-
-/// The times after which a job is given up, from now.
-struct Times {
-    total: Duration,
-    /// While it is still queued; at most `total`.
-    queue: Duration,
-}
-
-fn times(request: &SubmitJobRequest, policy: &Policy) -> Result<Times, Vec<FieldError>> {
-    let total = time("total_time_limit", request.total_time_limit, policy);
-    let queue = time("queue_time_limit", request.queue_time_limit, policy);
-    match (total, queue) {
-        (Ok(total), Ok(queue)) => Ok(Times { total, queue: queue.min(total) }),
-        (total, queue) => Err([total.err(), queue.err()].into_iter().flatten().collect()),
-    }
 }
 
 /// The start in normal form.
@@ -207,7 +189,7 @@ fn cap_time_limit(options: &mut SolveOptions, time_left: Option<Duration>) {
 
 impl Plan {
     /// The job as the API shows it before the job table has it: queued, nothing solved.
-    pub fn job(&self) -> Job {
+    pub(crate) fn to_job(&self) -> Job {
         let unanswered = |sweep: &SweepDescription| SweepSummary {
             scenario_count: sweep.scenario_count,
             ..SweepSummary::default()
@@ -224,7 +206,7 @@ impl Plan {
 
     /// Builds the message for the queue, with the payload itself or, where it was `stored`, with
     /// a reference to it.
-    pub fn envelope(&self, stored: Option<BulkReference>) -> JobEnvelope {
+    pub(crate) fn envelope(&self, stored: Option<BulkReference>) -> JobEnvelope {
         let body = match stored {
             Some(reference) => Body::PayloadReference(reference),
             None => Body::Payload(self.payload.bytes.clone()),
@@ -257,94 +239,4 @@ fn bounded(mut warnings: Vec<String>) -> Vec<String> {
         warnings.push(format!("and {rest} more warnings"));
     }
     warnings
-}
-
-/// Validates the request id and the labels.
-fn identity_faults(request: &SubmitJobRequest) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    if request.request_id.chars().count() > MAX_REQUEST_ID {
-        faults.push(FieldError::new(
-            "request_id",
-            format!("may have at most {MAX_REQUEST_ID} characters"),
-        ));
-    }
-    if request.labels.len() > MAX_LABELS {
-        faults.push(FieldError::new("labels", format!("at most {MAX_LABELS} labels are allowed")));
-    }
-    // Bounded, as each label can add an error to the response.
-    for (key, value) in request.labels.iter().take(MAX_LABELS) {
-        if !(1..=MAX_LABEL_KEY).contains(&key.chars().count()) {
-            let wrong = format!("a key must have 1 to {MAX_LABEL_KEY} characters");
-            faults.push(FieldError::new(format!("labels[{key:?}]"), wrong));
-        }
-        if value.chars().count() > MAX_LABEL_VALUE {
-            let wrong = format!("a value may have at most {MAX_LABEL_VALUE} characters");
-            faults.push(FieldError::new(format!("labels[{key:?}]"), wrong));
-        }
-    }
-    faults
-}
-
-/// Validates a requested time limit; the policy's maximum where none is requested.
-fn time(
-    field: &str,
-    requested: Option<prost_types::Duration>,
-    policy: &Policy,
-) -> Result<Duration, FieldError> {
-    let max = policy.max_total_time_limit;
-    match requested.map(Duration::try_from) {
-        None => Ok(max),
-        Some(Ok(duration)) if !duration.is_zero() && duration <= max => Ok(duration),
-        Some(_) => {
-            let max = max.as_secs_f64();
-            let wrong = format!("must be above 0 and at most max_total_time_limit, {max} s");
-            Err(FieldError::new(field, wrong))
-        }
-    }
-}
-
-/// The lane of a job: that of its solver, if it has one of its own; else the requested one; else
-/// express or standard by kind and size of the model.
-fn lane(
-    request: &SubmitJobRequest,
-    options: &SolveOptions,
-    read: &ReadModel,
-    policy: &Policy,
-) -> Result<Lane, FieldError> {
-    let requested = request.lane.as_str();
-    if let Some(own) = catalog::own_lane(options.solver()) {
-        return if requested.is_empty() || requested == own.as_str() {
-            Ok(own)
-        } else {
-            let wrong = format!("must be {own} for this solver, not {requested:?}");
-            Err(FieldError::new("lane", wrong))
-        };
-    }
-    // A sweep solves many models, and a small MIP can take hours.
-    let is_small =
-        request.sweep.is_none() && !options::is_discrete(&read.model) && is_small(&read.size);
-    choose_lane(requested, is_small, policy)
-}
-
-/// Whether an LP of this size fits the express lane.
-fn is_small(size: &ModelSize) -> bool {
-    size.variable_count <= EXPRESS_VARIABLES
-        && size.constraint_count <= EXPRESS_CONSTRAINTS
-        && size.nonzero_count <= EXPRESS_NONZEROS
-}
-
-/// The requested lane; without one, express or standard by size, or the first lane of a mesh
-/// that has neither.
-fn choose_lane(requested: &str, is_small: bool, policy: &Policy) -> Result<Lane, FieldError> {
-    let find = |name: &str| policy.lanes.iter().find(|lane| lane.as_str() == name).cloned();
-    if !requested.is_empty() {
-        let names = || policy.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
-        return find(requested).ok_or_else(|| {
-            let wrong = format!("unknown lane {requested:?}; the lanes are {}", names());
-            FieldError::new("lane", wrong)
-        });
-    }
-    let fitting = if is_small { Lane::EXPRESS } else { Lane::STANDARD };
-    let found = find(fitting).or_else(|| policy.lanes.first().cloned());
-    found.ok_or_else(|| FieldError::new("lane", "no lanes are configured"))
 }

@@ -26,7 +26,7 @@ pub(super) fn resolve(
     model: &LinearModel,
     policy: &Policy,
 ) -> Result<Scenarios, Vec<FieldError>> {
-    let mut faults = misplaced(request, options);
+    let mut faults = unsupported_options(request, options);
     match normalise_sweep(sweep, model, policy.max_scenarios) {
         Ok(scenarios) => {
             faults.extend(report_too_large(&scenarios, model));
@@ -56,7 +56,7 @@ pub(super) fn describe(scenarios: &Scenarios, model: &LinearModel) -> SweepDescr
 }
 
 /// Options that sweeps do not support, and a solver that does not support sweeps.
-fn misplaced(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldError> {
+fn unsupported_options(request: &SubmitJobRequest, options: &SolveOptions) -> Vec<FieldError> {
     let mut faults = Vec::new();
     if let Ok(solver) = Solver::try_from(options.solver)
         && !matches!(solver, Solver::Unspecified | Solver::Auto | Solver::Highs)
@@ -186,7 +186,7 @@ mod tests {
         };
         let starts = vec![StartingPoint::default()];
         let request = SubmitJobRequest { starts, ..SubmitJobRequest::default() };
-        let faults = misplaced(&request, &options);
+        let faults = unsupported_options(&request, &options);
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
         let options_of = [
             "solver",
@@ -200,6 +200,6 @@ mod tests {
         assert_eq!(fields[..6], options_of);
         assert_eq!(fields[6..], ["starts"]);
         let highs = SolveOptions { solver: Solver::Highs.into(), ..SolveOptions::default() };
-        assert_eq!(misplaced(&SubmitJobRequest::default(), &highs), []);
+        assert_eq!(unsupported_options(&SubmitJobRequest::default(), &highs), []);
     }
 }

@@ -12,15 +12,27 @@ use solvemesh::{
 
 use crate::table::{
     Position, Record,
-    record::{Attempt, Finished, Results, Stage},
+    record::Attempt,
+    stage::{Finished, Results, Stage},
     tally::Tally,
 };
 
 /// Applies one entry to a live job: updates its state and appends events to its history.
 ///
-/// Which entries count depends on the kind. Progress, incumbents, log lines and the loss of an
-/// attempt count only for the latest attempt: after a redelivery, a superseded one may still be
-/// alive. Answers of a sweep and the end of a job count whichever attempt they are from.
+/// Several attempts at a job may write entries at the same time: the broker redelivers a job whose
+/// worker lost its connection, and that worker may go on solving. The latest attempt is the one
+/// that started last in the order of the log. Which entries of the others count depends on the
+/// kind:
+///
+/// - Progress, incumbents, log lines and the loss of an attempt count only for the latest one.
+///   From several attempts at once, a watcher would see bounds and objectives jump back and forth;
+///   and the loss of a superseded attempt must not requeue a job that another one is solving.
+/// - The end of a job counts whichever attempt it is from: the first terminal entry wins. Its
+///   worker has checked the result, so that of a superseded attempt is as good as a later one.
+/// - Answers of a sweep count likewise, because several workers share its scenarios.
+///
+/// The latter two count even without a start entry of their attempt: the shares of a sweep have
+/// none.
 pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &Kind) {
     // Moves on if the entry makes several events.
     let mut at = at;
@@ -30,14 +42,14 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
     let attempt = attempt_number(job, entry);
     match kind {
         Kind::Submitted(submitted) => {
-            describe(job, submitted.description.as_ref(), submitted.submit_time);
+            set_description(job, submitted.description.as_ref(), submitted.submit_time);
             // A worker's entry may be first; then the job is queued, and perhaps running, already.
             if job.last_sequence() == 0 {
                 push_queued(job, at, entry.time);
             }
         }
         Kind::Started(started) => {
-            describe(job, started.description.as_ref(), started.submit_time);
+            set_description(job, started.description.as_ref(), started.submit_time);
             // The job's first entry: its gateway died before it logged the submission, or was
             // slower than the worker. Every history begins with the event `JobQueued`.
             if job.last_sequence() == 0 {
@@ -47,37 +59,43 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             start_attempt(job, entry, started);
             let (worker, start_objective) = (started.worker.clone(), started.start_objective);
             let started = JobStarted { worker, start_objective };
-            job.push_event(at, entry.time, job.attempt(), job_event::Kind::Started(started), None);
+            job.push_event(
+                at,
+                entry.time,
+                job.latest_attempt(),
+                job_event::Kind::Started(started),
+                None,
+            );
         }
         Kind::Progress(progress) if is_current(job, entry) => {
             if let Stage::Live(live) = &mut job.stage {
                 live.progress = Some(*progress);
             }
             let kind = job_event::Kind::Progress(*progress);
-            job.push_event(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.latest_attempt(), kind, None);
         }
         Kind::Incumbent(incumbent) if is_current(job, entry) => {
             let kind = job_event::Kind::Incumbent(incumbent.clone());
-            job.push_event(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.latest_attempt(), kind, None);
         }
         Kind::Log(log) if is_current(job, entry) => {
             let kind = job_event::Kind::Log(log.clone());
-            job.push_event(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.latest_attempt(), kind, None);
         }
         // Several attempts share a sweep, so answers of each of them count.
         Kind::ScenarioResults(new) => add_answers(job, at, entry.time, attempt, &new.results),
         Kind::AttemptLost(lost) if is_current(job, entry) => {
-            change_to(job, false);
+            set_running(job, false);
             let kind =
                 job_event::Kind::AttemptFailed(JobAttemptFailed { failure: lost.failure.clone() });
-            job.push_event(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.latest_attempt(), kind, None);
             // The attempt that the cancel was for is dead, and no other must start.
             if job.cancel_requested {
                 finish(job, at.later(1), entry.time, attempt, &cancelled());
             }
         }
         Kind::Finished(finished) => {
-            describe(job, finished.description.as_ref(), finished.submit_time);
+            set_description(job, finished.description.as_ref(), finished.submit_time);
             // Finished without an attempt, before any other entry.
             if job.last_sequence() == 0 {
                 push_queued(job, at, finished.submit_time.or(entry.time));
@@ -93,7 +111,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         Kind::CancelRequested(_) if !job.cancel_requested => {
             job.cancel_requested = true;
             let kind = job_event::Kind::CancelRequested(JobCancelRequested {});
-            job.push_event(at, entry.time, job.attempt(), kind, None);
+            job.push_event(at, entry.time, job.latest_attempt(), kind, None);
         }
         // Means nothing once an attempt runs.
         Kind::QueueTimePassed(_) if job.state() == JobState::Queued => {
@@ -109,8 +127,8 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
     }
 }
 
-/// Sets description and submit time, if they are not known yet.
-pub(super) fn describe(
+/// Sets description and submit time, if no entry has contained them yet.
+pub(super) fn set_description(
     job: &mut Record,
     description: Option<&JobDescription>,
     time: Option<Timestamp>,
@@ -147,7 +165,7 @@ fn accept_number(job: &mut Record, entry: &LogEntry) -> bool {
 /// and of attempts without a start entry.
 fn attempt_number(job: &Record, entry: &LogEntry) -> i32 {
     let index = job.attempts.iter().position(|attempt| attempt.id == entry.attempt_id);
-    index.map_or(job.attempt(), |index| i32::try_from(index + 1).unwrap_or(i32::MAX))
+    index.map_or(job.latest_attempt(), |index| i32::try_from(index + 1).unwrap_or(i32::MAX))
 }
 
 /// Whether an entry is of the latest attempt.
@@ -162,7 +180,7 @@ fn push_queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
 }
 
 /// Makes a live job running or queued, without the progress of an earlier attempt.
-fn change_to(job: &mut Record, running: bool) {
+fn set_running(job: &mut Record, running: bool) {
     if let Stage::Live(live) = &mut job.stage {
         live.running = running;
         live.progress = None;
@@ -171,7 +189,7 @@ fn change_to(job: &mut Record, running: bool) {
 
 /// Adds an attempt, which makes all earlier ones superseded.
 fn start_attempt(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
-    change_to(job, true);
+    set_running(job, true);
     job.attempts.push(Attempt {
         id: entry.attempt_id.clone(),
         last_number: entry.number,
@@ -194,17 +212,17 @@ fn add_answers(
     let Some((tally, sweep)) = live.tally.as_mut().zip(job.description.sweep.as_ref()) else {
         return;
     };
-    let fresh = tally.add(sweep, results);
-    if fresh.results.is_empty() {
+    let new_answers = tally.add(sweep, results);
+    if new_answers.results.is_empty() {
         return;
     }
-    let is_over = tally.is_over();
-    // Parts of a sweep run without a start entry, so answers may arrive before any attempt.
+    let is_finished = tally.is_finished();
+    // Shares of a sweep have no start entry, so answers may arrive before any attempt.
     if job.attempts.is_empty() {
         live.running = true;
     }
-    job.answer(at, time, attempt, fresh);
-    if is_over {
+    job.answer(at, time, attempt, new_answers);
+    if is_finished {
         finish(job, at.later(1), time, attempt, &finished_as(JobState::Succeeded));
     }
 }
@@ -240,6 +258,9 @@ fn finish(
     let Some(mut outcome) = finished.outcome.clone() else { return };
     let results = Results::Retained { progress: job.stage.progress() };
     let Some(end) = Finished::new(outcome.state(), time, results) else { return };
+    // A worker may hear of a cancel on its own stream, and finish the job, before the log has the
+    // entry of the request.
+    job.cancel_requested |= outcome.state() == JobState::Cancelled;
     // The log has the answers only; the summary is this fold's.
     outcome.sweep_summary = job.tally().map(|tally| tally.summary().clone());
     job.stage = Stage::Finished(end);

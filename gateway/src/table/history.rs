@@ -9,15 +9,7 @@ use solvemesh::{
     v1::{JobEvent, JobFinished, ScenarioResult, ScenarioResults, job_event::Kind},
 };
 
-use crate::table::Position;
-
-/// Maximum number of progress events in a job's history. When there are more, every second event
-/// of the older half is dropped.
-pub const PROGRESS_KEPT: usize = 256;
-/// Maximum number of incumbents in a job's history, thinned in the same way.
-pub const INCUMBENTS_KEPT: usize = 32;
-/// Maximum number of batches of log lines in a job's history, thinned in the same way.
-pub const LOG_KEPT: usize = 1024;
+use crate::table::{EventClass, Position};
 
 /// The events of a job, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,47 +19,38 @@ pub(super) struct History {
     last_sequence: i32,
     /// About how many bytes of memory the events take.
     bytes: usize,
-    /// Number of events, by [`Class`].
-    kept: [usize; Class::KEPT.len()],
+    /// Number of events, by [`EventClass`].
+    counts: [usize; EventClass::COUNT],
 }
 
 /// An event in a job's history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HistoryEvent {
+pub(crate) struct HistoryEvent {
     /// Its position. An event with a large solution occupies several, of which this is the last.
-    pub position: Position,
+    pub(crate) position: Position,
     /// The event as the API shows it, without what is stored elsewhere.
-    pub event: Arc<JobEvent>,
+    pub(crate) event: Arc<JobEvent>,
     /// Reference to its large solution in the bulk store. Each part of that is an event of its
     /// own: the parts occupy the sequence numbers and positions directly before this event's.
-    pub solution: Option<BulkReference>,
+    pub(crate) solution: Option<BulkReference>,
     /// Whether the event's solution, or its answers, were evicted from memory. The log has them
     /// at this position.
-    pub evicted: bool,
+    pub(crate) evicted: bool,
     /// For answers of a sweep: scenarios that the entry answers too but that earlier entries had
     /// answered already. Needed to filter the entry when it is read back from the log.
-    pub duplicate_scenarios: Vec<i32>,
+    pub(crate) duplicate_scenarios: Vec<i32>,
 }
 
-/// The kinds of events that can be numerous, and whose number in a history is limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Progress,
-    Incumbent,
-    Log,
-}
+impl HistoryEvent {
+    /// Its class; `None` if it is never dropped.
+    pub(crate) fn class(&self) -> Option<EventClass> {
+        EventClass::of(self.event.kind.as_ref())
+    }
 
-impl Class {
-    /// The maximum of each class, in the order of the variants.
-    const KEPT: [usize; 3] = [PROGRESS_KEPT, INCUMBENTS_KEPT, LOG_KEPT];
-
-    fn of(kind: Option<&Kind>) -> Option<Self> {
-        match kind? {
-            Kind::Progress(_) => Some(Self::Progress),
-            Kind::Incumbent(_) => Some(Self::Incumbent),
-            Kind::Log(_) => Some(Self::Log),
-            _ => None,
-        }
+    /// Number of parts of its large solution, each of which is an event too; 0 without one.
+    pub(crate) fn part_count(&self) -> i32 {
+        let parts = self.solution.as_ref().map_or(0, |solution| solution.parts);
+        i32::try_from(parts).unwrap_or(i32::MAX - 1)
     }
 }
 
@@ -76,11 +59,11 @@ impl History {
     pub(super) fn new(events: impl IntoIterator<Item = HistoryEvent>, last_sequence: i32) -> Self {
         let events: VecDeque<HistoryEvent> = events.into_iter().collect();
         let bytes = events.iter().map(bytes_of).sum();
-        let mut kept = <[usize; Class::KEPT.len()]>::default();
-        for class in events.iter().filter_map(class_of) {
-            kept[class as usize] += 1;
+        let mut counts = <[usize; EventClass::COUNT]>::default();
+        for class in events.iter().filter_map(HistoryEvent::class) {
+            counts[class as usize] += 1;
         }
-        Self { events, last_sequence, bytes, kept }
+        Self { events, last_sequence, bytes, counts }
     }
 
     /// The sequence number of the latest event; 0 before the first.
@@ -104,12 +87,16 @@ impl History {
     }
 
     /// The events after a position, in order.
-    pub(super) fn after(&self, cursor: Position) -> impl Iterator<Item = &HistoryEvent> + Clone {
+    pub(super) fn events_after(
+        &self,
+        cursor: Position,
+    ) -> impl Iterator<Item = &HistoryEvent> + Clone {
         let from = self.events.partition_point(|history_event| history_event.position <= cursor);
         self.events.range(from..)
     }
 
-    /// The sequence number of the latest event at or before a position; 0 before the first.
+    /// The sequence number of the latest event at or before a position; 0 before the first. From
+    /// there, a watcher that resumes counts the events that it misses.
     pub(super) fn sequence_at(&self, cursor: Position) -> i32 {
         let after = self.events.partition_point(|history_event| history_event.position <= cursor);
         if let Some(next) = self.events.get(after)
@@ -119,10 +106,12 @@ impl History {
             && next.solution.is_some()
         {
             // The cursor is among the parts of a large solution, which the history stores as one
-            // event. With P parts and the sequence number S of the event itself, the parts have
-            // S - P to S - 1. A solution's parts are the first events of their entry, so the
-            // cursor's `event`, counted from 1, is the number of parts at or before it.
-            let before = next.event.sequence - part_count(next) - 1;
+            // event: a watcher was disconnected after it had received some of them. With P parts
+            // and the sequence number S of the event itself, the parts have S - P to S - 1. A
+            // solution's parts are the first events of their entry, so the cursor's `event`,
+            // counted from 1, is the number of parts at or before it. With 0 it is before all of
+            // them, and the latest event is the one before this.
+            let before = next.event.sequence - next.part_count() - 1;
             return before + i32::try_from(cursor.event).unwrap_or(i32::MAX - before);
         }
         after.checked_sub(1).map_or(0, |last| self.events[last].event.sequence)
@@ -140,7 +129,7 @@ impl History {
         solution: Option<BulkReference>,
     ) {
         let parts = solution.as_ref().map_or(0, |solution| solution.parts);
-        let class = Class::of(Some(&kind));
+        let class = EventClass::of(Some(&kind));
         let events = i32::try_from(parts).unwrap_or(i32::MAX - 1).saturating_add(1);
         self.last_sequence = self.last_sequence.saturating_add(events);
         let event = JobEvent {
@@ -161,15 +150,15 @@ impl History {
         self.bytes += bytes_of(&history_event);
         self.events.push_back(history_event);
         if let Some(class) = class {
-            self.kept[class as usize] += 1;
-            if self.kept[class as usize] > Class::KEPT[class as usize] {
+            self.counts[class as usize] += 1;
+            if self.counts[class as usize] > class.max_events() {
                 self.thin(class);
             }
         }
     }
 
     /// Notes which scenarios the entry of the latest event answered again.
-    pub(super) fn note_duplicates(&mut self, duplicate_scenarios: Vec<i32>) {
+    pub(super) fn set_duplicates(&mut self, duplicate_scenarios: Vec<i32>) {
         if let Some(last) = self.events.back_mut() {
             self.bytes += size_of_val(duplicate_scenarios.as_slice());
             last.duplicate_scenarios = duplicate_scenarios;
@@ -179,8 +168,8 @@ impl History {
     /// Drops progress, incumbents and log lines, and evicts solution and answers, which the log
     /// still has.
     pub(super) fn evict_results(&mut self) {
-        self.events.retain(|history_event| class_of(history_event).is_none());
-        self.kept = Default::default();
+        self.events.retain(|history_event| history_event.class().is_none());
+        self.counts = Default::default();
         for history_event in &mut self.events {
             history_event.evicted |= strip_results(&mut history_event.event);
         }
@@ -189,12 +178,12 @@ impl History {
 
     /// Drops every second event of the older half of a class: keeps the recent past in full and
     /// an ever coarser view of the time before.
-    fn thin(&mut self, class: Class) {
-        let older = self.kept[class as usize] / 2;
+    fn thin(&mut self, class: EventClass) {
+        let older = self.counts[class as usize] / 2;
         let mut seen = 0;
         let mut dropped = 0;
         self.events.retain(|history_event| {
-            if class_of(history_event) != Some(class) {
+            if history_event.class() != Some(class) {
                 return true;
             }
             seen += 1;
@@ -205,16 +194,12 @@ impl History {
             keep
         });
         self.bytes -= dropped;
-        self.kept[class as usize] -= older.div_ceil(2);
+        self.counts[class as usize] -= older.div_ceil(2);
     }
 }
 
-fn class_of(history_event: &HistoryEvent) -> Option<Class> {
-    Class::of(history_event.event.kind.as_ref())
-}
-
 /// Removes solution or answers from an event; false if it has none. Kinds that this strips are
-/// those that `Jobs::recall` can read back from the log.
+/// those that `Jobs::reload_event` can read back from the log.
 fn strip_results(event: &mut Arc<JobEvent>) -> bool {
     match &event.kind {
         Some(Kind::ScenarioResults(_)) => {
@@ -250,12 +235,4 @@ fn bytes_of(history_event: &HistoryEvent) -> usize {
 fn bytes_of_result(result: &ScenarioResult) -> usize {
     let numbers = size_of_val(result.values.as_slice()) + size_of_val(result.duals.as_slice());
     size_of::<ScenarioResult>() + numbers + result.label.len() + result.detail.len()
-}
-
-/// Number of parts of an event's large solution, each of which is an event too; 0 without one.
-pub fn part_count(history_event: &HistoryEvent) -> i32 {
-    history_event
-        .solution
-        .as_ref()
-        .map_or(0, |solution| i32::try_from(solution.parts).unwrap_or(i32::MAX - 1))
 }

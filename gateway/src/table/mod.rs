@@ -2,32 +2,39 @@
 //! Watchers and all other requests read from it.
 
 mod advance;
+mod attach;
+mod event_class;
 mod fold;
+mod handle;
 mod history;
+mod index;
+mod listeners;
+mod liveness;
 mod markers;
 mod position;
 mod record;
 mod retention;
-mod shared;
 mod snapshot;
 mod snapshot_writer;
-mod start;
+mod stage;
+mod tail;
 mod tally;
 mod token;
 mod tombstones;
-mod watchers;
 
 #[cfg(test)]
 mod tests;
 
-pub use fold::{Changes, Fold};
-pub use history::{HistoryEvent, INCUMBENTS_KEPT, LOG_KEPT, PROGRESS_KEPT, part_count};
-pub use markers::CatchUpError;
-pub use position::Position;
-pub use record::{Attempt, Record, is_terminal};
+pub(crate) use event_class::EventClass;
+pub(crate) use fold::{Changes, Fold};
+pub use handle::Table;
+pub(crate) use history::HistoryEvent;
+pub(crate) use listeners::Listener;
+pub(crate) use markers::CatchUpError;
+pub(crate) use position::Position;
+pub(crate) use record::Record;
 pub use retention::Retention;
-pub use shared::Table;
-pub use snapshot::{SnapshotError, SnapshotFile};
-pub use tally::{Tally, counted_answers};
-pub use token::{InvalidToken, ResumeToken};
-pub use watchers::Listener;
+pub(crate) use snapshot::SnapshotError;
+pub use snapshot::SnapshotFile;
+pub(crate) use tally::{Tally, counted_answers};
+pub(crate) use token::ResumeToken;

@@ -1,3 +1,5 @@
+//! Positions in the results log.
+
 use std::fmt;
 
 /// A place in the results log, which divides it into what is at or before the position and what
@@ -5,28 +7,28 @@ use std::fmt;
 ///
 /// Positions order all events of all jobs, and are the same on every gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub(crate) struct Position {
     /// The offset of the message.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// The entry in the message, from 0.
-    pub entry: u32,
+    pub(crate) entry: u32,
     /// The event of the entry, from 1, as an entry can make several; 0 is before all of them.
-    pub event: u32,
+    pub(crate) event: u32,
 }
 
 impl Position {
     /// The position of an entry's first event.
-    pub fn new(offset: u64, entry: u32) -> Self {
+    pub(crate) fn new(offset: u64, entry: u32) -> Self {
         Self { offset, entry, event: 1 }
     }
 
     /// The position `events` events later in the same entry.
-    pub fn later(self, events: u32) -> Self {
+    pub(crate) fn later(self, events: u32) -> Self {
         Self { event: self.event.saturating_add(events), ..self }
     }
 
     /// After every event of the message at `offset`.
-    pub fn end_of(offset: u64) -> Self {
+    pub(crate) fn end_of(offset: u64) -> Self {
         Self { offset, entry: u32::MAX, event: u32::MAX }
     }
 }

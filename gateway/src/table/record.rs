@@ -7,8 +7,8 @@ use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::BulkReference,
     v1::{
-        Incumbent, Job, JobDescription, JobFinished, JobState, Progress, ScenarioResult,
-        ScenarioResults, job_event::Kind,
+        Incumbent, Job, JobDescription, JobFinished, JobState, ScenarioResult, ScenarioResults,
+        job_event::Kind,
     },
 };
 use solvemesh_model::sweep::values_per_scenario;
@@ -16,6 +16,7 @@ use solvemesh_model::sweep::values_per_scenario;
 use crate::table::{
     HistoryEvent, Position,
     history::History,
+    stage::{Live, Results, Stage},
     tally::{NewAnswers, Tally},
 };
 
@@ -24,141 +25,49 @@ const FIXED_BYTES: usize = 512;
 
 /// One job of the table: its state and its history, folded from the entries of the results log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     /// The job's id.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// The position of its first entry in the log.
-    pub first: Position,
+    pub(crate) first: Position,
     /// About how many bytes of the log were folded before its first entry.
-    pub bytes_before: u64,
+    pub(crate) bytes_before: u64,
     /// The digest of its payload, set by the first entry that contains one. Entries with another
     /// digest are ignored.
-    pub digest: Vec<u8>,
+    pub(crate) digest: Vec<u8>,
     /// The description of what was submitted; empty until an entry contains it.
-    pub description: JobDescription,
+    pub(crate) description: JobDescription,
     /// When a gateway accepted it.
-    pub submit_time: Option<Timestamp>,
+    pub(crate) submit_time: Option<Timestamp>,
     /// Whether it is live or has finished, with the fields that exist only then.
     pub(super) stage: Stage,
     /// Its attempts in the order in which they appear in the log.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
     /// Whether a cancel was requested.
-    pub cancel_requested: bool,
+    pub(crate) cancel_requested: bool,
     /// The weight with which the fold's totals currently include this job, in bytes.
-    pub(super) counted: usize,
+    pub(super) counted_weight: usize,
     pub(super) history: History,
-}
-
-/// The part of a job's state that depends on whether it has finished.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Stage {
-    Live(Live),
-    Finished(Finished),
-}
-
-/// A job that is queued or running.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Live {
-    /// Whether it is running; otherwise it is queued.
-    pub(super) running: bool,
-    /// The latest progress of the latest attempt. Also of a queued job, if that attempt was
-    /// declared lost and still reports.
-    pub(super) progress: Option<Progress>,
-    /// The answers so far, if it is a sweep.
-    pub(super) tally: Option<Tally>,
-    /// Whether the log has lost its first entries to truncation. Such a job is forgotten once it
-    /// has finished.
-    pub(super) start_truncated: bool,
-}
-
-/// A job that has finished.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Finished {
-    /// A terminal state, which [`Finished::new`] checks.
-    state: JobState,
-    time: Option<Timestamp>,
-    results: Results,
-}
-
-/// Where the results of a finished job are.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Results {
-    /// In its history in memory, with the latest progress of its last attempt.
-    Retained { progress: Option<Progress> },
-    /// In the log only; the progress is dropped.
-    Evicted,
-}
-
-impl Stage {
-    pub(super) fn state(&self) -> JobState {
-        match self {
-            Self::Live(Live { running: false, .. }) => JobState::Queued,
-            Self::Live(Live { running: true, .. }) => JobState::Running,
-            Self::Finished(finished) => finished.state,
-        }
-    }
-
-    /// The latest progress of the latest attempt, if that is in memory.
-    pub(super) fn progress(&self) -> Option<Progress> {
-        match self {
-            Self::Live(live) => live.progress,
-            Self::Finished(Finished { results: Results::Retained { progress }, .. }) => *progress,
-            Self::Finished(Finished { results: Results::Evicted, .. }) => None,
-        }
-    }
-
-    /// When the job finished; `None` also if the terminal entry has no time.
-    pub(super) fn finish_time(&self) -> Option<Timestamp> {
-        match self {
-            Self::Live(_) => None,
-            Self::Finished(finished) => finished.time,
-        }
-    }
-
-    /// The answers so far, for a sweep that has not finished.
-    pub(super) fn tally(&self) -> Option<&Tally> {
-        match self {
-            Self::Live(live) => live.tally.as_ref(),
-            Self::Finished(_) => None,
-        }
-    }
-
-    /// Whether the log has lost the first entries of a job that has not finished.
-    pub(super) fn start_truncated(&self) -> bool {
-        matches!(self, Self::Live(Live { start_truncated: true, .. }))
-    }
-
-    /// Whether results were evicted from memory.
-    pub(super) fn results_evicted(&self) -> bool {
-        matches!(self, Self::Finished(Finished { results: Results::Evicted, .. }))
-    }
-}
-
-impl Finished {
-    /// `None` if the state is not a terminal one.
-    pub(super) fn new(state: JobState, time: Option<Timestamp>, results: Results) -> Option<Self> {
-        is_terminal(state).then_some(Self { state, time, results })
-    }
 }
 
 /// One attempt to solve a job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The attempt's random id.
-    pub id: String,
+    pub(crate) id: String,
     /// The number of its latest entry, by which duplicates are dropped.
-    pub last_number: u32,
+    pub(crate) last_number: u32,
     /// When it started.
-    pub start_time: Option<Timestamp>,
+    pub(crate) start_time: Option<Timestamp>,
     /// The worker's name.
-    pub worker: String,
+    pub(crate) worker: String,
     /// The random id of the worker's process.
-    pub worker_id: String,
+    pub(crate) worker_id: String,
 }
 
 impl Record {
     /// A queued job without events, whose first entry is at `first`.
-    pub fn new(id: Arc<str>, first: Position) -> Self {
+    pub(crate) fn new(id: Arc<str>, first: Position) -> Self {
         Self {
             id,
             first,
@@ -169,38 +78,38 @@ impl Record {
             stage: Stage::Live(Live::default()),
             attempts: Vec::new(),
             cancel_requested: false,
-            counted: 0,
+            counted_weight: 0,
             history: History::default(),
         }
     }
 
     /// Its current state.
-    pub fn state(&self) -> JobState {
+    pub(crate) fn state(&self) -> JobState {
         self.stage.state()
     }
 
     /// Whether it has finished.
-    pub fn ended(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         matches!(self.stage, Stage::Finished(_))
     }
 
     /// The answers so far, for a sweep that has not finished.
-    pub fn tally(&self) -> Option<&Tally> {
+    pub(crate) fn tally(&self) -> Option<&Tally> {
         self.stage.tally()
     }
 
     /// The sequence number of its latest event; 0 before the first.
-    pub fn last_sequence(&self) -> i32 {
+    pub(crate) fn last_sequence(&self) -> i32 {
         self.history.last_sequence()
     }
 
     /// The number of the latest attempt, from 1; 0 before the first.
-    pub fn attempt(&self) -> i32 {
+    pub(crate) fn latest_attempt(&self) -> i32 {
         i32::try_from(self.attempts.len()).unwrap_or(i32::MAX)
     }
 
     /// The outcome, if it has finished: always the last event.
-    pub fn outcome(&self) -> Option<&JobFinished> {
+    pub(crate) fn outcome(&self) -> Option<&JobFinished> {
         match self.history.last()?.event.kind.as_ref()? {
             Kind::Finished(finished) => Some(finished),
             _ => None,
@@ -208,29 +117,32 @@ impl Record {
     }
 
     /// The position of its latest event; its end, if it has finished.
-    pub fn end(&self) -> Position {
+    pub(crate) fn last_position(&self) -> Position {
         self.history.last().map_or(self.first, |last| last.position)
     }
 
     /// The position at which the log has its result, if that was evicted from memory.
-    pub fn evicted_at(&self) -> Option<Position> {
+    pub(crate) fn evicted_position(&self) -> Option<Position> {
         self.history.last().filter(|last| last.evicted).map(|last| last.position)
     }
 
     /// The events after a position, in order.
-    pub fn after(&self, cursor: Position) -> impl Iterator<Item = &HistoryEvent> + Clone {
-        self.history.after(cursor)
+    pub(crate) fn events_after(
+        &self,
+        cursor: Position,
+    ) -> impl Iterator<Item = &HistoryEvent> + Clone {
+        self.history.events_after(cursor)
     }
 
     /// The sequence number of the latest event at or before a position; 0 before the first.
-    pub fn sequence_at(&self, cursor: Position) -> i32 {
+    pub(crate) fn sequence_at(&self, cursor: Position) -> i32 {
         self.history.sequence_at(cursor)
     }
 
     /// About how many bytes of memory it takes, or will take: a sweep that has not finished is
     /// charged for all of its answers from the start, so that no more sweeps are admitted than
     /// memory can hold.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let tally = self.tally().map_or(0, Tally::weight);
         let expected = self.tally().map_or(0, |_| expected_answer_bytes(&self.description));
         self.history.bytes().max(expected) + self.description.encoded_len() + tally + FIXED_BYTES
@@ -255,12 +167,12 @@ impl Record {
         at: Position,
         time: Option<Timestamp>,
         attempt: i32,
-        fresh: NewAnswers,
+        new_answers: NewAnswers,
     ) {
-        let NewAnswers { results, duplicate_scenarios } = fresh;
+        let NewAnswers { results, duplicate_scenarios } = new_answers;
         let kind = Kind::ScenarioResults(ScenarioResults { results });
         self.push_event(at, time, attempt, kind, None);
-        self.history.note_duplicates(duplicate_scenarios);
+        self.history.set_duplicates(duplicate_scenarios);
     }
 
     /// Evicts the results of a finished job, its progress, incumbents and log lines from memory.
@@ -274,10 +186,11 @@ impl Record {
 
     /// The best solution of the current attempt so far, unless the job has finished.
     fn incumbent(&self) -> Option<&Incumbent> {
-        if self.ended() {
+        if self.is_finished() {
             return None;
         }
-        let current = self.history.events().rev().take_while(|h| h.event.attempt == self.attempt());
+        let current =
+            self.history.events().rev().take_while(|h| h.event.attempt == self.latest_attempt());
         current.into_iter().find_map(|history_event| match &history_event.event.kind {
             Some(Kind::Incumbent(incumbent)) => Some(incumbent),
             _ => None,
@@ -286,7 +199,7 @@ impl Record {
 
     /// The job as the API shows it. With `full`, includes the solution, if that is in memory, and
     /// the incumbent.
-    pub fn job(&self, full: bool) -> Job {
+    pub(crate) fn to_job(&self, full: bool) -> Job {
         let outcome = self.outcome();
         // The summary of a sweep moves from the tally into the outcome when the job finishes.
         let so_far = self.tally().map(Tally::summary);
@@ -295,7 +208,7 @@ impl Record {
         let mut solution_omitted = false;
         if let Some(result) = &mut result {
             solution_omitted =
-                full && (result.solution_part_count > 0 || self.evicted_at().is_some());
+                full && (result.solution_part_count > 0 || self.evicted_position().is_some());
             if !full {
                 result.solution = None;
             }
@@ -308,7 +221,7 @@ impl Record {
             submit_time: self.submit_time,
             start_time: current.and_then(|attempt| attempt.start_time),
             finish_time: self.stage.finish_time(),
-            attempt: self.attempt(),
+            attempt: self.latest_attempt(),
             worker: current.map(|attempt| attempt.worker.clone()).unwrap_or_default(),
             cancel_requested: self.cancel_requested,
             progress: self.stage.progress(),
@@ -333,12 +246,4 @@ fn expected_answer_bytes(description: &JobDescription) -> usize {
     // A number is an f64.
     let each = size_of::<ScenarioResult>().saturating_add(numbers.saturating_mul(8));
     count(sweep.scenario_count).saturating_mul(each)
-}
-
-/// Whether a job in this state has finished.
-pub fn is_terminal(state: JobState) -> bool {
-    match state {
-        JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Expired => true,
-        JobState::Unspecified | JobState::Queued | JobState::Running => false,
-    }
 }

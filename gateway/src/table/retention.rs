@@ -1,10 +1,15 @@
 //! Eviction of finished jobs. The table is a cache of the log: results are evicted first, and
 //! read again from the log on request; whole jobs are forgotten later, or once the log no longer
-//! has their first entries. Live jobs are never evicted.
+//! has their first entries. Live jobs are never evicted, because the fold needs their state for
+//! entries that are still to come. Their memory is bounded by admission instead
+//! (`max_live_jobs`, `max_live_bytes`).
+//!
+//! Results have limits of their own because they can be large, whereas lists of jobs, and
+//! submissions that repeat a request id, need only the rest of a job.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::table::{Fold, Position, Record, record::Stage};
+use crate::table::{Fold, Position, Record, stage::Stage};
 
 /// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +31,27 @@ pub struct Retention {
 impl Fold {
     /// Evicts results and forgets jobs until all limits hold at `now`, in seconds since 1970.
     /// Later entries about a forgotten job are ignored.
-    pub fn retain(&mut self, kept: &Retention, now: i64) {
-        let ended_before = |age: Duration| {
+    ///
+    /// Jobs go in the order in which they finished. The order of last use would need a write for
+    /// each read of the table.
+    pub(crate) fn retain(&mut self, limits: &Retention, now: i64) {
+        let finished_before = |age: Duration| {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             now.saturating_sub(age)
         };
-        let (oldest_result, oldest_job) = (ended_before(kept.result_age), ended_before(kept.age));
-        while let Some(id) = self.first_whole()
-            && (self.whole.len() > kept.results
-                || self.whole_weight > kept.result_bytes
-                || self.ended_at(&id) < oldest_result)
+        let (oldest_result, oldest_job) =
+            (finished_before(limits.result_age), finished_before(limits.age));
+        while let Some(id) = self.first_with_results()
+            && (self.with_results.len() > limits.results
+                || self.with_results_weight > limits.result_bytes
+                || self.finish_seconds(&id) < oldest_result)
         {
             self.evict_results(&id);
         }
-        while let Some(id) = self.ended.first_key_value().map(|(_, id)| id.clone())
-            && (self.ended.len() > kept.jobs
-                || self.ended_weight > kept.bytes
-                || self.ended_at(&id) < oldest_job)
+        while let Some(id) = self.finished.first_key_value().map(|(_, id)| id.clone())
+            && (self.finished.len() > limits.jobs
+                || self.finished_weight > limits.bytes
+                || self.finish_seconds(&id) < oldest_job)
         {
             self.forget(&id);
         }
@@ -51,8 +60,8 @@ impl Fold {
     /// The broker has dropped all messages before `first`. Finished jobs with an earlier first
     /// entry are forgotten, so that this gateway agrees with one that starts now and never reads
     /// them. Live ones are marked, and forgotten when they finish.
-    pub fn truncate_before(&mut self, first: u64) {
-        if self.first_offset.is_none_or(|known| known >= first) {
+    pub(crate) fn truncate_before(&mut self, first: u64) {
+        if self.first_offset.is_none_or(|current| current >= first) {
             return;
         }
         self.first_offset = Some(first);
@@ -60,7 +69,7 @@ impl Fold {
         let truncated: Vec<Arc<str>> =
             self.by_first.range(..before).map(|(_, id)| id.clone()).collect();
         for id in truncated {
-            let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.ended()) else {
+            let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_finished()) else {
                 self.forget(&id);
                 continue;
             };
@@ -74,10 +83,10 @@ impl Fold {
     pub(super) fn forget(&mut self, id: &str) {
         let Some(job) = self.jobs.remove(id) else { return };
         self.by_first.remove(&job.first);
-        self.ended.remove(&job.end());
-        self.ended_weight -= job.counted;
-        if self.whole.remove(&job.end()).is_some() {
-            self.whole_weight -= job.counted;
+        self.finished.remove(&job.last_position());
+        self.finished_weight -= job.counted_weight;
+        if self.with_results.remove(&job.last_position()).is_some() {
+            self.with_results_weight -= job.counted_weight;
         }
         self.forgotten.insert(id);
     }
@@ -85,23 +94,23 @@ impl Fold {
     /// Evicts the result of a finished job from memory.
     fn evict_results(&mut self, id: &str) {
         let Some(job) = self.jobs.get_mut(id) else { return };
-        self.whole.remove(&job.end());
-        self.whole_weight -= job.counted;
-        self.ended_weight -= job.counted;
+        self.with_results.remove(&job.last_position());
+        self.with_results_weight -= job.counted_weight;
+        self.finished_weight -= job.counted_weight;
         let job = Arc::make_mut(job);
         job.evict_results();
-        job.counted = job.weight();
-        self.ended_weight += job.counted;
+        job.counted_weight = job.weight();
+        self.finished_weight += job.counted_weight;
     }
 
     /// The job that finished first of those with results in memory.
-    fn first_whole(&self) -> Option<Arc<str>> {
-        self.whole.first_key_value().map(|(_, id)| id.clone())
+    fn first_with_results(&self) -> Option<Arc<str>> {
+        self.with_results.first_key_value().map(|(_, id)| id.clone())
     }
 
     /// When a job finished, in seconds since 1970. `i64::MAX` if unknown, so that age never
     /// evicts it.
-    fn ended_at(&self, id: &str) -> i64 {
+    fn finish_seconds(&self, id: &str) -> i64 {
         let time = self.jobs.get(id).and_then(|job: &Arc<Record>| job.stage.finish_time());
         time.map_or(i64::MAX, |time| time.seconds)
     }

@@ -13,7 +13,7 @@ use solvemesh_model::sweep::meets_target;
 
 /// The answers of a sweep so far: which scenarios are answered, and their summary.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// A bit for each scenario, the first one the lowest of the first byte; grows up to the last
     /// bit that is set.
     answered: Vec<u8>,
@@ -48,7 +48,7 @@ impl Tally {
     }
 
     /// The summary of the answers so far.
-    pub fn summary(&self) -> &SweepSummary {
+    pub(crate) fn summary(&self) -> &SweepSummary {
         &self.summary
     }
 
@@ -60,36 +60,36 @@ impl Tally {
         results: &[ScenarioResult],
     ) -> NewAnswers {
         let indices = results.iter().map(|result| result.index);
-        let duplicate_scenarios = indices.filter(|index| self.has(*index)).collect();
-        let mut fresh = Vec::new();
+        let duplicate_scenarios = indices.filter(|index| self.is_answered(*index)).collect();
+        let mut new_answers = Vec::new();
         for result in results {
-            if in_range(result.index, sweep.scenario_count) && self.mark(result.index) {
+            if in_range(result.index, sweep.scenario_count) && self.set_answered(result.index) {
                 self.count(sweep, result);
-                fresh.push(result.clone());
+                new_answers.push(result.clone());
             }
         }
-        NewAnswers { results: fresh, duplicate_scenarios }
+        NewAnswers { results: new_answers, duplicate_scenarios }
     }
 
     /// Whether the sweep is finished: all scenarios are answered, or one met the target.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.summary.answered_count >= self.summary.scenario_count
             || self.summary.stopped_by.is_some()
     }
 
-    /// The answered scenarios as runs of consecutive indices, in order; the first `max` of them.
-    pub fn runs(&self, max: usize) -> Vec<ScenarioRange> {
-        let mut runs: Vec<ScenarioRange> = Vec::new();
+    /// The answered scenarios as ranges of consecutive indices, in order; the first `max` of them.
+    pub(crate) fn answered_ranges(&self, max: usize) -> Vec<ScenarioRange> {
+        let mut ranges: Vec<ScenarioRange> = Vec::new();
         let bits = i32::try_from(self.answered.len().saturating_mul(8)).unwrap_or(i32::MAX);
-        for index in (0..bits).filter(|index| self.has(*index)) {
-            let full = runs.len() >= max;
-            match runs.last_mut() {
-                Some(run) if run.first + run.count == index => run.count += 1,
+        for index in (0..bits).filter(|index| self.is_answered(*index)) {
+            let full = ranges.len() >= max;
+            match ranges.last_mut() {
+                Some(range) if range.first + range.count == index => range.count += 1,
                 _ if full => break,
-                _ => runs.push(ScenarioRange { first: index, count: 1 }),
+                _ => ranges.push(ScenarioRange { first: index, count: 1 }),
             }
         }
-        runs
+        ranges
     }
 
     /// About how many bytes of memory it takes.
@@ -97,13 +97,13 @@ impl Tally {
         size_of::<Self>() + self.answered.len()
     }
 
-    fn has(&self, index: i32) -> bool {
+    fn is_answered(&self, index: i32) -> bool {
         let Ok(index) = usize::try_from(index) else { return false };
         self.answered.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
     }
 
     /// Marks a scenario as answered; false if it was already.
-    fn mark(&mut self, index: i32) -> bool {
+    fn set_answered(&mut self, index: i32) -> bool {
         let Ok(at) = usize::try_from(index).map(|index| index / 8) else { return false };
         if self.answered.len() <= at {
             self.answered.resize(at + 1, 0);
@@ -160,7 +160,7 @@ impl Tally {
 
 /// Filters an entry that was read back from the log: returns the answers that counted, the same
 /// that `Tally::add` returned when the entry was folded.
-pub fn counted_answers(
+pub(crate) fn counted_answers(
     results: Vec<ScenarioResult>,
     scenarios: i32,
     duplicate_scenarios: &[i32],
@@ -230,9 +230,9 @@ mod tests {
                 reason: reason.into(),
                 count,
             };
-            assert!(!tally.is_over());
+            assert!(!tally.is_finished());
             tally.add(&sweep, &[optimal(5, 1.0)]);
-            assert!(tally.is_over());
+            assert!(tally.is_finished());
             let expected = SweepSummary {
                 scenario_count: 6,
                 answered_count: 6,
@@ -256,12 +256,18 @@ mod tests {
         let mut tally = Tally::of(&sweep);
         tally.add(&sweep, &[optimal(1, 1.0)]);
         let entry = [-1, 1, 4, 2, 2, 3].map(|index| optimal(index, 5.0));
-        let fresh = tally.add(&sweep, &entry);
+        let new_answers = tally.add(&sweep, &entry);
         let indices = |results: &[ScenarioResult]| -> Vec<i32> {
             results.iter().map(|result| result.index).collect()
         };
-        assert_eq!((indices(&fresh.results), &fresh.duplicate_scenarios), (vec![2, 3], &vec![1]));
-        assert_eq!(counted_answers(entry.to_vec(), 4, &fresh.duplicate_scenarios), fresh.results);
+        assert_eq!(
+            (indices(&new_answers.results), &new_answers.duplicate_scenarios),
+            (vec![2, 3], &vec![1])
+        );
+        assert_eq!(
+            counted_answers(entry.to_vec(), 4, &new_answers.duplicate_scenarios),
+            new_answers.results
+        );
         assert_eq!(tally.summary().answered_count, 3);
     }
 
@@ -273,7 +279,7 @@ mod tests {
             let mut tally = Tally::of(&sweep);
             let none = failed(0, TerminationReason::NoSolutionFound);
             tally.add(&sweep, &[none, optimal(1, 2.0), optimal(2, 3.0), optimal(3, 1.0)]);
-            assert_eq!(tally.is_over(), tally.summary().stopped_by.is_some());
+            assert_eq!(tally.is_finished(), tally.summary().stopped_by.is_some());
             tally.summary().stopped_by
         };
         assert_eq!(stopped(None, ObjectiveSense::Minimize), Some(1));
@@ -288,9 +294,9 @@ mod tests {
         let mut tally = Tally::of(&sweep);
         let answered = [0, 1, 2, 7, 8, 9, 40];
         tally.add(&sweep, &answered.map(|index| optimal(index, 0.0)));
-        let run = |first, count| ScenarioRange { first, count };
-        assert_eq!(tally.runs(9), [run(0, 3), run(7, 3), run(40, 1)]);
-        assert_eq!(tally.runs(2), [run(0, 3), run(7, 3)]);
+        let range = |first, count| ScenarioRange { first, count };
+        assert_eq!(tally.answered_ranges(9), [range(0, 3), range(7, 3), range(40, 1)]);
+        assert_eq!(tally.answered_ranges(2), [range(0, 3), range(7, 3)]);
     }
 
     proptest! {
@@ -311,15 +317,17 @@ mod tests {
             let mut rest = answers.as_slice();
             for size in cuts {
                 let (entry, after) = rest.split_at(size.min(rest.len()));
-                let fresh = pieces.add(&sweep, entry);
-                let replayed = counted_answers(entry.to_vec(), sweep.scenario_count, &fresh.duplicate_scenarios);
-                prop_assert_eq!(&replayed, &fresh.results);
-                counted.extend(fresh.results);
+                let new_answers = pieces.add(&sweep, entry);
+                let duplicates = &new_answers.duplicate_scenarios;
+                let replayed =
+                    counted_answers(entry.to_vec(), sweep.scenario_count, duplicates);
+                prop_assert_eq!(&replayed, &new_answers.results);
+                counted.extend(new_answers.results);
                 rest = after;
             }
             prop_assert_eq!(&pieces, &whole);
             prop_assert_eq!(&counted, &all);
-            let count: i32 = pieces.runs(99).iter().map(|run| run.count).sum();
+            let count: i32 = pieces.answered_ranges(99).iter().map(|range| range.count).sum();
             prop_assert_eq!(count, pieces.summary().answered_count);
         }
     }

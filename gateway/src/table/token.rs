@@ -1,24 +1,26 @@
+//! Resume tokens of watch streams.
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::table::Position;
 
 /// The position in the log from which a watcher continues. Opaque text to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResumeToken {
+pub(crate) struct ResumeToken {
     /// The id of the log that it belongs to.
-    pub log_id: String,
+    pub(crate) log_id: String,
     /// The watcher has seen everything at or before it.
-    pub position: Position,
+    pub(crate) position: Position,
 }
 
 /// The text is not a resume token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a resume token of this service")]
-pub struct InvalidToken;
+pub(crate) struct InvalidToken;
 
 impl ResumeToken {
     /// The token as text: base64 (URL-safe) of `1:offset:entry:event:log`.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let Position { offset, entry, event } = self.position;
         URL_SAFE_NO_PAD.encode(format!("1:{offset}:{entry}:{event}:{}", self.log_id))
     }
@@ -28,7 +30,7 @@ impl ResumeToken {
     /// # Errors
     ///
     /// [`InvalidToken`] if the text has another format.
-    pub fn decode(text: &str) -> Result<Self, InvalidToken> {
+    pub(crate) fn decode(text: &str) -> Result<Self, InvalidToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?;
         let plain = String::from_utf8(bytes).map_err(|_| InvalidToken)?;
         // The log id is everything after the fourth colon.
@@ -38,15 +40,15 @@ impl ResumeToken {
             return Err(InvalidToken);
         }
         let position = Position {
-            offset: number(field()?)?,
-            entry: number(field()?)?,
-            event: number(field()?)?,
+            offset: parse_number(field()?)?,
+            entry: parse_number(field()?)?,
+            event: parse_number(field()?)?,
         };
         Ok(Self { log_id: field()?.to_owned(), position })
     }
 }
 
-fn number<N: std::str::FromStr>(text: &str) -> Result<N, InvalidToken> {
+fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, InvalidToken> {
     text.parse().map_err(|_| InvalidToken)
 }
 

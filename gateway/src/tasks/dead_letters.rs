@@ -54,8 +54,8 @@ fn failed(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntr
     };
     let state = JobState::Failed.into();
     let outcome = JobFinished { state, failure: Some(failure), ..JobFinished::default() };
-    // The description makes the job known if the log has no entry of it yet. A body that can't
-    // be decoded results in an empty one.
+    // With a description, the entry adds the job to the table if it is the job's first. A body
+    // that can't be decoded results in an empty one.
     let job = JobEnvelope::decode(body).unwrap_or_default();
     let finished = JobEnd {
         outcome: Some(outcome),

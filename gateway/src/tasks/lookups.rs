@@ -8,7 +8,7 @@ use solvemesh::{
     broker::v1::{JobStatus, LastIncumbent, LookupRequest, LookupResponse},
     v1::{JobState, job_event},
 };
-use solvemesh_broker::{Consumer, FORMAT_VERSION, MeshError, Question};
+use solvemesh_broker::{Consumer, FORMAT_VERSION, Lookup, MeshError};
 use tracing::debug;
 
 use crate::{
@@ -19,9 +19,9 @@ use crate::{
 /// Maximum number of lookups that are answered at the same time.
 const MAX_CONCURRENT: usize = 64;
 
-/// Maximum number of runs of answered scenarios in a response. A worker solves the other answered
+/// Maximum number of ranges of answered scenarios in a response. A worker solves the other answered
 /// scenarios again, which does no harm.
-const MAX_RUNS: usize = 10_000;
+const MAX_RANGES: usize = 10_000;
 
 /// Answers lookups once the table is ready, until the mesh is closed.
 ///
@@ -33,12 +33,14 @@ pub async fn run(jobs: Jobs) -> Result<(), MeshError> {
     if jobs.ready().wait_for(|ready| *ready).await.is_err() {
         return Ok(());
     }
-    let questions: Consumer<Question> = jobs.mesh().questions().await?;
-    let questions = stream::unfold(questions, |mut questions| async move {
-        Some((questions.next().await?, questions))
-    });
-    questions
-        .for_each_concurrent(MAX_CONCURRENT, |Question { request, reply }| {
+    let lookups: Consumer<Lookup> = jobs.mesh().consume_lookups().await?;
+    let lookups =
+        stream::unfold(
+            lookups,
+            |mut lookups| async move { Some((lookups.next().await?, lookups)) },
+        );
+    lookups
+        .for_each_concurrent(MAX_CONCURRENT, |Lookup { request, reply }| {
             let jobs = &jobs;
             async move {
                 if let Some(answer) = answer(jobs, request).await {
@@ -57,8 +59,8 @@ async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupResponse> {
     if version > FORMAT_VERSION {
         return None;
     }
-    if let Err(behind) = jobs.catch_up().await {
-        debug!(job = job_id, cause = %behind, "lookup can't be answered");
+    if let Err(error) = jobs.catch_up().await {
+        debug!(job = job_id, cause = %error, "lookup can't be answered");
         return None;
     }
     Some(job_status(jobs.table(), &job_id))
@@ -79,13 +81,15 @@ fn status_only(status: JobStatus) -> LookupResponse {
 }
 
 fn status_of(record: &Record, silence: Duration) -> LookupResponse {
-    if record.ended() {
+    if record.is_finished() {
         return status_only(JobStatus::Finished);
     }
-    let failed = record.after(Position::default()).filter(|it| is_failed_attempt(it)).count();
+    let failed =
+        record.events_after(Position::default()).filter(|it| is_failed_attempt(it)).count();
     let failed_attempts = u32::try_from(failed).unwrap_or(u32::MAX);
     let incumbent = incumbent(record);
-    let answered = record.tally().map(|tally| tally.runs(MAX_RUNS)).unwrap_or_default();
+    let answered =
+        record.tally().map(|tally| tally.answered_ranges(MAX_RANGES)).unwrap_or_default();
     match record.attempts.last().filter(|_| record.state() == JobState::Running) {
         None => LookupResponse {
             failed_attempts,
@@ -112,7 +116,7 @@ fn incumbent(record: &Record) -> Option<LastIncumbent> {
     if options.is_some_and(|options| !options.variables.is_empty()) {
         return None;
     }
-    let complete = record.after(Position::default()).filter_map(|it| match &it.event.kind {
+    let complete = record.events_after(Position::default()).filter_map(|it| match &it.event.kind {
         Some(job_event::Kind::Incumbent(incumbent)) if !incumbent.values_omitted => Some(incumbent),
         _ => None,
     });

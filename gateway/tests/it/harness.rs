@@ -11,10 +11,7 @@ use solvemesh::{
 };
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
 use solvemesh_gateway::{
-    api::server::{Origins, serve},
-    jobs::{Jobs, watch},
-    policy::Policy,
-    table::{Retention, Table},
+    Jobs, Origins, Policy, Retention, Table, close_slow_watchers, serve,
     tasks::{expiry, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
@@ -73,7 +70,7 @@ impl Gateway {
         let jobs = Jobs::new(mesh, table, policy);
         tokio::spawn(expiry::run(jobs.clone()));
         tokio::spawn(lookups::run(jobs.clone()));
-        tokio::spawn(watch::close_slow_watchers(jobs.clone()));
+        tokio::spawn(close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
         let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });

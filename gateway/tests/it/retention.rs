@@ -14,7 +14,7 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::{policy::Policy, table::Retention};
+use solvemesh_gateway::{Policy, Retention};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 

@@ -19,10 +19,10 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{
-    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
-    Mesh, MeshError, Payload, Question,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
+    Lookup, Mesh, MeshError, Payload,
 };
-use solvemesh_gateway::{api::server::HEALTH_SERVICE, policy::Policy};
+use solvemesh_gateway::{HEALTH_SERVICE, Policy};
 use tokio::sync::{mpsc, watch};
 use tonic::{Code, Request, Status};
 use tonic_health::pb::{
@@ -259,7 +259,7 @@ async fn queued_job_is_cancelled_at_once_and_announced_to_workers() {
     let cancelled = gateway.client.clone().cancel_job(request).await.unwrap().into_inner();
     assert_eq!(cancelled.job.unwrap().state(), JobState::Cancelled);
     let received = mesh.follow_cancels().await.unwrap().recv().await;
-    assert_eq!(received, Some(CancelNews::Cancel(job)));
+    assert_eq!(received, Some(CancelEvent::Cancel(job)));
 }
 
 #[tokio::test]
@@ -394,7 +394,7 @@ async fn lookups_return_the_status_of_a_job() {
     let gateway = Gateway::over(mesh.clone(), policy()).await;
     let lookup = async |job: &str| {
         let request = LookupRequest { version: 1, job_id: job.to_owned() };
-        mesh.ask(request, Duration::from_secs(5)).await.unwrap()
+        mesh.lookup(request, Duration::from_secs(5)).await.unwrap()
     };
     assert_eq!(lookup("none").await.status(), JobStatus::Unknown);
     let job = gateway.submit(wyndor()).await.unwrap().job_id;
@@ -495,7 +495,7 @@ impl Mesh for Unconfirming {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.0.announce_cancel(job_id).await
     }
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelEvent>, MeshError> {
         self.0.follow_cancels().await
     }
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
@@ -504,15 +504,15 @@ impl Mesh for Unconfirming {
     async fn load(&self, reference: &BulkReference) -> Result<Vec<Bytes>, MeshError> {
         self.0.load(reference).await
     }
-    async fn ask(
+    async fn lookup(
         &self,
         request: LookupRequest,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
-        self.0.ask(request, patience).await
+        self.0.lookup(request, timeout).await
     }
-    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.0.questions().await
+    async fn consume_lookups(&self) -> Result<Consumer<Lookup>, MeshError> {
+        self.0.consume_lookups().await
     }
     async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
         self.0.register_worker(id).await

@@ -17,7 +17,7 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
-use solvemesh_gateway::{policy::Policy, table::Retention, tasks::dead_letters};
+use solvemesh_gateway::{Policy, Retention, tasks::dead_letters};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -288,7 +288,7 @@ async fn lookup_response_contains_the_answered_scenarios() {
     report(&mesh, &envelope, 1, started(&envelope)).await;
     report_by(&mesh, &envelope, "part", 1, answers([7, 3, 4])).await;
     let request = LookupRequest { version: 1, job_id: job };
-    let response = mesh.ask(request, Duration::from_secs(5)).await.unwrap();
+    let response = mesh.lookup(request, Duration::from_secs(5)).await.unwrap();
     let run = |first, count| ScenarioRange { first, count };
     assert_eq!(response.answered, [run(3, 2), run(7, 1)]);
 }

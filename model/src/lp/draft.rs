@@ -70,7 +70,7 @@ impl<'t> Draft<'t> {
 
     /// The index of a variable in `Bounds` or a list. It is added, with cost 0, if it occurs in
     /// neither the objective nor a constraint.
-    pub(super) fn listed(&mut self, name: &'t str, mark: Mark) -> usize {
+    pub(super) fn column_outside_rows(&mut self, name: &'t str, mark: Mark) -> usize {
         if !self.indices.contains_key(name) {
             let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
             *count += 1;
@@ -91,7 +91,7 @@ impl<'t> Draft<'t> {
     }
 
     /// The index of a variable that has occurred before.
-    pub(super) fn known(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.indices.get(name).copied()
     }
 
@@ -116,7 +116,7 @@ impl<'t> Draft<'t> {
     }
 
     /// Registers the name of a row. Fails with the position of an earlier row of that name.
-    pub(super) fn claim(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
+    pub(super) fn register_row_name(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
         match self.named_rows.insert(name, mark) {
             Some(before) => Err(before),
             None => Ok(()),
@@ -136,6 +136,7 @@ impl<'t> Draft<'t> {
         for (column, coefficient) in terms {
             let slot = self.columns[column].entry;
             match self.entries.get_mut(slot) {
+                // The last entry of this variable is in this row: one addition instead of a search.
                 Some((owner, sum)) if slot >= start && *owner == column => *sum += coefficient,
                 _ => {
                     self.columns[column].entry = self.entries.len();
@@ -210,6 +211,8 @@ impl Column<'_> {
                     "`{name}` is binary: its bounds [{lower}, {upper}] were narrowed to [0, 1]"
                 ));
             }
+            // Bounds of a binary variable stay as far as they fit: `x = 1` fixes it. Some readers
+            // ignore them.
             return (lower.max(0.0), upper.min(1.0));
         }
         if self.lower.is_none() && upper < 0.0 {

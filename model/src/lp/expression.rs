@@ -42,7 +42,7 @@ impl Parser<'_> {
                 Kind::Sign(_) if sum.empty || extent == Extent::Free || !token.fresh => {}
                 Kind::Name(_) | Kind::Number(_) | Kind::Infinity if sum.empty => {}
                 Kind::Name(_) | Kind::Number(_) | Kind::Infinity if !token.fresh => {
-                    return Err(self.adjacent());
+                    return Err(self.missing_operator());
                 }
                 Kind::Symbol(_) => return Err(self.not_linear()),
                 _ => return Ok(sum),
@@ -55,6 +55,7 @@ impl Parser<'_> {
     fn operand(&mut self, extent: Extent, sum: &mut Expression) -> Result<(), ReadError> {
         let sign = self.signs()?;
         let token = self.ahead();
+        // A sum of infinities would have no value, or hide the finite terms.
         let alone = std::mem::replace(&mut sum.empty, false);
         if !sum.constant.is_finite() || (token.kind == Kind::Infinity && !alone) {
             return Err(self.fault(
@@ -66,6 +67,7 @@ impl Parser<'_> {
         match token.kind {
             Kind::Name(name) => {
                 self.bump()?;
+                // Not summed by variable yet: that is done once per row, in `Draft`.
                 sum.terms.push((self.draft.column(name), sign));
             }
             Kind::Infinity => {
@@ -118,7 +120,7 @@ impl Parser<'_> {
     }
 
     /// An error for two operands without an operator between them.
-    fn adjacent(&self) -> ReadError {
+    fn missing_operator(&self) -> ReadError {
         let token = self.ahead();
         let message = if self.is_keyword(token) {
             format!("`{}` opens a section only at the beginning of a line", token.text)

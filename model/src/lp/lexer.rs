@@ -167,6 +167,7 @@ impl<'t> Lexer<'t> {
                 )));
             }
         }
+        // A number beyond f64 parses as infinity, which has words of its own.
         match number.parse::<f64>() {
             Ok(value) if value.is_finite() => {
                 self.at.offset += length;
@@ -196,6 +197,7 @@ impl<'t> Lexer<'t> {
                 self.syntax(format!("`{name}` is not a name, and this format has no separators"))
             );
         }
+        // So that `f(x + y)` is not read as two variables, `f(x` and `y)`.
         if !balanced(name) {
             return Err(self.syntax(format!(
                 "the brackets of the name `{name}` don't match; sums in brackets and functions \
@@ -207,6 +209,7 @@ impl<'t> Lexer<'t> {
             self.at.offset += end + blanks + 1;
             return Ok(Kind::Label(name));
         }
+        // After the label: a constraint may have this name.
         if name.eq_ignore_ascii_case("nan") {
             return Err(self.fault(
                 self.at,

@@ -33,52 +33,15 @@ impl<'t> Parser<'t> {
             self.constraints()?;
         }
         loop {
-            let Token { kind, mark, text, .. } = self.ahead;
-            match kind {
-                Kind::Section(section) => {
-                    if self.draft.known(text).is_some() && section != Section::End {
-                        return Err(self.fault(
-                            mark,
-                            FaultKind::Syntax,
-                            format!(
-                                "`{text}` is both a variable and the keyword of a section, and \
-                                 can't begin a line"
-                            ),
-                        ));
-                    }
+            match self.ahead.kind {
+                Kind::Section(Section::End) => {
                     self.bump()?;
-                    match section {
-                        Section::Bounds => self.bounds()?,
-                        Section::Integers => self.each(|column, _| column.integer = true)?,
-                        Section::Binaries => self.each(|column, _| column.binary = true)?,
-                        Section::SemiContinuous => {
-                            self.each(|column, mark| column.semi = Some(mark))?;
-                        }
-                        Section::SemiIntegers => self.each(|column, mark| {
-                            column.semi = Some(mark);
-                            column.integer = true;
-                        })?,
-                        Section::End => {
-                            return match self.ahead.kind {
-                                Kind::Finish => self.finish(),
-                                _ => Err(self.unexpected("nothing after `End`")),
-                            };
-                        }
-                        Section::Unsupported(what) => {
-                            return Err(self.unsupported(mark, what));
-                        }
-                        Section::Constraints | Section::Objective(_) => {
-                            return Err(self.fault(
-                                mark,
-                                FaultKind::Syntax,
-                                format!(
-                                    "unexpected section `{text}`: the objective comes first, the \
-                                     constraints second, and each once"
-                                ),
-                            ));
-                        }
-                    }
+                    return match self.ahead.kind {
+                        Kind::Finish => self.finish(),
+                        _ => Err(self.unexpected("nothing after `End`")),
+                    };
                 }
+                Kind::Section(section) => self.section(section)?,
                 Kind::Finish => {
                     self.draft.warnings.add(
                         "the file has no `End`; it was read as if it were complete".to_owned(),
@@ -86,6 +49,36 @@ impl<'t> Parser<'t> {
                     return self.finish();
                 }
                 _ => return Err(self.unexpected("a section, such as `Subject To` or `End`")),
+            }
+        }
+    }
+
+    /// Parses a section after the constraints, whose keyword is the next token.
+    fn section(&mut self, section: Section) -> Result<(), ReadError> {
+        let Token { mark, text, .. } = self.ahead;
+        if self.draft.find(text).is_some() {
+            let message = format!(
+                "`{text}` is both a variable and the keyword of a section, and can't begin a line"
+            );
+            return Err(self.fault(mark, FaultKind::Syntax, message));
+        }
+        self.bump()?;
+        match section {
+            Section::Bounds => self.bounds(),
+            Section::Integers => self.variable_list(|column, _| column.integer = true),
+            Section::Binaries => self.variable_list(|column, _| column.binary = true),
+            Section::SemiContinuous => self.variable_list(|column, mark| column.semi = Some(mark)),
+            Section::SemiIntegers => self.variable_list(|column, mark| {
+                column.semi = Some(mark);
+                column.integer = true;
+            }),
+            Section::Unsupported(what) => Err(self.unsupported(mark, what)),
+            Section::Constraints | Section::Objective(_) | Section::End => {
+                let message = format!(
+                    "unexpected section `{text}`: the objective comes first, the constraints \
+                     second, and each once"
+                );
+                Err(self.fault(mark, FaultKind::Syntax, message))
             }
         }
     }
@@ -116,12 +109,14 @@ impl<'t> Parser<'t> {
             Kind::Finish => {
                 return Err(self.fault(mark, FaultKind::Syntax, "the file contains no model"));
             }
+            // `max: 3x + 2y;` is the format of lp_solve, which is called LP too.
             Kind::Label(word) if is_sense(word) => {
                 return Err(self.fault(mark, FaultKind::Syntax, LP_SOLVE));
             }
             _ => return Err(self.unexpected("`Minimize` or `Maximize`")),
         }
         self.bump()?;
+        // The name of the objective has no meaning here.
         if let Kind::Label(_) = self.ahead.kind {
             self.bump()?;
         }
@@ -140,6 +135,7 @@ impl<'t> Parser<'t> {
     /// Makes the checks that need the whole file.
     fn finish(mut self) -> Result<Draft<'t>, ReadError> {
         self.draft.warn_of_unmentioned();
+        // Only now: bounds may follow the list in which the variable is declared semi-continuous.
         for column in &self.draft.columns {
             let Some(mark) = column.semi else { continue };
             let lower = column.lower.unwrap_or(0.0);

@@ -1,5 +1,5 @@
 use super::expression::{Expression, Extent};
-use super::lexer::{Comparison, Kind, Mark};
+use super::lexer::{Comparison, Kind, Mark, Token};
 use super::parser::Parser;
 use crate::{FaultKind, normalise_infinity, reading::ReadError};
 
@@ -14,18 +14,7 @@ impl<'t> Parser<'t> {
 
     fn constraint(&mut self) -> Result<(), ReadError> {
         let mark = self.ahead().mark;
-        let mut name = "";
-        if let Kind::Label(label) = self.ahead().kind {
-            name = label;
-            self.bump()?;
-            if let Err(before) = self.draft.claim(label, mark) {
-                let line = before.line();
-                let message =
-                    format!("duplicate constraint `{label}`, first defined in line {line}");
-                return Err(self.fault(mark, FaultKind::Invalid, message));
-            }
-        }
-
+        let name = self.row_name()?;
         let left = self.expression(Extent::Free)?;
         if left.empty && name.is_empty() {
             if !matches!(self.ahead().kind, Kind::Compare(_)) {
@@ -38,30 +27,7 @@ impl<'t> Parser<'t> {
         let Some(comparison) = self.comparison()? else {
             return Err(self.unexpected("`<=`, `>=` or `=` to complete the constraint"));
         };
-        let extent = if left.is_value() { Extent::Free } else { Extent::Line };
-        let right = self.side(extent)?;
-        let again = self.ahead().mark;
-        // Unless this is a ranged constraint, a comparison on a new line begins the next
-        // constraint, one without terms.
-        let ends = self.ahead().fresh && !left.is_value();
-        let second = if ends { None } else { self.comparison()? };
-        let row = match second {
-            None => Row::compare(left, comparison, right),
-            Some(second) => {
-                let plain = comparison == second && second != Comparison::Equal;
-                if !plain || !left.is_value() {
-                    let message = "two comparisons make one constraint only as \
-                                   `number <= expression <= number`, or both `>=`";
-                    return Err(self.fault(again, FaultKind::Invalid, message));
-                }
-                let last = self.side(Extent::Line)?;
-                if !last.is_value() {
-                    let message = "the third part of a ranged constraint must be a number";
-                    return Err(self.fault(last.mark, FaultKind::Invalid, message));
-                }
-                Row::range(&left, comparison, right, &last)
-            }
-        };
+        let row = self.right_sides(left, comparison)?;
         if self.ahead().kind == Kind::Arrow {
             return Err(self.unsupported(self.ahead().mark, "indicator constraints"));
         }
@@ -72,6 +38,44 @@ impl<'t> Parser<'t> {
             return Err(self.fault(mark, FaultKind::Invalid, message));
         }
         self.add(name, row, sign_mark)
+    }
+
+    /// Parses the name of a constraint; empty if it has none.
+    fn row_name(&mut self) -> Result<&'t str, ReadError> {
+        let Token { kind: Kind::Label(name), mark, .. } = self.ahead() else { return Ok("") };
+        self.bump()?;
+        if let Err(before) = self.draft.register_row_name(name, mark) {
+            let line = before.line();
+            let message = format!("duplicate constraint `{name}`, first defined in line {line}");
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        }
+        Ok(name)
+    }
+
+    /// Parses what is on the right of the first comparison: a side, and for a ranged constraint a
+    /// second comparison and a number.
+    fn right_sides(&mut self, left: Expression, comparison: Comparison) -> Result<Row, ReadError> {
+        let extent = if left.is_value() { Extent::Free } else { Extent::Line };
+        let right = self.side(extent)?;
+        let mark = self.ahead().mark;
+        // Unless this is a ranged constraint, a comparison on a new line begins the next
+        // constraint, one without terms.
+        let ends = self.ahead().fresh && !left.is_value();
+        let second = if ends { None } else { self.comparison()? };
+        let Some(second) = second else { return Ok(Row::compare(left, comparison, right)) };
+        // `1 <= x >= 2` and `x <= y <= 1` are not ranges.
+        let plain = comparison == second && second != Comparison::Equal;
+        if !plain || !left.is_value() {
+            let message = "two comparisons make one constraint only as \
+                           `number <= expression <= number`, or both `>=`";
+            return Err(self.fault(mark, FaultKind::Invalid, message));
+        }
+        let last = self.side(Extent::Line)?;
+        if !last.is_value() {
+            let message = "the third part of a ranged constraint must be a number";
+            return Err(self.fault(last.mark, FaultKind::Invalid, message));
+        }
+        Ok(Row::range(&left, comparison, right, &last))
     }
 
     /// Parses a side of a comparison, which must not be empty.

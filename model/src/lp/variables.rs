@@ -26,6 +26,7 @@ impl<'t> Parser<'t> {
         if let Kind::Name(_) = self.ahead().kind {
             let variable = self.variable()?;
             let next = self.ahead();
+            // At the start of a line, `free` is the name of a variable.
             if !next.fresh
                 && matches!(next.kind, Kind::Name(word) if word.eq_ignore_ascii_case("free"))
             {
@@ -56,7 +57,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Parses a list of variables up to the next section, and calls `act` for each.
-    pub(super) fn each(
+    pub(super) fn variable_list(
         &mut self,
         mut act: impl FnMut(&mut Column<'t>, Mark),
     ) -> Result<(), ReadError> {
@@ -72,11 +73,14 @@ impl<'t> Parser<'t> {
     fn variable(&mut self) -> Result<usize, ReadError> {
         let Token { kind, mark, text, .. } = self.ahead();
         let Kind::Name(name) = kind else { return Err(self.unexpected("a variable")) };
-        if self.draft.known(name).is_none() && self.is_keyword(self.ahead()) {
+        // Most likely a keyword that is not at the start of its line. A variable of that name must
+        // have occurred before.
+        if self.draft.find(name).is_none() && self.is_keyword(self.ahead()) {
             let message = format!("`{text}` opens a section only at the beginning of a line");
             return Err(self.fault(mark, FaultKind::Invalid, message));
         }
-        let variable = self.draft.listed(name, mark);
+        let variable = self.draft.column_outside_rows(name, mark);
+        // A list can declare new variables, so its length is limited too.
         self.check_size(mark, 0)?;
         self.bump()?;
         Ok(variable)

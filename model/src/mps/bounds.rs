@@ -65,6 +65,29 @@ impl Kind {
     fn takes_value(self) -> bool {
         !matches!(self, Kind::Free | Kind::MinusInfinity | Kind::PlusInfinity | Kind::Binary)
     }
+
+    /// The lower and the upper bound that a line of this type sets.
+    fn ends(self, value: f64) -> (Option<f64>, Option<f64>) {
+        let infinity = f64::INFINITY;
+        match self {
+            Kind::Upper | Kind::IntegerUpper => (None, Some(value)),
+            Kind::Lower | Kind::IntegerLower => (Some(value), None),
+            Kind::Fixed => (Some(value), Some(value)),
+            Kind::Free => (Some(-infinity), Some(infinity)),
+            Kind::MinusInfinity => (Some(-infinity), None),
+            Kind::PlusInfinity => (None, Some(infinity)),
+            Kind::Binary => (Some(0.0), Some(1.0)),
+            Kind::SemiContinuous | Kind::SemiInteger => (None, Some(value)),
+        }
+    }
+
+    fn is_semi(self) -> bool {
+        matches!(self, Kind::SemiContinuous | Kind::SemiInteger)
+    }
+
+    fn makes_integer(self) -> bool {
+        matches!(self, Kind::Binary | Kind::IntegerLower | Kind::IntegerUpper | Kind::SemiInteger)
+    }
 }
 
 /// Whether a bound of this type has a value. False for unknown types.
@@ -103,60 +126,71 @@ impl Bounds {
             let message = format!("column `{name}` is not declared in COLUMNS");
             return Err(line.invalid(bound.column, message));
         };
-        let value = if kind.takes_value() {
-            number::bound(line, bound.value)?
-        } else if bound.value.text.is_empty() || number::is_bound(bound.value.text) {
-            0.0
-        } else {
-            let (kind, text) = (bound.kind.text, bound.value.text);
-            let message = format!("{kind} has no value, but `{text}` is in its place");
-            return Err(line.syntax(bound.value, message));
-        };
-        let infinity = f64::INFINITY;
-        let (lower, upper) = match kind {
-            Kind::Upper | Kind::IntegerUpper => (None, Some(value)),
-            Kind::Lower | Kind::IntegerLower => (Some(value), None),
-            Kind::Fixed => (Some(value), Some(value)),
-            Kind::Free => (Some(-infinity), Some(infinity)),
-            Kind::MinusInfinity => (Some(-infinity), None),
-            Kind::PlusInfinity => (None, Some(infinity)),
-            Kind::Binary => (Some(0.0), Some(1.0)),
-            Kind::SemiContinuous | Kind::SemiInteger => (None, Some(value)),
-        };
-        let semi = matches!(kind, Kind::SemiContinuous | Kind::SemiInteger);
-        if lower == Some(infinity) || upper == Some(-infinity) {
-            return Err(
-                line.invalid(bound.value, format!("this bound excludes every value of `{name}`"))
-            );
-        }
-        if semi && !(value > 0.0 && value.is_finite()) {
-            let message =
-                format!("`{name}` is semi-continuous; its upper bound must be above 0 and finite");
-            return Err(line.invalid(bound.value, message));
+        let value = value(line, bound, kind)?;
+        let (lower, upper) = kind.ends(value);
+        check_ends(line, bound, kind, (lower, upper))?;
+        // A bound after BV replaces it. Any other two must agree, see `set`.
+        if self.columns[column].is_some_and(|limits| limits.binary) && kind != Kind::Binary {
+            self.replace_binary(column, (lower, upper));
         }
         let limits = self.columns[column].get_or_insert_default();
-        if limits.binary && kind != Kind::Binary {
-            let differs = |end: Option<f64>, was| end.is_some_and(|end| Some(end) != was);
-            if differs(lower, limits.lower) || differs(upper, limits.upper) {
-                self.replaced.push(column);
-            }
-            // A bound of the BV is kept if the new one does not replace it.
-            limits.binary = false;
-            limits.lower = limits.lower.filter(|_| lower.is_none());
-            limits.upper = limits.upper.filter(|_| upper.is_none());
-        }
         set("lower", &mut limits.lower, lower, line, bound.column)?;
         set("upper", &mut limits.upper, upper, line, bound.column)?;
-        limits.integer |= matches!(
-            kind,
-            Kind::Binary | Kind::IntegerLower | Kind::IntegerUpper | Kind::SemiInteger
-        );
+        limits.integer |= kind.makes_integer();
         limits.binary |= kind == Kind::Binary;
-        if semi {
+        if kind.is_semi() {
+            // The first one: an error about it names where the column became semi-continuous.
             limits.semi.get_or_insert(line.place(bound.kind));
         }
         Ok(())
     }
+
+    /// Makes room for bounds that replace those of a BV. A bound of the BV is kept if the new
+    /// line does not have it.
+    fn replace_binary(&mut self, column: usize, (lower, upper): (Option<f64>, Option<f64>)) {
+        let Some(limits) = &mut self.columns[column] else { return };
+        let differs = |end: Option<f64>, was| end.is_some_and(|end| Some(end) != was);
+        if differs(lower, limits.lower) || differs(upper, limits.upper) {
+            self.replaced.push(column);
+        }
+        limits.binary = false;
+        limits.lower = limits.lower.filter(|_| lower.is_none());
+        limits.upper = limits.upper.filter(|_| upper.is_none());
+    }
+}
+
+/// The value of a line; 0 for a type that takes none. A number in its place is ignored.
+fn value(line: &Line, bound: &Bound, kind: Kind) -> Result<f64, ReadError> {
+    if kind.takes_value() {
+        return number::bound(line, bound.value);
+    }
+    let text = bound.value.text;
+    if text.is_empty() || number::is_bound(text) {
+        return Ok(0.0);
+    }
+    let message = format!("{} has no value, but `{text}` is in its place", bound.kind.text);
+    Err(line.syntax(bound.value, message))
+}
+
+/// Rejects bounds that exclude every value, and semi-continuous columns without a finite upper
+/// bound above 0.
+fn check_ends(
+    line: &Line,
+    bound: &Bound,
+    kind: Kind,
+    (lower, upper): (Option<f64>, Option<f64>),
+) -> Result<(), ReadError> {
+    let name = bound.column.text;
+    if lower == Some(f64::INFINITY) || upper == Some(f64::NEG_INFINITY) {
+        let message = format!("this bound excludes every value of `{name}`");
+        return Err(line.invalid(bound.value, message));
+    }
+    if kind.is_semi() && !upper.is_some_and(|upper| upper > 0.0 && upper.is_finite()) {
+        let message =
+            format!("`{name}` is semi-continuous; its upper bound must be above 0 and finite");
+        return Err(line.invalid(bound.value, message));
+    }
+    Ok(())
 }
 
 impl Limits {

@@ -68,14 +68,19 @@ impl<'a> Columns<'a> {
         rows: &Rows<'a>,
     ) -> Result<(), ReadError> {
         let column = pairs.head;
+        // The lines of a column are adjacent, so only the last one can continue: no lookup for each
+        // line.
         if self.names.last() != Some(&column.text) {
             self.start_column(line, column)?;
         }
         for (name, token) in pairs.iter() {
             let row = rows.find(line, name)?;
+            // Checked also in rows that are left out: a text that is no number is an error
+            // anywhere.
             let value = number::coefficient(line, token)?;
             let count = self.names.len();
             let last_given = match row {
+                // Its entries have no effect on the model, duplicate or not.
                 Row::Dropped => continue,
                 Row::Objective => &mut self.objective_last_given,
                 Row::Constraint(row) => &mut self.last_given[row],

@@ -60,6 +60,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
     check_length(text)?;
     let free = match File::read(text, Layout::Free, *limits).and_then(File::model) {
         Ok(reading) => return Ok(reading),
+        // The other layout would take as much time and memory again.
         Err(error) if error.kind == FaultKind::TooLarge => return Err(error),
         Err(error) => error,
     };

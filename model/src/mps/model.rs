@@ -9,11 +9,14 @@ const MAX_NAMES: usize = 5;
 impl File<'_> {
     /// Converts the file to a model.
     pub(super) fn model(mut self) -> Result<Reading, ReadError> {
+        // Before the arrays are allocated, to bound the memory.
         self.columns.forget_index();
         let mut warnings = Vec::new();
         if !self.rows.dropped().is_empty() {
-            warnings
-                .push(about(self.rows.dropped(), "an N row that is not the objective is left out"));
+            warnings.push(warning_about(
+                self.rows.dropped(),
+                "an N row that is not the objective is left out",
+            ));
         }
         self.warn_of_leniency(&mut warnings);
         let mut model = LinearModel {
@@ -48,7 +51,7 @@ impl File<'_> {
         let names: Vec<&str> =
             self.bounds.replaced().iter().map(|&column| self.columns.names[column]).collect();
         if !names.is_empty() {
-            warnings.push(about(&names, "a bound after BV replaces it"));
+            warnings.push(warning_about(&names, "a bound after BV replaces it"));
         }
         if let (Some(comment), None) = (self.sense_comment, self.maximize) {
             warnings.push(format!(
@@ -77,13 +80,17 @@ impl File<'_> {
                 (false, None) => VariableKind::Continuous,
                 (true, None) => VariableKind::Integer,
                 (false, Some(_)) => VariableKind::SemiContinuous,
+                // SI, or SC on an integer column, as in CPLEX; HiGHS makes the latter
+                // semi-continuous.
                 (true, Some(_)) => VariableKind::SemiInteger,
             };
             let (lower, upper) = match (limits.lower, limits.upper) {
+                // As in CPLEX, SAS and HiGHS.
                 (None, None) if integer && given.is_none() => {
                     made_binary.push(name);
                     (0.0, 1.0)
                 }
+                // As documented by SAS and QSopt. HiGHS keeps the lower bound of 0: infeasible.
                 (None, Some(upper)) if upper < 0.0 => {
                     made_free.push(name);
                     (f64::NEG_INFINITY, upper)
@@ -95,11 +102,13 @@ impl File<'_> {
             model.variable_upper.push(upper);
         }
         if !made_binary.is_empty() {
-            warnings
-                .push(about(&made_binary, "an integer column without bounds is taken as [0, 1]"));
+            warnings.push(warning_about(
+                &made_binary,
+                "an integer column without bounds is taken as [0, 1]",
+            ));
         }
         if !made_free.is_empty() {
-            warnings.push(about(
+            warnings.push(warning_about(
                 &made_free,
                 "a column with a negative upper bound and no lower bound is taken as unbounded \
                  below",
@@ -153,7 +162,7 @@ fn write_matrix(model: &mut LinearModel, entries: &[Entry]) {
 }
 
 /// A warning, with the names that it is about: the first few, and the number of others.
-fn about(names: &[&str], message: &str) -> String {
+fn warning_about(names: &[&str], message: &str) -> String {
     let listed: Vec<String> =
         names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(MAX_NAMES);

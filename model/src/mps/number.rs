@@ -13,6 +13,7 @@ fn decimal(text: &str) -> Option<f64> {
             _ => return None,
         }
     }
+    // Rust does not parse the exponent `d` of Fortran.
     if fortran { text.replace(['d', 'D'], "e").parse().ok() } else { text.parse().ok() }
 }
 

@@ -57,6 +57,7 @@ impl<'a> File<'a> {
             if section == Some(Section::End) {
                 return Err(line.syntax(first(&line), "unexpected text after ENDATA"));
             }
+            // The word of OBJSENSE and OBJNAME may be in column 1, as if it were a section.
             if line.is_header() && !file.awaits_word(section) {
                 file.header(&line)?;
             } else {
@@ -64,6 +65,7 @@ impl<'a> File<'a> {
             }
         }
         file.has_end = file.seen.last() == Some(&Section::End);
+        // With columns it may only lack its last line, and is read with a warning.
         if !file.has_end && file.columns.names.is_empty() {
             return Err(ends_early(text));
         }
@@ -120,7 +122,7 @@ impl<'a> File<'a> {
     /// Chooses the objective. Called at COLUMNS, when ROWS and OBJNAME are complete.
     fn choose_objective(&mut self, line: &Line<'a>, word: Token<'a>) -> Result<(), ReadError> {
         let chosen = self.objective.map(|(_, name)| name.text);
-        if self.rows.settle(chosen).is_none() {
+        if self.rows.choose_objective(chosen).is_none() {
             return Err(match self.objective {
                 Some((line, name)) => {
                     line.invalid(name, format!("there is no N row `{}`", name.text))
@@ -128,6 +130,7 @@ impl<'a> File<'a> {
                 None => line.invalid(word, "ROWS has no N row, so there is no objective"),
             });
         }
+        // ROWS is complete: everything that has an entry for each row can be allocated.
         let count = self.rows.names.len();
         self.columns = Columns::new(count);
         self.rhs = Sides::new(count);
@@ -227,6 +230,7 @@ impl<'a> File<'a> {
     fn side(&mut self, line: &Line<'a>, section: Section) -> Result<(), ReadError> {
         let pairs = record::side(self.layout, line, |name: &str| self.rows.is_declared(name))?;
         let sides = if section == Section::Rhs { &mut self.rhs } else { &mut self.ranges };
+        // Another set than the first: ignored, with a warning at the end.
         if !sides.is_of_set(pairs.head) {
             return Ok(());
         }

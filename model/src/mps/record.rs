@@ -129,7 +129,8 @@ pub(super) fn bound<'a>(
     match fields[..] {
         [kind, _, column, value] => Ok(Bound { kind, column, value }),
         [kind, one, two] if takes_value(kind.text) => {
-            // `UP x 4`, or `UP set x` without its value.
+            // `UP x 4`, or `UP set x` without its value. A column may have a number as its name: a
+            // number is taken as the value.
             let missing = is_column(two.text) && !number::is_bound(two.text);
             let (column, value) = if missing { (two, end) } else { (one, two) };
             Ok(Bound { kind, column, value })

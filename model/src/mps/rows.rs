@@ -72,7 +72,7 @@ impl<'a> Rows<'a> {
 
     /// Makes an N row the objective: the chosen one, else the first. `None` if there is no
     /// such row.
-    pub(super) fn settle(&mut self, chosen: Option<&'a str>) -> Option<()> {
+    pub(super) fn choose_objective(&mut self, chosen: Option<&'a str>) -> Option<()> {
         let name = chosen.or(self.free.first().copied())?;
         let row = self.index.get_mut(name).filter(|row| **row == Row::Dropped)?;
         *row = Row::Objective;

@@ -9,14 +9,12 @@
 mod normalise;
 mod order;
 mod patched;
-mod report;
+mod results;
 mod scenarios;
-mod stop;
 #[cfg(test)]
 mod tests;
 
 pub use normalise::normalise_sweep;
 pub use patched::Patched;
-pub use report::values_per_scenario;
+pub use results::{meets_target, values_per_scenario};
 pub use scenarios::{Change, Scenarios, Target, grid_points, grid_value};
-pub use stop::meets_target;

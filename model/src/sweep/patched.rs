@@ -29,6 +29,7 @@ impl Patched {
             })
             .collect();
         wanted.sort_unstable();
+        // Sorted and unique, so that one pass over the rows can insert them.
         wanted.dedup();
         let mut entries = HashMap::with_capacity(wanted.len());
         if !wanted.is_empty() {
@@ -52,6 +53,7 @@ impl Patched {
 
     /// Restores the numbers of the base.
     pub fn restore_base(&mut self) {
+        // In reverse order, so that a number that was changed twice gets its first value back.
         while let Some(Change { target, value }) = self.undo.pop() {
             if let Some(place) = place(&mut self.model, &self.entries, target) {
                 *place = value;
@@ -72,16 +74,7 @@ impl Patched {
 
     fn change(&mut self, target: Target, value: f64) {
         // A pair of bounds is changed as two numbers, each with its own undo.
-        let (one, other) = match target {
-            Target::VariableFixed(column) => {
-                (Target::VariableLower(column), Some(Target::VariableUpper(column)))
-            }
-            Target::ConstraintEqual(row) => {
-                (Target::ConstraintLower(row), Some(Target::ConstraintUpper(row)))
-            }
-            one => (one, None),
-        };
-        for target in std::iter::once(one).chain(other) {
+        for target in target.numbers() {
             if let Some(place) = place(&mut self.model, &self.entries, target) {
                 self.undo.push(Change { target, value: *place });
                 *place = value;

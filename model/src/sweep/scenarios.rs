@@ -30,6 +30,22 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The single numbers of the model that this is: two for a pair of bounds.
+    pub(super) fn numbers(self) -> impl Iterator<Item = Target> {
+        let (first, second) = match self {
+            Self::VariableFixed(column) => {
+                (Self::VariableLower(column), Some(Self::VariableUpper(column)))
+            }
+            Self::ConstraintEqual(row) => {
+                (Self::ConstraintLower(row), Some(Self::ConstraintUpper(row)))
+            }
+            single => (single, None),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
 /// A change of a scenario to the base model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
@@ -203,6 +219,7 @@ fn table_count(table: &ScenarioTable, parameters: usize) -> Option<usize> {
     let fits = if table.scenario_starts.is_empty() {
         table.parameter_indices.is_empty() && table.values.len() == count.checked_mul(parameters)?
     } else {
+        // The starts have one entry more than there are scenarios: the end of the last one.
         table.scenario_starts.len() == count + 1
             && table.values.len() == table.parameter_indices.len()
     };

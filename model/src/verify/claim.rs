@@ -42,7 +42,7 @@ impl Gaps {
 
 /// Why a solution is not accepted as optimal.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Doubt {
+pub enum Rejection {
     /// The solution or its duals exceed the tolerances. Has the worst violation.
     #[error("the independent check rejects it: the worst violation is {0:e}")]
     Violation(f64),
@@ -66,24 +66,27 @@ pub enum Doubt {
 /// objective is compared with the `claimed` bound of branch and bound, within the gaps. For an
 /// LP it is compared with the bound that its duals prove ([`Check::bound`]), without a gap and
 /// whatever bound is claimed.
-pub fn doubt(
+pub fn why_rejected(
     model: &LinearModel,
     check: &Check,
     claimed: Option<f64>,
     gaps: Gaps,
-) -> Option<Doubt> {
+) -> Option<Rejection> {
     let (bound, gaps) =
         if is_linear_program(model) { (check.bound, Gaps::NONE) } else { (claimed, gaps) };
+    // First: the objective of a point that is no solution says nothing.
     if !check.acceptable {
-        return Some(Doubt::Violation(check.worst_violation()));
+        return Some(Rejection::Violation(check.worst_violation()));
     }
     let objective = check.objective;
     let Some(bound) = bound.filter(|bound| bound.is_finite()) else {
-        return Some(Doubt::NoBound { objective });
+        return Some(Rejection::NoBound { objective });
     };
+    // With the largest cost: a violation of 1e-6 in one variable changes the objective by that
+    // much.
     let scale = objective.abs().max(bound.abs()).max(largest_cost(model));
     let allowed = gaps.absolute.max(gaps.relative * objective.abs()) + ROUNDING * scale;
-    ((bound - objective).abs() > allowed).then_some(Doubt::Gap { objective, bound })
+    ((bound - objective).abs() > allowed).then_some(Rejection::Gap { objective, bound })
 }
 
 #[cfg(test)]
@@ -107,46 +110,46 @@ mod tests {
         }
     }
 
-    fn doubt_about(cost: f64, value: f64, bound: f64, gaps: Gaps) -> Option<Doubt> {
+    fn rejection_of(cost: f64, value: f64, bound: f64, gaps: Gaps) -> Option<Rejection> {
         let model = model(cost, VariableKind::Integer);
         let check = verify(&model, Candidate::of(&[value])).unwrap();
-        doubt(&model, &check, Some(bound), gaps)
+        why_rejected(&model, &check, Some(bound), gaps)
     }
 
     #[test]
     fn a_gap_is_accepted_up_to_the_requested_one() {
         let tenth = Gaps { relative: 0.1, absolute: 0.0 };
-        assert_eq!(doubt_about(1.0, 3.0, 2.75, tenth), None);
+        assert_eq!(rejection_of(1.0, 3.0, 2.75, tenth), None);
         assert_eq!(
-            doubt_about(1.0, 3.0, 2.5, tenth),
-            Some(Doubt::Gap { objective: 3.0, bound: 2.5 })
+            rejection_of(1.0, 3.0, 2.5, tenth),
+            Some(Rejection::Gap { objective: 3.0, bound: 2.5 })
         );
-        assert_eq!(doubt_about(1.0, 3.0, 2.5, Gaps { relative: 0.0, absolute: 0.5 }), None);
+        assert_eq!(rejection_of(1.0, 3.0, 2.5, Gaps { relative: 0.0, absolute: 0.5 }), None);
         // A bound on the wrong side is a contradiction, not a proof.
-        assert!(doubt_about(1.0, 3.0, 4.0, tenth).is_some());
+        assert!(rejection_of(1.0, 3.0, 4.0, tenth).is_some());
     }
 
     #[test]
     fn without_a_gap_only_rounding_is_accepted() {
-        assert_eq!(doubt_about(1.0, 3.0, 3.0 - 1e-7, Gaps::NONE), None);
-        assert!(doubt_about(1.0, 3.0, 3.0 - 1e-4, Gaps::NONE).is_some());
+        assert_eq!(rejection_of(1.0, 3.0, 3.0 - 1e-7, Gaps::NONE), None);
+        assert!(rejection_of(1.0, 3.0, 3.0 - 1e-4, Gaps::NONE).is_some());
     }
 
     #[test]
     fn the_rounding_allowance_shrinks_with_the_costs() {
-        assert!(doubt_about(1e-7, 2.0, 0.0, Gaps::NONE).is_some());
-        assert_eq!(doubt_about(1e-7, 2.0, 2e-7, Gaps::NONE), None);
+        assert!(rejection_of(1e-7, 2.0, 0.0, Gaps::NONE).is_some());
+        assert_eq!(rejection_of(1e-7, 2.0, 2e-7, Gaps::NONE), None);
     }
 
     #[test]
     fn no_bound_is_no_proof() {
-        let found = doubt_about(1.0, 3.0, f64::NEG_INFINITY, Gaps::default());
-        assert_eq!(found, Some(Doubt::NoBound { objective: 3.0 }));
+        let found = rejection_of(1.0, 3.0, f64::NEG_INFINITY, Gaps::default());
+        assert_eq!(found, Some(Rejection::NoBound { objective: 3.0 }));
     }
 
     #[test]
     fn a_violation_is_reported_first() {
-        assert_eq!(doubt_about(1.0, 5.0, 5.0, Gaps::default()), Some(Doubt::Violation(1.0)));
+        assert_eq!(rejection_of(1.0, 5.0, 5.0, Gaps::default()), Some(Rejection::Violation(1.0)));
     }
 
     #[test]
@@ -156,8 +159,12 @@ mod tests {
             let model = model(price, VariableKind::Continuous);
             let candidate = Candidate { values: &[value], duals: &[], reduced_costs: &[price] };
             let check = verify(&model, candidate).unwrap();
-            let doubt = doubt(&model, &check, check.bound, Gaps::NONE);
-            assert_eq!(doubt.is_none(), optimal, "{value} at a price of {price}: {doubt:?}");
+            let rejection = why_rejected(&model, &check, check.bound, Gaps::NONE);
+            assert_eq!(
+                rejection.is_none(),
+                optimal,
+                "{value} at a price of {price}: {rejection:?}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use solvemesh::v1::{LinearModel, VariableKind};
 use super::{sense, sum::Sum};
 use crate::{
     domain::{Domain, kind},
-    row::entries,
+    matrix::entries,
 };
 
 /// Minimum distance of a contradiction: it must hold when all bounds are widened by this
@@ -27,14 +27,14 @@ const ROUNDING: f64 = 1e-13;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Side {
     /// The constraint or variable that has the bound.
-    pub of: Of,
+    pub of: BoundOwner,
     /// Whether it is the upper bound; else the lower one.
     pub upper: bool,
 }
 
-/// A constraint or a variable, by its index.
+/// What a bound belongs to: a constraint or a variable, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Of {
+pub enum BoundOwner {
     /// A constraint.
     Constraint(usize),
     /// A variable.
@@ -64,9 +64,9 @@ pub struct Contradiction {
 /// The value of a bound.
 pub fn bound(model: &LinearModel, side: Side) -> f64 {
     match (side.of, side.upper) {
-        (Of::Constraint(row), false) => model.constraint_lower[row],
-        (Of::Constraint(row), true) => model.constraint_upper[row],
-        (Of::Variable(column), upper) => {
+        (BoundOwner::Constraint(row), false) => model.constraint_lower[row],
+        (BoundOwner::Constraint(row), true) => model.constraint_upper[row],
+        (BoundOwner::Variable(column), upper) => {
             let bounds = range(model, column);
             if upper { bounds.1 } else { bounds.0 }
         }
@@ -133,7 +133,7 @@ fn combine(
     let (mut excess, mut weight) = (Sum::default(), 0.0);
     let mut kept = Vec::with_capacity(multipliers.len());
     for (row, multiplier) in multipliers {
-        let side = Side { of: Of::Constraint(row), upper: multiplier < 0.0 };
+        let side = Side { of: BoundOwner::Constraint(row), upper: multiplier < 0.0 };
         match finite(side) {
             Some(bound) => {
                 excess.add(multiplier * bound);
@@ -146,12 +146,13 @@ fn combine(
             None => {}
         }
     }
-    for (column, (sum, largest)) in combined(model, &kept).into_iter().enumerate() {
+    for (column, (sum, largest)) in transposed_product(model, &kept).into_iter().enumerate() {
         let slope = sum.value();
+        // Terms that cancel: a nonzero rest would need a bound that the proof does not use.
         if slope.abs() <= ROUNDING * largest {
             continue;
         }
-        let side = Side { of: Of::Variable(column), upper: slope > 0.0 };
+        let side = Side { of: BoundOwner::Variable(column), upper: slope > 0.0 };
         match finite(side) {
             Some(bound) => {
                 excess.add(-slope * bound);
@@ -167,7 +168,7 @@ fn combine(
 }
 
 /// Computes Aᵀy, with the largest absolute value of each sum's terms.
-fn combined(model: &LinearModel, multipliers: &[(usize, f64)]) -> Vec<(Sum, f64)> {
+fn transposed_product(model: &LinearModel, multipliers: &[(usize, f64)]) -> Vec<(Sum, f64)> {
     let mut sums = vec![(Sum::default(), 0.0_f64); model.variable_lower.len()];
     for &(row, multiplier) in multipliers {
         for (column, coefficient) in entries(model, row) {
@@ -188,6 +189,7 @@ pub fn improving_ray(
     model: &LinearModel,
     ray: &[(usize, f64)],
 ) -> Option<(Vec<(usize, f64)>, f64)> {
+    // A ray has any length, but tolerances are absolute.
     let ray = scaled(ray)?;
     let mut steps = vec![0.0; model.variable_lower.len()];
     let (mut rate, mut largest) = (Sum::default(), 0.0_f64);

@@ -9,6 +9,7 @@ pub(super) struct Sum {
 impl Sum {
     pub(super) fn add(&mut self, term: f64) {
         let sum = self.sum + term;
+        // The smaller of the two numbers loses digits, so the error is computed from it.
         self.lost += if self.sum.abs() >= term.abs() {
             (self.sum - sum) + term
         } else {

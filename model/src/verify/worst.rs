@@ -24,11 +24,12 @@ impl Worst {
         Worst { constraints: true, ..Worst::of_variables() }
     }
 
-    pub(super) fn see(&mut self, index: usize, violation: f64, tolerance: f64) {
+    pub(super) fn record(&mut self, index: usize, violation: f64, tolerance: f64) {
         self.within &= violation <= tolerance;
         self.violation = self.violation.max(violation);
         let rank = self.offenders.partition_point(|(worse, _)| *worse >= violation);
         if violation > 0.0 && rank < MAX_NAMED {
+            // Bounded: every row of a large model may be violated.
             self.offenders.truncate(MAX_NAMED - 1);
             self.offenders.insert(rank, (violation, index));
         }

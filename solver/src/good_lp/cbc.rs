@@ -1,20 +1,20 @@
 //! CBC: COIN-OR's branch and cut, from a system library.
 //!
-//! Parameters are set by name, and the status is read from CBC itself: good_lp's time limits are
-//! whole seconds and its gaps f32, and it returns whatever CBC holds after a limit as a solution.
+//! Whether there is a solution is read from CBC itself: good_lp returns whatever CBC holds after a
+//! limit as a solution.
 
 use std::time::Duration;
 
 use good_lp::{Solution, SolutionStatus};
-use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, TerminationReason, VariableKind};
-use solvemesh_model::{finite, relative_gap};
+use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, VariableKind};
+use solvemesh_model::finite;
 
-use super::{accepted, distinguish_unbounded, ended, model, run, values};
+use super::{limit_parameters, model, run, solve_and_distinguish_unbounded, solved, values};
 use crate::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, optimal, stopped},
+    termination::{failed, stopped},
 };
 
 const NAME: &str = "CBC";
@@ -27,10 +27,9 @@ pub(super) fn solve(
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
-    let limit = accepted(arrays, options, NAME)?;
-    let solve = |costs: &[f64]| solve_once(arrays, costs, options, limit, monitor);
-    solve(&arrays.model().objective)
-        .map_err(|ended| distinguish_unbounded(ended, arrays, NAME, || solve(&[])))
+    solve_and_distinguish_unbounded(arrays, options, NAME, |costs, time_limit| {
+        solve_once(arrays, costs, options, time_limit, monitor)
+    })
 }
 
 /// Solves once, with `costs` as the objective, in what is left of the time limit.
@@ -42,16 +41,9 @@ fn solve_once(
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
     let (mut model, variables) = model(good_lp::coin_cbc, arrays, costs);
-    let left = time_limit.map(|limit| limit.saturating_sub(monitor.elapsed()));
-    let numbers = [
-        ("ratioGap", options.relative_gap),
-        ("allowableGap", options.absolute_gap),
-        ("sec", left.map(|left| left.as_secs_f64())),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            model.set_parameter(name, &number.to_string());
-        }
+    let names = ["ratioGap", "allowableGap", "sec"];
+    for (name, number) in limit_parameters(names, options, time_limit, monitor) {
+        model.set_parameter(name, &number.to_string());
     }
     // `sec` is wall-clock time, as is the limit of the task.
     model.set_parameter("timeMode", "elapsed");
@@ -60,43 +52,27 @@ fn solve_once(
     let values = values(&solution, &variables);
     let objective = arrays.objective_at(&values);
     let no_solution = arrays.is_mip() && cbc.obj_value().abs() >= NO_OBJECTIVE;
-    let bound = || {
+    let mip_bound = || {
         let bound = arrays.is_mip().then(|| cbc.best_possible_value());
         let bound = bound.filter(|bound| bound.abs() < NO_OBJECTIVE)?;
+        // CBC doesn't know the offset, which is left out of good_lp's model.
         finite(bound + arrays.model().objective_offset)
     };
-    let ended_with = |reason, detail: &str| {
-        let (objective, bound) = (finite(objective), bound());
-        let detail = format!("CBC: {detail}");
-        Termination {
-            objective,
-            objective_bound: bound,
-            relative_gap: relative_gap(objective, bound),
-            detail,
-            ..ended(reason, NAME)
-        }
-    };
-    let termination = match solution.status() {
+    let bound = match solution.status() {
         // After the limit, CBC may hold no solution, or one of the relaxation.
         SolutionStatus::TimeLimit if no_solution || !is_integral(arrays, &values) => {
             let limited = stopped(TerminationLimit::Time, "CBC: stopped on time");
-            return Err(Termination { objective_bound: bound(), ..limited });
-        }
-        SolutionStatus::TimeLimit => {
-            let limit = TerminationLimit::Time.into();
-            Termination { limit, ..ended_with(TerminationReason::Feasible, "stopped on time") }
-        }
-        SolutionStatus::GapLimit => {
-            ended_with(TerminationReason::Optimal, "within the requested gap")
+            return Err(Termination { objective_bound: mip_bound(), ..limited });
         }
         SolutionStatus::Optimal if no_solution => {
             return Err(failed(format!("CBC: no solution, {:?}", cbc.secondary_status())));
         }
-        SolutionStatus::Optimal if arrays.is_mip() => {
-            ended_with(TerminationReason::Optimal, "optimal")
+        SolutionStatus::Optimal if !arrays.is_mip() => Some(objective),
+        SolutionStatus::Optimal | SolutionStatus::GapLimit | SolutionStatus::TimeLimit => {
+            mip_bound()
         }
-        SolutionStatus::Optimal => optimal(objective, "CBC: optimal"),
     };
+    let termination = solved(solution.status(), objective, bound, NAME);
     Ok(Finding { values, ..termination.into() })
 }
 

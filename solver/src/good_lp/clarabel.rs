@@ -11,7 +11,7 @@ use solvemesh::v1::{
     TerminationReason as Reason,
 };
 
-use super::{accepted, ended, model};
+use super::{check_supported, ended, model};
 use crate::{
     arrays::Arrays,
     proof::{sparse_proof, sparse_ray},
@@ -33,7 +33,7 @@ const ACCEPTED_ACCURACY: f64 = 1e-8;
 const NOISE: f64 = 1e-7;
 
 pub(super) fn solve(arrays: &Arrays<'_>, options: &SolveOptions) -> Result<Finding, Termination> {
-    let time_limit = accepted(arrays, options, NAME)?;
+    let time_limit = check_supported(arrays, options, NAME)?;
     if arrays.is_mip() {
         return Err(failed("Clarabel does not support integer variables, and the model has some"));
     }
@@ -80,6 +80,7 @@ fn to_finding(
     let limited =
         |limit: Limit| Termination { limit: limit.into(), ..ended_with(Reason::NoSolutionFound) };
     Ok(match found.status {
+        // The check that follows decides whether an almost solved model is good enough.
         Status::Solved | Status::AlmostSolved => {
             let objective = arrays.objective_at(&found.x);
             let optimal = optimal(objective, format!("Clarabel: {}", found.status));
@@ -87,19 +88,20 @@ fn to_finding(
             if !arrays.is_lp_as_submitted() {
                 return Ok(finding);
             }
-            // `prices` are those of a minimum.
+            // `row_duals` are those of a minimum.
             let sense = if arrays.maximizes() { -1.0 } else { 1.0 };
-            let duals: Vec<f64> = prices(arrays, &found.z).map(|price| sense * price).collect();
+            let duals: Vec<f64> = row_duals(arrays, &found.z).map(|dual| sense * dual).collect();
             Finding { reduced_costs: arrays.reduced_costs(&duals), duals, ..finding }
         }
         Status::PrimalInfeasible => {
-            let multipliers: Vec<f64> = prices(arrays, &found.z).collect();
+            let multipliers: Vec<f64> = row_duals(arrays, &found.z).collect();
             let proof = sparse_proof(&without_noise(&multipliers));
             Finding { infeasibility_proof: proof, ..ended_with(Reason::Infeasible).into() }
         }
         Status::DualInfeasible => unbounded(arrays, &found.x, time_limit, ended_with)?,
         Status::MaxTime => limited(Limit::Time).into(),
         Status::MaxIterations => limited(Limit::Iteration).into(),
+        // An almost valid certificate proves nothing.
         Status::AlmostPrimalInfeasible
         | Status::AlmostDualInfeasible
         | Status::NumericalError
@@ -136,20 +138,20 @@ fn without_noise(numbers: &[f64]) -> Vec<f64> {
 
 /// ∂z/∂rhs of each row of a minimum, from the duals of all of Clarabel's constraints: first those
 /// of the bounds of variables, then those of rows, in the order in which [`model`] adds them.
-fn prices(arrays: &Arrays<'_>, all: &[f64]) -> impl Iterator<Item = f64> {
+fn row_duals(arrays: &Arrays<'_>, all: &[f64]) -> impl Iterator<Item = f64> {
     let linear = arrays.model();
     let finite = |bounds: &[f64]| bounds.iter().filter(|bound| bound.is_finite()).count();
     let before = finite(arrays.lower()) + finite(arrays.upper());
-    let mut prices = all.iter().copied().skip(before);
+    let mut row_duals = all.iter().copied().skip(before);
     let rows = linear.constraint_lower.iter().zip(&linear.constraint_upper);
     // An infinite bound is not a constraint, and has no dual.
     rows.map(move |(&lower, &upper)| {
-        let mut price = || prices.next().unwrap_or_default();
+        let mut dual = || row_duals.next().unwrap_or_default();
         if lower == upper {
-            return -price();
+            return -dual();
         }
-        let of_lower = if lower.is_finite() { price() } else { 0.0 };
-        let of_upper = if upper.is_finite() { price() } else { 0.0 };
+        let of_lower = if lower.is_finite() { dual() } else { 0.0 };
+        let of_upper = if upper.is_finite() { dual() } else { 0.0 };
         of_lower - of_upper
     })
 }

@@ -1,16 +1,14 @@
 //! microlp: a small solver in Rust, with its own branch and bound.
 
-use good_lp::{Solution, SolutionStatus, WithMipGap, WithTimeLimit};
+use good_lp::{Solution, WithMipGap, WithTimeLimit};
 use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, TerminationReason, VariableKind};
 
-use super::{accepted, ended, model, run, values};
-use solvemesh_model::finite;
-
+use super::{check_supported, model, own_bound, run, solved, values};
 use crate::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, optimal, stopped},
+    termination::{failed, stopped},
 };
 
 const NAME: &str = "microlp";
@@ -20,10 +18,10 @@ pub(super) fn solve(
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
-    let time_limit = accepted(arrays, options, NAME)?;
+    let time_limit = check_supported(arrays, options, NAME)?;
     let (mut model, variables) = model(good_lp::microlp, arrays, &arrays.model().objective);
     if let Some(gap) = options.relative_gap {
-        // good_lp's gaps are f32.
+        // good_lp's gaps are f32, and it has no other way to set the one of microlp.
         let refused = |error| failed(format!("relative_gap: {error:?}"));
         model = model.with_mip_gap(gap as f32).map_err(refused)?;
     }
@@ -31,22 +29,11 @@ pub(super) fn solve(
         model = model.with_time_limit(limit.as_secs_f64());
     }
     let solution = run(model, NAME, time_limit, monitor)
-        .map_err(|ended| if exceeds_i32(arrays) { unproven(ended) } else { ended })?;
+        .map_err(|ended| if exceeds_i32(arrays) { withdraw_infeasibility(ended) } else { ended })?;
     let values = values(&solution, &variables);
     let objective = arrays.objective_at(&values);
-    let termination = match solution.status() {
-        SolutionStatus::Optimal => optimal(objective, "microlp: optimal"),
-        SolutionStatus::GapLimit => Termination {
-            objective: finite(objective),
-            detail: "microlp: within the requested gap".to_owned(),
-            ..ended(TerminationReason::Optimal, NAME)
-        },
-        SolutionStatus::TimeLimit => Termination {
-            objective: finite(objective),
-            limit: TerminationLimit::Time as i32,
-            ..ended(TerminationReason::Feasible, NAME)
-        },
-    };
+    let bound = own_bound(solution.status(), objective);
+    let termination = solved(solution.status(), objective, bound, NAME);
     reject_values_at_i32_limits(Finding { values, ..termination.into() }, arrays)
 }
 
@@ -61,7 +48,7 @@ fn exceeds_i32(arrays: &Arrays<'_>) -> bool {
 }
 
 /// Withdraws a claim of infeasibility: microlp did not try all values.
-fn unproven(termination: Termination) -> Termination {
+fn withdraw_infeasibility(termination: Termination) -> Termination {
     match termination.reason() {
         TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded => {
             let why = "microlp: no solution in 32-bit integers, but the model allows larger ones";

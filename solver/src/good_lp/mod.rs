@@ -14,13 +14,14 @@ mod scip;
 use std::time::Duration;
 
 use good_lp::{
-    Expression, ProblemVariables, ResolutionError, Solution, SolverModel, Variable,
+    Expression, ProblemVariables, ResolutionError, Solution, SolutionStatus, SolverModel, Variable,
     solvers::Solver as GoodLpSolver, variable,
 };
 use solvemesh::v1::{
     SolveOptions, SolveStatistics, Solver, Termination, TerminationLimit, TerminationReason,
     VariableKind,
 };
+use solvemesh_model::{finite, relative_gap};
 
 use super::{
     arrays::Arrays,
@@ -65,7 +66,7 @@ pub(super) fn solve(
 ///
 /// The termination of a task with semi-continuous or semi-integer variables, raw options, or a
 /// malformed time limit, none of which a solver can have here.
-fn accepted(
+fn check_supported(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     name: &str,
@@ -100,33 +101,94 @@ where
     })
 }
 
-/// Corrects "infeasible" and "unbounded", which some solvers mistake for each other. `again`
-/// solves without an objective, to find out whether the model has any solution.
+/// Solves by a solver that may mistake "infeasible" and "unbounded" for each other.
+///
+/// `solve_once` gets the costs and the time limit. After such an answer, it is called again
+/// without costs, to find out whether the model has any solution.
+///
+/// # Errors
+///
+/// The termination of a solve without a solution, or of a task that the solver doesn't support.
 #[cfg(any(feature = "cbc", feature = "scip"))]
-fn distinguish_unbounded(
-    termination: Termination,
+fn solve_and_distinguish_unbounded(
     arrays: &Arrays<'_>,
+    options: &SolveOptions,
     name: &str,
-    again: impl FnOnce() -> Result<Finding, Termination>,
-) -> Termination {
+    solve_once: impl Fn(&[f64], Option<Duration>) -> Result<Finding, Termination>,
+) -> Result<Finding, Termination> {
     use TerminationReason as Reason;
+    let time_limit = check_supported(arrays, options, name)?;
+    let termination = match solve_once(&arrays.model().objective, time_limit) {
+        Ok(finding) => return Ok(finding),
+        Err(termination) => termination,
+    };
     let is_ambiguous = matches!(
         termination.reason(),
         Reason::Infeasible | Reason::Unbounded | Reason::InfeasibleOrUnbounded
     );
     // If all variables are bounded, the model can't be unbounded.
     if !is_ambiguous || arrays.is_bounded() {
-        return termination;
+        return Err(termination);
     }
-    let reason = again().map_or_else(|ended| ended.reason(), |found| found.termination.reason());
-    ended(
-        match reason {
-            Reason::Optimal => Reason::Unbounded,
-            Reason::Infeasible => Reason::Infeasible,
-            _ => Reason::InfeasibleOrUnbounded,
-        },
-        name,
-    )
+    let reason = match solve_once(&[], time_limit) {
+        Ok(found) => found.termination.reason(),
+        Err(ended) => ended.reason(),
+    };
+    let reason = match reason {
+        Reason::Optimal => Reason::Unbounded,
+        Reason::Infeasible => Reason::Infeasible,
+        _ => Reason::InfeasibleOrUnbounded,
+    };
+    Err(ended(reason, name))
+}
+
+/// The gaps and what is left of the time limit, as parameters with the solver's names for the
+/// relative gap, the absolute gap and the time limit in seconds.
+///
+/// They are set by name because good_lp's own methods round the time limit to whole seconds and
+/// gaps to f32.
+#[cfg(any(feature = "cbc", feature = "scip"))]
+fn limit_parameters(
+    names: [&'static str; 3],
+    options: &SolveOptions,
+    time_limit: Option<Duration>,
+    monitor: &Monitor<'_>,
+) -> impl Iterator<Item = (&'static str, f64)> {
+    let left = time_limit.map(|limit| limit.saturating_sub(monitor.elapsed()).as_secs_f64());
+    let numbers = [options.relative_gap, options.absolute_gap, left];
+    names.into_iter().zip(numbers).filter_map(|(name, number)| Some((name, number?)))
+}
+
+/// The termination of a solve by the solver called `name` that ended with a solution. `bound` is
+/// the best proven bound on the objective, if it is known.
+fn solved(status: SolutionStatus, objective: f64, bound: Option<f64>, name: &str) -> Termination {
+    let (reason, limit, detail) = match status {
+        SolutionStatus::Optimal => {
+            (TerminationReason::Optimal, TerminationLimit::Unspecified, "optimal")
+        }
+        SolutionStatus::GapLimit => {
+            (TerminationReason::Optimal, TerminationLimit::Unspecified, "within the requested gap")
+        }
+        SolutionStatus::TimeLimit => {
+            (TerminationReason::Feasible, TerminationLimit::Time, "stopped on time")
+        }
+    };
+    let (objective, bound) = (finite(objective), bound.and_then(finite));
+    Termination {
+        reason: reason.into(),
+        limit: limit.into(),
+        detail: format!("{name}: {detail}"),
+        objective,
+        objective_bound: bound,
+        relative_gap: relative_gap(objective, bound),
+        ..Termination::default()
+    }
+}
+
+/// The bound of a solver that reports none: an optimum is its own bound, and a solution within a
+/// gap or a time limit has none.
+fn own_bound(status: SolutionStatus, objective: f64) -> Option<f64> {
+    matches!(status, SolutionStatus::Optimal).then_some(objective)
 }
 
 /// The values of variables in a solution.
@@ -163,6 +225,8 @@ fn model<S: GoodLpSolver>(
     for row in 0..arrays.constraints() {
         let (lower, upper) = (linear.constraint_lower[row], linear.constraint_upper[row]);
         let terms = || expression(arrays.row(row), &variables);
+        // One equation instead of two inequalities, so that it has one dual: Clarabel's `row_duals`
+        // relies on that.
         if lower == upper {
             model.add_constraint(terms().eq(lower));
             continue;

@@ -7,14 +7,15 @@ use std::{
 
 use good_lp::{Solution, SolutionStatus};
 use solvemesh::v1::{SolveOptions, Termination, TerminationLimit, TerminationReason};
-use solvemesh_model::finite;
 
-use super::{accepted, distinguish_unbounded, ended, model, run, values};
+use super::{
+    ended, limit_parameters, model, own_bound, run, solve_and_distinguish_unbounded, solved, values,
+};
 use crate::{
     arrays::Arrays,
     report::Monitor,
     task::Finding,
-    termination::{failed, optimal, stopped},
+    termination::{failed, stopped},
 };
 
 const NAME: &str = "SCIP";
@@ -24,10 +25,9 @@ pub(super) fn solve(
     options: &SolveOptions,
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
-    let limit = accepted(arrays, options, NAME)?;
-    let solve = |costs: &[f64]| solve_once(arrays, costs, options, limit, monitor);
-    solve(&arrays.model().objective)
-        .map_err(|ended| distinguish_unbounded(ended, arrays, NAME, || solve(&[])))
+    solve_and_distinguish_unbounded(arrays, options, NAME, |costs, time_limit| {
+        solve_once(arrays, costs, options, time_limit, monitor)
+    })
 }
 
 /// Solves once, with `costs` as the objective, in what is left of the time limit.
@@ -39,18 +39,10 @@ fn solve_once(
     monitor: &Monitor<'_>,
 ) -> Result<Finding, Termination> {
     let (mut model, variables) = model(good_lp::scip, arrays, costs);
-    let left = time_limit.map(|limit| limit.saturating_sub(monitor.elapsed()));
-    // good_lp's time limits are whole seconds, and its gaps f32.
-    let numbers = [
-        ("limits/gap", options.relative_gap),
-        ("limits/absgap", options.absolute_gap),
-        ("limits/time", left.map(|left| left.as_secs_f64())),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            let refused = |code| failed(format!("SCIP: {name}: {code:?}"));
-            model = model.try_set_option(name, number).map_err(refused)?;
-        }
+    let names = ["limits/gap", "limits/absgap", "limits/time"];
+    for (name, number) in limit_parameters(names, options, time_limit, monitor) {
+        let refused = |code| failed(format!("SCIP: {name}: {code:?}"));
+        model = model.try_set_option(name, number).map_err(refused)?;
     }
     let solution = run(model, NAME, time_limit, monitor).map_err(|termination| {
         // SCIP's "infeasible or unbounded" is a status that good_lp doesn't know.
@@ -66,14 +58,7 @@ fn solve_once(
         });
     };
     let objective = arrays.objective_at(&values);
-    let ended_with = |reason| Termination { objective: finite(objective), ..ended(reason, NAME) };
-    let termination = match solution.status() {
-        SolutionStatus::Optimal => optimal(objective, "SCIP: optimal"),
-        SolutionStatus::GapLimit => ended_with(TerminationReason::Optimal),
-        SolutionStatus::TimeLimit => {
-            let limit = TerminationLimit::Time.into();
-            Termination { limit, ..ended_with(TerminationReason::Feasible) }
-        }
-    };
+    let bound = own_bound(solution.status(), objective);
+    let termination = solved(solution.status(), objective, bound, NAME);
     Ok(Finding { values, ..termination.into() })
 }

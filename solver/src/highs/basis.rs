@@ -8,7 +8,7 @@ use super::Highs;
 
 /// The variable or activity that is basic at one position of the basis matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Basic {
+pub(crate) enum BasicVariable {
     /// A variable.
     Column(usize),
     /// The activity of a constraint.
@@ -18,7 +18,7 @@ pub(crate) enum Basic {
 impl Highs {
     /// The basic variables and activities in the order of the basis matrix, one for each row;
     /// `None` if there is no basis that can be factorised.
-    pub(crate) fn basics(&mut self) -> Option<Vec<Basic>> {
+    pub(crate) fn basic_variables(&mut self) -> Option<Vec<BasicVariable>> {
         if self.entries() == 0 {
             // HiGHS 1.15 crashes when it factorises the basis of an empty matrix.
             return None;
@@ -33,14 +33,14 @@ impl Highs {
         }
         // HiGHS encodes row i as -(i + 1).
         let basic = |index: sys::HighsInt| match usize::try_from(index) {
-            Ok(column) => Some(Basic::Column(column)),
-            Err(_) => usize::try_from(-(index + 1)).ok().map(Basic::Row),
+            Ok(column) => Some(BasicVariable::Column(column)),
+            Err(_) => usize::try_from(-(index + 1)).ok().map(BasicVariable::Row),
         };
         basics.into_iter().map(basic).collect()
     }
 
     /// Solves B z = b with the basis matrix B, where b is `rhs` and z is written to `solution`.
-    /// Both must have an entry for each row; z is in the order of [`Self::basics`]. Returns
+    /// Both must have an entry for each row; z is in the order of [`Self::basic_variables`]. Returns
     /// whether it succeeded.
     pub(crate) fn solve_basis(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
         self.fits(rhs, solution)
@@ -57,7 +57,7 @@ impl Highs {
             }
     }
 
-    /// Solves Bᵀ y = b in the same way; here b is in the order of [`Self::basics`].
+    /// Solves Bᵀ y = b in the same way; here b is in the order of [`Self::basic_variables`].
     pub(crate) fn solve_basis_transposed(&mut self, rhs: &[f64], solution: &mut [f64]) -> bool {
         self.fits(rhs, solution)
             // SAFETY: as above.

@@ -12,7 +12,7 @@ use super::Scale;
 
 /// An event that HiGHS reports while it runs. Numbers that are not known yet are infinite.
 #[derive(Clone, Debug)]
-pub(crate) enum Sight<'a> {
+pub(crate) enum CallbackEvent<'a> {
     /// The simplex or the interior point method is solving an LP.
     Lp {
         /// Iterations so far.
@@ -20,8 +20,8 @@ pub(crate) enum Sight<'a> {
     },
     /// Branch and bound is running.
     Mip(MipProgress),
-    /// Branch and bound found a better solution: the value of each variable.
-    Improved(MipProgress, &'a [f64]),
+    /// Branch and bound found a better solution, the new incumbent: the value of each variable.
+    Incumbent(MipProgress, &'a [f64]),
     /// HiGHS wrote a piece of its log, not necessarily whole lines.
     Log(Cow<'a, str>),
 }
@@ -42,14 +42,15 @@ pub(crate) struct MipProgress {
 impl MipProgress {
     /// Converts objective and bound to the units of the model as it was passed.
     pub(super) fn unscaled(self, scale: &Scale) -> Self {
-        let (objective, bound) = (scale.unrunning(self.objective), scale.unrunning(self.bound));
+        let (objective, bound) =
+            (scale.unscale_running(self.objective), scale.unscale_running(self.bound));
         Self { objective, bound, ..self }
     }
 }
 
 /// Handles an event; false asks HiGHS to stop. It is called on any thread of HiGHS, and often: in
 /// every simplex iteration.
-pub(crate) type Observer<'a> = dyn Fn(Sight<'_>) -> bool + Sync + 'a;
+pub(crate) type Observer<'a> = dyn Fn(CallbackEvent<'_>) -> bool + Sync + 'a;
 
 /// The callback types of HiGHS that [`trampoline`] handles in every solve.
 pub(super) const EVENTS: [HighsInt; 4] = [
@@ -88,23 +89,23 @@ pub(super) unsafe extern "C" fn trampoline(
                 // SAFETY: a text on HiGHS's stack that ends with a zero byte.
                 let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
                 // HiGHS reads no answer here; the observer repeats it at the next interrupt event.
-                let _ = observer(Sight::Log(text));
+                let _ = observer(CallbackEvent::Log(text));
             }
             return;
         }
         sys::kHighsCallbackSimplexInterrupt => {
-            observer(Sight::Lp { iterations: out.simplex_iteration_count.into() })
+            observer(CallbackEvent::Lp { iterations: out.simplex_iteration_count.into() })
         }
         sys::kHighsCallbackIpmInterrupt => {
-            observer(Sight::Lp { iterations: out.ipm_iteration_count.into() })
+            observer(CallbackEvent::Lp { iterations: out.ipm_iteration_count.into() })
         }
-        sys::kHighsCallbackMipInterrupt => observer(Sight::Mip(mip(out))),
+        sys::kHighsCallbackMipInterrupt => observer(CallbackEvent::Mip(mip(out))),
         sys::kHighsCallbackMipImprovingSolution => {
             // SAFETY: for this event HiGHS points to a vector of the size in `out`.
             let values = unsafe { values(out) };
             // HiGHS reads no answer here; the observer repeats it at the next interrupt event.
-            let sight = MipProgress { objective: out.objective_function_value, ..mip(out) };
-            let _ = observer(Sight::Improved(sight, values));
+            let event = MipProgress { objective: out.objective_function_value, ..mip(out) };
+            let _ = observer(CallbackEvent::Incumbent(event, values));
             return;
         }
         _ => return,

@@ -23,11 +23,11 @@ impl Highs {
         // SAFETY, for all below: `instance` is alive, and checks the indices.
         let status = match target {
             Target::Objective(column) => unsafe {
-                let cost = self.scale.cost(model.objective[column]);
+                let cost = self.scale.scale_cost(model.objective[column]);
                 sys::Highs_changeColCost(highs, index(column)?, cost)
             },
             Target::Offset => unsafe {
-                let offset = self.scale.cost(model.objective_offset);
+                let offset = self.scale.scale_cost(model.objective_offset);
                 sys::Highs_changeObjectiveOffset(highs, offset)
             },
             Target::VariableLower(column)

@@ -22,8 +22,8 @@ use highs_sys as sys;
 use solvemesh::v1::VariableKind;
 
 use super::arrays::Arrays;
-pub(super) use basis::Basic;
-pub(super) use callback::{MipProgress, Observer, Sight};
+pub(super) use basis::BasicVariable;
+pub(super) use callback::{CallbackEvent, MipProgress, Observer};
 pub(super) use scale::{OBJECTIVE_SCALE, Scale};
 pub(super) use status::ModelStatus;
 
@@ -143,6 +143,7 @@ impl Highs {
         unsafe {
             sys::Highs_clearModel(self.raw());
             sys::Highs_releaseMemory(self.raw());
+            // The options of one task must not affect the next.
             sys::Highs_resetOptions(self.raw());
         }
         self.scale = Scale::default();
@@ -254,9 +255,10 @@ impl Highs {
                 count(arrays.variables())?,
                 count(arrays.constraints())?,
                 count(model.coefficients.len())?,
+                // As in the normal form, so that nothing has to be transposed here.
                 sys::MATRIX_FORMAT_ROW_WISE,
                 sense,
-                self.scale.cost(model.objective_offset),
+                self.scale.scale_cost(model.objective_offset),
                 costs.as_ptr(),
                 arrays.lower().as_ptr(),
                 arrays.upper().as_ptr(),
@@ -268,6 +270,8 @@ impl Highs {
                 kinds,
             )
         };
+        // A warning is no rejection: HiGHS gives one for small coefficients that it drops, and the
+        // worker judges these.
         if status == sys::kHighsStatusError { Err(HighsError::Model) } else { Ok(()) }
     }
 
@@ -281,7 +285,7 @@ impl Highs {
         if self.scale.objective_exponent() == 0 {
             return costs.into();
         }
-        costs.iter().map(|&cost| self.scale.cost(cost)).collect()
+        costs.iter().map(|&cost| self.scale.scale_cost(cost)).collect()
     }
 
     /// Sets all costs to 0, so that every solution is optimal.
@@ -319,12 +323,12 @@ impl Highs {
     /// `observer`.
     fn observed<T>(&mut self, observer: &Observer<'_>, work: impl FnOnce(*mut c_void) -> T) -> T {
         let scale = self.scale.clone();
-        let unscaled = |sight: Sight<'_>| match sight {
-            Sight::Mip(mip) => observer(Sight::Mip(mip.unscaled(&scale))),
-            Sight::Improved(mip, values) => {
-                let unscaled = scale.unrunning_values(values);
+        let unscaled = |event: CallbackEvent<'_>| match event {
+            CallbackEvent::Mip(mip) => observer(CallbackEvent::Mip(mip.unscaled(&scale))),
+            CallbackEvent::Incumbent(mip, values) => {
+                let unscaled = scale.unscale_running_values(values);
                 let values = unscaled.as_deref().unwrap_or(values);
-                observer(Sight::Improved(mip.unscaled(&scale), values))
+                observer(CallbackEvent::Incumbent(mip.unscaled(&scale), values))
             }
             other => observer(other),
         };
@@ -334,6 +338,7 @@ impl Highs {
         // SAFETY: `instance` is alive. `observer` is what `trampoline` expects; it outlives the
         // work, after which the callback is removed.
         unsafe {
+            // HiGHS compares its time limit with the time of all runs of the instance since then.
             sys::Highs_zeroAllClocks(highs);
             sys::Highs_setCallback(highs, Some(callback::trampoline), observer as *mut c_void);
             for event in callback::EVENTS {
@@ -353,12 +358,12 @@ impl Highs {
 
     /// The objective of the current solution, including the offset.
     pub(super) fn objective(&self) -> Option<f64> {
-        self.info(c"objective_function_value").map(|objective| self.scale.uncost(objective))
+        self.info(c"objective_function_value").map(|objective| self.scale.unscale_cost(objective))
     }
 
     /// The bound that branch and bound has proven, including the offset.
     pub(super) fn mip_bound(&self) -> Option<f64> {
-        self.info(c"mip_dual_bound").map(|bound| self.scale.unrunning(bound))
+        self.info(c"mip_dual_bound").map(|bound| self.scale.unscale_running(bound))
     }
 
     /// The number of nonzero coefficients of the current model.
@@ -434,7 +439,7 @@ impl Highs {
         };
         // Values are not scaled, but duals are in units of the objective.
         for number in solution.reduced_costs.iter_mut().chain(&mut solution.duals) {
-            *number = self.scale.uncost(*number);
+            *number = self.scale.unscale_cost(*number);
         }
         (status != sys::kHighsStatusError).then_some(solution)
     }

@@ -60,7 +60,7 @@ impl Highs {
             return None;
         }
         for cost in cost_lower.iter_mut().chain(&mut cost_upper) {
-            *cost = self.scale.uncost(*cost);
+            *cost = self.scale.unscale_cost(*cost);
         }
         // For basic variables and rows, HiGHS's numbers have another meaning.
         clear_unless_at_bound(&basis.variables, &mut bound_lower, &mut bound_upper);

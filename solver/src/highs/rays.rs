@@ -34,6 +34,7 @@ impl Highs {
     ) -> Option<Vec<f64>> {
         let mut ray = vec![0.0; usize::try_from(entries).ok()?];
         let mut found = 0;
+        // Observed like a run, because HiGHS may solve again to find a ray.
         let status = self.observed(observer, |highs| {
             // SAFETY: `highs` is alive and not used elsewhere; the ray has as many entries as the
             // model has rows or columns, whichever the getter writes.

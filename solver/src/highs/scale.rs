@@ -42,6 +42,8 @@ impl Scale {
     pub(crate) fn of(arrays: &Arrays<'_>, options: &SolveOptions) -> Self {
         let requested = |name| options.solver_options.get(name).and_then(|text| text.parse().ok());
         let objective = requested(OBJECTIVE_SCALE).unwrap_or_else(|| exponent(arrays));
+        // A raw option may be any integer, and a factor that overflows to infinity or 0 destroys
+        // the costs.
         let objective = objective.clamp(-MAX_EXPONENT, MAX_EXPONENT);
         let bounds: i32 = requested(BOUND_SCALE).unwrap_or(0);
         let bounds = bounds.clamp(-MAX_EXPONENT, MAX_EXPONENT);
@@ -49,6 +51,7 @@ impl Scale {
             0 => 0.0,
             _ => arrays.model().objective_offset * factor(objective),
         };
+        // Without a factor for bounds the kinds are not needed, and a large model has many.
         let kinds = arrays.kinds().iter().filter(|_| bounds != 0);
         let continuous = kinds.map(|&kind| kind == VariableKind::Continuous).collect();
         Self { objective, bounds, offset, continuous }
@@ -60,36 +63,36 @@ impl Scale {
     }
 
     /// Scales a cost, or another number in units of the objective, for HiGHS.
-    pub(super) fn cost(&self, cost: f64) -> f64 {
+    pub(super) fn scale_cost(&self, cost: f64) -> f64 {
         cost * factor(self.objective)
     }
 
     /// Scales back a cost, dual or objective that HiGHS returns after a run.
-    pub(super) fn uncost(&self, cost: f64) -> f64 {
+    pub(super) fn unscale_cost(&self, cost: f64) -> f64 {
         cost * factor(-self.objective)
     }
 
     /// Scales a difference of objectives as HiGHS compares it while it runs.
-    pub(crate) fn difference(&self, difference: f64) -> f64 {
+    pub(crate) fn scale_running_difference(&self, difference: f64) -> f64 {
         difference * factor(self.objective) * factor(self.bounds)
     }
 
     /// Scales an objective as HiGHS compares it while it runs.
-    pub(crate) fn running(&self, objective: f64) -> f64 {
-        (self.cost(objective) - self.offset) * factor(self.bounds) + self.offset
+    pub(crate) fn scale_running(&self, objective: f64) -> f64 {
+        (self.scale_cost(objective) - self.offset) * factor(self.bounds) + self.offset
     }
 
     /// Scales back an objective or bound that HiGHS reports while it runs, or a bound of branch and
     /// bound.
-    pub(super) fn unrunning(&self, objective: f64) -> f64 {
+    pub(super) fn unscale_running(&self, objective: f64) -> f64 {
         if self.bounds == 0 {
-            return self.uncost(objective);
+            return self.unscale_cost(objective);
         }
-        self.uncost((objective - self.offset) * factor(-self.bounds) + self.offset)
+        self.unscale_cost((objective - self.offset) * factor(-self.bounds) + self.offset)
     }
 
     /// Scales back the values that HiGHS reports while it runs; `None` if they aren't scaled.
-    pub(super) fn unrunning_values(&self, values: &[f64]) -> Option<Vec<f64>> {
+    pub(super) fn unscale_running_values(&self, values: &[f64]) -> Option<Vec<f64>> {
         let scaled = |(value, continuous): (&f64, &bool)| {
             if *continuous { value * factor(-self.bounds) } else { *value }
         };
@@ -135,7 +138,7 @@ mod tests {
             assert_eq!(scale(&costs, &[]).objective, 0, "{costs:?}");
         }
         for cost in [1e-7, -3.5e-5, 9.9e-4, 1e-150, 1e-300] {
-            let scaled = scale(&[cost, cost / 2.0], &[]).cost(cost).abs();
+            let scaled = scale(&[cost, cost / 2.0], &[]).scale_cost(cost).abs();
             assert!((1.0..=2.0).contains(&scaled), "{cost} became {scaled}");
         }
         // A subnormal number: the largest factor does not bring it to 1.
@@ -154,19 +157,19 @@ mod tests {
         {
             let scale = scale(&[1e-7, 0.5e-7], raw);
             for objective in [0.0, 2e-7, -1.5, 3.0] {
-                assert_eq!(scale.uncost(scale.cost(objective)), objective);
+                assert_eq!(scale.unscale_cost(scale.scale_cost(objective)), objective);
                 // The offset of 3 is subtracted and added again.
-                let back = scale.unrunning(scale.running(objective));
+                let back = scale.unscale_running(scale.scale_running(objective));
                 assert!((back - objective).abs() <= 1e-12, "{back} instead of {objective}");
             }
-            assert_eq!(scale.unrunning(f64::INFINITY), f64::INFINITY);
+            assert_eq!(scale.unscale_running(f64::INFINITY), f64::INFINITY);
         }
     }
 
     #[test]
     fn bound_scale_is_removed_from_values_of_continuous_variables() {
-        assert_eq!(scale(&[1.0, 1.0], &[]).unrunning_values(&[8.0, 8.0]), None);
+        assert_eq!(scale(&[1.0, 1.0], &[]).unscale_running_values(&[8.0, 8.0]), None);
         let scale = scale(&[1.0, 1.0], &[(BOUND_SCALE, "3")]);
-        assert_eq!(scale.unrunning_values(&[8.0, 16.0]), Some(vec![1.0, 2.0]));
+        assert_eq!(scale.unscale_running_values(&[8.0, 16.0]), Some(vec![1.0, 2.0]));
     }
 }

@@ -32,7 +32,7 @@ impl Highs {
     }
 
     /// Drops the basis and the solution of the last run, so that the next one starts from scratch.
-    pub(crate) fn forget_basis(&mut self) {
+    pub(crate) fn clear_basis(&mut self) {
         // SAFETY: `instance` is alive.
         unsafe { sys::Highs_clearSolver(self.raw()) };
     }

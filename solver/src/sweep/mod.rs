@@ -1,13 +1,13 @@
 //! Solves the scenarios of a sweep one after another, in one warm HiGHS instance.
 //!
-//! If the last basis is proven to be optimal for the next scenario too ([`vertex`]), no solve is
+//! If the last basis is proven to be optimal for the next scenario too ([`basis`]), no solve is
 //! needed. Otherwise HiGHS solves the scenario, and starts where it ended the last time: an LP
 //! from its basis, a MIP from its solution.
 
+mod basis;
 mod session;
 #[cfg(test)]
 mod tests;
-mod vertex;
 
 use std::{
     io,
@@ -75,7 +75,7 @@ impl Sweeps {
     }
 
     /// Drops the last sweep.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.session = None;
     }
 }

@@ -12,7 +12,7 @@ use solvemesh_model::{
     verify::is_solution,
 };
 
-use super::vertex::Vertex;
+use super::basis::FactorisedBasis;
 use crate::{
     arrays::Arrays,
     highs::{Highs, ModelStatus, Scale},
@@ -33,11 +33,9 @@ pub(super) struct Session {
     /// The base model with the numbers of the current scenario.
     patched: Patched,
     /// `None` before the first solve, and after one that leaves the instance suspect.
-    highs: Option<Highs>,
-    /// The numbers of HiGHS's model that are not those of the base model.
-    changed_in_highs: HashSet<Target>,
+    instance: Option<Instance>,
     /// For an LP: the basis of the last solve.
-    vertex: Option<Vertex>,
+    basis: Option<FactorisedBasis>,
     /// For a MIP: the solution of the last solve.
     last_solution: Vec<f64>,
     is_lp: bool,
@@ -59,9 +57,8 @@ impl Session {
             scenarios,
             options,
             patched,
-            highs: None,
-            changed_in_highs: HashSet::new(),
-            vertex: None,
+            instance: None,
+            basis: None,
             last_solution: Vec::new(),
             is_lp,
             matrix_changes,
@@ -91,19 +88,20 @@ impl Session {
     ) -> ScenarioOutcome {
         self.patched.apply_scenario(&self.scenarios, scenario);
         let index = i32::try_from(scenario).unwrap_or(i32::MAX);
-        if let (Some(vertex), Some(highs)) = (&mut self.vertex, &mut self.highs)
-            && let Some((values, duals)) = vertex.prove(highs, self.patched.model())
+        if let (Some(basis), Some(instance)) = (&mut self.basis, &mut self.instance)
+            && let Some((values, duals)) =
+                basis.solution_if_optimal(&mut instance.highs, self.patched.model())
         {
             // The last basis is optimal for this scenario too.
             let reason = Reason::Optimal.into();
             return ScenarioOutcome { index, reason, values, duals, ..ScenarioOutcome::default() };
         }
         // HiGHS moves on from that basis.
-        self.vertex = None;
+        self.basis = None;
         let monitor = Monitor::of_scenario(reports, task, interrupt);
         let found = self.solve_by_highs(&monitor).unwrap_or_else(|detail| {
             // After an error, the state of the instance is unknown.
-            self.highs = None;
+            self.instance = None;
             failed(detail).into()
         });
         let Finding { termination, values, duals, statistics, .. } = found;
@@ -126,52 +124,19 @@ impl Session {
         }
     }
 
-    /// Solves the current scenario by HiGHS. The error is a message for the user.
+    /// Solves the current scenario by HiGHS, and keeps what the next one can start from. The error
+    /// is a message for the user.
     fn solve_by_highs(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
         let arrays = Arrays::of(self.patched.model()).map_err(|error| error.to_string())?;
         if let Some(finding) = trivial(&arrays) {
             return Ok(finding);
         }
-        let scale = Scale::of(&arrays, &self.options);
-        let highs = match &mut self.highs {
-            Some(highs) if *highs.scale() == scale => {
-                // Numbers that differ from the base model now, or that did in the last solve.
-                let now: HashSet<Target> = self.patched.changed().collect();
-                for target in self.changed_in_highs.union(&now) {
-                    highs
-                        .copy_number(*target, self.patched.model())
-                        .map_err(|error| error.to_string())?;
-                }
-                self.changed_in_highs = now;
-                highs
-            }
-            // The first solve, or costs that need another scale than the last ones.
-            other => {
-                let highs = other.insert(Highs::new());
-                highs_solver::configure(highs, &arrays, &self.options, &scale)?;
-                highs.pass(&arrays, scale).map_err(|error| error.to_string())?;
-                self.changed_in_highs = self.patched.changed().collect();
-                highs
-            }
-        };
+        let highs = load(&mut self.instance, &self.patched, &arrays, &self.options)?;
         // Only if it is a solution: HiGHS would spend time on repairing other values.
         if !self.is_lp && is_solution(arrays.model(), &self.last_solution) {
             highs.set_start_solution(&self.last_solution);
         }
-        let time_limit = highs_solver::time_limit(&self.options)?;
-        let status = highs_solver::run(highs, time_limit, monitor);
-        let mut finding = highs_solver::finding(highs, &arrays, status);
-        proof::add_proof(highs, &arrays, &self.options, time_limit, monitor, &mut finding);
-        if !self.is_lp && !finding.values.is_empty() {
-            polish(&arrays, time_limit, monitor, &mut finding);
-        }
-        if matches!(
-            status,
-            ModelStatus::Infeasible | ModelStatus::Unbounded | ModelStatus::UnboundedOrInfeasible
-        ) {
-            // The search for any solution may have dropped the objective.
-            highs.set_objective(&self.patched.model().objective);
-        }
+        let (status, finding) = solve_loaded(highs, &arrays, &self.options, monitor)?;
         let mut is_accepted = true;
         let finding =
             second_solve::check_highs(finding, &arrays, &self.options, monitor, |options| {
@@ -180,15 +145,79 @@ impl Session {
             });
         // An instance whose answer failed the check is not a place to continue from.
         if highs_solver::is_suspect(status) || !is_accepted {
-            self.highs = None;
+            self.instance = None;
             return Ok(finding);
         }
         if !self.is_lp && !finding.values.is_empty() {
             self.last_solution.clone_from(&finding.values);
         }
         if self.is_lp && !self.matrix_changes && status == ModelStatus::Optimal {
-            self.vertex = Vertex::of(highs, arrays.model(), self.scenarios.targets());
+            self.basis = FactorisedBasis::of(highs, arrays.model(), self.scenarios.targets());
         }
         Ok(finding)
     }
+}
+
+/// A HiGHS instance that holds the model of one scenario.
+#[derive(Debug)]
+struct Instance {
+    highs: Highs,
+    /// The numbers of its model that are not those of the base model.
+    changed: HashSet<Target>,
+}
+
+/// Loads the current scenario: into the instance with its basis, or, if there is none or the costs
+/// need another scale than the last ones, into a new one.
+fn load<'a>(
+    instance: &'a mut Option<Instance>,
+    patched: &Patched,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+) -> Result<&'a mut Highs, String> {
+    let scale = Scale::of(arrays, options);
+    let now: HashSet<Target> = patched.changed().collect();
+    if instance.as_ref().is_some_and(|instance| *instance.highs.scale() != scale) {
+        *instance = None;
+    }
+    match instance {
+        Some(Instance { highs, changed }) => {
+            // Numbers that differ from the base model now, or that did in the last solve.
+            for &target in changed.union(&now) {
+                highs.copy_number(target, patched.model()).map_err(|error| error.to_string())?;
+            }
+            *changed = now;
+            Ok(highs)
+        }
+        None => {
+            let mut highs = Highs::new();
+            highs_solver::configure(&mut highs, arrays, options, &scale)?;
+            highs.pass(arrays, scale).map_err(|error| error.to_string())?;
+            Ok(&mut instance.insert(Instance { highs, changed: now }).highs)
+        }
+    }
+}
+
+/// Solves the model that an instance holds, with a proof or a polished solution. The instance holds
+/// the same model afterwards.
+fn solve_loaded(
+    highs: &mut Highs,
+    arrays: &Arrays<'_>,
+    options: &SolveOptions,
+    monitor: &Monitor<'_>,
+) -> Result<(ModelStatus, Finding), String> {
+    let time_limit = highs_solver::time_limit(options)?;
+    let status = highs_solver::run(highs, time_limit, monitor);
+    let mut finding = highs_solver::finding(highs, arrays, status);
+    proof::add_proof(highs, arrays, options, time_limit, monitor, &mut finding);
+    if !arrays.is_lp_as_submitted() && !finding.values.is_empty() {
+        polish(arrays, time_limit, monitor, &mut finding);
+    }
+    if matches!(
+        status,
+        ModelStatus::Infeasible | ModelStatus::Unbounded | ModelStatus::UnboundedOrInfeasible
+    ) {
+        // The search for any solution may have dropped the objective.
+        highs.set_objective(&arrays.model().objective);
+    }
+    Ok((status, finding))
 }

@@ -55,7 +55,7 @@ fn solve_into(
         start: None,
     };
     let outcome = task::solve(highs_solver, reports, task, interrupt).unwrap();
-    highs_solver.rest();
+    highs_solver.clear();
     outcome
 }
 

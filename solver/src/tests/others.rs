@@ -202,7 +202,7 @@ fn time_limit_is_reported_and_values_are_a_solution() {
             let candidate = Candidate { values, duals: &[], reduced_costs: &[] };
             assert!(verify(&model, candidate).unwrap().acceptable, "{ended:?}");
         }
-        let bound = ended.bound.unwrap_or(f64::NEG_INFINITY);
+        let bound = ended.objective_bound.unwrap_or(f64::NEG_INFINITY);
         assert!(ended.objective.is_none_or(|objective| bound <= objective), "{ended:?}");
     }
 }

@@ -8,7 +8,7 @@ use solvemesh::{
     broker::v1::{JobEnvelope, LogBatch, LogEntry, log_entry},
     v1::JobState,
 };
-use solvemesh_broker::FORMAT_VERSION;
+use solvemesh_broker::{ENVELOPE_VERSION, FORMAT_VERSION};
 use solvemesh_tests::{
     clients::Load,
     fleet::Plan,
@@ -29,7 +29,8 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
 const LANES: [&str; 2] = ["express", "standard"];
 const LOG: &str = "solvemesh.log.v1";
 const DEAD: &str = "solvemesh.dead.v1";
-/// A format version that this build does not support.
+/// Format versions that this build does not support, of jobs and of other messages.
+const LATER_JOB: u32 = ENVELOPE_VERSION + 1;
 const LATER: u32 = FORMAT_VERSION + 1;
 const DIGEST: [u8; 3] = [1, 2, 3];
 /// Bytes with which no protobuf message begins.
@@ -116,14 +117,14 @@ async fn poison_lane(vhost: &Vhost, lane: &str) {
     };
     let later = |job_id: &str| format!("later {job_id} {lane}");
     let strays = [
-        named(unreadable(lane), FORMAT_VERSION),
+        named(unreadable(lane), ENVELOPE_VERSION),
         Stray { body: GARBAGE.to_vec(), ..Stray::default() },
         Stray {
-            body: job(FORMAT_VERSION, empty(lane)).encode_to_vec(),
-            ..named(empty(lane), FORMAT_VERSION)
+            body: job(ENVELOPE_VERSION, empty(lane)).encode_to_vec(),
+            ..named(empty(lane), ENVELOPE_VERSION)
         },
-        named(later("outside"), LATER),
-        Stray { body: job(LATER, later("inside")).encode_to_vec(), ..Stray::default() },
+        named(later("outside"), LATER_JOB),
+        Stray { body: job(LATER_JOB, later("inside")).encode_to_vec(), ..Stray::default() },
     ];
     for stray in strays {
         stray.send(vhost.url(), &queue(lane)).await;

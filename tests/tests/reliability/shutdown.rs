@@ -11,7 +11,11 @@ use solvemesh_tests::{
     rabbit,
     trial::{Fault, LIMIT, Scale, Trial},
 };
-use tokio::{io::AsyncWriteExt, join, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    join,
+    net::TcpStream,
+};
 
 use crate::entries::{is_long, is_start, worker_of};
 
@@ -32,6 +36,9 @@ const WORKER_GRACE: Duration = Duration::from_secs(30 + 5);
 /// Pause between two signals, long enough that the first one is handled: the kernel merges two
 /// pending ones.
 const BETWEEN_SIGNALS: Duration = Duration::from_secs(1);
+/// The answer to `expect: 100-continue`, sent when the server begins to read the body (RFC 9110,
+/// 10.1.1).
+const CONTINUE: &[u8; 25] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Timeout for an immediate exit, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
@@ -170,13 +177,19 @@ async fn twice(scale: Scale) -> Trial {
     trial
 }
 
-/// Sends a gateway a request with an incomplete body, which delays the gateway's exit.
+/// Sends a gateway a request with an incomplete body, which delays the gateway's exit. Returns
+/// once the gateway reads the body: one that is only accepted by the kernel delays nothing.
 async fn incomplete_request(gateway: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(gateway).await.expect("a gateway that listens");
     let head = format!(
         "POST /solvemesh.v1.JobService/SubmitJob HTTP/1.1\r\nhost: {gateway}\r\n\
-         content-type: application/grpc-web+proto\r\ncontent-length: 1000\r\n\r\nhalf"
+         content-type: application/grpc-web+proto\r\nexpect: 100-continue\r\n\
+         content-length: 1000\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.expect("a request sent");
+    let mut answer = [0; CONTINUE.len()];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(answer, *CONTINUE, "{}", String::from_utf8_lossy(&answer));
+    stream.write_all(b"half").await.expect("a part of the body sent");
     stream
 }

@@ -4,13 +4,13 @@
 use solvemesh::failure_reason;
 use solvemesh::v1::{Failure, TerminationReason};
 
-use crate::process::Death;
+use crate::{failure::failure, process::Death};
 
 /// How the solve of an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The solver reported an outcome.
-    Told {
+    Reported {
         /// Its termination reason, unchecked.
         reason: TerminationReason,
         /// Whether the outcome or an earlier incumbent contains a solution.
@@ -43,39 +43,41 @@ pub(crate) enum Disposition {
     Requeue,
 }
 
-/// Chooses the disposition. `failed_attempts` attempts died before this one. Once `max_attempts`
-/// have died, the job fails.
-pub(crate) fn dispose(
-    ending: &Ending,
-    cancelled: bool,
-    failed_attempts: u32,
-    max_attempts: u32,
-) -> Disposition {
-    match ending {
-        // A proof that was complete before the cancel took effect is worth keeping.
-        Ending::Told { reason, .. } if cancelled && !proven(*reason) => Disposition::Cancel,
-        // Not retried: the solver would report the same error again.
-        Ending::Told { reason: TerminationReason::OtherError, solution: false, detail } => {
-            Disposition::Fail(failure(
-                failure_reason::SOLVER_ERROR,
-                format!("the solver failed: {detail}"),
-            ))
-        }
-        Ending::Told { .. } | Ending::Overran => Disposition::Succeed,
-        Ending::KilledForCancel => Disposition::Cancel,
-        Ending::KilledForDrain | Ending::Died(_) if cancelled => Disposition::Cancel,
-        Ending::KilledForDrain => Disposition::Requeue,
-        // Not retried: another attempt would reach the same limit. Like a time limit, it
-        // finishes the job with the best solution so far.
-        Ending::Died(Death::MemoryLimit(_)) => Disposition::Succeed,
-        Ending::Died(death) => {
-            let message = format!("the solver process died: {death}");
-            let died = failed_attempts.saturating_add(1);
-            if died < max_attempts {
-                Disposition::Retry(failure(death.reason(), message))
-            } else {
-                let message = format!("{message}; failed attempts: {died}");
-                Disposition::Fail(failure(death.reason(), message))
+impl Disposition {
+    /// The disposition after an attempt with this ending. `failed_attempts` attempts died before it.
+    /// Once `max_attempts` have died, the job fails.
+    pub(crate) fn after(
+        ending: &Ending,
+        cancelled: bool,
+        failed_attempts: u32,
+        max_attempts: u32,
+    ) -> Self {
+        match ending {
+            // A proof that was complete before the cancel took effect is worth keeping.
+            Ending::Reported { reason, .. } if cancelled && !proven(*reason) => Self::Cancel,
+            // Not retried: the solver would report the same error again.
+            Ending::Reported { reason: TerminationReason::OtherError, solution: false, detail } => {
+                Self::Fail(failure(
+                    failure_reason::SOLVER_ERROR,
+                    format!("the solver failed: {detail}"),
+                ))
+            }
+            Ending::Reported { .. } | Ending::Overran => Self::Succeed,
+            Ending::KilledForCancel => Self::Cancel,
+            Ending::KilledForDrain | Ending::Died(_) if cancelled => Self::Cancel,
+            Ending::KilledForDrain => Self::Requeue,
+            // Not retried: another attempt would reach the same limit. Like a time limit, it
+            // finishes the job with the best solution so far.
+            Ending::Died(Death::MemoryLimit(_)) => Self::Succeed,
+            Ending::Died(death) => {
+                let message = format!("the solver process died: {death}");
+                let died = failed_attempts.saturating_add(1);
+                if died < max_attempts {
+                    Self::Retry(failure(death.reason(), message))
+                } else {
+                    let message = format!("{message}; failed attempts: {died}");
+                    Self::Fail(failure(death.reason(), message))
+                }
             }
         }
     }
@@ -92,11 +94,6 @@ fn proven(reason: TerminationReason) -> bool {
     )
 }
 
-/// A failure with one of the public API's reasons.
-pub(crate) fn failure(reason: &str, message: impl Into<String>) -> Failure {
-    Failure { reason: reason.to_owned(), message: message.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,22 +101,24 @@ mod tests {
     const CRASH: Ending = Ending::Died(Death::Signal(11));
 
     fn reported(reason: TerminationReason) -> Ending {
-        Ending::Told { reason, solution: false, detail: "why".to_owned() }
+        Ending::Reported { reason, solution: false, detail: "why".to_owned() }
     }
 
     #[test]
     fn a_crash_is_retried_until_max_attempts() {
         let retried: Vec<_> = (0..4)
-            .map(|failed| matches!(dispose(&CRASH, false, failed, 3), Disposition::Retry(_)))
+            .map(|failed| {
+                matches!(Disposition::after(&CRASH, false, failed, 3), Disposition::Retry(_))
+            })
             .collect();
         assert_eq!(retried, [true, true, false, false]);
-        assert!(matches!(dispose(&CRASH, false, u32::MAX, 3), Disposition::Fail(_)));
-        assert!(matches!(dispose(&CRASH, false, 0, 0), Disposition::Fail(_)));
+        assert!(matches!(Disposition::after(&CRASH, false, u32::MAX, 3), Disposition::Fail(_)));
+        assert!(matches!(Disposition::after(&CRASH, false, 0, 0), Disposition::Fail(_)));
     }
 
     #[test]
     fn a_failed_job_reports_why_its_solver_died() {
-        let Disposition::Fail(failure) = dispose(&CRASH, false, 2, 3) else {
+        let Disposition::Fail(failure) = Disposition::after(&CRASH, false, 2, 3) else {
             panic!("the third of three attempts is the last");
         };
         assert_eq!(failure.reason, "SOLVER_CRASHED");
@@ -135,7 +134,8 @@ mod tests {
             (Death::ProtocolError("noise".to_owned()), "SOLVER_ERROR"),
             (Death::TaskNotRead, "SOLVER_HUNG"),
         ] {
-            let Disposition::Retry(failure) = dispose(&Ending::Died(death), false, 0, 2) else {
+            let Disposition::Retry(failure) = Disposition::after(&Ending::Died(death), false, 0, 2)
+            else {
                 panic!("the first of two attempts is not the last");
             };
             assert_eq!(failure.reason, reason);
@@ -152,7 +152,7 @@ mod tests {
             reported(TerminationReason::NoSolutionFound),
             reported(TerminationReason::OtherError),
         ] {
-            assert_eq!(dispose(&ending, true, 0, 3), Disposition::Cancel, "{ending:?}");
+            assert_eq!(Disposition::after(&ending, true, 0, 3), Disposition::Cancel, "{ending:?}");
         }
     }
 
@@ -164,32 +164,32 @@ mod tests {
             TerminationReason::Unbounded,
             TerminationReason::InfeasibleOrUnbounded,
         ] {
-            assert_eq!(dispose(&reported(reason), true, 0, 3), Disposition::Succeed);
+            assert_eq!(Disposition::after(&reported(reason), true, 0, 3), Disposition::Succeed);
         }
     }
 
     #[test]
     fn a_solver_killed_for_overrun_keeps_its_best_solution() {
-        assert_eq!(dispose(&Ending::Overran, false, 0, 1), Disposition::Succeed);
+        assert_eq!(Disposition::after(&Ending::Overran, false, 0, 1), Disposition::Succeed);
     }
 
     #[test]
     fn a_memory_limit_keeps_the_best_solution_without_a_retry() {
         let ending = Ending::Died(Death::MemoryLimit(64 << 20));
-        assert_eq!(dispose(&ending, false, 0, 3), Disposition::Succeed);
-        assert_eq!(dispose(&ending, false, 2, 3), Disposition::Succeed);
-        assert_eq!(dispose(&ending, true, 0, 3), Disposition::Cancel);
+        assert_eq!(Disposition::after(&ending, false, 0, 3), Disposition::Succeed);
+        assert_eq!(Disposition::after(&ending, false, 2, 3), Disposition::Succeed);
+        assert_eq!(Disposition::after(&ending, true, 0, 3), Disposition::Cancel);
     }
 
     #[test]
     fn a_drained_job_is_requeued_and_the_attempt_does_not_count() {
-        assert_eq!(dispose(&Ending::KilledForDrain, false, 2, 3), Disposition::Requeue);
+        assert_eq!(Disposition::after(&Ending::KilledForDrain, false, 2, 3), Disposition::Requeue);
     }
 
     #[test]
     fn an_error_that_the_solver_reports_is_not_retried() {
         let Disposition::Fail(failure) =
-            dispose(&reported(TerminationReason::OtherError), false, 0, 3)
+            Disposition::after(&reported(TerminationReason::OtherError), false, 0, 3)
         else {
             panic!("a reported error is not retried");
         };

@@ -28,7 +28,7 @@ pub(crate) struct SolveMonitor<'a> {
     pub(crate) kill: &'a CancellationToken,
     pub(crate) job: &'a str,
     pub(crate) payload: &'a Payload,
-    pub(crate) terms: &'a EffectiveOptions,
+    pub(crate) effective: &'a EffectiveOptions,
 }
 
 /// What was observed of a solve.
@@ -48,11 +48,11 @@ pub(crate) struct SolveObservation {
     /// Duration of the solve, sending the task included.
     pub(crate) elapsed: Duration,
     /// Entries still to be logged, before the one that ends the attempt.
-    pub(crate) last: Vec<log_entry::Kind>,
+    pub(crate) unlogged: Vec<log_entry::Kind>,
 }
 
 impl SolveMonitor<'_> {
-    /// Has a model solved. `tell` is offered entries for the results log during the solve, and
+    /// Has a model solved. `try_log` is offered entries for the results log during the solve, and
     /// returns whether it accepted them.
     ///
     /// The solver gets its time limit, and is asked to stop on a cancel. If it does not stop, it
@@ -62,116 +62,179 @@ impl SolveMonitor<'_> {
         self,
         process: &mut SolverProcess,
         task: SolveTask,
-        tell: impl FnMut(log_entry::Kind) -> bool,
+        try_log: impl FnMut(log_entry::Kind) -> bool,
     ) -> SolveObservation {
         let began = Instant::now();
-        let mut seen = SolveObservation {
-            ending: Ending::KilledForDrain,
-            outcome: None,
-            incumbent: None,
-            bound: None,
-            cancelled: false,
-            elapsed: Duration::ZERO,
-            last: Vec::new(),
-        };
-        let mut live = LiveLog::new(began, self.config, &self.terms.options);
-        tokio::select! {
-            ending = self.watch(process, task, tell, &mut live, &mut seen) => {
-                seen.ending = ending;
+        let mut observation = match self.send(process, task).await {
+            Ok(()) => {
+                let mut solve = RunningSolve::new(self);
+                let ending = tokio::select! {
+                    ending = solve.watch(process, try_log) => ending,
+                    () = self.kill.cancelled() => {
+                        process.kill().await;
+                        Ending::KilledForDrain
+                    }
+                };
+                solve.observed(ending)
             }
-            // `seen.ending` is `KilledForDrain` already.
-            () = self.kill.cancelled() => process.kill().await,
-        }
-        seen.elapsed = began.elapsed();
-        seen.last = live.rest(Instant::now(), &self.payload.model);
-        (seen.bound, seen.incumbent) = live.into_best();
-        seen
+            Err(ending) => SolveObservation::unread(ending),
+        };
+        observation.elapsed = began.elapsed();
+        observation
     }
 
-    async fn watch(
-        self,
-        process: &mut SolverProcess,
-        task: SolveTask,
-        mut tell: impl FnMut(log_entry::Kind) -> bool,
-        live: &mut LiveLog,
-        seen: &mut SolveObservation,
-    ) -> Ending {
+    /// Sends a task to the solver process, and waits until that has read it.
+    ///
+    /// # Errors
+    ///
+    /// How the solve ended, if the process did not read its task. It is dead then.
+    async fn send(self, process: &mut SolverProcess, task: SolveTask) -> Result<(), Ending> {
         let config = self.config;
-        let give = process.send_solve(task, self.payload.rows_and_columns(), config.start_timeout);
+        let sent = process.send_solve(task, self.payload.rows_and_columns(), config.start_timeout);
+        // A process that does not read its task cannot be interrupted over the same pipe.
         let cancelled = async {
-            self.cancels.wait(self.job).await;
+            self.cancels.wait_for(self.job).await;
             sleep(config.cancel_grace).await;
         };
-        tokio::select! {
-            given = give => if let Err(death) = given {
-                return Ending::Died(death);
-            },
-            () = cancelled => {
-                seen.cancelled = true;
-                process.kill().await;
-                return Ending::KilledForCancel;
-            }
+        let ending = tokio::select! {
+            sent = sent => return sent.map_err(Ending::Died),
+            () = cancelled => Ending::KilledForCancel,
+            () = self.kill.cancelled() => Ending::KilledForDrain,
+        };
+        process.kill().await;
+        Err(ending)
+    }
+}
+
+/// A solve whose task the solver process has read.
+struct RunningSolve<'a> {
+    monitor: SolveMonitor<'a>,
+    /// Begins once the task was read, as `watchdog` does: neither the progress intervals nor the
+    /// time limit count the time that sending a large model took.
+    live: LiveLog,
+    watchdog: Watchdog,
+    /// Whether nothing was reported yet.
+    is_silent: bool,
+    cancelled: bool,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> RunningSolve<'a> {
+    /// A solve that begins now.
+    fn new(monitor: SolveMonitor<'a>) -> Self {
+        let (now, limit) = (Instant::now(), monitor.effective.time_limit);
+        let timeout = limit.saturating_add(monitor.config.overrun.of(limit));
+        Self {
+            monitor,
+            live: LiveLog::new(now, monitor.config, &monitor.effective.options),
+            watchdog: Watchdog::new(now, timeout),
+            is_silent: true,
+            cancelled: false,
+            outcome: None,
         }
-        // The solver has read its task: neither the time limit nor the progress intervals count
-        // the time that sending a large model took.
-        let began = Instant::now();
-        *live = LiveLog::new(began, config, &self.terms.options);
-        let limit = self.terms.time_limit;
-        let mut watchdog = Watchdog::new(began, limit.saturating_add(config.overrun.of(limit)));
-        let mut cancel = std::pin::pin!(self.cancels.wait(self.job));
-        let mut silent = true;
+    }
+
+    /// Reads reports until the solve ends or times out.
+    async fn watch(
+        &mut self,
+        process: &mut SolverProcess,
+        mut try_log: impl FnMut(log_entry::Kind) -> bool,
+    ) -> Ending {
+        let SolveMonitor { config, cancels, job, payload, .. } = self.monitor;
+        let mut cancel = std::pin::pin!(cancels.wait_for(job));
         loop {
-            let wake_at = watchdog.wait(Instant::now()).min(live.due());
+            let wake_at = self.watchdog.before_wait(Instant::now()).min(self.live.due());
             tokio::select! {
                 biased;
                 // Reports first: one that is ready when the timeout expires still counts.
-                report = process.report() => match report {
-                    Ok(Kind::Progress(progress)) => {
-                        silent = false;
-                        live.report(progress);
-                    }
-                    Ok(Kind::Incumbent(incumbent)) => {
-                        silent = false;
-                        live.improve(Instant::now(), &self.payload.model, incumbent);
-                    }
-                    Ok(Kind::Log(text)) => {
-                        silent = false;
-                        live.write(Instant::now(), &text);
-                    }
-                    Ok(Kind::Outcome(outcome)) => {
-                        let Some(ending) = reported(&outcome, live.has_incumbent()) else {
-                            process.kill().await;
-                            let cause = "it reported an outcome without a termination".to_owned();
-                            return Ending::Died(Death::ProtocolError(cause));
-                        };
-                        seen.outcome = Some(outcome);
-                        return ending;
-                    }
-                    Ok(Kind::Ready(_) | Kind::Scenarios(_) | Kind::ScenariosDone(_)) => {
+                report = process.next_report() => match report.map(|report| self.record(report)) {
+                    Ok(Ok(None)) => {}
+                    Ok(Ok(Some(ending))) => return ending,
+                    Ok(Err(violation)) => {
                         process.kill().await;
-                        let cause = "it sent a report that does not belong to its task".to_owned();
-                        return Ending::Died(Death::ProtocolError(cause));
+                        return Ending::Died(Death::ProtocolError(violation.to_owned()));
                     }
                     Err(death) => return Ending::Died(death),
                 },
-                () = &mut cancel, if !seen.cancelled => {
-                    seen.cancelled = true;
+                () = &mut cancel, if !self.cancelled => {
+                    self.cancelled = true;
                     process.interrupt().await;
-                    watchdog.shorten(Instant::now(), config.cancel_grace);
+                    self.watchdog.shorten(Instant::now(), config.cancel_grace);
                 }
                 () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
-            watchdog.look(now);
-            if watchdog.is_over(now) {
+            self.watchdog.after_wait(now);
+            if self.watchdog.has_expired(now) {
                 process.kill().await;
-                return match (seen.cancelled, silent) {
-                    (true, _) => Ending::KilledForCancel,
-                    (false, true) => Ending::Died(Death::Silent),
-                    (false, false) => Ending::Overran,
-                };
+                return self.ending_of_timeout();
             }
-            live.tell(now, &self.payload.model, &mut tell);
+            self.live.log_due(now, &payload.model, &mut try_log);
+        }
+    }
+
+    /// Records a report. Returns the ending if it is the outcome.
+    ///
+    /// # Errors
+    ///
+    /// How it violates the protocol.
+    fn record(&mut self, report: Kind) -> Result<Option<Ending>, &'static str> {
+        let (now, model) = (Instant::now(), &self.monitor.payload.model);
+        match report {
+            Kind::Progress(progress) => self.live.record_progress(progress),
+            Kind::Incumbent(incumbent) => self.live.record_incumbent(now, model, incumbent),
+            Kind::Log(text) => self.live.record_text(now, &text),
+            Kind::Outcome(outcome) => {
+                let ending = reported(&outcome, self.live.has_incumbent())
+                    .ok_or("it reported an outcome without a termination")?;
+                self.outcome = Some(outcome);
+                return Ok(Some(ending));
+            }
+            Kind::Ready(_) | Kind::Scenarios(_) | Kind::ScenariosDone(_) => {
+                return Err("it sent a report that does not belong to its task");
+            }
+        }
+        self.is_silent = false;
+        Ok(None)
+    }
+
+    /// The ending of a solve whose process was killed because its timeout expired.
+    fn ending_of_timeout(&self) -> Ending {
+        match (self.cancelled, self.is_silent) {
+            (true, _) => Ending::KilledForCancel,
+            (false, true) => Ending::Died(Death::Silent),
+            (false, false) => Ending::Overran,
+        }
+    }
+
+    /// What was observed, now that the solve has ended.
+    fn observed(mut self, ending: Ending) -> SolveObservation {
+        let unlogged = self.live.take_rest(Instant::now(), &self.monitor.payload.model);
+        let (bound, incumbent) = self.live.into_best();
+        let Self { outcome, cancelled, .. } = self;
+        SolveObservation {
+            ending,
+            outcome,
+            incumbent,
+            bound,
+            cancelled,
+            elapsed: Duration::ZERO,
+            unlogged,
+        }
+    }
+}
+
+impl SolveObservation {
+    /// Of a solver process that died or was killed before it had read its task.
+    fn unread(ending: Ending) -> Self {
+        Self {
+            cancelled: ending == Ending::KilledForCancel,
+            ending,
+            outcome: None,
+            incumbent: None,
+            bound: None,
+            elapsed: Duration::ZERO,
+            unlogged: Vec::new(),
         }
     }
 }
@@ -179,7 +242,7 @@ impl SolveMonitor<'_> {
 /// The ending that an outcome reports; `None` if it contains no termination.
 fn reported(outcome: &Outcome, incumbent: bool) -> Option<Ending> {
     let termination = outcome.result.as_ref()?.termination.as_ref()?;
-    Some(Ending::Told {
+    Some(Ending::Reported {
         reason: termination.reason(),
         solution: incumbent || !outcome.values.is_empty(),
         detail: termination.detail.clone(),

@@ -121,9 +121,10 @@ mod tests {
             (None, None, 100),
             (Some(0), at(20), 20),
         ] {
-            let terms = EffectiveOptions::of(&job(limit, deadline, None), &config(), now).unwrap();
-            assert_eq!(terms.time_limit, Duration::from_secs(expected));
-            assert_eq!(terms.options.time_limit, terms.time_limit.try_into().ok());
+            let effective =
+                EffectiveOptions::of(&job(limit, deadline, None), &config(), now).unwrap();
+            assert_eq!(effective.time_limit, Duration::from_secs(expected));
+            assert_eq!(effective.options.time_limit, effective.time_limit.try_into().ok());
         }
     }
 
@@ -131,8 +132,9 @@ mod tests {
     fn a_job_is_not_started_at_or_after_its_deadline() {
         let now = SystemTime::now();
         for deadline in [now, now - Duration::from_secs(1)] {
-            let terms = EffectiveOptions::of(&job(Some(10), Some(deadline), None), &config(), now);
-            assert_eq!(terms, Err(DeadlinePassed));
+            let effective =
+                EffectiveOptions::of(&job(Some(10), Some(deadline), None), &config(), now);
+            assert_eq!(effective, Err(DeadlinePassed));
         }
     }
 
@@ -141,11 +143,11 @@ mod tests {
         for (requested, given, has_warning) in
             [(None, 1, false), (Some(2), 2, false), (Some(8), 2, true), (Some(-1), 1, false)]
         {
-            let terms =
+            let effective =
                 EffectiveOptions::of(&job(None, None, requested), &config(), SystemTime::now())
                     .unwrap();
-            assert_eq!(terms.options.threads, Some(given));
-            assert_eq!(!terms.warnings.is_empty(), has_warning);
+            assert_eq!(effective.options.threads, Some(given));
+            assert_eq!(!effective.warnings.is_empty(), has_warning);
         }
     }
 
@@ -161,9 +163,9 @@ mod tests {
             let mut job = job(None, None, None);
             job.options.as_mut().unwrap().memory_limit_bytes = requested;
             let config = WorkerConfig { memory_per_job: allowed, ..config() };
-            let terms = EffectiveOptions::of(&job, &config, SystemTime::now()).unwrap();
-            assert_eq!(terms.options.memory_limit_bytes, given);
-            assert_eq!(!terms.warnings.is_empty(), has_warning);
+            let effective = EffectiveOptions::of(&job, &config, SystemTime::now()).unwrap();
+            assert_eq!(effective.options.memory_limit_bytes, given);
+            assert_eq!(!effective.warnings.is_empty(), has_warning);
         }
     }
 
@@ -172,7 +174,7 @@ mod tests {
         let mut job = job(None, None, None);
         job.options.as_mut().unwrap().time_limit =
             Some(prost_types::Duration { seconds: -5, nanos: -1 });
-        let terms = EffectiveOptions::of(&job, &config(), SystemTime::now()).unwrap();
-        assert_eq!(terms.time_limit, Duration::from_secs(100));
+        let effective = EffectiveOptions::of(&job, &config(), SystemTime::now()).unwrap();
+        assert_eq!(effective.time_limit, Duration::from_secs(100));
     }
 }

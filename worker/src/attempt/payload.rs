@@ -49,7 +49,9 @@ impl Payload {
     pub(crate) async fn load(mesh: &dyn Mesh, envelope: &JobEnvelope) -> Result<Self, NoPayload> {
         match &envelope.body {
             Some(Body::Payload(bytes)) => Self::decode(bytes.clone()),
-            Some(Body::PayloadReference(reference)) => Self::decode(load(mesh, reference).await?),
+            Some(Body::PayloadReference(reference)) => {
+                Self::decode(load_stored(mesh, reference).await?)
+            }
             None => Err(NoPayload::Missing),
         }
     }
@@ -75,7 +77,7 @@ impl Payload {
 }
 
 /// Loads an object from the bulk store, with retries.
-async fn load(mesh: &dyn Mesh, reference: &BulkReference) -> Result<Bytes, NoPayload> {
+async fn load_stored(mesh: &dyn Mesh, reference: &BulkReference) -> Result<Bytes, NoPayload> {
     let parts = match with_retries(|| mesh.load(reference)).await {
         Ok(parts) => parts,
         Err(MeshError::Gone(what)) => return Err(NoPayload::Lost(what)),

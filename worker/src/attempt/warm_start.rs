@@ -15,23 +15,25 @@ pub(crate) struct WarmStart {
     pub(crate) objective: f64,
 }
 
-/// Turns the last incumbent into a start. `None` if it does not pass the check against the model:
-/// it comes from the log, as an earlier solver reported it.
-pub(crate) fn warm_start(model: &LinearModel, incumbent: LastIncumbent) -> Option<WarmStart> {
-    let LastIncumbent { variable_indices, values } = incumbent;
-    let values = match variable_indices.is_empty() {
-        true => values,
-        false => spread(&variable_indices, &values, model.variable_lower.len())?,
-    };
-    let check = verify(model, Candidate::of(&values)).ok().filter(|check| check.acceptable)?;
-    let variable_indices = (0..).take(values.len()).collect();
-    let start = StartingPoint { variable_indices, values, ..StartingPoint::default() };
-    Some(WarmStart { start, objective: check.objective })
+impl WarmStart {
+    /// Turns the last incumbent into a start. `None` if it does not pass the check against the
+    /// model: it comes from the log, as an earlier solver reported it.
+    pub(crate) fn from_incumbent(model: &LinearModel, incumbent: LastIncumbent) -> Option<Self> {
+        let LastIncumbent { variable_indices, values } = incumbent;
+        let values = match variable_indices.is_empty() {
+            true => values,
+            false => to_dense(&variable_indices, &values, model.variable_lower.len())?,
+        };
+        let check = verify(model, Candidate::of(&values)).ok().filter(|check| check.acceptable)?;
+        let variable_indices = (0..).take(values.len()).collect();
+        let start = StartingPoint { variable_indices, values, ..StartingPoint::default() };
+        Some(Self { start, objective: check.objective })
+    }
 }
 
 /// The dense values of `variables` variables, from a sparse list; `None` if an index is out of
 /// range.
-fn spread(indices: &[i32], values: &[f64], variables: usize) -> Option<Vec<f64>> {
+fn to_dense(indices: &[i32], values: &[f64], variables: usize) -> Option<Vec<f64>> {
     let mut all = vec![0.0; variables];
     for (&index, &value) in indices.iter().zip(values) {
         *all.get_mut(usize::try_from(index).ok()?)? = value;
@@ -64,7 +66,8 @@ mod tests {
 
     fn start_from(indices: &[i32], values: &[f64]) -> Option<(Vec<f64>, f64)> {
         let (variable_indices, values) = (indices.to_vec(), values.to_vec());
-        let found = warm_start(&model(), LastIncumbent { variable_indices, values })?;
+        let found =
+            WarmStart::from_incumbent(&model(), LastIncumbent { variable_indices, values })?;
         assert_eq!(found.start.variable_indices, [0, 1]);
         Some((found.start.values, found.objective))
     }

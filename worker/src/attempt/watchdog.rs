@@ -22,24 +22,24 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    pub(crate) fn new(now: Instant, patience: Duration) -> Self {
-        Self { expires_at: now + patience, next_check: now }
+    pub(crate) fn new(now: Instant, timeout: Duration) -> Self {
+        Self { expires_at: now + timeout, next_check: now }
     }
 
-    /// Ends the timeout after `patience` from now, unless it ends earlier already.
-    pub(crate) fn shorten(&mut self, now: Instant, patience: Duration) {
-        self.look(now);
-        self.expires_at = self.expires_at.min(now + patience);
+    /// Ends the timeout after `timeout` from now, unless it ends earlier already.
+    pub(crate) fn shorten(&mut self, now: Instant, timeout: Duration) {
+        self.after_wait(now);
+        self.expires_at = self.expires_at.min(now + timeout);
     }
 
     /// Call before every wait: returns when to wake up, at the latest.
-    pub(crate) fn wait(&mut self, now: Instant) -> Instant {
+    pub(crate) fn before_wait(&mut self, now: Instant) -> Instant {
         self.next_check = self.expires_at.min(now + MAX_CHECK_INTERVAL).max(now);
         self.next_check
     }
 
     /// Call after every wait, however it ended: extends the timeout after a suspension.
-    pub(crate) fn look(&mut self, now: Instant) {
+    pub(crate) fn after_wait(&mut self, now: Instant) {
         let late = now.saturating_duration_since(self.next_check);
         if late > SUSPENDED_AFTER {
             self.expires_at += late + SUSPENDED_AFTER;
@@ -48,7 +48,7 @@ impl Watchdog {
     }
 
     /// Whether the timeout has expired.
-    pub(crate) fn is_over(&self, now: Instant) -> bool {
+    pub(crate) fn has_expired(&self, now: Instant) -> bool {
         now >= self.expires_at
     }
 }
@@ -57,46 +57,46 @@ impl Watchdog {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     fn waiting() -> (Instant, Watchdog) {
         let now = Instant::now();
-        (now, Watchdog::new(now, PATIENCE))
+        (now, Watchdog::new(now, TIMEOUT))
     }
 
     /// Waits until the timeout expires; each wait ends exactly when it should.
-    fn expiry_of(mut patience: Watchdog, mut now: Instant) -> Instant {
-        while !patience.is_over(now) {
-            now = patience.wait(now);
-            patience.look(now);
+    fn expiry_of(mut watchdog: Watchdog, mut now: Instant) -> Instant {
+        while !watchdog.has_expired(now) {
+            now = watchdog.before_wait(now);
+            watchdog.after_wait(now);
         }
         now
     }
 
     #[test]
     fn it_expires_on_time_however_often_it_is_checked() {
-        let (now, mut patience) = waiting();
-        assert_eq!(expiry_of(patience, now), now + PATIENCE);
+        let (now, mut watchdog) = waiting();
+        assert_eq!(expiry_of(watchdog, now), now + TIMEOUT);
         for tenths in 0..100 {
             let now = now + Duration::from_millis(100 * tenths);
-            patience.look(now);
-            patience.wait(now);
+            watchdog.after_wait(now);
+            watchdog.before_wait(now);
         }
-        assert_eq!(expiry_of(patience, now), now + PATIENCE);
+        assert_eq!(expiry_of(watchdog, now), now + TIMEOUT);
     }
 
     #[test]
     fn a_suspension_does_not_count_whenever_it_happens() {
         for before in [0, 2, 8, 9] {
             for stop in [2, 5, 100] {
-                let (now, mut patience) = waiting();
+                let (now, mut watchdog) = waiting();
                 let stopped = now + Duration::from_secs(before);
-                patience.wait(stopped);
+                watchdog.before_wait(stopped);
                 let again = stopped + Duration::from_secs(stop);
-                patience.look(again);
-                assert!(!patience.is_over(again), "{stop} s after {before} s");
-                let end = expiry_of(patience, again);
-                let due = now + PATIENCE + Duration::from_secs(stop);
+                watchdog.after_wait(again);
+                assert!(!watchdog.has_expired(again), "{stop} s after {before} s");
+                let end = expiry_of(watchdog, again);
+                let due = now + TIMEOUT + Duration::from_secs(stop);
                 assert!(end >= due && end <= due + SUSPENDED_AFTER, "{stop} s after {before} s");
             }
         }
@@ -104,42 +104,42 @@ mod tests {
 
     #[test]
     fn a_suspension_just_before_expiry_leaves_time_to_read_reports() {
-        let (now, mut patience) = waiting();
-        let stopped = now + PATIENCE - Duration::from_millis(1);
-        patience.wait(stopped);
+        let (now, mut watchdog) = waiting();
+        let stopped = now + TIMEOUT - Duration::from_millis(1);
+        watchdog.before_wait(stopped);
         let again = stopped + Duration::from_secs(3);
-        patience.look(again);
-        assert!(!patience.is_over(again));
-        assert!(expiry_of(patience, again) >= again + SUSPENDED_AFTER);
+        watchdog.after_wait(again);
+        assert!(!watchdog.has_expired(again));
+        assert!(expiry_of(watchdog, again) >= again + SUSPENDED_AFTER);
     }
 
     #[test]
     fn it_can_only_be_shortened() {
-        let (now, mut patience) = waiting();
-        patience.shorten(now, PATIENCE * 2);
-        assert_eq!(expiry_of(patience, now), now + PATIENCE);
-        patience.shorten(now, PATIENCE / 2);
-        assert_eq!(expiry_of(patience, now), now + PATIENCE / 2);
+        let (now, mut watchdog) = waiting();
+        watchdog.shorten(now, TIMEOUT * 2);
+        assert_eq!(expiry_of(watchdog, now), now + TIMEOUT);
+        watchdog.shorten(now, TIMEOUT / 2);
+        assert_eq!(expiry_of(watchdog, now), now + TIMEOUT / 2);
     }
 
     #[test]
     fn a_suspension_before_shortening_does_not_extend_it_afterwards() {
-        let (now, mut patience) = waiting();
-        patience.wait(now);
-        let again = now + PATIENCE * 2;
-        patience.shorten(again, SUSPENDED_AFTER);
-        patience.look(again);
-        assert_eq!(expiry_of(patience, again), again + SUSPENDED_AFTER);
+        let (now, mut watchdog) = waiting();
+        watchdog.before_wait(now);
+        let again = now + TIMEOUT * 2;
+        watchdog.shorten(again, SUSPENDED_AFTER);
+        watchdog.after_wait(again);
+        assert_eq!(expiry_of(watchdog, again), again + SUSPENDED_AFTER);
     }
 
     #[test]
     fn a_busy_machine_does_not_extend_it() {
-        let (mut now, mut patience) = waiting();
+        let (mut now, mut watchdog) = waiting();
         let began = now;
-        while !patience.is_over(now) {
-            now = patience.wait(now) + SUSPENDED_AFTER / 2;
-            patience.look(now);
+        while !watchdog.has_expired(now) {
+            now = watchdog.before_wait(now) + SUSPENDED_AFTER / 2;
+            watchdog.after_wait(now);
         }
-        assert!(now <= began + PATIENCE + SUSPENDED_AFTER);
+        assert!(now <= began + TIMEOUT + SUSPENDED_AFTER);
     }
 }

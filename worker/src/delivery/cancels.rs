@@ -1,16 +1,11 @@
 //! The jobs that were cancelled, followed from the mesh's stream of cancels.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use solvemesh_broker::{CancelNews, Health, Mesh, MeshError};
+use parking_lot::Mutex;
+use solvemesh_broker::{Backoff, BoundedSet, CancelEvent, Health, Mesh, MeshError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-
-use solvemesh_broker::Backoff;
 
 /// Maximum number of cancelled jobs to keep; the oldest are evicted first.
 const MAX_REMEMBERED: usize = 1 << 16;
@@ -21,28 +16,20 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The jobs that were cancelled recently, anywhere in the mesh.
 #[derive(Debug)]
 pub(crate) struct Cancels {
-    jobs: Mutex<Jobs>,
+    jobs: Mutex<BoundedSet<String>>,
     /// Notified of every new cancel.
     changes: watch::Sender<()>,
     /// Whether all announced cancels have been read, or the wait for them has timed out.
     caught_up: watch::Sender<bool>,
-    max_remembered: usize,
     catch_up_timeout: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Jobs {
-    set: HashSet<String>,
-    by_age: VecDeque<String>,
 }
 
 impl Default for Cancels {
     fn default() -> Self {
         Self {
-            jobs: Mutex::default(),
+            jobs: Mutex::new(BoundedSet::new(MAX_REMEMBERED)),
             changes: watch::Sender::new(()),
             caught_up: watch::Sender::new(false),
-            max_remembered: MAX_REMEMBERED,
             catch_up_timeout: CATCH_UP_TIMEOUT,
         }
     }
@@ -50,32 +37,23 @@ impl Default for Cancels {
 
 impl Cancels {
     /// Records a cancel and wakes those that wait for it.
-    pub(crate) fn hear(&self, job: String) {
-        {
-            let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            if !jobs.set.insert(job.clone()) {
-                return;
-            }
-            jobs.by_age.push_back(job);
-            if jobs.by_age.len() > self.max_remembered
-                && let Some(oldest) = jobs.by_age.pop_front()
-            {
-                jobs.set.remove(&oldest);
-            }
+    pub(crate) fn record(&self, job: String) {
+        let is_new = self.jobs.lock().insert(job);
+        if is_new {
+            self.changes.send_replace(());
         }
-        self.changes.send_replace(());
     }
 
     /// Whether a job was cancelled.
-    pub(crate) fn has(&self, job: &str) -> bool {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).set.contains(job)
+    pub(crate) fn contains(&self, job: &str) -> bool {
+        self.jobs.lock().contains(job)
     }
 
     /// Waits until a job is cancelled.
-    pub(crate) async fn wait(&self, job: &str) {
+    pub(crate) async fn wait_for(&self, job: &str) {
         let mut changes = self.changes.subscribe();
         // `changed` fails only if the sender is dropped, which lives as long as `self`.
-        while !self.has(job) && changes.changed().await.is_ok() {}
+        while !self.contains(job) && changes.changed().await.is_ok() {}
     }
 
     /// Waits until all announced cancels have been read, including those that this worker missed
@@ -120,19 +98,19 @@ impl Cancels {
     /// followed again.
     async fn listen(
         &self,
-        news: &mut mpsc::Receiver<CancelNews>,
+        news: &mut mpsc::Receiver<CancelEvent>,
         health: &watch::Receiver<Health>,
     ) {
         loop {
             let behind = !*self.caught_up.borrow();
             tokio::select! {
                 received = news.recv() => match received {
-                    Some(CancelNews::Cancel(job)) => {
+                    Some(CancelEvent::Cancel(job)) => {
                         tracing::debug!(job, "cancelled");
-                        self.hear(job);
+                        self.record(job);
                     }
-                    Some(CancelNews::CaughtUp) => self.set_caught_up(true),
-                    Some(CancelNews::Behind) => self.set_caught_up(false),
+                    Some(CancelEvent::CaughtUp) => self.set_caught_up(true),
+                    Some(CancelEvent::ConnectionLost) => self.set_caught_up(false),
                     None => return,
                 },
                 () = connected_for(health.clone(), self.catch_up_timeout), if behind => {
@@ -151,10 +129,10 @@ impl Cancels {
 /// Waits until the broker has been connected for `time` without interruption. Also returns when
 /// the mesh is closed.
 async fn connected_for(mut health: watch::Receiver<Health>, time: Duration) {
-    let away = |health: &Health| matches!(health, Health::Disconnected { .. });
+    let is_disconnected = |health: &Health| matches!(health, Health::Disconnected { .. });
     // `wait_for` fails once the mesh is closed.
-    while health.wait_for(|health| !away(health)).await.is_ok()
-        && tokio::time::timeout(time, health.wait_for(away)).await.is_ok()
+    while health.wait_for(|health| !is_disconnected(health)).await.is_ok()
+        && tokio::time::timeout(time, health.wait_for(is_disconnected)).await.is_ok()
     {}
 }
 
@@ -167,13 +145,13 @@ mod tests {
     #[tokio::test]
     async fn waiting_for_a_job_ends_with_its_own_cancel_only() {
         let cancels = Cancels::default();
-        let mut wait = std::pin::pin!(cancels.wait("mine"));
+        let mut wait = std::pin::pin!(cancels.wait_for("mine"));
         assert!(poll!(&mut wait).is_pending());
-        cancels.hear("other".to_owned());
+        cancels.record("other".to_owned());
         assert!(poll!(&mut wait).is_pending());
-        cancels.hear("mine".to_owned());
+        cancels.record("mine".to_owned());
         assert!(poll!(&mut wait).is_ready());
-        assert!(poll!(std::pin::pin!(cancels.wait("mine"))).is_ready());
+        assert!(poll!(std::pin::pin!(cancels.wait_for("mine"))).is_ready());
     }
 
     #[tokio::test]
@@ -185,14 +163,14 @@ mod tests {
         let announce = async |news| sender.send(news).await.expect("a listener");
         let waits = async |time| tokio::time::timeout(time, cancels.caught_up()).await.is_err();
         let outage = async {
-            announce(CancelNews::Cancel("a".to_owned())).await;
-            announce(CancelNews::CaughtUp).await;
+            announce(CancelEvent::Cancel("a".to_owned())).await;
+            announce(CancelEvent::CaughtUp).await;
             cancels.caught_up().await;
-            assert!(cancels.has("a"));
+            assert!(cancels.contains("a"));
 
             // While the broker is disconnected there are no jobs that could wait.
             health.send_replace(Health::Disconnected { error: String::new() });
-            announce(CancelNews::Behind).await;
+            announce(CancelEvent::ConnectionLost).await;
             cancels.caught_up.subscribe().wait_for(|up| !up).await.expect("not caught up");
             assert!(waits(catch_up_timeout * 3).await);
             let reconnected = tokio::time::Instant::now();
@@ -208,19 +186,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_never_catches_up_is_followed_again() {
-        let cancels = Cancels { catch_up_timeout: Duration::from_millis(10), ..Cancels::default() };
-        let (_sender, mut news) = mpsc::channel(8);
+        let catch_up_timeout = Duration::from_millis(10);
+        let cancels = Cancels { catch_up_timeout, ..Cancels::default() };
+        // The stream stays open, and announces a cancel: it ends for the timeout alone.
+        let (sender, mut news) = mpsc::channel(8);
+        sender.send(CancelEvent::Cancel("a".to_owned())).await.expect("a listener");
         let (_health, healths) = watch::channel(Health::Ready);
-        cancels.listen(&mut news, &healths).await;
-        cancels.caught_up().await;
+        let began = tokio::time::Instant::now();
+        let listening = cancels.listen(&mut news, &healths);
+        tokio::time::timeout(Duration::from_secs(60), listening).await.expect("it is given up");
+        assert!(began.elapsed() >= catch_up_timeout);
+        assert!(!sender.is_closed() && cancels.contains("a"));
+        // Jobs do not wait for the next stream.
+        assert!(poll!(std::pin::pin!(cancels.caught_up())).is_ready());
     }
 
     #[test]
     fn the_oldest_cancels_are_evicted_first() {
-        let cancels = Cancels { max_remembered: 2, ..Cancels::default() };
+        let cancels = Cancels { jobs: Mutex::new(BoundedSet::new(2)), ..Cancels::default() };
         for job in ["a", "b", "a", "c"] {
-            cancels.hear(job.to_owned());
+            cancels.record(job.to_owned());
         }
-        assert_eq!(["a", "b", "c"].map(|job| cancels.has(job)), [false, true, true]);
+        assert_eq!(["a", "b", "c"].map(|job| cancels.contains(job)), [false, true, true]);
     }
 }

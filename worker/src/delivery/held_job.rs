@@ -1,21 +1,28 @@
-//! Settles a job that the worker holds. The order is essential: the results log confirms the end
-//! first, then the delivery is acknowledged. The other way round, a crash in between would lose
-//! the job.
+//! Settles a job that the worker holds.
+//!
+//! The order is essential: the results log confirms the end first, then the delivery is
+//! acknowledged. The other way round, a crash in between would lose the job. In this order it
+//! costs a lookup: the broker redelivers the job, and the next worker finds its end in the log. A
+//! retry is queued before the acknowledgement for the same reason: a crash in between leaves the
+//! job in its queue twice, which lookups detect too.
 
-use solvemesh::failure_reason;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{AttemptLost, BulkReference, JobEnd, JobEnvelope, log_entry::Kind},
+    failure_reason,
     v1::{Failure, JobDescription, JobFinished, JobState, SolveResult},
 };
 use solvemesh_broker::{Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MeshError};
 
 use crate::{
-    attempt::disposition::failure, context::Context, delivery::redelivery::RunningJob,
-    log::writer::EntryWriter, result::Conclusion,
+    context::Context,
+    delivery::{disposal, running::RunningJob},
+    failure::failure,
+    log::writer::EntryBuilder,
+    result::Conclusion,
 };
 
 /// Maximum number of tries to publish a message before the job is requeued instead.
@@ -25,23 +32,44 @@ const MAX_TRIES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct HeldJob {
     pub(crate) context: Arc<Context>,
-    pub(crate) author: EntryWriter,
-    pub(crate) lease: Lease,
+    pub(crate) entries: EntryBuilder,
+    lease: Lease,
     /// The job's description, for an end that is logged before an attempt has started.
-    pub(crate) introduction: Option<JobHeader>,
+    header: Option<JobHeader>,
     /// Marks the job as running on this worker, until others may have it.
-    pub(crate) running: Option<RunningJob>,
+    running: Option<RunningJob>,
 }
 
 /// What the log needs to know of a job. Its gateway logs the same, unless it died after queueing
 /// the job.
 #[derive(Clone, Debug)]
-pub(crate) struct JobHeader {
-    pub(crate) description: JobDescription,
-    pub(crate) submit_time: Option<Timestamp>,
+struct JobHeader {
+    description: JobDescription,
+    submit_time: Option<Timestamp>,
 }
 
 impl HeldJob {
+    /// Takes a job over. From now on it counts as running on this worker.
+    pub(crate) fn new(context: Arc<Context>, envelope: &JobEnvelope, lease: Lease) -> Self {
+        let JobEnvelope { job_id, digest, description, submit_time, .. } = envelope;
+        let description = description.clone().unwrap_or_default();
+        let running = Some(context.running.begin(job_id));
+        Self {
+            context,
+            entries: EntryBuilder::of_job(job_id.clone(), digest.clone()),
+            lease,
+            header: Some(JobHeader { description, submit_time: *submit_time }),
+            running,
+        }
+    }
+
+    /// Starts an attempt: the entries that follow have its id.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.entries.begin_attempt();
+        // `AttemptStarted` carries the description, so the final entry need not repeat it.
+        self.header = None;
+    }
+
     /// Finishes the job with a result. A large solution is stored in the bulk store first.
     pub(crate) async fn conclude(self, state: JobState, conclusion: Conclusion) {
         let Conclusion { result, parts } = conclusion;
@@ -65,8 +93,8 @@ impl HeldJob {
     pub(crate) async fn retry(mut self, failure: Failure, lane: &Lane, mut job: JobEnvelope) {
         job.failed_attempts = job.failed_attempts.saturating_add(1);
         tracing::warn!(
-            job = self.author.job,
-            attempt = self.author.attempt,
+            job = self.entries.job,
+            attempt = self.entries.attempt,
             failed_attempts = job.failed_attempts,
             cause = failure.message,
             "attempt died, retrying the job"
@@ -91,16 +119,22 @@ impl HeldJob {
     /// Requeues the delivery unchanged.
     pub(crate) async fn requeue(mut self, cause: &str) {
         self.running = None;
-        let EntryWriter { job, attempt, .. } = &self.author;
+        let EntryBuilder { job, attempt, .. } = &self.entries;
         tracing::info!(job, attempt, cause, "requeueing the job");
         if let Err(LeaseLost) = self.lease.requeue().await {
             tracing::info!(job, attempt, cause = %LeaseLost, "job was requeued already");
         }
     }
 
+    /// Rejects the delivery, because its message is malformed.
+    pub(crate) async fn reject(self) {
+        disposal::reject(self.entries.job, self.lease).await;
+    }
+
+    /// Logs the end of the job, and acknowledges the delivery once that is confirmed.
     async fn finish(mut self, outcome: JobFinished, solution: Option<BulkReference>) {
         let summary = Summary::of(&outcome);
-        let (description, submit_time) = match self.introduction.take() {
+        let (description, submit_time) = match self.header.take() {
             Some(JobHeader { description, submit_time }) => (Some(description), submit_time),
             None => (None, None),
         };
@@ -118,7 +152,7 @@ impl HeldJob {
         }
         match recorded {
             Ok(()) => {
-                let EntryWriter { job, attempt, .. } = &self.author;
+                let EntryBuilder { job, attempt, .. } = &self.entries;
                 tracing::info!(
                     job,
                     attempt,
@@ -136,8 +170,8 @@ impl HeldJob {
 
     /// Appends an entry and waits for its confirm.
     async fn record(&mut self, kind: Kind) -> Result<(), MeshError> {
-        let entry = self.author.entry(kind);
-        self.context.journal.confirm(entry).await
+        let entry = self.entries.build(kind);
+        self.context.log_writer.append_confirmed(entry).await
     }
 
     async fn store(&self, parts: Vec<Bytes>) -> Result<BulkReference, MeshError> {
@@ -159,7 +193,7 @@ impl HeldJob {
     /// Acknowledges the delivery. Only after the log has confirmed everything about the job.
     pub(crate) async fn ack(self) {
         if let Err(LeaseLost) = self.lease.ack().await {
-            let EntryWriter { job, attempt, .. } = &self.author;
+            let EntryBuilder { job, attempt, .. } = &self.entries;
             tracing::info!(
                 job, attempt, cause = %LeaseLost,
                 "cannot acknowledge, job may be solved again; the logged result is final"
@@ -170,23 +204,23 @@ impl HeldJob {
 
 /// Retries an operation on the mesh with backoff, up to [`MAX_TRIES`] times, as long as it fails
 /// for a reason that may pass.
-pub(crate) async fn with_retries<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, MeshError>
+pub(crate) async fn with_retries<T, F>(mut operation: impl FnMut() -> F) -> Result<T, MeshError>
 where
     F: Future<Output = Result<T, MeshError>>,
 {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
     for _ in 1..MAX_TRIES {
-        match attempt().await {
+        match operation().await {
             Err(
                 MeshError::Unavailable(_)
                 | MeshError::Blocked(_)
                 | MeshError::OutcomeUnknown
                 | MeshError::Full(_),
             ) => tokio::time::sleep(backoff.next_delay()).await,
-            answer => return answer,
+            outcome => return outcome,
         }
     }
-    attempt().await
+    operation().await
 }
 
 /// The outcome of a job, as the public API defines it.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use prost::Message;
 use solvemesh::{
-    solver::v1::Incumbent as Found,
+    solver::v1::Incumbent as SolverIncumbent,
     v1::{Incumbent, IncumbentOptions, LinearModel, ObjectiveSense},
 };
 use solvemesh_model::verify::objective;
@@ -17,30 +17,30 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Maximum size, in bytes, of the values in one entry. Larger incumbents are logged without values.
 const MAX_BYTES: usize = 64 << 10;
 /// Maximum total size, in bytes, of the incumbents that one attempt logs with values.
-const BUDGET: usize = 16 << 20;
+const MAX_TOTAL_BYTES: usize = 16 << 20;
 
 /// Throttle: passes the first incumbent at once, then the best at most once per interval.
 /// Solutions that are not better than all earlier ones are dropped.
 #[derive(Debug)]
 pub(crate) struct Incumbents {
     options: IncumbentOptions,
-    /// Indices of the variables to log, `None` for all. Valid once `is_looked_up`.
+    /// Indices of the variables to log, `None` for all. Valid once `is_resolved`.
     selected: Option<Vec<usize>>,
-    is_looked_up: bool,
+    is_resolved: bool,
     began: Instant,
     next: Instant,
     best: Option<Best>,
     /// Whether `best` has not been logged yet.
-    is_fresh: bool,
+    is_unlogged: bool,
     /// Encoded size of the entry that [`Self::latest`] returned last.
     size: usize,
-    /// What is left of [`BUDGET`].
-    left: usize,
+    /// What is left of [`MAX_TOTAL_BYTES`].
+    bytes_left: usize,
 }
 
 #[derive(Debug)]
 struct Best {
-    found: Found,
+    found: SolverIncumbent,
     objective: f64,
     bound: Option<f64>,
     at: Instant,
@@ -52,23 +52,23 @@ impl Incumbents {
         Self {
             options,
             selected: None,
-            is_looked_up: false,
+            is_resolved: false,
             began: now,
             next: now,
             best: None,
-            is_fresh: false,
+            is_unlogged: false,
             size: 0,
-            left: BUDGET,
+            bytes_left: MAX_TOTAL_BYTES,
         }
     }
 
     /// Records a solution, and the bound that was known when it was found. The objective is
     /// computed from the model, not taken from the solver.
-    pub(crate) fn improve(
+    pub(crate) fn record(
         &mut self,
         now: Instant,
         model: &LinearModel,
-        found: Found,
+        found: SolverIncumbent,
         bound: Option<f64>,
     ) {
         // Not a solution of this model.
@@ -82,20 +82,20 @@ impl Incumbents {
         };
         if self.best.as_ref().is_none_or(is_better) {
             self.best = Some(Best { found, objective, bound, at: now });
-            self.is_fresh = true;
+            self.is_unlogged = true;
         }
     }
 
     /// When the best incumbent is due; `None` if it has been logged.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.is_fresh.then_some(self.next)
+        self.is_unlogged.then_some(self.next)
     }
 
     /// The best incumbent as an entry, without its values if they exceed a limit.
     pub(crate) fn latest(&mut self, model: &LinearModel) -> Option<Incumbent> {
-        if !self.is_looked_up {
+        if !self.is_resolved {
             self.selected = selected(&self.options, model);
-            self.is_looked_up = true;
+            self.is_resolved = true;
         }
         let best = self.best.as_ref()?;
         let mut incumbent = Incumbent {
@@ -105,7 +105,7 @@ impl Incumbents {
             elapsed: prost_types::Duration::try_from(best.at - self.began).ok(),
             ..Incumbent::default()
         };
-        let limit = MAX_BYTES.min(self.left);
+        let limit = MAX_BYTES.min(self.bytes_left);
         if !self.fill(&mut incumbent, &best.found.values, model, limit) {
             incumbent = Incumbent {
                 values: Vec::new(),
@@ -120,10 +120,10 @@ impl Incumbents {
     }
 
     /// Marks the best incumbent as logged.
-    pub(crate) fn told(&mut self, now: Instant) {
-        self.is_fresh = false;
+    pub(crate) fn mark_logged(&mut self, now: Instant) {
+        self.is_unlogged = false;
         self.next = now + INTERVAL;
-        self.left = self.left.saturating_sub(self.size);
+        self.bytes_left = self.bytes_left.saturating_sub(self.size);
     }
 
     /// Delays the best incumbent by an interval, after the log did not accept it.
@@ -132,12 +132,12 @@ impl Incumbents {
     }
 
     /// The best solution that the solver has reported.
-    pub(crate) fn best(&self) -> Option<&Found> {
+    pub(crate) fn best(&self) -> Option<&SolverIncumbent> {
         self.best.as_ref().map(|best| &best.found)
     }
 
     /// As [`Self::best`].
-    pub(crate) fn into_best(self) -> Option<Found> {
+    pub(crate) fn into_best(self) -> Option<SolverIncumbent> {
         self.best.map(|best| best.found)
     }
 
@@ -205,14 +205,14 @@ mod tests {
         }
     }
 
-    fn found(values: &[f64]) -> Found {
-        Found { objective: f64::NAN, bound: None, values: values.to_vec() }
+    fn found(values: &[f64]) -> SolverIncumbent {
+        SolverIncumbent { objective: f64::NAN, bound: None, values: values.to_vec() }
     }
 
     fn one(options: IncumbentOptions, values: &[f64]) -> Incumbent {
         let model = model(values.len());
         let mut incumbents = Incumbents::new(Instant::now(), options);
-        incumbents.improve(Instant::now(), &model, found(values), Some(100.0));
+        incumbents.record(Instant::now(), &model, found(values), Some(100.0));
         incumbents.latest(&model).unwrap()
     }
 
@@ -221,11 +221,11 @@ mod tests {
         let (start, model) = (Instant::now(), model(1));
         let mut incumbents = Incumbents::new(start, IncumbentOptions::default());
         assert_eq!(incumbents.due(), None);
-        incumbents.improve(start, &model, found(&[1.0]), None);
+        incumbents.record(start, &model, found(&[1.0]), None);
         assert_eq!(incumbents.due(), Some(start));
-        incumbents.told(start);
+        incumbents.mark_logged(start);
         for value in [2.0, 3.0] {
-            incumbents.improve(start, &model, found(&[value]), None);
+            incumbents.record(start, &model, found(&[value]), None);
             assert_eq!(incumbents.due(), Some(start + INTERVAL));
         }
         assert_eq!(incumbents.latest(&model).unwrap().objective, Some(13.0));
@@ -236,9 +236,9 @@ mod tests {
         let (now, model) = (Instant::now(), model(1));
         let mut incumbents = Incumbents::new(now, IncumbentOptions::default());
         for value in [2.0, 1.0, 2.0, f64::NAN] {
-            incumbents.improve(now, &model, found(&[value]), None);
+            incumbents.record(now, &model, found(&[value]), None);
         }
-        incumbents.improve(now, &model, found(&[9.0, 9.0]), None);
+        incumbents.record(now, &model, found(&[9.0, 9.0]), None);
         assert_eq!(incumbents.into_best().unwrap().values, [2.0]);
     }
 
@@ -285,13 +285,13 @@ mod tests {
         let mut incumbents = Incumbents::new(now, IncumbentOptions::default());
         let mut bytes = 0;
         for step in 1..3000 {
-            incumbents.improve(now, &model, found(&vec![f64::from(step); 1000]), None);
+            incumbents.record(now, &model, found(&vec![f64::from(step); 1000]), None);
             let entry = incumbents.latest(&model).unwrap();
-            incumbents.told(now);
+            incumbents.mark_logged(now);
             bytes += entry.encoded_len();
             if entry.values_omitted {
-                assert!(bytes > BUDGET / 2, "{bytes}");
-                return assert!(bytes < BUDGET + 2 * MAX_BYTES, "{bytes}");
+                assert!(bytes > MAX_TOTAL_BYTES / 2, "{bytes}");
+                return assert!(bytes < MAX_TOTAL_BYTES + 2 * MAX_BYTES, "{bytes}");
             }
         }
         panic!("no limit after {bytes} bytes");

@@ -15,7 +15,7 @@ use crate::{
 /// The reports of a running solve: progress, incumbents and solver log.
 #[derive(Debug)]
 pub(crate) struct LiveLog {
-    pace: ProgressThrottle,
+    progress: ProgressThrottle,
     incumbents: Incumbents,
     lines: LogLines,
 }
@@ -24,77 +24,82 @@ impl LiveLog {
     /// For a solve that starts now.
     pub(crate) fn new(now: Instant, config: &WorkerConfig, options: &SolveOptions) -> Self {
         Self {
-            pace: ProgressThrottle::new(now, config.progress_interval, config.heartbeat),
+            progress: ProgressThrottle::new(now, config.progress_interval, config.heartbeat),
             incumbents: Incumbents::new(now, options.incumbents.clone().unwrap_or_default()),
             lines: LogLines::default(),
         }
     }
 
     /// Records a progress report.
-    pub(crate) fn report(&mut self, progress: Progress) {
-        self.pace.report(progress);
+    pub(crate) fn record_progress(&mut self, progress: Progress) {
+        self.progress.record(progress);
     }
 
     /// Records a solution that the solver found for this model.
-    pub(crate) fn improve(&mut self, now: Instant, model: &LinearModel, incumbent: Incumbent) {
-        self.pace.improve(&incumbent);
-        self.incumbents.improve(now, model, incumbent, self.pace.bound());
+    pub(crate) fn record_incumbent(
+        &mut self,
+        now: Instant,
+        model: &LinearModel,
+        incumbent: Incumbent,
+    ) {
+        self.progress.record_incumbent(&incumbent);
+        self.incumbents.record(now, model, incumbent, self.progress.bound());
     }
 
     /// Records text of the solver's log.
-    pub(crate) fn write(&mut self, now: Instant, text: &LogText) {
-        self.lines.write(now, text);
+    pub(crate) fn record_text(&mut self, now: Instant, text: &LogText) {
+        self.lines.record(now, text);
     }
 
     /// When the next entry is due, if no more reports are received.
     pub(crate) fn due(&self) -> Instant {
         let others = [self.incumbents.due(), self.lines.due()];
-        others.into_iter().flatten().fold(self.pace.due(), Instant::min)
+        others.into_iter().flatten().fold(self.progress.due(), Instant::min)
     }
 
-    /// Offers the entries that are due to `tell`. Incumbents and log lines that it does not accept
-    /// are offered again after an interval. Progress is dropped: there will be a later one.
-    pub(crate) fn tell(
+    /// Offers the entries that are due to `try_log`. Incumbents and log lines that it does not
+    /// accept are offered again after an interval. Progress is dropped: there will be a later one.
+    pub(crate) fn log_due(
         &mut self,
         now: Instant,
         model: &LinearModel,
-        tell: &mut impl FnMut(Kind) -> bool,
+        try_log: &mut impl FnMut(Kind) -> bool,
     ) {
         if self.incumbents.due().is_some_and(|due| due <= now)
             && let Some(incumbent) = self.incumbents.latest(model)
         {
-            if tell(Kind::Incumbent(incumbent)) {
-                self.incumbents.told(now);
+            if try_log(Kind::Incumbent(incumbent)) {
+                self.incumbents.mark_logged(now);
             } else {
                 self.incumbents.postpone(now);
             }
         }
         if self.lines.due().is_some_and(|due| due <= now) {
-            if tell(Kind::Log(self.lines.batch())) {
-                self.lines.told();
+            if try_log(Kind::Log(self.lines.batch())) {
+                self.lines.clear();
             } else {
                 self.lines.postpone(now);
             }
         }
-        if let Some(progress) = self.pace.tell(now) {
-            tell(Kind::Progress(progress));
+        if let Some(progress) = self.progress.take_due(now) {
+            try_log(Kind::Progress(progress));
         }
     }
 
     /// Takes the entries that have not been logged, at the end of the solve. The final progress
     /// is the last of them.
-    pub(crate) fn rest(&mut self, now: Instant, model: &LinearModel) -> Vec<Kind> {
+    pub(crate) fn take_rest(&mut self, now: Instant, model: &LinearModel) -> Vec<Kind> {
         let mut rest = Vec::new();
         if self.incumbents.due().is_some() {
             rest.extend(self.incumbents.latest(model).map(Kind::Incumbent));
-            self.incumbents.told(now);
+            self.incumbents.mark_logged(now);
         }
-        self.lines.end();
+        self.lines.end_line();
         if self.lines.due().is_some() {
             rest.push(Kind::Log(self.lines.batch()));
-            self.lines.told();
+            self.lines.clear();
         }
-        rest.extend(self.pace.last(now).map(Kind::Progress));
+        rest.extend(self.progress.take_last(now).map(Kind::Progress));
         rest
     }
 
@@ -105,7 +110,7 @@ impl LiveLog {
 
     /// The latest bound and the best solution that the solver has reported.
     pub(crate) fn into_best(self) -> (Option<f64>, Option<Incumbent>) {
-        (self.pace.bound(), self.incumbents.into_best())
+        (self.progress.bound(), self.incumbents.into_best())
     }
 }
 
@@ -117,19 +122,19 @@ mod tests {
     fn entries_that_are_refused_are_offered_again_once() {
         let (now, model) = (Instant::now(), LinearModel::default());
         let mut live = LiveLog::new(now, &WorkerConfig::default(), &SolveOptions::default());
-        live.improve(now, &model, Incumbent::default());
-        live.write(now, &LogText { text: "line\n".repeat(10_000), omitted: 0 });
+        live.record_incumbent(now, &model, Incumbent::default());
+        live.record_text(now, &LogText { text: "line\n".repeat(10_000), omitted: 0 });
         assert_eq!(live.due(), now);
         let mut offered = 0;
         let mut refuse = |_| {
             offered += 1;
             false
         };
-        live.tell(now, &model, &mut refuse);
+        live.log_due(now, &model, &mut refuse);
         assert!(live.due() > now, "not offered again at once");
         assert_eq!(offered, 2);
-        let rest = live.rest(now, &model);
+        let rest = live.take_rest(now, &model);
         assert!(matches!(rest[..], [Kind::Incumbent(_), Kind::Log(_)]), "{rest:?}");
-        assert!(live.rest(now, &model).is_empty());
+        assert!(live.take_rest(now, &model).is_empty());
     }
 }

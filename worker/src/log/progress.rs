@@ -15,7 +15,7 @@ pub(crate) struct ProgressThrottle {
     logged_at: Instant,
     latest: Progress,
     /// Whether `latest` has not been passed on yet.
-    fresh: bool,
+    is_unlogged: bool,
     interval: Duration,
     heartbeat: Duration,
 }
@@ -28,14 +28,14 @@ impl ProgressThrottle {
             began: now,
             logged_at: now,
             latest: Progress::default(),
-            fresh: false,
+            is_unlogged: false,
             interval,
             heartbeat,
         }
     }
 
     /// Records a progress report.
-    pub(crate) fn report(&mut self, progress: Progress) {
+    pub(crate) fn record(&mut self, progress: Progress) {
         // A phase of the solver reports only its own numbers: keep those of earlier phases.
         let before = self.latest;
         self.latest = Progress {
@@ -46,12 +46,12 @@ impl ProgressThrottle {
             ..progress
         };
         // An empty report only shows that the solver is alive.
-        self.fresh |= progress != Progress::default();
+        self.is_unlogged |= progress != Progress::default();
     }
 
     /// Takes over the numbers of a better solution. No progress entry becomes due: the solution is
     /// logged as an incumbent.
-    pub(crate) fn improve(&mut self, incumbent: &Incumbent) {
+    pub(crate) fn record_incumbent(&mut self, incumbent: &Incumbent) {
         self.latest.objective = finite(incumbent.objective);
         self.latest.objective_bound =
             incumbent.bound.and_then(finite).or(self.latest.objective_bound);
@@ -59,22 +59,22 @@ impl ProgressThrottle {
 
     /// When the next progress is due, if no more reports are received.
     pub(crate) fn due(&self) -> Instant {
-        self.logged_at + if self.fresh { self.interval } else { self.heartbeat }
+        self.logged_at + if self.is_unlogged { self.interval } else { self.heartbeat }
     }
 
     /// Takes the progress to log now, if it is due.
-    pub(crate) fn tell(&mut self, now: Instant) -> Option<Progress> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Progress> {
         (now >= self.due()).then(|| self.take(now))
     }
 
     /// Takes the progress to log at the end, if it has not been logged.
-    pub(crate) fn last(&mut self, now: Instant) -> Option<Progress> {
-        self.fresh.then(|| self.take(now))
+    pub(crate) fn take_last(&mut self, now: Instant) -> Option<Progress> {
+        self.is_unlogged.then(|| self.take(now))
     }
 
     fn take(&mut self, now: Instant) -> Progress {
         self.logged_at = now;
-        self.fresh = false;
+        self.is_unlogged = false;
         let mut progress = self.latest;
         progress.objective = progress.objective.and_then(finite);
         progress.objective_bound = progress.objective_bound.and_then(finite);
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn the_latest_report_is_logged_once_per_interval() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
         let mut logged = Vec::new();
         for step in 0..2000 {
-            pace.report(at(step));
+            throttle.record(at(step));
             let now = start + Duration::from_millis(step as u64);
-            logged.extend(pace.tell(now).map(|progress| progress.node_count));
+            logged.extend(throttle.take_due(now).map(|progress| progress.node_count));
         }
         assert_eq!(logged, [500, 1000, 1500].map(Some));
     }
@@ -116,37 +116,40 @@ mod tests {
     #[test]
     fn a_single_report_is_logged_after_the_interval() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
-        pace.report(at(7));
-        assert_eq!(pace.due(), start + INTERVAL);
-        assert_eq!(pace.tell(start + INTERVAL).map(|progress| progress.node_count), Some(Some(7)));
-        assert_eq!(pace.tell(start + 2 * INTERVAL), None);
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        throttle.record(at(7));
+        assert_eq!(throttle.due(), start + INTERVAL);
+        assert_eq!(
+            throttle.take_due(start + INTERVAL).map(|progress| progress.node_count),
+            Some(Some(7))
+        );
+        assert_eq!(throttle.take_due(start + 2 * INTERVAL), None);
     }
 
     #[test]
     fn at_the_end_the_last_report_is_logged_once_before_it_is_due() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
-        assert_eq!(pace.last(start), None);
-        pace.report(at(7));
-        assert_eq!(pace.last(start).map(|progress| progress.node_count), Some(Some(7)));
-        assert_eq!(pace.last(start), None);
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        assert_eq!(throttle.take_last(start), None);
+        throttle.record(at(7));
+        assert_eq!(throttle.take_last(start).map(|progress| progress.node_count), Some(Some(7)));
+        assert_eq!(throttle.take_last(start), None);
     }
 
     #[test]
     fn an_empty_report_is_not_logged() {
-        let mut pace = ProgressThrottle::new(Instant::now(), INTERVAL, HEARTBEAT);
-        pace.report(Progress::default());
-        assert_eq!(pace.last(Instant::now()), None);
+        let mut throttle = ProgressThrottle::new(Instant::now(), INTERVAL, HEARTBEAT);
+        throttle.record(Progress::default());
+        assert_eq!(throttle.take_last(Instant::now()), None);
     }
 
     #[test]
     fn the_numbers_of_earlier_phases_are_kept() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
-        pace.report(Progress { objective: Some(4.0), objective_bound: Some(2.0), ..at(9) });
-        pace.report(Progress { iteration_count: Some(100), ..at(0) });
-        let logged = pace.last(start).unwrap_or_default();
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        throttle.record(Progress { objective: Some(4.0), objective_bound: Some(2.0), ..at(9) });
+        throttle.record(Progress { iteration_count: Some(100), ..at(0) });
+        let logged = throttle.take_last(start).unwrap_or_default();
         assert_eq!(
             (logged.objective, logged.objective_bound, logged.relative_gap),
             (Some(4.0), Some(2.0), Some(0.5))
@@ -157,9 +160,9 @@ mod tests {
     #[test]
     fn a_heartbeat_is_logged_without_reports() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
-        assert_eq!(pace.due(), start + HEARTBEAT);
-        let beat = pace.tell(start + HEARTBEAT);
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        assert_eq!(throttle.due(), start + HEARTBEAT);
+        let beat = throttle.take_due(start + HEARTBEAT);
         assert_eq!(beat.and_then(|p| p.elapsed).map(|elapsed| elapsed.seconds), Some(10));
     }
 
@@ -168,14 +171,15 @@ mod tests {
         let config = crate::config::WorkerConfig::default();
         for every in [1, 250, 499, 501, 890, 899, 901, 1_100, 5_000, u64::MAX] {
             let start = Instant::now();
-            let mut pace = ProgressThrottle::new(start, config.progress_interval, config.heartbeat);
+            let mut throttle =
+                ProgressThrottle::new(start, config.progress_interval, config.heartbeat);
             let mut last = Duration::ZERO;
             for millis in 1..20_000 {
                 if millis % every == 0 {
-                    pace.report(at(1));
+                    throttle.record(at(1));
                 }
                 let passed = Duration::from_millis(millis);
-                if pace.tell(start + passed).is_some() {
+                if throttle.take_due(start + passed).is_some() {
                     let since = passed - last;
                     assert!(since >= config.progress_interval, "{every}: {since:?}");
                     last = passed;
@@ -188,14 +192,14 @@ mod tests {
     #[test]
     fn an_incumbent_updates_objective_bound_and_gap() {
         let start = Instant::now();
-        let mut pace = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
-        pace.report(Progress {
+        let mut throttle = ProgressThrottle::new(start, INTERVAL, HEARTBEAT);
+        throttle.record(Progress {
             objective_bound: Some(12.0),
             node_count: Some(3),
             ..Default::default()
         });
-        pace.improve(&Incumbent { objective: 10.0, bound: None, values: Vec::new() });
-        let progress = pace.tell(start + INTERVAL).unwrap_or_default();
+        throttle.record_incumbent(&Incumbent { objective: 10.0, bound: None, values: Vec::new() });
+        let progress = throttle.take_due(start + INTERVAL).unwrap_or_default();
         assert_eq!(
             (progress.objective, progress.objective_bound, progress.relative_gap),
             (Some(10.0), Some(12.0), Some(0.2))

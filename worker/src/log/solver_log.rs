@@ -26,11 +26,11 @@ pub(crate) struct LogLines {
 
 impl LogLines {
     /// Adds text that the solver wrote, which may begin and end within a line.
-    pub(crate) fn write(&mut self, now: Instant, text: &LogText) {
+    pub(crate) fn record(&mut self, now: Instant, text: &LogText) {
         for piece in text.text.split_inclusive('\n') {
             self.part.push_str(piece.trim_end_matches(['\n', '\r']));
             if piece.ends_with('\n') {
-                self.end();
+                self.end_line();
             } else {
                 // Bounds the buffer, even if no line end is ever received.
                 truncate_line(&mut self.part);
@@ -45,7 +45,7 @@ impl LogLines {
     }
 
     /// Completes the current line.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end_line(&mut self) {
         let mut line = std::mem::take(&mut self.part);
         truncate_line(&mut line);
         line.truncate(line.trim_end().len());
@@ -61,13 +61,13 @@ impl LogLines {
         self.due.filter(|_| self.has_content())
     }
 
-    /// The current batch. [`Self::told`] has to follow once it is logged.
+    /// The current batch. [`Self::clear`] has to follow once it is logged.
     pub(crate) fn batch(&self) -> v1::LogLines {
         v1::LogLines { lines: self.lines.clone(), omitted_count: self.omitted }
     }
 
     /// Clears the batch after it was logged.
-    pub(crate) fn told(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.lines.clear();
         (self.bytes, self.omitted, self.due) = (0, 0, None);
     }
@@ -102,14 +102,14 @@ mod tests {
     fn text_is_split_into_lines_and_batched() {
         let now = Instant::now();
         let mut lines = LogLines::default();
-        lines.write(now, &text("Solving"));
+        lines.record(now, &text("Solving"));
         assert_eq!(lines.due(), None);
-        lines.write(now, &text(" report\n\n  Status  \r\nGap"));
+        lines.record(now, &text(" report\n\n  Status  \r\nGap"));
         assert_eq!(lines.due(), Some(now + INTERVAL));
         assert_eq!(lines.batch().lines, ["Solving report", "  Status"]);
-        lines.told();
+        lines.clear();
         assert_eq!(lines.due(), None);
-        lines.end();
+        lines.end_line();
         assert_eq!(lines.batch().lines, ["Gap"]);
     }
 
@@ -120,8 +120,8 @@ mod tests {
         let long = "ä".repeat(MAX_LINE);
         for _ in 0..BATCH / MAX_LINE {
             assert_ne!(lines.due(), Some(now));
-            lines.write(now, &text(&long));
-            lines.write(now, &text("\n"));
+            lines.record(now, &text(&long));
+            lines.record(now, &text("\n"));
         }
         assert_eq!(lines.due(), Some(now));
         assert!(lines.batch().lines.iter().all(|line| line.len() == MAX_LINE));
@@ -131,9 +131,9 @@ mod tests {
     fn omitted_lines_are_counted_once() {
         let now = Instant::now();
         let mut lines = LogLines::default();
-        lines.write(now, &LogText { text: String::new(), omitted: 7 });
+        lines.record(now, &LogText { text: String::new(), omitted: 7 });
         assert_eq!(lines.batch().omitted_count, 7);
-        lines.told();
+        lines.clear();
         assert_eq!(lines.batch().omitted_count, 0);
     }
 }

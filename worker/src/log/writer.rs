@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Maximum number of entries that wait to be passed to the mesh.
-const WAITING: usize = 256;
+const MAX_QUEUED: usize = 256;
 /// Maximum number of entries that the mesh has not confirmed yet.
-const UNCONFIRMED: usize = 1024;
+const MAX_UNCONFIRMED: usize = 1024;
 
 /// Builds the entries of one attempt, or of a job that has no attempt.
 #[derive(Clone, Debug)]
-pub(crate) struct EntryWriter {
+pub(crate) struct EntryBuilder {
     pub(crate) job: String,
     digest: Vec<u8>,
     /// Random id of the attempt; empty before one has started.
@@ -26,8 +26,8 @@ pub(crate) struct EntryWriter {
     number: u32,
 }
 
-impl EntryWriter {
-    /// The author of entries about a job before it has an attempt.
+impl EntryBuilder {
+    /// For entries about a job before it has an attempt.
     pub(crate) fn of_job(job: String, digest: Vec<u8>) -> Self {
         Self { job, digest, attempt: String::new(), number: 0 }
     }
@@ -38,7 +38,7 @@ impl EntryWriter {
     }
 
     /// Builds the next entry. Only entries of an attempt are numbered, from 1.
-    pub(crate) fn entry(&mut self, kind: Kind) -> LogEntry {
+    pub(crate) fn build(&mut self, kind: Kind) -> LogEntry {
         if !self.attempt.is_empty() {
             self.number += 1;
         }
@@ -55,9 +55,10 @@ impl EntryWriter {
 
 /// An entry that waits to be appended.
 #[derive(Debug)]
-struct Line {
+struct QueuedEntry {
     entry: LogEntry,
-    confirmed: Option<oneshot::Sender<Result<(), MeshError>>>,
+    /// Where to send the confirm.
+    confirm: Option<oneshot::Sender<Result<(), MeshError>>>,
 }
 
 /// The pending confirm of an entry.
@@ -69,7 +70,7 @@ impl Confirm {
     ///
     /// # Errors
     ///
-    /// [`MeshError::Closed`] if the journal was closed before it accepted the entry, or why
+    /// [`MeshError::Closed`] if the log writer was closed before it accepted the entry, or why
     /// appending failed.
     pub(crate) async fn wait(self) -> Result<(), MeshError> {
         self.0.await.unwrap_or(Err(MeshError::Closed))
@@ -80,43 +81,40 @@ impl Confirm {
 /// calls.
 #[derive(Clone, Debug)]
 pub(crate) struct LogWriter {
-    lines: mpsc::Sender<Line>,
+    queue: mpsc::Sender<QueuedEntry>,
 }
 
 impl LogWriter {
-    /// Returns a journal and its task, which the caller has to spawn. The task finishes once
+    /// Returns a log writer and its task, which the caller has to spawn. The task finishes once
     /// `close` is cancelled and the entries accepted until then are confirmed.
     pub(crate) fn open(
         mesh: Arc<dyn Mesh>,
         close: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (lines, waiting) = mpsc::channel(WAITING);
-        (Self { lines }, append_all(mesh, waiting, close))
+        let (queue, queued) = mpsc::channel(MAX_QUEUED);
+        (Self { queue }, append_all(mesh, queued, close))
     }
 
-    /// Appends an entry without its confirm. Waits while the queue is full.
-    pub(crate) async fn write(&self, entry: LogEntry) {
-        // Dropped if the journal is closed. Those that need the entry wait for a confirm, and
+    /// Appends an entry without a confirm. Waits while the queue is full.
+    pub(crate) async fn append_unconfirmed(&self, entry: LogEntry) {
+        // Dropped if the log writer is closed. Those that need the entry wait for a confirm, and
         // get `Closed`.
-        let _ = self.lines.send(Line { entry, confirmed: None }).await;
+        let _ = self.queue.send(QueuedEntry { entry, confirm: None }).await;
     }
 
     /// Appends an entry and returns its pending confirm. Waits while the queue is full.
-    pub(crate) async fn give(&self, entry: LogEntry) -> Confirm {
-        let (confirmed, answer) = oneshot::channel();
-        // If the journal is closed, the confirm resolves to `Closed`.
-        let _ = self.lines.send(Line { entry, confirmed: Some(confirmed) }).await;
-        Confirm(answer)
+    pub(crate) async fn append(&self, entry: LogEntry) -> Confirm {
+        let (confirm, confirmed) = oneshot::channel();
+        // If the log writer is closed, the confirm resolves to `Closed`.
+        let _ = self.queue.send(QueuedEntry { entry, confirm: Some(confirm) }).await;
+        Confirm(confirmed)
     }
 
     /// Appends an entry unless the queue is full; returns whether it did. Never waits.
-    pub(crate) fn write_if_idle(&self, entry: impl FnOnce() -> LogEntry) -> bool {
-        let place = self.lines.try_reserve();
-        let is_idle = place.is_ok();
-        if let Ok(place) = place {
-            place.send(Line { entry: entry(), confirmed: None });
-        }
-        is_idle
+    pub(crate) fn try_append(&self, entry: impl FnOnce() -> LogEntry) -> bool {
+        let Ok(place) = self.queue.try_reserve() else { return false };
+        place.send(QueuedEntry { entry: entry(), confirm: None });
+        true
     }
 
     /// Appends an entry and waits for its confirm.
@@ -124,27 +122,28 @@ impl LogWriter {
     /// # Errors
     ///
     /// As [`Confirm::wait`].
-    pub(crate) async fn confirm(&self, entry: LogEntry) -> Result<(), MeshError> {
-        self.give(entry).await.wait().await
+    pub(crate) async fn append_confirmed(&self, entry: LogEntry) -> Result<(), MeshError> {
+        self.append(entry).await.wait().await
     }
 }
 
+/// Appends the queued entries until `close` is cancelled, then waits for the confirms.
 async fn append_all(
     mesh: Arc<dyn Mesh>,
-    mut waiting: mpsc::Receiver<Line>,
+    mut queued: mpsc::Receiver<QueuedEntry>,
     close: CancellationToken,
 ) {
     let mut in_flight = FuturesUnordered::new();
     loop {
         tokio::select! {
-            () = close.cancelled(), if !waiting.is_closed() => waiting.close(),
-            line = waiting.recv(), if in_flight.len() < UNCONFIRMED => match line {
-                Some(line) => {
-                    let mut append = Box::pin(append(mesh.as_ref(), line));
-                    // The mesh orders entries by the first poll of `append`. Polling each here,
-                    // before the next is received, keeps the order of the queue.
-                    if futures::poll!(&mut append).is_pending() {
-                        in_flight.push(append);
+            () = close.cancelled(), if !queued.is_closed() => queued.close(),
+            next = queued.recv(), if in_flight.len() < MAX_UNCONFIRMED => match next {
+                Some(entry) => {
+                    let mut appending = Box::pin(append_one(mesh.as_ref(), entry));
+                    // The mesh orders entries by the first poll of its `append`. Polling each
+                    // here, before the next is received, keeps the order of the queue.
+                    if futures::poll!(&mut appending).is_pending() {
+                        in_flight.push(appending);
                     }
                 }
                 None => break,
@@ -155,15 +154,16 @@ async fn append_all(
     in_flight.for_each(|()| std::future::ready(())).await;
 }
 
-async fn append(mesh: &dyn Mesh, line: Line) {
-    let (job, attempt) = (line.entry.job_id.clone(), line.entry.attempt_id.clone());
-    let appended = mesh.append(line.entry).await;
+/// Appends an entry, and sends on its confirm if somebody waits for it.
+async fn append_one(mesh: &dyn Mesh, QueuedEntry { entry, confirm }: QueuedEntry) {
+    let (job, attempt) = (entry.job_id.clone(), entry.attempt_id.clone());
+    let appended = mesh.append(entry).await;
     if let Err(error) = &appended {
         tracing::warn!(job, attempt, cause = %error, "cannot append to the results log");
     }
-    if let Some(confirmed) = line.confirmed {
+    if let Some(confirm) = confirm {
         // The receiver may have been dropped.
-        let _ = confirmed.send(appended);
+        let _ = confirm.send(appended);
     }
 }
 
@@ -177,22 +177,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn entries_are_appended_in_order_before_the_journal_closes() {
+    async fn entries_are_appended_in_order_before_the_log_writer_closes() {
         let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
         let close = CancellationToken::new();
-        let (journal, task) = LogWriter::open(mesh.clone(), close.clone());
+        let (log_writer, task) = LogWriter::open(mesh.clone(), close.clone());
         let task = tokio::spawn(task);
-        let mut author = EntryWriter::of_job("j".to_owned(), Vec::new());
-        author.begin_attempt();
+        let mut entries = EntryBuilder::of_job("j".to_owned(), Vec::new());
+        entries.begin_attempt();
         for _ in 0..500 {
-            journal.write(author.entry(Kind::Progress(Progress::default()))).await;
+            log_writer.append_unconfirmed(entries.build(Kind::Progress(Progress::default()))).await;
         }
-        let last = author.entry(Kind::Finished(JobEnd::default()));
-        assert_eq!(journal.confirm(last).await, Ok(()));
+        let last = entries.build(Kind::Finished(JobEnd::default()));
+        assert_eq!(log_writer.append_confirmed(last).await, Ok(()));
         close.cancel();
         task.await.unwrap();
-        let late = author.entry(Kind::Progress(Progress::default()));
-        assert_eq!(journal.confirm(late).await, Err(MeshError::Closed));
+        let late = entries.build(Kind::Progress(Progress::default()));
+        assert_eq!(log_writer.append_confirmed(late).await, Err(MeshError::Closed));
 
         let mut log = mesh.follow_log(LogStart::First).await.unwrap();
         let mut numbers = Vec::new();
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn entries_of_a_job_without_an_attempt_are_not_numbered() {
-        let mut author = EntryWriter::of_job("j".to_owned(), vec![1]);
-        let entry = author.entry(Kind::Finished(JobEnd::default()));
+        let mut entries = EntryBuilder::of_job("j".to_owned(), vec![1]);
+        let entry = entries.build(Kind::Finished(JobEnd::default()));
         assert_eq!((entry.attempt_id.as_str(), entry.number), ("", 0));
         assert_eq!((entry.job_id.as_str(), entry.digest), ("j", vec![1]));
     }

@@ -200,7 +200,7 @@ impl SolverProcess {
     /// # Errors
     ///
     /// Why the process died; it cannot be used any more.
-    pub(crate) async fn report(&mut self) -> Result<solver_report::Kind, Death> {
+    pub(crate) async fn next_report(&mut self) -> Result<solver_report::Kind, Death> {
         while self.broken.is_none() {
             match self.reports.next(self.report_limit).await {
                 Ok((task, kind)) if task == self.task => return Ok(kind),
@@ -214,7 +214,7 @@ impl SolverProcess {
     /// Waits until the process dies while it has no task; drops late reports. Cancel safe.
     pub(crate) async fn wait_for_idle_death(&mut self) -> Death {
         loop {
-            if let Err(death) = self.report().await {
+            if let Err(death) = self.next_report().await {
                 return death;
             }
         }

@@ -20,22 +20,22 @@ const SMALL_MATRIX_VALUE: &str = "small_matrix_value";
 
 /// The options of a solve by which its claims are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Standard {
+pub(crate) struct Tolerances {
     gaps: Gaps,
     /// The solver drops coefficients up to this absolute value.
     dropped: f64,
 }
 
-impl Standard {
+impl Tolerances {
     /// Takes them from the options of a job.
     pub(crate) fn of(options: &SolveOptions) -> Self {
-        let asked = options.solver_options.get(SMALL_MATRIX_VALUE);
-        let asked = asked.and_then(|text| text.parse().ok());
-        Self { gaps: Gaps::of(options), dropped: asked.unwrap_or(NEGLIGIBLE) }
+        let requested = options.solver_options.get(SMALL_MATRIX_VALUE);
+        let requested = requested.and_then(|text| text.parse().ok());
+        Self { gaps: Gaps::of(options), dropped: requested.unwrap_or(NEGLIGIBLE) }
     }
 }
 
-impl Default for Standard {
+impl Default for Tolerances {
     fn default() -> Self {
         Self::of(&SolveOptions::default())
     }
@@ -70,33 +70,36 @@ pub(crate) fn judge(
     model: &LinearModel,
     claimed: Reason,
     evidence: Evidence<'_>,
-    standard: Standard,
+    tolerances: Tolerances,
 ) -> Verdict {
     let accepted = Verdict { reason: claimed, bound: evidence.bound, objection: None };
     match claimed {
-        Reason::Optimal => judge_optimum(model, evidence, standard, accepted),
+        Reason::Optimal => judge_optimum(model, evidence, tolerances, accepted),
         Reason::Feasible => match evidence.check {
             Some(check) if !check.acceptable => {
-                let doubt = claim::Doubt::Violation(check.worst_violation());
-                accepted.but(Reason::Imprecise, format!("the solver accepts its solution; {doubt}"))
+                let rejection = claim::Rejection::Violation(check.worst_violation());
+                accepted.with_objection(
+                    Reason::Imprecise,
+                    format!("the solver accepts its solution; {rejection}"),
+                )
             }
             _ => accepted,
         },
         Reason::Infeasible if evidence.infeasible => accepted,
         Reason::Infeasible if evidence.check.is_some_and(|check| check.acceptable) => {
             let why = "the solver calls the model infeasible, but has found a solution";
-            accepted.but(Reason::Imprecise, why.to_owned())
+            accepted.with_objection(Reason::Imprecise, why.to_owned())
         }
         Reason::Infeasible if is_linear_program(model) => {
             let why = "the solver calls the model infeasible, but no proof of it could be verified";
-            accepted.but(Reason::Imprecise, why.to_owned())
+            accepted.with_objection(Reason::Imprecise, why.to_owned())
         }
         // With integers there is no certificate that could be checked. The claim is accepted,
         // unless the solver has solved another model.
-        Reason::Infeasible => match dropped_coefficient(model, standard) {
+        Reason::Infeasible => match dropped_coefficient(model, tolerances) {
             Some(why) => {
                 let why = format!("the solver calls the model infeasible, but {why}");
-                accepted.but(Reason::Imprecise, why)
+                accepted.with_objection(Reason::Imprecise, why)
             }
             None => accepted,
         },
@@ -107,7 +110,7 @@ pub(crate) fn judge(
 
 impl Verdict {
     /// Replaces the claimed reason, with an objection.
-    fn but(self, reason: Reason, objection: String) -> Self {
+    fn with_objection(self, reason: Reason, objection: String) -> Self {
         Self { reason, objection: Some(objection), ..self }
     }
 }
@@ -115,12 +118,12 @@ impl Verdict {
 fn judge_optimum(
     model: &LinearModel,
     evidence: Evidence<'_>,
-    standard: Standard,
+    tolerances: Tolerances,
     mut accepted: Verdict,
 ) -> Verdict {
     let Some(check) = evidence.check else {
         let why = "the solver claims an optimum but reported no solution".to_owned();
-        return accepted.but(Reason::Imprecise, why);
+        return accepted.with_objection(Reason::Imprecise, why);
     };
     let lp = is_linear_program(model);
     if lp {
@@ -131,15 +134,15 @@ fn judge_optimum(
             if is_equal { check.objective } else { bound }
         });
     }
-    if let Some(doubt) = claim::doubt(model, check, accepted.bound, standard.gaps) {
-        let why = format!("the solver calls its solution optimal; {doubt}");
-        return accepted.but(Reason::Imprecise, why);
+    if let Some(rejection) = claim::why_rejected(model, check, accepted.bound, tolerances.gaps) {
+        let why = format!("the solver calls its solution optimal; {rejection}");
+        return accepted.with_objection(Reason::Imprecise, why);
     }
     // For an LP, the check of the duals has covered every coefficient, dropped ones too.
-    match dropped_coefficient(model, standard).filter(|_| !lp) {
+    match dropped_coefficient(model, tolerances).filter(|_| !lp) {
         Some(why) => {
             let why = format!("the solver calls its solution optimal, but {why}");
-            accepted.but(Reason::Imprecise, why)
+            accepted.with_objection(Reason::Imprecise, why)
         }
         None => accepted,
     }
@@ -147,8 +150,8 @@ fn judge_optimum(
 
 /// Describes a coefficient that the solver has dropped although it matters, if there is one: the
 /// solver has then solved another model than the one submitted.
-fn dropped_coefficient(model: &LinearModel, standard: Standard) -> Option<String> {
-    let (row, column) = dropped_entry(model, standard.dropped)?;
+fn dropped_coefficient(model: &LinearModel, tolerances: Tolerances) -> Option<String> {
+    let (row, column) = dropped_entry(model, tolerances.dropped)?;
     let name = |names: &[String], index: usize| names.get(index).cloned().unwrap_or_default();
     let row = name(&model.constraint_names, row);
     let column = name(&model.variable_names, column);
@@ -169,14 +172,13 @@ fn judge_unbounded(model: &LinearModel, evidence: Evidence<'_>, accepted: Verdic
         (true, true) => accepted,
         (true, false) => {
             let why = format!("{claim}no solution of it is known");
-            accepted.but(Reason::InfeasibleOrUnbounded, why)
+            accepted.with_objection(Reason::InfeasibleOrUnbounded, why)
         }
-        (false, _) if bounded() => {
-            accepted.but(Reason::Imprecise, format!("{claim}every variable has finite bounds"))
-        }
+        (false, _) if bounded() => accepted
+            .with_objection(Reason::Imprecise, format!("{claim}every variable has finite bounds")),
         (false, _) => {
             let why = format!("{claim}no ray that proves it could be verified");
-            accepted.but(Reason::InfeasibleOrUnbounded, why)
+            accepted.with_objection(Reason::InfeasibleOrUnbounded, why)
         }
     }
 }
@@ -225,7 +227,7 @@ mod tests {
     }
 
     fn verdict(model: &LinearModel, claimed: Reason, evidence: Evidence<'_>) -> Verdict {
-        judge(model, claimed, evidence, Standard::default())
+        judge(model, claimed, evidence, Tolerances::default())
     }
 
     #[test]
@@ -252,7 +254,7 @@ mod tests {
         assert!(objection.contains("objective is 2") && objection.contains("is 1"), "{objection}");
         assert_eq!(verdict(&mip(), Reason::Optimal, of(None)).reason, Reason::Imprecise);
         let options = SolveOptions { relative_gap: Some(0.5), ..SolveOptions::default() };
-        let wide = judge(&mip(), Reason::Optimal, of(Some(1.0)), Standard::of(&options));
+        let wide = judge(&mip(), Reason::Optimal, of(Some(1.0)), Tolerances::of(&options));
         assert_eq!(wide.reason, Reason::Optimal);
     }
 

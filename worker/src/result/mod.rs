@@ -24,7 +24,7 @@ use solvemesh_model::{
     verify::{Candidate, Check, VerifyError, verify},
 };
 
-use self::judgement::{Evidence, Standard, judge};
+use self::judgement::{Evidence, Tolerances, judge};
 use solvemesh_model::{finite, relative_gap};
 
 /// Maximum encoded size, in bytes, of a solution inside a log entry. Larger ones are stored in
@@ -44,7 +44,7 @@ pub(crate) struct SolverResult {
     duals: Vec<f64>,
     reduced_costs: Vec<f64>,
     ranges: Option<RangeEnds>,
-    standard: Standard,
+    tolerances: Tolerances,
 }
 
 impl SolverResult {
@@ -54,7 +54,7 @@ impl SolverResult {
         let mut result = result.unwrap_or_default();
         let termination = result.termination.get_or_insert_default();
         let reason = termination.reason();
-        if no_solution_can_be(reason) {
+        if excludes_solution(reason) {
             // Any values in the outcome are no solution, by the solver's own claim. But an
             // earlier incumbent refutes the claim: keep it as evidence for the check.
             let found = incumbent.map(|incumbent| incumbent.values).unwrap_or_default();
@@ -67,7 +67,7 @@ impl SolverResult {
                 termination.set_reason(TerminationReason::Feasible);
             }
         }
-        Self { result, values, duals, reduced_costs, ranges, standard: Standard::default() }
+        Self { result, values, duals, reduced_costs, ranges, tolerances: Tolerances::default() }
     }
 
     /// From the last reports of a solver that was killed or died.
@@ -115,7 +115,7 @@ impl SolverResult {
 
     /// Sets the options of the solve, by which its claims are judged.
     pub(crate) fn with_options(mut self, options: &SolveOptions) -> Self {
-        self.standard = Standard::of(options);
+        self.tolerances = Tolerances::of(options);
         self
     }
 
@@ -130,7 +130,7 @@ impl SolverResult {
         let reason = self.result.termination.as_ref().map(Termination::reason);
         // With a claim that there is no best solution, values are evidence and not the answer.
         let claims_none = reason.is_some_and(|reason| {
-            reason == TerminationReason::Unbounded || no_solution_can_be(reason)
+            reason == TerminationReason::Unbounded || excludes_solution(reason)
         });
         !self.values.is_empty() && !claims_none
             // A model without variables has a solution without values.
@@ -143,7 +143,7 @@ impl SolverResult {
 }
 
 /// Whether values that come with this reason are not a solution.
-fn no_solution_can_be(reason: TerminationReason) -> bool {
+fn excludes_solution(reason: TerminationReason) -> bool {
     matches!(reason, TerminationReason::Infeasible | TerminationReason::InfeasibleOrUnbounded)
 }
 
@@ -166,7 +166,8 @@ pub(crate) fn conclude(
     answer: SolverResult,
 ) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
-    let SolverResult { mut result, values, duals, reduced_costs, ranges: ends, standard } = answer;
+    let SolverResult { mut result, values, duals, reduced_costs, ranges: ends, tolerances } =
+        answer;
     (result.solution, result.solution_part_count, result.verification) = (None, 0, None);
     let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
     let check = if solved {
@@ -175,7 +176,7 @@ pub(crate) fn conclude(
         // The values are only evidence: if they do not fit the model, go without.
         (!values.is_empty()).then(|| verify(&model, candidate).ok()).flatten()
     };
-    judge_claim(&model, check.as_ref(), standard, &mut result);
+    judge_claim(&model, check.as_ref(), tolerances, &mut result);
     let termination = result.termination.get_or_insert_default();
     // An acceptable incumbent refutes a claim of infeasibility, and then is the solution.
     let refuted = termination.reason() == TerminationReason::Imprecise
@@ -186,7 +187,7 @@ pub(crate) fn conclude(
     if let Some(check) = check.filter(|_| solved) {
         termination.objective = finite(check.objective);
         let mut verification = check.verification;
-        clip(&mut verification.worst);
+        truncate_texts(&mut verification.worst);
         result.verification = Some(verification);
         // Duals and reduced costs are defined only for models that were submitted as LPs.
         let is_lp = is_submitted_as_lp(&model);
@@ -201,7 +202,8 @@ pub(crate) fn conclude(
             ..Solution::default()
         };
         if let Some(ends) = ends
-            && let Err(why) = ranges::tell(&mut solution, ends, &model.objective, check.objective)
+            && let Err(why) =
+                ranges::add_ranges(&mut solution, ends, &model.objective, check.objective)
         {
             termination.warnings.push(format!("there are no ranges: {why}"));
         }
@@ -217,8 +219,8 @@ pub(crate) fn conclude(
     }
 
     termination.relative_gap = relative_gap(termination.objective, termination.objective_bound);
-    clip(&mut termination.warnings);
-    shorten(&mut termination.detail, MAX_TEXT_BYTES);
+    truncate_texts(&mut termination.warnings);
+    truncate_text(&mut termination.detail, MAX_TEXT_BYTES);
     Ok(Conclusion { result, parts })
 }
 
@@ -226,10 +228,10 @@ pub(crate) fn conclude(
 fn judge_claim(
     model: &LinearModel,
     check: Option<&Check>,
-    standard: Standard,
+    tolerances: Tolerances,
     result: &mut SolveResult,
 ) {
-    proofs::settle(model, result);
+    proofs::check_proofs(model, result);
     let evidence = Evidence {
         check,
         bound: result.termination.as_ref().and_then(|it| it.objective_bound).and_then(finite),
@@ -237,7 +239,7 @@ fn judge_claim(
         ray: result.unbounded_ray.as_ref().is_some_and(|ray| ray.verified),
     };
     let termination = result.termination.get_or_insert_default();
-    let verdict = judge(model, termination.reason(), evidence, standard);
+    let verdict = judge(model, termination.reason(), evidence, tolerances);
     if verdict.reason != TerminationReason::Infeasible {
         (result.infeasibility_proof, result.infeasible_subset) = (None, None);
     }
@@ -256,14 +258,14 @@ fn unsigned_zeros(mut numbers: Vec<f64>) -> Vec<f64> {
 }
 
 /// Truncates a list of warnings and each of them.
-fn clip(texts: &mut Vec<String>) {
+fn truncate_texts(texts: &mut Vec<String>) {
     texts.truncate(MAX_TEXTS);
-    texts.iter_mut().for_each(|text| shorten(text, MAX_TEXT_BYTES));
+    texts.iter_mut().for_each(|text| truncate_text(text, MAX_TEXT_BYTES));
 }
 
 /// Truncates a text to `max_bytes` bytes, at a character boundary, and marks that with "…" (3
 /// more bytes).
-pub(crate) fn shorten(text: &mut String, max_bytes: usize) {
+pub(crate) fn truncate_text(text: &mut String, max_bytes: usize) {
     if text.len() > max_bytes {
         let end = (0..=max_bytes).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or_default());

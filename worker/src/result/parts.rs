@@ -25,8 +25,8 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
     };
     let mut values = solution.values.into_iter();
     let mut reduced_costs = solution.reduced_costs.into_iter();
-    let mut cost_ranges = solution.cost_ranges.into_iter().flat_map(each);
-    let mut bound_ranges = solution.bound_ranges.into_iter().flat_map(each);
+    let mut cost_ranges = solution.cost_ranges.into_iter().flat_map(to_entries);
+    let mut bound_ranges = solution.bound_ranges.into_iter().flat_map(to_entries);
     for name in solution.variable_names {
         let (value, reduced_cost) = (values.next(), reduced_costs.next());
         let (cost, bound) = (cost_ranges.next(), bound_ranges.next());
@@ -35,12 +35,12 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
         part.variable_names.push(name);
         part.values.extend(value);
         part.reduced_costs.extend(reduced_cost);
-        add(&mut part.cost_ranges, cost);
-        add(&mut part.bound_ranges, bound);
+        push_entry(&mut part.cost_ranges, cost);
+        push_entry(&mut part.bound_ranges, bound);
     }
     let mut activities = solution.activities.into_iter();
     let mut duals = solution.duals.into_iter();
-    let mut row_ranges = solution.right_hand_side_ranges.into_iter().flat_map(each);
+    let mut row_ranges = solution.right_hand_side_ranges.into_iter().flat_map(to_entries);
     for name in solution.constraint_names {
         let (activity, dual) = (activities.next(), duals.next());
         let row = row_ranges.next();
@@ -49,7 +49,7 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
         part.constraint_names.push(name);
         part.activities.extend(activity);
         part.duals.extend(dual);
-        add(&mut part.right_hand_side_ranges, row);
+        push_entry(&mut part.right_hand_side_ranges, row);
     }
     splitter.full.push(splitter.part);
     splitter.full
@@ -58,7 +58,7 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
 /// The range of one number: its ends, and the objective there.
 type Range = [f64; 4];
 
-fn each(ranges: SensitivityRanges) -> impl Iterator<Item = Range> {
+fn to_entries(ranges: SensitivityRanges) -> impl Iterator<Item = Range> {
     let SensitivityRanges { lower, upper, objective_at_lower, objective_at_upper } = ranges;
     let ends = lower.into_iter().zip(upper);
     let objectives = objective_at_lower.into_iter().zip(objective_at_upper);
@@ -66,7 +66,7 @@ fn each(ranges: SensitivityRanges) -> impl Iterator<Item = Range> {
         .map(|((lower, upper), (at_lower, at_upper))| [lower, upper, at_lower, at_upper])
 }
 
-fn add(ranges: &mut Option<SensitivityRanges>, range: Option<Range>) {
+fn push_entry(ranges: &mut Option<SensitivityRanges>, range: Option<Range>) {
     let Some([lower, upper, at_lower, at_upper]) = range else { return };
     let ranges = ranges.get_or_insert_default();
     ranges.lower.push(lower);
@@ -92,8 +92,11 @@ impl Splitter {
         let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers * DOUBLE;
         if self.size + entry > self.limit && self.size > PART_OVERHEAD {
             let next = Solution {
-                variable_offset: after(self.part.variable_offset, &self.part.variable_names),
-                constraint_offset: after(self.part.constraint_offset, &self.part.constraint_names),
+                variable_offset: next_offset(self.part.variable_offset, &self.part.variable_names),
+                constraint_offset: next_offset(
+                    self.part.constraint_offset,
+                    &self.part.constraint_names,
+                ),
                 ..Solution::default()
             };
             self.full.push(std::mem::replace(&mut self.part, next));
@@ -105,7 +108,7 @@ impl Splitter {
 }
 
 /// The index that follows a run of entries starting at `offset`.
-fn after(offset: i32, run: &[String]) -> i32 {
+fn next_offset(offset: i32, run: &[String]) -> i32 {
     offset.saturating_add(i32::try_from(run.len()).unwrap_or(i32::MAX))
 }
 
@@ -132,7 +135,9 @@ mod tests {
                 (&mut whole.bound_ranges, part.bound_ranges),
                 (&mut whole.right_hand_side_ranges, part.right_hand_side_ranges),
             ] {
-                part.into_iter().flat_map(each).for_each(|range| add(whole, Some(range)));
+                part.into_iter()
+                    .flat_map(to_entries)
+                    .for_each(|range| push_entry(whole, Some(range)));
             }
         }
         whole

@@ -9,7 +9,7 @@ use solvemesh::v1::{
     TerminationReason, UnboundedRay,
 };
 use solvemesh_model::verify::proof::{
-    Of, Side, bound, contradiction, improving_ray, indexed, trivial_contradiction,
+    BoundOwner, Side, bound, contradiction, improving_ray, indexed, trivial_contradiction,
 };
 
 /// Maximum encoded size, in bytes, of each proof and of the basis, names included.
@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 200 << 10;
 /// Checks a result's proofs against the model. Removes those that belong to another termination
 /// reason, and, with a warning, those that are too large. A proof that does not hold is kept, with
 /// `verified` false.
-pub(crate) fn settle(model: &LinearModel, result: &mut SolveResult) {
+pub(crate) fn check_proofs(model: &LinearModel, result: &mut SolveResult) {
     let termination = result.termination.get_or_insert_default();
     let reason = termination.reason();
     let (proof, mut subset, mut ray) = (
@@ -92,8 +92,8 @@ fn check_subset(
     proof: Option<&InfeasibilityProof>,
     subset: &mut InfeasibleSubset,
 ) {
-    let constraints = subset.constraints.iter().filter_map(|of| side(of, Of::Constraint));
-    let variables = subset.variables.iter().filter_map(|of| side(of, Of::Variable));
+    let constraints = subset.constraints.iter().filter_map(|of| side(of, BoundOwner::Constraint));
+    let variables = subset.variables.iter().filter_map(|of| side(of, BoundOwner::Variable));
     let sides: BTreeSet<Side> =
         constraints.chain(variables).filter(|of| exists(model, *of)).collect();
     let proven = proof.is_some_and(|proof| {
@@ -105,7 +105,9 @@ fn check_subset(
         !side.upper && sides.contains(&other) && bound(model, *side) > bound(model, other)
     };
     let empty = |side: &Side| match side.of {
-        Of::Constraint(row) if model.row_starts.get(row) == model.row_starts.get(row + 1) => {
+        BoundOwner::Constraint(row)
+            if model.row_starts.get(row) == model.row_starts.get(row + 1) =>
+        {
             let bound = bound(model, *side);
             if side.upper { bound < 0.0 } else { bound > 0.0 }
         }
@@ -123,15 +125,15 @@ fn check_subset(
 }
 
 /// The bound that an entry of a subset refers to; `None` for a negative index.
-fn side(entry: &SubsetBound, of: impl Fn(usize) -> Of) -> Option<Side> {
+fn side(entry: &SubsetBound, of: impl Fn(usize) -> BoundOwner) -> Option<Side> {
     let of = of(usize::try_from(entry.index).ok()?);
     Some(Side { of, upper: entry.side() == BoundSide::Upper })
 }
 
 fn exists(model: &LinearModel, side: Side) -> bool {
     match side.of {
-        Of::Constraint(row) => row < model.constraint_lower.len(),
-        Of::Variable(column) => column < model.variable_lower.len(),
+        BoundOwner::Constraint(row) => row < model.constraint_lower.len(),
+        BoundOwner::Variable(column) => column < model.variable_lower.len(),
     }
 }
 
@@ -218,7 +220,7 @@ mod tests {
     #[test]
     fn a_valid_proof_is_verified_and_named() {
         let mut result = infeasible([5.0, -5.0]);
-        settle(&model(2.0), &mut result);
+        check_proofs(&model(2.0), &mut result);
         let proof = result.infeasibility_proof.unwrap_or_default();
         assert!(proof.verified);
         assert_eq!((proof.multipliers, proof.distance), (vec![1.0, -1.0], Some(0.5)));
@@ -232,7 +234,7 @@ mod tests {
     fn an_invalid_proof_is_reported_as_not_verified() {
         for (model, multipliers) in [(model(4.0), [1.0, -1.0]), (model(2.0), [1.0, 1.0])] {
             let mut result = infeasible(multipliers);
-            settle(&model, &mut result);
+            check_proofs(&model, &mut result);
             let proof = result.infeasibility_proof.unwrap_or_default();
             assert_eq!((proof.verified, proof.distance), (false, None));
             assert!(!result.infeasible_subset.unwrap_or_default().verified);
@@ -246,7 +248,7 @@ mod tests {
         proof.constraint_indices = vec![-1, 9];
         let subset = result.infeasible_subset.get_or_insert_default();
         (subset.constraints[0].index, subset.constraints[1].index) = (-7, 70);
-        settle(&model(2.0), &mut result);
+        check_proofs(&model(2.0), &mut result);
         assert!(!result.infeasibility_proof.unwrap_or_default().verified);
         assert!(!result.infeasible_subset.unwrap_or_default().verified);
     }
@@ -255,7 +257,7 @@ mod tests {
     fn a_proof_without_a_claim_of_infeasibility_is_removed() {
         let infeasible = infeasible([1.0, -1.0]);
         let mut result = SolveResult { termination: None, ..infeasible };
-        settle(&model(2.0), &mut result);
+        check_proofs(&model(2.0), &mut result);
         assert_eq!((result.infeasibility_proof, result.infeasible_subset), (None, None));
     }
 
@@ -271,7 +273,7 @@ mod tests {
         {
             let mut result = ended(TerminationReason::Unbounded);
             result.unbounded_ray = Some(ray(step));
-            settle(&model(upper), &mut result);
+            check_proofs(&model(upper), &mut result);
             let ray = result.unbounded_ray.unwrap_or_default();
             assert_eq!((ray.verified, ray.rate), (verified, verified.then_some(1.0)));
             assert_eq!(ray.variable_names, ["x"]);
@@ -283,7 +285,7 @@ mod tests {
         let names = vec!["n".repeat(MAX_BYTES); 2];
         let model = LinearModel { constraint_names: names, ..model(2.0) };
         let mut result = infeasible([1.0, -1.0]);
-        settle(&model, &mut result);
+        check_proofs(&model, &mut result);
         assert_eq!(result.infeasible_subset, None);
         let proof = result.infeasibility_proof.unwrap_or_default();
         assert!(proof.verified && proof.multipliers.is_empty(), "the verdict is kept");

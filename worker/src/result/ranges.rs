@@ -12,7 +12,7 @@ use solvemesh::{
 /// # Errors
 ///
 /// If the number of ranges does not match the solution, or an end is NaN.
-pub(crate) fn tell(
+pub(crate) fn add_ranges(
     solution: &mut Solution,
     ends: RangeEnds,
     costs: &[f64],

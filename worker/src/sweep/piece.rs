@@ -7,7 +7,7 @@ use bytes::Bytes;
 use solvemesh::solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind};
 use tokio::time::{Instant, sleep_until};
 
-use super::share::ScenarioSet;
+use super::scenario_set::ScenarioSet;
 use crate::{
     attempt::{options::EffectiveOptions, watchdog::Watchdog},
     context::Context,
@@ -21,19 +21,27 @@ const MAX_BUFFERED: Duration = Duration::from_secs(1);
 pub(super) struct Piece<'a> {
     context: &'a Context,
     job: &'a str,
-    terms: &'a EffectiveOptions,
-    unanswered: BTreeSet<i32>,
+    effective: &'a EffectiveOptions,
+    /// The scenarios without an outcome.
+    unsolved: BTreeSet<i32>,
     began: Instant,
     cancelled: bool,
     /// When it expires, the process is killed. Every report of outcomes restarts it.
     watchdog: Watchdog,
 }
 
-/// The next event of a piece: outcomes, or its end.
+/// An event of a piece.
+#[derive(Debug)]
+pub(super) enum PieceEvent {
+    /// Some scenarios were solved.
+    Outcomes(Vec<ScenarioOutcome>),
+    /// The piece has ended.
+    Ended(PieceEnd),
+}
+
+/// How a piece ended.
 #[derive(Debug)]
 pub(super) enum PieceEnd {
-    /// Not an end: some scenarios were solved.
-    Outcomes(Vec<ScenarioOutcome>),
     /// The solver process has finished the piece.
     Done,
     /// The solver process was killed because it did not stop within the cancel grace.
@@ -48,18 +56,18 @@ impl<'a> Piece<'a> {
     pub(super) fn new(
         context: &'a Context,
         job: &'a str,
-        terms: &'a EffectiveOptions,
+        effective: &'a EffectiveOptions,
         scenarios: &ScenarioSet,
     ) -> Self {
         let now = Instant::now();
         Self {
             context,
             job,
-            terms,
-            unanswered: scenarios.scenarios().collect(),
+            effective,
+            unsolved: scenarios.indices().collect(),
             began: now,
             cancelled: false,
-            watchdog: Watchdog::new(now, report_timeout(context, terms)),
+            watchdog: Watchdog::new(now, report_timeout(context, effective)),
         }
     }
 
@@ -75,79 +83,95 @@ impl<'a> Piece<'a> {
         entries: usize,
         scenarios: &ScenarioSet,
     ) -> Result<(), Death> {
-        let mut task = SweepTask { scenarios: scenarios.to_wire(), ..SweepTask::default() };
+        let mut task = SweepTask { scenarios: scenarios.to_ranges(), ..SweepTask::default() };
         if let Some(payload) = payload {
             task.payload = payload;
-            task.options = Some(self.terms.options.clone());
+            task.options = Some(self.effective.options.clone());
         }
-        let memory_limit = self.terms.options.memory_limit_bytes;
+        let memory_limit = self.effective.options.memory_limit_bytes;
         let send_timeout = self.context.config.start_timeout;
         solver.send_sweep(task, entries, memory_limit, send_timeout).await?;
         // The time that sending took does not count.
         self.began = Instant::now();
-        self.watchdog = Watchdog::new(self.began, report_timeout(self.context, self.terms));
+        self.watchdog = Watchdog::new(self.began, report_timeout(self.context, self.effective));
         Ok(())
     }
 
     /// Waits for the next event.
-    pub(super) async fn next(&mut self, solver: &mut SolverProcess) -> PieceEnd {
+    pub(super) async fn next(&mut self, solver: &mut SolverProcess) -> PieceEvent {
         let context = self.context;
         loop {
-            let wake_at = self.watchdog.wait(Instant::now());
+            let wake_at = self.watchdog.before_wait(Instant::now());
             tokio::select! {
                 biased;
                 () = context.kill.cancelled() => {
                     solver.kill().await;
-                    return PieceEnd::KilledForDrain;
+                    return PieceEvent::Ended(PieceEnd::KilledForDrain);
                 }
-                () = context.cancels.wait(self.job), if !self.cancelled => {
+                () = context.cancels.wait_for(self.job), if !self.cancelled => {
                     self.cancelled = true;
                     solver.interrupt().await;
                     self.watchdog.shorten(Instant::now(), context.config.cancel_grace);
                 }
                 // Before the timeout: a report that is ready when that expires still counts.
-                report = solver.report() => match report {
-                    Ok(Kind::Scenarios(batch)) => {
-                        if !self.cancelled {
-                            let timeout = report_timeout(context, self.terms);
-                            self.watchdog = Watchdog::new(Instant::now(), timeout);
-                        }
-                        let mut outcomes = batch.outcomes;
-                        // Drop outcomes that were not requested, and repeated ones.
-                        outcomes.retain(|outcome| self.unanswered.remove(&outcome.index));
-                        return PieceEnd::Outcomes(outcomes);
-                    }
-                    Ok(Kind::ScenariosDone(_)) => return PieceEnd::Done,
-                    Ok(Kind::Progress(_)) => {}
-                    Ok(Kind::Incumbent(_) | Kind::Log(_) | Kind::Outcome(_) | Kind::Ready(_)) => {
+                report = solver.next_report() => match report.map(|report| self.record(report)) {
+                    Ok(Ok(None)) => {}
+                    Ok(Ok(Some(event))) => return event,
+                    Ok(Err(violation)) => {
                         solver.kill().await;
-                        let cause = "it sent a report that does not belong to its task".to_owned();
-                        return PieceEnd::Died(Death::ProtocolError(cause));
+                        let death = Death::ProtocolError(violation.to_owned());
+                        return PieceEvent::Ended(PieceEnd::Died(death));
                     }
-                    Err(death) => return PieceEnd::Died(death),
+                    Err(death) => return PieceEvent::Ended(PieceEnd::Died(death)),
                 },
                 () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
-            self.watchdog.look(now);
-            if self.watchdog.is_over(now) {
+            self.watchdog.after_wait(now);
+            if self.watchdog.has_expired(now) {
                 solver.kill().await;
-                return if self.cancelled {
+                return PieceEvent::Ended(if self.cancelled {
                     PieceEnd::KilledForCancel
                 } else {
                     PieceEnd::Died(Death::Silent)
-                };
+                });
+            }
+        }
+    }
+
+    /// Records a report; returns the event that it is, if any.
+    ///
+    /// # Errors
+    ///
+    /// How it violates the protocol.
+    fn record(&mut self, report: Kind) -> Result<Option<PieceEvent>, &'static str> {
+        match report {
+            Kind::Scenarios(batch) => {
+                // After a cancel, the cancel grace bounds the piece, whatever is reported.
+                if !self.cancelled {
+                    let timeout = report_timeout(self.context, self.effective);
+                    self.watchdog = Watchdog::new(Instant::now(), timeout);
+                }
+                let mut outcomes = batch.outcomes;
+                // Drop outcomes that were not requested, and repeated ones.
+                outcomes.retain(|outcome| self.unsolved.remove(&outcome.index));
+                Ok(Some(PieceEvent::Outcomes(outcomes)))
+            }
+            Kind::ScenariosDone(_) => Ok(Some(PieceEvent::Ended(PieceEnd::Done))),
+            Kind::Progress(_) => Ok(None),
+            Kind::Incumbent(_) | Kind::Log(_) | Kind::Outcome(_) | Kind::Ready(_) => {
+                Err("it sent a report that does not belong to its task")
             }
         }
     }
 
     /// The scenarios without an outcome.
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = i32> {
-        self.unanswered.iter().copied()
+    pub(super) fn unsolved(&self) -> impl Iterator<Item = i32> {
+        self.unsolved.iter().copied()
     }
 
     /// Whether the job was cancelled during the piece.
-    pub(super) fn cancelled(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled
     }
 
@@ -159,7 +183,7 @@ impl<'a> Piece<'a> {
 
 /// Maximum time between two reports of outcomes: the time limit of one scenario, its overrun, and
 /// the time that the process may buffer an outcome.
-fn report_timeout(context: &Context, terms: &EffectiveOptions) -> Duration {
-    let limit = terms.time_limit;
+fn report_timeout(context: &Context, effective: &EffectiveOptions) -> Duration {
+    let limit = effective.time_limit;
     limit.saturating_add(context.config.overrun.of(limit)).saturating_add(MAX_BUFFERED)
 }

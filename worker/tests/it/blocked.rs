@@ -18,8 +18,8 @@ use solvemesh::{
     v1::{JobState, TerminationReason},
 };
 use solvemesh_broker::{
-    BulkObject, CancelNews, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
-    Mesh, MeshError, Question,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, Health, Lane, LogMessage, LogStart,
+    Lookup, Mesh, MeshError,
 };
 use solvemesh_worker::{Worker, WorkerConfig};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -86,7 +86,7 @@ impl Mesh for Gated {
     async fn announce_cancel(&self, job_id: &str) -> Result<(), MeshError> {
         self.mesh.announce_cancel(job_id).await
     }
-    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelNews>, MeshError> {
+    async fn follow_cancels(&self) -> Result<mpsc::Receiver<CancelEvent>, MeshError> {
         self.mesh.follow_cancels().await
     }
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
@@ -97,15 +97,15 @@ impl Mesh for Gated {
         self.opened().await;
         self.mesh.load(reference).await
     }
-    async fn ask(
+    async fn lookup(
         &self,
         request: LookupRequest,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
-        self.mesh.ask(request, patience).await
+        self.mesh.lookup(request, timeout).await
     }
-    async fn questions(&self) -> Result<Consumer<Question>, MeshError> {
-        self.mesh.questions().await
+    async fn consume_lookups(&self) -> Result<Consumer<Lookup>, MeshError> {
+        self.mesh.consume_lookups().await
     }
     async fn register_worker(&self, id: &str) -> Result<(), MeshError> {
         self.mesh.register_worker(id).await

@@ -335,5 +335,8 @@ async fn a_job_of_a_later_format_stays_in_its_queue() {
 
     assert!(bed.story("later").is_empty());
     let left = bed.take("standard", 1).await.remove(0);
-    assert_eq!(left.payload, Payload::Later { version: 99, job_id: "later".to_owned() });
+    assert_eq!(
+        left.payload,
+        Payload::UnsupportedVersion { version: 99, job_id: "later".to_owned() }
+    );
 }

@@ -14,7 +14,7 @@ use solvemesh::{
     solver::v1::{SolverCommand, solver_command},
     v1::{JobState, TerminationReason},
 };
-use solvemesh_broker::{Mesh, Question};
+use solvemesh_broker::{Lookup, Mesh};
 use solvemesh_worker::{SolverCommandLine, Worker, WorkerConfig};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -25,22 +25,22 @@ const LONG: f64 = 60.0;
 struct Gateway {
     answers: Arc<Mutex<HashMap<String, LookupResponse>>>,
     /// The lookups that were answered, with the status in the answer.
-    lookups: mpsc::UnboundedReceiver<(String, JobStatus)>,
+    lookups: mpsc::Receiver<(String, JobStatus)>,
 }
 
 impl Gateway {
     async fn start(mesh: &dyn Mesh) -> Self {
         let answers: Arc<Mutex<HashMap<String, LookupResponse>>> = Arc::default();
-        let (sender, lookups) = mpsc::unbounded_channel();
-        let mut questions = mesh.questions().await.unwrap();
-        let known = Arc::clone(&answers);
+        let (sender, lookups) = mpsc::channel(1024);
+        let mut received = mesh.consume_lookups().await.unwrap();
+        let configured = Arc::clone(&answers);
         tokio::spawn(async move {
-            while let Some(Question { request, reply }) = questions.next().await {
-                let answer = known.lock().unwrap().get(&request.job_id).cloned();
+            while let Some(Lookup { request, reply }) = received.next().await {
+                let answer = configured.lock().unwrap().get(&request.job_id).cloned();
                 let answer = answer.unwrap_or_else(|| with_status(JobStatus::Queued));
                 let status = answer.status();
                 reply.send(answer).await;
-                let _ = sender.send((request.job_id, status));
+                let _ = sender.try_send((request.job_id, status));
             }
         });
         Self { answers, lookups }

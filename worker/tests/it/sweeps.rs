@@ -17,7 +17,7 @@ use solvemesh::{
         ScenarioResult, StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
     },
 };
-use solvemesh_broker::{CancelNews, FORMAT_VERSION, Question};
+use solvemesh_broker::{CancelEvent, FORMAT_VERSION, Lookup};
 use solvemesh_worker::{SolverCommandLine, Worker};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_solvemesh-worker");
@@ -148,9 +148,9 @@ async fn a_share_that_meets_the_target_stops_the_other_shares() {
     let mut bed = TestMesh::new().await;
     let mut cancels = bed.mesh.follow_cancels().await.unwrap();
     // A scripted gateway confirms that the sweep has finished: only the log can tell that.
-    let mut questions = bed.mesh.questions().await.unwrap();
+    let mut lookups = bed.mesh.consume_lookups().await.unwrap();
     let gateway = tokio::spawn(async move {
-        while let Some(Question { reply, .. }) = questions.next().await {
+        while let Some(Lookup { reply, .. }) = lookups.next().await {
             let ended = LookupResponse {
                 version: FORMAT_VERSION,
                 status: JobStatus::Finished.into(),
@@ -164,7 +164,7 @@ async fn a_share_that_meets_the_target_stops_the_other_shares() {
     bed.enqueue("express", &rates("j", 10_001, Some(stop))).await;
     loop {
         let news = tokio::time::timeout(Duration::from_secs(60), cancels.recv()).await.unwrap();
-        if news.unwrap() == CancelNews::Cancel("j".to_owned()) {
+        if news.unwrap() == CancelEvent::Cancel("j".to_owned()) {
             break;
         }
     }

@@ -4,62 +4,59 @@ use std::time::Duration;
 
 use solvemesh::v1::{JobEventKind, job_event::Kind};
 
-use crate::table::HistoryEvent;
+use crate::table::{EventClass, HistoryEvent};
 
 /// Which events a watcher receives. The default is to send all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EventFilter {
+pub(crate) struct EventFilter {
     /// A bit for each kind that is omitted, by the number of the kind.
     omitted: u32,
     /// Minimum time between two batches that only report how solves progress. Of each job, a
     /// batch contains only the latest progress and the latest incumbent.
-    pub interval: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
 }
 
 /// The kinds that are always sent: without them a watcher can't know the state of a job.
-const ALWAYS: [JobEventKind; 3] =
+const ALWAYS_SENT: [JobEventKind; 3] =
     [JobEventKind::Queued, JobEventKind::Started, JobEventKind::Finished];
 
 impl EventFilter {
-    /// Events of these kinds alone, or of all kinds if there are none.
-    pub fn new(kinds: &[JobEventKind], interval: Option<Duration>) -> Self {
-        let sent = kinds.iter().chain(&ALWAYS).fold(0, |bits, kind| bits | bit(*kind));
+    /// Sends events of these kinds and the states of jobs; all events if there are no kinds.
+    pub(crate) fn new(kinds: &[JobEventKind], interval: Option<Duration>) -> Self {
+        let sent = kinds.iter().chain(&ALWAYS_SENT).fold(0, |bits, kind| bits | bit(*kind));
         Self { omitted: if kinds.is_empty() { 0 } else { !sent }, interval }
     }
 
     /// The events to send out of a job's next ones.
-    pub(super) fn of<'a>(
+    pub(super) fn select<'a>(
         &self,
         next: impl Iterator<Item = &'a HistoryEvent> + Clone,
     ) -> impl Iterator<Item = &'a HistoryEvent> {
-        let last = |kind| next.clone().filter(|it| kind_of(it) == kind).last();
+        let last = |class| next.clone().filter(|it| it.class() == Some(class)).last();
         // The positions of the only progress and the only incumbent to send.
-        let latest = self
-            .interval
-            .map(|_| THROTTLED.map(|kind| last(kind).map(|history_event| history_event.position)));
+        let latest = self.interval.map(|_| {
+            LATEST_ONLY.map(|class| last(class).map(|history_event| history_event.position))
+        });
         let omitted = self.omitted;
         next.filter(move |history_event| {
-            let kind = kind_of(history_event);
-            let throttled = THROTTLED.iter().position(|it| *it == kind);
-            let is_latest = match (throttled, &latest) {
-                (Some(index), Some(latest)) => latest[index] == Some(history_event.position),
-                _ => true,
+            let class = history_event.class();
+            let index = LATEST_ONLY.iter().position(|it| Some(*it) == class);
+            let is_replaced = match (index, &latest) {
+                (Some(index), Some(latest)) => latest[index] != Some(history_event.position),
+                _ => false,
             };
-            omitted & bit(kind) == 0 && is_latest
+            omitted & bit(kind_of(history_event)) == 0 && !is_replaced
         })
     }
 
     /// Whether an event is sent at once, without waiting for the interval.
     pub(super) fn bypasses_interval(history_event: &HistoryEvent) -> bool {
-        !matches!(
-            kind_of(history_event),
-            JobEventKind::Progress | JobEventKind::Incumbent | JobEventKind::Log
-        )
+        history_event.class().is_none()
     }
 }
 
-/// The kinds of which an interval leaves only the latest event: each replaces the one before.
-const THROTTLED: [JobEventKind; 2] = [JobEventKind::Progress, JobEventKind::Incumbent];
+/// The classes of which an interval leaves only the latest event: each replaces the one before.
+const LATEST_ONLY: [EventClass; 2] = [EventClass::Progress, EventClass::Incumbent];
 
 fn bit(kind: JobEventKind) -> u32 {
     1 << kind as u32
@@ -98,7 +95,7 @@ mod tests {
             Kind::Progress(Progress::default()),
             Kind::Log(LogLines::default()),
         ];
-        let push_event = |(index, kind)| {
+        let history_event = |(index, kind)| {
             let sequence = i32::try_from(index + 1).unwrap_or_default();
             let event = JobEvent { sequence, kind: Some(kind), ..JobEvent::default() };
             let position = Position::new(index as u64, 0);
@@ -110,11 +107,11 @@ mod tests {
                 duplicate_scenarios: Vec::new(),
             }
         };
-        kinds.into_iter().enumerate().map(push_event).collect()
+        kinds.into_iter().enumerate().map(history_event).collect()
     }
 
-    fn sent(wants: EventFilter) -> Vec<i32> {
-        wants.of(history().iter()).map(|history_event| history_event.event.sequence).collect()
+    fn sent(filter: EventFilter) -> Vec<i32> {
+        filter.select(history().iter()).map(|history_event| history_event.event.sequence).collect()
     }
 
     #[test]

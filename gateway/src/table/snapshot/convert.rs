@@ -14,11 +14,12 @@ use super::{LastMessage, Restored, VERSION};
 use crate::table::{
     Fold, HistoryEvent, Position, Record, Tally,
     history::History,
-    record::{Attempt, Finished, Live, Results, Stage},
+    record::Attempt,
+    stage::{Finished, Live, Results, Stage},
 };
 
-/// Size of the mark of a forgotten job, in bytes.
-const MARK: usize = 16;
+/// Size of the fingerprint of a forgotten job, in bytes.
+const FINGERPRINT_BYTES: usize = 16;
 
 /// The state of a table beside its jobs. The writer fills in the digest of the last message.
 pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
@@ -31,13 +32,13 @@ pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
         last_digest: Vec::new(),
         begin_time: fold.begin_time,
         bytes_read: fold.bytes_read,
-        forgotten: fold.forgotten.marks().flat_map(u128::to_be_bytes).collect(),
+        forgotten: fold.forgotten.fingerprints().flat_map(u128::to_be_bytes).collect(),
         jobs: fold.jobs.len() as u64,
     }
 }
 
 /// A table with the state of a header, without jobs; `None` if the header is invalid.
-pub(super) fn begin(header: SnapshotHeader) -> Option<Restored> {
+pub(super) fn from_header(header: SnapshotHeader) -> Option<Restored> {
     let mut fold = Fold {
         log_id: Some(header.log_id).filter(|id| !id.is_empty()),
         first_offset: Some(header.first_offset),
@@ -46,11 +47,11 @@ pub(super) fn begin(header: SnapshotHeader) -> Option<Restored> {
         bytes_read: header.bytes_read,
         ..Fold::default()
     };
-    if !header.forgotten.len().is_multiple_of(MARK) {
+    if !header.forgotten.len().is_multiple_of(FINGERPRINT_BYTES) {
         return None;
     }
-    for mark in header.forgotten.chunks_exact(MARK) {
-        fold.forgotten.insert_mark(u128::from_be_bytes(mark.try_into().ok()?));
+    for bytes in header.forgotten.chunks_exact(FINGERPRINT_BYTES) {
+        fold.forgotten.insert_fingerprint(u128::from_be_bytes(bytes.try_into().ok()?));
     }
     let last = LastMessage { offset: header.last_offset, digest: header.last_digest };
     Some(Restored { fold, last })
@@ -72,7 +73,7 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
         progress: job.stage.progress(),
         finish_time: job.stage.finish_time(),
         last_sequence: job.last_sequence(),
-        history: job.history.events().map(from_happening).collect(),
+        history: job.history.events().map(from_event).collect(),
         result_evicted: job.stage.results_evicted(),
         tally: job.tally().map(from_tally),
     }
@@ -82,7 +83,7 @@ pub(super) fn from_record(job: &Record) -> JobSnapshot {
 pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     let stage = to_stage(&job)?;
     let history: Vec<HistoryEvent> =
-        job.history.into_iter().map(to_happening).collect::<Option<_>>()?;
+        job.history.into_iter().map(to_event).collect::<Option<_>>()?;
     let mut record = Record {
         bytes_before: job.bytes_before,
         digest: job.digest,
@@ -94,7 +95,7 @@ pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
         history: History::new(history, job.last_sequence),
         ..Record::new(job.job_id.into(), to_position(job.first?))
     };
-    record.counted = record.weight();
+    record.counted_weight = record.weight();
     Some(record)
 }
 
@@ -155,7 +156,7 @@ fn from_tally(tally: &Tally) -> TallySnapshot {
     TallySnapshot { answered, summary: Some(summary) }
 }
 
-fn from_happening(history_event: &HistoryEvent) -> HistoryEventSnapshot {
+fn from_event(history_event: &HistoryEvent) -> HistoryEventSnapshot {
     HistoryEventSnapshot {
         position: Some(from_position(history_event.position)),
         event: Some((*history_event.event).clone()),
@@ -165,7 +166,7 @@ fn from_happening(history_event: &HistoryEvent) -> HistoryEventSnapshot {
     }
 }
 
-fn to_happening(history_event: HistoryEventSnapshot) -> Option<HistoryEvent> {
+fn to_event(history_event: HistoryEventSnapshot) -> Option<HistoryEvent> {
     Some(HistoryEvent {
         position: to_position(history_event.position?),
         event: Arc::new(history_event.event?),

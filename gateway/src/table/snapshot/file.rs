@@ -1,3 +1,5 @@
+//! Reads and writes the file of a snapshot.
+
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
@@ -16,10 +18,10 @@ use tempfile::NamedTempFile;
 use super::{MAGIC, Restored, Snapshot, VERSION, convert, digest};
 
 /// The name of the file in its folder.
-const NAME: &str = "table.snapshot";
+const FILE_NAME: &str = "table.snapshot";
 /// Maximum size of a message in a file, so that a damaged length does not allocate without bound.
 /// No valid message comes near it, as a job's results are bounded far below.
-const MAX_MESSAGE: usize = 256 << 20;
+const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
 /// The file that contains a table's latest snapshot. Gateways of one mesh may share a folder.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct SnapshotFile {
 
 /// Why a snapshot can't be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
+pub(crate) enum SnapshotError {
     /// An I/O error.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -57,8 +59,8 @@ impl SnapshotFile {
     }
 
     /// The path of the file.
-    pub fn path(&self) -> PathBuf {
-        self.folder.join(NAME)
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
     }
 
     /// Writes a snapshot and returns its size in bytes. Replaces the file atomically: a concurrent
@@ -107,16 +109,16 @@ fn read(from: impl Read) -> Result<Restored, SnapshotError> {
     if &magic != MAGIC {
         return Err(SnapshotError::Damaged("it does not start with the magic bytes"));
     }
-    let header: SnapshotHeader = message(&mut from)?;
+    let header: SnapshotHeader = read_message(&mut from)?;
     if header.version != VERSION {
         return Err(SnapshotError::OtherFormat { found: header.version });
     }
     let jobs = header.jobs;
     let invalid = || SnapshotError::Damaged("a field is missing or invalid");
-    let mut restored = convert::begin(header).ok_or_else(invalid)?;
+    let mut restored = convert::from_header(header).ok_or_else(invalid)?;
     for _ in 0..jobs {
-        let job: JobSnapshot = message(&mut from)?;
-        restored.fold.put(Arc::new(convert::to_record(job).ok_or_else(invalid)?));
+        let job: JobSnapshot = read_message(&mut from)?;
+        restored.fold.insert(Arc::new(convert::to_record(job).ok_or_else(invalid)?));
     }
     let Hashing { mut inner, sum, .. } = from;
     let mut expected = [0; 32];
@@ -128,8 +130,8 @@ fn read(from: impl Read) -> Result<Restored, SnapshotError> {
 }
 
 /// Reads a message that is preceded by its length.
-fn message<M: Message + Default>(from: &mut impl Read) -> Result<M, SnapshotError> {
-    match frame::read(from, MAX_MESSAGE) {
+fn read_message<M: Message + Default>(from: &mut impl Read) -> Result<M, SnapshotError> {
+    match frame::read(from, MAX_MESSAGE_BYTES) {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(SnapshotError::Damaged("it is truncated")),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -172,5 +174,42 @@ impl<T: Read> Read for Hashing<T> {
         let read = self.inner.read(bytes)?;
         self.sum.update(&bytes[..read]);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use solvemesh::{gateway::v1::LogPosition, v1::JobState};
+
+    use super::*;
+    use crate::table::{Position, Record};
+
+    /// A snapshot file with one job, in this state.
+    fn file_with(state: JobState) -> Vec<u8> {
+        let first = Position::new(0, 0);
+        let header = SnapshotHeader {
+            version: VERSION,
+            head: Some(LogPosition::default()),
+            jobs: 1,
+            ..SnapshotHeader::default()
+        };
+        let job = convert::from_record(&Record::new("a".into(), first));
+        let job = JobSnapshot { state: state.into(), ..job };
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(header.encode_length_delimited_to_vec());
+        bytes.extend(job.encode_length_delimited_to_vec());
+        bytes.extend(Sha256::digest(&bytes));
+        bytes
+    }
+
+    #[test]
+    fn job_without_a_state_is_refused_as_invalid() {
+        for state in [JobState::Queued, JobState::Running, JobState::Failed] {
+            let restored = read(file_with(state).as_slice()).expect("a valid snapshot");
+            assert_eq!(restored.fold.job("a").map(Record::state), Some(state));
+        }
+        let refused = read(file_with(JobState::Unspecified).as_slice());
+        let expected = "a field is missing or invalid";
+        assert!(matches!(refused, Err(SnapshotError::Damaged(cause)) if cause == expected));
     }
 }

@@ -14,7 +14,8 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use solvemesh::{broker::v1::LogBatch, gateway::v1::SnapshotHeader};
 
-pub use file::{SnapshotError, SnapshotFile};
+pub(crate) use file::SnapshotError;
+pub use file::SnapshotFile;
 
 use crate::table::{Fold, Record};
 
@@ -66,7 +67,7 @@ impl Snapshot {
 
 impl LastMessage {
     /// Whether `batch` is this message.
-    pub(super) fn is(&self, batch: &LogBatch) -> bool {
+    pub(super) fn matches(&self, batch: &LogBatch) -> bool {
         self.digest == digest(batch)
     }
 }

@@ -5,7 +5,7 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, HistoryEvent, INCUMBENTS_KEPT, PROGRESS_KEPT, Position};
+use crate::table::{Changes, EventClass, Fold, HistoryEvent, Position};
 
 /// The events of a job as text: a letter for the kind, and the sequence number.
 fn events_of(fold: &Fold, job: &str) -> String {
@@ -20,7 +20,7 @@ fn events_of(fold: &Fold, job: &str) -> String {
         other => panic!("an event of a kind that no entry makes: {other:?}"),
     };
     let events: Vec<String> = job
-        .after(Position::default())
+        .events_after(Position::default())
         .map(|h| format!("{}{}", letter(h), h.event.sequence))
         .collect();
     events.join(" ")
@@ -36,7 +36,7 @@ fn job_is_queued_started_and_finished() {
     ]);
     assert_eq!(events_of(&fold, "a"), "q1 s2 p3 f4");
     let job = fold.job("a").unwrap();
-    assert_eq!((job.state(), job.attempt(), fold.live()), (JobState::Succeeded, 1, 0));
+    assert_eq!((job.state(), job.latest_attempt(), fold.live_count()), (JobState::Succeeded, 1, 0));
 }
 
 #[test]
@@ -51,8 +51,10 @@ fn first_terminal_entry_wins() {
     assert_eq!(events_of(&fold, "a"), "q1 s2 s3 f4");
     let job = fold.job("a").unwrap();
     assert_eq!(job.state(), JobState::Succeeded);
-    let attempts: Vec<i32> =
-        job.after(Position::default()).map(|history_event| history_event.event.attempt).collect();
+    let attempts: Vec<i32> = job
+        .events_after(Position::default())
+        .map(|history_event| history_event.event.attempt)
+        .collect();
     assert_eq!(attempts, [0, 1, 2, 1], "the end is the first attempt's");
 }
 
@@ -84,7 +86,7 @@ fn progress_of_a_superseded_attempt_is_dropped() {
 }
 
 #[test]
-fn start_makes_job_known_without_its_submission() {
+fn start_creates_a_job_without_its_submission() {
     let fold = log(&[started("a", "x"), submitted("a")]);
     assert_eq!(events_of(&fold, "a"), "q1 s2");
     assert_eq!(fold.job("a").unwrap().description.model_name, "model of a");
@@ -148,6 +150,14 @@ fn cancel_of_a_running_job_is_a_request() {
     let fold = log(&[submitted("a"), started("a", "x"), cancel("a"), cancel("a")]);
     assert_eq!(events_of(&fold, "a"), "q1 s2 c3");
     assert_eq!(fold.job("a").unwrap().state(), JobState::Running);
+}
+
+#[test]
+fn a_cancelled_job_was_requested_to_be_even_if_its_end_is_logged_first() {
+    let end = finished("a", "x", 2, JobState::Cancelled);
+    let fold = log(&[submitted("a"), started("a", "x"), end, cancel("a")]);
+    assert_eq!(events_of(&fold, "a"), "q1 s2 f3");
+    assert!(fold.job("a").unwrap().cancel_requested);
 }
 
 #[test]
@@ -219,33 +229,35 @@ fn solution_parts_have_their_own_sequences_and_positions() {
 
 #[test]
 fn long_history_is_thinned() {
-    let many = u32::try_from(PROGRESS_KEPT * 3).unwrap();
+    let max = EventClass::Progress.max_events();
+    let many = u32::try_from(max * 3).unwrap();
     let entries: Vec<LogEntry> = [submitted("a"), started("a", "x")]
         .into_iter()
         .chain((2..many).map(|number| progress("a", "x", number)))
         .collect();
     let fold = log(&entries);
     let job = fold.job("a").unwrap();
-    let kept = job.after(Position::default()).count();
-    assert!((PROGRESS_KEPT / 2..=PROGRESS_KEPT + 2).contains(&kept), "{kept} kept");
+    let kept = job.events_after(Position::default()).count();
+    assert!((max / 2..=max + 2).contains(&kept), "{kept} kept");
     assert_eq!(job.last_sequence(), i32::try_from(many).unwrap());
 }
 
 #[test]
 fn best_incumbent_and_latest_progress_are_never_thinned() {
-    let many = u32::try_from(INCUMBENTS_KEPT * 3).unwrap();
+    let max = EventClass::Incumbent.max_events();
+    let many = u32::try_from(max * 3).unwrap();
     let mut entries = vec![submitted("a"), started("a", "x"), progress("a", "x", 2)];
     entries.extend((3..many).map(|number| better("a", "x", number)));
     let fold = log(&entries);
     let job = fold.job("a").unwrap();
-    let kept = job.after(Position::default()).count();
-    assert!((INCUMBENTS_KEPT / 2..=INCUMBENTS_KEPT + 3).contains(&kept), "{kept} kept");
-    let full = job.job(true);
+    let kept = job.events_after(Position::default()).count();
+    assert!((max / 2..=max + 3).contains(&kept), "{kept} kept");
+    let full = job.to_job(true);
     assert_eq!(full.incumbent.map(|best| best.objective), Some(Some(-f64::from(many - 1))));
-    assert!(full.progress.is_some() && job.job(false).incumbent.is_none());
+    assert!(full.progress.is_some() && job.to_job(false).incumbent.is_none());
     // Another attempt starts without an incumbent.
     entries.push(started("a", "y"));
-    assert_eq!(log(&entries).job("a").unwrap().job(true).incumbent, None);
+    assert_eq!(log(&entries).job("a").unwrap().to_job(true).incumbent, None);
 }
 
 proptest! {
@@ -266,18 +278,19 @@ proptest! {
         for id in ["a", "sweep"] {
             let Some(job) = fold.job(id) else { continue };
             let sequences: Vec<i32> =
-                job.after(Position::default()).map(|h| h.event.sequence).collect();
+                job.events_after(Position::default()).map(|h| h.event.sequence).collect();
             let expected: Vec<i32> = (1..=job.last_sequence()).collect();
             prop_assert_eq!(&sequences, &expected);
             let positions: Vec<Position> =
-                job.after(Position::default()).map(|h| h.position).collect();
+                job.events_after(Position::default()).map(|h| h.position).collect();
             prop_assert!(positions.is_sorted_by(|a, b| a < b));
             let ends: Vec<bool> = job
-                .after(Position::default())
+                .events_after(Position::default())
                 .map(|h| matches!(h.event.kind, Some(job_event::Kind::Finished(_))))
                 .collect();
-            prop_assert_eq!(ends.iter().filter(|end| **end).count(), usize::from(job.ended()));
-            prop_assert_eq!(ends.last().copied().unwrap_or(false), job.ended());
+            let count = ends.iter().filter(|end| **end).count();
+            prop_assert_eq!(count, usize::from(job.is_finished()));
+            prop_assert_eq!(ends.last().copied().unwrap_or(false), job.is_finished());
         }
     }
 
@@ -288,7 +301,7 @@ proptest! {
         for (offset, batch) in log.iter().enumerate() {
             apply(&mut fold, offset as u64, batch.entries.clone());
             for id in ["a", "sweep"] {
-                if let Some(job) = fold.job(id).filter(|job| job.ended()) {
+                if let Some(job) = fold.job(id).filter(|job| job.is_finished()) {
                     let first = ended.entry(id).or_insert_with(|| job.clone());
                     prop_assert_eq!(first.state(), job.state());
                     prop_assert_eq!(first.last_sequence(), job.last_sequence());

@@ -64,18 +64,18 @@ fn results_are_evicted_before_their_jobs() {
     for kept in [
         Retention { results: 1, ..ALL },
         Retention { result_age: Duration::from_secs(10), ..ALL },
-        Retention { result_bytes: log(&three_finished()[8..12]).whole_weight, ..ALL },
+        Retention { result_bytes: log(&three_finished()[8..12]).with_results_weight, ..ALL },
     ] {
         let mut fold = log(&three_finished());
         fold.retain(&kept, 13);
-        let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().evicted_at());
+        let left = ["a", "b", "c"].map(|job| fold.job(job).unwrap().evicted_position());
         // A marker comes before the entries.
         assert_eq!(left, [Some(Position::new(4, 0)), Some(Position::new(8, 0)), None], "{kept:?}");
         let job = fold.job("a").unwrap();
-        let full = job.job(true);
+        let full = job.to_job(true);
         assert!(full.solution_omitted && full.result.is_some());
         let sequences: Vec<i32> =
-            job.after(Position::default()).map(|h| h.event.sequence).collect();
+            job.events_after(Position::default()).map(|h| h.event.sequence).collect();
         assert_eq!(sequences, [1, 2, 4], "its progress is evicted too");
         assert_eq!((full.state(), full.last_sequence), (JobState::Succeeded, 4));
     }
@@ -149,14 +149,14 @@ proptest! {
             match (before.job(id), after.job(id)) {
                 (Some(job), Some(same)) => {
                     prop_assert!(job.first.offset >= cut as u64);
-                    prop_assert_eq!(job.job(true), same.job(true));
+                    prop_assert_eq!(job.to_job(true), same.to_job(true));
                     prop_assert_eq!(&job.history, &same.history);
                 }
                 (Some(job), None) => prop_assert!(
-                    job.first.offset < cut as u64 && !job.ended(),
+                    job.first.offset < cut as u64 && !job.is_finished(),
                     "known to one alone: {job:?}"
                 ),
-                (None, ghost) => prop_assert_eq!(ghost, None),
+                (None, other) => prop_assert_eq!(other, None),
             }
         }
     }
@@ -174,24 +174,25 @@ proptest! {
             few.retain(&Retention { results, jobs, ..ALL }, 0);
             apply(&mut all, offset as u64, batch.entries.clone());
         }
-        prop_assert_eq!(few.live(), all.live());
-        prop_assert!(few.ended.len() <= jobs && few.whole.len() <= results);
+        prop_assert_eq!(few.live_count(), all.live_count());
+        prop_assert!(few.finished.len() <= jobs && few.with_results.len() <= results);
         for id in ["a", "sweep"] {
             let Some(job) = few.job(id) else {
                 prop_assert!(all.job(id).is_none() || few.is_forgotten(id));
                 continue;
             };
             let same = all.job(id).unwrap();
-            prop_assert_eq!((job.state(), job.last_sequence()), (same.state(), same.last_sequence()));
+            prop_assert_eq!(job.state(), same.state());
+            prop_assert_eq!(job.last_sequence(), same.last_sequence());
             prop_assert_eq!(job.outcome().map(|o| o.state), same.outcome().map(|o| o.state));
         }
         let weight = |jobs: &mut dyn Iterator<Item = &crate::table::Record>| -> usize {
             jobs.map(|job| job.weight()).sum()
         };
-        let ended = weight(&mut few.ended.values().filter_map(|id| few.job(id)));
-        let whole = weight(&mut few.whole.values().filter_map(|id| few.job(id)));
+        let ended = weight(&mut few.finished.values().filter_map(|id| few.job(id)));
+        let whole = weight(&mut few.with_results.values().filter_map(|id| few.job(id)));
         let live = weight(&mut few.live.values().filter_map(|id| few.job(id)));
-        let counted = (few.ended_weight, few.whole_weight, few.live_weight);
+        let counted = (few.finished_weight, few.with_results_weight, few.live_weight);
         prop_assert_eq!(counted, (ended, whole, live));
     }
 }

@@ -2,15 +2,17 @@ use std::{fs, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use prost_types::Timestamp;
-use solvemesh::broker::v1::{LogBatch, LogEntry};
+use solvemesh::{
+    broker::v1::{LogBatch, LogEntry},
+    v1::JobState,
+};
 use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh, Mesh};
 use tempfile::TempDir;
 
 use super::logs::*;
 use crate::table::{
-    Fold, Retention, SnapshotError, SnapshotFile,
+    Fold, Retention, SnapshotError, SnapshotFile, attach,
     snapshot::{Restored, Snapshot},
-    start,
 };
 
 const FEW: Retention = Retention {
@@ -33,7 +35,7 @@ fn write(fold: &Fold) -> (TempDir, SnapshotFile) {
 fn read(file: &SnapshotFile, last: (u64, Arc<LogBatch>)) -> Fold {
     let Restored { mut fold, last: stored } = file.read().unwrap().unwrap();
     assert_eq!(stored.offset, last.0);
-    assert!(stored.is(&last.1));
+    assert!(stored.matches(&last.1));
     fold.last = Some(last);
     fold
 }
@@ -55,6 +57,19 @@ proptest! {
         let again = cut.saturating_sub(1);
         prop_assert_eq!(fold_from(restored, &log, again), fold_from(whole, &log, again));
     }
+}
+
+#[test]
+fn progress_of_a_lost_attempt_survives_while_its_job_is_queued() {
+    // The attempt still reports after it was declared lost.
+    let entries = [submitted("a"), started("a", "x"), lost("a", "x", 2), progress("a", "x", 3)];
+    let fold = log(&entries);
+    let job = fold.job("a").unwrap().to_job(false);
+    assert_eq!((job.state(), job.progress.is_some()), (JobState::Queued, true));
+    let (_folder, file) = write(&fold);
+    let restored = read(&file, fold.last.clone().unwrap());
+    assert_eq!(restored.job("a").unwrap().to_job(false), job);
+    assert_eq!(restored, fold);
 }
 
 #[test]
@@ -107,13 +122,13 @@ async fn snapshot_is_used_only_if_it_is_of_this_log() {
     let mesh = mesh_with(&["a", "b", "c"], usize::MAX).await;
     let fold = folded(&mesh, 2).await;
     let (_folder, file) = write(&fold);
-    let (begun, from) = start::begin(&mesh, file.clone()).await;
+    let (begun, from) = attach::at_startup(&mesh, file.clone()).await;
     assert_eq!(begun, fold);
     assert_eq!(from, LogStart::Offset(1));
 
     for other in [&["a", "x", "c"][..], &["a"], &[]] {
         let mesh = mesh_with(other, usize::MAX).await;
-        let (begun, from) = start::begin(&mesh, file.clone()).await;
+        let (begun, from) = attach::at_startup(&mesh, file.clone()).await;
         assert_eq!((begun, from), (Fold::default(), LogStart::First), "{other:?}");
     }
 }
@@ -124,7 +139,7 @@ async fn snapshot_older_than_the_truncated_log_is_not_used() {
     let (_folder, file) = write(&folded(&whole, 2).await);
     // The same log, truncated to its last message.
     let rest = mesh_with(&["a", "b", "c", "d"], 1).await;
-    let (begun, from) = start::begin(&rest, file.clone()).await;
+    let (begun, from) = attach::at_startup(&rest, file.clone()).await;
     assert_eq!((begun, from), (Fold::default(), LogStart::First));
 }
 
@@ -139,13 +154,13 @@ async fn stuck_reader_reattaches_at_its_position_unless_the_log_was_replaced() {
     for read in 1..=3 {
         let fold = folded(&mesh, read).await;
         let behind = LogStart::Offset(read as u64 - 1);
-        assert_eq!(start::again(&mesh, fold.last.clone()).await, behind);
+        assert_eq!(attach::after_stall(&mesh, fold.last.clone()).await, behind);
 
         let replaced = MemoryMesh::new(MemoryConfig::default());
         // An empty log can't be distinguished from the old one.
-        assert_eq!(start::again(&replaced, fold.last.clone()).await, behind);
+        assert_eq!(attach::after_stall(&replaced, fold.last.clone()).await, behind);
         replaced.append(written_at(4, "d")).await.unwrap();
-        assert_eq!(start::again(&replaced, fold.last.clone()).await, LogStart::First);
+        assert_eq!(attach::after_stall(&replaced, fold.last.clone()).await, LogStart::First);
     }
-    assert_eq!(start::again(&mesh, None).await, LogStart::First);
+    assert_eq!(attach::after_stall(&mesh, None).await, LogStart::First);
 }

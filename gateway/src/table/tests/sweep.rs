@@ -10,7 +10,7 @@ use super::logs::*;
 use crate::table::{Fold, HistoryEvent, Position, Record, Retention, counted_answers};
 
 fn history(job: &Record) -> Vec<&HistoryEvent> {
-    job.after(Position::default()).collect()
+    job.events_after(Position::default()).collect()
 }
 
 fn indices(event: &JobEvent) -> Option<Vec<i32>> {
@@ -33,7 +33,7 @@ fn end(fold: &Fold) -> Option<JobFinished> {
 }
 
 fn summary(fold: &Fold) -> SweepSummary {
-    fold.job("sweep").unwrap().job(false).sweep_summary.unwrap()
+    fold.job("sweep").unwrap().to_job(false).sweep_summary.unwrap()
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn sweep_finishes_with_its_last_answer() {
         answers("sweep", "part", 1, &[0, 1, 2]),
     ];
     let before = log(&entries);
-    assert_eq!((end(&before), before.live()), (None, 1));
+    assert_eq!((end(&before), before.live_count()), (None, 1));
     assert_eq!((summary(&before).answered_count, summary(&before).scenario_count), (5, 6));
     entries.push(answers("sweep", "part", 2, &[3]));
     let fold = log(&entries);
     let job = fold.job("sweep").unwrap();
-    assert_eq!((job.state(), fold.live(), fold.live_weight()), (JobState::Succeeded, 0, 0));
+    assert_eq!((job.state(), fold.live_count(), fold.live_weight()), (JobState::Succeeded, 0, 0));
     let end = end(&fold).unwrap();
     assert_eq!((end.state(), &end.result, &end.failure), (JobState::Succeeded, &None, &None));
     assert_eq!(end.sweep_summary.as_ref(), Some(&summary(&fold)));
@@ -113,7 +113,7 @@ fn answers_are_ignored_for_unknown_jobs_and_single_models() {
     ]);
     assert!(fold.job("sweep").is_none());
     let job = fold.job("a").unwrap();
-    assert_eq!((job.last_sequence(), job.job(true).sweep_summary), (2, None));
+    assert_eq!((job.last_sequence(), job.to_job(true).sweep_summary), (2, None));
 }
 
 #[test]
@@ -184,10 +184,10 @@ fn evicted_answers_can_be_restored_from_their_entry() {
         result_age: Duration::MAX,
     };
     few.retain(&kept, 0);
-    assert!(few.ended_weight < whole.ended_weight);
+    assert!(few.finished_weight < whole.finished_weight);
     assert_eq!(summary(&few), summary(&whole));
     let (few, whole) = (few.job("sweep").unwrap(), whole.job("sweep").unwrap());
-    assert_eq!(few.evicted_at(), None, "its end has nothing to evict");
+    assert_eq!(few.evicted_position(), None, "its end has nothing to evict");
     for (left, kept) in history(few).into_iter().zip(history(whole)) {
         assert_eq!((left.position, left.event.sequence), (kept.position, kept.event.sequence));
         let Some(expected) = indices(&kept.event) else {
@@ -213,7 +213,7 @@ fn sweep_weighs_all_of_its_answers_from_the_start() {
     };
     let beginning = log(&[submitted("sweep")]).live_weight();
     let most = answered(5).live_weight();
-    let ended = answered(6).ended_weight;
+    let ended = answered(6).finished_weight;
     assert!(beginning >= 6 * 180, "{beginning}");
     assert!(most >= beginning && most < beginning + 1000, "{beginning} {most}");
     assert!((6 * 180..6 * 300 + 2000).contains(&ended), "{ended}");

@@ -26,11 +26,11 @@ fn model(objective: [f64; 2], rows: &[(f64, [f64; 2], f64)]) -> LinearModel {
 }
 
 fn constraint(row: usize, upper: bool) -> Side {
-    Side { of: Of::Constraint(row), upper }
+    Side { of: BoundOwner::Constraint(row), upper }
 }
 
 fn variable(column: usize, upper: bool) -> Side {
-    Side { of: Of::Variable(column), upper }
+    Side { of: BoundOwner::Variable(column), upper }
 }
 
 /// x + y >= 3 and x + 2 y <= 2.

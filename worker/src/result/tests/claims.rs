@@ -159,8 +159,8 @@ fn a_start_is_not_reported_as_the_optimum() {
     let model = dense(MIN, &[1.0, -1.0, -1.0], &[(4.5, &[5.0, -2.0, 0.0], INF)]);
     let model = bounded(model, &[(-INF, 4.0), (0.0, 5.0), (0.0, 1.0)]);
     let model = with_kinds(model, &[INTEGER, CONTINUOUS, INTEGER]);
-    for known in [vec![(2, 0.0)], vec![(0, 2.0), (1, 2.75), (2, 0.0)]] {
-        let (variable_indices, values) = known.into_iter().unzip();
+    for start in [vec![(2, 0.0)], vec![(0, 2.0), (1, 2.75), (2, 0.0)]] {
+        let (variable_indices, values) = start.into_iter().unzip();
         let start = Some(StartingPoint { variable_indices, values, ..StartingPoint::default() });
         assert_optimum(JobPayload { start, ..model.clone().into() }, exact(), -3.0);
     }

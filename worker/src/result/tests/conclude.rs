@@ -95,7 +95,10 @@ fn an_optimum_outside_of_the_gap_is_imprecise_with_both_numbers() {
     assert_eq!(termination.reason(), TerminationReason::Imprecise);
     assert_eq!((termination.objective, termination.objective_bound), (Some(4.0), Some(3.0)));
     let warning = &termination.warnings[0];
-    assert!(warning.contains("objective is 4") && warning.contains("proven is 3"), "{warning}");
+    assert!(
+        warning.contains("objective is 4") && warning.contains("proven bound is 3"),
+        "{warning}"
+    );
 }
 
 #[test]

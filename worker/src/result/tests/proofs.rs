@@ -28,7 +28,7 @@ fn reason(outcome: &Outcome) -> Reason {
 /// The result of an outcome, with its proofs checked.
 fn checked(model: &LinearModel, outcome: Outcome) -> SolveResult {
     let mut result = outcome.result.unwrap();
-    proofs::settle(model, &mut result);
+    proofs::check_proofs(model, &mut result);
     result
 }
 

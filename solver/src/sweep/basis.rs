@@ -12,7 +12,7 @@ use solvemesh_model::{
     verify::{largest_cost, reduced_costs},
 };
 
-use crate::highs::{Basic, Highs};
+use crate::highs::{BasicVariable, Highs};
 
 /// How far a value may be outside of its bounds, and a dual on the wrong side of 0, relative to a
 /// scale; the same as HiGHS's own tolerances. The scale of a value is at least 1; that of a dual is
@@ -21,8 +21,8 @@ const TOLERANCE: f64 = 1e-7;
 
 /// A basis, of which HiGHS holds the factorised matrix.
 #[derive(Debug)]
-pub(super) struct Vertex {
-    basics: Vec<Basic>,
+pub(super) struct FactorisedBasis {
+    basics: Vec<BasicVariable>,
     statuses: Basis,
     /// Whether scenarios change bounds, on which x depends.
     bounds_change: bool,
@@ -31,7 +31,7 @@ pub(super) struct Vertex {
     /// x, once it is known to be within all bounds; only if bounds don't change.
     values: Option<Vec<f64>>,
     /// y and c - Aᵀy, once they are computed; only if costs don't change.
-    prices: Option<Prices>,
+    dual_solution: Option<DualSolution>,
     /// A buffer with an entry for each row.
     rhs: Vec<f64>,
     /// Likewise.
@@ -40,17 +40,17 @@ pub(super) struct Vertex {
 
 /// y, and c - Aᵀy.
 #[derive(Clone, Debug)]
-struct Prices {
+struct DualSolution {
     duals: Vec<f64>,
     reduced_costs: Vec<f64>,
 }
 
-impl Vertex {
+impl FactorisedBasis {
     /// The basis with which the last run ended, if there is one. `targets` are the numbers that
     /// scenarios change; none may be in the matrix.
     pub(super) fn of(highs: &mut Highs, model: &LinearModel, targets: &[Target]) -> Option<Self> {
         let statuses = highs.basis()?;
-        let basics = highs.basics()?;
+        let basics = highs.basic_variables()?;
         let rows = model.constraint_lower.len();
         let costs_change = targets.iter().any(|target| matches!(target, Target::Objective(_)));
         let bounds_change =
@@ -61,26 +61,26 @@ impl Vertex {
             bounds_change,
             costs_change,
             values: None,
-            prices: None,
+            dual_solution: None,
             rhs: vec![0.0; rows],
             solution: vec![0.0; rows],
         })
     }
 
     /// x and y of a model, if this basis is optimal for it.
-    pub(super) fn prove(
+    pub(super) fn solution_if_optimal(
         &mut self,
         highs: &mut Highs,
         model: &LinearModel,
     ) -> Option<(Vec<f64>, Vec<f64>)> {
-        let prices = match self.prices.take() {
-            Some(prices) => prices,
-            None => self.prices(highs, model)?,
+        let dual_solution = match self.dual_solution.take() {
+            Some(dual_solution) => dual_solution,
+            None => self.dual_solution(highs, model)?,
         };
-        let is_dual_feasible = self.is_dual_feasible(model, &prices);
-        let duals = prices.duals.clone();
+        let is_dual_feasible = self.is_dual_feasible(model, &dual_solution);
+        let duals = dual_solution.duals.clone();
         if !self.costs_change {
-            self.prices = Some(prices);
+            self.dual_solution = Some(dual_solution);
         }
         if !is_dual_feasible {
             return None;
@@ -119,7 +119,7 @@ impl Vertex {
             return None;
         }
         for (basic, &value) in self.basics.iter().zip(&self.solution) {
-            if let Basic::Column(column) = *basic {
+            if let BasicVariable::Column(column) = *basic {
                 let (lower, upper) = (model.variable_lower[column], model.variable_upper[column]);
                 if !within(value, lower, upper, 0.0) {
                     return None;
@@ -146,27 +146,27 @@ impl Vertex {
     }
 
     /// y and c - Aᵀy of a model.
-    fn prices(&mut self, highs: &mut Highs, model: &LinearModel) -> Option<Prices> {
+    fn dual_solution(&mut self, highs: &mut Highs, model: &LinearModel) -> Option<DualSolution> {
         for (position, basic) in self.basics.iter().enumerate() {
             self.rhs[position] = match *basic {
-                Basic::Column(column) => model.objective[column],
-                Basic::Row(_) => 0.0,
+                BasicVariable::Column(column) => model.objective[column],
+                BasicVariable::Row(_) => 0.0,
             };
         }
         let mut duals = vec![0.0; self.rhs.len()];
         if !highs.solve_basis_transposed(&self.rhs, &mut duals) {
             return None;
         }
-        Some(Prices { reduced_costs: reduced_costs(model, &duals), duals })
+        Some(DualSolution { reduced_costs: reduced_costs(model, &duals), duals })
     }
 
     /// Whether no dual and no reduced cost has a sign that would improve the objective.
-    fn is_dual_feasible(&self, model: &LinearModel, prices: &Prices) -> bool {
+    fn is_dual_feasible(&self, model: &LinearModel, dual_solution: &DualSolution) -> bool {
         let minimised = if model.sense() == ObjectiveSense::Maximize { -1.0 } else { 1.0 };
         let unit = largest_cost(model).min(1.0);
         let Basis { variables, constraints } = &self.statuses;
-        let columns = prices.reduced_costs.iter().zip(variables).enumerate();
-        let mut rows = prices.duals.iter().zip(constraints).enumerate();
+        let columns = dual_solution.reduced_costs.iter().zip(variables).enumerate();
+        let mut rows = dual_solution.duals.iter().zip(constraints).enumerate();
         columns.into_iter().all(|(column, (&cost, &status))| {
             let bounds = (model.variable_lower[column], model.variable_upper[column]);
             sign_fits(minimised * cost, status, bounds, model.objective[column].abs().max(unit))
@@ -219,6 +219,8 @@ fn sign_fits(dual: f64, status: i32, (lower, upper): (f64, f64), scale: f64) -> 
 /// Whether a value is within its bounds, up to the tolerance. `largest_term` is that of the sum
 /// whose rounding errors the value has.
 fn within(value: f64, lower: f64, upper: f64, largest_term: f64) -> bool {
+    // The scale is that of the worker's check: terms that cancel leave an error in proportion to
+    // them.
     let tolerance = |bound: f64| TOLERANCE * bound.abs().max(1e-3 * largest_term).max(1.0);
     value.is_finite()
         && (lower == f64::NEG_INFINITY || value >= lower - tolerance(lower))

@@ -1,6 +1,5 @@
-//! Decides from where the log is read: at start-up from the snapshot, if that is of this log and
-//! the log still has everything after it, else from the first message; and where to re-attach a
-//! reader that is stuck.
+//! Decides where the reader attaches to the log: at startup after the snapshot, if that is of this
+//! log and the log still has everything after it, else at the first message; and after a stall.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::table::{Fold, SnapshotError, SnapshotFile, snapshot::Restored};
 
 /// Why a snapshot can't be used.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+enum SnapshotUnusable {
     #[error(transparent)]
     File(#[from] SnapshotError),
     #[error("can't check whether it is of this log: {0}")]
@@ -27,7 +26,7 @@ enum Unusable {
 
 /// Returns the fold to start with, from the snapshot or empty, and where to read on. Waits until
 /// the broker is available, as only it can tell whether the snapshot is of this log.
-pub(super) async fn begin(mesh: &dyn Mesh, file: SnapshotFile) -> (Fold, LogStart) {
+pub(super) async fn at_startup(mesh: &dyn Mesh, file: SnapshotFile) -> (Fold, LogStart) {
     let path = file.path();
     let connected = |health: &Health| !matches!(health, Health::Disconnected { .. });
     // An error means that the mesh was closed: then `restore` fails too.
@@ -52,21 +51,21 @@ pub(super) async fn begin(mesh: &dyn Mesh, file: SnapshotFile) -> (Fold, LogStar
 
 /// Reads the snapshot and checks it against the log: the message that the snapshot folded last
 /// must be in the log, with the same content. `None` if there is no snapshot.
-async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Unusable> {
+async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, SnapshotUnusable> {
     let read = spawn_blocking(move || file.read()).await;
     let read = read.unwrap_or(Err(SnapshotError::Damaged("it can't be read")))?;
     let Some(Restored { mut fold, last }) = read else { return Ok(None) };
-    let first = mesh.log_start().await?.ok_or(Unusable::OtherLog)?;
+    let first = mesh.log_start().await?.ok_or(SnapshotUnusable::OtherLog)?;
     if last.offset < first {
-        return Err(Unusable::TooOld);
+        return Err(SnapshotUnusable::TooOld);
     }
     let found = match mesh.read_log(last.offset).await {
-        Ok(message) => message.batch.map_err(|_| Unusable::OtherLog)?,
-        Err(MeshError::Gone(_)) => return Err(Unusable::OtherLog),
+        Ok(message) => message.batch.map_err(|_| SnapshotUnusable::OtherLog)?,
+        Err(MeshError::Gone(_)) => return Err(SnapshotUnusable::OtherLog),
         Err(error) => return Err(error.into()),
     };
-    if !last.is(&found) {
-        return Err(Unusable::OtherLog);
+    if !last.matches(&found) {
+        return Err(SnapshotUnusable::OtherLog);
     }
     fold.last = Some((last.offset, Arc::new(found)));
     // The log may have been truncated since the snapshot was written.
@@ -77,9 +76,9 @@ async fn restore(mesh: &dyn Mesh, file: SnapshotFile) -> Result<Option<Fold>, Un
 /// Where to re-attach a reader that is stuck after the message `last`: at that message, or at the
 /// start if the log was deleted and created again. On a cluster a stuck reader may only mean that
 /// the replica it reads from lags behind, so the latter must be checked.
-pub(super) async fn again(mesh: &dyn Mesh, last: Option<(u64, Arc<LogBatch>)>) -> LogStart {
+pub(super) async fn after_stall(mesh: &dyn Mesh, last: Option<(u64, Arc<LogBatch>)>) -> LogStart {
     let Some((offset, batch)) = last else { return LogStart::First };
-    match is_of_another(mesh, offset, &batch).await {
+    match log_was_replaced(mesh, offset, &batch).await {
         Ok(true) => LogStart::First,
         Ok(false) => LogStart::Offset(offset),
         Err(cause) => {
@@ -91,7 +90,11 @@ pub(super) async fn again(mesh: &dyn Mesh, last: Option<(u64, Arc<LogBatch>)>) -
 
 /// Whether the log is not the one that contained this message: its first offset is greater, or
 /// its first entry was written later.
-async fn is_of_another(mesh: &dyn Mesh, offset: u64, batch: &LogBatch) -> Result<bool, MeshError> {
+async fn log_was_replaced(
+    mesh: &dyn Mesh,
+    offset: u64,
+    batch: &LogBatch,
+) -> Result<bool, MeshError> {
     let Some(start) = mesh.log_start().await? else { return Ok(false) };
     if start > offset {
         return Ok(true);

@@ -8,62 +8,52 @@
 //! Asks a gateway for the job's status in the log, and the broker whether the worker of a running
 //! attempt is connected.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use solvemesh::broker::v1::{
     JobEnvelope, JobStatus, LastIncumbent, LookupRequest, LookupResponse, ScenarioRange,
 };
-use solvemesh_broker::{FORMAT_VERSION, Lane, Lease, LeaseLost, MeshError};
-use tokio::time::Instant;
+use solvemesh_broker::{FORMAT_VERSION, Lane, MeshError};
 
 use crate::context::Context;
 
-/// Interval of the lookups of a parked job.
-const PARK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a live worker may be disconnected: its presence is checked again after this time.
 const RECONNECT_GRACE: Duration = Duration::from_secs(1);
 /// An attempt that has logged nothing for this time counts as dead: a live one logs about once a
 /// second.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
-/// After a lookup without an answer, the optional lookups of possible duplicates are skipped for
-/// this time, so that jobs do not wait for the lookup timeout one after another.
-const LOOKUP_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What to do with a delivery.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum Decision {
     /// No attempt is known to be alive: solve the job.
     Solve(PriorAttempts),
     /// The job has finished: acknowledge the delivery.
-    Forget,
+    Acknowledge,
     /// Another attempt is alive: hold the delivery until that has ended.
     Park,
 }
 
 /// Decides what to do with a new delivery. Does without a lookup if it is not redelivered and
 /// cannot be a duplicate.
-pub(crate) async fn advice(
+pub(crate) async fn decide(
     context: &Context,
     lane: &Lane,
     job: &JobEnvelope,
     redelivered: bool,
-) -> Verdict {
+) -> Decision {
     if is_of_sweep(job) {
-        if redelivered { on_share(context, &job.job_id).await } else { Verdict::SOLVE }
-    } else if context.running.has(&job.job_id) {
-        Verdict::Park
-    } else if redelivered || may_be_duplicate(lane, job) && !context.unanswered.lately() {
-        look_up_advice(context, &job.job_id).await
+        if redelivered { decide_on_share(context, &job.job_id).await } else { Decision::SOLVE }
+    } else if context.running.contains(&job.job_id) {
+        Decision::Park
+    } else if redelivered || may_be_duplicate(lane, job) && !context.lookup_backoff.is_active() {
+        look_up_decision(context, &job.job_id).await
     } else {
-        Verdict::SOLVE
+        Decision::SOLVE
     }
 }
 
-impl Verdict {
+impl Decision {
     /// Solve; nothing is known of earlier attempts.
     const SOLVE: Self = Self::Solve(PriorAttempts::NOTHING);
 }
@@ -101,14 +91,14 @@ fn is_of_sweep(job: &JobEnvelope) -> bool {
 /// Decides about a redelivered share of a sweep. It is never parked: a running attempt may mean
 /// the workers of other shares, and a scenario that is solved twice does no harm, as only its
 /// first answer counts.
-async fn on_share(context: &Context, job: &str) -> Verdict {
+async fn decide_on_share(context: &Context, job: &str) -> Decision {
     match look_up(context, job).await {
-        Some(answer) if answer.status() == JobStatus::Finished => Verdict::Forget,
+        Some(answer) if answer.status() == JobStatus::Finished => Decision::Acknowledge,
         // The failed attempts of a share are counted in its envelope alone.
         Some(answer) => {
-            Verdict::Solve(PriorAttempts { failed_attempts: 0, ..PriorAttempts::of(&answer) })
+            Decision::Solve(PriorAttempts { failed_attempts: 0, ..PriorAttempts::of(&answer) })
         }
-        None => Verdict::SOLVE,
+        None => Decision::SOLVE,
     }
 }
 
@@ -127,23 +117,23 @@ fn may_be_duplicate(lane: &Lane, job: &JobEnvelope) -> bool {
 
 /// Looks up what to do with a job. Without an answer within the lookup timeout it is solved:
 /// better twice than never.
-async fn look_up_advice(context: &Context, job: &str) -> Verdict {
-    let Some(answer) = look_up(context, job).await else { return Verdict::SOLVE };
-    match judge_by_log(&answer) {
-        LogVerdict::Decided(advice) => advice,
+pub(crate) async fn look_up_decision(context: &Context, job: &str) -> Decision {
+    let Some(answer) = look_up(context, job).await else { return Decision::SOLVE };
+    match decide_by_log(&answer) {
+        LogDecision::Decided(decision) => decision,
         // An attempt of this worker: no need to ask the broker.
-        LogVerdict::IfConnected { worker } if worker == context.id => {
-            match context.running.has(job) {
-                true => Verdict::Park,
-                false => Verdict::Solve(PriorAttempts::of(&answer)),
+        LogDecision::IfConnected { worker } if worker == context.id => {
+            match context.running.contains(job) {
+                true => Decision::Park,
+                false => Decision::Solve(PriorAttempts::of(&answer)),
             }
         }
-        LogVerdict::IfConnected { worker } => match is_connected(context, worker).await {
-            Ok(true) => Verdict::Park,
-            Ok(false) => Verdict::Solve(PriorAttempts::of(&answer)),
+        LogDecision::IfConnected { worker } => match is_connected(context, worker).await {
+            Ok(true) => Decision::Park,
+            Ok(false) => Decision::Solve(PriorAttempts::of(&answer)),
             Err(error) => {
                 tracing::info!(job, cause = %error, "presence check failed");
-                Verdict::Solve(PriorAttempts::of(&answer))
+                Decision::Solve(PriorAttempts::of(&answer))
             }
         },
     }
@@ -153,11 +143,11 @@ async fn look_up_advice(context: &Context, job: &str) -> Verdict {
 /// or the answer has a later format than this worker supports.
 async fn look_up(context: &Context, job: &str) -> Option<LookupResponse> {
     let request = LookupRequest { version: FORMAT_VERSION, job_id: job.to_owned() };
-    match context.mesh.ask(request, context.config.lookup_timeout).await {
+    match context.mesh.lookup(request, context.config.lookup_timeout).await {
         Ok(answer) => (answer.version <= FORMAT_VERSION).then_some(answer),
         Err(error) => {
             tracing::info!(job, cause = %error, "job lookup failed");
-            context.unanswered.note();
+            context.lookup_backoff.record_failure();
             None
         }
     }
@@ -170,117 +160,26 @@ async fn is_connected(context: &Context, worker: &str) -> Result<bool, MeshError
         || context.pause(RECONNECT_GRACE).await && context.mesh.is_worker_connected(worker).await?)
 }
 
-/// What follows from the log alone.
+/// What the log alone decides.
 #[derive(Clone, Debug, PartialEq)]
-enum LogVerdict<'a> {
+enum LogDecision<'a> {
     /// The log decides.
-    Decided(Verdict),
+    Decided(Decision),
     /// Depends on whether the worker of the running attempt is connected.
     IfConnected { worker: &'a str },
 }
 
-fn judge_by_log(answer: &LookupResponse) -> LogVerdict<'_> {
+fn decide_by_log(answer: &LookupResponse) -> LogDecision<'_> {
     match answer.status() {
-        JobStatus::Finished => LogVerdict::Decided(Verdict::Forget),
+        JobStatus::Finished => LogDecision::Decided(Decision::Acknowledge),
         JobStatus::Running
             if !answer.worker_id.is_empty()
                 && Duration::from_millis(answer.silent_millis) < DEAD_AFTER =>
         {
-            LogVerdict::IfConnected { worker: &answer.worker_id }
+            LogDecision::IfConnected { worker: &answer.worker_id }
         }
         JobStatus::Running | JobStatus::Queued | JobStatus::Unknown | JobStatus::Unspecified => {
-            LogVerdict::Decided(Verdict::Solve(PriorAttempts::of(answer)))
-        }
-    }
-}
-
-/// Holds a delivery while another attempt is alive. Acknowledges it once the job has finished;
-/// requeues it once the attempt is dead or this worker stops.
-pub(crate) async fn park(context: Arc<Context>, job: String, lease: Lease) {
-    tracing::info!(job, "another attempt is alive, job parked");
-    let wait_for_end = async {
-        loop {
-            tokio::time::sleep(PARK_INTERVAL).await;
-            if context.running.has(&job) {
-                continue;
-            }
-            match look_up_advice(&context, &job).await {
-                Verdict::Park => {}
-                advice => return advice,
-            }
-        }
-    };
-    match context.stop.run_until_cancelled(wait_for_end).await {
-        Some(Verdict::Forget) => forget(job, lease).await,
-        _ => give_back(job, lease).await,
-    }
-}
-
-/// Requeues a delivery.
-pub(crate) async fn give_back(job: String, lease: Lease) {
-    tracing::info!(job, "job requeued");
-    if let Err(LeaseLost) = lease.requeue().await {
-        tracing::info!(job, cause = %LeaseLost, "job was requeued already");
-    }
-}
-
-/// Acknowledges the delivery of a job that has finished.
-pub(crate) async fn forget(job: String, lease: Lease) {
-    tracing::info!(job, "job finished before, delivery dropped");
-    if let Err(LeaseLost) = lease.ack().await {
-        tracing::info!(job, cause = %LeaseLost, "cannot acknowledge, job will be redelivered");
-    }
-}
-
-/// When a lookup last had no answer.
-#[derive(Debug, Default)]
-pub(crate) struct LookupBackoff(Mutex<Option<Instant>>);
-
-impl LookupBackoff {
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn lately(&self) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| last.elapsed() < LOOKUP_BACKOFF)
-    }
-}
-
-/// The jobs that this worker has accepted and not settled yet. Known without a lookup, so it also
-/// works while the log accepts no entries.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Running(Arc<Mutex<HashMap<String, usize>>>);
-
-impl Running {
-    /// Counts a job as running as long as the guard lives.
-    pub(crate) fn begin(&self, job: &str) -> RunningJob {
-        *self.lock().entry(job.to_owned()).or_default() += 1;
-        RunningJob { running: self.clone(), job: job.to_owned() }
-    }
-
-    fn has(&self, job: &str) -> bool {
-        self.lock().contains_key(job)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Guard of [`Running::begin`]: the job counts as running until it is dropped.
-#[derive(Debug)]
-pub(crate) struct RunningJob {
-    running: Running,
-    job: String,
-}
-
-impl Drop for RunningJob {
-    fn drop(&mut self) {
-        let mut jobs = self.running.lock();
-        match jobs.get_mut(&self.job) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(jobs.remove(&self.job)),
+            LogDecision::Decided(Decision::Solve(PriorAttempts::of(answer)))
         }
     }
 }
@@ -289,10 +188,10 @@ impl Drop for RunningJob {
 mod tests {
     use super::*;
 
-    fn answer(standing: JobStatus, worker: &str, silent_millis: u64) -> LookupResponse {
+    fn answer(status: JobStatus, worker: &str, silent_millis: u64) -> LookupResponse {
         LookupResponse {
             version: FORMAT_VERSION,
-            status: standing.into(),
+            status: status.into(),
             attempt_id: "a".to_owned(),
             worker_id: worker.to_owned(),
             silent_millis,
@@ -308,35 +207,24 @@ mod tests {
 
     #[test]
     fn only_a_running_attempt_with_recent_entries_may_be_alive() {
-        let alive = LogVerdict::IfConnected { worker: "w" };
-        let solve = |standing| {
-            LogVerdict::Decided(Verdict::Solve(PriorAttempts {
+        let alive = LogDecision::IfConnected { worker: "w" };
+        let solve = |status| {
+            LogDecision::Decided(Decision::Solve(PriorAttempts {
                 failed_attempts: 2,
                 incumbent: Some(incumbent()),
                 answered: Vec::new(),
-                has_started: standing == JobStatus::Running,
+                has_started: status == JobStatus::Running,
             }))
         };
         let running = solve(JobStatus::Running);
-        assert_eq!(judge_by_log(&answer(JobStatus::Running, "w", 100)), alive);
-        assert_eq!(judge_by_log(&answer(JobStatus::Running, "w", 30_000)), running);
-        assert_eq!(judge_by_log(&answer(JobStatus::Running, "", 100)), running);
-        for standing in [JobStatus::Queued, JobStatus::Unknown, JobStatus::Unspecified] {
-            assert_eq!(judge_by_log(&answer(standing, "w", 100)), solve(standing));
+        assert_eq!(decide_by_log(&answer(JobStatus::Running, "w", 100)), alive);
+        assert_eq!(decide_by_log(&answer(JobStatus::Running, "w", 30_000)), running);
+        assert_eq!(decide_by_log(&answer(JobStatus::Running, "", 100)), running);
+        for status in [JobStatus::Queued, JobStatus::Unknown, JobStatus::Unspecified] {
+            assert_eq!(decide_by_log(&answer(status, "w", 100)), solve(status));
         }
         let ended = answer(JobStatus::Finished, "w", 100);
-        assert_eq!(judge_by_log(&ended), LogVerdict::Decided(Verdict::Forget));
-    }
-
-    #[test]
-    fn a_job_runs_until_its_last_guard_is_dropped() {
-        let running = Running::default();
-        let (one, two) = (running.begin("a"), running.begin("a"));
-        assert!(running.has("a") && !running.has("b"));
-        drop(one);
-        assert!(running.has("a"));
-        drop(two);
-        assert!(!running.has("a"));
+        assert_eq!(decide_by_log(&ended), LogDecision::Decided(Decision::Acknowledge));
     }
 
     #[test]

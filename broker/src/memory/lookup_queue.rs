@@ -1,12 +1,9 @@
-//! The queue of lookups in memory, and how their answers reach the callers.
+//! The queue of lookups in memory. Their answers reach the callers over oneshot channels.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use solvemesh::broker::v1::{LookupRequest, LookupResponse};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -14,34 +11,34 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Answer, Consumer, MeshError, Question, Reply};
+use crate::{Consumer, Lookup, LookupReply, MeshError, SendAnswer};
 
 /// The maximum number of queued lookups; above it, the oldest is dropped.
 const MAX_QUEUED: usize = 10_000;
 
 /// A queue of lookups, each of which is delivered to one consumer.
 #[derive(Debug, Default)]
-pub(super) struct Questions {
-    queue: Mutex<VecDeque<Pending>>,
-    filled: Notify,
+pub(super) struct LookupQueue {
+    queue: Mutex<VecDeque<PendingLookup>>,
+    not_empty: Notify,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingLookup {
     request: LookupRequest,
     answer: oneshot::Sender<LookupResponse>,
 }
 
-impl Questions {
+impl LookupQueue {
     /// Queues a lookup, and waits for its answer: until `timeout`, or until the gateway that
     /// received it drops it.
-    pub(super) async fn ask(
+    pub(super) async fn lookup(
         &self,
         request: LookupRequest,
         timeout: Duration,
     ) -> Result<LookupResponse, MeshError> {
         let (answer, answered) = oneshot::channel();
-        self.push(Pending { request, answer });
+        self.push(PendingLookup { request, answer });
         match time::timeout(timeout, answered).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {
@@ -54,22 +51,22 @@ impl Questions {
     }
 
     /// Starts a consumer, which ends when it is stopped or the mesh is `closed`.
-    pub(super) fn consume(self: &Arc<Self>, closed: &CancellationToken) -> Consumer<Question> {
+    pub(super) fn consume(self: &Arc<Self>, closed: &CancellationToken) -> Consumer<Lookup> {
         let (items, receiver) = mpsc::channel(1);
         let stop = closed.child_token();
         let consumer = Consumer::new(receiver, stop.clone());
-        let questions = Arc::clone(self);
+        let lookups = Arc::clone(self);
         tokio::spawn(async move {
             let deliver = async {
                 // Room first, so that a lookup leaves the queue only for a consumer that is ready.
                 while let Ok(place) = items.reserve().await {
-                    let Pending { request, answer } = questions.next().await;
+                    let PendingLookup { request, answer } = lookups.next().await;
                     if stop.is_cancelled() {
                         // Stopped meanwhile: leave it to another consumer.
-                        questions.put_back(Pending { request, answer });
+                        lookups.put_back(PendingLookup { request, answer });
                         return;
                     }
-                    place.send(Question { request, reply: Reply::new(ReplyHandle(answer)) });
+                    place.send(Lookup { request, reply: LookupReply::new(OneshotAnswer(answer)) });
                 }
             };
             stop.run_until_cancelled(deliver).await;
@@ -77,30 +74,30 @@ impl Questions {
         consumer
     }
 
-    fn push(&self, pending: Pending) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    fn push(&self, pending: PendingLookup) {
+        let mut queue = self.queue.lock();
         if queue.len() >= MAX_QUEUED {
             queue.pop_front();
         }
         queue.push_back(pending);
         drop(queue);
-        self.filled.notify_one();
+        self.not_empty.notify_one();
     }
 
-    fn put_back(&self, pending: Pending) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_front(pending);
-        self.filled.notify_one();
+    fn put_back(&self, pending: PendingLookup) {
+        self.queue.lock().push_front(pending);
+        self.not_empty.notify_one();
     }
 
     /// Removes the next lookup whose caller still waits; others are dropped.
-    fn pop(&self) -> Option<Pending> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    fn pop(&self) -> Option<PendingLookup> {
+        let mut queue = self.queue.lock();
         while let Some(pending) = queue.pop_front() {
             if !pending.answer.is_closed() {
                 if !queue.is_empty() {
                     // `Notify` holds at most one permit, however many lookups were pushed: pass
                     // it on for those that are left.
-                    self.filled.notify_one();
+                    self.not_empty.notify_one();
                 }
                 return Some(pending);
             }
@@ -108,12 +105,12 @@ impl Questions {
         None
     }
 
-    async fn next(&self) -> Pending {
+    async fn next(&self) -> PendingLookup {
         loop {
-            let filled = self.filled.notified();
+            let not_empty = self.not_empty.notified();
             match self.pop() {
                 Some(pending) => return pending,
-                None => filled.await,
+                None => not_empty.await,
             }
         }
     }
@@ -121,10 +118,10 @@ impl Questions {
 
 /// Sends the answer to the caller.
 #[derive(Debug)]
-struct ReplyHandle(oneshot::Sender<LookupResponse>);
+struct OneshotAnswer(oneshot::Sender<LookupResponse>);
 
 #[async_trait]
-impl Answer for ReplyHandle {
+impl SendAnswer for OneshotAnswer {
     async fn send(self: Box<Self>, answer: LookupResponse) {
         // The caller may have stopped waiting.
         let _ = self.0.send(answer);

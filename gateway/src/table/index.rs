@@ -1,0 +1,90 @@
+//! Keeps the indexes and totals of the fold up to date when its jobs change, so that no request
+//! has to go through all jobs.
+
+use std::sync::Arc;
+
+use solvemesh::v1::JobState;
+
+use crate::table::{Fold, Position, Record};
+
+/// The fields of a job by which the fold indexes and sums it up.
+#[derive(Clone, Copy)]
+pub(super) struct Indexed {
+    first: Position,
+    /// The position of its last event, if it has finished.
+    end: Option<Position>,
+    /// In seconds since 1970, if it is queued and has one.
+    queue_deadline: Option<i64>,
+    weight: usize,
+}
+
+impl Indexed {
+    pub(super) fn of(job: &Record) -> Self {
+        let deadline = job.description.queue_expire_time.map(|deadline| deadline.seconds);
+        Self {
+            first: job.first,
+            end: job.is_finished().then(|| job.last_position()),
+            queue_deadline: deadline.filter(|_| job.state() == JobState::Queued),
+            weight: job.counted_weight,
+        }
+    }
+
+    pub(super) fn is_finished(self) -> bool {
+        self.end.is_some()
+    }
+}
+
+impl Fold {
+    /// Inserts a job that is not in the table yet.
+    pub(super) fn insert(&mut self, job: Arc<Record>) {
+        let (id, indexed) = (job.id.clone(), Indexed::of(&job));
+        self.by_first.insert(job.first, id.clone());
+        if let Some(end) = indexed.end {
+            self.add_finished(end, &id, indexed.weight, !job.stage.results_evicted());
+        } else {
+            self.live.insert(job.first, id.clone());
+            self.live_weight += indexed.weight;
+            if let Some(deadline) = indexed.queue_deadline {
+                self.queue_deadlines.insert((deadline, id.clone()));
+            }
+        }
+        self.jobs.insert(id, job);
+    }
+
+    /// Updates indexes and totals for a job of the table that has changed.
+    pub(super) fn reindex(&mut self, id: &Arc<str>, before: Indexed, after: Indexed) {
+        if before.queue_deadline != after.queue_deadline {
+            if let Some(deadline) = before.queue_deadline {
+                self.queue_deadlines.remove(&(deadline, id.clone()));
+            }
+            if let Some(deadline) = after.queue_deadline {
+                self.queue_deadlines.insert((deadline, id.clone()));
+            }
+        }
+        if let Some(end) = before.end {
+            self.finished_weight = self.finished_weight - before.weight + after.weight;
+            if self.with_results.contains_key(&end) {
+                self.with_results_weight = self.with_results_weight - before.weight + after.weight;
+            }
+        } else {
+            self.live_weight -= before.weight;
+            match after.end {
+                None => self.live_weight += after.weight,
+                Some(end) => {
+                    self.live.remove(&after.first);
+                    self.add_finished(end, id, after.weight, true);
+                }
+            }
+        }
+    }
+
+    /// Adds a job to those that have finished; `with_results` if its results are in memory.
+    fn add_finished(&mut self, end: Position, id: &Arc<str>, weight: usize, with_results: bool) {
+        self.finished.insert(end, id.clone());
+        self.finished_weight += weight;
+        if with_results {
+            self.with_results.insert(end, id.clone());
+            self.with_results_weight += weight;
+        }
+    }
+}
