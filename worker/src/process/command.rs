@@ -15,11 +15,11 @@ const SWEEP: u32 = 3;
 /// The field of both tasks that holds the payload.
 const PAYLOAD: u32 = 2;
 
-/// A length-delimited `SolverCommand` in two pieces, to be written one after the other.
+/// A length-delimited `SolverCommand` in two pieces, the second after the first.
 #[derive(Debug)]
 pub(super) struct Command {
     /// The message up to the payload.
-    pub(super) head: Vec<u8>,
+    pub(super) head: Bytes,
     /// The payload; may be empty.
     pub(super) payload: Bytes,
 }
@@ -56,7 +56,7 @@ fn assemble(field: u32, rest: &impl Message, payload: Bytes) -> Command {
     head.put_slice(&task_head);
     head.put_slice(&rest.encode_to_vec());
     head.put_slice(&payload_head);
-    Command { head, payload }
+    Command { head: head.into(), payload }
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn decoded(command: Command) -> Option<Kind> {
-        let bytes = [command.head, command.payload.to_vec()].concat();
+        let bytes = [command.head, command.payload].concat();
         let mut reader = bytes.as_slice();
         let command: SolverCommand =
             frame::read(&mut reader, frame::MAX_FRAME_BYTES).unwrap().unwrap();

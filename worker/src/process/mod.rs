@@ -7,6 +7,7 @@ mod reports;
 
 use std::{io, process::Stdio, time::Duration};
 
+use bytes::Buf;
 use prost::Message;
 use solvemesh::solver::v1::{
     Interrupt, SolveTask, SolverCommand, SweepTask, solver_command, solver_report,
@@ -181,11 +182,9 @@ impl SolverProcess {
 
     /// Sends a command.
     async fn send(&mut self, command: command::Command, timeout: Duration) -> Result<(), Death> {
-        let written = async {
-            self.input.write_all(&command.head).await?;
-            self.input.write_all(&command.payload).await
-        };
-        match time::timeout(timeout, written).await {
+        // As one vectored write: a small command is one system call, and one read of the solver.
+        let mut bytes = command.head.chain(command.payload);
+        match time::timeout(timeout, self.input.write_all_buf(&mut bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.exit_cause(ReadError::Closed).await),
             Err(_) => {

@@ -191,7 +191,7 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
                 solver_report::Kind::Scenarios(outcomes),
                 solver_report::Kind::ScenariosDone(ScenariosDone {}),
             ];
-            // In the task of a single scenario, the third byte from the end is its index; for
+            // In the range of a single scenario, the third byte from the end is its index; for
             // index 0, which is not encoded, that byte is 2.
             let byte = if index == 0 { 2 } else { index };
             if index != 2 || task > 1 {
@@ -199,14 +199,18 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
             }
         }
     }
+    let job = rates("j", 5, None);
+    // The first task of a process has the payload after the range, as a field of its own.
+    let Some(Body::Payload(payload)) = &job.body else { panic!("a payload") };
+    let suffix = 1 + prost::length_delimiter_len(payload.len()) + payload.len();
     // The solver dies at scenario 3, and at any task of more than one scenario.
-    let solver = scripts.solver(
-        "ready; i=1; while :; do task t.$$; \
-         [ $(tail -c 1 t.$$ | od -An -tu1) -eq 1 ] || exit 3; \
-         k=$(($(tail -c 3 t.$$ | head -c 1 | od -An -tu1))); \
-         [ $k -ne 3 ] || exit 3; cat task.$i.$k; i=$((i+1)); done",
-    );
-    bed.enqueue("express", &rates("j", 5, None)).await;
+    let solver = scripts.solver(&format!(
+        "ready; i=1; suffix={suffix}; while :; do task t.$$; head -c -$suffix t.$$ > u.$$; \
+         [ $(tail -c 1 u.$$ | od -An -tu1) -eq 1 ] || exit 3; \
+         k=$(($(tail -c 3 u.$$ | head -c 1 | od -An -tu1))); \
+         [ $k -ne 3 ] || exit 3; cat task.$i.$k; i=$((i+1)); suffix=0; done"
+    ));
+    bed.enqueue("express", &job).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
     let (answers, _) = answers(&mut bed, 5).await;
     let reasons: Vec<_> = answers.values().map(ScenarioResult::reason).collect();
