@@ -7,7 +7,14 @@ use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
 
-use crate::{api::server::Origins, policy::Policy, table::Retention};
+use crate::{
+    api::{
+        browser::{BrowserPolicy, Origins},
+        server::WebConfig,
+    },
+    policy::Policy,
+    table::Retention,
+};
 
 /// Serve the gRPC and gRPC-Web API of solvemesh over RabbitMQ and its workers
 #[derive(Clone, Debug, Parser)]
@@ -155,9 +162,24 @@ pub struct Args {
           value_parser = seconds_or_zero)]
     pub drain_grace: Duration,
 
-    /// Let only web pages of these origins (scheme, host and port) call; by default all may
-    #[arg(long, env = "SOLVEMESH_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN,…")]
+    /// Do not serve the page for browsers
+    #[arg(long, env = "SOLVEMESH_NO_WEB")]
+    pub no_web: bool,
+
+    /// Let web pages of these origins call, as in https://example.com, or * for any; by default only
+    /// the gateway's own page may
+    #[arg(
+        long,
+        env = "SOLVEMESH_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN,…",
+        value_parser = origin
+    )]
     pub allow_origin: Vec<http::HeaderValue>,
+
+    /// Accept requests of browsers for these host names, beside localhost and IP addresses
+    #[arg(long, env = "SOLVEMESH_PUBLIC_HOST", value_delimiter = ',', value_name = "HOST,…")]
+    pub public_host: Vec<String>,
 
     /// Logging
     #[command(flatten)]
@@ -227,13 +249,28 @@ impl Args {
         }
     }
 
-    /// The origins of web pages that may call.
-    pub fn origins(&self) -> Origins {
-        match self.allow_origin.as_slice() {
-            [] => Origins::Any,
+    /// What the server offers to browsers.
+    pub fn web(&self) -> WebConfig {
+        let origins = match self.allow_origin.as_slice() {
+            [] => Origins::SameOrigin,
+            origins if origins.iter().any(|origin| origin == "*") => Origins::Any,
             origins => Origins::List(origins.to_vec()),
-        }
+        };
+        let browsers = BrowserPolicy { origins, public_hosts: self.public_host.clone() };
+        WebConfig { page: !self.no_web, browsers }
     }
+}
+
+/// Parses `*` or an origin as browsers send it (RFC 6454, 6.1): scheme, host and port, without a
+/// path. Any other text would silently match no page.
+fn origin(text: &str) -> Result<http::HeaderValue, String> {
+    let valid = text == "*"
+        || text.split_once("://").is_some_and(|(scheme, authority)| {
+            http::uri::Scheme::try_from(scheme).is_ok()
+                && http::uri::Authority::try_from(authority).is_ok()
+        });
+    let value = valid.then(|| text.to_ascii_lowercase().try_into().ok()).flatten();
+    value.ok_or_else(|| "must be a scheme, a host and maybe a port, without a path, or *".into())
 }
 
 fn default_lanes() -> Vec<Lane> {

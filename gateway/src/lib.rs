@@ -17,8 +17,9 @@ mod table;
 pub mod tasks;
 
 pub use api::{
+    browser::{BrowserPolicy, Origins},
     health::HEALTH_SERVICE,
-    server::{Origins, ServeError, serve},
+    server::{ServeError, WebConfig, serve},
 };
 pub use config::{Args, Command};
 pub use jobs::{Jobs, watch::close_slow_watchers};

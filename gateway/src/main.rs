@@ -55,7 +55,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(close_slow_watchers(jobs.clone()).map(Ok));
 
     let stop = CancellationToken::new();
-    let server = serve(listener, jobs, args.origins(), stop.clone(), args.drain_grace);
+    let server = serve(listener, jobs, args.web(), stop.clone(), args.drain_grace);
     tokio::pin!(server);
     println!("listening on {address}");
     std::io::stdout().flush()?;

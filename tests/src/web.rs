@@ -36,14 +36,17 @@ pub struct Call<M> {
 }
 
 /// Sends a request over a new connection, and reads the whole response. `head` is the
-/// request line without the HTTP version.
+/// request line without the HTTP version. Without a header `host`, that is the address.
 pub async fn exchange(
     server: SocketAddr,
     head: &str,
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let mut request = format!("{head} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n");
+    let mut request = format!("{head} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request.push_str(&format!("host: {server}\r\n"));
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

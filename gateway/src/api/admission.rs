@@ -11,7 +11,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::{sync::Semaphore, time::timeout};
-use tonic::{Status, body::Body};
+use tonic::Status;
 use tower::{Layer, Service};
 
 use super::transport_errors;
@@ -90,15 +90,16 @@ pub(crate) struct Admitted<S> {
     admission: Admission,
 }
 
-impl<S, B> Service<Request<B>> for Admitted<S>
+impl<S, B, R> Service<Request<B>> for Admitted<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
+    R: Default,
 {
-    type Response = Response<Body>;
+    type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -149,6 +150,8 @@ mod tests {
     use tokio::sync::oneshot;
     use tonic::Code;
     use tower::{ServiceExt, service_fn};
+
+    use tonic::body::Body;
 
     use super::*;
 

@@ -1,8 +1,10 @@
-//! The gRPC service: everything that depends on tonic.
+//! The server: the gRPC service, which is all that depends on tonic, and the page for browsers.
 
 mod admission;
+pub(crate) mod browser;
 mod deadline;
 pub(crate) mod health;
+mod page;
 pub(crate) mod server;
 mod service;
 mod status;

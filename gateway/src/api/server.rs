@@ -1,7 +1,9 @@
-//! The server: gRPC and gRPC-Web on one port, with health checks and reflection.
+//! The server: gRPC, gRPC-Web and the page for browsers on one port, with health checks and
+//! reflection.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use axum::{Router, middleware};
 use http::{HeaderName, Method};
 use solvemesh_rpc::job_service_server::JobServiceServer;
 use tokio::{net::TcpListener, time::timeout};
@@ -12,13 +14,17 @@ use tonic::{
 };
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::{
+    compression::CompressionLayer,
+    cors::{AllowOrigin, Any, CorsLayer},
+};
 use tracing::{info, warn};
 
 use crate::{
     api::{
         admission::{Admission, Limits},
-        health,
+        browser::{BrowserPolicy, Origins, check_browser},
+        health, page,
         service::Service,
     },
     jobs::Jobs,
@@ -45,7 +51,16 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves gRPC and gRPC-Web on one port until `stop`. Then watch streams, and requests that wait
+/// What the server offers to browsers.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// Whether the page is served.
+    pub page: bool,
+    /// Which requests of browsers are accepted.
+    pub browsers: BrowserPolicy,
+}
+
+/// Serves gRPC, gRPC-Web and the page on one port until `stop`. Then watch streams, and requests that wait
 /// for a job, are ended with an error, and other requests in progress have `grace` to finish.
 ///
 /// # Errors
@@ -54,7 +69,7 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     jobs: Jobs,
-    origins: Origins,
+    web: WebConfig,
     stop: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
@@ -79,10 +94,7 @@ pub async fn serve(
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .layer(cors(origins))
-        .layer(GrpcWebLayer::new())
-        .layer(Admission::new(limits))
-        .add_routes(routes)
+        .add_routes(Routes::from(app(routes, limits, web)))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             stop.clone().cancelled_owned(),
@@ -116,20 +128,25 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
-/// The origins of web pages that may call.
-#[derive(Clone, Debug, Default)]
-pub enum Origins {
-    /// Any origin. Safe, as there are no cookies or other credentials that a page could misuse.
-    #[default]
-    Any,
-    /// Only these origins.
-    List(Vec<http::HeaderValue>),
+/// All routes. The layer of gRPC-Web is around the gRPC routes alone: it answers every other
+/// request over HTTP/1.1 with 400, the page's too. Compression is outermost; it leaves native gRPC
+/// as it is, and compresses the page and the messages of gRPC-Web one by one.
+fn app(grpc: Routes, limits: Limits, web: WebConfig) -> Router {
+    let grpc = grpc.into_axum_router().layer(Admission::new(limits)).layer(GrpcWebLayer::new());
+    let cors = cors(&web.browsers.origins);
+    let browsers = Arc::new(web.browsers);
+    let check = middleware::from_fn(move |request, next| {
+        check_browser(Arc::clone(&browsers), request, next)
+    });
+    page::in_front_of(grpc, web.page).layer(cors).layer(check).layer(CompressionLayer::new())
 }
 
-fn cors(origins: Origins) -> CorsLayer {
+/// The headers that let pages of other origins call. There are none for the gateway's own page.
+fn cors(origins: &Origins) -> CorsLayer {
     let origins = match origins {
+        Origins::SameOrigin => return CorsLayer::new(),
         Origins::Any => AllowOrigin::any(),
-        Origins::List(origins) => AllowOrigin::list(origins),
+        Origins::List(origins) => AllowOrigin::list(origins.iter().cloned()),
     };
     let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
     CorsLayer::new()

@@ -11,7 +11,7 @@ use solvemesh::{
 };
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
 use solvemesh_gateway::{
-    Jobs, Origins, Policy, Retention, Table, close_slow_watchers, serve,
+    BrowserPolicy, Jobs, Policy, Retention, Table, WebConfig, close_slow_watchers, serve,
     tasks::{expiry, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
@@ -72,7 +72,8 @@ impl Gateway {
         tokio::spawn(lookups::run(jobs.clone()));
         tokio::spawn(close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
-        let server = serve(listener, jobs, Origins::Any, stop.clone(), Duration::from_secs(5));
+        let web = WebConfig { page: true, browsers: BrowserPolicy::default() };
+        let server = serve(listener, jobs, web, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();

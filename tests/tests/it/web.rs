@@ -1,8 +1,8 @@
 //! Browsers: gRPC-Web over HTTP/1.1, on the port of gRPC.
 
 use solvemesh::v1::{
-    SubmitJobResponse, WatchResultsRequest, WatchResultsResponse, job_event::Kind,
-    watch_results_response,
+    GetCapabilitiesRequest, SubmitJobResponse, WatchResultsRequest, WatchResultsResponse,
+    job_event::Kind, watch_results_response,
 };
 use solvemesh_tests::{
     jobs::{self, Story, agree},
@@ -26,7 +26,7 @@ async fn post(gateway: &Gateway, method: &str, message: &impl prost::Message) ->
 
 #[tokio::test]
 async fn a_whole_watch_streams_to_a_browser_trailers_included() {
-    let gateway = Gateway::embedded(&[]).await;
+    let gateway = Gateway::embedded(&["--allow-origin", ORIGIN]).await;
     let answer = post(&gateway, "SubmitJob", &jobs::request(models::wyndor(500.0))).await;
     let submitted = answer.call::<SubmitJobResponse>();
     assert_eq!(submitted.trailers["grpc-status"], "0");
@@ -48,7 +48,7 @@ async fn a_whole_watch_streams_to_a_browser_trailers_included() {
 
 #[tokio::test]
 async fn an_error_reaches_a_browser_with_its_status() {
-    let gateway = Gateway::embedded(&[]).await;
+    let gateway = Gateway::embedded(&["--allow-origin", ORIGIN]).await;
     let request = jobs::request(models::lp("Maximize 3 x +"));
     let answer = post(&gateway, "SubmitJob", &request).await;
     // A response without messages may have its status in the headers.
@@ -65,7 +65,7 @@ async fn an_error_reaches_a_browser_with_its_status() {
 
 #[tokio::test]
 async fn a_preflight_request_of_a_browser_is_allowed() {
-    let gateway = Gateway::embedded(&[]).await;
+    let gateway = Gateway::embedded(&["--allow-origin", ORIGIN]).await;
     let headers = [
         ("origin", ORIGIN),
         ("access-control-request-method", "POST"),
@@ -74,10 +74,67 @@ async fn a_preflight_request_of_a_browser_is_allowed() {
     let head = "OPTIONS /solvemesh.v1.JobService/WatchResults";
     let answer = web::exchange(gateway.address, head, &headers, b"").await;
     assert!((200..300).contains(&answer.status), "{answer:?}");
-    let origin = &answer.headers["access-control-allow-origin"];
-    assert!(origin == "*" || origin == ORIGIN, "{answer:?}");
+    assert_eq!(answer.headers["access-control-allow-origin"], ORIGIN);
     let allowed = answer.headers["access-control-allow-headers"].to_lowercase();
     for name in ["content-type", "x-grpc-web", "grpc-timeout"] {
         assert!(allowed == "*" || allowed.contains(name), "{name} in {allowed}");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused_unless_it_is_allowed() {
+    let gateway = Gateway::embedded(&[]).await;
+    let answer = post(&gateway, "SubmitJob", &jobs::request(models::wyndor(500.0))).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let preflight = [("origin", ORIGIN), ("access-control-request-method", "POST")];
+    let head = "OPTIONS /solvemesh.v1.JobService/SubmitJob";
+    let answer = web::exchange(gateway.address, head, &preflight, b"").await;
+    assert!(!answer.headers.contains_key("access-control-allow-origin"), "{answer:?}");
+    let own = format!("http://{}", gateway.address);
+    for (origin, host, status) in [
+        (own.as_str(), gateway.address.to_string(), 200),
+        // DNS rebinding: the page's own name resolves to the gateway.
+        ("http://rebound.example", "rebound.example".to_owned(), 403),
+    ] {
+        let headers =
+            [("origin", origin), ("host", &host), ("content-type", "application/grpc-web+proto")];
+        let head = "POST /solvemesh.v1.JobService/GetCapabilities";
+        let frame = web::frame(&GetCapabilitiesRequest {});
+        let answer = web::exchange(gateway.address, head, &headers, &frame).await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+    }
+
+    let open = Gateway::embedded(&["--allow-origin", "*", "--public-host", "mesh.example"]).await;
+    let headers = [("origin", ORIGIN), ("host", "mesh.example")];
+    assert_eq!(web::exchange(open.address, "GET /", &headers, b"").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_is_served_cached_and_compressed() {
+    let gateway = Gateway::embedded(&[]).await;
+    for (path, content_type) in [
+        ("/", "text/html"),
+        ("/app.js", "text/javascript"),
+        ("/app.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let head = format!("GET {path}");
+        let answer = web::exchange(gateway.address, &head, &[], b"").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.headers["content-type"].starts_with(content_type), "{path}: {answer:?}");
+        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"));
+        let etag = answer.headers["etag"].clone();
+        let again = web::exchange(gateway.address, &head, &[("if-none-match", &etag)], b"").await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        let gzip = web::exchange(gateway.address, &head, &[("accept-encoding", "gzip")], b"").await;
+        assert_eq!(gzip.headers["content-encoding"], "gzip", "{path}");
+        assert!(gzip.body.len() < answer.body.len(), "{path}");
+    }
+    let head = web::exchange(gateway.address, "HEAD /", &[], b"").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(web::exchange(gateway.address, "POST /", &[], b"").await.status, 405);
+    assert_eq!(web::exchange(gateway.address, "GET /favicon.ico", &[], b"").await.status, 404);
+
+    let without = Gateway::embedded(&["--no-web"]).await;
+    assert_eq!(web::exchange(without.address, "GET /", &[], b"").await.status, 404);
 }

@@ -1,0 +1,71 @@
+// The numbers of a solve over time, as columns for the chart.
+
+/** What is known of a solve at one time. NaN: not known. */
+export interface Point {
+  /** Time since the first attempt started, in seconds. */
+  seconds: number;
+  objective: number;
+  bound: number;
+  gap: number;
+}
+
+interface Memory {
+  written: number;
+  columns: Record<keyof Point, Float64Array>;
+}
+
+const KEYS = ["seconds", "objective", "bound", "gap"] as const;
+
+/**
+ * Points as columns, ascending in time. Immutable; versions share their memory, as those of
+ * `Growing` do, so that an hour of points is not copied for each new one.
+ */
+export class Points {
+  static empty(): Points {
+    return new Points({ written: 0, columns: columns(256) }, 0);
+  }
+
+  private constructor(
+    private readonly memory: Memory,
+    /** Number of points. */
+    readonly length: number,
+  ) {}
+
+  /** The column of a number, without a copy. Do not change it. */
+  column(key: keyof Point): Float64Array {
+    return this.memory.columns[key].subarray(0, this.length);
+  }
+
+  last(): Point | undefined {
+    return this.length > 0 ? this.at(this.length - 1) : undefined;
+  }
+
+  at(index: number): Point {
+    const { seconds, objective, bound, gap } = this.memory.columns;
+    if (index < 0 || index >= this.length) throw new RangeError(`no point ${index}`);
+    return {
+      seconds: seconds[index]!,
+      objective: objective[index]!,
+      bound: bound[index]!,
+      gap: gap[index]!,
+    };
+  }
+
+  append(point: Point): Points {
+    let { memory } = this;
+    const capacity = memory.columns.seconds.length;
+    if (memory.written !== this.length || this.length === capacity) {
+      const grown = columns(this.length === capacity ? capacity * 2 : capacity);
+      for (const key of KEYS) grown[key].set(this.column(key));
+      memory = { written: this.length, columns: grown };
+    }
+    for (const key of KEYS) memory.columns[key][this.length] = point[key];
+    memory.written = this.length + 1;
+    return new Points(memory, this.length + 1);
+  }
+}
+
+function columns(capacity: number): Record<keyof Point, Float64Array> {
+  const column = () => new Float64Array(capacity);
+  return { seconds: column(), objective: column(), bound: column(), gap: column() };
+}
