@@ -5,7 +5,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 11] = [
+const PROTOS: [&str; 13] = [
+    "solvemesh/v1/mesh.proto",
     "solvemesh/v1/model.proto",
     "solvemesh/v1/options.proto",
     "solvemesh/v1/result.proto",
@@ -13,6 +14,7 @@ const PROTOS: [&str; 11] = [
     "solvemesh/v1/job.proto",
     "solvemesh/v1/job_service.proto",
     "solvemesh/broker/v1/envelope.proto",
+    "solvemesh/broker/v1/heartbeat.proto",
     "solvemesh/broker/v1/log.proto",
     "solvemesh/broker/v1/lookup.proto",
     "solvemesh/solver/v1/solver.proto",

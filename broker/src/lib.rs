@@ -36,6 +36,10 @@ pub use mesh::{
     MeshError, Stop,
 };
 
+/// The time between two heartbeats of a worker or a gateway. People look at what they say, so it is
+/// short; but not so short that a process on a busy machine misses two of them.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long a program waits at shutdown for the broker to confirm the entries in its outbox.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,6 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// ones stay in their queue, for workers that can read them.
 pub const ENVELOPE_VERSION: u32 = 2;
 
-/// The version of log batches, cancel notices and lookups that this crate writes, and the latest
+/// The version of log batches, cancel notices, heartbeats and lookups that this crate writes, and the latest
 /// that it reads.
 pub const FORMAT_VERSION: u32 = 1;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use solvemesh::broker::v1::{
-    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
+    BulkReference, Heartbeat, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -150,6 +150,21 @@ pub trait Mesh: Send + Sync + 'static {
     ///
     /// Fails within a bounded time when the broker does not answer.
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError>;
+
+    /// Sends a heartbeat of this process to all gateways that follow them now.
+    ///
+    /// # Errors
+    ///
+    /// Fails within a bounded time.
+    async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError>;
+
+    /// Follows the heartbeats that are sent from now on. After a lost connection, those that were
+    /// sent meanwhile are missed.
+    ///
+    /// # Errors
+    ///
+    /// [`MeshError::Closed`].
+    async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError>;
 
     /// Whether the broker is connected and accepts messages.
     fn health(&self) -> watch::Receiver<Health>;

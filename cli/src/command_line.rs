@@ -7,7 +7,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     commands::{
         cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, get::GetArgs,
-        list::ListArgs, solve::SolveArgs, submit::SubmitArgs, watch::WatchArgs,
+        list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs, watch::WatchArgs,
     },
     exit::EXIT_CODES,
     sweep::SweepArgs,
@@ -78,6 +78,11 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Cancel a job; a running one stops with its best solution so far
     Cancel(CancelArgs),
+    /// Print the state of the mesh: its lanes, workers and gateways
+    ///
+    /// The state is that of the gateway that responds, which is marked. A wait after ≈ is an
+    /// estimate from the latest jobs of the lane. On a terminal, lines are cut off at its width.
+    Mesh(MeshArgs),
     /// Print the solvers, options and limits of the mesh
     Capabilities(CapabilitiesArgs),
     /// Solve a small example and print its events as they arrive

@@ -15,8 +15,8 @@ use solvemesh_client::Client;
 use crate::{
     command_line::{Arguments, Command},
     commands::{
-        cancel::cancel, capabilities::capabilities, demo::demo, get::get, list::list, solve::solve,
-        submit::submit, watch::watch,
+        cancel::cancel, capabilities::capabilities, demo::demo, get::get, list::list, mesh::mesh,
+        solve::solve, submit::submit, watch::watch,
     },
     exit::{Exit, Failure},
     output::retry_messages::report_retry,
@@ -39,6 +39,7 @@ async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Get(args) => get(&connect()?, args).await,
         Command::List(args) => list(&connect()?, args).await,
         Command::Cancel(args) => cancel(&connect()?, args).await,
+        Command::Mesh(args) => mesh(&connect()?, args).await,
         Command::Capabilities(args) => capabilities(&connect()?, args).await,
         Command::Demo(args) => demo(&connect()?, args).await,
         Command::Generate { folder } => {

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures::{Stream, TryStreamExt, stream};
 use solvemesh::v1::{
     CancelJobRequest, GetCapabilitiesRequest, GetCapabilitiesResponse, GetJobRequest, Job,
-    JobEventKind, JobView, ListJobsRequest, ListJobsResponse, SubmitJobRequest,
+    JobEventKind, JobView, ListJobsRequest, ListJobsResponse, MeshState, SubmitJobRequest,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tonic::{
@@ -13,8 +13,8 @@ use tonic::{
 use uuid::Uuid;
 
 use crate::{
-    Assembly, Error, Outcome, Rejection, Retry, SweepResults, Watch, retry::RetryState,
-    sweep::SweepCollector,
+    Assembly, Error, MeshUpdate, MeshWatch, Outcome, Rejection, Retry, SweepResults, Watch,
+    retry::RetryState, sweep::SweepCollector,
 };
 
 /// Maximum size of a received message, in bytes. Gateways send at most 1 MiB; the margin is for
@@ -100,8 +100,9 @@ impl Client {
     }
 
     /// Sets a callback that is called when a call fails for the first time and is retried, with
-    /// the cause and how long the call will be retried. A [`Watch`] does not call it, but reports
-    /// the loss of its stream in its [updates](Watch::update).
+    /// the cause and how long the call will be retried. A [`Watch`] and a [`MeshWatch`] do not call
+    /// it, but report the loss of their stream in their updates ([`Watch::update`],
+    /// [`MeshWatch::update`]).
     pub fn on_retry(self, callback: impl Fn(&Rejection, Duration) + Send + Sync + 'static) -> Self {
         Self { on_retry: Arc::new(callback), ..self }
     }
@@ -265,6 +266,46 @@ impl Client {
         let request = GetCapabilitiesRequest {};
         self.call(request, |mut stub, request| async move { stub.get_capabilities(request).await })
             .await
+    }
+
+    /// Returns the current state of the mesh: its lanes, workers and gateways.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MeshWatch::next`].
+    pub async fn mesh(&self) -> Result<MeshState, Error> {
+        let mut watch = self.watch_mesh();
+        while let Some(update) = watch.update().await {
+            match update? {
+                MeshUpdate::State(state) => return Ok(state),
+                MeshUpdate::Lost { cause, remaining_budget } => {
+                    (self.on_retry)(&cause, remaining_budget);
+                }
+                MeshUpdate::Restored => {}
+            }
+        }
+        Err(Error::Malformed("the stream ended before a state of the mesh".into()))
+    }
+
+    /// Watches the state of the mesh: at once, and then at an interval, until the watch is dropped.
+    /// The stream is opened by the first [`MeshWatch::next`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # use solvemesh_client::{Client, Error};
+    /// # async fn example(client: Client) -> Result<(), Error> {
+    /// let mut watch = client.watch_mesh().interval(Duration::from_secs(10));
+    /// while let Some(state) = watch.next().await {
+    ///     for lane in state?.lanes {
+    ///         println!("{}: {} jobs are queued", lane.name, lane.queued_count);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch_mesh(&self) -> MeshWatch {
+        MeshWatch::new(self.stub.clone(), self.retry_state())
     }
 
     fn retry_state(&self) -> RetryState {

@@ -18,13 +18,18 @@
 //! scenarios: [`Client::watch`] streams their results in
 //! [`ScenarioResults`](v1::ScenarioResults) events, and [`Client::sweep_results`] collects them.
 //!
+//! [`Client::watch_mesh`] streams the state of the mesh: its lanes, workers and gateways. The place
+//! of a queued job is in its [`queue_position`](v1::Job::queue_position).
+//!
 //! Every call is idempotent, and is retried for a bounded time while no gateway responds or the
 //! gateway asks to retry later.
 
 mod assembly;
 mod client;
 mod error;
+mod mesh_watch;
 mod outcome;
+mod reopening;
 mod retry;
 mod sweep;
 mod watch;
@@ -32,6 +37,7 @@ mod watch;
 pub use assembly::{Assembly, PartsError};
 pub use client::Client;
 pub use error::{Error, Rejection, Violation};
+pub use mesh_watch::{MeshUpdate, MeshWatch};
 pub use outcome::Outcome;
 pub use retry::Retry;
 pub use solvemesh::v1;

@@ -4,10 +4,12 @@
 mod exit;
 mod logs;
 mod manual;
+mod name;
 mod plain_fields;
 mod signals;
 
 pub use exit::{block_on, exit_code};
 pub use logs::{LogArgs, LogFormat, start_log};
 pub use manual::write_manual;
+pub use name::process_name;
 pub use signals::Signals;

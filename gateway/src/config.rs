@@ -162,6 +162,10 @@ pub struct Args {
           value_parser = seconds_or_zero)]
     pub drain_grace: Duration,
 
+    /// Identify this gateway by this name in the state of the mesh [default: HOST-PID]
+    #[arg(long, env = "SOLVEMESH_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+
     /// Do not serve the page for browsers
     #[arg(long, env = "SOLVEMESH_NO_WEB")]
     pub no_web: bool,
@@ -247,6 +251,11 @@ impl Args {
             Some(_) => self.topology.log_max_bytes,
             None => MemoryConfig::default().log_bytes as u64,
         }
+    }
+
+    /// The name of this gateway.
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(solvemesh_daemon::process_name)
     }
 
     /// What the server offers to browsers.

@@ -10,6 +10,7 @@ mod api;
 mod clock;
 mod config;
 mod jobs;
+mod mesh_state;
 mod policy;
 mod refusal;
 mod submission;

@@ -12,7 +12,7 @@ use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
     Args, Command, Jobs, SnapshotFile, Table, close_slow_watchers, serve,
-    tasks::{dead_letters, expiry, lookups},
+    tasks::{dead_letters, expiry, heartbeats, lookups},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -47,10 +47,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
     let snapshots = snapshots.context("--state-dir")?;
     let table = Table::follow(mesh.clone(), policy.retention, snapshots);
-    let jobs = Jobs::new(mesh.clone(), table.clone(), policy);
+    let jobs = Jobs::new(mesh.clone(), table.clone(), policy, args.name());
 
     tasks.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("dead letter task")));
     tasks.spawn(lookups::run(jobs.clone()).map(|end| end.context("lookup task")));
+    tasks.spawn(heartbeats::run(jobs.clone()).map(|end| end.context("heartbeat task")));
     tasks.spawn(expiry::run(jobs.clone()).map(Ok));
     tasks.spawn(close_slow_watchers(jobs.clone()).map(Ok));
 

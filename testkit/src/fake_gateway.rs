@@ -18,12 +18,13 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use solvemesh::v1::{
     CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
     GetJobRequest, GetJobResponse, Job, JobDescription, JobEvent, JobFinished, JobQueued,
-    JobStarted, JobState, Lane, Limits, ListJobsRequest, ListJobsResponse, ModelSize,
+    JobStarted, JobState, Lane, Limits, ListJobsRequest, ListJobsResponse, MeshState, ModelSize,
     ScenarioExtreme, ScenarioResult, ScenarioResults, Solution, SolutionPart, SolveRequest,
     SolveResponse, SolveResult, SolveStatistics, Solver, SolverCapabilities, SolverOption,
     SolverOptionType, SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary,
-    Termination, TerminationCount, TerminationReason, VariableKind, Verification,
-    WatchResultsRequest, WatchResultsResponse, job_event::Kind, watch_results_response,
+    Termination, TerminationCount, TerminationReason, VariableKind, Verification, WatchMeshRequest,
+    WatchMeshResponse, WatchResultsRequest, WatchResultsResponse, job_event::Kind,
+    watch_results_response,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::{
@@ -34,10 +35,10 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// A step in the script of an event stream.
-pub enum Step {
+/// A step in the script of a stream.
+pub enum Step<R = WatchResultsResponse> {
     /// Sends a response.
-    Send(Box<WatchResultsResponse>),
+    Send(Box<R>),
     /// Ends the stream with this status.
     Fail(Status),
     /// Waits until a client cancels a job.
@@ -48,15 +49,17 @@ pub enum Step {
     Hang,
 }
 
-/// The scripted responses, and a record of the requests. `submits`, `gets` (errors) and `watches`
-/// (streams) are used up one by one.
+/// The scripted responses, and a record of the requests. `submits`, `gets` (errors), `watches` and
+/// `meshes` (streams) are used up one by one.
 #[derive(Default)]
 pub struct Script {
     pub submits: Mutex<VecDeque<Status>>,
     pub watches: Mutex<VecDeque<Vec<Step>>>,
+    pub meshes: Mutex<VecDeque<Vec<Step<WatchMeshResponse>>>>,
     pub jobs: Vec<Job>,
     pub seen_submits: Mutex<Vec<SubmitJobRequest>>,
     pub seen_watches: Mutex<Vec<WatchResultsRequest>>,
+    pub seen_meshes: Mutex<Vec<WatchMeshRequest>>,
     pub seen_lists: Mutex<Vec<ListJobsRequest>>,
     pub gets: Mutex<VecDeque<Status>>,
     pub cancelled: Notify,
@@ -195,26 +198,20 @@ impl JobService for Service {
         self.script.seen_watches.lock().unwrap().push(request.into_inner());
         let steps = self.script.watches.lock().unwrap().pop_front();
         let steps = steps.ok_or_else(|| Status::not_found("there is no such job"))?;
-        let script = Arc::clone(&self.script);
-        let responses = stream::iter(steps).filter_map(move |step| {
-            let script = Arc::clone(&script);
-            async move {
-                match step {
-                    Step::Send(response) => Some(Ok(*response)),
-                    Step::Fail(status) => Some(Err(status)),
-                    Step::AwaitCancel => {
-                        script.cancelled.notified().await;
-                        None
-                    }
-                    Step::Linger(time) => {
-                        tokio::time::sleep(time).await;
-                        None
-                    }
-                    Step::Hang => std::future::pending().await,
-                }
-            }
-        });
-        Ok(Response::new(responses.boxed()))
+        Ok(Response::new(responses(&self.script, steps)))
+    }
+
+    type WatchMeshStream = BoxStream<'static, Result<WatchMeshResponse, Status>>;
+
+    async fn watch_mesh(
+        &self,
+        request: Request<WatchMeshRequest>,
+    ) -> Result<Response<Self::WatchMeshStream>, Status> {
+        self.script.seen_meshes.lock().unwrap().push(request.into_inner());
+        let steps = self.script.meshes.lock().unwrap().pop_front();
+        // As a gateway that is older than this method.
+        let steps = steps.ok_or_else(|| Status::unimplemented(""))?;
+        Ok(Response::new(responses(&self.script, steps)))
     }
 
     async fn solve(&self, _: Request<SolveRequest>) -> Result<Response<SolveResponse>, Status> {
@@ -284,6 +281,43 @@ impl JobService for Service {
         };
         Ok(Response::new(capabilities))
     }
+}
+
+/// Plays the script of a stream.
+fn responses<R: Send + 'static>(
+    script: &Arc<Script>,
+    steps: Vec<Step<R>>,
+) -> BoxStream<'static, Result<R, Status>> {
+    let script = Arc::clone(script);
+    let responses = stream::iter(steps).filter_map(move |step| {
+        let script = Arc::clone(&script);
+        async move {
+            match step {
+                Step::Send(response) => Some(Ok(*response)),
+                Step::Fail(status) => Some(Err(status)),
+                Step::AwaitCancel => {
+                    script.cancelled.notified().await;
+                    None
+                }
+                Step::Linger(time) => {
+                    tokio::time::sleep(time).await;
+                    None
+                }
+                Step::Hang => std::future::pending().await,
+            }
+        }
+    });
+    responses.boxed()
+}
+
+/// A response with a state of the mesh.
+pub fn mesh(state: MeshState) -> Step<WatchMeshResponse> {
+    Step::Send(Box::new(WatchMeshResponse { mesh: Some(state) }))
+}
+
+/// The script of a gateway that sends these streams of states of the mesh.
+pub fn mesh_script(streams: impl IntoIterator<Item = Vec<Step<WatchMeshResponse>>>) -> Script {
+    Script { meshes: Mutex::new(streams.into_iter().collect()), ..Script::default() }
 }
 
 /// A response with an event of `job-1`. Its resume token is "after N", for sequence number N.

@@ -93,7 +93,7 @@ impl Args {
     pub(crate) fn config(&self) -> WorkerConfig {
         let defaults = WorkerConfig::default();
         WorkerConfig {
-            name: self.name.clone().unwrap_or_else(default_name),
+            name: self.name.clone().unwrap_or_else(solvemesh_daemon::process_name),
             slots: self.slots.clone().unwrap_or(defaults.slots),
             max_attempts: self.max_attempts,
             threads_per_job: self.threads_per_job,
@@ -119,13 +119,6 @@ impl Args {
             ..AmqpConfig::at(urls.to_vec())
         })
     }
-}
-
-/// The host name and the process id, as in "host-123".
-fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "worker" } else { host.trim() };
-    format!("{host}-{}", std::process::id())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
+    busy_slots::BusySlots,
     config::WorkerConfig,
     delivery::{cancels::Cancels, lookup_backoff::LookupBackoff, running::RunningJobs},
     log::writer::LogWriter,
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) log_writer: LogWriter,
     pub(crate) cancels: Cancels,
     pub(crate) running: RunningJobs,
+    pub(crate) busy_slots: BusySlots,
     pub(crate) lookup_backoff: LookupBackoff,
     /// Cancelled when the worker must accept no more jobs.
     pub(crate) stop: CancellationToken,
@@ -63,6 +65,7 @@ impl Context {
             log_writer,
             cancels: Cancels::default(),
             running: RunningJobs::default(),
+            busy_slots: BusySlots::default(),
             lookup_backoff: LookupBackoff::default(),
             stop,
             kill,

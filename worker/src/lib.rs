@@ -14,13 +14,16 @@
 //! | `process` | the solver process: pipes, limits, why it exited |
 //! | `sweep` | the scenarios of a sweep, shared among workers |
 //! | `result` | a solver's answer, checked and turned into the result of a job |
+//! | `heartbeat`, `busy_slots` | what gateways are to know of this worker |
 //! | `log` | entries of the results log: progress, incumbents, solver log |
 
 mod attempt;
+mod busy_slots;
 mod config;
 mod context;
 mod delivery;
 mod failure;
+mod heartbeat;
 mod log;
 mod process;
 mod result;

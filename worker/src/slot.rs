@@ -190,6 +190,7 @@ impl Slot {
                 }
             }
         }
+        let _busy = context.busy_slots.begin(lane, self.index, &accepted.envelope.job_id);
         let mut solving = pin!(solve_job(context, lane, accepted, solver));
         let usable = tokio::select! {
             biased;

@@ -9,7 +9,9 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::{config::WorkerConfig, context::Context, log::writer::LogWriter, slot::Slot};
+use crate::{
+    config::WorkerConfig, context::Context, heartbeat, log::writer::LogWriter, slot::Slot,
+};
 
 /// How long a drain waits for slots whose solvers it has killed, and for each of the last tasks.
 const KILL_GRACE: Duration = Duration::from_secs(5);
@@ -20,7 +22,8 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// is dropped without [`Worker::drain`], solves are killed and their jobs requeued.
 ///
 /// Its tasks: one per slot, one per job that is being settled or parked, one that writes to the
-/// results log, one that follows cancels, one that registers the worker as connected.
+/// results log, one that follows cancels, one that registers the worker as connected, one that sends
+/// heartbeats.
 #[derive(Debug)]
 pub struct Worker {
     context: Arc<Context>,
@@ -28,7 +31,8 @@ pub struct Worker {
     log_writer: JoinHandle<()>,
     cancels: JoinHandle<()>,
     presence: JoinHandle<()>,
-    /// Cancelled to end the tasks that the slots depend on: log writer and cancels.
+    heartbeats: JoinHandle<()>,
+    /// Cancelled to end the tasks that must outlive the slots: log writer, cancels, heartbeats.
     end: CancellationToken,
     _kill_on_drop: DropGuard,
     _stop_on_drop: DropGuard,
@@ -65,6 +69,10 @@ impl Worker {
                 }
             }
         });
+        let heartbeats = tokio::spawn({
+            let (context, end) = (Arc::clone(&context), end.clone());
+            async move { heartbeat::run(&context, &end).await }
+        });
         let slots = TaskTracker::new();
         for (lane, count) in context.config.slots.iter() {
             for index in 0..count {
@@ -79,6 +87,7 @@ impl Worker {
             log_writer: log_task,
             cancels,
             presence,
+            heartbeats,
             _stop_on_drop: stop.drop_guard(),
             _kill_on_drop: kill.drop_guard(),
             _end_on_drop: end.clone().drop_guard(),
@@ -106,8 +115,8 @@ impl Worker {
         }
         // Last, because settling needs the log writer.
         self.end.cancel();
-        let Self { mut log_writer, mut cancels, mut presence, .. } = self;
-        for task in [&mut log_writer, &mut cancels, &mut presence] {
+        let Self { mut log_writer, mut cancels, mut presence, mut heartbeats, .. } = self;
+        for task in [&mut log_writer, &mut cancels, &mut presence, &mut heartbeats] {
             if timeout(KILL_GRACE, &mut *task).await.is_err() {
                 task.abort();
             }

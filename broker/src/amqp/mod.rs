@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod consumer;
 mod dial;
+mod heartbeats;
 mod log;
 mod lookup_client;
 mod lookup_server;
@@ -34,7 +35,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, CancelNotice, JobEnvelope, LogEntry, LookupRequest, LookupResponse,
+    BulkReference, CancelNotice, Heartbeat, JobEnvelope, LogEntry, LookupRequest, LookupResponse,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -47,13 +48,14 @@ use self::{
     cancels::CancelFollower,
     connection::{ConnectionHandle, ConnectionState},
     consumer::Source,
+    heartbeats::HeartbeatFollower,
     log::{LogReader, log_message},
     lookup_client::LookupClient,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
     publisher::{Message, PublishError, Publisher},
-    stream_consumer::{StreamFollower, StreamHandler},
+    stream_consumer::{StreamFollower, StreamHandler, StreamStart},
     topology::Route,
 };
 pub use self::{
@@ -72,7 +74,7 @@ const READ_AHEAD: usize = 256;
 const DEAD_PREFETCH: u16 = 16;
 /// The number of lookups that the broker sends ahead.
 const LOOKUP_PREFETCH: u16 = 64;
-/// The maximum number of parts and cancels in flight.
+/// The maximum number of parts, cancels and heartbeats in flight.
 const STREAM_MESSAGES_IN_FLIGHT: usize = 32;
 /// How long to wait for the tasks to end when the mesh is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -219,6 +221,10 @@ impl AmqpMesh {
         [topology::cancels(&self.config.topology)].into()
     }
 
+    fn heartbeats() -> Route {
+        [topology::heartbeats()].into()
+    }
+
     fn presence(&self) -> Presence {
         let request_timeout = self.config.request_timeout;
         Presence { connection: self.consuming.clone(), request_timeout }
@@ -227,7 +233,7 @@ impl AmqpMesh {
     fn follow<R: StreamHandler + 'static>(
         &self,
         route: Route,
-        from: LogStart,
+        from: StreamStart,
         handler: R,
     ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
@@ -307,7 +313,7 @@ impl Mesh for AmqpMesh {
         self.check_open()?;
         let route = [topology::log(&self.config.topology)].into();
         let handler: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
-        Ok(self.follow(route, from, handler))
+        Ok(self.follow(route, from.into(), handler))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
@@ -335,7 +341,7 @@ impl Mesh for AmqpMesh {
         self.check_open()?;
         let (publisher, route) = (self.stream_publisher.clone(), self.cancels());
         let handler = CancelFollower { publisher, route: route.clone(), expected_marker: None };
-        Ok(self.follow(route, LogStart::First, handler))
+        Ok(self.follow(route, StreamStart::First, handler))
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
@@ -376,6 +382,17 @@ impl Mesh for AmqpMesh {
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.check_open()?;
         self.presence().is_connected(id).await
+    }
+
+    async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError> {
+        self.check_open()?;
+        let message = heartbeats::message(Self::heartbeats(), &heartbeat);
+        self.stream_publisher.publish(message).await.map_err(stream_publish_error)
+    }
+
+    async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError> {
+        self.check_open()?;
+        Ok(self.follow(Self::heartbeats(), StreamStart::Next, HeartbeatFollower))
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message as _;
 use solvemesh::broker::v1::{
-    BulkReference, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
+    BulkReference, Heartbeat, JobEnvelope, LogBatch, LogEntry, LookupRequest, LookupResponse,
     job_envelope::Body,
 };
 use tokio::sync::{mpsc, watch};
@@ -67,6 +67,9 @@ impl Default for MemoryConfig {
     }
 }
 
+/// The number of heartbeats that are retained for followers that are slow.
+const HEARTBEATS: usize = 1024;
+
 /// An item of the log of cancels.
 #[derive(Clone, Debug)]
 enum Notice {
@@ -85,6 +88,7 @@ pub struct MemoryMesh {
     dead_letters: Arc<Queue>,
     log: Arc<RingLog<LogBatch>>,
     cancels: Arc<RingLog<Notice>>,
+    heartbeats: Arc<RingLog<Heartbeat>>,
     bulk: Arc<Mutex<Bulk>>,
     lookups: Arc<LookupQueue>,
     connected_workers: Mutex<BTreeSet<String>>,
@@ -101,6 +105,7 @@ impl MemoryMesh {
             dead_letters,
             log: Arc::new(RingLog::new(config.log_bytes)),
             cancels: Arc::new(RingLog::new(config.cancels)),
+            heartbeats: Arc::new(RingLog::new(HEARTBEATS)),
             bulk: Arc::new(Mutex::new(Bulk::new(config.bulk_bytes))),
             lookups: Arc::default(),
             connected_workers: Mutex::default(),
@@ -258,6 +263,22 @@ impl Mesh for MemoryMesh {
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.check_open()?;
         Ok(self.connected_workers.lock().contains(id))
+    }
+
+    async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError> {
+        self.check_open()?;
+        self.heartbeats.append(heartbeat, 1);
+        Ok(())
+    }
+
+    async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError> {
+        self.check_open()?;
+        let (heartbeats, reader) = mpsc::channel(READ_AHEAD);
+        let log = Arc::clone(&self.heartbeats);
+        let from = log.end();
+        let decode = |_, heartbeat| Some(heartbeat);
+        tokio::spawn(log.follow(from, decode, heartbeats, self.closed.clone()));
+        Ok(reader)
     }
 
     fn health(&self) -> watch::Receiver<Health> {

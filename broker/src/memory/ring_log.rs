@@ -1,4 +1,4 @@
-//! A bounded in-memory log, for the results log and the cancels.
+//! A bounded in-memory log, for the results log, the cancels and the heartbeats.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -49,6 +49,11 @@ impl<T: Clone + Send> RingLog<T> {
     pub(super) fn start(&self) -> Option<u64> {
         let log = self.items.lock();
         (!log.items.is_empty()).then_some(log.first)
+    }
+
+    /// The offset that the next item gets.
+    pub(super) fn end(&self) -> u64 {
+        *self.end.borrow()
     }
 
     /// The item at `offset`, or the oldest one if that was truncated; with its offset.

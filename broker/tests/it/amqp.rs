@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::behaviour::{
-    answer, answer_all, entries, entry, job, job_id, lane, lookup_request, next, next_event,
-    next_lookup, tests_of, within,
+    answer, answer_all, entries, entry, first_heartbeat, job, job_id, lane, lookup_request, next,
+    next_event, next_lookup, tests_of, within,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all};
@@ -228,6 +228,9 @@ async fn consumers_and_followers_survive_closed_connections() {
     let mut jobs = mesh.consume(&lane(), 10).await.unwrap();
     let mut log = mesh.follow_log(LogStart::First).await.unwrap();
     let mut cancels = mesh.follow_cancels().await.unwrap();
+    let mesh: Arc<dyn Mesh> = Arc::new(mesh);
+    let mut heartbeats = mesh.follow_heartbeats().await.unwrap();
+    let before = first_heartbeat(&mesh, &mut heartbeats, 0).await;
     for n in 0..3 {
         mesh.enqueue(&lane(), &job(&n.to_string())).await.unwrap();
     }
@@ -262,6 +265,11 @@ async fn consumers_and_followers_survive_closed_connections() {
     within("publishing again", async { while mesh.announce_cancel("after").await.is_err() {} })
         .await;
     assert_eq!(next_event(&mut cancels).await, CancelEvent::Cancel("after".to_owned()));
+    // What was sent before may still be in the channel.
+    let mut number = before;
+    while number < 10_000 {
+        number = first_heartbeat(&mesh, &mut heartbeats, 10_000).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

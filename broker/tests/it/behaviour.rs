@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::join_all;
 use prost::Message as _;
-use solvemesh::broker::v1::{JobEnvelope, LogEntry, LookupRequest, LookupResponse};
+use solvemesh::broker::v1::{Heartbeat, JobEnvelope, LogEntry, LookupRequest, LookupResponse};
 use solvemesh_broker::{
     BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
     Lane, LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload,
@@ -34,6 +34,7 @@ macro_rules! tests_of {
             stored_parts_are_loaded_unchanged
             a_reference_that_does_not_match_is_gone
             a_late_follower_receives_earlier_cancels
+            every_follower_receives_the_heartbeats_sent_from_then_on
             concurrent_lookups_get_their_own_answers
             an_unanswered_lookup_times_out_and_is_dropped
             a_lookup_goes_to_a_consumer_that_has_not_stopped
@@ -283,6 +284,49 @@ pub(crate) async fn a_late_follower_receives_earlier_cancels(mesh: Arc<dyn Mesh>
 /// The next item of a follower of cancels.
 pub(crate) async fn next_event(cancels: &mut mpsc::Receiver<CancelEvent>) -> CancelEvent {
     within("an item", cancels.recv()).await.expect("the stream continues")
+}
+
+pub(crate) async fn every_follower_receives_the_heartbeats_sent_from_then_on(mesh: Arc<dyn Mesh>) {
+    let mut early = mesh.follow_heartbeats().await.unwrap();
+    let first = first_heartbeat(&mesh, &mut early, 0).await;
+    let sent = first + 1000;
+    mesh.send_heartbeat(heartbeat(sent)).await.unwrap();
+    let mut received = vec![first];
+    while received.last() != Some(&sent) {
+        let next = within("a heartbeat", early.recv()).await.expect("it goes on");
+        received.push(next.process_id.parse().unwrap());
+    }
+    assert!(received.is_sorted_by(|a, b| a < b), "in order, none twice: {received:?}");
+
+    let mut late = mesh.follow_heartbeats().await.unwrap();
+    let first = first_heartbeat(&mesh, &mut late, sent + 1).await;
+    assert!(first > sent, "a late follower gets no old ones");
+}
+
+fn heartbeat(number: u32) -> Heartbeat {
+    Heartbeat { process_id: number.to_string(), ..Heartbeat::default() }
+}
+
+/// Sends heartbeats with numbers from `from` on until a follower receives one, and returns its
+/// number. A follower attaches in the background, so it may miss some.
+pub(crate) async fn first_heartbeat(
+    mesh: &Arc<dyn Mesh>,
+    follower: &mut mpsc::Receiver<Heartbeat>,
+    from: u32,
+) -> u32 {
+    let send = async {
+        for number in from.. {
+            // Fails during an outage.
+            let _ = mesh.send_heartbeat(heartbeat(number)).await;
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        first = within("a heartbeat", follower.recv()) => {
+            first.expect("it goes on").process_id.parse().unwrap()
+        }
+        () = send => unreachable!("it never ends"),
+    }
 }
 
 pub(crate) async fn concurrent_lookups_get_their_own_answers(mesh: Arc<dyn Mesh>) {

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use solvemesh_client::{
     Assembly, Client, Error, Outcome, Update, Watch,
-    v1::{JobDescription, JobEvent, JobEventKind, ScenarioResult, job_event::Kind},
+    v1::{JobDescription, JobEvent, JobEventKind, QueuePosition, ScenarioResult, job_event::Kind},
 };
 use tokio::{
     select,
@@ -10,8 +11,14 @@ use tokio::{
 };
 
 use crate::{
+    commands::queue_poll::QueuePoll,
     exit::Failure,
-    output::{progress_line::ProgressLine, retry_messages, terminal::Terminal},
+    output::{
+        progress_line::ProgressLine,
+        queue::{self, JobsAhead},
+        retry_messages,
+        terminal::Terminal,
+    },
 };
 
 /// The interval at which the progress line is redrawn.
@@ -44,6 +51,9 @@ pub(crate) struct Follow {
     /// Whether any event was received, so that a lost stream is reported as lost and not as a
     /// mesh that does not respond.
     served: bool,
+    /// Requests the position of a single job while it is queued, if it is shown.
+    queue_poll: Option<QueuePoll>,
+    jobs_ahead: JobsAhead,
 }
 
 impl Follow {
@@ -63,6 +73,12 @@ impl Follow {
         if screen.shows_log() {
             kinds.push(JobEventKind::Log);
         }
+        let queue_poll = match job_ids {
+            [job_id] if screen.shows_progress() || screen.is_verbose() => {
+                Some(QueuePoll::new(client, job_id))
+            }
+            _ => None,
+        };
         Self {
             watch: client.watch(job_ids, "").kinds(kinds),
             assembly: Assembly::default(),
@@ -72,6 +88,8 @@ impl Follow {
             url: client.url().to_owned(),
             pending: job_ids.to_vec(),
             served: false,
+            queue_poll,
+            jobs_ahead: JobsAhead::default(),
             screen,
         }
     }
@@ -108,8 +126,22 @@ impl Follow {
                         return Err(error.into());
                     }
                 },
+                Some(position) = OptionFuture::from(self.queue_poll.as_mut().map(QueuePoll::next)),
+                    if self.board.is_queued() => self.ranked(position),
                 _ = self.ticks.tick() => self.draw(),
             }
+        }
+    }
+
+    /// Shows the place of the queued job in its lane.
+    fn ranked(&mut self, position: Option<QueuePosition>) {
+        self.board.set_position(position);
+        if let Some(position) = position
+            && self.screen.is_verbose()
+            && self.jobs_ahead.has_changed(&position)
+        {
+            let job_ids = self.pending.join(" ");
+            self.screen.say(&format!("{job_ids} queued, {}", queue::text(&position)));
         }
     }
 
@@ -142,6 +174,9 @@ impl Follow {
         self.served = true;
         self.screen.event(&event)?;
         self.board.add(&event);
+        if let Some(poll) = self.queue_poll.as_mut().filter(|_| !self.board.is_queued()) {
+            poll.forget();
+        }
         let JobEvent { job_id, kind, .. } = event;
         match kind {
             Some(Kind::Queued(queued)) => {

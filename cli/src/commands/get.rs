@@ -11,7 +11,7 @@ use crate::{
     exit::{Exit, Failure},
     output::{
         event_text::measures,
-        json, names, summary,
+        json, names, queue, summary,
         table::{result_facts, violation, write_contradiction, write_facts, write_solution},
         terminal::Terminal,
         text::to_the_second,
@@ -85,6 +85,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
     let state =
         if job.cancel_requested { format!("{state}, cancel requested") } else { state.into() };
     let mut facts = vec![("job", job.job_id.clone()), ("state", state)];
+    facts.extend(job.queue_position.as_ref().map(|position| ("queue", queue::text(position))));
     if let Some(description) = &job.description {
         facts.push(("name", description.model_name.clone()));
         let labels = description.labels.iter().map(|(key, value)| format!("{key}={value}"));
@@ -118,7 +119,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use solvemesh_client::v1::{JobDescription, JobState, Progress};
+    use solvemesh_client::v1::{JobDescription, JobState, Progress, QueuePosition};
 
     use super::*;
 
@@ -142,6 +143,15 @@ mod tests {
             ("labels", "a=1 b=2"),
             ("progress", "bound 2"),
         ];
+        assert_eq!(facts(&job), expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn a_queued_job_has_its_position() {
+        let position = QueuePosition { jobs_ahead_count: 1, estimated_wait: None };
+        let state = JobState::Queued.into();
+        let job = Job { state, queue_position: Some(position), ..Job::default() };
+        let expected = [("state", "QUEUED"), ("queue", "1 job ahead")];
         assert_eq!(facts(&job), expected.map(|(name, value)| (name, value.to_owned())));
     }
 }

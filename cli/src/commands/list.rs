@@ -15,7 +15,7 @@ use crate::{
     args::values::{label, unique},
     exit::{Exit, Failure},
     output::{
-        json, names,
+        json, names, queue,
         table::{Column, write_columns},
         terminal::Terminal,
         text::{number, to_the_second},
@@ -141,8 +141,11 @@ fn description(job: &Job, of: impl Fn(&JobDescription) -> String) -> String {
     job.description.as_ref().map(of).unwrap_or_default()
 }
 
-/// The reason of a failure, the progress of a sweep, or the termination reason of a solve.
+/// The place of a queued job, the reason of a failure, the progress of a sweep, or the termination reason of a solve.
 fn reason(job: &Job) -> Option<String> {
+    if let Some(position) = &job.queue_position {
+        return Some(queue::cell(position));
+    }
     if let Some(failure) = &job.failure {
         return Some(failure.reason.clone());
     }
@@ -167,7 +170,7 @@ fn objective(job: &Job) -> Option<f64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh_client::v1::{Progress, ScenarioExtreme, SweepSummary};
+    use solvemesh_client::v1::{Progress, QueuePosition, ScenarioExtreme, SweepSummary};
 
     use super::*;
 
@@ -181,17 +184,26 @@ mod tests {
             submit_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 999 }),
             ..Job::default()
         };
-        let queued = Job { job_id: "j".into(), state: JobState::Queued.into(), ..Job::default() };
+        let position = QueuePosition {
+            jobs_ahead_count: 3,
+            estimated_wait: Some(prost_types::Duration { seconds: 40, nanos: 0 }),
+        };
+        let queued = Job {
+            job_id: "j".into(),
+            state: JobState::Queued.into(),
+            queue_position: Some(position),
+            ..Job::default()
+        };
         let best = Some(ScenarioExtreme { objective: Some(5.0), ..ScenarioExtreme::default() });
         let summary =
             SweepSummary { scenario_count: 9, answered_count: 3, best, ..SweepSummary::default() };
         let sweep = Job { job_id: "s".into(), sweep_summary: Some(summary), ..running.clone() };
         let mut out = Vec::new();
         write_table(&mut out, &[running, queued, sweep]).unwrap();
-        let expected = "job      state    reason         objective  submitted             name\n\
-                        long id  RUNNING                 7          2023-11-14T22:13:20Z\n\
-                        j        QUEUED\n\
-                        s        RUNNING  3/9 scenarios  5          2023-11-14T22:13:20Z\n";
+        let expected = "job      state    reason           objective  submitted             name\n\
+                        long id  RUNNING                   7          2023-11-14T22:13:20Z\n\
+                        j        QUEUED   3 ahead, ≈ 40 s\n\
+                        s        RUNNING  3/9 scenarios    5          2023-11-14T22:13:20Z\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -14,7 +14,7 @@ use solvemesh_client::{
     v1::{Failure, Job, JobDescription, Progress, SensitivityRanges, Solution, SolveResult},
 };
 
-use crate::output::{names, proofs, summary};
+use crate::output::{names, proofs, queue, summary};
 
 /// The outcome of a job.
 #[derive(Serialize)]
@@ -58,6 +58,8 @@ struct JobLine<'a> {
     attempt: i32,
     worker: Option<&'a str>,
     cancel_requested: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_position: Option<queue::Object>,
     #[serde(flatten)]
     termination: TerminationKeys,
     #[serde(flatten)]
@@ -207,6 +209,7 @@ pub(crate) fn write_job(out: &mut impl Write, job: &Job, full: bool) -> io::Resu
         attempt: job.attempt,
         worker: Some(job.worker.as_str()).filter(|worker| !worker.is_empty()),
         cancel_requested: job.cancel_requested,
+        queue_position: job.queue_position.as_ref().map(queue::object),
         termination: match (&job.progress, result) {
             (Some(progress), None) => latest(progress),
             _ => termination(result),
@@ -298,8 +301,8 @@ mod tests {
     use proptest::prelude::*;
     use solvemesh_client::v1::{
         Basis, BasisStatus, InfeasibilityProof, InfeasibleSubset, JobState, ModelSize,
-        ScenarioExtreme, SolveStatistics, Solver, StartReport, SubsetBound, SweepSummary,
-        Termination, TerminationCount, TerminationReason, UnboundedRay, Verification,
+        QueuePosition, ScenarioExtreme, SolveStatistics, Solver, StartReport, SubsetBound,
+        SweepSummary, Termination, TerminationCount, TerminationReason, UnboundedRay, Verification,
     };
 
     use super::*;
@@ -403,6 +406,17 @@ mod tests {
         assert_eq!(value["objective"], 7.0);
         assert_eq!(value["worker"], "w");
         assert!(value["reason"].is_null() && value.get("values").is_none());
+    }
+
+    #[test]
+    fn a_queued_job_has_its_position() {
+        let mut out = Vec::new();
+        let position = QueuePosition { jobs_ahead_count: 3, estimated_wait: None };
+        let job = Job { queue_position: Some(position), ..Job::default() };
+        write_job(&mut out, &job, false).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let expected = serde_json::json!({"jobsAhead": 3, "estimatedWaitSeconds": null});
+        assert_eq!(value["queuePosition"], expected);
     }
 
     /// A job with every key that only some jobs have.

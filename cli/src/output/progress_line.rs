@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use solvemesh_client::v1::{JobEvent, JobState, Progress, job_event::Kind};
+use solvemesh_client::v1::{JobEvent, JobState, Progress, QueuePosition, job_event::Kind};
 
-use crate::output::{event_text::measures, names, text::brief};
+use crate::output::{event_text::measures, names, queue, text::brief};
 
 /// The state of the progress line: the latest states and numbers of the watched jobs.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub(crate) struct ProgressLine {
     jobs: BTreeMap<String, JobState>,
     progress: Option<Progress>,
     scenarios: Scenarios,
+    /// The place of a single job in its lane, if it is queued.
+    position: Option<QueuePosition>,
 }
 
 /// Numbers of scenarios of a sweep.
@@ -24,7 +26,18 @@ impl ProgressLine {
     /// Starts with all jobs queued and no numbers.
     pub(crate) fn new<'a>(job_ids: impl IntoIterator<Item = &'a String>) -> Self {
         let jobs = job_ids.into_iter().map(|id| (id.clone(), JobState::Queued)).collect();
-        Self { jobs, progress: None, scenarios: Scenarios::default() }
+        Self { jobs, progress: None, scenarios: Scenarios::default(), position: None }
+    }
+
+    /// Whether this is the line of a single job, which is queued.
+    pub(crate) fn is_queued(&self) -> bool {
+        let mut states = self.jobs.values();
+        (states.next(), states.next()) == (Some(&JobState::Queued), None)
+    }
+
+    /// Sets the place of the queued job in its lane; `None` if it is unknown.
+    pub(crate) fn set_position(&mut self, position: Option<QueuePosition>) {
+        self.position = position.filter(|_| self.is_queued());
     }
 
     /// Updates the state from an event.
@@ -57,6 +70,7 @@ impl ProgressLine {
             Some(Kind::Finished(finished)) => *state = finished.state(),
             Some(Kind::CancelRequested(_) | Kind::SolutionPart(_) | Kind::Log(_)) | None => {}
         }
+        self.set_position(self.position);
     }
 
     /// Formats the line: state and numbers of a single job, or counts of several jobs.
@@ -69,7 +83,8 @@ impl ProgressLine {
                 let progress = self.progress.as_ref().map(measures).unwrap_or_default();
                 let progress = self.scenarios.line(elapsed).unwrap_or(progress);
                 let state = names::state(state).unwrap_or("unknown");
-                [state, &progress, &clock]
+                let position = self.position.as_ref().map(queue::text).unwrap_or_default();
+                [state, &progress, &position, &clock]
                     .into_iter()
                     .filter(|part| !part.is_empty())
                     .collect::<Vec<_>>()
@@ -103,8 +118,8 @@ impl Scenarios {
 #[cfg(test)]
 mod tests {
     use solvemesh_client::v1::{
-        Incumbent, JobDescription, JobFinished, JobQueued, JobStarted, ScenarioResult,
-        ScenarioResults, SweepDescription,
+        Incumbent, JobAttemptFailed, JobDescription, JobFinished, JobQueued, JobStarted,
+        ScenarioResult, ScenarioResults, SweepDescription,
     };
 
     use super::*;
@@ -121,6 +136,22 @@ mod tests {
             Progress { objective: Some(5.0), node_count: Some(2), ..Progress::default() };
         board.add(&event("a", Kind::Progress(progress)));
         assert_eq!(board.line(Duration::from_secs(61)), "RUNNING  objective 5  2 nodes  1:01");
+    }
+
+    #[test]
+    fn a_queued_job_shows_its_position_until_it_starts() {
+        let mut board = ProgressLine::new(&["a".to_owned()]);
+        let estimated_wait = Some(prost_types::Duration { seconds: 40, nanos: 0 });
+        let position = QueuePosition { jobs_ahead_count: 3, estimated_wait };
+        board.set_position(Some(position));
+        board.add(&event("a", Kind::Queued(JobQueued::default())));
+        let line = board.line(Duration::ZERO);
+        assert_eq!(line, "QUEUED  3 jobs ahead, about 40 s (estimate)  0:00");
+        board.add(&event("a", Kind::Started(JobStarted::default())));
+        assert_eq!(board.line(Duration::ZERO), "RUNNING  0:00");
+        board.set_position(Some(position));
+        board.add(&event("a", Kind::AttemptFailed(JobAttemptFailed::default())));
+        assert_eq!(board.line(Duration::ZERO), "QUEUED  0:00");
     }
 
     #[test]

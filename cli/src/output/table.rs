@@ -234,6 +234,11 @@ impl<'a> Column<'a> {
         Self { head, cell: Box::new(cell), numeric: true }
     }
 
+    /// A column of texts that are built row by row, aligned like numbers.
+    pub(crate) fn figures(head: &'a str, cell: impl Fn(usize) -> String + 'a) -> Self {
+        Self { numeric: true, ..Self::texts(head, cell) }
+    }
+
     /// A column of texts that are built row by row.
     pub(crate) fn texts(head: &'a str, cell: impl Fn(usize) -> String + 'a) -> Self {
         let cell = move |row| printable(&cell(row)).into_owned().into();
@@ -242,7 +247,11 @@ impl<'a> Column<'a> {
 }
 
 /// Writes a table with an empty line before it, or nothing if there are no rows.
-fn write_grid(out: &mut impl Write, columns: &[Column<'_>], rows: &[usize]) -> io::Result<()> {
+pub(crate) fn write_grid(
+    out: &mut impl Write,
+    columns: &[Column<'_>],
+    rows: &[usize],
+) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -94,6 +94,11 @@ impl Terminal {
         }
     }
 
+    /// Whether events are printed to standard error (`--verbose`).
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.events == EventOutput::Stderr
+    }
+
     /// Whether a progress line is drawn.
     pub(crate) fn shows_progress(&self) -> bool {
         self.events == EventOutput::ProgressLine

@@ -41,6 +41,15 @@ pub(crate) fn time(seconds: f64) -> String {
     brief(seconds) + " s"
 }
 
+/// Formats a time in seconds as a whole number of seconds, minutes, hours or days: for times that
+/// are estimates, or that change while they are read.
+pub(crate) fn rough_time(seconds: f64) -> String {
+    let units = [(100.0, 1.0, "s"), (6000.0, 60.0, "min"), (172_800.0, 3600.0, "h")];
+    let unit = units.into_iter().find(|&(limit, ..)| seconds < limit);
+    let (_, length, unit) = unit.unwrap_or((f64::INFINITY, 86_400.0, "d"));
+    format!("{:.0} {unit}", seconds / length)
+}
+
 /// Formats a number that is not negative with three significant digits, or, from 100 on, as an
 /// integer.
 pub(crate) fn brief(x: f64) -> String {
@@ -142,6 +151,16 @@ mod tests {
         assert_eq!(time(0.012_345_678), "0.0123 s");
         assert_eq!(time(59.96), "60 s");
         assert_eq!(time(4321.4), "4321 s");
+    }
+
+    #[test]
+    fn rough_times_are_whole_numbers_of_one_unit() {
+        assert_eq!(rough_time(0.4), "0 s");
+        assert_eq!(rough_time(99.0), "99 s");
+        assert_eq!(rough_time(100.0), "2 min");
+        assert_eq!(rough_time(5_999.0), "100 min");
+        assert_eq!(rough_time(7_200.0), "2 h");
+        assert_eq!(rough_time(172_800.0), "2 d");
     }
 
     #[test]

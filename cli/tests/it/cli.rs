@@ -372,26 +372,13 @@ fn a_closed_standard_output_is_not_an_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// A pseudo-terminal. Output written to the second file is read from the first.
-#[cfg(target_os = "linux")]
-fn terminal() -> (std::fs::File, std::fs::File) {
-    use std::{os::fd::FromRawFd, ptr::null_mut};
-    let (mut master, mut slave) = (-1, -1);
-    // SAFETY: the two descriptors are written, the null pointers stand for defaults.
-    let opened =
-        unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) };
-    assert_eq!(opened, 0, "no terminal");
-    // SAFETY: both were just opened and have no other owner.
-    unsafe { (std::fs::File::from_raw_fd(master), std::fs::File::from_raw_fd(slave)) }
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_a_progress_line_is_drawn_and_erased() {
     use std::io::Read;
     let fake = FakeGateway::start(job_that(finished(JobState::Succeeded, Some(wyndor()))));
     let file = file("text");
-    let (mut screen, terminal) = terminal();
+    let (mut screen, terminal) = crate::program::terminal();
     // The `Command`, which owns handles of the terminal, is dropped at the end of this statement:
     // otherwise the read below would never end.
     let mut child = Command::new(env!("CARGO_BIN_EXE_solvemesh"))

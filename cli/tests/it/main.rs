@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cli;
+mod mesh;
 mod program;
 mod sweep;

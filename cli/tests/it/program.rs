@@ -52,3 +52,16 @@ pub(crate) fn running(fake: &FakeGateway, words: &[&str]) -> Child {
     }
     child
 }
+
+/// A pseudo-terminal. Output written to the second file is read from the first.
+#[cfg(target_os = "linux")]
+pub(crate) fn terminal() -> (std::fs::File, std::fs::File) {
+    use std::{os::fd::FromRawFd, ptr::null_mut};
+    let (mut master, mut slave) = (-1, -1);
+    // SAFETY: the two descriptors are written, the null pointers stand for defaults.
+    let opened =
+        unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) };
+    assert_eq!(opened, 0, "no terminal");
+    // SAFETY: both were just opened and have no other owner.
+    unsafe { (std::fs::File::from_raw_fd(master), std::fs::File::from_raw_fd(slave)) }
+}

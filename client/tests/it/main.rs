@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod client;
+mod mesh;

@@ -8,7 +8,8 @@ use solvemesh::v1::{
     CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
     GetJobRequest, GetJobResponse, Job, JobEventKind, JobFilter, JobState, JobView, Lane,
     ListJobsRequest, ListJobsResponse, SolveRequest, SolveResponse, SubmitJobRequest,
-    SubmitJobResponse, WatchResultsRequest, WatchResultsResponse,
+    SubmitJobResponse, WatchMeshRequest, WatchMeshResponse, WatchResultsRequest,
+    WatchResultsResponse,
 };
 use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
@@ -23,6 +24,11 @@ use crate::{
 
 /// Maximum interval of a watch stream.
 const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// The interval of a mesh stream whose request sets none.
+const MESH_INTERVAL: Duration = Duration::from_secs(2);
+/// Minimum interval of a mesh stream.
+const MIN_MESH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The gRPC service over [`Jobs`].
 #[derive(Clone)]
@@ -151,11 +157,32 @@ impl JobService for Service {
             ephemeral: policy.ephemeral,
         }))
     }
+
+    type WatchMeshStream = Pin<Box<dyn Stream<Item = Result<WatchMeshResponse, Status>> + Send>>;
+
+    async fn watch_mesh(
+        &self,
+        request: Request<WatchMeshRequest>,
+    ) -> Result<Response<Self::WatchMeshStream>, Status> {
+        let states = self.jobs.watch_mesh(mesh_interval(&request.into_inner())?)?;
+        Ok(Response::new(states.map(|state| state.map_err(Status::from)).boxed()))
+    }
 }
 
 /// The remaining time until a call's own deadline; `None` if it has none.
 fn remaining<T>(request: &Request<T>) -> Option<Duration> {
     grpc_timeout(request.metadata().get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// The interval of a mesh stream.
+fn mesh_interval(request: &WatchMeshRequest) -> Result<Duration, Refusal> {
+    let Some(interval) = request.interval else { return Ok(MESH_INTERVAL) };
+    let valid = MIN_MESH_INTERVAL..=MAX_INTERVAL;
+    let interval = Duration::try_from(interval).ok().filter(|interval| valid.contains(interval));
+    interval.ok_or_else(|| {
+        let (min, max) = (MIN_MESH_INTERVAL.as_secs_f64(), MAX_INTERVAL.as_secs());
+        Refusal::invalid("interval", format!("must be from {min} s to {max} s"))
+    })
 }
 
 /// The event filter of a watch request.

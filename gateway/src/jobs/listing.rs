@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use solvemesh::v1::{Job, JobState};
 
 use crate::{
+    mesh_state::QueuedJob,
     refusal::Refusal,
     table::{Fold, Position, Record},
 };
@@ -33,6 +34,8 @@ pub(crate) struct ListFilter {
 pub(crate) struct Page {
     /// The jobs, the latest first.
     pub(crate) jobs: Vec<Job>,
+    /// For each of them, what determines its place, if it is queued.
+    pub(crate) queued: Vec<Option<QueuedJob>>,
     /// The token of the next page; empty on the last page.
     pub(crate) next_page_token: String,
 }
@@ -93,7 +96,7 @@ pub(crate) fn page(
             Refusal::invalid("page_token", wrong)
         })?,
     };
-    let mut jobs: Vec<Job> = Vec::new();
+    let (mut jobs, mut queued): (Vec<Job>, Vec<_>) = Default::default();
     let mut last = None;
     let mut bytes = 0;
     for record in fold.latest_before(before).filter(|record| filter.matches(record)) {
@@ -103,12 +106,13 @@ pub(crate) fn page(
         // At least one job a page, or the list would never advance.
         if jobs.len() == size || (bytes > MAX_PAGE_BYTES && !jobs.is_empty()) {
             let next_page_token = last.map(|last| encode(last, &filter_hash)).unwrap_or_default();
-            return Ok(Page { jobs, next_page_token });
+            return Ok(Page { jobs, queued, next_page_token });
         }
         jobs.push(job);
+        queued.push(QueuedJob::of(record));
         last = Some(record.first);
     }
-    Ok(Page { jobs, next_page_token: String::new() })
+    Ok(Page { jobs, queued, next_page_token: String::new() })
 }
 
 /// A page token: base64 (URL-safe) of the last job's first position and the filter's hash.

@@ -3,6 +3,7 @@
 
 mod cancel;
 pub(crate) mod listing;
+mod mesh;
 mod query;
 mod reload;
 mod submit;
@@ -19,7 +20,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    jobs::watch::{WatchStreams, Watcher},
+    jobs::{
+        mesh::MeshWatcher,
+        watch::{WatchStreams, Watcher},
+    },
+    mesh_state::MeshMonitor,
     policy::Policy,
     refusal::Refusal,
     table::{CatchUpError, Table},
@@ -42,24 +47,32 @@ pub struct Jobs {
     large_solution_permits: Arc<Semaphore>,
     /// The open watch streams.
     watch_streams: Arc<WatchStreams<Watcher>>,
+    /// The open streams of the mesh's state.
+    mesh_streams: Arc<WatchStreams<MeshWatcher>>,
+    /// What this gateway knows of the processes of the mesh.
+    monitor: Arc<MeshMonitor>,
     /// Cancelled on shutdown: closes the watch streams and refuses new jobs.
     stopping: CancellationToken,
 }
 
 impl Jobs {
-    /// Operations on the jobs of a mesh, within a policy.
-    pub fn new(mesh: Arc<dyn Mesh>, table: Table, policy: Policy) -> Self {
+    /// Operations on the jobs of a mesh, within a policy. `name` identifies this gateway in the
+    /// state of the mesh.
+    pub fn new(mesh: Arc<dyn Mesh>, table: Table, policy: Policy, name: String) -> Self {
         // Reading a model is CPU-bound: more at once than cores would only take more memory.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // A stream that was closed as too slow stays registered until its client polls it once
         // more, so allow twice as many as may be open.
-        let watch_streams =
-            WatchStreams::new(policy.max_watchers.saturating_mul(2), policy.watch_idle_timeout);
+        let max_streams = policy.max_watchers.saturating_mul(2);
+        let watch_streams = WatchStreams::new(max_streams, policy.watch_idle_timeout);
+        let mesh_streams = WatchStreams::new(max_streams, policy.watch_idle_timeout);
         Self {
             mesh,
             table,
             watcher_permits: Arc::new(Semaphore::new(policy.max_watchers)),
             watch_streams: Arc::new(watch_streams),
+            mesh_streams: Arc::new(mesh_streams),
+            monitor: Arc::new(MeshMonitor::new(name)),
             policy: Arc::new(policy),
             model_read_permits: Arc::new(Semaphore::new(cores)),
             large_solution_permits: Arc::new(Semaphore::new(watch::MAX_LARGE_SOLUTIONS)),

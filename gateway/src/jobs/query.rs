@@ -10,6 +10,7 @@ use super::{
     listing::{self, ListFilter, Page},
 };
 use crate::{
+    mesh_state::QueuedJob,
     refusal::Refusal,
     table::{Listener, Record},
 };
@@ -49,8 +50,11 @@ impl Jobs {
     ///
     /// Those of [`Jobs::find`]; [`Refusal::Forgotten`] also if the log no longer has the result.
     pub(crate) async fn get(&self, job_id: &str, full: bool) -> Result<Job, Refusal> {
-        let query = |record: &Record| (record.to_job(full), record.evicted_position());
-        let (mut job, evicted) = self.find(job_id, query).await?;
+        let query = |record: &Record| {
+            (record.to_job(full), record.evicted_position(), QueuedJob::of(record))
+        };
+        let (mut job, evicted, queued) = self.find(job_id, query).await?;
+        job.queue_position = queued.map(|queued| self.monitor.places(&self.table).of(&queued));
         if let Some(end) = evicted.filter(|_| full) {
             job.result = self.reload_end(job_id, end).await?.result;
             job.solution_omitted =
@@ -99,7 +103,15 @@ impl Jobs {
         if page_token.is_empty() {
             self.catch_up().await?;
         }
-        self.table.read(|fold| listing::page(fold, filter, page_size, page_token, full))
+        let mut page =
+            self.table.read(|fold| listing::page(fold, filter, page_size, page_token, full))?;
+        if page.queued.iter().any(Option::is_some) {
+            let places = self.monitor.places(&self.table);
+            for (job, queued) in page.jobs.iter_mut().zip(&page.queued) {
+                job.queue_position = queued.as_ref().map(|queued| places.of(queued));
+            }
+        }
+        Ok(page)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Validates a sweep against its base model, the options and the limits on reported numbers.
 
-use solvemesh::v1::{LinearModel, SolveOptions, Solver, SubmitJobRequest, Sweep, SweepDescription};
+use prost::Message as _;
+use solvemesh::v1::{
+    LinearModel, ScenarioGrid, SolveOptions, Solver, SubmitJobRequest, Sweep, SweepDescription,
+    sweep,
+};
 use solvemesh_model::sweep::{Scenarios, normalise_sweep, values_per_scenario};
 
 use crate::{policy::Policy, refusal::FieldError};
@@ -8,6 +12,8 @@ use crate::{policy::Policy, refusal::FieldError};
 /// Maximum size of all names in a report, in bytes. They are part of the job's description, which
 /// every page of `ListJobs` contains.
 const MAX_NAME_BYTES: usize = 64 << 10;
+/// Maximum size of the description's grid, in bytes, for the same reason.
+const MAX_GRID_BYTES: usize = 16 << 10;
 /// Maximum size of the values and duals of one scenario, in bytes: an answer travels in one
 /// message.
 const MAX_ANSWER_BYTES: usize = 512 << 10;
@@ -52,7 +58,25 @@ pub(super) fn describe(scenarios: &Scenarios, model: &LinearModel) -> SweepDescr
         sense: model.sense,
         report: sweep.report.clone(),
         stop_on_first: sweep.stop_on_first,
+        grid: grid(sweep, model),
     }
+}
+
+/// The grid of a sweep in normal form, with names, for those who draw its results; `None` if it is
+/// too large, or not a grid.
+fn grid(sweep: &Sweep, model: &LinearModel) -> Option<ScenarioGrid> {
+    let Some(sweep::Scenarios::Grid(grid)) = &sweep.scenarios else { return None };
+    let mut grid = grid.clone();
+    for parameter in grid.axes.iter_mut().filter_map(|axis| axis.parameter.as_mut()) {
+        let name = |names: &[String], index: Option<i32>| {
+            index.and_then(|index| names.get(usize::try_from(index).ok()?).cloned())
+        };
+        let variable = name(&model.variable_names, parameter.variable_index);
+        let constraint = name(&model.constraint_names, parameter.constraint_index);
+        parameter.variable = variable.unwrap_or_default();
+        parameter.constraint = constraint.unwrap_or_default();
+    }
+    (grid.encoded_len() <= MAX_GRID_BYTES).then_some(grid)
 }
 
 /// Options that sweeps do not support, and a solver that does not support sweeps.
@@ -116,8 +140,7 @@ fn report_too_large(scenarios: &Scenarios, model: &LinearModel) -> Option<FieldE
 #[cfg(test)]
 mod tests {
     use solvemesh::v1::{
-        GridAxis, IncumbentOptions, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
-        StartingPoint, sweep,
+        GridAxis, IncumbentOptions, ParameterKind, ScenarioParameter, ScenarioReport, StartingPoint,
     };
 
     use super::*;
@@ -171,6 +194,28 @@ mod tests {
         assert!(each.contains("65537 numbers of each scenario"), "{each}");
         let together = wrong(129, 65_536, all()).expect("a fault");
         assert!(together.contains("129 scenarios") && together.contains("fewer"), "{together}");
+    }
+
+    #[test]
+    fn description_has_a_grid_with_names_unless_it_is_too_large() {
+        let model = base(3);
+        let described = |values: usize| {
+            let parameter = ScenarioParameter {
+                kind: ParameterKind::Objective.into(),
+                variable_index: Some(2),
+                ..ScenarioParameter::default()
+            };
+            let values = (0..u32::try_from(values).expect("few")).map(f64::from).collect();
+            let axis = GridAxis { parameter: Some(parameter), values, ..GridAxis::default() };
+            let grid = sweep::Scenarios::Grid(ScenarioGrid { axes: vec![axis] });
+            let sweep = Sweep { scenarios: Some(grid), ..Sweep::default() };
+            describe(&normalise_sweep(&sweep, &model, usize::MAX).expect("a sweep"), &model)
+        };
+        let grid = described(3).grid.expect("a grid");
+        let parameter = grid.axes[0].parameter.as_ref().expect("a parameter");
+        assert_eq!((parameter.variable.as_str(), parameter.variable_index), ("x2", Some(2)));
+        assert_eq!(grid.axes[0].values, [0.0, 1.0, 2.0]);
+        assert_eq!(described(3000).grid, None);
     }
 
     #[test]

@@ -221,6 +221,11 @@ impl Fold {
         due.take(max).map(|(_, id)| id.clone()).collect()
     }
 
+    /// The queued and running jobs, in the order of their first entries.
+    pub(crate) fn live_jobs(&self) -> impl Iterator<Item = &Record> {
+        self.live.values().filter_map(|id| self.job(id))
+    }
+
     /// Number of queued and running jobs.
     pub(crate) fn live_count(&self) -> usize {
         self.live.len()

@@ -1,8 +1,8 @@
 //! The handle through which the rest of the gateway uses the job table.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use solvemesh_broker::Mesh;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -11,8 +11,10 @@ use tokio::{
 };
 use tracing::error;
 
+use crate::clock::now;
 use crate::table::{
-    CatchUpError, Fold, Listener, Retention, SnapshotFile,
+    CatchUpError, Fold, LanePace, Listener, Retention, SnapshotFile,
+    finishes::RecentFinishes,
     listeners::JobListeners,
     liveness::LastEntries,
     markers::{self, CatchUpRequest},
@@ -30,6 +32,8 @@ pub struct Table {
     fold: Arc<RwLock<Fold>>,
     listeners: Arc<JobListeners>,
     last_entries: Arc<LastEntries>,
+    finishes: Arc<RecentFinishes>,
+    log_lag: Arc<Mutex<Option<Duration>>>,
     catch_up_requests: mpsc::Sender<CatchUpRequest>,
     ready: watch::Receiver<bool>,
     snapshot_writer: Option<Arc<SnapshotWriter>>,
@@ -70,6 +74,8 @@ impl Table {
             fold: tail.fold,
             listeners: tail.listeners,
             last_entries: tail.last_entries,
+            finishes: tail.finishes,
+            log_lag: tail.log_lag,
             catch_up_requests,
             ready,
             snapshot_writer,
@@ -106,6 +112,17 @@ impl Table {
     /// Time since the last entry about a running job was read; `None` if the job is not running.
     pub(crate) fn since_last_entry(&self, job: &str) -> Option<Duration> {
         self.last_entries.elapsed(job)
+    }
+
+    /// How each lane has done lately.
+    pub(crate) fn paces(&self) -> BTreeMap<String, LanePace> {
+        self.finishes.paces(now())
+    }
+
+    /// Time between the writing of the latest log entry and its arrival here, by the clocks of
+    /// writer and gateway. `None` if none has arrived since the table caught up.
+    pub(crate) fn log_lag(&self) -> Option<Duration> {
+        *self.log_lag.lock()
     }
 
     /// Registers a listener for some jobs, which need not be in the table yet.

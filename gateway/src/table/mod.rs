@@ -4,6 +4,7 @@
 mod advance;
 mod attach;
 mod event_class;
+mod finishes;
 mod fold;
 mod handle;
 mod history;
@@ -26,6 +27,7 @@ mod tombstones;
 mod tests;
 
 pub(crate) use event_class::EventClass;
+pub(crate) use finishes::LanePace;
 pub(crate) use fold::{Changes, Fold};
 pub use handle::Table;
 pub(crate) use history::HistoryEvent;

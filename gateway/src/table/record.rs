@@ -93,6 +93,11 @@ impl Record {
         matches!(self.stage, Stage::Finished(_))
     }
 
+    /// When it finished; `None` also if its terminal entry has no time.
+    pub(super) fn finish_time(&self) -> Option<Timestamp> {
+        self.stage.finish_time()
+    }
+
     /// The answers so far, for a sweep that has not finished.
     pub(crate) fn tally(&self) -> Option<&Tally> {
         self.stage.tally()
@@ -231,6 +236,8 @@ impl Record {
             last_sequence: self.last_sequence(),
             incumbent: self.incumbent().filter(|_| full).cloned(),
             sweep_summary: sweep,
+            // Not of the job alone: `Jobs` fills it in.
+            queue_position: None,
         }
     }
 }

@@ -1,8 +1,13 @@
 //! The task that tails the results log and folds it into the table.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use solvemesh::broker::v1::LogBatch;
 use solvemesh_broker::{LogMessage, LogStart, Mesh};
 use tokio::{
     sync::{Notify, watch},
@@ -13,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::clock::now;
 use crate::table::{
     Changes, Fold, Position, Retention, SnapshotFile, attach,
+    finishes::RecentFinishes,
     listeners::JobListeners,
     liveness::LastEntries,
     markers::{AwaitedMarker, LogReader},
@@ -27,6 +33,9 @@ pub(super) struct Tail {
     pub(super) fold: Arc<RwLock<Fold>>,
     pub(super) listeners: Arc<JobListeners>,
     pub(super) last_entries: Arc<LastEntries>,
+    pub(super) finishes: Arc<RecentFinishes>,
+    /// See [`Table::log_lag`](super::Table::log_lag).
+    pub(super) log_lag: Arc<Mutex<Option<Duration>>>,
     pub(super) awaited: Arc<AwaitedMarker>,
     /// Makes the reader attach to the log again.
     reattach: Arc<Notify>,
@@ -41,6 +50,8 @@ impl Tail {
             fold: Arc::default(),
             listeners: Arc::default(),
             last_entries: Arc::default(),
+            finishes: Arc::default(),
+            log_lag: Arc::default(),
             awaited: Arc::default(),
             reattach: Arc::default(),
             caught_up: Arc::new(caught_up),
@@ -63,6 +74,7 @@ impl Tail {
                 self.caught_up.send_replace(false);
                 *self.fold.write() = Fold::default();
                 self.last_entries.clear();
+                self.finishes.clear();
             }
         }
         error!("results log reader stopped");
@@ -90,6 +102,7 @@ impl Tail {
     }
 
     fn fold_message(&self, LogMessage { offset, bytes, batch }: LogMessage) {
+        self.measure_lag(&batch);
         let changes = {
             let mut fold = self.fold.write();
             match batch {
@@ -97,6 +110,7 @@ impl Tail {
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
                     // Before `retain`, which may forget a job that has just finished.
                     self.last_entries.update(&fold, &changes.jobs);
+                    self.finishes.update(&fold, &changes.finished);
                     self.log_finished(&fold, &changes);
                     fold.retain(&self.retention, now());
                     changes
@@ -112,6 +126,21 @@ impl Tail {
         self.listeners.wake(&changes.jobs);
         for marker in &changes.markers {
             self.awaited.found(marker);
+        }
+    }
+
+    /// Measures how long the latest entry of a message took to arrive. Not while the table is
+    /// catching up: those entries were written before this process listened.
+    fn measure_lag(&self, batch: &Result<LogBatch, String>) {
+        if !*self.caught_up.borrow() {
+            return;
+        }
+        let entries = batch.iter().flat_map(|batch| &batch.entries);
+        let latest = entries.rev().find_map(|entry| entry.time);
+        if let Some(written) = latest.and_then(|time| SystemTime::try_from(time).ok()) {
+            // A writer's clock that is ahead counts as no lag.
+            let lag = SystemTime::now().duration_since(written).unwrap_or_default();
+            *self.log_lag.lock() = Some(lag);
         }
     }
 

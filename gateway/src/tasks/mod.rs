@@ -2,4 +2,5 @@
 
 pub mod dead_letters;
 pub mod expiry;
+pub mod heartbeats;
 pub mod lookups;

@@ -12,7 +12,7 @@ use solvemesh::{
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
 use solvemesh_gateway::{
     BrowserPolicy, Jobs, Policy, Retention, Table, WebConfig, close_slow_watchers, serve,
-    tasks::{expiry, lookups},
+    tasks::{expiry, heartbeats, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tokio::net::TcpListener;
@@ -67,7 +67,8 @@ impl Gateway {
         let address = listener.local_addr().unwrap();
         let table = Table::follow(mesh.clone(), policy.retention, None);
         table.ready().wait_for(|ready| *ready).await.unwrap();
-        let jobs = Jobs::new(mesh, table, policy);
+        let jobs = Jobs::new(mesh, table, policy, "test".to_owned());
+        tokio::spawn(heartbeats::run(jobs.clone()));
         tokio::spawn(expiry::run(jobs.clone()));
         tokio::spawn(lookups::run(jobs.clone()));
         tokio::spawn(close_slow_watchers(jobs.clone()));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod harness;
+mod mesh_state;
 mod retention;
 mod service;
 mod sweeps;

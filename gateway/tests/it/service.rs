@@ -8,8 +8,8 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        AttemptLost, BulkReference, JobEnvelope, JobPayload, JobStatus, LogEntry, LookupRequest,
-        LookupResponse, job_envelope::Body, log_entry,
+        AttemptLost, BulkReference, Heartbeat, JobEnvelope, JobPayload, JobStatus, LogEntry,
+        LookupRequest, LookupResponse, job_envelope::Body, log_entry,
     },
     v1::{
         CancelJobRequest, GetJobRequest, Incumbent, Job, JobEventKind, JobState, LinearModel,
@@ -519,6 +519,12 @@ impl Mesh for Unconfirming {
     }
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.0.is_worker_connected(id).await
+    }
+    async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError> {
+        self.0.send_heartbeat(heartbeat).await
+    }
+    async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError> {
+        self.0.follow_heartbeats().await
     }
     fn health(&self) -> watch::Receiver<Health> {
         self.1.subscribe()

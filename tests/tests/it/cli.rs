@@ -101,6 +101,20 @@ async fn submit_prints_only_the_id_and_the_other_commands_accept_it() {
 }
 
 #[tokio::test]
+async fn mesh_shows_the_slots_and_the_gateway_that_answers() {
+    let (gateway, folder) = (Gateway::embedded(&["--name", "front"]).await, folder());
+    let shown = run(&gateway, folder.path(), &["mesh", "--json"]).await;
+    let mesh: Value = serde_json::from_str(stdout(&shown)).expect("one object");
+    assert_eq!(mesh["gateways"][0]["name"], "front", "{mesh}");
+    let lanes = mesh["lanes"].as_array().expect("lanes");
+    let names: Vec<_> = lanes.iter().filter_map(|lane| lane["name"].as_str()).collect();
+    assert_eq!(names, ["express", "standard"], "{mesh}");
+    let text = run(&gateway, folder.path(), &["mesh"]).await;
+    assert_eq!(text.status.code(), Some(0), "{}", stderr(&text));
+    assert!(stdout(&text).contains("front (this one)"), "{}", stdout(&text));
+}
+
+#[tokio::test]
 async fn a_refused_file_is_reported_with_its_line_and_column() {
     let (gateway, folder) = (Gateway::embedded(&[]).await, folder());
     let output = run(&gateway, folder.path(), &["solve", "wrong.lp", "--json"]).await;

@@ -7,8 +7,30 @@ use serde_json::{Value, json};
 use solvemesh_tests::{grpcurl, mesh::Gateway, models, processes, within};
 use tokio::process::Command;
 
-const METHODS: [&str; 7] =
-    ["SubmitJob", "WatchResults", "Solve", "GetJob", "ListJobs", "CancelJob", "GetCapabilities"];
+const METHODS: [&str; 8] = [
+    "SubmitJob",
+    "WatchResults",
+    "Solve",
+    "GetJob",
+    "ListJobs",
+    "CancelJob",
+    "GetCapabilities",
+    "WatchMesh",
+];
+
+#[tokio::test]
+async fn the_state_of_the_mesh_is_streamed() {
+    let gateway = Gateway::embedded(&[]).await;
+    let output = Command::new(grpcurl::program())
+        .args(["-plaintext", "-max-time", "3", "-d", r#"{"interval": "0.5s"}"#])
+        .args([&gateway.address.to_string(), "solvemesh.v1.JobService/WatchMesh"])
+        .output();
+    let output = within(Duration::from_secs(60), "grpcurl", output).await.expect("an output");
+    // grpcurl ends the call, as the stream has no end.
+    let text = String::from_utf8_lossy(&output.stdout);
+    let states = text.matches("\"isSender\": true").count();
+    assert!(states >= 2, "{states}: {output:?}");
+}
 
 #[tokio::test]
 async fn everything_is_listed_and_described() {

@@ -10,6 +10,7 @@ mod grpcurl;
 mod large;
 mod live;
 mod memory_limit;
+mod mesh_state;
 mod models;
 mod readers;
 mod resumption;

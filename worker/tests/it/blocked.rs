@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prost::Message;
 use solvemesh::{
     broker::v1::{
-        BulkReference, JobEnvelope, JobPayload, LogEntry, LookupRequest, LookupResponse,
+        BulkReference, Heartbeat, JobEnvelope, JobPayload, LogEntry, LookupRequest, LookupResponse,
         job_envelope,
     },
     v1::{JobState, TerminationReason},
@@ -112,6 +112,12 @@ impl Mesh for Gated {
     }
     async fn is_worker_connected(&self, id: &str) -> Result<bool, MeshError> {
         self.mesh.is_worker_connected(id).await
+    }
+    async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError> {
+        self.mesh.send_heartbeat(heartbeat).await
+    }
+    async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError> {
+        self.mesh.follow_heartbeats().await
     }
     fn health(&self) -> watch::Receiver<Health> {
         self.mesh.health()

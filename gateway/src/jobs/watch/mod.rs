@@ -19,7 +19,9 @@ use tokio::{
 use tracing::info;
 
 pub(crate) use self::{
-    filter::EventFilter, large_solution::MAX_LARGE_SOLUTIONS, streams::WatchStreams,
+    filter::EventFilter,
+    large_solution::MAX_LARGE_SOLUTIONS,
+    streams::{Source, WatchStreams},
     watcher::Watcher,
 };
 use crate::{
@@ -37,7 +39,7 @@ pub async fn close_slow_watchers(jobs: Jobs) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match jobs.watch_streams.check_idle() {
+        match jobs.watch_streams.check_idle() + jobs.mesh_streams.check_idle() {
             0 => {}
             watchers => info!(watchers, "slow watch streams closed"),
         }
@@ -75,11 +77,11 @@ impl Jobs {
         self.watch_streams.open(watcher).ok_or_else(|| self.too_many_watchers())
     }
 
-    fn too_many_watchers(&self) -> Refusal {
+    pub(super) fn too_many_watchers(&self) -> Refusal {
         Refusal::Exhausted { limit: "max_watchers", value: self.policy.max_watchers }
     }
 
-    fn watcher_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(super) fn watcher_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         if self.stopping.is_cancelled() {
             return Err(shutting_down());
         }
@@ -101,7 +103,7 @@ impl Jobs {
     }
 }
 
-fn shutting_down() -> Refusal {
+pub(super) fn shutting_down() -> Refusal {
     Refusal::ShuttingDown { job_id: String::new() }
 }
 

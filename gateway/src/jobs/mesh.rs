@@ -1,0 +1,119 @@
+//! The state of the mesh, watched; and what this gateway says of itself to others.
+
+use std::time::{Duration, SystemTime};
+
+use futures::Stream;
+use solvemesh::{
+    broker::v1::{GatewayHeartbeat, Heartbeat, heartbeat::Process},
+    v1::{MeshState, WatchMeshResponse},
+};
+use solvemesh_broker::{FORMAT_VERSION, HEARTBEAT_INTERVAL};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Jobs,
+    watch::{Source, shutting_down},
+};
+use crate::{mesh_state::Report, refusal::Refusal};
+
+/// One stream of states of the mesh.
+pub(crate) struct MeshWatcher {
+    gateway: Jobs,
+    interval: Duration,
+    /// When the next state is due.
+    next_at: Instant,
+    done: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Source for MeshWatcher {
+    type Item = WatchMeshResponse;
+
+    async fn next(&mut self) -> Option<Result<WatchMeshResponse, Refusal>> {
+        if self.done {
+            return None;
+        }
+        tokio::select! {
+            () = self.gateway.stopping.cancelled() => {
+                self.done = true;
+                Some(Err(shutting_down()))
+            }
+            () = sleep_until(self.next_at) => {
+                // From now, not from when it was due: a client that reads slowly skips states.
+                self.next_at = Instant::now() + self.interval;
+                Some(Ok(WatchMeshResponse { mesh: Some(self.gateway.mesh_state()) }))
+            }
+        }
+    }
+
+    fn release_buffers(&mut self) {}
+}
+
+impl Jobs {
+    /// States of the mesh, the first at once, and then one in each interval.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Exhausted`] if there are too many watchers. The stream itself ends as that of
+    /// [`Jobs::watch`].
+    pub(crate) fn watch_mesh(
+        &self,
+        interval: Duration,
+    ) -> Result<impl Stream<Item = Result<WatchMeshResponse, Refusal>> + use<>, Refusal> {
+        let watcher = MeshWatcher {
+            _permit: self.watcher_permit()?,
+            gateway: self.clone(),
+            interval,
+            next_at: Instant::now(),
+            done: false,
+        };
+        self.mesh_streams.open(watcher).ok_or_else(|| self.too_many_watchers())
+    }
+
+    /// The state of the mesh now.
+    fn mesh_state(&self) -> MeshState {
+        let report = Report {
+            now: SystemTime::now(),
+            heartbeats: &self.monitor.heartbeats(),
+            own: self.heartbeat(false),
+            lanes: self.policy.lanes.iter().map(ToString::to_string).collect(),
+            queues: &self.monitor.queues(&self.table),
+            paces: &self.table.paces(),
+        };
+        report.state()
+    }
+
+    /// The heartbeat of this gateway now.
+    pub(crate) fn heartbeat(&self, is_last: bool) -> Heartbeat {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let open = self.policy.max_watchers - self.watcher_permits.available_permits();
+        let gateway = GatewayHeartbeat {
+            log_lag: self.table.log_lag().and_then(|lag| lag.try_into().ok()),
+            watcher_count: count(open),
+            live_job_count: count(self.table.read(|fold| fold.live_count())),
+        };
+        Heartbeat {
+            version: FORMAT_VERSION,
+            process_id: self.monitor.process_id.clone(),
+            name: self.monitor.name.clone(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time: Some(self.monitor.start_time.into()),
+            interval: HEARTBEAT_INTERVAL.try_into().ok(),
+            is_last,
+            process: Some(Process::Gateway(gateway)),
+        }
+    }
+
+    /// Takes note of a heartbeat of any process of the mesh.
+    pub(crate) fn hear(&self, heartbeat: Heartbeat) {
+        self.monitor.hear(heartbeat);
+    }
+
+    /// Waits until this gateway shuts down.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+}
