@@ -60,6 +60,7 @@ fn rates(id: &str, points: i32, stop_on_first: Option<StopOnFirst>) -> JobEnvelo
         sense: model.sense,
         report: Some(report),
         stop_on_first,
+        ..SweepDescription::default()
     });
     let payload = JobPayload { sweep: Some(sweep), ..model.into() };
     job.body = Some(Body::Payload(payload.encode_to_vec().into()));
