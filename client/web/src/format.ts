@@ -37,9 +37,13 @@ export function duration(seconds: number): string {
   return pair(Math.floor(whole / 86_400), "d", Math.floor((whole % 86_400) / 3600), "h");
 }
 
+/** Ratios below this are errors of rounding, as in the gap of a MIP that is solved to its optimum. */
+export const ROUNDING = 1e-9;
+
 /** A ratio in percent with three significant digits: "4.23 %", "0 %". */
 export function percent(ratio: number): string {
   if (!Number.isFinite(ratio)) return number(ratio);
+  if (Math.abs(ratio) < ROUNDING) return "0 %";
   const value = ratio * 100;
   if (value !== 0 && Math.abs(value) < 0.0001) return `${value < 0 ? "−" : ""}< 0.0001 %`;
   return `${number(value, Math.abs(value) >= 1000 ? 4 : 3)} %`;

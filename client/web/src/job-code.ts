@@ -1,6 +1,6 @@
 // The same job for the command line, grpcurl and Python.
 
-import { clone, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 
 import type { JobDescription } from "../gen/solvemesh/v1/job_pb";
@@ -274,12 +274,8 @@ function optionsOf({ request, description }: JobSource): SolveOptions | undefine
 function requestJson({ request, description, model }: Sources): JsonObject {
   let json: JsonObject = {};
   if (request) {
-    const copy = clone(SubmitJobRequestSchema, {
-      ...request,
-      model: undefined,
-    } as SubmitJobRequest);
-    copy.requestId = "";
-    copy.validateOnly = false;
+    const copy: SubmitJobRequest = { ...request, requestId: "", validateOnly: false };
+    delete copy.model;
     if (hasLongTable(copy.sweep)) delete copy.sweep;
     json = asObject(toJson(SubmitJobRequestSchema, copy));
   } else if (description) {

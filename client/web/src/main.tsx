@@ -6,12 +6,13 @@ import { activeShortcuts, listenToKeys, useShortcuts } from "./keys";
 import { Dialog } from "./parts/Dialog";
 import { go, type Route, route } from "./router";
 import "./style.css";
+import type { Connection } from "./follower";
 import { clock } from "./format";
 import { JobView } from "./views/Job";
 import { Jobs } from "./views/Jobs";
 import { Mesh } from "./views/Mesh";
 import { Solve } from "./views/Solve";
-import { type Connection, connection } from "./watcher";
+import { connection } from "./watcher";
 
 function Page() {
   const [help, setHelp] = useState(false);

@@ -1,5 +1,8 @@
 // The numbers of a solve over time, as columns for the chart.
 
+/** Number of points that are kept: several for each pixel of a wide chart. */
+export const MAX_POINTS = 16_384;
+
 /** What is known of a solve at one time. NaN: not known. */
 export interface Point {
   /** Time since the first attempt started, in seconds. */
@@ -52,6 +55,10 @@ export class Points {
   }
 
   append(point: Point): Points {
+    return (this.length < MAX_POINTS ? this : this.thinned()).with(point);
+  }
+
+  private with(point: Point): Points {
     let { memory } = this;
     const capacity = memory.columns.seconds.length;
     if (memory.written !== this.length || this.length === capacity) {
@@ -62,6 +69,21 @@ export class Points {
     for (const key of KEYS) memory.columns[key][this.length] = point[key];
     memory.written = this.length + 1;
     return new Points(memory, this.length + 1);
+  }
+
+  /** Every second point, the last one, and the gaps between attempts. */
+  private thinned(): Points {
+    const from = this.memory.columns;
+    const to = columns(MAX_POINTS);
+    const last = this.length - 1;
+    let length = 0;
+    for (let index = 0; index <= last; index++) {
+      const isGap = Number.isNaN(from.objective[index]) && Number.isNaN(from.bound[index]);
+      if (index % 2 === 1 && index < last && !isGap) continue;
+      for (const key of KEYS) to[key][length] = from[key][index]!;
+      length += 1;
+    }
+    return new Points({ written: length, columns: to }, length);
   }
 }
 

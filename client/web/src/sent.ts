@@ -4,7 +4,7 @@
 // requests that it made in memory; small ones are kept in the local storage too, for other tabs
 // and later visits.
 
-import { clone, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 
 import { type SubmitJobRequest, SubmitJobRequestSchema } from "../gen/solvemesh/v1/job_service_pb";
@@ -57,9 +57,8 @@ export function forgetSent(): void {
 function store(jobId: string, request: SubmitJobRequest): void {
   let text = encode(request);
   if (text.length > MAX_STORED) {
-    const short = clone(SubmitJobRequestSchema, request);
-    short.model = create(ModelSchema, { name: request.model?.name ?? "" });
-    text = encode(short);
+    const model = create(ModelSchema, { name: request.model?.name ?? "" });
+    text = encode({ ...request, model });
   }
   if (text.length > MAX_STORED) return;
   const index = readIndex().filter((id) => id !== jobId);

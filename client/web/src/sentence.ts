@@ -7,7 +7,7 @@ import {
   TerminationLimit,
   TerminationReason,
 } from "../gen/solvemesh/v1/result_pb";
-import { counted, duration, number, percent } from "./format";
+import { counted, duration, number, percent, ROUNDING } from "./format";
 import type { Tone } from "./parts/Chip";
 import type { Story } from "./story";
 import { secondsOf } from "./time";
@@ -74,7 +74,7 @@ function ended(result: SolveResult, state: JobState, isMip: boolean): Sentence {
   switch (termination.reason) {
     case TerminationReason.OPTIMAL: {
       const gap = isMip ? (termination.relativeGap ?? 0) : 0;
-      const grade = gap > 0 ? `Optimal to ${percent(gap)}` : "Optimal";
+      const grade = gap > ROUNDING ? `Optimal to ${percent(gap)}` : "Optimal";
       return { tone: "good", text: `${grade}: ${value}, proven${within}${checked}.` };
     }
     case TerminationReason.FEASIBLE: {
@@ -137,7 +137,7 @@ function ended(result: SolveResult, state: JobState, isMip: boolean): Sentence {
 
 /** How far a solution is from the best possible one. */
 function distanceText(gap: number): string {
-  return gap === 0 ? "which is optimal" : `at most ${percent(gap)} from the optimum`;
+  return Math.abs(gap) < ROUNDING ? "which is optimal" : `at most ${percent(gap)} from the optimum`;
 }
 
 function stoppedBy({ limit, detail }: Termination): string {

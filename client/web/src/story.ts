@@ -26,6 +26,8 @@ import { dateOf, secondsOf } from "./time";
 export const MAX_LOG_LINES = 5_000;
 /** Number of events that are kept. */
 export const MAX_EVENTS = 2_000;
+/** Number of found solutions that are kept, without their values. */
+export const MAX_FOUND = 10_000;
 
 /** An attempt at a job. */
 export interface Attempt {
@@ -60,6 +62,7 @@ export interface Story {
   readonly attempts: Growing<Attempt>;
   /** The objective, bound and gap over time, all attempts one after the other. */
   readonly points: Points;
+  /** The last solutions that were found. `found.dropped` is the number of older ones. */
   readonly found: Growing<Found>;
   /** The best solution of the current attempt so far, with its values. */
   readonly incumbent: Incumbent | undefined;
@@ -217,7 +220,7 @@ function withIncumbent(story: Story, event: JobEvent, incumbent: Incumbent): Sto
   };
   return {
     ...story,
-    found: story.found.append([found]),
+    found: story.found.append([found], MAX_FOUND),
     incumbent,
     points: withPoint(story, incumbent),
   };

@@ -183,7 +183,7 @@ function sentence(story: Story, last: Point | undefined): string {
   if (!last) return "Chart of best and bound over time: no values yet";
   return (
     `Chart of best and bound over ${duration(last.seconds)}: ` +
-    `${counted(story.found.length, "solution")} found, best ${number(last.objective)}, ` +
+    `${counted(story.found.length + story.found.dropped, "solution")} found, best ${number(last.objective)}, ` +
     `bound ${number(last.bound)}, gap ${percent(last.gap)}`
   );
 }

@@ -302,7 +302,9 @@ function drawAttempts(
   layout: Layout,
   palette: Palette,
 ): void {
-  for (let index = 0; index < attempts.length; index++) {
+  // From the last one: where labels have no room beside each other, it has its own.
+  let free = Number.POSITIVE_INFINITY;
+  for (let index = attempts.length - 1; index >= 0; index--) {
     const attempt = attempts.at(index);
     const x = Math.round(pixelOf(layout, attempt.seconds)) + 0.5;
     if (attempt.number < 2 || x < layout.left || x > layout.right) continue;
@@ -314,8 +316,11 @@ function drawAttempts(
     const text = `attempt ${attempt.number}`;
     const width = context.measureText(text).width;
     const isRight = x + width + 8 > layout.right;
+    const left = isRight ? x - width - 9 : x + 2;
+    if (left + width + 7 > free) continue;
+    free = left;
     context.fillStyle = palette.surface;
-    context.fillRect(isRight ? x - width - 9 : x + 2, layout.top - 2, width + 7, LABEL_HEIGHT);
+    context.fillRect(left, layout.top - 2, width + 7, LABEL_HEIGHT);
     context.fillStyle = palette.muted;
     context.textAlign = isRight ? "right" : "left";
     context.textBaseline = "top";

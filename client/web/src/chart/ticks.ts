@@ -82,7 +82,7 @@ function timeText(seconds: number, step: number): string {
 }
 
 /** The smallest of 1, 2, 5, 10, … × 10ⁿ that is at least `raw`. */
-function roundStep(raw: number): number {
+export function roundStep(raw: number): number {
   const power = 10 ** Math.floor(Math.log10(raw));
   const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= raw * (1 - 1e-9)) ?? 10;
   return factor * power;

@@ -92,11 +92,10 @@ export function useJobs(query: ListQuery): Jobs {
       if (!signal.aborted) timer = setTimeout(tick, INTERVAL);
     };
     void tick();
-    document.addEventListener("visibilitychange", tick);
+    document.addEventListener("visibilitychange", tick, { signal });
     return () => {
       abort.abort();
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", tick);
     };
   }, [key, round]);
 

@@ -2,7 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 
-import type { GetCapabilitiesResponse } from "../../gen/solvemesh/v1/job_service_pb";
+import type {
+  GetCapabilitiesResponse,
+  SubmitJobRequest,
+} from "../../gen/solvemesh/v1/job_service_pb";
 import {
   Presolve,
   type SolveOptions,
@@ -70,24 +73,34 @@ export const DEFAULT_OPTIONS: Readonly<OptionsForm> = {
   raw: [],
 };
 
-/** The numbers of the form, with the field of the API that each sets. */
+/** The fields that are numbers in the API, where they have the same names. */
+type NumberKey = {
+  [K in TextField]: K extends keyof SolveOptions ? K : never;
+}[TextField] &
+  string;
+
+/** A number of the form, with the field of the API that it sets. */
 interface NumberField {
-  key: TextField;
+  key: NumberKey;
   field: string;
   least: number;
   integer: boolean;
+  /** Whether the API has 64 bits for it. */
+  isLong: boolean;
 }
 
-const NUMBERS: readonly NumberField[] = [
-  { key: "relativeGap", field: "relative_gap", least: 0, integer: false },
-  { key: "absoluteGap", field: "absolute_gap", least: 0, integer: false },
-  { key: "threads", field: "threads", least: 1, integer: true },
-  { key: "seed", field: "seed", least: 0, integer: true },
-  { key: "nodeLimit", field: "node_limit", least: 1, integer: true },
-  { key: "iterationLimit", field: "iteration_limit", least: 0, integer: true },
-  { key: "solutionLimit", field: "solution_limit", least: 1, integer: true },
-  { key: "objectiveTarget", field: "objective_target", least: -Infinity, integer: false },
-];
+const NUMBERS: readonly NumberField[] = (
+  [
+    ["relativeGap", "relative_gap", 0, false, false],
+    ["absoluteGap", "absolute_gap", 0, false, false],
+    ["threads", "threads", 1, true, false],
+    ["seed", "seed", 0, true, false],
+    ["nodeLimit", "node_limit", 1, true, true],
+    ["iterationLimit", "iteration_limit", 0, true, true],
+    ["solutionLimit", "solution_limit", 1, true, false],
+    ["objectiveTarget", "objective_target", -Infinity, false, false],
+  ] as const
+).map(([key, field, least, integer, isLong]) => ({ key, field, least, integer, isLong }));
 
 /** The field of the form that a field of the API belongs to, as in `options.relative_gap`. */
 export function formField(path: string): keyof OptionsForm | undefined {
@@ -177,19 +190,11 @@ export function solveOptions(
   const options = create(SolveOptionsSchema);
   const limit = parseSeconds(form.timeLimit);
   if (limit !== undefined) options.timeLimit = durationOf(limit);
-  const number = (key: TextField) => (missing.has(key) ? undefined : numberOf(form[key]));
-  const big = (key: TextField) => {
-    const value = number(key);
-    return value === undefined ? undefined : BigInt(Math.trunc(value));
-  };
-  options.relativeGap = number("relativeGap");
-  options.absoluteGap = number("absoluteGap");
-  options.threads = number("threads");
-  options.seed = number("seed");
-  options.nodeLimit = big("nodeLimit");
-  options.iterationLimit = big("iterationLimit");
-  options.solutionLimit = number("solutionLimit");
-  options.objectiveTarget = number("objectiveTarget");
+  for (const { key, isLong } of NUMBERS) {
+    const value = missing.has(key) ? undefined : numberOf(form[key]);
+    if (value === undefined) continue;
+    Object.assign(options, { [key]: isLong ? BigInt(Math.trunc(value)) : value });
+  }
   const memory = numberOf(form.memoryLimit);
   if (memory !== undefined) options.memoryLimitBytes = BigInt(Math.round(memory * 2 ** 20));
   if (form.solver !== Solver.AUTO) options.solver = form.solver;
@@ -205,6 +210,32 @@ export function solveOptions(
     }
   }
   return options;
+}
+
+/** The form that makes the options, labels and lane of a request. The name is the model's. */
+export function optionsForm({ options, labels, lane, sweep }: SubmitJobRequest): OptionsForm {
+  const form: OptionsForm = {
+    ...DEFAULT_OPTIONS,
+    lane,
+    labels: Object.entries(labels)
+      .map((label) => label.join("="))
+      .join("\n"),
+  };
+  if (!options) return form;
+  for (const { key } of NUMBERS) form[key] = String(options[key] ?? "");
+  const limit = secondsOf(options.timeLimit);
+  if (limit !== undefined) form.timeLimit = timeInWords(limit);
+  const memory = options.memoryLimitBytes;
+  if (memory !== undefined) form.memoryLimit = String(Number(memory) / 2 ** 20);
+  form.solver = options.solver || Solver.AUTO;
+  form.presolve = options.presolve || Presolve.AUTO;
+  form.raw = Object.entries(options.solverOptions).map(([name, value]) => ({ name, value }));
+  // A request of a sweep says nothing of what only a single solve returns.
+  if (sweep) return form;
+  form.log = options.returnLog;
+  form.infeasibleSubset = options.returnInfeasibleSubset;
+  form.sensitivity = options.returnSensitivity;
+  return form;
 }
 
 /** What is in effect, in one line. */

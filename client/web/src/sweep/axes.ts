@@ -6,6 +6,7 @@ import {
   type ScenarioParameter,
   type ScenarioTable,
   type Sweep,
+  type SweepDescription,
 } from "../../gen/solvemesh/v1/sweep_pb";
 
 /** An axis of a grid. */
@@ -34,11 +35,11 @@ export interface Table {
   table: ScenarioTable;
 }
 
-/** What the scenarios change; `unknown` if the sweep was submitted elsewhere: the API does not tell. */
+/** What the scenarios change; `unknown` for a table, or a very large grid, that was sent elsewhere. */
 export type Design = Grid | Table | { kind: "unknown" };
 
-/** The design of a sweep. */
-export function designOf(sweep: Sweep | undefined): Design {
+/** The design of a sweep, as it was sent or, if this browser did not send it, as it is described. */
+export function designOf(sweep: Sweep | undefined, described?: SweepDescription): Design {
   switch (sweep?.scenarios.case) {
     case "grid":
       return gridOf(sweep.scenarios.value.axes);
@@ -48,7 +49,7 @@ export function designOf(sweep: Sweep | undefined): Design {
       return { kind: "table", names, titles: table.parameters.map(parameterTitle), table };
     }
     default:
-      return { kind: "unknown" };
+      return described?.grid ? gridOf(described.grid.axes) : { kind: "unknown" };
   }
 }
 
@@ -71,12 +72,12 @@ function gridOf(gridAxes: readonly GridAxis[]): Grid {
 export function axisValues(axis: GridAxis): Float64Array {
   if (axis.values.length > 0) return Float64Array.from(axis.values);
   const { first = 0, last = first, pointCount } = axis;
-  return Float64Array.from({ length: Math.max(pointCount, 1) }, (_, k) => {
-    if (k === 0) return first;
-    if (k === pointCount - 1) return last;
+  const values = new Float64Array(Math.max(pointCount, 1));
+  for (let k = 0; k < values.length; k++) {
     const s = k / (pointCount - 1);
-    return first * (1 - s) + last * s;
-  });
+    values[k] = k === 0 ? first : k === pointCount - 1 ? last : first * (1 - s) + last * s;
+  }
+  return values;
 }
 
 /** The step of a scenario along an axis of its grid. */

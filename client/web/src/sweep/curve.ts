@@ -39,7 +39,8 @@ const STRIP = 8;
 
 /** The steps of an axis. */
 export function stepsOf(title: string, values: Float64Array): Steps {
-  const order = Uint32Array.from(values, (_, step) => step);
+  const order = new Uint32Array(values.length);
+  for (let step = 0; step < order.length; step++) order[step] = step;
   if (!isAscending(values)) {
     order.sort((a, b) => {
       const left = values[a] as number;
@@ -76,9 +77,12 @@ export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve
   );
   area.left = tickRoom(input, range ? y.ticks : []);
   const x = horizontalScale(steps, area);
-  const xs = Float64Array.from(order, (step) =>
-    x.pixel(steps.cells ? step : (values[step] as number)),
-  );
+  // Not Float64Array.from: it takes ten times as long, and this runs in each frame.
+  const xs = new Float64Array(order.length);
+  for (let position = 0; position < order.length; position++) {
+    const step = order[position] as number;
+    xs[position] = x.pixel(steps.cells ? step : (values[step] as number));
+  }
   const spacing = (area.right - area.left) / Math.max(order.length - 1, 1);
 
   const scenarioOf = (curve: Curve, position: number) =>

@@ -1,5 +1,6 @@
 // Scales and ticks of the charts of a sweep.
 
+import { roundStep } from "../chart/ticks";
 import { number } from "../format";
 
 /** Maps values to pixels. */
@@ -40,7 +41,7 @@ export function niceTicks(
   count: number,
 ): { value: number; text: string }[] {
   if (!(high > low)) return [{ value: low, text: tickText(low, 0) }];
-  const step = niceStep((high - low) / count);
+  const step = roundStep((high - low) / count);
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const ticks: { value: number; text: string }[] = [];
   const first = Math.ceil(low / step - 1e-9);
@@ -51,13 +52,6 @@ export function niceTicks(
     ticks.push({ value, text: tickText(value, decimals) });
   }
   return ticks;
-}
-
-/** The smallest of 1, 2, 5, 10, … that is at least `raw`. */
-function niceStep(raw: number): number {
-  const power = 10 ** Math.floor(Math.log10(raw));
-  for (const factor of [1, 2, 5]) if (factor * power >= raw * (1 - 1e-9)) return factor * power;
-  return 10 * power;
 }
 
 function tickText(value: number, decimals: number): string {

@@ -2,22 +2,26 @@
 
 import { useState } from "preact/hooks";
 import { JobState } from "../../gen/solvemesh/v1/job_pb";
+import type { SubmitJobRequest } from "../../gen/solvemesh/v1/job_service_pb";
 import { client } from "../api";
 import { ago, counted, duration } from "../format";
+import { useQueuePosition } from "../jobs/use-queue-position";
 import { useShortcuts } from "../keys";
+import { optionsForm } from "../model/options";
 import type { TextSource } from "../model/source";
 import { useNow } from "../now";
 import { Chip, StateChip } from "../parts/Chip";
 import { Copy } from "../parts/Copy";
 import { Dialog } from "../parts/Dialog";
 import { problemOf } from "../problem";
+import { queueSentence } from "../queue-words";
 import { go } from "../router";
 import { sentRequest } from "../sent";
 import { sentenceOf } from "../sentence";
 import type { Story } from "../story";
 import { reasonWord } from "../sweep/reasons";
 import { dateOf } from "../time";
-import { replaceSource } from "./solve-state";
+import { options, replaceSource } from "./solve-state";
 
 export interface JobHeadProps {
   story: Story;
@@ -28,6 +32,8 @@ export function JobHead({ story, compact }: JobHeadProps) {
   const { job } = story;
   const name = job.description?.modelName || (story.scenarios ? "Sweep" : "Job");
   const sentence = sentenceOf(story);
+  const position = useQueuePosition(story);
+  const advice = position ? queueSentence(position) : sentence.advice;
   return (
     <header class="job-head">
       <div class="job-head-row">
@@ -41,7 +47,7 @@ export function JobHead({ story, compact }: JobHeadProps) {
       <Facts story={story} />
       <p class={`job-sentence job-sentence-${sentence.tone}`}>
         <strong>{unbroken(sentence.text)}</strong>
-        {sentence.advice && <span> {sentence.advice}</span>}
+        {advice && <span> {unbroken(advice)}</span>}
       </p>
     </header>
   );
@@ -107,12 +113,13 @@ function Facts({ story }: { story: Story }) {
   );
 }
 
-/** The model in the editor's form, if this browser sent it as a text. */
-function textModel({ id, job }: Story): TextSource | undefined {
-  const form = sentRequest(id)?.model?.form;
-  if (form?.case !== "lp" && form?.case !== "mps") return undefined;
+/** The request of a job, if this browser sent it, and its model as a text. */
+function textRequest({ id, job }: Story): [TextSource, SubmitJobRequest] | undefined {
+  const request = sentRequest(id);
+  const form = request?.model?.form;
+  if (!request || (form?.case !== "lp" && form?.case !== "mps")) return undefined;
   const name = job.description?.modelName || "model";
-  return { kind: "text", name, format: form.case, text: form.value };
+  return [{ kind: "text", name, format: form.case, text: form.value }, request];
 }
 
 function JobActions({ story, compact }: JobHeadProps) {
@@ -139,15 +146,18 @@ function JobActions({ story, compact }: JobHeadProps) {
   useShortcuts([
     { keys: "x", does: "stop the job, keep the best", run: () => canStop && setAsking(true) },
   ]);
-  const model = story.finished && !compact ? textModel(story) : undefined;
-  if (!canStop && !refusal && !model) return null;
+  const sent = story.finished && !compact ? textRequest(story) : undefined;
+  if (!canStop && !refusal && !sent) return null;
   const again = () => {
-    if (model) replaceSource(model);
+    if (sent) {
+      replaceSource(sent[0]);
+      options.value = optionsForm(sent[1]);
+    }
     go("#/");
   };
   return (
     <div class="job-actions">
-      {model && (
+      {sent && (
         <button type="button" class="button" onClick={again}>
           Solve again…
         </button>

@@ -31,7 +31,7 @@ export function JobTiles({ story }: { story: Story }) {
       <TimeTile story={story} />
       {isMip && <CountTile title="Nodes" value={nodes} />}
       <CountTile title="Iterations" value={iterations} />
-      {isMip && <CountTile title="Solutions" value={found.length} />}
+      {isMip && <CountTile title="Solutions" value={found.length + found.dropped} />}
     </dl>
   );
 }

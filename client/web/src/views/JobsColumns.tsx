@@ -7,6 +7,7 @@ import { ago, count, counted, duration, exact, number, percent } from "../format
 import { currentJob, type Live } from "../jobs/use-live";
 import { StateChip } from "../parts/Chip";
 import type { Column } from "../parts/VirtualTable";
+import { shortQueueText } from "../queue-words";
 import { reasonWord } from "../sweep/reasons";
 import { dateOf, millisOf } from "../time";
 
@@ -111,7 +112,14 @@ export function jobColumns(options: Options): Column<Job>[] {
       by: (job) => objectiveOf(job),
       cell: now((job) => {
         const objective = objectiveOf(job);
-        if (objective === undefined) return <span class="jobs-outcome">{outcomeOf(job)}</span>;
+        if (objective === undefined) {
+          const outcome = outcomeOf(job);
+          return (
+            <span class="jobs-outcome" title={outcome}>
+              {outcome}
+            </span>
+          );
+        }
         return <span title={exact(objective)}>{number(objective)}</span>;
       }),
     },
@@ -217,8 +225,9 @@ function objectiveOf(job: Job): number | undefined {
   );
 }
 
-/** What came of a job without a solution. */
+/** What came of a job without a solution; of a queued one, its place. */
 function outcomeOf(job: Job): string {
+  if (job.queuePosition) return shortQueueText(job.queuePosition);
   if (job.failure) return job.failure.reason.toLowerCase().replaceAll("_", " ");
   const reason = job.result?.termination?.reason;
   return reason ? reasonWord(reason)[1] : "";

@@ -35,7 +35,7 @@ interface SweepProps {
 function Sweep({ story, sweep, results }: SweepProps) {
   const [chosen, setChosen] = useState<number | undefined>(undefined);
   const [reason, setReason] = useState<number | undefined>(undefined);
-  const design = useMemo(() => designOf(sentRequest(story.id)?.sweep), [story.id]);
+  const design = useMemo(() => designOf(sentRequest(story.id)?.sweep, sweep), [story.id, sweep]);
   const measures = useMemo(
     () => measuresOf(sweep, results),
     [sweep, results.valueWidth, results.dualWidth],

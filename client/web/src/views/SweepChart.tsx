@@ -15,12 +15,16 @@ import { readPalette } from "../sweep/palette";
 import type { Plot, PlotInput } from "../sweep/plot";
 import { reasonWord } from "../sweep/reasons";
 import { shortNumber } from "../sweep/scale";
+import { useMedia } from "./use-media";
 
 /** With at most this number of values on an axis, each value gets a curve. */
 const MAX_CURVES = 6;
 
 /** Time between two sorts of scenarios that are still arriving, in milliseconds. */
 const SORT_INTERVAL = 250;
+
+/** The pause after a drawing, as a multiple of the time that it took. */
+const REST = 3;
 
 interface Props {
   results: Scenarios;
@@ -52,11 +56,12 @@ export function SweepChart(props: Props) {
   const [slice, setSlice] = useState<Slice>(() => firstSlice(design));
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef(0);
+  const restUntil = useRef(0);
   const plot = useRef<Plot>(undefined);
   const drawn = useSignal(0);
   const range = useSignal<readonly [number, number] | undefined>(undefined);
   const rank = useRef<Ranking>(undefined);
-  const dark = useDark();
+  const dark = useMedia("(prefers-color-scheme: dark)");
 
   const kind = kindOf(design, slice, results);
   const steps = useMemo(
@@ -118,9 +123,19 @@ export function SweepChart(props: Props) {
   };
   const latestDraw = useRef(draw);
   latestDraw.current = draw;
-  // At most one drawing a frame, however many results arrive in it.
+  // At most one drawing a frame, however many results arrive in it. After one that took long, some
+  // frames are left to the rest of the page.
   const schedule = () => {
-    frame.current ||= requestAnimationFrame(() => latestDraw.current());
+    frame.current ||= requestAnimationFrame(function next(now) {
+      if (now < restUntil.current) {
+        frame.current = requestAnimationFrame(next);
+        return;
+      }
+      const begin = performance.now();
+      latestDraw.current();
+      const end = performance.now();
+      restUntil.current = end + REST * (end - begin);
+    });
   };
   useLayoutEffect(schedule);
   useEffect(() => {
@@ -538,16 +553,4 @@ function rankSteps(order: Uint32Array, count: number): Steps {
   const values = new Float64Array(count);
   for (const [position, scenario] of order.entries()) values[scenario] = position + 1;
   return { title: "rank, from the best to the worst", values, order, cells: false };
-}
-
-/** Whether the page is dark. */
-function useDark(): boolean {
-  const query = useMemo(() => matchMedia("(prefers-color-scheme: dark)"), []);
-  const [dark, setDark] = useState(query.matches);
-  useEffect(() => {
-    const listener = () => setDark(query.matches);
-    query.addEventListener("change", listener);
-    return () => query.removeEventListener("change", listener);
-  }, [query]);
-  return dark;
 }

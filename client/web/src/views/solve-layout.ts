@@ -1,9 +1,9 @@
 // Where a job is shown once its model is sent: beside the model on a wide screen, else alone.
 
 import { type ReadonlySignal, signal } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
 
 import { go } from "../router";
+import { useMedia } from "./use-media";
 
 const WIDE = "(min-width: 1100px)";
 const KEY = "solvemesh.beside";
@@ -32,14 +32,7 @@ export function showJob(jobId: string): void {
 
 /** Whether there is room for the job beside the model. */
 export function useWide(): boolean {
-  const [wide, setWide] = useState(() => matchMedia(WIDE).matches);
-  useEffect(() => {
-    const query = matchMedia(WIDE);
-    const change = () => setWide(query.matches);
-    query.addEventListener("change", change);
-    return () => query.removeEventListener("change", change);
-  }, []);
-  return wide;
+  return useMedia(WIDE);
 }
 
 function stored(): string {
