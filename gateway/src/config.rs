@@ -170,7 +170,7 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_NO_WEB")]
     pub no_web: bool,
 
-    /// Let web pages of these origins call, as in https://example.com, or * for any; by default only
+    /// Let web pages of these origins (scheme, host and port) call, or * for any; by default only
     /// the gateway's own page may
     #[arg(
         long,

@@ -28,6 +28,8 @@ export default defineConfig({
       args: [
         // Chromium has no sandbox for root, and containers of CI run as root.
         "--no-sandbox",
+        // Containers have 64 MB of shared memory, less than a page may take.
+        "--disable-dev-shm-usage",
         "--disable-gpu",
         "--disable-quic",
         "--no-first-run",
