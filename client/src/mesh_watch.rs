@@ -62,6 +62,9 @@ impl MeshWatch {
     /// Sets the time between two states, from 0.5 s to an hour; 2 s without this call. Must be
     /// called before the first [`next`](Self::next).
     pub fn interval(mut self, interval: Duration) -> Self {
+        // The gateway refuses what is out of range; one that has no form in the request would be
+        // taken for none.
+        let interval = interval.min(Duration::from_secs(u32::MAX.into()));
         self.request.interval = interval.try_into().ok();
         self.stream.set_silence_timeout(interval.saturating_add(SILENCE_TIMEOUT));
         self

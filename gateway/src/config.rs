@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, builder::BoolishValueParser};
 use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
@@ -167,7 +167,7 @@ pub struct Args {
     pub name: Option<String>,
 
     /// Do not serve the page for browsers
-    #[arg(long, env = "SOLVEMESH_NO_WEB")]
+    #[arg(long, env = "SOLVEMESH_NO_WEB", value_parser = BoolishValueParser::new())]
     pub no_web: bool,
 
     /// Let web pages of these origins (scheme, host and port) call, or * for any; by default only
@@ -182,7 +182,13 @@ pub struct Args {
     pub allow_origin: Vec<http::HeaderValue>,
 
     /// Accept requests of browsers for these host names, beside localhost and IP addresses
-    #[arg(long, env = "SOLVEMESH_PUBLIC_HOST", value_delimiter = ',', value_name = "HOST,…")]
+    #[arg(
+        long,
+        env = "SOLVEMESH_PUBLIC_HOST",
+        value_delimiter = ',',
+        value_name = "HOST,…",
+        value_parser = host_name
+    )]
     pub public_host: Vec<String>,
 
     /// Logging
@@ -270,16 +276,31 @@ impl Args {
     }
 }
 
-/// Parses `*` or an origin as browsers send it (RFC 6454, 6.1): scheme, host and port, without a
-/// path. Any other text would silently match no page.
+/// Parses `*` or an origin, to the form in which browsers send it (RFC 6454, 6.2): scheme, host,
+/// and a port that is not the scheme's. Any other text would silently match no page.
 fn origin(text: &str) -> Result<http::HeaderValue, String> {
-    let valid = text == "*"
-        || text.split_once("://").is_some_and(|(scheme, authority)| {
+    let lower = text.to_ascii_lowercase();
+    let shortest = match lower.split_once("://") {
+        Some(("http", _)) => lower.strip_suffix(":80").unwrap_or(&lower),
+        Some(("https", _)) => lower.strip_suffix(":443").unwrap_or(&lower),
+        _ => &lower,
+    };
+    let valid = shortest == "*"
+        || shortest.split_once("://").is_some_and(|(scheme, authority)| {
             http::uri::Scheme::try_from(scheme).is_ok()
+                && !authority.contains('@')
                 && http::uri::Authority::try_from(authority).is_ok()
         });
-    let value = valid.then(|| text.to_ascii_lowercase().try_into().ok()).flatten();
+    let value = valid.then(|| shortest.try_into().ok()).flatten();
     value.ok_or_else(|| "must be a scheme, a host and maybe a port, without a path, or *".into())
+}
+
+/// Parses a host name, without a scheme, a port or a path: those would silently match no request.
+fn host_name(text: &str) -> Result<String, String> {
+    let host = text.trim_end_matches('.');
+    let authority = http::uri::Authority::try_from(host).ok();
+    let valid = authority.is_some_and(|authority| authority.host() == host);
+    valid.then(|| host.to_owned()).ok_or_else(|| "must be a host name alone".into())
 }
 
 fn default_lanes() -> Vec<Lane> {
@@ -306,6 +327,33 @@ mod tests {
         assert!(!format!("{args:?}").contains("sesame"));
         let bad = Args::try_parse_from(["g", "--amqp", "amqp://user:sesame@[bad"]).unwrap_err();
         assert!(!format!("{bad} {bad:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn origins_and_host_names_that_match_nothing_are_refused() {
+        for (text, sent) in [
+            ("*", "*"),
+            ("https://App.example", "https://app.example"),
+            ("https://app.example:443", "https://app.example"),
+            ("http://app.example:80", "http://app.example"),
+            ("http://app.example:443", "http://app.example:443"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(origin(text).unwrap(), sent, "{text}");
+        }
+        for text in ["", "app.example", "https://", "https://a.example/", "https://u@a.example"] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+        assert_eq!(host_name("mesh.example.").unwrap(), "mesh.example");
+        for text in ["", "https://mesh.example", "mesh.example:8443", "mesh.example/", "u@a"] {
+            assert!(host_name(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_page_is_turned_off_by_a_flag_or_a_word() {
+        assert!(!Args::try_parse_from(["g", "--no-web"]).unwrap().web().page);
+        assert!(Args::try_parse_from(["g"]).unwrap().web().page);
     }
 
     #[test]

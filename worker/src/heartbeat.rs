@@ -31,6 +31,7 @@ pub(crate) async fn run(context: &Context, end: &CancellationToken) {
     };
     let regularly = async {
         loop {
+            let draining = context.stop.is_cancelled();
             send(false).await;
             let mut due = pin!(sleep(HEARTBEAT_INTERVAL));
             tokio::select! {
@@ -40,7 +41,7 @@ pub(crate) async fn run(context: &Context, end: &CancellationToken) {
             tokio::select! {
                 () = due => {}
                 () = context.busy_slots.changed() => {}
-                () = context.stop.cancelled() => {}
+                () = context.stop.cancelled(), if !draining => {}
             }
         }
     };

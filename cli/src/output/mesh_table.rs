@@ -138,7 +138,7 @@ fn wait(wait: &Duration) -> String {
     rough_time(seconds(wait))
 }
 
-/// Formats the lag of a gateway. It is negative if the clock of the log's writer is ahead.
+/// Formats the lag of a gateway.
 fn lag(lag: &Duration) -> String {
     time(seconds(lag))
 }

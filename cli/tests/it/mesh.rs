@@ -1,6 +1,6 @@
 //! The state of the mesh, and the place of a queued job, as a process prints them.
 
-use std::{io::Read, process::Child};
+use std::{io::Read, os::fd::AsRawFd, process::Child};
 
 use prost_types::{Duration, Timestamp};
 use serde_json::Value;
@@ -77,9 +77,13 @@ fn an_interval_out_of_range_is_refused() {
 }
 
 /// Reads until the output ends with this text.
-fn read_until(output: &mut impl Read, end: &str) -> String {
+fn read_until(output: &mut (impl Read + AsRawFd), end: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(end.as_bytes()) {
+        let mut poll = libc::pollfd { fd: output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer is to one descriptor, which is open.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, 60_000) };
+        assert_eq!(ready, 1, "no output for a minute after {:?}", String::from_utf8_lossy(&seen));
         let mut byte = [0];
         output.read_exact(&mut byte).unwrap();
         seen.push(byte[0]);
@@ -131,7 +135,7 @@ fn a_watched_mesh_in_json_has_a_line_per_state() {
 /// The command with its output on a terminal of 40 columns and 24 rows.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(fake: &FakeGateway, words: &[&str]) -> (Child, std::fs::File) {
-    use std::{os::fd::AsRawFd, process::Stdio};
+    use std::process::Stdio;
     let (screen, terminal) = crate::program::terminal();
     let size = libc::winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the descriptor is open, and the request reads a `winsize`.

@@ -16,7 +16,7 @@ use super::{
     as_worker,
     estimate::{self, LaneSlots},
     lane_slots,
-    queues::Queues,
+    queues::{LaneQueue, Queues},
 };
 use crate::table::LanePace;
 
@@ -65,7 +65,8 @@ impl Report<'_> {
     }
 
     fn lane(&self, name: &str, slots: &BTreeMap<String, LaneSlots>) -> LaneStatus {
-        let queue = self.queues.0.get(name).cloned().unwrap_or_default();
+        let none = LaneQueue::default();
+        let queue = self.queues.0.get(name).unwrap_or(&none);
         let pace = self.paces.get(name).copied().unwrap_or_default();
         let slots = slots.get(name).copied().unwrap_or_default();
         let wait = estimate::wait(queue.len(), slots, pace.mean_solve);

@@ -43,11 +43,14 @@ pub(crate) struct LanePace {
 }
 
 impl RecentFinishes {
-    /// Adds jobs that have finished just now. Those that no worker took do not count.
-    pub(super) fn update(&self, fold: &Fold, finished: &[Arc<str>]) {
+    /// Adds jobs whose end was read at `now` (seconds since 1970). Those that no worker took do not
+    /// count.
+    pub(super) fn update(&self, fold: &Fold, finished: &[Arc<str>], now: i64) {
         let mut lanes = self.0.lock();
         for job in finished.iter().filter_map(|id| fold.job(id)) {
             if let Some((finish, solve)) = solve_time(job) {
+                // A clock that is ahead must not push the finishes of others out of the window.
+                let finish = finish.min(now);
                 lanes.entry(job.description.lane.clone()).or_default().add(finish, solve);
             }
         }
@@ -79,17 +82,17 @@ fn nanos(time: Timestamp) -> i128 {
 
 impl LaneFinishes {
     fn add(&mut self, finish: i64, solve: Duration) {
-        let last = self.counts.back().map(|(second, _)| *second);
-        match self.counts.iter_mut().rev().find(|(second, _)| *second == finish) {
-            Some((_, count)) => *count += 1,
-            // Only at the end, to keep the order: a second before it comes from a clock that is
-            // behind, and is rare.
-            None if last.is_none_or(|last| last < finish) => {
-                self.counts.push_back((finish, 1));
+        // In order, although the clocks of the workers differ.
+        match self.counts.binary_search_by_key(&finish, |(second, _)| *second) {
+            Ok(place) => {
+                if let Some((_, count)) = self.counts.get_mut(place) {
+                    *count += 1;
+                }
             }
-            None => {}
+            Err(place) => self.counts.insert(place, (finish, 1)),
         }
-        while self.counts.front().is_some_and(|(second, _)| *second <= finish - WINDOW) {
+        let latest = self.counts.back().map_or(finish, |(second, _)| *second);
+        while self.counts.front().is_some_and(|(second, _)| *second <= latest - WINDOW) {
             self.counts.pop_front();
         }
         self.solves.push_back((finish, solve));
@@ -132,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn a_finish_by_a_clock_that_is_behind_does_not_disturb_the_order() {
+    fn finishes_by_clocks_that_differ_all_count() {
         let mut lane = LaneFinishes::default();
         for second in [10, 12, 11, 12, 9] {
             lane.add(second, Duration::ZERO);
         }
-        assert_eq!(lane.counts, [(10, 1), (12, 2)]);
+        assert_eq!(lane.counts, [(9, 1), (10, 1), (11, 1), (12, 2)]);
     }
 }

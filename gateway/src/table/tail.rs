@@ -110,7 +110,7 @@ impl Tail {
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
                     // Before `retain`, which may forget a job that has just finished.
                     self.last_entries.update(&fold, &changes.jobs);
-                    self.finishes.update(&fold, &changes.finished);
+                    self.finishes.update(&fold, &changes.finished, now());
                     self.log_finished(&fold, &changes);
                     fold.retain(&self.retention, now());
                     changes

@@ -22,7 +22,7 @@ const METHODS: [&str; 8] = [
 async fn the_state_of_the_mesh_is_streamed() {
     let gateway = Gateway::embedded(&[]).await;
     let output = Command::new(grpcurl::program())
-        .args(["-plaintext", "-max-time", "3", "-d", r#"{"interval": "0.5s"}"#])
+        .args(["-plaintext", "-max-time", "8", "-d", r#"{"interval": "0.5s"}"#])
         .args([&gateway.address.to_string(), "solvemesh.v1.JobService/WatchMesh"])
         .output();
     let output = within(Duration::from_secs(60), "grpcurl", output).await.expect("an output");

@@ -811,7 +811,8 @@ export type Limits = Message<"solvemesh.v1.Limits"> & {
   maxLiveJobs: number;
 
   /**
-   * Maximum number of open `WatchResults` streams of a gateway.
+   * Maximum number of open `WatchResults` and `WatchMesh` streams of a gateway, and of waiting
+   * `Solve` calls.
    *
    * @generated from field: int32 max_watchers = 10;
    */
@@ -1027,8 +1028,8 @@ export const JobService: GenService<{
   },
   /**
    * Streams the state of the mesh: at once, and then at a fixed interval, until the client
-   * cancels or the gateway shuts down (UNAVAILABLE, SHUTTING_DOWN). A client that reads slowly
-   * skips states. The stream counts as one of `Limits.max_watchers`.
+   * cancels. A client that reads slowly skips states. A gateway may end the stream with
+   * UNAVAILABLE, as that of `WatchResults`. It counts as one of `Limits.max_watchers`.
    *
    * @generated from rpc solvemesh.v1.JobService.WatchMesh
    */

@@ -22,7 +22,8 @@ export const file_solvemesh_v1_mesh: GenFile = /*@__PURE__*/
  */
 export type MeshState = Message<"solvemesh.v1.MeshState"> & {
   /**
-   * When this state was true, by the clock of the gateway that sends it.
+   * When this state was true, by the clock of the gateway that sends it. The counts and waits of
+   * lanes may be a second older.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
@@ -273,7 +274,7 @@ export type GatewayStatus = Message<"solvemesh.v1.GatewayStatus"> & {
   logLag?: Duration | undefined;
 
   /**
-   * Number of open `WatchResults` streams.
+   * Number of open `WatchResults` and `WatchMesh` streams, and of waiting `Solve` calls.
    *
    * @generated from field: int32 watcher_count = 5;
    */
@@ -326,8 +327,8 @@ export type QueuePosition = Message<"solvemesh.v1.QueuePosition"> & {
    * An estimate of the time until a worker takes it: (jobs ahead + 1) × the mean time that
    * the lane's latest jobs took to solve / the number of slots that take jobs of the lane; 0
    * if more of those slots are idle than jobs are ahead. The latest jobs may have been unlike
-   * those that are queued now. Absent if no job of the lane has finished in the last hour, or
-   * no worker takes its jobs.
+   * those that are queued now. Absent if no worker takes the lane's jobs, or if none is
+   * idle and no job of the lane has finished in the last hour.
    *
    * @generated from field: google.protobuf.Duration estimated_wait = 2;
    */
