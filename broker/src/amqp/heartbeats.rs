@@ -1,34 +1,129 @@
-//! Follows the stream of heartbeats.
+//! Heartbeats, through a fanout exchange: each follower has a queue of its own, which is deleted
+//! with its connection. Not through a stream: they are worthless after seconds, so they must not
+//! cost a replica or a disk.
 
+use futures::StreamExt as _;
+use lapin::{
+    Channel, ExchangeKind,
+    options::{
+        BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
+    types::FieldTable,
+};
 use prost::Message as _;
 use solvemesh::broker::v1::Heartbeat;
+use tokio::{sync::mpsc, time};
 
-use super::{properties, publisher::Message, stream_consumer::StreamHandler, topology::Route};
-use crate::FORMAT_VERSION;
+use super::{
+    connection::{ConnectionHandle, Session},
+    properties,
+    topology::{number, table, text},
+};
+use crate::{FORMAT_VERSION, MeshError, backoff::Backoff};
 
-/// Decodes heartbeats.
-pub(super) struct HeartbeatFollower;
+/// The exchange.
+const EXCHANGE: &str = "solvemesh.heartbeat.v1";
+/// The maximum number of heartbeats in a follower's queue; above it, the oldest are dropped.
+const QUEUE_LENGTH: u64 = 10_000;
 
-impl StreamHandler for HeartbeatFollower {
-    type Item = Heartbeat;
+/// Sends a heartbeat to the followers that are attached now, over a channel of its own: a heartbeat
+/// is rare, and an error closes the channel. Not confirmed, because a lost one does no harm.
+///
+/// # Errors
+///
+/// When a request fails or times out.
+pub(super) async fn send(session: &Session, heartbeat: &Heartbeat) -> Result<(), MeshError> {
+    if let Some(reason) = session.blocked() {
+        return Err(MeshError::Blocked(reason.to_owned()));
+    }
+    let channel = session.channel().await?;
+    declare_exchange(session, &channel).await?;
+    let (options, body) = (BasicPublishOptions::default(), heartbeat.encode_to_vec());
+    let properties = properties::transient();
+    let sent = channel.basic_publish(EXCHANGE.into(), "".into(), options, &body, properties);
+    session.with_timeout(sent).await?;
+    session.with_timeout(channel.close(200, "sent".into())).await
+}
 
-    fn decode(&mut self, offset: u64, body: Vec<u8>) -> Option<Heartbeat> {
-        match Heartbeat::decode(body.as_slice()) {
+/// Sends the heartbeats of all processes to `reader`. Attaches again after a lost connection, until
+/// the reader is dropped or the mesh is closed.
+pub(super) async fn follow(connection: ConnectionHandle, reader: mpsc::Sender<Heartbeat>) {
+    let following = async {
+        let mut backoff = Backoff::for_broker();
+        while let Some(session) = connection.session().await {
+            match attach(&session).await {
+                Ok(mut heartbeats) => {
+                    backoff.reset();
+                    tokio::select! {
+                        () = read(&mut heartbeats, &reader) => {}
+                        () = connection.session_ended(&session) => {}
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "cannot follow heartbeats yet, retrying"),
+            }
+            time::sleep(backoff.next_delay()).await;
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        () = reader.closed() => {}
+    }
+}
+
+/// Opens a channel with a queue of its own, bound to the exchange, and consumes it.
+async fn attach(session: &Session) -> Result<Attached, MeshError> {
+    let channel = session.channel().await?;
+    declare_exchange(session, &channel).await?;
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    let arguments = table([
+        ("x-queue-type", text("classic")),
+        ("x-max-length", number(QUEUE_LENGTH)),
+        ("x-overflow", text("drop-head")),
+    ]);
+    // The broker names the queue.
+    let declared = channel.queue_declare("".into(), options, arguments);
+    let queue = session.with_timeout(declared).await?.name().clone();
+    let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
+    let bound = channel.queue_bind(queue.clone(), EXCHANGE.into(), "".into(), bind, none);
+    session.with_timeout(bound).await?;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let consumed = channel.basic_consume(queue, "".into(), options, FieldTable::default());
+    let consumer = session.with_timeout(consumed).await?;
+    Ok(Attached { consumer, _channel: channel })
+}
+
+/// A channel that consumes heartbeats.
+struct Attached {
+    consumer: lapin::Consumer,
+    /// Closed when it is dropped.
+    _channel: Channel,
+}
+
+/// Reads until the channel is lost or the reader dropped.
+async fn read(heartbeats: &mut Attached, reader: &mpsc::Sender<Heartbeat>) {
+    while let Some(Ok(incoming)) = heartbeats.consumer.next().await {
+        match Heartbeat::decode(incoming.data.as_slice()) {
             Ok(heartbeat) if heartbeat.version > FORMAT_VERSION => {
                 let version = heartbeat.version;
-                tracing::debug!(offset, version, "heartbeat of a later format skipped");
-                None
+                tracing::debug!(version, "heartbeat of a later format skipped");
             }
-            Ok(heartbeat) => Some(heartbeat),
-            Err(error) => {
-                tracing::warn!(offset, %error, "undecodable heartbeat skipped");
-                None
+            Ok(heartbeat) => {
+                if reader.send(heartbeat).await.is_err() {
+                    return;
+                }
             }
+            Err(error) => tracing::warn!(%error, "undecodable heartbeat skipped"),
         }
     }
 }
 
-/// Encodes a heartbeat as a message to publish.
-pub(super) fn message(route: Route, heartbeat: &Heartbeat) -> Message {
-    Message { route, properties: properties::persistent(), body: heartbeat.encode_to_vec().into() }
+async fn declare_exchange(session: &Session, channel: &Channel) -> Result<(), MeshError> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let (kind, none) = (ExchangeKind::Fanout, FieldTable::default());
+    session.with_timeout(channel.exchange_declare(EXCHANGE.into(), kind, options, none)).await
 }

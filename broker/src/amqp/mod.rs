@@ -48,14 +48,13 @@ use self::{
     cancels::CancelFollower,
     connection::{ConnectionHandle, ConnectionState},
     consumer::Source,
-    heartbeats::HeartbeatFollower,
     log::{LogReader, log_message},
     lookup_client::LookupClient,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
     publisher::{Message, PublishError, Publisher},
-    stream_consumer::{StreamFollower, StreamHandler, StreamStart},
+    stream_consumer::{StreamFollower, StreamHandler},
     topology::Route,
 };
 pub use self::{
@@ -74,7 +73,7 @@ const READ_AHEAD: usize = 256;
 const DEAD_PREFETCH: u16 = 16;
 /// The number of lookups that the broker sends ahead.
 const LOOKUP_PREFETCH: u16 = 64;
-/// The maximum number of parts, cancels and heartbeats in flight.
+/// The maximum number of parts and cancels in flight.
 const STREAM_MESSAGES_IN_FLIGHT: usize = 32;
 /// How long to wait for the tasks to end when the mesh is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -221,10 +220,6 @@ impl AmqpMesh {
         [topology::cancels(&self.config.topology)].into()
     }
 
-    fn heartbeats() -> Route {
-        [topology::heartbeats()].into()
-    }
-
     fn presence(&self) -> Presence {
         let request_timeout = self.config.request_timeout;
         Presence { connection: self.consuming.clone(), request_timeout }
@@ -233,7 +228,7 @@ impl AmqpMesh {
     fn follow<R: StreamHandler + 'static>(
         &self,
         route: Route,
-        from: StreamStart,
+        from: LogStart,
         handler: R,
     ) -> mpsc::Receiver<R::Item> {
         let (sender, reader) = mpsc::channel(READ_AHEAD);
@@ -313,7 +308,7 @@ impl Mesh for AmqpMesh {
         self.check_open()?;
         let route = [topology::log(&self.config.topology)].into();
         let handler: fn(u64, Vec<u8>) -> LogMessage = |offset, body| log_message(offset, &body);
-        Ok(self.follow(route, from.into(), handler))
+        Ok(self.follow(route, from, handler))
     }
 
     async fn log_start(&self) -> Result<Option<u64>, MeshError> {
@@ -341,7 +336,7 @@ impl Mesh for AmqpMesh {
         self.check_open()?;
         let (publisher, route) = (self.stream_publisher.clone(), self.cancels());
         let handler = CancelFollower { publisher, route: route.clone(), expected_marker: None };
-        Ok(self.follow(route, StreamStart::First, handler))
+        Ok(self.follow(route, LogStart::First, handler))
     }
 
     async fn store(&self, object: BulkObject) -> Result<BulkReference, MeshError> {
@@ -386,13 +381,18 @@ impl Mesh for AmqpMesh {
 
     async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<(), MeshError> {
         self.check_open()?;
-        let message = heartbeats::message(Self::heartbeats(), &heartbeat);
-        self.stream_publisher.publish(message).await.map_err(stream_publish_error)
+        let session = self.publishing.session_within(self.config.request_timeout).await?;
+        heartbeats::send(&session, &heartbeat).await
     }
 
     async fn follow_heartbeats(&self) -> Result<mpsc::Receiver<Heartbeat>, MeshError> {
         self.check_open()?;
-        Ok(self.follow(Self::heartbeats(), StreamStart::Next, HeartbeatFollower))
+        let (sender, reader) = mpsc::channel(READ_AHEAD);
+        let (connection, closed) = (self.consuming.clone(), self.closed.clone());
+        self.tasks.spawn(async move {
+            closed.run_until_cancelled(heartbeats::follow(connection, sender)).await
+        });
+        Ok(reader)
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -29,6 +29,11 @@ pub(super) fn persistent() -> BasicProperties {
     with_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
 }
 
+/// The properties of a message that is worthless after a restart of the broker.
+pub(super) fn transient() -> BasicProperties {
+    with_format(FORMAT_VERSION)
+}
+
 /// The properties of a lookup with a `number`, which expires after `left`, at most
 /// [`LOOKUP_TTL`].
 pub(super) fn for_lookup(number: u64, left: Duration) -> BasicProperties {

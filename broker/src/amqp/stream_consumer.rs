@@ -74,7 +74,7 @@ impl<R: StreamHandler> StreamFollower<R> {
     /// the reader is dropped or `closed` is cancelled.
     pub(super) async fn follow(
         mut self,
-        from: StreamStart,
+        from: LogStart,
         reader: mpsc::Sender<R::Item>,
         closed: CancellationToken,
     ) {
@@ -166,30 +166,10 @@ fn channel_lost(error: lapin::Error) -> MeshError {
     MeshError::Unavailable(error.to_string())
 }
 
-/// Where to start reading a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StreamStart {
-    /// At the oldest message that is left.
-    First,
-    /// At the message with this offset, or at the next one that is left.
-    Offset(u64),
-    /// At the next message that is appended, also after a lost connection.
-    Next,
-}
-
-impl From<LogStart> for StreamStart {
-    fn from(start: LogStart) -> Self {
-        match start {
-            LogStart::First => Self::First,
-            LogStart::Offset(offset) => Self::Offset(offset),
-        }
-    }
-}
-
 /// How far a stream has been read.
 #[derive(Debug)]
 struct Position {
-    from: StreamStart,
+    from: LogStart,
     /// The offset of the last message that was sent to the reader or skipped.
     last: Option<u64>,
 }
@@ -199,9 +179,8 @@ impl Position {
     /// dropped. The offset *after* it would be beyond the end of a stream that has not grown.
     fn start(&self) -> AMQPValue {
         match (self.last, self.from) {
-            (_, StreamStart::Next) => text("next"),
-            (Some(offset), _) | (None, StreamStart::Offset(offset)) => number(offset),
-            (None, StreamStart::First) => text("first"),
+            (Some(offset), _) | (None, LogStart::Offset(offset)) => number(offset),
+            (None, LogStart::First) => text("first"),
         }
     }
 
@@ -209,10 +188,8 @@ impl Position {
     /// the broker starts with the whole chunk that contains it.
     fn is_new(&self, offset: u64) -> bool {
         let in_range = match self.from {
-            StreamStart::First => true,
-            StreamStart::Offset(from) => offset >= from,
-            // Whatever arrives is new. Offsets start again if the stream was created again.
-            StreamStart::Next => return true,
+            LogStart::First => true,
+            LogStart::Offset(from) => offset >= from,
         };
         in_range && self.last.is_none_or(|last| offset > last)
     }
@@ -316,7 +293,7 @@ mod tests {
 
     #[test]
     fn reading_resumes_at_the_last_message_and_skips_it() {
-        let mut position = Position { from: StreamStart::Offset(5), last: None };
+        let mut position = Position { from: LogStart::Offset(5), last: None };
         assert_eq!(position.start(), number(5));
         assert!(!position.is_new(4));
         assert!(position.is_new(5));
@@ -324,9 +301,5 @@ mod tests {
         assert_eq!(position.start(), number(7));
         assert!(!position.is_new(7));
         assert!(position.is_new(9));
-
-        let next = Position { from: StreamStart::Next, last: Some(7) };
-        assert_eq!(next.start(), text("next"));
-        assert!(next.is_new(0));
     }
 }

@@ -15,7 +15,6 @@ const DEAD_LETTERS: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
-const HEARTBEATS: &str = "solvemesh.heartbeat.v1";
 /// The queue of lookups.
 pub(super) const LOOKUP: &str = "solvemesh.lookup.v2";
 
@@ -110,17 +109,6 @@ pub(super) fn cancels(topology: &Topology) -> Queue {
     stream(CANCELS, &topology.cancels)
 }
 
-/// The stream of heartbeats. Nobody reads old ones, so it is as small as a stream can be.
-pub(super) fn heartbeats() -> Queue {
-    let mebibytes = |count: u64| count << 20;
-    let limits = StreamLimits {
-        max_age: "60s".to_owned(),
-        max_bytes: mebibytes(4),
-        segment_bytes: mebibytes(1),
-    };
-    stream(HEARTBEATS, &limits)
-}
-
 /// The queue of lookups. Its content is worthless after a few seconds; it is replicated only
 /// because a queue of one node can't even be declared while that node is down.
 pub(super) fn lookup() -> Queue {
@@ -147,7 +135,7 @@ pub(super) fn presence_queue(id: &str) -> Option<Queue> {
 
 /// All queues and streams except those of workers and of other lanes.
 pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
-    let others = [lookup(), log(topology), bulk(topology), cancels(topology), heartbeats()];
+    let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
     // The queue of dead letters comes before the lanes.
     let lanes = lanes.iter().map(|lane| lane_queue(lane, topology));
     [dead_letters()].into_iter().chain(others).chain(lanes).collect()
@@ -252,7 +240,7 @@ mod tests {
     #[test]
     fn streams_are_bounded_without_an_overflow_policy() {
         let topology = Topology::default();
-        for stream in [log(&topology), bulk(&topology), cancels(&topology), heartbeats()] {
+        for stream in [log(&topology), bulk(&topology), cancels(&topology)] {
             let arguments = stream.arguments.inner();
             assert_eq!(arguments["x-queue-type"], text("stream"));
             assert!(arguments.contains_key("x-max-age"));
