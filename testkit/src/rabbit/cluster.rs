@@ -21,6 +21,11 @@ const AWAIT_PAUSE: &str = "(fun Check(0) -> error(node_did_not_pause);
     Check(N) -> rabbit:is_running() andalso begin timer:sleep(100), Check(N - 1) end
     end)(600).";
 
+/// Erlang that waits until every quorum queue of the node would survive the loss of the node: what
+/// `rabbitmq-upgrade await_online_quorum_plus_one` does, which operators run before they stop one.
+const AWAIT_SPARE_REPLICAS: &str = "rabbit_upgrade_preparation:await_online_quorum_plus_one(120000)
+    orelse error(a_quorum_queue_has_no_spare_replica).";
+
 /// A cluster of three nodes. Quorum queues and streams have a replica on each. A node that is in
 /// the minority of a partition pauses.
 #[derive(Debug)]
@@ -63,7 +68,8 @@ impl Cluster {
         &self.nodes
     }
 
-    /// Waits until all nodes are running and connected with each other.
+    /// Waits until all nodes are running and connected with each other, and every quorum queue has
+    /// all its replicas again: before that, the loss of one more node would be a loss of two.
     pub async fn await_all(&self) {
         for node in &self.nodes {
             // A node that has paused starts again by itself.
@@ -72,6 +78,9 @@ impl Cluster {
         for node in &self.nodes {
             let nodes = NODES.to_string();
             node.rabbitmqctl(&["await_online_nodes", &nodes, "--timeout", "120"]).await;
+        }
+        for node in &self.nodes {
+            node.eval(AWAIT_SPARE_REPLICAS).await;
         }
     }
 
