@@ -18,7 +18,7 @@ use lapin::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time,
+    time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +34,11 @@ use crate::{MeshError, backoff::Backoff};
 const MAX_QUEUED: usize = 1024;
 /// How long to wait for the confirms of a lost channel to fail.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The age at which a channel is replaced when the broker rejects a message. A channel that was
+/// opened while a quorum queue had no leader keeps the dead one as its address, and rejects every
+/// message for as long as that node is down, although the queue has a leader again. A rejection by
+/// a queue that is really full looks the same, so the channel is not replaced more often.
+const NACKED_CHANNEL_LIFETIME: Duration = Duration::from_secs(5);
 
 /// A message to publish.
 #[derive(Clone, Debug)]
@@ -167,6 +172,7 @@ impl PublisherTask {
         let mut matcher = ReturnMatcher::default();
         let mut requests = Vec::new();
         let mut sent: u64 = 0;
+        let opened = Instant::now();
         while channel.status().connected() {
             let accepting = match &*states.borrow_and_update() {
                 ConnectionState::Connected(current) => {
@@ -180,8 +186,9 @@ impl PublisherTask {
                 biased;
                 batch = ready_batch(&mut confirms) => {
                     let none_in_flight = confirms.is_empty();
-                    let lost = report(&mut matcher, &mut declared, batch, none_in_flight);
-                    if lost { break }
+                    let reported = report(&mut matcher, &mut declared, batch, none_in_flight);
+                    let stale = reported.nacked && opened.elapsed() >= NACKED_CHANNEL_LIFETIME;
+                    if reported.lost || stale { break }
                 }
                 count = self.requests.recv_many(&mut requests, room), if room > 0 => {
                     if count == 0 { return }
@@ -274,7 +281,16 @@ fn confirm(channel: Channel, number: u64, request: Request) -> Confirm {
     })
 }
 
-/// Sends the outcomes that are certain to their callers. Returns whether the channel is lost.
+/// What the outcomes of some messages say about their channel.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reported {
+    /// It is lost.
+    lost: bool,
+    /// The broker rejected a message.
+    nacked: bool,
+}
+
+/// Sends the outcomes that are certain to their callers. Returns what they say about the channel.
 ///
 /// An ack is not certain by itself: the broker also acks a message that it has returned, and lapin
 /// may attach the return to another confirm; see [`ReturnMatcher`].
@@ -283,8 +299,8 @@ fn report(
     declared: &mut HashSet<String>,
     batch: Vec<(u64, Sent, Result<Confirmation, PublishError>)>,
     none_in_flight: bool,
-) -> bool {
-    let mut lost = false;
+) -> Reported {
+    let mut reported = Reported::default();
     let mut observed = Vec::with_capacity(batch.len());
     for (number, sent, confirmation) in batch {
         // The callers below may have stopped waiting.
@@ -298,7 +314,7 @@ fn report(
             }
             Ok(Confirmation::NotRequested) => drop(sent.answer.send(Err(PublishError::Unknown))),
             Err(error) => {
-                lost = true;
+                reported.lost = true;
                 let _ = sent.answer.send(Err(error));
             }
         }
@@ -306,7 +322,10 @@ fn report(
     for (sent, outcome) in matcher.observe(observed, none_in_flight) {
         let _ = sent.answer.send(match outcome {
             Outcome::Stored => Ok(()),
-            Outcome::Nacked => Err(PublishError::Nacked),
+            Outcome::Nacked => {
+                reported.nacked = true;
+                Err(PublishError::Nacked)
+            }
             Outcome::Returned(why) => {
                 // The queue was deleted: the next message declares it again.
                 declared.remove(sent.route.name());
@@ -314,7 +333,7 @@ fn report(
             }
         });
     }
-    lost
+    reported
 }
 
 /// The number of a returned message; 0, which no message has, if it can't be read.
