@@ -34,10 +34,11 @@ use crate::{MeshError, backoff::Backoff};
 const MAX_QUEUED: usize = 1024;
 /// How long to wait for the confirms of a lost channel to fail.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The age at which a channel is replaced when the broker rejects a message. A channel that was
-/// opened while a quorum queue had no leader keeps the dead one as its address, and rejects every
-/// message for as long as that node is down, although the queue has a leader again. A rejection by
-/// a queue that is really full looks the same, so the channel is not replaced more often.
+/// The age at which a channel is replaced when the broker rejects a message. After the leader of a
+/// quorum queue was killed, RabbitMQ 3.10 was seen to reject every message of a channel at once, for
+/// as long as that node was down, although the queue was empty: probably, a channel opened before
+/// the next leader is elected keeps the dead one as its address. A rejection by a queue that is
+/// full looks the same, so the channel is not replaced more often.
 const NACKED_CHANNEL_LIFETIME: Duration = Duration::from_secs(5);
 
 /// A message to publish.
