@@ -47,7 +47,7 @@ test("a sweep of one number draws its curve, with the right values", async ({ pa
     rates.map((rate) => [rate, wyndorProfit(rate)]),
   );
 
-  // The chart tells the scenario under the pointer: in its middle that is a rate of about 500.
+  // The chart shows the scenario under the pointer: in its middle that is a rate of about 500.
   const box = (await chart.boundingBox())!;
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   const tip = page.locator(".sweep-tip");

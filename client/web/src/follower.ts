@@ -37,7 +37,7 @@ interface Followed {
   detail: Detail;
   /** Everything up to this token is in the story. Empty: watch from the beginning. */
   token: string;
-  /** True if the story was made anew because events were missing. That happens once at most. */
+  /** True if the story was read again from the start because events were missing; once at most. */
   mended: boolean;
 }
 

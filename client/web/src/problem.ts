@@ -40,7 +40,7 @@ export function problemOf(error: unknown): Problem {
     .flatMap((request) => request.fieldViolations)
     .map(({ field, description }) => ({ field, description, ...placeIn(description) }));
 
-  // The metadata tells the place of the first error that has one; older texts have it there only.
+  // The metadata has the place of the first error that has one; older texts have it there only.
   const [line, column] = [Number(metadata.line), Number(metadata.column)];
   const first = violations[0];
   if (line > 0 && first && !violations.some((violation) => violation.line)) {

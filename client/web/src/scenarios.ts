@@ -22,7 +22,7 @@ export interface ScenarioRow {
 
 /**
  * The results by scenario. The columns are filled in place: for 100,000 scenarios a copy for each
- * message would cost more than the sweep. `answered` tells versions apart.
+ * message would cost more than the sweep. `answered` distinguishes versions.
  */
 export interface Scenarios {
   /** Number of scenarios. */

@@ -49,8 +49,8 @@ function isLimited(): boolean {
 }
 
 /**
- * Tells that this tab opens a stream. `end` is called if it has to give it up. The result tells
- * that the stream is closed.
+ * Announces to the other tabs that this one opens a stream. `end` is called if it has to close it.
+ * The result announces that it is closed.
  */
 export function claimSlot(end: () => void): () => void {
   const claim = { since: Date.now(), end };

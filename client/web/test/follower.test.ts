@@ -10,7 +10,7 @@ import {
 import { createFollower, type Follower, type FollowerPage } from "../src/follower";
 import { type Code, RpcError } from "../src/rpc-error";
 
-// A gateway that sends what the test tells it to, and a clock that the test turns.
+// A scripted gateway, and a clock that the test advances.
 
 type Next = WatchResultsResponse | RpcError | "end";
 

@@ -84,7 +84,7 @@ test("the place of a queued job", () => {
   assert.equal(shortQueueText(position(0)), "next");
 });
 
-// The watch of the mesh, against a gateway that sends what the test tells it to.
+// The watch of the mesh, against a scripted gateway.
 
 type Answer = "state" | RpcError;
 

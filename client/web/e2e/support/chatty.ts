@@ -1,4 +1,4 @@
-// A gateway with one more job: one that has talked for an hour, told in some seconds. All other
+// A gateway with one more job: the events of an hour, sent within seconds. All other
 // requests go to the real gateway.
 
 import { once } from "node:events";

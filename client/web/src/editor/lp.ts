@@ -56,7 +56,7 @@ const NAME = /[\p{L}!"#$%&(,;?@_'`{|~][\p{L}\p{N}!"#$%&(),.;?@_'`{}|~[\]]*/uy;
 const COLON = /[ \t]*:/y;
 const FREE = /free(?=[\s\\]|$)/iy;
 
-/** Splits a text in the LP format into tokens. Blanks, and what has no meaning, are in none. */
+/** Splits a text in the LP format into tokens. Blanks and unknown characters belong to no token. */
 export function tokenizeLp(text: string): Token[] {
   const tokens: Token[] = [];
   let at = text.startsWith("\ufeff") ? 1 : 0;

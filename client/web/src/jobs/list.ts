@@ -22,7 +22,7 @@ export function firstList(jobs: readonly Job[], next: string): JobList {
   return { shown: jobs, fresh: [], gone: new Set(), next };
 }
 
-/** What a response tells of the rows that are not in it. */
+/** What follows from a response for the rows that are not in it. */
 export interface Response {
   jobs: readonly Job[];
   /** The token of the next page. */

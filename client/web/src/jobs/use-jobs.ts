@@ -31,7 +31,7 @@ export interface Jobs {
   problem: Problem | undefined;
   /** When the list was last brought up to date. */
   updated: Date | undefined;
-  /** Asks anew, and shows what comes, new jobs at the top. */
+  /** Requests the list again and shows it, new jobs at the top. */
   refresh(): void;
 }
 

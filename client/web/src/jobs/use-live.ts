@@ -15,7 +15,7 @@ export type Live = ReadonlyMap<string, ReadonlySignal<Story | undefined>>;
 
 /** Follows the first running jobs of a list. */
 export function useLive(jobs: readonly Job[]): Live {
-  // A brief watch tells nothing of the scenarios of a sweep.
+  // A brief watch reports nothing about the scenarios of a sweep.
   const running = jobs
     .filter((job) => job.state === JobState.RUNNING && !job.description?.sweep)
     .slice(0, MAX_FOLLOWED);

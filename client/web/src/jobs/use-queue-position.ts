@@ -23,7 +23,7 @@ export function useQueuePosition({ id, job }: Story): QueuePosition | undefined 
         const response = await client.getJob({ jobId: id, view: JobView.BASIC }, { signal });
         setPosition(response.job?.queuePosition);
       } catch {
-        // A place that is out of date is worse than none; the watch tells what is wrong.
+        // An outdated place is worse than none; the watch reports the error.
         if (!signal.aborted) setPosition(undefined);
       }
     });

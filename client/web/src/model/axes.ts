@@ -52,7 +52,7 @@ export function needs(kind: ParameterKind): readonly ("variable" | "constraint")
   return AXIS_KINDS.find((each) => each.kind === kind)?.needs ?? [];
 }
 
-/** The number of the model that an axis changes, if the text tells it. */
+/** The number of the model that an axis changes, if the text names one. */
 export function currentValue(axis: AxisForm, symbols: Symbols): number | undefined {
   if (axis.kind === ParameterKind.OBJECTIVE) return symbols.objective.get(axis.variable);
   if (axis.kind === ParameterKind.RIGHT_HAND_SIDE)

@@ -69,7 +69,7 @@ async function smallText(file: Blob, packing: Packing): Promise<string | undefin
     // The declared encoding is that of the bytes, which a text in the editor no longer has.
     return /^[\\*]ENCODING=/i.test(text) ? undefined : text.replace(/\r\n/g, "\n");
   } catch {
-    // The gateway tells what is wrong with a damaged file.
+    // The gateway reports the error of a damaged file.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Stops several jobs, after a question that tells what will happen to which of them.
+// Stops several jobs, after a confirmation that lists what will happen to each.
 
 import { useState } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// The options, folded under one line that tells what is in effect.
+// The options, folded under one line with those in effect.
 
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";

@@ -129,7 +129,7 @@ export function draft(): Draft {
 }
 
 /**
- * The values of the variables by name, where the text tells the names and they are few: results
+ * The values of the variables by name, where the text has the names and they are few: results
  * of scenarios have names only of variables that were asked for by name.
  */
 function reportOf({ variables }: Symbols): ReportForm {
