@@ -47,6 +47,6 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// ones stay in their queue, for workers that can read them.
 pub const ENVELOPE_VERSION: u32 = 2;
 
-/// The version of log batches, cancel notices, heartbeats and lookups that this crate writes, and the latest
-/// that it reads.
+/// The version of log batches, cancel notices, heartbeats and lookups that this crate writes, and
+/// the latest that it reads.
 pub const FORMAT_VERSION: u32 = 1;

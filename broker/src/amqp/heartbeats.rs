@@ -4,11 +4,8 @@
 
 use futures::StreamExt as _;
 use lapin::{
-    Channel, ExchangeKind,
-    options::{
-        BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
-    },
+    Channel,
+    options::{BasicConsumeOptions, BasicPublishOptions},
     types::FieldTable,
 };
 use prost::Message as _;
@@ -18,14 +15,9 @@ use tokio::{sync::mpsc, time};
 use super::{
     connection::{ConnectionHandle, Session},
     properties,
-    topology::{number, table, text},
+    topology::{self, HEARTBEATS},
 };
 use crate::{FORMAT_VERSION, MeshError, backoff::Backoff};
-
-/// The exchange.
-const EXCHANGE: &str = "solvemesh.heartbeat.v1";
-/// The maximum number of heartbeats in a follower's queue; above it, the oldest are dropped.
-const QUEUE_LENGTH: u64 = 10_000;
 
 /// Sends a heartbeat to the followers that are attached now, over a channel of its own: a heartbeat
 /// is rare, and an error closes the channel. Not confirmed, because a lost one does no harm.
@@ -38,10 +30,10 @@ pub(super) async fn send(session: &Session, heartbeat: &Heartbeat) -> Result<(),
         return Err(MeshError::Blocked(reason.to_owned()));
     }
     let channel = session.channel().await?;
-    declare_exchange(session, &channel).await?;
+    session.with_timeout(topology::declare_fanout(&channel, HEARTBEATS)).await?;
     let (options, body) = (BasicPublishOptions::default(), heartbeat.encode_to_vec());
     let properties = properties::transient();
-    let sent = channel.basic_publish(EXCHANGE.into(), "".into(), options, &body, properties);
+    let sent = channel.basic_publish(HEARTBEATS.into(), "".into(), options, &body, properties);
     session.with_timeout(sent).await?;
     session.with_timeout(channel.close(200, "sent".into())).await
 }
@@ -74,25 +66,13 @@ pub(super) async fn follow(connection: ConnectionHandle, reader: mpsc::Sender<He
 /// Opens a channel with a queue of its own, bound to the exchange, and consumes it.
 async fn attach(session: &Session) -> Result<Attached, MeshError> {
     let channel = session.channel().await?;
-    declare_exchange(session, &channel).await?;
-    let options = QueueDeclareOptions {
-        exclusive: true,
-        auto_delete: true,
-        ..QueueDeclareOptions::default()
-    };
-    let arguments = table([
-        ("x-queue-type", text("classic")),
-        ("x-max-length", number(QUEUE_LENGTH)),
-        ("x-overflow", text("drop-head")),
-    ]);
-    // The broker names the queue.
-    let declared = channel.queue_declare("".into(), options, arguments);
-    let queue = session.with_timeout(declared).await?.name().clone();
-    let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
-    let bound = channel.queue_bind(queue.clone(), EXCHANGE.into(), "".into(), bind, none);
-    session.with_timeout(bound).await?;
+    session.with_timeout(topology::declare_fanout(&channel, HEARTBEATS)).await?;
+    let own = topology::heartbeat_queue();
+    let queue = session.with_timeout(topology::declare_exclusive(&channel, &own)).await?;
+    session.with_timeout(topology::bind(&channel, &queue, HEARTBEATS)).await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let consumed = channel.basic_consume(queue, "".into(), options, FieldTable::default());
+    let consumed =
+        channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
     let consumer = session.with_timeout(consumed).await?;
     Ok(Attached { consumer, _channel: channel })
 }
@@ -120,10 +100,4 @@ async fn read(heartbeats: &mut Attached, reader: &mpsc::Sender<Heartbeat>) {
             Err(error) => tracing::warn!(%error, "undecodable heartbeat skipped"),
         }
     }
-}
-
-async fn declare_exchange(session: &Session, channel: &Channel) -> Result<(), MeshError> {
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let (kind, none) = (ExchangeKind::Fanout, FieldTable::default());
-    session.with_timeout(channel.exchange_declare(EXCHANGE.into(), kind, options, none)).await
 }

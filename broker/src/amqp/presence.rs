@@ -115,7 +115,7 @@ async fn keep_registered(
 
 async fn declare(session: &Session, queue: &Queue) -> Result<(), MeshError> {
     let channel = session.channel().await?;
-    session.with_timeout(topology::declare_exclusive(&channel, queue)).await
+    session.with_timeout(topology::declare_exclusive(&channel, queue)).await.map(drop)
 }
 
 /// The error code with which the broker closed a channel, if it did.

@@ -15,6 +15,10 @@ const DEAD_LETTERS: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
+/// The exchange of heartbeats.
+pub(super) const HEARTBEATS: &str = "solvemesh.heartbeat.v1";
+/// The maximum number of heartbeats in a follower's queue; above it, the oldest are dropped.
+const HEARTBEAT_LENGTH: u64 = 10_000;
 /// The queue of lookups.
 pub(super) const LOOKUP: &str = "solvemesh.lookup.v2";
 
@@ -133,7 +137,20 @@ pub(super) fn presence_queue(id: &str) -> Option<Queue> {
     (name.len() <= NAME_BYTES).then_some(Queue { name, arguments, dead_letters: false })
 }
 
-/// All queues and streams except those of workers and of other lanes.
+/// The queue of one follower of heartbeats, to be declared exclusive; the broker names it.
+pub(super) fn heartbeat_queue() -> Queue {
+    Queue {
+        name: String::new(),
+        arguments: table([
+            ("x-queue-type", text("classic")),
+            ("x-max-length", number(HEARTBEAT_LENGTH)),
+            ("x-overflow", text("drop-head")),
+        ]),
+        dead_letters: false,
+    }
+}
+
+/// All queues and streams except those of processes and of other lanes.
 pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
     let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
     // The queue of dead letters comes before the lanes.
@@ -199,27 +216,37 @@ pub(super) async fn declare(channel: &Channel, queue: &Queue) -> lapin::Result<(
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(name(), durable, queue.arguments.clone()).await?;
     if queue.dead_letters {
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let none = FieldTable::default;
-        channel
-            .exchange_declare(DEAD_LETTERS.into(), ExchangeKind::Fanout, durable, none())
-            .await?;
-        let bind = QueueBindOptions::default();
-        channel.queue_bind(name(), DEAD_LETTERS.into(), "".into(), bind, none()).await?;
+        declare_fanout(channel, DEAD_LETTERS).await?;
+        bind(channel, &queue.name, DEAD_LETTERS).await?;
     }
     Ok(())
 }
 
+/// Declares a durable fanout exchange.
+pub(super) async fn declare_fanout(channel: &Channel, exchange: &str) -> lapin::Result<()> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let none = FieldTable::default();
+    channel.exchange_declare(exchange.into(), ExchangeKind::Fanout, durable, none).await
+}
+
+/// Binds a queue to a fanout exchange.
+pub(super) async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.into(), exchange.into(), "".into(), options, none).await
+}
+
 /// Declares a queue that belongs to its connection and is deleted with it. If it belongs to another
-/// connection, that is an error that closes the channel.
-pub(super) async fn declare_exclusive(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+/// connection, that is an error that closes the channel. Returns its name, which the broker chooses
+/// if that of `queue` is empty.
+pub(super) async fn declare_exclusive(channel: &Channel, queue: &Queue) -> lapin::Result<String> {
     let exclusive = QueueDeclareOptions {
         exclusive: true,
         auto_delete: true,
         ..QueueDeclareOptions::default()
     };
     let name = queue.name.as_str().into();
-    channel.queue_declare(name, exclusive, queue.arguments.clone()).await.map(drop)
+    let declared = channel.queue_declare(name, exclusive, queue.arguments.clone()).await?;
+    Ok(declared.name().to_string())
 }
 
 #[cfg(test)]
