@@ -49,8 +49,8 @@ const SETTLE_MS = 30;
 const SILENCE_MS = 45_000;
 /** When a tab that gave its stream up for another one opens the next. */
 const TURN_MS = 5_000;
-/** How long messages are taken in a row before the browser gets to draw. */
-const SLICE_MS = 8;
+/** How long messages are taken in a row before the browser gets to draw: a quarter of a frame. */
+const SLICE_MS = 4;
 /** Number of failures in a row after which the gateway is said to be away. */
 const FAILURES_UNTIL_AWAY = 3;
 
@@ -68,8 +68,8 @@ export interface FollowerPage {
   isHidden(): boolean;
   /** Calls back before the next frame. */
   beforeFrame(callback: () => void): void;
-  /** Resolves in a later task; see next-task.ts. */
-  nextTask(): Promise<void>;
+  /** Resolves after the next frame; see after-frame.ts. */
+  afterFrame(): Promise<void>;
   random(): number;
 }
 
@@ -222,7 +222,7 @@ export function createFollower(page: FollowerPage): Follower {
         // Messages that the browser has already are handed over without a pause: a burst of them
         // would stop frames and keys until its end.
         if (performance.now() - sliceStart < SLICE_MS) continue;
-        await page.nextTask();
+        await page.afterFrame();
         if (abort.signal.aborted) break;
         sliceStart = performance.now();
       }

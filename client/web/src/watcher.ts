@@ -1,8 +1,8 @@
 // The follower of this page: what its views follow, while the page is visible.
 
+import { afterFrame } from "./after-frame";
 import { client } from "./api";
 import { createFollower } from "./follower";
-import { nextTask } from "./next-task";
 import { claimSlot } from "./stream-slots";
 
 /** How long a hidden tab keeps its stream. */
@@ -15,7 +15,7 @@ const follower = createFollower({
   claimSlot,
   isHidden,
   beforeFrame: (callback) => requestAnimationFrame(callback),
-  nextTask,
+  afterFrame,
   random: Math.random,
 });
 

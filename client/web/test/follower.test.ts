@@ -71,7 +71,7 @@ function fixture(): Fixture {
     claimSlot: () => () => {},
     isHidden: () => false,
     beforeFrame: (callback) => void setImmediate(callback),
-    nextTask: async () => {
+    afterFrame: async () => {
       made.turns += 1;
       made.onTurn();
     },

@@ -21,7 +21,7 @@ import {
   stepAlong,
 } from "../src/sweep/axes";
 import { colourLevels, parseHex, pixelOf } from "../src/sweep/colour-map";
-import { stepsOf } from "../src/sweep/curve";
+import { stepsOf } from "../src/sweep/columns";
 import { countsOf, extremesOf, measuresOf, OBJECTIVE } from "../src/sweep/measure";
 import { cellScale, isEven, linearScale, niceTicks, paddedRange } from "../src/sweep/scale";
 

@@ -19,6 +19,7 @@ export interface Scene {
 
 /** A lane for the jobs of the tour that go on: one runs, and another one waits. */
 export const TOUR_FLAGS = [
+  ...["--name", "gateway-1"],
   ...["--lanes", "express,standard,night"],
   ...["--slots", "express=1,standard=1,night=1"],
 ];

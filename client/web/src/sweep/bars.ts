@@ -16,20 +16,38 @@ export function barsHeight(count: number): number {
   return count * BAR + 28 + 40;
 }
 
-/** The scenarios with a value, from the best to the worst, then those without a solution. */
-export function ranked({ results, measure, maximise }: PlotInput): Uint32Array {
-  const order = Uint32Array.from(results.order.subarray(0, results.answered));
-  const isBetterHigh = maximise || measure.key !== "objective";
-  const keys = new Float64Array(results.count).fill(Number.POSITIVE_INFINITY);
-  for (const scenario of order) {
+/** What a ranking depends on. */
+type RankingInput = Pick<PlotInput, "results" | "measure" | "maximise">;
+
+/**
+ * The scenarios with a value, from the best to the worst, then those without a solution. `last` is
+ * the same for the first results: only those that have arrived since are sorted, and merged into
+ * it.
+ */
+export function ranked(
+  { results, measure, maximise }: RankingInput,
+  last: Uint32Array = new Uint32Array(0),
+): Uint32Array {
+  const sign = maximise || measure.key !== "objective" ? -1 : 1;
+  const keyOf = (scenario: number) => {
     const value = measure.value(results, scenario);
-    if (!Number.isNaN(value)) keys[scenario] = isBetterHigh ? -value : value;
-  }
-  return order.sort((a, b) => {
-    const left = keys[a] as number;
-    const right = keys[b] as number;
+    return Number.isNaN(value) ? Number.POSITIVE_INFINITY : sign * value;
+  };
+  const compare = (a: number, b: number) => {
+    const left = keyOf(a);
+    const right = keyOf(b);
     return left < right ? -1 : left > right ? 1 : a - b;
-  });
+  };
+  const added = results.order.slice(last.length, results.answered).sort(compare);
+  const order = new Uint32Array(results.answered);
+  let taken = 0;
+  for (let k = 0, position = 0; position < order.length; position++) {
+    const isLast =
+      taken >= added.length ||
+      (k < last.length && compare(last[k] as number, added[taken] as number) < 0);
+    order[position] = isLast ? (last[k++] as number) : (added[taken++] as number);
+  }
+  return order;
 }
 
 /** Plots one bar for each scenario. */

@@ -2,6 +2,7 @@
 
 import { TerminationReason } from "../../gen/solvemesh/v1/result_pb";
 import { parseHex } from "./colour-map";
+import { type Columns, type Curve, Failure, type GatheredCurves, type Steps } from "./columns";
 import {
   type Area,
   drawAxes,
@@ -14,55 +15,17 @@ import {
 } from "./plot";
 import { cellScale, linearScale, paddedRange, type Scale } from "./scale";
 
-/** The scenarios of a curve: step `k` of it is the scenario `start + k * stride`. */
-export interface Curve {
-  start: number;
-  stride: number;
-  /** What the curve is of, if there are several. */
-  title: string;
-}
-
-/** The horizontal axis: the value of each step, and the steps by ascending value. */
-export interface Steps {
-  title: string;
-  values: Float64Array;
-  order: Uint32Array;
-  /** Steps are one cell each, because a value is infinite. */
-  cells: boolean;
-}
-
 /** Up to this number of pixels per step, each point is drawn. */
 const POINT_SPACING = 7;
 
 /** The height of the strip with the scenarios that have no solution, in pixels. */
 const STRIP = 8;
 
-/** The steps of an axis. */
-export function stepsOf(title: string, values: Float64Array): Steps {
-  const order = new Uint32Array(values.length);
-  for (let step = 0; step < order.length; step++) order[step] = step;
-  if (!isAscending(values)) {
-    order.sort((a, b) => {
-      const left = values[a] as number;
-      const right = values[b] as number;
-      return left < right ? -1 : left > right ? 1 : a - b;
-    });
-  }
-  return { title, values, order, cells: values.some((value) => !Number.isFinite(value)) };
-}
-
-function isAscending(values: Float64Array): boolean {
-  for (let k = 1; k < values.length; k++) {
-    if (!((values[k] as number) > (values[k - 1] as number))) return false;
-  }
-  return true;
-}
-
 /** Plots curves over the steps of an axis. */
-export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve[]): Plot {
+export function curvePlot(input: PlotInput, gathered: GatheredCurves): Plot {
   const { results, measure, width, height, palette, context } = input;
+  const { range, steps, curves } = gathered;
   const { order, values } = steps;
-  const range = rangeOf(input, steps, curves);
   const legend = curves.length > 1 ? TEXT_HEIGHT + 6 : 0;
   const area: Area = {
     left: 0,
@@ -77,12 +40,11 @@ export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve
   );
   area.left = tickRoom(input, range ? y.ticks : []);
   const x = horizontalScale(steps, area);
-  // Not Float64Array.from: it takes ten times as long, and this runs in each frame.
-  const xs = new Float64Array(order.length);
-  for (let position = 0; position < order.length; position++) {
+  const pixelAt = (position: number) => {
     const step = order[position] as number;
-    xs[position] = x.pixel(steps.cells ? step : (values[step] as number));
-  }
+    return x.pixel(steps.cells ? step : (values[step] as number));
+  };
+  const xs = columnPixels(gathered, pixelAt);
   const spacing = (area.right - area.left) / Math.max(order.length - 1, 1);
 
   const scenarioOf = (curve: Curve, position: number) =>
@@ -90,74 +52,54 @@ export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve
   const measured = (curve: Curve, position: number) =>
     measure.value(results, scenarioOf(curve, position));
 
-  const drawCurve = (curve: Curve, color: string) => {
+  const drawCurve = (index: number) => {
+    const color = colorOf(input, index);
     context.strokeStyle = color;
     context.lineJoin = "round";
     context.lineWidth = 2;
     context.beginPath();
-    tracePath(context, xs, (position) => {
-      const value = measured(curve, position);
-      return Number.isNaN(value) ? value : y.pixel(value);
-    });
+    traceLine(context, xs, gathered.columns[index] as Columns, y);
     context.stroke();
     if (spacing < POINT_SPACING) return;
+    const curve = curves[index] as Curve;
     const radius = Math.min(spacing / 4 + 1, 3.5);
     for (let position = 0; position < order.length; position++) {
       const value = measured(curve, position);
       if (Number.isNaN(value)) continue;
       const reason = results.reasons[scenarioOf(curve, position)];
       context.fillStyle = reason === TerminationReason.OPTIMAL ? color : palette.warn;
-      dot(context, xs[position] as number, y.pixel(value), radius);
+      dot(context, pixelAt(position), y.pixel(value), radius);
     }
   };
 
   // A soft area below a single curve. Of several, areas would hide each other.
-  const drawArea = (curve: Curve, color: string) => {
+  const drawArea = (columns: Columns, color: string) => {
     const fill = context.createLinearGradient(0, area.top, 0, area.bottom);
     fill.addColorStop(0, withAlpha(color, 0.2));
     fill.addColorStop(1, withAlpha(color, 0));
     context.fillStyle = fill;
     context.beginPath();
-    let from = Number.NaN;
-    let last = Number.NaN;
-    const close = () => {
-      if (Number.isNaN(from)) return;
-      context.lineTo(last, area.bottom);
-      context.lineTo(from, area.bottom);
-      from = Number.NaN;
-    };
-    // One point for each column of pixels is enough for an area.
-    const step = Math.max(Math.floor(order.length / (2 * width)), 1);
-    for (let position = 0; position < order.length; position += step) {
-      const value = measured(curve, position);
-      if (Number.isNaN(value)) {
-        close();
-        continue;
-      }
-      const at = xs[position] as number;
-      if (Number.isNaN(from)) {
-        from = at;
-        context.moveTo(at, area.bottom);
-      }
-      context.lineTo(at, y.pixel(value));
-      last = at;
-    }
-    close();
+    traceArea(context, xs, columns, y, area.bottom);
     context.fill();
   };
 
-  const drawStrip = () => {
-    const tick = Math.max(spacing, 1);
-    for (const curve of curves) {
-      for (let position = 0; position < order.length; position++) {
-        const reason = results.reasons[scenarioOf(curve, position)];
-        if (!reason || !Number.isNaN(measured(curve, position))) continue;
-        context.fillStyle =
-          reason === TerminationReason.NO_SOLUTION_FOUND ? palette.warn : palette.bad;
-        const left = Math.floor(Math.max((xs[position] as number) - tick / 2, area.left));
-        const right = Math.min(Math.ceil((xs[position] as number) + tick / 2), area.right);
-        context.fillRect(left, area.bottom + 1, right - left, STRIP - 2);
+  const drawStrip = ({ failures }: Columns) => {
+    const half = Math.max(spacing, 1) / 2;
+    for (let column = 0; column < failures.length; column++) {
+      const failure = failures[column];
+      if (!failure) continue;
+      const first = column;
+      // Neighbours are one rectangle, unless they lie apart.
+      while (
+        failures[column + 1] === failure &&
+        (xs[column + 1] as number) - (xs[column] as number) <= 2 * half + 1
+      ) {
+        column += 1;
       }
+      context.fillStyle = failure === Failure.NotFound ? palette.warn : palette.bad;
+      const left = Math.floor(Math.max((xs[first] as number) - half, area.left));
+      const right = Math.min(Math.ceil((xs[column] as number) + half), area.right);
+      context.fillRect(left, area.bottom + 1, right - left, STRIP - 2);
     }
   };
 
@@ -194,11 +136,11 @@ export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve
     for (const curve of curves) {
       const step = (scenario - curve.start) / curve.stride;
       if (!Number.isInteger(step) || step < 0 || step >= values.length) continue;
-      const position = steps.order === order ? positionOf(steps, step) : -1;
-      if (position < 0) continue;
+      const position = steps.positions[step] as number;
+      if (position >= order.length) continue;
       const value = measure.value(results, scenario);
       const at = Number.isNaN(value) ? area.bottom + STRIP / 2 : y.pixel(value);
-      return { x: xs[position] as number, y: at };
+      return { x: pixelAt(position), y: at };
     }
     return undefined;
   };
@@ -221,16 +163,16 @@ export function curvePlot(input: PlotInput, steps: Steps, curves: readonly Curve
         { ticks: [], title: measure.title },
         false,
       );
-      drawStrip();
-      const [single, ...others] = curves;
+      for (const columns of gathered.columns) drawStrip(columns);
+      const [single, ...others] = gathered.columns;
       if (single && others.length === 0) drawArea(single, colorOf(input, 0));
-      for (const [index, curve] of curves.entries()) drawCurve(curve, colorOf(input, index));
+      for (const index of curves.keys()) drawCurve(index);
       drawBest();
       if (curves.length > 1) drawLegend();
     },
     hit(pixel, at) {
       if (pixel < area.left - 12 || pixel > area.right + 14) return undefined;
-      const position = nearest(xs, pixel);
+      const position = nearest(order.length, pixelAt, pixel);
       if (position === undefined) return undefined;
       let hit: number | undefined;
       let distance = Number.POSITIVE_INFINITY;
@@ -270,78 +212,89 @@ function horizontalScale(steps: Steps, area: Area): Scale {
     : linearScale([first, last], inner, 80);
 }
 
-function rangeOf(
-  { results, measure }: PlotInput,
-  { values }: Steps,
-  curves: readonly Curve[],
-): readonly [number, number] | undefined {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const { start, stride } of curves) {
-    for (let step = 0; step < values.length; step++) {
-      const value = measure.value(results, start + step * stride);
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+/** The pixel of each column. */
+function columnPixels(
+  { isDense, count, steps }: GatheredCurves,
+  pixelAt: (position: number) => number,
+): Float64Array {
+  const pixels = new Float64Array(count);
+  // Of cells, the axis begins half a cell before the middle of the first one.
+  const first = pixelAt(0);
+  const last = pixelAt(steps.order.length - 1);
+  const half = steps.cells ? (last - first) / (steps.order.length - 1) / 2 : 0;
+  const width = (last - first + 2 * half) / count;
+  for (let column = 0; column < count; column++) {
+    pixels[column] = isDense ? first - half + (column + 0.5) * width : pixelAt(column);
   }
-  return low <= high ? [low, high] : undefined;
+  return pixels;
 }
 
 /**
- * Draws a line through points that ascend in x. Of the points in one column of pixels the lowest
- * and the highest are drawn, which looks the same as all of them. The line has a gap where
- * a step has no value, unless the gap is narrower than a pixel.
+ * Draws a line through columns: where one has several values, from one end of them to the other.
+ * The line has a gap where a column has no value, unless the gap is narrower than a pixel.
  */
-function tracePath(
+function traceLine(
   context: CanvasRenderingContext2D,
   xs: Float64Array,
-  yOf: (position: number) => number,
+  { lows, highs }: Columns,
+  y: Scale,
 ): void {
-  let column = Number.NaN;
-  let low = 0;
-  let high = 0;
-  let last = 0;
-  let isDown = false;
-  let gapFrom = Number.NaN;
-  const flush = () => {
-    if (Number.isNaN(column)) return;
-    if (low !== high) {
-      context.lineTo(column, low);
-      context.lineTo(column, high);
-    }
-    context.lineTo(column, last);
-  };
-  for (let position = 0; position < xs.length; position++) {
-    const y = yOf(position);
-    const x = xs[position] as number;
-    if (Number.isNaN(y)) {
-      if (Number.isNaN(gapFrom)) gapFrom = position > 0 ? (xs[position - 1] as number) : x;
-      continue;
-    }
-    const broken = !Number.isNaN(gapFrom) && x - gapFrom > 1;
-    gapFrom = Number.NaN;
-    const isDense = Math.abs(x - column) < 0.5;
-    if (isDown && !broken && isDense) {
-      low = Math.min(low, y);
-      high = Math.max(high, y);
-      last = y;
-      continue;
-    }
-    flush();
-    if (!isDown || broken) {
-      context.moveTo(x, y);
-      // A point without neighbours is a short line, which round caps make a dot.
-      context.lineTo(x + 0.5, y);
+  /** Where the line ended, and in which column. */
+  let end = Number.NaN;
+  let last = -1;
+  for (let column = 0; column < xs.length; column++) {
+    const low = lows[column] as number;
+    const high = highs[column] as number;
+    if (low > high) continue;
+    const x = xs[column] as number;
+    const isBroken = last < 0 || isGap(xs, last, column);
+    const [from, to] = Math.abs(end - low) <= Math.abs(end - high) ? [low, high] : [high, low];
+    if (isBroken) {
+      context.moveTo(x, y.pixel(from));
+      // A point without neighbours is a short line.
+      context.lineTo(x + 0.5, y.pixel(from));
     } else {
-      context.lineTo(x, y);
+      context.lineTo(x, y.pixel(from));
     }
-    isDown = true;
-    column = x;
-    low = y;
-    high = y;
-    last = y;
+    if (to !== from) context.lineTo(x, y.pixel(to));
+    end = to;
+    last = column;
   }
-  flush();
+}
+
+/** Draws the outline of the area between a line as that of `traceLine` and the bottom. */
+function traceArea(
+  context: CanvasRenderingContext2D,
+  xs: Float64Array,
+  { lows, highs }: Columns,
+  y: Scale,
+  bottom: number,
+): void {
+  let from = -1;
+  let last = -1;
+  const close = () => {
+    if (from < 0) return;
+    context.lineTo(xs[last] as number, bottom);
+    context.lineTo(xs[from] as number, bottom);
+    from = -1;
+  };
+  for (let column = 0; column < xs.length; column++) {
+    if ((lows[column] as number) > (highs[column] as number)) continue;
+    if (from >= 0 && isGap(xs, last, column)) close();
+    const x = xs[column] as number;
+    if (from < 0) {
+      from = column;
+      context.moveTo(x, bottom);
+    }
+    context.lineTo(x, y.pixel(highs[column] as number));
+    last = column;
+  }
+  close();
+}
+
+/** Whether the columns between two of them are a gap that can be seen. */
+function isGap(xs: Float64Array, last: number, column: number): boolean {
+  return column - last > 1 && (xs[column - 1] as number) - (xs[last] as number) > 1;
 }
 
 function dot(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
@@ -350,21 +303,20 @@ function dot(context: CanvasRenderingContext2D, x: number, y: number, radius: nu
   context.fill();
 }
 
-/** The position of the number nearest to `x` among ascending ones. */
-function nearest(xs: Float64Array, x: number): number | undefined {
-  if (xs.length === 0) return undefined;
+/** The position whose pixel is the nearest to `x`, of positions with ascending pixels. */
+function nearest(
+  length: number,
+  pixelAt: (position: number) => number,
+  x: number,
+): number | undefined {
+  if (length === 0) return undefined;
   let low = 0;
-  let high = xs.length - 1;
+  let high = length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((xs[middle] as number) < x) low = middle + 1;
+    if (pixelAt(middle) < x) low = middle + 1;
     else high = middle;
   }
   const before = low - 1;
-  return before >= 0 && x - (xs[before] as number) < (xs[low] as number) - x ? before : low;
-}
-
-/** The position of a step in the order of the values. */
-function positionOf({ order }: Steps, step: number): number {
-  return order[step] === step ? step : order.indexOf(step);
+  return before >= 0 && x - pixelAt(before) < pixelAt(low) - x ? before : low;
 }

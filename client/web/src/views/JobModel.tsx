@@ -20,9 +20,14 @@ const MAX_SHOWN = 200_000;
 export function JobModel({ story }: { story: Story }) {
   const request = useMemo(() => sentRequest(story.id), [story.id]);
   const { description } = story.job;
+  // The same element for all versions of a story: dates and numbers take time to write.
+  const shown = useMemo(
+    () => description && <Description description={description} />,
+    [description],
+  );
   return (
     <div class="job-text">
-      {description && <Description description={description} />}
+      {shown}
       {request?.model ? (
         <ModelForm model={request.model} name={description?.modelName || "model"} />
       ) : (

@@ -124,7 +124,7 @@ function StartPanel() {
         >
           profit rate form
         </button>{" "}
-        asks for the profit of a batch of windows, and tells what to make.
+        asks for the profit of a batch of windows, and says how many batches to make.
       </p>
     </section>
   );

@@ -8,11 +8,12 @@ import type { Scenarios } from "../scenarios";
 import { type Design, type Grid, parameterNames, shownValue } from "../sweep/axes";
 import { barsHeight, barsPlot, MAX_BARS, ranked } from "../sweep/bars";
 import { colourGradient } from "../sweep/colour-map";
-import { type Curve, curvePlot, type Steps, stepsOf } from "../sweep/curve";
-import { heatPlot } from "../sweep/heat";
+import { type Curve, GatheredCurves, inverse, type Steps, stepsOf } from "../sweep/columns";
+import { curvePlot } from "../sweep/curve";
+import { heatPlot, MapCells } from "../sweep/heat";
 import { type Measure, OBJECTIVE } from "../sweep/measure";
 import { readPalette } from "../sweep/palette";
-import type { Plot, PlotInput } from "../sweep/plot";
+import type { Palette, Plot, PlotInput } from "../sweep/plot";
 import { reasonWord } from "../sweep/reasons";
 import { shortNumber } from "../sweep/scale";
 import { useMedia } from "./use-media";
@@ -55,12 +56,17 @@ export function SweepChart(props: Props) {
   const measure = measures.find(({ key }) => key === measureKey) ?? OBJECTIVE;
   const [slice, setSlice] = useState<Slice>(() => firstSlice(design));
   const canvas = useRef<HTMLCanvasElement>(null);
+  // Known beforehand: to ask for a size or a style in a frame lays the page out once more.
+  const size = useRef({ width: 0, height: 0 });
+  const colours = useRef<Palette>(undefined);
   const frame = useRef(0);
   const restUntil = useRef(0);
   const plot = useRef<Plot>(undefined);
   const drawn = useSignal(0);
   const range = useSignal<readonly [number, number] | undefined>(undefined);
   const rank = useRef<Ranking>(undefined);
+  const gathered = useRef<GatheredCurves>(undefined);
+  const cells = useRef<MapCells>(undefined);
   const dark = useMedia("(prefers-color-scheme: dark)");
 
   const kind = kindOf(design, slice, results);
@@ -68,51 +74,64 @@ export function SweepChart(props: Props) {
     () => gridSteps(design, slice, results.count),
     [design, slice, results.count],
   );
-  const height = kind === "bars" ? barsHeight(Math.max(results.answered, 1)) : undefined;
+  const curves = useMemo(() => curvesOf(design, slice), [design, slice]);
+  const boxHeight = kind === "bars" ? barsHeight(Math.max(results.answered, 1)) : undefined;
 
   const draw = () => {
     frame.current = 0;
     const element = canvas.current;
     const context = element?.getContext("2d");
     if (!element || !context) return;
-    const { clientWidth: width, clientHeight } = element;
+    const { width, height } = size.current;
     if (width === 0) return;
     const ratio = devicePixelRatio;
     if (element.width !== Math.round(width * ratio)) element.width = Math.round(width * ratio);
-    if (element.height !== Math.round(clientHeight * ratio)) {
-      element.height = Math.round(clientHeight * ratio);
-    }
+    if (element.height !== Math.round(height * ratio)) element.height = Math.round(height * ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, clientHeight);
+    context.clearRect(0, 0, width, height);
     const { best, maximise } = props;
-    const palette = readPalette(element, dark);
+    colours.current ??= readPalette(element, dark);
+    const palette = colours.current;
     const input: PlotInput = {
       results,
       measure,
       best,
       maximise,
       width,
-      height: clientHeight,
+      height,
       palette,
       context,
     };
+    const curve = (along: Steps) => {
+      // Two columns for each pixel of the page: more cannot be told apart.
+      const columns = 2 * Math.ceil(width);
+      gathered.current =
+        gathered.current?.updated(results, measure, along, curves, columns) ??
+        new GatheredCurves(results, measure, along, curves, columns);
+      return curvePlot(input, gathered.current);
+    };
     let made: Plot;
     if (kind === "map" && design.kind === "grid" && slice.y !== undefined) {
-      made = heatPlot(
-        input,
-        mapAxis(design, slice.x),
-        mapAxis(design, slice.y),
-        startOf(design, slice),
-      );
+      const map = {
+        measure,
+        maximise,
+        idle: palette.idle,
+        dark: palette.dark,
+        x: mapAxis(design, slice.x),
+        y: mapAxis(design, slice.y),
+        start: startOf(design, slice),
+      };
+      cells.current = cells.current?.updated(results, map) ?? new MapCells(results, map);
+      made = heatPlot(input, cells.current, map);
     } else if (kind === "curve" && steps) {
-      made = curvePlot(input, steps, curvesOf(design, slice));
+      made = curve(steps);
     } else {
       rank.current = currentRanking(input, rank.current, schedule);
-      const { order } = rank.current;
+      const { order, steps } = rank.current;
       made =
         kind === "bars"
           ? barsPlot(input, order, (scenario) => nameOf(results, scenario))
-          : curvePlot(input, rankSteps(order, results.count), [{ start: 0, stride: 1, title: "" }]);
+          : curve(steps);
     }
     made.draw();
     plot.current = made;
@@ -138,10 +157,16 @@ export function SweepChart(props: Props) {
     });
   };
   useLayoutEffect(schedule);
+  useLayoutEffect(() => {
+    colours.current = undefined;
+  }, [dark]);
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const observer = new ResizeObserver(schedule);
+    const observer = new ResizeObserver(() => {
+      size.current = { width: element.clientWidth, height: element.clientHeight };
+      schedule();
+    });
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -181,7 +206,10 @@ export function SweepChart(props: Props) {
           />
         )}
       </div>
-      <div class={`sweep-plot sweep-plot-${kind}`} style={height ? { height: `${height}px` } : {}}>
+      <div
+        class={`sweep-plot sweep-plot-${kind}`}
+        style={boxHeight ? { height: `${boxHeight}px` } : {}}
+      >
         <canvas ref={canvas} class="sweep-canvas" role="img" aria-label={props.description} />
         <Overlay
           {...props}
@@ -246,8 +274,8 @@ function Overlay(props: OverlayProps) {
   const layer = useRef<HTMLDivElement>(null);
   // The marks move when the chart is drawn with another scale.
   void drawn.value;
-  const width = layer.current?.clientWidth ?? 0;
 
+  const width = () => layer.current?.clientWidth ?? 0;
   const scenarioAt = (event: PointerEvent | MouseEvent) => {
     const box = layer.current?.getBoundingClientRect();
     return box && plot.current?.hit(event.clientX - box.left, event.clientY - box.top);
@@ -282,8 +310,8 @@ function Overlay(props: OverlayProps) {
         <div
           class="sweep-tip"
           style={
-            mark.x > width / 2
-              ? { right: `${width - mark.x + 14}px`, top: `${Math.max(mark.y - 30, 4)}px` }
+            mark.x > width() / 2
+              ? { right: `${width() - mark.x + 14}px`, top: `${Math.max(mark.y - 30, 4)}px` }
               : { left: `${mark.x + 14}px`, top: `${Math.max(mark.y - 30, 4)}px` }
           }
         >
@@ -524,8 +552,10 @@ function curvesOf(design: Design, slice: Slice): Curve[] {
 
 /** Scenarios from the best to the worst, and when they were sorted. */
 interface Ranking {
+  results: Scenarios;
   order: Uint32Array;
-  answered: number;
+  /** The same as the steps of an axis. */
+  steps: Steps;
   measure: Measure;
   time: number;
 }
@@ -536,21 +566,28 @@ function currentRanking(
   last: Ranking | undefined,
   schedule: () => void,
 ): Ranking {
-  const { answered } = input.results;
+  const { measure, results } = input;
+  const { answered } = results;
   const now = performance.now();
-  if (last?.measure === input.measure) {
-    if (last.answered === answered) return last;
+  // The columns of the results are filled in place.
+  const isSame = last?.measure === measure && last.results.objectives === results.objectives;
+  if (last && isSame) {
+    if (last.results.answered === answered) return last;
     const due = last.time + SORT_INTERVAL;
     if (answered > 2000 && now < due) {
       setTimeout(schedule, due - now);
       return last;
     }
   }
-  return { order: ranked(input), answered, measure: input.measure, time: now };
+  const order = ranked(input, isSame ? last?.order : undefined);
+  return { results, order, steps: rankSteps(order, results.count), measure, time: now };
 }
 
 function rankSteps(order: Uint32Array, count: number): Steps {
   const values = new Float64Array(count);
-  for (const [position, scenario] of order.entries()) values[scenario] = position + 1;
-  return { title: "rank, from the best to the worst", values, order, cells: false };
+  for (let position = 0; position < order.length; position++) {
+    values[order[position] as number] = position + 1;
+  }
+  const positions = inverse(order, count);
+  return { title: "rank, from the best to the worst", values, order, positions, cells: false };
 }
