@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes([
             ".solvemesh.v1.ModelFile.content",
             ".solvemesh.broker.v1.BulkPart.content",
+            ".solvemesh.broker.v1.JobBatch.jobs",
             ".solvemesh.broker.v1.JobEnvelope.payload",
             ".solvemesh.solver.v1.SolveTask.payload",
             ".solvemesh.solver.v1.SweepTask.payload",

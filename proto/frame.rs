@@ -13,6 +13,10 @@ use prost::Message;
 /// model that a mesh admits is far below.
 pub const MAX_FRAME_BYTES: usize = 1 << 30;
 
+/// Maximum number of tasks that a worker sends to its solver process before it has the outcome of
+/// the first of them.
+pub const MAX_TASKS_IN_FLIGHT: usize = 64;
+
 /// Maximum length of a length prefix: ten groups of seven bits hold every u64.
 const MAX_PREFIX: usize = 10;
 

@@ -23,6 +23,18 @@ pub mod broker {
         #![allow(missing_docs, clippy::all, reason = "generated")]
         include!(concat!(env!("OUT_DIR"), "/solvemesh.broker.v1.rs"));
 
+        impl LogEntry {
+            /// The start of the attempt, if this entry has it: as its kind, or together with the
+            /// end of the job.
+            pub fn attempt_start(&self) -> Option<&AttemptStarted> {
+                match self.kind.as_ref()? {
+                    log_entry::Kind::Started(started) => Some(started),
+                    log_entry::Kind::Finished(end) => end.started.as_ref(),
+                    _ => None,
+                }
+            }
+        }
+
         impl From<crate::v1::LinearModel> for JobPayload {
             /// A model to solve once, from nothing.
             fn from(model: crate::v1::LinearModel) -> Self {

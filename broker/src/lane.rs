@@ -15,6 +15,11 @@ impl Lane {
     /// The lane of jobs for SCIP, served by workers that are built with it.
     pub const SCIP: &str = "scip";
 
+    /// The lane [`EXPRESS`](Self::EXPRESS).
+    pub fn express() -> Self {
+        Self(Self::EXPRESS.into())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -44,8 +44,13 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// The version of job envelopes that this crate writes, and the only one that it reads. Later
-/// ones stay in their queue, for workers that can read them.
+/// ones stay in their queue, for workers that can read them. Version 3 is that of a message with
+/// several envelopes, so the next one of envelopes is 4.
 pub const ENVELOPE_VERSION: u32 = 2;
+
+/// The maximum number of jobs that share a message of a queue. The limits of a queue, and the
+/// prefetch of its consumers, count messages.
+pub const MAX_JOBS_IN_MESSAGE: usize = 64;
 
 /// The version of log batches, cancel notices, heartbeats and lookups that this crate writes, and
 /// the latest that it reads.

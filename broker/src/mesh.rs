@@ -290,6 +290,11 @@ impl<T> Consumer<T> {
         self.items.get_mut().recv().await
     }
 
+    /// Receives the next item if it is here already.
+    pub fn try_next(&mut self) -> Option<T> {
+        self.items.get_mut().try_recv().ok()
+    }
+
     /// Stops consuming. Items that were not received are requeued; those that were received can
     /// still be settled.
     pub fn stop(&self) {

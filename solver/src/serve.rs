@@ -1,6 +1,7 @@
 //! The main loop of the solver process: reads tasks from its worker and answers them one by one.
 
 use std::{
+    collections::VecDeque,
     io::{self, BufReader, ErrorKind, Read, Write},
     process,
     sync::{
@@ -12,24 +13,34 @@ use std::{
 };
 
 use solvemesh::solver::v1::{
-    Ready, SolveTask, SolverCommand, SweepTask, solver_command::Kind as Command,
-    solver_report::Kind,
+    Interrupt, Ready, SolveTask, SolverCommand, SweepTask, Withdrawal,
+    solver_command::Kind as Command, solver_report::Kind,
 };
 
 use super::{highs_solver::HighsSolver, report::Reports, sweep::Sweeps, task};
-use solvemesh::frame;
+use solvemesh::frame::{self, MAX_TASKS_IN_FLIGHT};
 
 /// Exit code of a solver process whose command stream closed during a solve.
 pub(super) const ORPHANED: i32 = 3;
 
-/// Capacity of the task queue. One is enough: a worker sends the next task only after the outcome
-/// of the last.
-const QUEUED_TASKS: usize = 1;
+/// Capacity of the task queue. A worker has at most [`MAX_TASKS_IN_FLIGHT`] tasks unanswered, so
+/// the thread that reads commands never waits for room: then it could read no interrupts.
+const QUEUED_TASKS: usize = MAX_TASKS_IN_FLIGHT;
 
-/// A task with an interrupt flag of its own, so that an interrupt never stops a later task.
+/// A task with the flags that commands set for it.
 struct Assignment {
     task: Task,
-    interrupt: Arc<AtomicBool>,
+    flags: Arc<Flags>,
+}
+
+/// What a worker has asked for a task. Each task has flags of its own, so that an interrupt never
+/// stops a later one.
+#[derive(Default)]
+struct Flags {
+    /// To end with the best solution so far.
+    interrupt: AtomicBool,
+    /// Not to begin.
+    withdrawn: AtomicBool,
 }
 
 /// What to solve.
@@ -61,13 +72,18 @@ pub fn serve(
     let mut highs_solver = HighsSolver::default();
     let mut sweeps = Sweeps::default();
     for assignment in tasks {
-        let Assignment { task, interrupt } = assignment?;
+        let Assignment { task, flags } = assignment?;
+        if flags.withdrawn.load(Ordering::Relaxed) {
+            busy.fetch_sub(1, Ordering::AcqRel);
+            continue;
+        }
+        let interrupt = &flags.interrupt;
         match task {
             Task::Model(task) => {
                 // The next task is not of that sweep: free its model before this one is loaded.
                 sweeps.clear();
                 let number = task.task;
-                let outcome = task::solve(&mut highs_solver, &reports, *task, &interrupt)?;
+                let outcome = task::solve(&mut highs_solver, &reports, *task, interrupt)?;
                 // Before the outcome is sent: once it is read, the worker may close the commands.
                 busy.fetch_sub(1, Ordering::AcqRel);
                 reports.send(number, Kind::Outcome(outcome))?;
@@ -75,7 +91,7 @@ pub fn serve(
                 highs_solver.clear();
             }
             Task::Sweep(task) => {
-                sweeps.solve(&reports, *task, &interrupt)?;
+                sweeps.solve(&reports, *task, interrupt)?;
                 busy.fetch_sub(1, Ordering::AcqRel);
             }
         }
@@ -91,22 +107,27 @@ fn read_commands(
     busy: &AtomicUsize,
 ) {
     let mut commands = BufReader::new(commands);
-    let mut latest = Arc::new(AtomicBool::new(false));
+    let mut latest = LatestTasks::default();
     loop {
         let assignment = match frame::read::<SolverCommand>(&mut commands, frame::MAX_FRAME_BYTES) {
-            Ok(Some(SolverCommand { kind: Some(Command::Solve(task)) })) => {
-                latest = register_task(busy);
-                Ok(Assignment { task: Task::Model(Box::new(task)), interrupt: Arc::clone(&latest) })
-            }
-            Ok(Some(SolverCommand { kind: Some(Command::Sweep(task)) })) => {
-                latest = register_task(busy);
-                Ok(Assignment { task: Task::Sweep(Box::new(task)), interrupt: Arc::clone(&latest) })
-            }
-            Ok(Some(SolverCommand { kind: Some(Command::Interrupt(_)) })) => {
-                // Between solves this is the flag of a finished task, which nobody reads any more.
-                latest.store(true, Ordering::Relaxed);
-                continue;
-            }
+            Ok(Some(SolverCommand { kind: Some(command) })) => match command {
+                Command::Solve(task) => {
+                    let flags = latest.register(task.task, busy);
+                    Ok(Assignment { task: Task::Model(Box::new(task)), flags })
+                }
+                Command::Sweep(task) => {
+                    let flags = latest.register(task.task, busy);
+                    Ok(Assignment { task: Task::Sweep(Box::new(task)), flags })
+                }
+                Command::Interrupt(Interrupt { task }) => {
+                    latest.interrupt(task);
+                    continue;
+                }
+                Command::Withdrawal(Withdrawal { first_task }) => {
+                    latest.withdraw(first_task);
+                    continue;
+                }
+            },
             Ok(Some(SolverCommand { kind: None })) => {
                 Err(io::Error::new(ErrorKind::InvalidData, "unknown solver command"))
             }
@@ -124,8 +145,33 @@ fn read_commands(
     }
 }
 
-/// Counts a new task as unanswered, and returns its interrupt flag.
-fn register_task(busy: &AtomicUsize) -> Arc<AtomicBool> {
-    busy.fetch_add(1, Ordering::AcqRel);
-    Arc::new(AtomicBool::new(false))
+/// The flags of the latest tasks, at least of all that are unanswered, in the order of the tasks.
+#[derive(Default)]
+struct LatestTasks(VecDeque<(u64, Arc<Flags>)>);
+
+impl LatestTasks {
+    /// Counts a new task as unanswered, and returns its flags.
+    fn register(&mut self, task: u64, busy: &AtomicUsize) -> Arc<Flags> {
+        busy.fetch_add(1, Ordering::AcqRel);
+        if self.0.len() > MAX_TASKS_IN_FLIGHT {
+            self.0.pop_front();
+        }
+        let flags = Arc::<Flags>::default();
+        self.0.push_back((task, Arc::clone(&flags)));
+        flags
+    }
+
+    fn interrupt(&self, task: u64) {
+        for (_, flags) in self.0.iter().filter(|(number, _)| *number == task) {
+            flags.interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Withdraws tasks. One that has begun meanwhile is interrupted: nobody reads its outcome.
+    fn withdraw(&self, first_task: u64) {
+        for (_, flags) in self.0.iter().filter(|(number, _)| *number >= first_task) {
+            flags.withdrawn.store(true, Ordering::Relaxed);
+            flags.interrupt.store(true, Ordering::Relaxed);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use solvemesh_broker::Mesh;
+use solvemesh_broker::{MAX_JOBS_IN_MESSAGE, Mesh};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -53,9 +53,11 @@ impl Context {
         stop: CancellationToken,
         kill: CancellationToken,
     ) -> Self {
-        // One permit for each delivery that this worker may hold unsettled.
-        let max_unsettled =
-            config.slots.iter().map(|(lane, slots)| slots * usize::from(config.prefetch(lane)));
+        // One permit for each job that this worker may hold unsettled: several share a message.
+        let max_unsettled = config
+            .slots
+            .iter()
+            .map(|(lane, slots)| slots * usize::from(config.prefetch(lane)) * MAX_JOBS_IN_MESSAGE);
         let settle_permits = Arc::new(Semaphore::new(max_unsettled.sum()));
         let tasks = TaskTracker::new();
         Self {

@@ -1,12 +1,16 @@
-//! A slot: one warm solver process, which solves the jobs of one lane one at a time.
+//! A slot: one warm solver process, which solves the jobs of one lane one at a time, or in runs of
+//! small ones.
 
 use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
-use solvemesh::broker::v1::JobEnvelope;
+use solvemesh::{
+    broker::v1::{JobEnvelope, job_envelope},
+    frame::MAX_TASKS_IN_FLIGHT,
+};
 use solvemesh_broker::{Backoff, Delivery, Lane, MeshError, Payload};
 
 use crate::{
-    attempt::{AcceptedJob, solve_job},
+    attempt::{AcceptedJob, run::RunSlot, solve_job},
     context::Context,
     delivery::{
         disposal::{acknowledge, leave_to_newer_workers, park, reject, requeue},
@@ -15,6 +19,9 @@ use crate::{
     },
     process::SolverProcess,
 };
+
+/// Maximum size of the payload of a job that may be part of a run, in bytes.
+const MAX_SMALL_PAYLOAD: usize = 16 << 10;
 
 /// A slot of a lane.
 #[derive(Clone, Debug)]
@@ -55,7 +62,16 @@ impl Slot {
                 () = context.stop.cancelled() => return ControlFlow::Break(()),
                 delivery = jobs.next() => match delivery {
                     Ok(Some(delivery)) => {
-                        self.handle(delivery, &mut jobs, &mut solver, backoff).await
+                        let more = match is_small(&delivery) {
+                            true => jobs.more_that(MAX_TASKS_IN_FLIGHT - 1, is_small),
+                            false => Vec::new(),
+                        };
+                        if more.is_empty() {
+                            self.handle(delivery, &mut jobs, &mut solver, backoff).await
+                        } else {
+                            let run = std::iter::once(delivery).chain(more);
+                            self.handle_run(run, &mut jobs, &mut solver, backoff).await
+                        }
                     }
                     Ok(None) => return ControlFlow::Continue(()),
                     Err(MeshError::Closed) => return ControlFlow::Break(()),
@@ -167,6 +183,47 @@ impl Slot {
         }
     }
 
+    /// Handles several deliveries of small jobs; returns whether the solver process can be used
+    /// again.
+    async fn handle_run(
+        &self,
+        deliveries: impl Iterator<Item = Delivery>,
+        jobs: &mut Intake,
+        solver: &mut SolverProcess,
+        backoff: &mut Backoff,
+    ) -> bool {
+        let (context, lane, index) = (&self.context, &self.lane, self.index);
+        if context.stop.run_until_cancelled(context.cancels.caught_up()).await.is_none() {
+            return true;
+        }
+        let mut accepted = Vec::new();
+        for Delivery { payload, lease, .. } in deliveries {
+            let Payload::Job(envelope) = payload else { continue };
+            if !lease.is_live() {
+                tracing::info!(job = envelope.job_id, %lane, "lease lost before the start");
+                continue;
+            }
+            match decide(context, lane, &envelope, false).await {
+                Decision::Solve(prior) => {
+                    accepted.push(AcceptedJob { envelope: *envelope, prior, lease });
+                }
+                Decision::Acknowledge => {
+                    context.settle(acknowledge(envelope.job_id, lease)).await;
+                }
+                Decision::Park => {
+                    jobs.park();
+                    context.park(park(Arc::clone(context), envelope.job_id, lease)).await;
+                }
+            }
+        }
+        let usable =
+            RunSlot { context, lane, index }.solve(accepted, solver, || jobs.pause()).await;
+        if usable {
+            backoff.reset();
+        }
+        usable
+    }
+
     /// Solves a job; returns whether the solver process can be used again.
     ///
     /// Prefetched jobs are returned to the lane if the solve takes longer than `share_after` or
@@ -205,6 +262,18 @@ impl Slot {
         }
         usable
     }
+}
+
+/// Whether a delivery is a job that may be part of a run: small, and without an earlier attempt.
+fn is_small(delivery: &Delivery) -> bool {
+    let Payload::Job(job) = &delivery.payload else { return false };
+    let Some(job_envelope::Body::Payload(bytes)) = &job.body else { return false };
+    let is_sweep = job.description.as_ref().is_some_and(|description| description.sweep.is_some());
+    !delivery.redelivered
+        && job.failed_attempts == 0
+        && bytes.len() <= MAX_SMALL_PAYLOAD
+        && !is_sweep
+        && !has_memory_limit(job)
 }
 
 /// Whether the job's options contain a memory limit.

@@ -1,6 +1,6 @@
 //! Consumers of queues, which subscribe again after every lost channel or connection.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +29,9 @@ use super::{
 };
 use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop, backoff::Backoff};
 
+/// Decodes a message into its items: one for most messages.
+pub(super) type Decode<T> = Arc<dyn Fn(Message) -> Vec<T> + Send + Sync>;
+
 /// A queue to consume, and how to decode its messages.
 pub(super) struct Source<T> {
     pub(super) connection: ConnectionHandle,
@@ -37,7 +40,9 @@ pub(super) struct Source<T> {
     pub(super) request_timeout: Duration,
     /// Ends the consumer at once when it is cancelled, even if deliveries are still unsettled.
     pub(super) closed: CancellationToken,
-    pub(super) decode: fn(Message) -> T,
+    pub(super) decode: Decode<T>,
+    /// Maximum number of items of a message.
+    pub(super) max_items: usize,
 }
 
 /// A delivered message and its lease.
@@ -65,7 +70,8 @@ impl<T: Send + 'static> Source<T> {
     ///
     /// When the broker refuses, or the mesh is closed.
     pub(super) async fn start(self, tasks: &TaskTracker) -> Result<Consumer<T>, MeshError> {
-        let (items, receiver) = mpsc::channel(usize::from(self.prefetch.max(1)));
+        let capacity = usize::from(self.prefetch.max(1)) * self.max_items;
+        let (items, receiver) = mpsc::channel(capacity);
         let stop = self.closed.child_token();
         let (started, first) = oneshot::channel();
         let consumer = Consumer::new(receiver, stop.clone());
@@ -201,7 +207,21 @@ impl Subscription {
             };
             match next {
                 Some((place, Some(Ok(incoming)))) => {
-                    place.send((source.decode)(self.lease(incoming, source.request_timeout)));
+                    let message = self.lease(incoming, source.request_timeout);
+                    let mut decoded = (source.decode)(message).into_iter();
+                    if let Some(first) = decoded.next() {
+                        place.send(first);
+                    }
+                    for item in decoded {
+                        // Those that are dropped here release their leases.
+                        let sent = tokio::select! {
+                            sent = items.send(item) => sent.is_ok(),
+                            () = stop.cancelled() => false,
+                        };
+                        if !sent {
+                            return SubscriptionEnd::Stopped;
+                        }
+                    }
                 }
                 Some((_, Some(Err(error)))) => {
                     tracing::warn!(queue = source.route.name(), %error, "consumer channel lost");

@@ -5,11 +5,13 @@
 //! supervisor that establishes it, monitors it and re-establishes it. Their users run on the
 //! current session, and start again when it is replaced by the next one.
 
+mod batches;
 mod bulk;
 mod cancels;
 mod config;
 mod connection;
 mod consumer;
+mod deliveries;
 mod dial;
 mod heartbeats;
 mod log;
@@ -22,13 +24,14 @@ mod properties;
 mod publisher;
 mod ready_batch;
 mod runtime;
+mod shared_message;
 mod stream_consumer;
 mod tls;
 mod topology;
 mod unroutable;
 mod url;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,16 +47,18 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    batches::{BatchSender, EncodedJob},
     bulk::{Bulk, stream_publish_error},
     cancels::CancelFollower,
     connection::{ConnectionHandle, ConnectionState},
-    consumer::Source,
+    consumer::{Decode, Source},
     log::{LogReader, log_message},
     lookup_client::LookupClient,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
-    publisher::{Message, PublishError, Publisher},
+    publisher::{PublishError, Publisher},
+    shared_message::OwnMessages,
     stream_consumer::{StreamFollower, StreamHandler},
     topology::Route,
 };
@@ -63,8 +68,8 @@ pub use self::{
     url::{BrokerUrl, InvalidUrl},
 };
 use crate::{
-    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
-    Health, Lane, LogMessage, LogStart, Lookup, Mesh, MeshError, Payload,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane,
+    LogMessage, LogStart, Lookup, MAX_JOBS_IN_MESSAGE, Mesh, MeshError,
 };
 
 /// The number of messages that are buffered for each follower of a stream.
@@ -86,6 +91,8 @@ pub struct AmqpMesh {
     /// The routes of the lanes used so far.
     lanes: Mutex<BTreeMap<Lane, Route>>,
     job_publisher: Publisher,
+    /// Sends small jobs of the express lane.
+    express_jobs: BatchSender,
     stream_publisher: Publisher,
     outbox: Outbox,
     bulk: Bulk,
@@ -145,6 +152,13 @@ impl AmqpMesh {
             Publisher::start(connection, in_flight, config.publish_timeout, closed.clone(), &tasks)
         };
         let job_publisher = publisher(config.in_flight.max(1));
+        let express_jobs = BatchSender::start(
+            job_publisher.clone(),
+            topology::jobs(&Lane::express(), &config.topology).into(),
+            config.publish_timeout,
+            closed.clone(),
+            &tasks,
+        );
         let stream_publisher = publisher(STREAM_MESSAGES_IN_FLIGHT);
         // One in flight, so that retries keep the order of the log.
         let entries = publisher(1);
@@ -169,6 +183,7 @@ impl AmqpMesh {
             consuming,
             lanes: Mutex::default(),
             job_publisher,
+            express_jobs,
             stream_publisher,
             outbox,
             bulk,
@@ -200,12 +215,7 @@ impl AmqpMesh {
         lanes.entry(lane.clone()).or_insert_with(declare).clone()
     }
 
-    fn source<T>(
-        &self,
-        route: Route,
-        prefetch: u16,
-        decode: fn(consumer::Message) -> T,
-    ) -> Source<T> {
+    fn source<T>(&self, route: Route, prefetch: u16, decode: Decode<T>) -> Source<T> {
         Source {
             connection: self.consuming.clone(),
             route,
@@ -213,6 +223,7 @@ impl AmqpMesh {
             request_timeout: self.config.request_timeout,
             closed: self.closed.clone(),
             decode,
+            max_items: 1,
         }
     }
 
@@ -261,12 +272,13 @@ impl Mesh for AmqpMesh {
         if bytes > limit {
             return Err(MeshError::TooLarge { bytes, limit });
         }
-        let message = Message {
-            route: self.lane(lane),
-            properties: properties::for_job(job),
-            body: job.encode_to_vec().into(),
+        let encoded = EncodedJob::of(job);
+        let published = if lane.as_str() == Lane::EXPRESS && encoded.may_share(job) {
+            self.express_jobs.send(encoded).await
+        } else {
+            self.job_publisher.publish(encoded.alone(self.lane(lane))).await
         };
-        self.job_publisher.publish(message).await.map_err(|error| match error {
+        published.map_err(|error| match error {
             PublishError::Nacked => MeshError::Full(lane.clone()),
             other => stream_publish_error(other),
         })
@@ -274,11 +286,14 @@ impl Mesh for AmqpMesh {
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.check_open()?;
-        let source = self.source(self.lane(lane), prefetch, |message| Delivery {
-            payload: payload(&message),
-            redelivered: message.redelivered,
-            lease: message.lease,
-        });
+        let route = self.lane(lane);
+        let own_messages =
+            OwnMessages { publisher: self.job_publisher.clone(), route: route.clone() };
+        let decode = move |message| deliveries::of(message, &own_messages);
+        let source = Source {
+            max_items: MAX_JOBS_IN_MESSAGE,
+            ..self.source(route, prefetch, Arc::new(decode))
+        };
         source.start(&self.tasks).await
     }
 
@@ -289,14 +304,8 @@ impl Mesh for AmqpMesh {
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.check_open()?;
-        let source =
-            self.source([topology::dead_letters()].into(), DEAD_PREFETCH, |message| DeadLetter {
-                job_id: properties::job_id(&message.properties),
-                digest: properties::digest(&message.properties),
-                reason: properties::dead_letter_reason(&message.properties),
-                body: message.body,
-                lease: message.lease,
-            });
+        let route = [topology::dead_letters()].into();
+        let source = self.source(route, DEAD_PREFETCH, Arc::new(deliveries::dead_letters));
         source.start(&self.tasks).await
     }
 
@@ -364,7 +373,7 @@ impl Mesh for AmqpMesh {
             // Answers are published over the channel that delivers the lookups, so this consumer
             // uses the publishing connection.
             connection: self.publishing.clone(),
-            ..self.source([topology::lookup()].into(), LOOKUP_PREFETCH, |message| message)
+            ..self.source([topology::lookup()].into(), LOOKUP_PREFETCH, Arc::new(|it| vec![it]))
         };
         lookup_server::start(source, &self.tasks).await
     }
@@ -468,25 +477,5 @@ fn health_of(states: &[&ConnectionState]) -> Health {
         (Some(error), _) => Health::Disconnected { error },
         (None, Some(reason)) => Health::Blocked { reason: reason.to_owned() },
         (None, None) => Health::Ready,
-    }
-}
-
-fn payload(message: &consumer::Message) -> Payload {
-    let job_id = properties::job_id(&message.properties);
-    // Checked first: a later format may fail to decode or, worse, decode to something else.
-    let version = properties::format_version(&message.properties).unwrap_or(0);
-    if version > ENVELOPE_VERSION {
-        return Payload::UnsupportedVersion { version, job_id };
-    }
-    match JobEnvelope::decode(message.body.clone()) {
-        Ok(job) if job.version > ENVELOPE_VERSION => {
-            Payload::UnsupportedVersion { version: job.version, job_id }
-        }
-        Ok(job) => Payload::Job(Box::new(job)),
-        Err(error) => Payload::Undecodable {
-            job_id,
-            digest: properties::digest(&message.properties),
-            error: error.to_string(),
-        },
     }
 }

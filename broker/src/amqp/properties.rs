@@ -6,27 +6,43 @@ use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable},
 };
-use solvemesh::broker::v1::JobEnvelope;
 
 use super::topology::{LOOKUP_TTL, number, table};
 use crate::FORMAT_VERSION;
 
 const DIGEST: &str = "solvemesh-digest";
 const FORMAT: &str = "solvemesh-format";
+/// Set in a message of a job that was delivered before, in another message.
+const REDELIVERED: &str = "solvemesh-redelivered";
 const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
 
 /// The properties of a job's message. They have its id and digest, so that the job can be reported
 /// as failed even if the body can't be decoded.
-pub(super) fn for_job(job: &JobEnvelope) -> BasicProperties {
-    let mut headers = table([(FORMAT, number(job.version.into()))]);
-    headers.insert(DIGEST.into(), AMQPValue::ByteArray(job.digest.clone().into()));
-    persistent().with_message_id(job.job_id.as_str().into()).with_headers(headers)
+pub(super) fn for_job(job_id: &str, digest: &[u8], version: u32) -> BasicProperties {
+    with_job(job_id, digest, table([(FORMAT, number(version.into()))]))
+}
+
+/// The properties of the message of a job that was delivered before, in another message.
+pub(super) fn for_job_again(job_id: &str, digest: &[u8], version: u32) -> BasicProperties {
+    let redelivered = AMQPValue::Boolean(true);
+    let headers = table([(FORMAT, number(version.into())), (REDELIVERED, redelivered)]);
+    with_job(job_id, digest, headers)
+}
+
+fn with_job(job_id: &str, digest: &[u8], mut headers: FieldTable) -> BasicProperties {
+    headers.insert(DIGEST.into(), AMQPValue::ByteArray(digest.to_vec().into()));
+    persistent().with_message_id(job_id.into()).with_headers(headers)
 }
 
 /// The properties of a message of a stream.
 pub(super) fn persistent() -> BasicProperties {
-    with_format(FORMAT_VERSION).with_delivery_mode(PERSISTENT)
+    persistent_with_format(FORMAT_VERSION)
+}
+
+/// The properties of a message that survives a restart of the broker.
+pub(super) fn persistent_with_format(version: u32) -> BasicProperties {
+    with_format(version).with_delivery_mode(PERSISTENT)
 }
 
 /// The properties of a message that is worthless after a restart of the broker.
@@ -82,6 +98,11 @@ pub(super) fn digest(properties: &BasicProperties) -> Vec<u8> {
 /// The format version of a message, if it has one.
 pub(super) fn format_version(properties: &BasicProperties) -> Option<u32> {
     header(properties, FORMAT).and_then(as_number).and_then(|version| u32::try_from(version).ok())
+}
+
+/// Whether the job was delivered before, in another message.
+pub(super) fn was_delivered(properties: &BasicProperties) -> bool {
+    header(properties, REDELIVERED).is_some()
 }
 
 /// The offset of a message of a stream.
@@ -142,16 +163,13 @@ mod tests {
 
     #[test]
     fn a_job_is_identified_by_its_properties_alone() {
-        let job = JobEnvelope {
-            version: 7,
-            job_id: "j".to_owned(),
-            digest: vec![0, 0xff],
-            ..JobEnvelope::default()
-        };
-        let properties = for_job(&job);
-        assert_eq!(job_id(&properties), "j");
-        assert_eq!(digest(&properties), [0, 0xff]);
-        assert_eq!(format_version(&properties), Some(7));
+        let (first, again) = (for_job("j", &[0, 0xff], 7), for_job_again("j", &[0, 0xff], 7));
+        assert!(!was_delivered(&first) && was_delivered(&again));
+        for properties in [first, again] {
+            assert_eq!(job_id(&properties), "j");
+            assert_eq!(digest(&properties), [0, 0xff]);
+            assert_eq!(format_version(&properties), Some(7));
+        }
     }
 
     #[test]

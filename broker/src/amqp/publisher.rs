@@ -64,7 +64,8 @@ pub(super) enum PublishError {
     Returned(String),
 }
 
-type PublishResult = Result<(), PublishError>;
+/// The outcome of a publish.
+pub(super) type PublishResult = Result<(), PublishError>;
 
 /// A handle to a publishing channel.
 #[derive(Clone, Debug)]

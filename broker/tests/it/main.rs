@@ -4,5 +4,6 @@
 mod amqp;
 mod behaviour;
 mod memory;
+mod shared_messages;
 mod tls;
 mod tls_files;

@@ -49,23 +49,7 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             }
         }
         Kind::Started(started) => {
-            set_description(job, started.description.as_ref(), started.submit_time);
-            // The job's first entry: its gateway died before it logged the submission, or was
-            // slower than the worker. Every history begins with the event `JobQueued`.
-            if job.last_sequence() == 0 {
-                push_queued(job, at, started.submit_time.or(entry.time));
-                at = at.later(1);
-            }
-            start_attempt(job, entry, started);
-            let (worker, start_objective) = (started.worker.clone(), started.start_objective);
-            let started = JobStarted { worker, start_objective };
-            job.push_event(
-                at,
-                entry.time,
-                job.latest_attempt(),
-                job_event::Kind::Started(started),
-                None,
-            );
+            begin(job, at, entry, started, entry.time);
         }
         Kind::Progress(progress) if is_current(job, entry) => {
             if let Stage::Live(live) = &mut job.stage {
@@ -95,6 +79,11 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
             }
         }
         Kind::Finished(finished) => {
+            let mut attempt = attempt;
+            if let Some(started) = &finished.started {
+                at = begin(job, at, entry, started, finished.start_time.or(entry.time));
+                attempt = job.latest_attempt();
+            }
             set_description(job, finished.description.as_ref(), finished.submit_time);
             // Finished without an attempt, before any other entry.
             if job.last_sequence() == 0 {
@@ -125,6 +114,28 @@ pub(super) fn advance(job: &mut Record, at: Position, entry: &LogEntry, kind: &K
         | Kind::QueueTimePassed(_)
         | Kind::Marker(_) => {}
     }
+}
+
+/// Begins an attempt, which started at `time`. Returns the position of the next event of its entry.
+fn begin(
+    job: &mut Record,
+    mut at: Position,
+    entry: &LogEntry,
+    started: &AttemptStarted,
+    time: Option<Timestamp>,
+) -> Position {
+    set_description(job, started.description.as_ref(), started.submit_time);
+    // The job's first entry: its gateway died before it logged the submission, or was slower than
+    // the worker. Every history begins with the event `JobQueued`.
+    if job.last_sequence() == 0 {
+        push_queued(job, at, started.submit_time.or(time));
+        at = at.later(1);
+    }
+    start_attempt(job, entry, started, time);
+    let (worker, start_objective) = (started.worker.clone(), started.start_objective);
+    let kind = job_event::Kind::Started(JobStarted { worker, start_objective });
+    job.push_event(at, time, job.latest_attempt(), kind, None);
+    at.later(1)
 }
 
 /// Sets description and submit time, if no entry has contained them yet.
@@ -188,12 +199,17 @@ fn set_running(job: &mut Record, running: bool) {
 }
 
 /// Adds an attempt, which makes all earlier ones superseded.
-fn start_attempt(job: &mut Record, entry: &LogEntry, started: &AttemptStarted) {
+fn start_attempt(
+    job: &mut Record,
+    entry: &LogEntry,
+    started: &AttemptStarted,
+    time: Option<Timestamp>,
+) {
     set_running(job, true);
     job.attempts.push(Attempt {
         id: entry.attempt_id.clone(),
         last_number: entry.number,
-        start_time: entry.time,
+        start_time: time,
         worker: started.worker.clone(),
         worker_id: started.worker_id.clone(),
     });

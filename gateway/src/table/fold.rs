@@ -179,8 +179,11 @@ impl Fold {
     ) -> Option<Record> {
         let accepted = match kind {
             log_entry::Kind::Submitted(submitted) => submitted.submit_time,
+            log_entry::Kind::Finished(finished) if may_create_job(finished) => {
+                let started = finished.started.as_ref();
+                started.map_or(finished.submit_time, |started| started.submit_time)
+            }
             log_entry::Kind::Started(started) => started.submit_time,
-            log_entry::Kind::Finished(finished) if may_create_job(finished) => finished.submit_time,
             _ => return None,
         };
         // A job that was accepted before the oldest entry that is left may have lost its first
@@ -260,10 +263,12 @@ impl Fold {
 }
 
 /// Whether a `JobEnd` may be a job's first entry: it contains a description only if the job
-/// finished without an attempt, as otherwise the attempt's start is the first entry.
+/// finished without an attempt, or with the start of the attempt, as otherwise that is the first
+/// entry.
 fn may_create_job(finished: &JobEnd) -> bool {
     let ends = |outcome: &JobFinished| is_terminal(outcome.state());
-    finished.description.is_some() && finished.outcome.as_ref().is_some_and(ends)
+    let is_first = finished.description.is_some() || finished.started.is_some();
+    is_first && finished.outcome.as_ref().is_some_and(ends)
 }
 
 /// Whether an entry is about the job's payload; entries without a digest are. Sets the digest of a

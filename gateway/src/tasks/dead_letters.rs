@@ -59,9 +59,9 @@ fn failed(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntr
     let job = JobEnvelope::decode(body).unwrap_or_default();
     let finished = JobEnd {
         outcome: Some(outcome),
-        solution: None,
         description: Some(job.description.unwrap_or_default()),
         submit_time: job.submit_time,
+        ..JobEnd::default()
     };
     LogEntry { digest, ..entry(job_id, log_entry::Kind::Finished(finished)) }
 }

@@ -11,7 +11,7 @@ use prost::Message as _;
 use solvemesh::{
     broker::v1::JobPayload,
     solver::v1::{
-        Interrupt, Outcome, SolveTask, SolverCommand, SolverReport,
+        Interrupt, Outcome, SolveTask, SolverCommand, SolverReport, Withdrawal,
         solver_command::Kind as Command, solver_report::Kind,
     },
     v1::{LinearModel, SolveOptions, TerminationLimit, TerminationReason as Reason},
@@ -23,7 +23,7 @@ use crate::{
     samples::{market_split, wyndor},
     serve::{ORPHANED, serve},
 };
-use solvemesh::frame;
+use solvemesh::frame::{self, MAX_TASKS_IN_FLIGHT};
 
 struct Process {
     commands: PipeWriter,
@@ -85,18 +85,48 @@ fn tasks_are_solved_one_after_the_other_until_the_commands_end() {
 }
 
 #[test]
-fn interrupt_stops_only_the_running_solve() {
+fn interrupt_stops_only_the_solve_of_its_task() {
     let mut process = Process::start();
-    process.send(Command::Interrupt(Interrupt {}));
+    process.send(Command::Interrupt(Interrupt { task: 1 }));
     process.solve(1, market_split(40, 5), SolveOptions::default());
+    process.solve(2, market_split(40, 5), time_limit(Duration::from_millis(300)));
     while !matches!(process.next().kind, Some(Kind::Progress(_))) {}
-    process.send(Command::Interrupt(Interrupt {}));
+    process.send(Command::Interrupt(Interrupt { task: 1 }));
     let outcome = process.outcome(1);
     assert_eq!(reason(&outcome), Reason::Feasible);
     assert_eq!(termination(&outcome).limit(), TerminationLimit::Interrupted);
-    process.send(Command::Interrupt(Interrupt {}));
-    process.solve(2, wyndor(), SolveOptions::default());
-    assert_optimal(&process.outcome(2), 3600.0, &[2.0, 6.0]);
+    process.send(Command::Interrupt(Interrupt { task: 1 }));
+    assert_eq!(termination(&process.outcome(2)).limit(), TerminationLimit::Time);
+    process.solve(3, wyndor(), SolveOptions::default());
+    assert_optimal(&process.outcome(3), 3600.0, &[2.0, 6.0]);
+    process.end().unwrap();
+}
+
+#[test]
+fn tasks_that_were_sent_at_once_are_solved_in_their_order() {
+    let mut process = Process::start();
+    for task in 1..=MAX_TASKS_IN_FLIGHT as u64 {
+        process.solve(task, wyndor(), SolveOptions::default());
+    }
+    for task in 1..=MAX_TASKS_IN_FLIGHT as u64 {
+        assert_optimal(&process.outcome(task), 3600.0, &[2.0, 6.0]);
+    }
+    process.end().unwrap();
+}
+
+#[test]
+fn withdrawn_tasks_are_skipped() {
+    let mut process = Process::start();
+    process.solve(1, market_split(40, 5), time_limit(Duration::from_millis(500)));
+    for task in 2..10 {
+        process.solve(task, wyndor(), SolveOptions::default());
+    }
+    process.send(Command::Withdrawal(Withdrawal { first_task: 3 }));
+    process.solve(10, wyndor(), SolveOptions::default());
+    assert_eq!(termination(&process.outcome(1)).limit(), TerminationLimit::Time);
+    for task in [2, 10] {
+        assert_optimal(&process.outcome(task), 3600.0, &[2.0, 6.0]);
+    }
     process.end().unwrap();
 }
 

@@ -125,16 +125,12 @@ impl Account {
         use log_entry::Kind as Entry;
         match kind {
             Entry::Submitted(it) => self.describe(it.description.as_ref()),
-            Entry::Started(it) => self.describe(it.description.as_ref()),
-            _ => {}
+            _ => self.describe(entry.attempt_start().and_then(|it| it.description.as_ref())),
         }
         // The first terminal entry wins: what follows is only counted.
         if self.state == State::Ended {
-            match kind {
-                Entry::Finished(_) => self.late_ends += 1,
-                Entry::Started(_) => self.late_starts += 1,
-                _ => {}
-            }
+            self.late_starts += usize::from(entry.attempt_start().is_some());
+            self.late_ends += usize::from(matches!(kind, Entry::Finished(_)));
             return;
         }
         if self.was_seen(entry) {
@@ -215,6 +211,10 @@ impl Account {
 
     fn finished(&mut self, entry: &LogEntry, finished: &JobEnd) {
         let Some(outcome) = finished.outcome.clone() else { return };
+        // A short attempt has one entry.
+        if let Some(started) = &finished.started {
+            self.started(entry, started);
+        }
         let place = self.place(entry);
         let attempt = place.map_or(self.attempt(), ordinal);
         let count = finished.solution.as_ref().map_or(0, |solution| solution.parts);

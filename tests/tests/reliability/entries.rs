@@ -9,13 +9,8 @@ pub(crate) fn is_start(entry: &LogEntry) -> bool {
 
 /// Whether an entry starts an attempt at a long job, by the name of its model.
 pub(crate) fn is_long(entry: &LogEntry) -> bool {
-    match &entry.kind {
-        Some(Kind::Started(started)) => started
-            .description
-            .as_ref()
-            .is_some_and(|description| description.model_name.starts_with("market split")),
-        _ => false,
-    }
+    let description = entry.attempt_start().and_then(|started| started.description.as_ref());
+    description.is_some_and(|description| description.model_name.starts_with("market split"))
 }
 
 /// Whether an entry finishes a job.
@@ -25,8 +20,5 @@ pub(crate) fn is_finish(entry: &LogEntry) -> bool {
 
 /// The name of the worker, if an entry starts an attempt.
 pub(crate) fn worker_of(entry: &LogEntry) -> Option<&str> {
-    match &entry.kind {
-        Some(Kind::Started(started)) => Some(&started.worker),
-        _ => None,
-    }
+    entry.attempt_start().map(|started| started.worker.as_str())
 }

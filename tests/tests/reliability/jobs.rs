@@ -7,7 +7,7 @@ use solvemesh_tests::rawlog::RawLog;
 
 /// Whether an entry starts an attempt of a job.
 pub(crate) fn starts(entry: &LogEntry, job_id: &str) -> bool {
-    entry.job_id == job_id && matches!(entry.kind, Some(Kind::Started(_)))
+    entry.job_id == job_id && entry.attempt_start().is_some()
 }
 
 /// Whether an entry finishes a job, unless an earlier one has.

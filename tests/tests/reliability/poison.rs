@@ -30,7 +30,7 @@ const LANES: [&str; 2] = ["express", "standard"];
 const LOG: &str = "solvemesh.log.v1";
 const DEAD: &str = "solvemesh.dead.v1";
 /// Format versions that this build does not support, of jobs and of other messages.
-const LATER_JOB: u32 = ENVELOPE_VERSION + 1;
+const LATER_JOB: u32 = ENVELOPE_VERSION + 2;
 const LATER: u32 = FORMAT_VERSION + 1;
 const DIGEST: [u8; 3] = [1, 2, 3];
 /// Bytes with which no protobuf message begins.

@@ -8,6 +8,7 @@ pub(crate) mod monitor;
 mod opening;
 pub(crate) mod options;
 pub(crate) mod payload;
+pub(crate) mod run;
 mod settlement;
 mod warm_start;
 pub(crate) mod watchdog;
@@ -15,7 +16,7 @@ pub(crate) mod watchdog;
 use std::sync::Arc;
 
 use solvemesh::{
-    broker::v1::{AttemptStarted, JobEnvelope, LastIncumbent, ScenarioRange, log_entry::Kind},
+    broker::v1::{JobEnvelope, LastIncumbent, ScenarioRange},
     solver::v1::SolveTask,
     v1::{StartReport, StartStatus, Sweep},
 };
@@ -31,10 +32,13 @@ use crate::{
     },
     context::Context,
     delivery::{held_job::HeldJob, lookup::PriorAttempts},
-    log::writer::{Confirm, EntryBuilder},
+    log::writer::EntryBuilder,
     process::SolverProcess,
     sweep::{TakenShare, solve_share},
 };
+
+/// Maximum size, in bytes, of a payload whose solve may be short.
+const MAX_SHORT_PAYLOAD: usize = 64 << 10;
 
 /// A job that a slot has accepted.
 #[derive(Debug)]
@@ -60,7 +64,6 @@ pub(crate) async fn solve_job(
     let Some(mut opened) = open(held, envelope, prior.has_started).await else {
         return true;
     };
-    opened.held.begin_attempt();
     if let Some(sweep) = opened.payload.sweep.take() {
         return begin_share(context, lane, opened, (sweep, prior.answered), solver).await;
     }
@@ -71,22 +74,26 @@ pub(crate) async fn solve_job(
     solver_is_good
 }
 
-/// Logs the start of an attempt that is no sweep. Returns the last incumbent as its start.
+/// Begins an attempt that is no sweep. Returns the last incumbent as its start.
 async fn begin(
     opened: &mut OpenedJob,
     incumbent: Option<LastIncumbent>,
     lane: &Lane,
     pid: u32,
 ) -> Option<WarmStart> {
-    let OpenedJob { held, envelope, payload, .. } = opened;
+    let OpenedJob { held, payload, .. } = opened;
     let warm_start =
         incumbent.and_then(|incumbent| WarmStart::from_incumbent(&payload.model, incumbent));
     let start_objective = warm_start.as_ref().map(|warm_start| warm_start.objective);
+    held.begin_attempt(start_objective);
     let EntryBuilder { job, attempt, .. } = &held.entries;
     tracing::info!(job, attempt, %lane, pid, start_objective, "attempt started");
-    // No need to wait for this confirm: entries are ordered, and the delivery is acknowledged
-    // only after the confirm of a later one.
-    let _ = log_start(held, envelope, start_objective).await;
+    if payload.bytes.len() > MAX_SHORT_PAYLOAD {
+        // Sending it to the solver process takes a while, and so will the solve. No need to wait
+        // for the confirm: entries are ordered, and the delivery is acknowledged only after the
+        // confirm of a later one.
+        let _ = held.log_start().await;
+    }
     warm_start
 }
 
@@ -102,31 +109,27 @@ async fn run_solver(
     warm_start: Option<WarmStart>,
     solver: &mut SolverProcess,
 ) -> SolveObservation {
-    let OpenedJob { held, payload, effective, .. } = opened;
-    let context = Arc::clone(&held.context);
-    let job = held.entries.job.clone();
     let start_objective = warm_start.as_ref().map(|warm_start| warm_start.objective);
-    let task = SolveTask {
-        // Moved, not cloned: nothing else keeps the bytes of a large payload during the solve.
-        payload: std::mem::take(&mut payload.bytes),
-        options: Some(effective.options.clone()),
-        start: warm_start.map(|warm_start| warm_start.start),
-        ..SolveTask::default()
-    };
-    let monitor = SolveMonitor {
-        config: &context.config,
-        cancels: &context.cancels,
-        kill: &context.kill,
-        job: &job,
-        payload,
-        effective,
-    };
-    let try_log = |kind| context.log_writer.try_append(|| held.entries.build(kind));
-    let mut observation = monitor.solve(solver, task, try_log).await;
+    let task = solve_task(opened, warm_start);
+    let context = Arc::clone(&opened.held.context);
+    let job = opened.held.entries.job.clone();
+    let monitor = SolveMonitor::of(&context, &job, &opened.payload, &opened.effective);
+    let mut observation = monitor.solve(solver, task, &mut opened.held).await;
     if start_objective.is_some() {
-        report_start_superseded(&mut observation, payload.start.is_some(), start_objective);
+        report_start_superseded(&mut observation, opened.payload.start.is_some(), start_objective);
     }
     observation
+}
+
+/// The task for the solver process; takes the encoded payload.
+fn solve_task(opened: &mut OpenedJob, warm_start: Option<WarmStart>) -> SolveTask {
+    SolveTask {
+        // Moved, not cloned: nothing else keeps the bytes of a large payload during the solve.
+        payload: std::mem::take(&mut opened.payload.bytes),
+        options: Some(opened.effective.options.clone()),
+        start: warm_start.map(|warm_start| warm_start.start),
+        ..SolveTask::default()
+    }
 }
 
 /// Replaces the solver's report about the start, which was not the job's own: reports the own
@@ -143,23 +146,6 @@ fn report_start_superseded(
     result.start_report = has_start.then_some(StartReport { status, detail, objective });
 }
 
-/// Appends the `AttemptStarted` entry; returns its confirm without waiting for it.
-async fn log_start(
-    held: &mut HeldJob,
-    envelope: &JobEnvelope,
-    start_objective: Option<f64>,
-) -> Confirm {
-    let context = Arc::clone(&held.context);
-    let started = AttemptStarted {
-        worker: context.config.name.clone(),
-        description: Some(envelope.description.clone().unwrap_or_default()),
-        submit_time: envelope.submit_time,
-        worker_id: context.id.clone(),
-        start_objective,
-    };
-    context.log_writer.append(held.entries.build(Kind::Started(started))).await
-}
-
 /// Begins and solves a share of a sweep, of which the log has answers already. An envelope without
 /// a list of scenarios is the whole sweep, and starts an attempt of the job; any other share is
 /// part of that attempt and logs no start.
@@ -171,16 +157,19 @@ async fn begin_share(
     solver: &mut SolverProcess,
 ) -> bool {
     let OpenedJob { mut held, envelope, payload, .. } = opened;
+    let is_whole = envelope.scenarios.is_empty();
+    if is_whole {
+        held.begin_attempt(None)
+    } else {
+        held.begin_share()
+    }
     let Some(scenarios) = Scenarios::of(sweep, &payload.model) else {
         context.settle(held.reject()).await;
         return true;
     };
     let EntryBuilder { job, attempt, .. } = &held.entries;
     tracing::info!(job, attempt, %lane, pid = solver.pid(), "sweep share started");
-    let mut started = None;
-    if envelope.scenarios.is_empty() {
-        started = Some(log_start(&mut held, &envelope, None).await);
-    }
+    let started = held.log_start().await;
     let taken = TakenShare { held, envelope, scenarios, payload, started, answered };
     solve_share(lane, taken, solver).await
 }

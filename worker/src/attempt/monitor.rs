@@ -6,7 +6,10 @@ use solvemesh::{
     broker::v1::log_entry,
     solver::v1::{Incumbent, Outcome, SolveTask, solver_report::Kind},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,10 +17,15 @@ use crate::{
         disposition::Ending, options::EffectiveOptions, payload::Payload, watchdog::Watchdog,
     },
     config::WorkerConfig,
-    delivery::cancels::Cancels,
+    context::Context,
+    delivery::{cancels::Cancels, held_job::HeldJob},
     log::live::LiveLog,
     process::{Death, SolverProcess},
 };
+
+/// A solve that takes longer than this has an entry in the log for its start, and so is seen to run;
+/// a shorter one has one entry for start and end.
+const LOG_START_AFTER: Duration = Duration::from_millis(20);
 
 /// What a solve is supervised with.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +59,31 @@ pub(crate) struct SolveObservation {
     pub(crate) unlogged: Vec<log_entry::Kind>,
 }
 
-impl SolveMonitor<'_> {
-    /// Has a model solved. `try_log` is offered entries for the results log during the solve, and
-    /// returns whether it accepted them.
+/// Tasks that the solver process has read and solves after the current one. They are withdrawn when
+/// that takes long, so that other workers can have their jobs.
+#[derive(Debug)]
+pub(crate) struct WaitingTasks<'a> {
+    /// When they are withdrawn.
+    pub(crate) until: Instant,
+    /// Withdraws them at once when it is cancelled.
+    pub(crate) stop: &'a CancellationToken,
+    /// Notified when they are withdrawn.
+    pub(crate) withdrawn: &'a Notify,
+}
+
+impl<'a> SolveMonitor<'a> {
+    /// The monitor of a job with this payload and these options.
+    pub(crate) fn of(
+        context: &'a Context,
+        job: &'a str,
+        payload: &'a Payload,
+        effective: &'a EffectiveOptions,
+    ) -> Self {
+        let Context { config, cancels, kill, .. } = context;
+        Self { config, cancels, kill, job, payload, effective }
+    }
+
+    /// Has a model solved, and logs what the solver reports meanwhile.
     ///
     /// The solver gets its time limit, and is asked to stop on a cancel. If it does not stop, it
     /// is killed, and the result is the best solution that it reported; a solver that reported
@@ -62,23 +92,34 @@ impl SolveMonitor<'_> {
         self,
         process: &mut SolverProcess,
         task: SolveTask,
-        try_log: impl FnMut(log_entry::Kind) -> bool,
+        held: &mut HeldJob,
     ) -> SolveObservation {
         let began = Instant::now();
         let mut observation = match self.send(process, task).await {
-            Ok(()) => {
-                let mut solve = RunningSolve::new(self);
-                let ending = tokio::select! {
-                    ending = solve.watch(process, try_log) => ending,
-                    () = self.kill.cancelled() => {
-                        process.kill().await;
-                        Ending::KilledForDrain
-                    }
-                };
-                solve.observed(ending)
-            }
+            Ok(()) => self.watch(process, held, None).await,
             Err(ending) => SolveObservation::unread(ending),
         };
+        observation.elapsed = began.elapsed();
+        observation
+    }
+
+    /// As [`solve`](Self::solve), for the current task of the process, which was sent to it before.
+    pub(crate) async fn watch(
+        self,
+        process: &mut SolverProcess,
+        held: &mut HeldJob,
+        waiting: Option<WaitingTasks<'a>>,
+    ) -> SolveObservation {
+        let began = Instant::now();
+        let mut solve = RunningSolve::new(self, waiting);
+        let ending = tokio::select! {
+            ending = solve.watch(process, held) => ending,
+            () = self.kill.cancelled() => {
+                process.kill().await;
+                Ending::KilledForDrain
+            }
+        };
+        let mut observation = solve.observed(ending);
         observation.elapsed = began.elapsed();
         observation
     }
@@ -117,11 +158,15 @@ struct RunningSolve<'a> {
     is_silent: bool,
     cancelled: bool,
     outcome: Option<Outcome>,
+    /// When to log the start of the attempt, unless the solve has ended by then.
+    log_start_at: Option<Instant>,
+    /// `None` if there are none, or they were withdrawn.
+    waiting: Option<WaitingTasks<'a>>,
 }
 
 impl<'a> RunningSolve<'a> {
     /// A solve that begins now.
-    fn new(monitor: SolveMonitor<'a>) -> Self {
+    fn new(monitor: SolveMonitor<'a>, waiting: Option<WaitingTasks<'a>>) -> Self {
         let (now, limit) = (Instant::now(), monitor.effective.time_limit);
         let timeout = limit.saturating_add(monitor.config.overrun.of(limit));
         Self {
@@ -131,19 +176,17 @@ impl<'a> RunningSolve<'a> {
             is_silent: true,
             cancelled: false,
             outcome: None,
+            log_start_at: Some(now + LOG_START_AFTER),
+            waiting,
         }
     }
 
     /// Reads reports until the solve ends or times out.
-    async fn watch(
-        &mut self,
-        process: &mut SolverProcess,
-        mut try_log: impl FnMut(log_entry::Kind) -> bool,
-    ) -> Ending {
+    async fn watch(&mut self, process: &mut SolverProcess, held: &mut HeldJob) -> Ending {
         let SolveMonitor { config, cancels, job, payload, .. } = self.monitor;
         let mut cancel = std::pin::pin!(cancels.wait_for(job));
         loop {
-            let wake_at = self.watchdog.before_wait(Instant::now()).min(self.live.due());
+            let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 // Reports first: one that is ready when the timeout expires still counts.
@@ -161,6 +204,7 @@ impl<'a> RunningSolve<'a> {
                     process.interrupt().await;
                     self.watchdog.shorten(Instant::now(), config.cancel_grace);
                 }
+                () = stopped(self.waiting.as_ref()) => self.withdraw_waiting(process).await,
                 () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
@@ -169,7 +213,28 @@ impl<'a> RunningSolve<'a> {
                 process.kill().await;
                 return self.ending_of_timeout();
             }
-            self.live.log_due(now, &payload.model, &mut try_log);
+            if self.waiting.as_ref().is_some_and(|waiting| waiting.until <= now) {
+                self.withdraw_waiting(process).await;
+            }
+            if self.log_start_at.is_some_and(|due| due <= now) {
+                self.log_start_at = (!held.try_log_start()).then_some(now + LOG_START_AFTER);
+            }
+            self.live.log_due(now, &payload.model, &mut |kind| held.try_log(kind));
+        }
+    }
+
+    /// When there is something to do, if no report arrives.
+    fn wake_at(&mut self) -> Instant {
+        let others = [self.log_start_at, self.waiting.as_ref().map(|waiting| waiting.until)];
+        let due = self.watchdog.before_wait(Instant::now()).min(self.live.due());
+        others.into_iter().flatten().fold(due, Instant::min)
+    }
+
+    /// Withdraws the waiting tasks from the solver process.
+    async fn withdraw_waiting(&mut self, process: &mut SolverProcess) {
+        if let Some(waiting) = self.waiting.take() {
+            process.withdraw_rest().await;
+            waiting.withdrawn.notify_one();
         }
     }
 
@@ -225,6 +290,11 @@ impl<'a> RunningSolve<'a> {
 }
 
 impl SolveObservation {
+    /// Of a solver process that died before it had read its task.
+    pub(crate) fn died(death: Death) -> Self {
+        Self::unread(Ending::Died(death))
+    }
+
     /// Of a solver process that died or was killed before it had read its task.
     fn unread(ending: Ending) -> Self {
         Self {
@@ -236,6 +306,14 @@ impl SolveObservation {
             elapsed: Duration::ZERO,
             unlogged: Vec::new(),
         }
+    }
+}
+
+/// Waits until the waiting tasks have to be withdrawn at once; for ever if there are none.
+async fn stopped(waiting: Option<&WaitingTasks<'_>>) {
+    match waiting {
+        Some(waiting) => waiting.stop.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn settle(opened: OpenedJob, lane: Lane, mut observation: Solve
     // The last progress and incumbents have to precede the final entry: gateways drop those of a
     // job that has finished.
     for kind in std::mem::take(&mut observation.unlogged) {
-        held.context.log_writer.append_unconfirmed(held.entries.build(kind)).await;
+        held.log_unconfirmed(kind).await;
     }
     let disposition = Disposition::after(
         &observation.ending,

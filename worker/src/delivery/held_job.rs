@@ -6,12 +6,17 @@
 //! retry is queued before the acknowledgement for the same reason: a crash in between leaves the
 //! job in its queue twice, which lookups detect too.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{AttemptLost, BulkReference, JobEnd, JobEnvelope, log_entry::Kind},
+    broker::v1::{
+        AttemptLost, AttemptStarted, BulkReference, JobEnd, JobEnvelope, LogEntry, log_entry::Kind,
+    },
     failure_reason,
     v1::{Failure, JobDescription, JobFinished, JobState, SolveResult},
 };
@@ -21,7 +26,7 @@ use crate::{
     context::Context,
     delivery::{disposal, running::RunningJob},
     failure::failure,
-    log::writer::EntryBuilder,
+    log::writer::{Confirm, EntryBuilder},
     result::Conclusion,
 };
 
@@ -34,8 +39,10 @@ pub(crate) struct HeldJob {
     pub(crate) context: Arc<Context>,
     pub(crate) entries: EntryBuilder,
     lease: Lease,
-    /// The job's description, for an end that is logged before an attempt has started.
+    /// The job's description, for the first entry about it that this worker logs.
     header: Option<JobHeader>,
+    /// The start of the attempt, until it is logged.
+    unlogged_start: Option<UnloggedStart>,
     /// Marks the job as running on this worker, until others may have it.
     running: Option<RunningJob>,
 }
@@ -46,6 +53,14 @@ pub(crate) struct HeldJob {
 struct JobHeader {
     description: JobDescription,
     submit_time: Option<Timestamp>,
+}
+
+/// The start of an attempt that the log does not have yet. It goes into the log with the next
+/// entry: for a short solve that is the end, and both are one entry.
+#[derive(Clone, Debug)]
+struct UnloggedStart {
+    started: AttemptStarted,
+    time: Timestamp,
 }
 
 impl HeldJob {
@@ -59,15 +74,80 @@ impl HeldJob {
             entries: EntryBuilder::of_job(job_id.clone(), digest.clone()),
             lease,
             header: Some(JobHeader { description, submit_time: *submit_time }),
+            unlogged_start: None,
             running,
         }
     }
 
-    /// Starts an attempt: the entries that follow have its id.
-    pub(crate) fn begin_attempt(&mut self) {
+    /// Starts an attempt: the entries that follow have its id. Its start is logged together with
+    /// the next of them, or by [`log_start`](Self::log_start). `objective` is that of the solution
+    /// of an earlier attempt from which it starts.
+    pub(crate) fn begin_attempt(&mut self, objective: Option<f64>) {
         self.entries.begin_attempt();
-        // `AttemptStarted` carries the description, so the final entry need not repeat it.
+        let (description, submit_time) = self.take_header();
+        let started = AttemptStarted {
+            worker: self.context.config.name.clone(),
+            description,
+            submit_time,
+            worker_id: self.context.id.clone(),
+            start_objective: objective,
+        };
+        self.unlogged_start = Some(UnloggedStart { started, time: SystemTime::now().into() });
+    }
+
+    /// Starts to work on a share of a sweep whose start another worker has logged.
+    pub(crate) fn begin_share(&mut self) {
+        self.entries.begin_attempt();
         self.header = None;
+    }
+
+    /// Logs the start of the attempt now; returns its confirm without waiting for it.
+    pub(crate) async fn log_start(&mut self) -> Option<Confirm> {
+        let entry = self.start_entry()?;
+        Some(self.context.log_writer.append(entry).await)
+    }
+
+    /// Logs the start of the attempt unless the log writer is full, or it is in the log already;
+    /// returns whether it is.
+    pub(crate) fn try_log_start(&mut self) -> bool {
+        let Some(UnloggedStart { started, time }) = &self.unlogged_start else { return true };
+        let entries = &mut self.entries;
+        let build = || entries.build_at(*time, Kind::Started(started.clone()));
+        let is_logged = self.context.log_writer.try_append(build);
+        if is_logged {
+            self.unlogged_start = None;
+        }
+        is_logged
+    }
+
+    /// Logs an entry of the attempt unless the log writer is full; returns whether it did.
+    pub(crate) fn try_log(&mut self, kind: Kind) -> bool {
+        self.try_log_start() && {
+            let entries = &mut self.entries;
+            self.context.log_writer.try_append(|| entries.build(kind))
+        }
+    }
+
+    /// Logs an entry of the attempt without waiting for its confirm.
+    pub(crate) async fn log_unconfirmed(&mut self, kind: Kind) {
+        if let Some(start) = self.start_entry() {
+            self.context.log_writer.append_unconfirmed(start).await;
+        }
+        self.context.log_writer.append_unconfirmed(self.entries.build(kind)).await;
+    }
+
+    /// The entry of the start, if it is not logged yet.
+    fn start_entry(&mut self) -> Option<LogEntry> {
+        let UnloggedStart { started, time } = self.unlogged_start.take()?;
+        Some(self.entries.build_at(time, Kind::Started(started)))
+    }
+
+    /// The job's description and submit time, the first time.
+    fn take_header(&mut self) -> (Option<JobDescription>, Option<Timestamp>) {
+        match self.header.take() {
+            Some(JobHeader { description, submit_time }) => (Some(description), submit_time),
+            None => (None, None),
+        }
     }
 
     /// Finishes the job with a result. A large solution is stored in the bulk store first.
@@ -99,6 +179,9 @@ impl HeldJob {
             cause = failure.message,
             "attempt died, retrying the job"
         );
+        if let Some(start) = self.start_entry() {
+            self.context.log_writer.append_unconfirmed(start).await;
+        }
         let lost = Kind::AttemptLost(AttemptLost { failure: Some(failure) });
         if let Err(error) = self.record(lost).await {
             return self.requeue(&error.to_string()).await;
@@ -134,21 +217,25 @@ impl HeldJob {
     /// Logs the end of the job, and acknowledges the delivery once that is confirmed.
     async fn finish(mut self, outcome: JobFinished, solution: Option<BulkReference>) {
         let summary = Summary::of(&outcome);
-        let (description, submit_time) = match self.header.take() {
-            Some(JobHeader { description, submit_time }) => (Some(description), submit_time),
-            None => (None, None),
+        let (description, submit_time) = self.take_header();
+        let start = self.unlogged_start.take();
+        let time = start.as_ref().map(|start| start.time);
+        let end = JobEnd {
+            description,
+            submit_time,
+            started: start.map(|start| start.started),
+            start_time: time,
+            ..JobEnd::default()
         };
-        let entry =
-            Kind::Finished(JobEnd { outcome: Some(outcome), solution, description, submit_time });
-        let mut recorded = self.record(entry).await;
+        let entry = JobEnd { outcome: Some(outcome), solution, ..end.clone() };
+        let mut recorded = self.record(Kind::Finished(entry)).await;
         if let Err(error @ MeshError::TooLarge { .. }) = &recorded {
             // Should not happen, because every part of a result is bounded. But if it does, the
             // job has to finish, and a retry would only get here again.
             let failed =
                 failure(failure_reason::SOLVER_ERROR, format!("cannot report the result: {error}"));
             let outcome = finished(JobState::Failed, None, Some(failed));
-            let entry = Kind::Finished(JobEnd { outcome: Some(outcome), ..JobEnd::default() });
-            recorded = self.record(entry).await;
+            recorded = self.record(Kind::Finished(JobEnd { outcome: Some(outcome), ..end })).await;
         }
         match recorded {
             Ok(()) => {

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use prost_types::Timestamp;
 use solvemesh::broker::v1::{LogEntry, log_entry::Kind};
 use solvemesh_broker::{Mesh, MeshError};
 use tokio::sync::{mpsc, oneshot};
@@ -39,11 +40,16 @@ impl EntryBuilder {
 
     /// Builds the next entry. Only entries of an attempt are numbered, from 1.
     pub(crate) fn build(&mut self, kind: Kind) -> LogEntry {
+        self.build_at(SystemTime::now().into(), kind)
+    }
+
+    /// Builds the next entry, about something that happened at `time`.
+    pub(crate) fn build_at(&mut self, time: Timestamp, kind: Kind) -> LogEntry {
         if !self.attempt.is_empty() {
             self.number += 1;
         }
         LogEntry {
-            time: Some(SystemTime::now().into()),
+            time: Some(time),
             job_id: self.job.clone(),
             digest: self.digest.clone(),
             attempt_id: self.attempt.clone(),

@@ -7,10 +7,11 @@ mod reports;
 
 use std::{io, process::Stdio, time::Duration};
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use prost::Message;
 use solvemesh::solver::v1::{
-    Interrupt, SolveTask, SolverCommand, SweepTask, solver_command, solver_report,
+    Interrupt, SolveTask, SolverCommand, SweepTask, Withdrawal,
+    solver_command::Kind as CommandKind, solver_report,
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -38,9 +39,12 @@ pub(crate) struct SolverProcess {
     input: ChildStdin,
     reports: Reports<ChildStdout>,
     pid: u32,
-    /// Number of the latest task, 0 before the first. Reports about earlier tasks are dropped.
+    /// Number of the task whose reports are read, 0 before the first. Reports about others are
+    /// dropped.
     task: u64,
-    /// Maximum size, in bytes, of a report about the latest task.
+    /// Number of the latest task that was sent.
+    last_task: u64,
+    /// Maximum size, in bytes, of a report about the tasks that were sent.
     report_limit: usize,
     /// Maximum memory that the process may allocate, in bytes; `None` for no limit.
     memory_limit: Option<u64>,
@@ -102,6 +106,7 @@ impl SolverProcess {
             reports,
             pid,
             task: 0,
+            last_task: 0,
             report_limit: SMALL_REPORT,
             memory_limit: None,
             broken: None,
@@ -124,7 +129,7 @@ impl SolverProcess {
     /// Whether it has been sent a task. Its heap may then be fragmented, so that what a memory
     /// limit leaves for another task depends on the earlier ones.
     pub(crate) fn is_used(&self) -> bool {
-        self.task > 0
+        self.last_task > 0
     }
 
     /// Sends a solve task, under the memory limit of its options; its number is set here.
@@ -143,6 +148,40 @@ impl SolverProcess {
         let memory_limit = task.options.as_ref().and_then(|options| options.memory_limit_bytes);
         self.begin_task(entries, memory_limit).await?;
         self.send(command::solve(SolveTask { task: self.task, ..task }), send_timeout).await
+    }
+
+    /// Sends several solve tasks at once, without a memory limit, to be solved in their order. Their
+    /// numbers are set here. `entries` is the largest number of variables and constraints of one
+    /// of them. [`next_task`](Self::next_task) turns to the first of them, then to each further
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// Why the process died; it cannot be used any more.
+    pub(crate) async fn send_solves(
+        &mut self,
+        tasks: impl Iterator<Item = SolveTask>,
+        entries: usize,
+        send_timeout: Duration,
+    ) -> Result<(), Death> {
+        self.apply_memory_limit(None).await?;
+        self.set_report_limit(entries);
+        self.task = self.last_task;
+        let mut bytes = BytesMut::new();
+        for task in tasks {
+            self.last_task += 1;
+            let command = command::solve(SolveTask { task: self.last_task, ..task });
+            bytes.extend_from_slice(&command.head);
+            bytes.extend_from_slice(&command.payload);
+        }
+        self.write(bytes, send_timeout).await
+    }
+
+    /// Turns to the next of the tasks of [`send_solves`](Self::send_solves), once the outcome of
+    /// the last one was read.
+    pub(crate) fn next_task(&mut self) {
+        debug_assert!(self.task < self.last_task, "a task that was not sent");
+        self.task += 1;
     }
 
     /// Sends scenarios to solve, under a memory limit; otherwise as [`Self::send_solve`].
@@ -165,9 +204,14 @@ impl SolverProcess {
     async fn begin_task(&mut self, entries: usize, memory_limit: Option<i64>) -> Result<(), Death> {
         let memory_limit = memory_limit.and_then(|limit| u64::try_from(limit).ok());
         self.apply_memory_limit(memory_limit).await?;
-        self.task += 1;
-        self.report_limit = SMALL_REPORT + entries.saturating_mul(BYTES_PER_ENTRY);
+        self.last_task += 1;
+        self.task = self.last_task;
+        self.set_report_limit(entries);
         Ok(())
+    }
+
+    fn set_report_limit(&mut self, entries: usize) {
+        self.report_limit = SMALL_REPORT + entries.saturating_mul(BYTES_PER_ENTRY);
     }
 
     /// Sets the memory limit of the next task. Kills the process if that fails: the task must
@@ -183,7 +227,11 @@ impl SolverProcess {
     /// Sends a command.
     async fn send(&mut self, command: command::Command, timeout: Duration) -> Result<(), Death> {
         // As one vectored write: a small command is one system call, and one read of the solver.
-        let mut bytes = command.head.chain(command.payload);
+        self.write(command.head.chain(command.payload), timeout).await
+    }
+
+    /// Writes commands into the pipe.
+    async fn write(&mut self, mut bytes: impl Buf, timeout: Duration) -> Result<(), Death> {
         match time::timeout(timeout, self.input.write_all_buf(&mut bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.exit_cause(ReadError::Closed).await),
@@ -194,7 +242,7 @@ impl SolverProcess {
         }
     }
 
-    /// Waits for the next report about the latest task. Cancel safe.
+    /// Waits for the next report about the current task. Cancel safe.
     ///
     /// # Errors
     ///
@@ -219,12 +267,22 @@ impl SolverProcess {
         }
     }
 
-    /// Asks the process to stop its solve. Errors are ignored: a process that does not stop is
-    /// killed at the caller's timeout.
+    /// Asks the process to stop the solve of the current task. Errors are ignored: a process that
+    /// does not stop is killed at the caller's timeout.
     pub(crate) async fn interrupt(&mut self) {
-        let kind = Some(solver_command::Kind::Interrupt(Interrupt {}));
-        let bytes = SolverCommand { kind }.encode_length_delimited_to_vec();
-        // A few bytes: writing them blocks only if the process reads nothing at all.
+        self.send_small(CommandKind::Interrupt(Interrupt { task: self.task })).await;
+    }
+
+    /// Asks the process not to begin the tasks after the current one. Their reports are dropped, if
+    /// there are any: the next task that is sent is the next one whose reports are read.
+    pub(crate) async fn withdraw_rest(&mut self) {
+        let first_task = self.task + 1;
+        self.send_small(CommandKind::Withdrawal(Withdrawal { first_task })).await;
+    }
+
+    /// Sends a command of a few bytes, which blocks only if the process reads nothing at all.
+    async fn send_small(&mut self, kind: CommandKind) {
+        let bytes = SolverCommand { kind: Some(kind) }.encode_length_delimited_to_vec();
         let _ = timeout(Duration::from_millis(100), self.input.write_all(&bytes)).await;
     }
 

@@ -12,12 +12,12 @@ use solvemesh_worker::{SolverCommandLine, Worker, WorkerConfig};
 const WORKER: &str = env!("CARGO_BIN_EXE_solvemesh-worker");
 const NO_GRACE: Duration = Duration::ZERO;
 
-fn solver() -> SolverCommandLine {
+pub(crate) fn solver() -> SolverCommandLine {
     SolverCommandLine { program: WORKER.into(), args: vec!["solver".into()] }
 }
 
 /// A market split problem: a solution is easy to find, and hard to prove optimal.
-fn market_split(rows: usize, columns: usize) -> LinearModel {
+pub(crate) fn market_split(rows: usize, columns: usize) -> LinearModel {
     let mut seed = 12_345_u64;
     let mut random = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -83,25 +83,27 @@ impl TestMesh {
         }
     }
 
-    /// The kinds of the entries of a job that were read, in order.
+    /// What happened to a job, by the entries that were read, in order.
     pub(crate) fn story(&self, job: &str) -> Vec<&'static str> {
-        self.seen.iter().filter(|entry| entry.job_id == job).map(kind_name).collect()
+        self.seen.iter().filter(|entry| entry.job_id == job).flat_map(kinds).copied().collect()
     }
 
-    fn summary(&self) -> Vec<(&str, &'static str)> {
-        self.seen.iter().map(|entry| (entry.job_id.as_str(), kind_name(entry))).collect()
+    fn summary(&self) -> Vec<(&str, &'static [&'static str])> {
+        self.seen.iter().map(|entry| (entry.job_id.as_str(), kinds(entry))).collect()
     }
 }
 
-fn kind_name(entry: &LogEntry) -> &'static str {
+/// The kinds of an entry: an end may contain a start.
+fn kinds(entry: &LogEntry) -> &'static [&'static str] {
     match &entry.kind {
-        Some(Kind::Started(_)) => "started",
-        Some(Kind::Progress(_)) => "progress",
-        Some(Kind::Incumbent(_)) => "incumbent",
-        Some(Kind::Log(_)) => "log",
-        Some(Kind::AttemptLost(_)) => "lost",
-        Some(Kind::Finished(_)) => "finished",
-        _ => "other",
+        Some(Kind::Finished(end)) if end.started.is_some() => &["started", "finished"],
+        Some(Kind::Started(_)) => &["started"],
+        Some(Kind::Progress(_)) => &["progress"],
+        Some(Kind::Incumbent(_)) => &["incumbent"],
+        Some(Kind::Log(_)) => &["log"],
+        Some(Kind::AttemptLost(_)) => &["lost"],
+        Some(Kind::Finished(_)) => &["finished"],
+        _ => &["other"],
     }
 }
 

@@ -265,7 +265,7 @@ async fn progress_is_logged_between_start_and_end_with_numbered_entries() {
         assert_eq!(entry.attempt_id, bed.seen[0].attempt_id);
         assert!(!entry.attempt_id.is_empty() && entry.time.is_some());
     }
-    let Some(Kind::Started(started)) = &bed.seen[0].kind else { panic!("{:?}", bed.seen[0]) };
+    let started = bed.seen[0].attempt_start().unwrap();
     assert_eq!(started.worker, "tester");
     assert_eq!(
         started.description.as_ref().map(|description| description.model_name.as_str()),

@@ -7,4 +7,5 @@ mod faults;
 mod harness;
 mod life;
 mod redelivery;
+mod runs;
 mod sweeps;

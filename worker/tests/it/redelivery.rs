@@ -10,7 +10,7 @@ use std::{
 use crate::harness::{Scripts, TestMesh, config, job, outcome_of, state, wyndor};
 use prost::Message;
 use solvemesh::{
-    broker::v1::{JobStatus, LastIncumbent, LookupResponse, log_entry::Kind},
+    broker::v1::{JobStatus, LastIncumbent, LookupResponse},
     solver::v1::{SolverCommand, solver_command},
     v1::{JobState, TerminationReason},
 };
@@ -136,10 +136,7 @@ async fn a_redelivered_job_starts_from_the_last_valid_incumbent() {
         let command = SolverCommand::decode_length_delimited(bytes.as_slice()).unwrap();
         let Some(solver_command::Kind::Solve(task)) = command.kind else { panic!("no task") };
         assert_eq!(task.start.map(|start| start.values), start);
-        let logged = bed.seen.iter().find_map(|entry| match &entry.kind {
-            Some(Kind::Started(started)) => started.start_objective,
-            _ => None,
-        });
+        let logged = bed.seen.iter().find_map(|entry| entry.attempt_start()?.start_objective);
         assert_eq!(logged, start.map(|_| 300.0 * doors + 500.0 * windows));
         worker.drain(NO_GRACE).await;
     }

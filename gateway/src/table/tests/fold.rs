@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{BulkReference, LogEntry, Submitted, log_entry::Kind},
     v1::{JobDescription, JobState, job_event},
@@ -37,6 +38,33 @@ fn job_is_queued_started_and_finished() {
     assert_eq!(events_of(&fold, "a"), "q1 s2 p3 f4");
     let job = fold.job("a").unwrap();
     assert_eq!((job.state(), job.latest_attempt(), fold.live_count()), (JobState::Succeeded, 1, 0));
+}
+
+#[test]
+fn a_short_attempt_has_one_entry_and_two_events() {
+    for before in [vec![submitted("a")], vec![]] {
+        let queued_later = before.is_empty();
+        let mut entries = before;
+        entries.extend([solved("a", "x"), solved("a", "x"), solved("a", "y")]);
+        if queued_later {
+            entries.push(submitted("a"));
+        }
+        let fold = log(&entries);
+        assert_eq!(events_of(&fold, "a"), "q1 s2 f3");
+        let job = fold.job("a").unwrap();
+        assert_eq!((job.state(), job.latest_attempt()), (JobState::Succeeded, 1));
+        let seconds = |time: Option<Timestamp>| time.map(|time| time.seconds);
+        let shown = job.to_job(false);
+        assert_eq!((seconds(shown.start_time), seconds(shown.finish_time)), (Some(5), Some(6)));
+        assert_eq!(shown.description.unwrap().model_name, "model of a");
+    }
+}
+
+#[test]
+fn a_short_attempt_at_a_job_that_was_cancelled_in_its_queue_changes_nothing() {
+    let fold = log(&[submitted("a"), cancel("a"), solved("a", "x")]);
+    assert_eq!(events_of(&fold, "a"), "q1 f2");
+    assert_eq!(fold.job("a").unwrap().state(), JobState::Cancelled);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{
         AttemptLost, AttemptStarted, CancelRequested, JobEnd, LogBatch, LogEntry, Marker,
@@ -124,6 +125,19 @@ pub(super) fn finished(job: &str, attempt: &str, number: u32, state: JobState) -
     )
 }
 
+/// The one entry of a short attempt, which started in second 5 and succeeded in second 6.
+pub(super) fn solved(job: &str, attempt: &str) -> LogEntry {
+    let (start, mut end) = (started(job, attempt), finished(job, attempt, 1, JobState::Succeeded));
+    if let (Some(Kind::Started(started)), Some(Kind::Finished(finished))) =
+        (start.kind, &mut end.kind)
+    {
+        finished.started = Some(started);
+        finished.start_time = Some(Timestamp { seconds: 5, nanos: 0 });
+        end.time = Some(Timestamp { seconds: 6, nanos: 0 });
+    }
+    end
+}
+
 pub(super) fn cancel(job: &str) -> LogEntry {
     entry(job, "", 0, Kind::CancelRequested(CancelRequested {}))
 }
@@ -168,7 +182,10 @@ pub(super) fn writer(
     job: &'static str,
     attempt: &'static str,
 ) -> impl Strategy<Value = Vec<LogEntry>> {
-    (0..4u32, 0..4u8).prop_map(move |(progresses, end)| {
+    (0..4u32, 0..5u8).prop_map(move |(progresses, end)| {
+        if end == 4 && !job.starts_with("sweep") {
+            return vec![solved(job, attempt)];
+        }
         let mut entries = vec![started(job, attempt)];
         entries.extend((2..progresses + 2).map(|number| match number % 3 {
             _ if job.starts_with("sweep") => {
