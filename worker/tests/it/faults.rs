@@ -91,12 +91,15 @@ async fn a_job_that_kills_solvers_does_not_count_against_other_jobs() {
     let solver = scripts.solver(
         "ready; i=1; while :; do task t.$$; grep -q poison t.$$ && exit 3; cat task.$i; i=$((i+1)); done",
     );
-    let mut poison = wyndor(500.0);
+    // Too large for a run, because the script answers one task for each that it reads.
+    let mut good = wyndor(500.0);
+    good.variable_names[1] = "Windows".repeat(4_000);
+    let mut poison = good.clone();
     poison.variable_names[0] = "poison".to_owned();
-    bed.enqueue("express", &job("good-0", wyndor(500.0), LONG)).await;
+    bed.enqueue("express", &job("good-0", good.clone(), LONG)).await;
     bed.enqueue("express", &job("bad", poison, LONG)).await;
     for i in 1..10 {
-        bed.enqueue("express", &job(&format!("good-{i}"), wyndor(500.0), LONG)).await;
+        bed.enqueue("express", &job(&format!("good-{i}"), good.clone(), LONG)).await;
     }
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
 
