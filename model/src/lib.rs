@@ -22,6 +22,7 @@ mod limits;
 mod lp;
 mod matrix;
 mod mps;
+mod name_map;
 mod named;
 mod names;
 mod normal;

@@ -1,9 +1,7 @@
-use std::collections::HashMap;
-
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
 use super::lexer::Mark;
-use crate::{limits::Counts, normalise_infinity};
+use crate::{limits::Counts, name_map::NameMap, normalise_infinity};
 
 /// Maximum number of warnings reported for a file; further ones are only counted.
 const MAX_WARNINGS: usize = 20;
@@ -16,10 +14,10 @@ pub(super) struct Draft<'t> {
     pub(super) sense: ObjectiveSense,
     pub(super) offset: f64,
     pub(super) columns: Vec<Column<'t>>,
-    indices: HashMap<&'t str, usize>,
+    indices: NameMap<'t, usize>,
     row_names: Vec<&'t str>,
-    /// The position of each name given to a row.
-    named_rows: HashMap<&'t str, Mark>,
+    /// The line of each name given to a row.
+    named_rows: NameMap<'t, usize>,
     rows: Vec<(f64, f64)>,
     starts: Vec<i32>,
     entries: Vec<(usize, f64)>,
@@ -53,7 +51,9 @@ pub(super) struct Overflow;
 impl<'t> Draft<'t> {
     /// The index of a variable, which is added on its first use.
     pub(super) fn column(&mut self, name: &'t str) -> usize {
-        *self.indices.entry(name).or_insert_with(|| {
+        let next = self.columns.len();
+        let index = self.indices.get_or_insert(name, next);
+        if index == next {
             self.columns.push(Column {
                 name,
                 lower: None,
@@ -64,14 +64,14 @@ impl<'t> Draft<'t> {
                 objective: 0.0,
                 entry: 0,
             });
-            self.columns.len() - 1
-        })
+        }
+        index
     }
 
     /// The index of a variable in `Bounds` or a list. It is added, with cost 0, if it occurs in
     /// neither the objective nor a constraint.
     pub(super) fn column_outside_rows(&mut self, name: &'t str, mark: Mark) -> usize {
-        if !self.indices.contains_key(name) {
+        if !self.indices.contains(name) {
             let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
             *count += 1;
         }
@@ -92,7 +92,7 @@ impl<'t> Draft<'t> {
 
     /// The index of a variable that has occurred before.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.indices.get(name).copied()
+        self.indices.get(name)
     }
 
     /// The size of the model so far.
@@ -115,9 +115,9 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    /// Registers the name of a row. Fails with the position of an earlier row of that name.
-    pub(super) fn register_row_name(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
-        match self.named_rows.insert(name, mark) {
+    /// Registers the name of a row. Fails with the line of an earlier row of that name.
+    pub(super) fn register_row_name(&mut self, name: &'t str, mark: Mark) -> Result<(), usize> {
+        match self.named_rows.insert(name, mark.line()) {
             Some(before) => Err(before),
             None => Ok(()),
         }

@@ -1,12 +1,10 @@
-use std::collections::HashMap;
-
 use super::{
     line::{Line, Token},
     number,
     record::Pairs,
     rows::{Row, Rows},
 };
-use crate::reading::ReadError;
+use crate::{name_map::NameMap, reading::ReadError};
 
 /// One coefficient of the matrix.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +17,7 @@ pub(super) struct Entry {
 /// The section COLUMNS.
 #[derive(Debug, Default)]
 pub(super) struct Columns<'a> {
-    index: HashMap<&'a str, u32>,
+    index: NameMap<'a, u32>,
     pub(super) names: Vec<&'a str>,
     /// Whether each column is between INTORG and INTEND.
     pub(super) integer: Vec<bool>,
@@ -39,12 +37,12 @@ impl<'a> Columns<'a> {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.index.get(name).map(|&column| column as usize)
+        self.index.get(name).map(|column| column as usize)
     }
 
     /// Frees the index by name, which is not needed after parsing.
     pub(super) fn forget_index(&mut self) {
-        self.index = HashMap::new();
+        self.index = NameMap::default();
     }
 
     /// Parses a `'MARKER'` line: integer columns begin or end here.
@@ -83,7 +81,7 @@ impl<'a> Columns<'a> {
                 // Its entries have no effect on the model, duplicate or not.
                 Row::Dropped => continue,
                 Row::Objective => &mut self.objective_last_given,
-                Row::Constraint(row) => &mut self.last_given[row],
+                Row::Constraint(row) => &mut self.last_given[row as usize],
             };
             if *last_given == count {
                 let (row, column) = (name.text, column.text);
@@ -94,7 +92,7 @@ impl<'a> Columns<'a> {
             *last_given = count;
             match row {
                 Row::Constraint(row) => {
-                    let (row, column) = (row as u32, (count - 1) as u32);
+                    let column = (count - 1) as u32;
                     self.entries.push(Entry { row, column, value });
                 }
                 _ => self.objective[count - 1] = value,

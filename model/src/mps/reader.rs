@@ -247,6 +247,7 @@ impl<'a> File<'a> {
                 }
                 Row::Objective => sides.set_objective(line, name, value)?,
                 Row::Constraint(row) => {
+                    let row = row as usize;
                     let relation = self.rows.relations[row];
                     if section == Section::Rhs && !is_valid_side(relation, value) {
                         let message = format!("row `{}` can't be satisfied", name.text);
