@@ -12,6 +12,7 @@
 //! The rules are documented for users in `docs/models.md`.
 
 mod arrays;
+mod digits;
 mod domain;
 mod fault;
 mod file;

@@ -82,8 +82,8 @@ fn matrix(
     for (row, constraint) in named.constraints.iter().enumerate() {
         for (term, written) in constraint.terms.iter().enumerate() {
             let entry = Entry { row, term, position: column_indices.len() };
-            check_term(written, entry, indices, findings);
-            let index = indices.get(written.variable.as_str());
+            let index = indices.get(&written.variable);
+            check_term(written, entry, index.is_some(), findings);
             // Any entry will do after an error: the arrays are dropped.
             column_indices.push(index.unwrap_or_default());
             coefficients.push(written.coefficient.unwrap_or_default());
@@ -94,12 +94,12 @@ fn matrix(
 }
 
 /// Reports what is missing or unknown in a term.
-fn check_term(term: &NamedTerm, entry: Entry, indices: &NameMap<'_, i32>, findings: &mut Findings) {
+fn check_term(term: &NamedTerm, entry: Entry, is_variable: bool, findings: &mut Findings) {
     let name = term.variable.as_str();
     if name.is_empty() {
         findings
             .fault(|| Form::Named.field(Part::EntryVariable(entry)), || "is missing".to_owned());
-    } else if !indices.contains(name) {
+    } else if !is_variable {
         findings.fault(
             || Form::Named.field(Part::EntryVariable(entry)),
             || format!("there is no variable `{name}`"),

@@ -1,5 +1,8 @@
 use std::ops::Deref;
 
+use memchr::memchr;
+
+use super::blanks;
 use crate::{FaultKind, Place, reading::ReadError};
 
 /// A line of the file, without its end.
@@ -8,6 +11,11 @@ pub(super) struct Line<'a> {
     /// The line number, counted from 1.
     pub(super) number: usize,
     pub(super) text: &'a str,
+    /// The bytes from the beginning of the line to the end of the file. A search for the end of a
+    /// token can always look at the next eight of them, except at the end of the file.
+    rest: &'a [u8],
+    /// The byte offset of the first token.
+    indent: usize,
 }
 
 /// A piece of a line.
@@ -38,32 +46,44 @@ impl<'a> Deref for Fields<'a> {
 
 /// The lines of a file that are neither blank nor a comment, which has a `*` in column 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.split('\n')
-        .enumerate()
-        .map(|(i, text)| Line { number: i + 1, text: text.strip_suffix('\r').unwrap_or(text) })
-        .filter(|line| !line.text.starts_with('*') && !line.text.bytes().all(is_blank))
-}
-
-fn is_blank(byte: u8) -> bool {
-    byte.is_ascii_whitespace()
+    let mut number = 0;
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            number += 1;
+            let text = rest;
+            let end = memchr(b'\n', text.as_bytes());
+            rest = end.map_or("", |end| &text[end + 1..]);
+            let line = &text[..end.unwrap_or(text.len())];
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let indent = blanks::skip(text.as_bytes(), 0);
+            if indent < line.len() && !line.starts_with('*') {
+                return Some(Line { number, text: line, rest: text.as_bytes(), indent });
+            }
+        }
+        None
+    })
 }
 
 impl<'a> Line<'a> {
     /// Whether the line begins a section: column 1 is not blank.
     pub(super) fn is_header(&self) -> bool {
-        !self.text.bytes().next().is_some_and(is_blank)
+        self.indent == 0
     }
 
     /// Splits the line at blanks.
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token<'a>> + use<'a> {
-        let text = self.text;
-        let mut from = 0;
+        let Line { text, rest, indent, .. } = *self;
+        let mut at = indent;
         std::iter::from_fn(move || {
-            let bytes = text.as_bytes();
-            let at = from + bytes[from..].iter().position(|&byte| !is_blank(byte))?;
-            let length = bytes[at..].iter().position(|&byte| is_blank(byte));
-            from = length.map_or(bytes.len(), |length| at + length);
-            Some(Token { text: &text[at..from], at })
+            if at >= text.len() {
+                return None;
+            }
+            // The line ends at a blank, or with the file.
+            let end = blanks::find(rest, at);
+            let token = Token { text: &text[at..end], at };
+            at = blanks::skip(rest, end);
+            Some(token)
         })
     }
 

@@ -216,10 +216,7 @@ impl<'a> File<'a> {
     }
 
     fn column(&mut self, line: &Line<'a>) -> Result<(), ReadError> {
-        let mut tokens = line.tokens();
-        if tokens.nth(1).is_some_and(|marker| marker.text == "'MARKER'")
-            && let (Some(what), None) = (tokens.next(), tokens.next())
-        {
+        if let Some(what) = record::marker(line) {
             return self.columns.marker(line, what);
         }
         let is_row = |name: &str| self.rows.is_declared(name);

@@ -1,3 +1,5 @@
+use memchr::memchr;
+
 use super::{
     line::{Line, Token},
     number,
@@ -54,6 +56,16 @@ pub(super) fn row<'a>(
         [_, _, more, ..] => Err(unexpected(line, more)),
         [] => Err(line.syntax(line.end(), "this line is empty")),
     }
+}
+
+/// The third field of a `'MARKER'` line in COLUMNS; `None` for any other line.
+pub(super) fn marker<'a>(line: &Line<'a>) -> Option<Token<'a>> {
+    // A quick check first: hardly any other line has a quote.
+    memchr(b'\'', line.text.as_bytes())?;
+    let mut tokens = line.tokens();
+    tokens.nth(1).filter(|token| token.text == "'MARKER'")?;
+    let what = tokens.next()?;
+    tokens.next().is_none().then_some(what)
 }
 
 /// Parses a line of COLUMNS. `is_row` distinguishes a name that begins with `$` from a comment.
