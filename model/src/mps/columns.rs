@@ -2,7 +2,7 @@ use super::{
     line::{Line, Token},
     number,
     record::Pairs,
-    rows::{Row, Rows},
+    rows::{Row, undeclared},
 };
 use crate::{name_map::NameMap, reading::ReadError};
 
@@ -12,6 +12,15 @@ pub(super) struct Entry {
     pub(super) row: u32,
     pub(super) column: u32,
     pub(super) value: f64,
+}
+
+/// The entries of a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RowEntries {
+    pub(super) count: u32,
+    /// The number of columns when the row last got a value. It is the current number if the
+    /// current column has a value here already. This finds duplicates without a set.
+    last_given: u32,
 }
 
 /// The section COLUMNS.
@@ -24,16 +33,20 @@ pub(super) struct Columns<'a> {
     pub(super) objective: Vec<f64>,
     /// The entries by column, and within a column in the order of the file.
     pub(super) entries: Vec<Entry>,
-    /// For each row, the number of columns when it last got a value. It is the current number if
-    /// the current column has a value there already. This finds duplicates without a set.
-    last_given: Vec<usize>,
-    objective_last_given: usize,
+    /// What has been read of each row.
+    rows: Vec<RowEntries>,
+    objective_last_given: u32,
     in_integers: bool,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(rows: usize) -> Self {
-        Columns { last_given: vec![0; rows], ..Columns::default() }
+        Columns { rows: vec![RowEntries::default(); rows], ..Columns::default() }
+    }
+
+    /// What has been read of each row.
+    pub(super) fn rows(&self) -> &[RowEntries] {
+        &self.rows
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
@@ -65,12 +78,12 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    /// Adds a line of coefficients.
+    /// Adds a line of coefficients. `rows` are those of the pairs.
     pub(super) fn add(
         &mut self,
         line: &Line<'a>,
         pairs: &Pairs<'a>,
-        rows: &Rows<'a>,
+        rows: &[Option<Row>; 2],
     ) -> Result<(), ReadError> {
         let column = pairs.head;
         // The lines of a column are adjacent, so only the last one can continue: no lookup for each
@@ -78,17 +91,17 @@ impl<'a> Columns<'a> {
         if self.names.last() != Some(&column.text) {
             self.start_column(line, column)?;
         }
-        for (name, token) in pairs.iter() {
-            let row = rows.find(line, name)?;
+        for ((name, token), row) in pairs.iter().zip(rows) {
+            let row = row.ok_or_else(|| undeclared(line, name))?;
             // Checked also in rows that are left out: a text that is no number is an error
             // anywhere.
             let value = number::coefficient(line, token)?;
-            let count = self.names.len();
+            let count = self.names.len() as u32;
             let last_given = match row {
                 // Its entries have no effect on the model, duplicate or not.
                 Row::Dropped => continue,
                 Row::Objective => &mut self.objective_last_given,
-                Row::Constraint(row) => &mut self.last_given[row as usize],
+                Row::Constraint(row) => &mut self.rows[row as usize].last_given,
             };
             if *last_given == count {
                 let (row, column) = (name.text, column.text);
@@ -99,10 +112,10 @@ impl<'a> Columns<'a> {
             *last_given = count;
             match row {
                 Row::Constraint(row) => {
-                    let column = (count - 1) as u32;
-                    self.entries.push(Entry { row, column, value });
+                    self.rows[row as usize].count += 1;
+                    self.entries.push(Entry { row, column: count - 1, value });
                 }
-                _ => self.objective[count - 1] = value,
+                _ => self.objective[count as usize - 1] = value,
             }
         }
         Ok(())

@@ -85,16 +85,19 @@ impl<'a> Rows<'a> {
 
     /// Whether there is a row of this name, including N rows.
     pub(super) fn is_declared(&self, name: &str) -> bool {
-        self.index.contains(name)
+        self.get(name).is_some()
     }
 
-    pub(super) fn find(&self, line: &Line<'a>, name: Token<'a>) -> Result<Row, ReadError> {
-        self.index.get(name.text).ok_or_else(|| {
-            if name.text.is_empty() {
-                line.syntax(name, "the name of a row is missing here")
-            } else {
-                line.invalid(name, format!("row `{}` is not declared in ROWS", name.text))
-            }
-        })
+    pub(super) fn get(&self, name: &str) -> Option<Row> {
+        self.index.get(name)
+    }
+}
+
+/// An error for a name that no row has.
+pub(super) fn undeclared(line: &Line, name: Token) -> ReadError {
+    if name.text.is_empty() {
+        line.syntax(name, "the name of a row is missing here")
+    } else {
+        line.invalid(name, format!("row `{}` is not declared in ROWS", name.text))
     }
 }
