@@ -87,15 +87,17 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Splits the line at blanks into fields; more than a line may have are an error. From the
-    /// field `from` on, counted from 0, a field that begins with `$` starts a comment up to the
-    /// end of the line, unless `is_name` returns true for it.
+    /// Splits the line at blanks into `fields`, which are empty before; more than a line may have
+    /// are an error. From the field `from` on, counted from 0, a field that begins with `$` starts
+    /// a comment up to the end of the line, unless `is_name` returns true for it.
+    ///
+    /// The fields are not returned, because they would be copied.
     pub(super) fn fields(
         &self,
         from: usize,
         is_name: impl Fn(&str) -> bool,
-    ) -> Result<Fields<'a>, ReadError> {
-        let mut fields = Fields::default();
+        fields: &mut Fields<'a>,
+    ) -> Result<(), ReadError> {
         for token in self.tokens() {
             if fields.count >= from && token.text.starts_with('$') && !is_name(token.text) {
                 break;
@@ -106,7 +108,7 @@ impl<'a> Line<'a> {
             *place = token;
             fields.count += 1;
         }
-        Ok(fields)
+        Ok(())
     }
 
     /// Splits the line into the six fields of the fixed format, empty where blank. Text between
@@ -120,13 +122,11 @@ impl<'a> Line<'a> {
         const COLUMNS: [(usize, usize); MOST_FIELDS] =
             [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, LAST)];
         const LAST: usize = 61;
-        // The byte offset of each column, which counts characters. A line may be of any length;
-        // only the characters that have a column are visited.
-        let mut starts = [self.text.len(); LAST + 1];
-        for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
-            *start = at;
-        }
-        let byte = |column: usize| starts[column];
+        let length = self.text.len();
+        // Columns count characters. In ASCII, those are bytes.
+        let ascii = self.text.as_bytes()[..length.min(LAST)].is_ascii();
+        let starts: Option<[usize; LAST + 1]> = (!ascii).then(|| self.column_starts());
+        let byte = |column: usize| starts.as_ref().map_or(column.min(length), |it| it[column]);
         let mut fields = [Token::default(); MOST_FIELDS];
         let mut gap = 0;
         for (index, (field, (first, last))) in fields.iter_mut().zip(COLUMNS).enumerate() {
@@ -145,6 +145,16 @@ impl<'a> Line<'a> {
         }
         self.check_gap(gap, self.text.len())?;
         Ok(fields)
+    }
+
+    /// The byte offsets of the first columns; the length of the line for those that it does not
+    /// have. A line may be of any length; only these columns are visited.
+    fn column_starts<const COUNT: usize>(&self) -> [usize; COUNT] {
+        let mut starts = [self.text.len(); COUNT];
+        for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
+            *start = at;
+        }
+        starts
     }
 
     fn check_gap(&self, from: usize, to: usize) -> Result<(), ReadError> {
