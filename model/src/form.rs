@@ -1,3 +1,5 @@
+use crate::names::Given;
+
 /// The form a model was sent in. It determines the field paths in errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -45,6 +47,16 @@ impl Form {
             Form::Linear => "linear",
             Form::Named => "named",
             Form::Text(field) => field,
+        }
+    }
+
+    /// What is known about the names in the arrays of this form.
+    pub(crate) fn names(self) -> Given {
+        match self {
+            Form::Linear | Form::Named => Given::Unchecked,
+            // Both readers reject a second row of the same name. A second column of the same name
+            // is an error in MPS, and the same variable in LP.
+            Form::Text(_) => Given::Unique,
         }
     }
 

@@ -12,6 +12,7 @@
 //! The rules are documented for users in `docs/models.md`.
 
 mod arrays;
+mod digits;
 mod domain;
 mod fault;
 mod file;
@@ -22,6 +23,7 @@ mod limits;
 mod lp;
 mod matrix;
 mod mps;
+mod name_map;
 mod named;
 mod names;
 mod normal;

@@ -64,7 +64,16 @@ impl Limits {
     /// Returns the message with which a text reader must stop, if what it has read so far
     /// exceeds a limit. Readers check this while they read, because the text is bounded in
     /// bytes, and a few bytes of it can take a hundred in memory.
+    #[inline]
     pub(crate) fn stop(&self, found: Counts) -> Option<String> {
+        // The usual case first, which is checked for every line or term of a text.
+        let within = |count: usize, max: usize| count <= max.min(i32::MAX as usize);
+        if within(found.variables, self.max_variables)
+            && within(found.constraints, self.max_constraints)
+            && within(found.nonzeros, self.max_nonzeros)
+        {
+            return None;
+        }
         self.exceeded_limits(found).next().map(|ExceededLimit { what, limit, max, .. }| {
             format!("the model has too many {what}; the limit {limit} is {max}")
         })

@@ -94,15 +94,16 @@ pub fn dropped_entry(model: &LinearModel, threshold: f64) -> Option<(usize, usiz
 }
 
 /// Describes why a solver cannot use a coefficient; `None` if it can.
+#[inline]
 pub(crate) fn why_unusable(value: f64) -> Option<String> {
-    if value.is_nan() {
+    if value.abs() < MAX_COEFFICIENT {
+        None
+    } else if value.is_nan() {
         Some("not a number".to_owned())
     } else if value.is_infinite() {
         Some("infinite".to_owned())
-    } else if value.abs() >= MAX_COEFFICIENT {
-        Some(format!("{value:e}; its absolute value must be below 1e15"))
     } else {
-        None
+        Some(format!("{value:e}; its absolute value must be below 1e15"))
     }
 }
 

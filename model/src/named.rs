@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use solvemesh::v1::{LinearModel, NamedModel, NamedTerm};
 
 use crate::{
@@ -8,6 +6,7 @@ use crate::{
     findings::Findings,
     form::{Entry, Form, Part},
     limits::{Counts, Limits},
+    name_map::NameMap,
 };
 
 /// Converts a model with named terms to arrays. Terms keep their order.
@@ -47,8 +46,8 @@ pub(crate) fn arrays(named: &NamedModel, limits: &Limits) -> Result<LinearModel,
 }
 
 /// The index of each variable by its name. Reports variables without a name.
-fn indices<'a>(named: &'a NamedModel, findings: &mut Findings) -> HashMap<&'a str, i32> {
-    let mut indices: HashMap<&str, i32> = HashMap::with_capacity(named.variables.len());
+fn indices<'a>(named: &'a NamedModel, findings: &mut Findings) -> NameMap<'a, i32> {
+    let mut indices = NameMap::default();
     for (j, variable) in named.variables.iter().enumerate() {
         if variable.name.is_empty() {
             findings.fault(
@@ -57,7 +56,7 @@ fn indices<'a>(named: &'a NamedModel, findings: &mut Findings) -> HashMap<&'a st
             );
         }
         // Duplicate names are reported by `names::complete`; terms refer to the first one.
-        indices.entry(&variable.name).or_insert(j as i32);
+        indices.get_or_insert(&variable.name, j as i32);
     }
     indices
 }
@@ -72,7 +71,7 @@ struct Matrix {
 /// Builds the matrix from the terms, and reports what is wrong with them.
 fn matrix(
     named: &NamedModel,
-    indices: &HashMap<&str, i32>,
+    indices: &NameMap<'_, i32>,
     nonzeros: usize,
     findings: &mut Findings,
 ) -> Matrix {
@@ -83,10 +82,10 @@ fn matrix(
     for (row, constraint) in named.constraints.iter().enumerate() {
         for (term, written) in constraint.terms.iter().enumerate() {
             let entry = Entry { row, term, position: column_indices.len() };
-            check_term(written, entry, indices, findings);
-            let index = indices.get(written.variable.as_str());
+            let index = indices.get(&written.variable);
+            check_term(written, entry, index.is_some(), findings);
             // Any entry will do after an error: the arrays are dropped.
-            column_indices.push(index.copied().unwrap_or_default());
+            column_indices.push(index.unwrap_or_default());
             coefficients.push(written.coefficient.unwrap_or_default());
         }
         row_starts.push(column_indices.len() as i32);
@@ -95,17 +94,12 @@ fn matrix(
 }
 
 /// Reports what is missing or unknown in a term.
-fn check_term(
-    term: &NamedTerm,
-    entry: Entry,
-    indices: &HashMap<&str, i32>,
-    findings: &mut Findings,
-) {
+fn check_term(term: &NamedTerm, entry: Entry, is_variable: bool, findings: &mut Findings) {
     let name = term.variable.as_str();
     if name.is_empty() {
         findings
             .fault(|| Form::Named.field(Part::EntryVariable(entry)), || "is missing".to_owned());
-    } else if !indices.contains_key(name) {
+    } else if !is_variable {
         findings.fault(
             || Form::Named.field(Part::EntryVariable(entry)),
             || format!("there is no variable `{name}`"),

@@ -1,40 +1,55 @@
-use std::collections::HashMap;
-
-use crate::findings::Findings;
+use crate::{findings::Findings, name_map::NameMap};
 
 /// Maximum length of a name, in bytes. Limited because every solution repeats the names.
 pub(crate) const MAX_NAME_BYTES: usize = 1024;
+
+/// What is known about the names of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// No two of those that are given are equal: the reader has checked it.
+    Unique,
+    /// Nothing.
+    Unchecked,
+}
 
 /// Reports names that are too long or duplicate, and generates the missing ones: `letter`
 /// and the index, with underscores appended while that name is taken.
 pub(crate) fn complete(
     names: &mut [String],
+    given: Given,
     letter: char,
     field: impl Fn(usize) -> String,
     findings: &mut Findings,
 ) {
-    let given = names.iter().filter(|name| !name.is_empty()).count();
-    let mut owners: HashMap<&str, usize> = HashMap::with_capacity(given);
-    let mut generated: Vec<(usize, String)> = Vec::with_capacity(names.len() - given);
+    let missing = names.iter().filter(|name| name.is_empty()).count();
+    // Of names that are unique, only those are registered that a generated name may equal. Most
+    // texts name everything, and need none.
+    let registers = |name: &str| match given {
+        Given::Unique => missing > 0 && name.starts_with(letter),
+        Given::Unchecked => true,
+    };
+    let mut owners = NameMap::default();
+    let mut generated: Vec<(usize, String)> = Vec::with_capacity(missing);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         if name.len() > MAX_NAME_BYTES {
             findings.fault(
                 || field(i),
                 || format!("a name has at most {MAX_NAME_BYTES} bytes, not {}", name.len()),
             );
-        } else if let Some(&owner) = owners.get(name.as_str()) {
-            findings.fault(
-                || field(i),
-                || format!("duplicate name `{name}`, already used at index {owner}"),
-            );
-        } else {
-            owners.insert(name, i);
+        } else if registers(name) {
+            let owner = owners.get_or_insert(name, i);
+            if owner != i {
+                findings.fault(
+                    || field(i),
+                    || format!("duplicate name `{name}`, already used at index {owner}"),
+                );
+            }
         }
     }
     // After all given names are known. Generated names differ from each other in the index.
     for i in (0..names.len()).filter(|&i| names[i].is_empty()) {
         let mut name = format!("{letter}{i}");
-        while owners.contains_key(name.as_str()) {
+        while owners.contains(&name) {
             name.push('_');
         }
         generated.push((i, name));
@@ -54,9 +69,13 @@ mod tests {
     use super::*;
 
     fn completed(names: &[&str]) -> Result<Vec<String>, String> {
+        complete_given(Given::Unchecked, names)
+    }
+
+    fn complete_given(given: Given, names: &[&str]) -> Result<Vec<String>, String> {
         let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut findings = Findings::default();
-        complete(&mut names, 'x', |i| format!("names[{i}]"), &mut findings);
+        complete(&mut names, given, 'x', |i| format!("names[{i}]"), &mut findings);
         match findings.finish() {
             Ok(_) => Ok(names),
             Err(faults) => Err(format!("{} {faults}", faults.0[0].field)),
@@ -73,10 +92,12 @@ mod tests {
 
     #[test]
     fn generated_names_never_collide_with_given_ones() {
-        assert_eq!(
-            completed(&["", "x0", "x0_", "x3", ""]).as_deref(),
-            Ok(&["x0__", "x0", "x0_", "x3", "x4"].map(String::from)[..])
-        );
+        for given in [Given::Unchecked, Given::Unique] {
+            assert_eq!(
+                complete_given(given, &["", "x0", "x0_", "x3", "", "y"]).as_deref(),
+                Ok(&["x0__", "x0", "x0_", "x3", "x4", "y"].map(String::from)[..])
+            );
+        }
     }
 
     #[test]
@@ -86,7 +107,7 @@ mod tests {
         let message = completed(&["a", &longer]).unwrap_err();
         assert_eq!(message, "names[1] a name has at most 1024 bytes, not 1025");
         let mut names = ["ä".repeat(MAX_NAME_BYTES)];
-        complete(&mut names, 'x', |_| String::new(), &mut Findings::default());
+        complete(&mut names, Given::Unique, 'x', |_| String::new(), &mut Findings::default());
         assert_eq!(
             names[0].len(),
             MAX_NAME_BYTES,

@@ -23,10 +23,11 @@ pub(crate) fn normalise(
 ) -> Result<(LinearModel, ModelSize, Vec<String>), Faults> {
     let mut findings = Findings::with_warnings(warnings);
     // Names first: the messages of the other checks contain them.
+    let given = form.names();
     let name = |j| form.field(Part::VariableName(j));
-    names::complete(&mut model.variable_names, 'x', name, &mut findings);
+    names::complete(&mut model.variable_names, given, 'x', name, &mut findings);
     let name = |i| form.field(Part::ConstraintName(i));
-    names::complete(&mut model.constraint_names, 'c', name, &mut findings);
+    names::complete(&mut model.constraint_names, given, 'c', name, &mut findings);
 
     objective(form, &mut model, &mut findings);
     variables(form, &mut model, &mut findings);

@@ -1,12 +1,13 @@
-use std::collections::HashMap;
-
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
 use super::lexer::Mark;
-use crate::{limits::Counts, normalise_infinity};
+use crate::{limits::Counts, name_map::NameMap, normalise_infinity};
 
 /// Maximum number of warnings reported for a file; further ones are only counted.
 const MAX_WARNINGS: usize = 20;
+
+/// The index of a variable that is not known yet.
+const NEW: usize = usize::MAX;
 
 /// The part of the model that has been read so far.
 #[derive(Debug, Default)]
@@ -16,10 +17,18 @@ pub(super) struct Draft<'t> {
     pub(super) sense: ObjectiveSense,
     pub(super) offset: f64,
     pub(super) columns: Vec<Column<'t>>,
-    indices: HashMap<&'t str, usize>,
+    indices: NameMap<'t, usize>,
+    /// The variable that was used last in `Bounds` or a list.
+    last: usize,
+    /// The names of the last terms of the current expression, which are not looked up yet.
+    unresolved: Vec<&'t str>,
+    /// For each variable, the index in `entries` of its last entry. It is one of the current row
+    /// only if it is not below the start of that row, and belongs to this variable. Not part of
+    /// `Column`, so that more of them are in the cache.
+    last_entries: Vec<u32>,
     row_names: Vec<&'t str>,
-    /// The position of each name given to a row.
-    named_rows: HashMap<&'t str, Mark>,
+    /// The line of each name given to a row.
+    named_rows: NameMap<'t, usize>,
     rows: Vec<(f64, f64)>,
     starts: Vec<i32>,
     entries: Vec<(usize, f64)>,
@@ -41,9 +50,6 @@ pub(super) struct Column<'t> {
     /// The position at which it was declared semi-continuous or semi-integer.
     pub(super) semi: Option<Mark>,
     objective: f64,
-    /// The index in `entries` of its last entry. It is one of the current row only if it is not
-    /// below the start of that row, and belongs to this variable.
-    entry: usize,
 }
 
 /// A sum of coefficients is not finite.
@@ -52,30 +58,65 @@ pub(super) struct Overflow;
 
 impl<'t> Draft<'t> {
     /// The index of a variable, which is added on its first use.
-    pub(super) fn column(&mut self, name: &'t str) -> usize {
-        *self.indices.entry(name).or_insert_with(|| {
-            self.columns.push(Column {
-                name,
-                lower: None,
-                upper: None,
-                integer: false,
-                binary: false,
-                semi: None,
-                objective: 0.0,
-                entry: 0,
-            });
-            self.columns.len() - 1
-        })
+    fn column(&mut self, name: &'t str) -> usize {
+        if let Some(index) = self.indices.get(name) {
+            return index;
+        }
+        let index = self.columns.len();
+        self.indices.insert(name, index);
+        self.columns.push(Column {
+            name,
+            lower: None,
+            upper: None,
+            integer: false,
+            binary: false,
+            semi: None,
+            objective: 0.0,
+        });
+        self.last_entries.push(0);
+        index
+    }
+
+    /// Registers the variable of the next term of an expression, which `resolve` looks up.
+    pub(super) fn add_unresolved(&mut self, name: &'t str) {
+        self.unresolved.push(name);
+    }
+
+    /// The number of names that are not looked up yet.
+    pub(super) fn unresolved(&self) -> usize {
+        self.unresolved.len()
+    }
+
+    /// Sets the variables of the last terms, one for each name that is not looked up yet.
+    ///
+    /// Several names are looked up together: these lookups do not depend on each other, so the
+    /// processor waits for several cache misses at once.
+    pub(super) fn resolve(&mut self, terms: &mut [(usize, f64)]) {
+        let first = terms.len() - self.unresolved.len();
+        let terms = &mut terms[first..];
+        for (term, name) in terms.iter_mut().zip(&self.unresolved) {
+            term.0 = self.indices.get(name).unwrap_or(NEW);
+        }
+        for (index, term) in terms.iter_mut().enumerate() {
+            if term.0 == NEW {
+                term.0 = self.column(self.unresolved[index]);
+            }
+        }
+        self.unresolved.clear();
     }
 
     /// The index of a variable in `Bounds` or a list. It is added, with cost 0, if it occurs in
     /// neither the objective nor a constraint.
     pub(super) fn column_outside_rows(&mut self, name: &'t str, mark: Mark) -> usize {
-        if !self.indices.contains_key(name) {
-            let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
-            *count += 1;
-        }
-        self.column(name)
+        self.last = match self.find(name) {
+            Some(index) => index,
+            None => {
+                let (_, _, count) = self.unmentioned.get_or_insert((name, mark.line(), 0));
+                *count += 1;
+                self.column(name)
+            }
+        };
+        self.last
     }
 
     /// Adds a warning about the variables that occur only in `Bounds` or a list.
@@ -92,7 +133,10 @@ impl<'t> Draft<'t> {
 
     /// The index of a variable that has occurred before.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.indices.get(name).copied()
+        // Bounds and lists mostly have the variables in their order, which saves a lookup for
+        // each.
+        let is = |index: &usize| self.columns.get(*index).is_some_and(|column| column.name == name);
+        [self.last, self.last + 1].into_iter().find(is).or_else(|| self.indices.get(name))
     }
 
     /// The size of the model so far.
@@ -115,9 +159,9 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    /// Registers the name of a row. Fails with the position of an earlier row of that name.
-    pub(super) fn register_row_name(&mut self, name: &'t str, mark: Mark) -> Result<(), Mark> {
-        match self.named_rows.insert(name, mark) {
+    /// Registers the name of a row. Fails with the line of an earlier row of that name.
+    pub(super) fn register_row_name(&mut self, name: &'t str, mark: Mark) -> Result<(), usize> {
+        match self.named_rows.insert(name, mark.line()) {
             Some(before) => Err(before),
             None => Ok(()),
         }
@@ -134,12 +178,12 @@ impl<'t> Draft<'t> {
         let start = self.entries.len();
         self.starts.push(start as i32); // fits, because `read` has bounded the length of the text
         for (column, coefficient) in terms {
-            let slot = self.columns[column].entry;
+            let slot = self.last_entries[column] as usize;
             match self.entries.get_mut(slot) {
                 // The last entry of this variable is in this row: one addition instead of a search.
                 Some((owner, sum)) if slot >= start && *owner == column => *sum += coefficient,
                 _ => {
-                    self.columns[column].entry = self.entries.len();
+                    self.last_entries[column] = self.entries.len() as u32; // fits, as above
                     self.entries.push((column, coefficient));
                 }
             }
@@ -164,7 +208,7 @@ impl<'t> Draft<'t> {
     pub(super) fn finish(mut self) -> (LinearModel, Vec<String>) {
         // The indices are no longer needed. Freed before the arrays are allocated, to bound
         // the memory.
-        (self.indices, self.named_rows) = Default::default();
+        (self.indices, self.named_rows, self.last_entries) = Default::default();
         self.starts.push(self.entries.len() as i32);
         let mut model = LinearModel {
             objective_offset: self.offset,

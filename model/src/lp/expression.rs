@@ -2,6 +2,9 @@ use super::lexer::{Kind, Mark};
 use super::parser::Parser;
 use crate::{FaultKind, reading::ReadError};
 
+/// The number of names that are looked up together: so many that the lookups overlap.
+const MAX_UNRESOLVED: usize = 64;
+
 /// A sum of terms and constants.
 #[derive(Debug)]
 pub(super) struct Expression {
@@ -31,7 +34,7 @@ pub(super) enum Extent {
     Line,
 }
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     /// Parses an expression, which may be empty.
     pub(super) fn expression(&mut self, extent: Extent) -> Result<Expression, ReadError> {
         let mark = self.ahead().mark;
@@ -45,7 +48,10 @@ impl Parser<'_> {
                     return Err(self.missing_operator());
                 }
                 Kind::Symbol(_) => return Err(self.not_linear()),
-                _ => return Ok(sum),
+                _ => {
+                    self.draft.resolve(&mut sum.terms);
+                    return Ok(sum);
+                }
             }
             self.operand(extent, &mut sum)?;
         }
@@ -67,8 +73,7 @@ impl Parser<'_> {
         match token.kind {
             Kind::Name(name) => {
                 self.bump()?;
-                // Not summed by variable yet: that is done once per row, in `Draft`.
-                sum.terms.push((self.draft.column(name), sign));
+                self.term(name, sign, sum);
             }
             Kind::Infinity => {
                 self.bump()?;
@@ -77,14 +82,27 @@ impl Parser<'_> {
             Kind::Number(number) => {
                 self.bump()?;
                 match self.factor(extent)? {
-                    Some(column) => sum.terms.push((column, sign * number)),
+                    Some(name) => self.term(name, sign * number, sum),
                     None => sum.constant += sign * number,
                 }
             }
             Kind::Symbol(_) => return Err(self.not_linear()),
             _ => return Err(self.unexpected("a number or a variable")),
         }
+        // Whether a name is a new variable is known only when it has been looked up.
+        if self.may_exceed(self.draft.unresolved()) {
+            self.draft.resolve(&mut sum.terms);
+        }
         self.check_size(token.mark, sum.terms.len())
+    }
+
+    /// Adds a term. It is not summed by variable yet: that is done once per row, in `Draft`.
+    fn term(&mut self, name: &'t str, coefficient: f64, sum: &mut Expression) {
+        sum.terms.push((0, coefficient));
+        self.draft.add_unresolved(name);
+        if self.draft.unresolved() == MAX_UNRESOLVED {
+            self.draft.resolve(&mut sum.terms);
+        }
     }
 
     /// Parses any number of signs, and returns their product.
@@ -98,7 +116,7 @@ impl Parser<'_> {
     }
 
     /// Parses the variable after a number, if the number is a coefficient and not a constant.
-    fn factor(&mut self, extent: Extent) -> Result<Option<usize>, ReadError> {
+    fn factor(&mut self, extent: Extent) -> Result<Option<&'t str>, ReadError> {
         let times = self.ahead().kind == Kind::Symbol('*');
         if times {
             self.bump()?;
@@ -107,7 +125,7 @@ impl Parser<'_> {
         match token.kind {
             Kind::Name(name) if times || extent == Extent::Free || !token.fresh => {
                 self.bump()?;
-                Ok(Some(self.draft.column(name)))
+                Ok(Some(name))
             }
             Kind::Infinity if times || !token.fresh => Err(self.fault(
                 token.mark,

@@ -1,5 +1,8 @@
+use memchr::{memchr, memchr_iter};
+
+use super::characters::{self, begins_name, is_name};
 use super::section::{self, Section};
-use crate::{FaultKind, Place, reading::ReadError};
+use crate::{FaultKind, Place, digits::plain, reading::ReadError};
 
 /// A position in the text. It has byte offsets; the column, which counts characters, is
 /// computed only when it is needed, for an error message.
@@ -168,7 +171,7 @@ impl<'t> Lexer<'t> {
             }
         }
         // A number beyond f64 parses as infinity, which has words of its own.
-        match number.parse::<f64>() {
+        match plain(number.as_bytes()).map_or_else(|| number.parse::<f64>(), Ok) {
             Ok(value) if value.is_finite() => {
                 self.at.offset += length;
                 Ok(Kind::Number(value))
@@ -183,8 +186,7 @@ impl<'t> Lexer<'t> {
 
     fn name(&mut self) -> Result<Kind<'t>, ReadError> {
         let rest = self.rest();
-        let behind = |c: char| !is_name(c) && !matches!(c, '[' | ']');
-        let end = rest.find(behind).unwrap_or(rest.len());
+        let (end, has_brackets) = characters::name(rest);
         // `x!= 3` is an attempt at a comparison, not a variable `x!`.
         let end = if rest[end..].starts_with('=') && end > 1 && rest[..end].ends_with('!') {
             end - 1
@@ -198,7 +200,7 @@ impl<'t> Lexer<'t> {
             );
         }
         // So that `f(x + y)` is not read as two variables, `f(x` and `y)`.
-        if !balanced(name) {
+        if has_brackets && !balanced(name) {
             return Err(self.syntax(format!(
                 "the brackets of the name `{name}` don't match; sums in brackets and functions \
                  are not part of the format"
@@ -223,19 +225,19 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_blanks(&mut self) {
-        let mut rest = self.rest();
-        while let Some(first) = rest.chars().next() {
-            let length = match first {
-                '\\' => comment(rest),
-                _ if first.is_whitespace() => first.len_utf8(),
+        loop {
+            self.at.offset += characters::blanks(self.rest());
+            let rest = self.rest();
+            let length = match rest.as_bytes().first() {
+                Some(b'\n') => 1,
+                Some(b'\\') => comment(rest),
                 _ => return,
             };
-            for (index, _) in rest[..length].match_indices('\n') {
+            for index in memchr_iter(b'\n', &rest.as_bytes()[..length]) {
                 self.at.line += 1;
                 self.at.line_start = self.at.offset + index + 1;
             }
             self.at.offset += length;
-            rest = self.rest();
         }
     }
 
@@ -270,6 +272,14 @@ impl<'t> Lexer<'t> {
 /// characters that look like one, but are not supported.
 fn operator(text: &str) -> Option<(usize, Option<Kind<'static>>)> {
     use Comparison::{Equal, Greater, Less};
+    // The usual ones first, with what follows them.
+    match text.as_bytes() {
+        [b'-', b' ', ..] => return Some((1, Some(Kind::Sign(-1.0)))),
+        [b'<', b'=', b' ', ..] => return Some((2, Some(Kind::Compare(Less)))),
+        [b'>', b'=', b' ', ..] => return Some((2, Some(Kind::Compare(Greater)))),
+        [b'=', b' ', ..] => return Some((1, Some(Kind::Compare(Equal)))),
+        _ => {}
+    }
     // The first match counts: longer operators are before those that they begin with.
     const OPERATORS: &[(&str, Option<Kind<'static>>)] = &[
         ("<->", Some(Kind::Arrow)),
@@ -303,12 +313,12 @@ fn comment(text: &str) -> usize {
     {
         return 2 + close + 1;
     }
-    text.find('\n').unwrap_or(text.len())
+    memchr(b'\n', text.as_bytes()).unwrap_or(text.len())
 }
 
 /// The number of digits at the beginning of `text`.
 fn digits(text: &str) -> usize {
-    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
+    text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
 /// The length in bytes of the exponent at the beginning of `text`; 0 if there is none.
@@ -321,21 +331,7 @@ fn exponent(text: &str) -> usize {
     }
 }
 
-/// Whether a name may contain a character: letters, digits, and others that the format allows.
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || begins_name(c) || matches!(c, ')' | '.' | '}')
-}
-
-fn begins_name(c: char) -> bool {
-    c.is_alphabetic()
-        || matches!(c, '_' | '#' | '!' | '"' | '$' | '%' | '&' | '?' | '@' | '~')
-        || matches!(c, '(' | ',' | ';' | '|' | '{' | '\'' | '`' | '‘' | '’')
-}
-
 fn balanced(name: &str) -> bool {
-    if !name.contains(['(', ')', '[', ']', '{', '}']) {
-        return true;
-    }
     [('(', ')'), ('[', ']'), ('{', '}')]
         .iter()
         .all(|&(open, close)| name.matches(open).count() == name.matches(close).count())

@@ -5,6 +5,7 @@
 //! sections, with `expression`, `rows` and `variables` for their contents; `draft` collects
 //! the model. Parsing takes time linear in the length of the text.
 
+mod characters;
 mod draft;
 mod expression;
 mod lexer;

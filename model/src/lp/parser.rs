@@ -186,6 +186,11 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// Whether this many new variables would exceed the limit.
+    pub(super) fn may_exceed(&self, new: usize) -> bool {
+        self.draft.columns.len() + new > self.limits.max_variables
+    }
+
     /// Whether a token would open a section if it began its line.
     pub(super) fn is_keyword(&self, token: Token<'_>) -> bool {
         keyword(self.lexer.rest_from(token.mark)).is_some()

@@ -44,8 +44,7 @@ impl<'t> Parser<'t> {
     fn row_name(&mut self) -> Result<&'t str, ReadError> {
         let Token { kind: Kind::Label(name), mark, .. } = self.ahead() else { return Ok("") };
         self.bump()?;
-        if let Err(before) = self.draft.register_row_name(name, mark) {
-            let line = before.line();
+        if let Err(line) = self.draft.register_row_name(name, mark) {
             let message = format!("duplicate constraint `{name}`, first defined in line {line}");
             return Err(self.fault(mark, FaultKind::Invalid, message));
         }

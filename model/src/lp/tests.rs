@@ -560,3 +560,15 @@ fn public_edge_cases_are_read_or_rejected_as_expected() {
     refused(&text("moi_invalid_bound_2.lp"), 6, 5, Syntax, "`!=` is not a comparison");
     refused(&text("highs_qjh.lp"), 5, 17, Unsupported, "quadratic");
 }
+
+#[test]
+fn too_many_variables_are_an_error_at_the_first_that_is_too_many() {
+    for count in [1, 2, 63, 64, 65, 200] {
+        let limits = Limits { max_variables: count, ..Limits::default() };
+        // Every variable twice, so that the names of an expression are more than its variables.
+        let terms: String = (0..count).map(|index| format!("x{index} + x{index} +\n")).collect();
+        let text = format!("min\n{terms}z\n+ ?");
+        let error = super::read(&text, &limits).unwrap_err();
+        assert_eq!((error.place.line, error.kind), (2 + count, FaultKind::TooLarge), "{error:?}");
+    }
+}

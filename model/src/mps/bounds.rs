@@ -26,6 +26,8 @@ pub(super) struct Bounds {
     columns: Vec<Option<Limits>>,
     /// The columns with a BV and a later bound that differs from it.
     replaced: Vec<usize>,
+    /// The column of the last line.
+    last: usize,
 }
 
 /// The type of a bound.
@@ -97,7 +99,7 @@ pub(super) fn takes_value(kind: &str) -> bool {
 
 impl Bounds {
     pub(super) fn new(columns: usize) -> Self {
-        Bounds { columns: vec![None; columns], replaced: Vec::new() }
+        Bounds { columns: vec![None; columns], ..Bounds::default() }
     }
 
     /// The columns with a BV and a later bound that differs from it.
@@ -122,10 +124,11 @@ impl Bounds {
             return Err(line.syntax(bound.kind, message));
         };
         let name = bound.column.text;
-        let Some(column) = columns.find(name) else {
+        let Some(column) = columns.find_near(name, self.last) else {
             let message = format!("column `{name}` is not declared in COLUMNS");
             return Err(line.invalid(bound.column, message));
         };
+        self.last = column;
         let value = value(line, bound, kind)?;
         let (lower, upper) = kind.ends(value);
         check_ends(line, bound, kind, (lower, upper))?;

@@ -1,12 +1,10 @@
-use std::collections::HashMap;
-
 use super::{
     line::{Line, Token},
     number,
     record::Pairs,
-    rows::{Row, Rows},
+    rows::{Row, undeclared},
 };
-use crate::reading::ReadError;
+use crate::{name_map::NameMap, reading::ReadError};
 
 /// One coefficient of the matrix.
 #[derive(Clone, Copy, Debug)]
@@ -16,35 +14,55 @@ pub(super) struct Entry {
     pub(super) value: f64,
 }
 
+/// The entries of a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RowEntries {
+    pub(super) count: u32,
+    /// The number of columns when the row last got a value. It is the current number if the
+    /// current column has a value here already. This finds duplicates without a set.
+    last_given: u32,
+}
+
 /// The section COLUMNS.
 #[derive(Debug, Default)]
 pub(super) struct Columns<'a> {
-    index: HashMap<&'a str, u32>,
+    index: NameMap<'a, u32>,
     pub(super) names: Vec<&'a str>,
     /// Whether each column is between INTORG and INTEND.
     pub(super) integer: Vec<bool>,
     pub(super) objective: Vec<f64>,
     /// The entries by column, and within a column in the order of the file.
     pub(super) entries: Vec<Entry>,
-    /// For each row, the number of columns when it last got a value. It is the current number if
-    /// the current column has a value there already. This finds duplicates without a set.
-    last_given: Vec<usize>,
-    objective_last_given: usize,
+    /// What has been read of each row.
+    rows: Vec<RowEntries>,
+    objective_last_given: u32,
     in_integers: bool,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(rows: usize) -> Self {
-        Columns { last_given: vec![0; rows], ..Columns::default() }
+        Columns { rows: vec![RowEntries::default(); rows], ..Columns::default() }
+    }
+
+    /// What has been read of each row.
+    pub(super) fn rows(&self) -> &[RowEntries] {
+        &self.rows
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.index.get(name).map(|&column| column as usize)
+        self.index.get(name).map(|column| column as usize)
+    }
+
+    /// As `find`. Tries the column `near` and the one after it first: sections mostly have the
+    /// columns in their order, which saves a lookup for each.
+    pub(super) fn find_near(&self, name: &str, near: usize) -> Option<usize> {
+        let is = |column: &usize| self.names.get(*column) == Some(&name);
+        [near, near + 1].into_iter().find(is).or_else(|| self.find(name))
     }
 
     /// Frees the index by name, which is not needed after parsing.
     pub(super) fn forget_index(&mut self) {
-        self.index = HashMap::new();
+        self.index = NameMap::default();
     }
 
     /// Parses a `'MARKER'` line: integer columns begin or end here.
@@ -60,12 +78,12 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    /// Adds a line of coefficients.
+    /// Adds a line of coefficients. `rows` are those of the pairs.
     pub(super) fn add(
         &mut self,
         line: &Line<'a>,
         pairs: &Pairs<'a>,
-        rows: &Rows<'a>,
+        rows: &[Option<Row>; 2],
     ) -> Result<(), ReadError> {
         let column = pairs.head;
         // The lines of a column are adjacent, so only the last one can continue: no lookup for each
@@ -73,17 +91,17 @@ impl<'a> Columns<'a> {
         if self.names.last() != Some(&column.text) {
             self.start_column(line, column)?;
         }
-        for (name, token) in pairs.iter() {
-            let row = rows.find(line, name)?;
+        for ((name, token), row) in pairs.iter().zip(rows) {
+            let row = row.ok_or_else(|| undeclared(line, name))?;
             // Checked also in rows that are left out: a text that is no number is an error
             // anywhere.
             let value = number::coefficient(line, token)?;
-            let count = self.names.len();
+            let count = self.names.len() as u32;
             let last_given = match row {
                 // Its entries have no effect on the model, duplicate or not.
                 Row::Dropped => continue,
                 Row::Objective => &mut self.objective_last_given,
-                Row::Constraint(row) => &mut self.last_given[row],
+                Row::Constraint(row) => &mut self.rows[row as usize].last_given,
             };
             if *last_given == count {
                 let (row, column) = (name.text, column.text);
@@ -94,10 +112,10 @@ impl<'a> Columns<'a> {
             *last_given = count;
             match row {
                 Row::Constraint(row) => {
-                    let (row, column) = (row as u32, (count - 1) as u32);
-                    self.entries.push(Entry { row, column, value });
+                    self.rows[row as usize].count += 1;
+                    self.entries.push(Entry { row, column: count - 1, value });
                 }
-                _ => self.objective[count - 1] = value,
+                _ => self.objective[count as usize - 1] = value,
             }
         }
         Ok(())

@@ -1,5 +1,8 @@
 use std::ops::Deref;
 
+use memchr::memchr;
+
+use super::blanks;
 use crate::{FaultKind, Place, reading::ReadError};
 
 /// A line of the file, without its end.
@@ -8,6 +11,11 @@ pub(super) struct Line<'a> {
     /// The line number, counted from 1.
     pub(super) number: usize,
     pub(super) text: &'a str,
+    /// The bytes from the beginning of the line to the end of the file. A search for the end of a
+    /// token can always look at the next eight of them, except at the end of the file.
+    rest: &'a [u8],
+    /// The byte offset of the first token.
+    indent: usize,
 }
 
 /// A piece of a line.
@@ -38,44 +46,58 @@ impl<'a> Deref for Fields<'a> {
 
 /// The lines of a file that are neither blank nor a comment, which has a `*` in column 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.split('\n')
-        .enumerate()
-        .map(|(i, text)| Line { number: i + 1, text: text.strip_suffix('\r').unwrap_or(text) })
-        .filter(|line| !line.text.starts_with('*') && !line.text.bytes().all(is_blank))
-}
-
-fn is_blank(byte: u8) -> bool {
-    byte.is_ascii_whitespace()
+    let mut number = 0;
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            number += 1;
+            let text = rest;
+            let end = memchr(b'\n', text.as_bytes());
+            rest = end.map_or("", |end| &text[end + 1..]);
+            let line = &text[..end.unwrap_or(text.len())];
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let indent = blanks::skip(text.as_bytes(), 0);
+            if indent < line.len() && !line.starts_with('*') {
+                return Some(Line { number, text: line, rest: text.as_bytes(), indent });
+            }
+        }
+        None
+    })
 }
 
 impl<'a> Line<'a> {
     /// Whether the line begins a section: column 1 is not blank.
     pub(super) fn is_header(&self) -> bool {
-        !self.text.bytes().next().is_some_and(is_blank)
+        self.indent == 0
     }
 
     /// Splits the line at blanks.
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token<'a>> + use<'a> {
-        let text = self.text;
-        let mut from = 0;
+        let Line { text, rest, indent, .. } = *self;
+        let mut at = indent;
         std::iter::from_fn(move || {
-            let bytes = text.as_bytes();
-            let at = from + bytes[from..].iter().position(|&byte| !is_blank(byte))?;
-            let length = bytes[at..].iter().position(|&byte| is_blank(byte));
-            from = length.map_or(bytes.len(), |length| at + length);
-            Some(Token { text: &text[at..from], at })
+            if at >= text.len() {
+                return None;
+            }
+            // The line ends at a blank, or with the file.
+            let end = blanks::find(rest, at);
+            let token = Token { text: &text[at..end], at };
+            at = blanks::skip(rest, end);
+            Some(token)
         })
     }
 
-    /// Splits the line at blanks into fields; more than a line may have are an error. From the
-    /// field `from` on, counted from 0, a field that begins with `$` starts a comment up to the
-    /// end of the line, unless `is_name` returns true for it.
+    /// Splits the line at blanks into `fields`, which are empty before; more than a line may have
+    /// are an error. From the field `from` on, counted from 0, a field that begins with `$` starts
+    /// a comment up to the end of the line, unless `is_name` returns true for it.
+    ///
+    /// The fields are not returned, because they would be copied.
     pub(super) fn fields(
         &self,
         from: usize,
         is_name: impl Fn(&str) -> bool,
-    ) -> Result<Fields<'a>, ReadError> {
-        let mut fields = Fields::default();
+        fields: &mut Fields<'a>,
+    ) -> Result<(), ReadError> {
         for token in self.tokens() {
             if fields.count >= from && token.text.starts_with('$') && !is_name(token.text) {
                 break;
@@ -86,7 +108,7 @@ impl<'a> Line<'a> {
             *place = token;
             fields.count += 1;
         }
-        Ok(fields)
+        Ok(())
     }
 
     /// Splits the line into the six fields of the fixed format, empty where blank. Text between
@@ -100,13 +122,11 @@ impl<'a> Line<'a> {
         const COLUMNS: [(usize, usize); MOST_FIELDS] =
             [(1, 3), (4, 12), (14, 22), (24, 36), (39, 47), (49, LAST)];
         const LAST: usize = 61;
-        // The byte offset of each column, which counts characters. A line may be of any length;
-        // only the characters that have a column are visited.
-        let mut starts = [self.text.len(); LAST + 1];
-        for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
-            *start = at;
-        }
-        let byte = |column: usize| starts[column];
+        let length = self.text.len();
+        // Columns count characters. In ASCII, those are bytes.
+        let ascii = self.text.as_bytes()[..length.min(LAST)].is_ascii();
+        let starts: Option<[usize; LAST + 1]> = (!ascii).then(|| self.column_starts());
+        let byte = |column: usize| starts.as_ref().map_or(column.min(length), |it| it[column]);
         let mut fields = [Token::default(); MOST_FIELDS];
         let mut gap = 0;
         for (index, (field, (first, last))) in fields.iter_mut().zip(COLUMNS).enumerate() {
@@ -125,6 +145,16 @@ impl<'a> Line<'a> {
         }
         self.check_gap(gap, self.text.len())?;
         Ok(fields)
+    }
+
+    /// The byte offsets of the first columns; the length of the line for those that it does not
+    /// have. A line may be of any length; only these columns are visited.
+    fn column_starts<const COUNT: usize>(&self) -> [usize; COUNT] {
+        let mut starts = [self.text.len(); COUNT];
+        for (start, (at, _)) in starts.iter_mut().zip(self.text.char_indices()) {
+            *start = at;
+        }
+        starts
     }
 
     fn check_gap(&self, from: usize, to: usize) -> Result<(), ReadError> {

@@ -36,6 +36,8 @@
 //!   infinite right-hand side makes an L row free, a negative one a G row; elsewhere it
 //!   is an error.
 
+mod batch;
+mod blanks;
 mod bounds;
 mod columns;
 mod line;

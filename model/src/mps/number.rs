@@ -1,9 +1,13 @@
 use super::line::{Line, Token};
-use crate::{matrix::why_unusable, normal::normalise_infinity, reading::ReadError};
+use crate::{digits::plain, matrix::why_unusable, normal::normalise_infinity, reading::ReadError};
 
 /// Parses a decimal number, with an exponent after `e`, `E` or Fortran's `d`, `D`. Fractions,
 /// `nan` and hexadecimal numbers are not accepted.
 fn decimal(text: &str) -> Option<f64> {
+    plain(text.as_bytes()).or_else(|| any_decimal(text))
+}
+
+fn any_decimal(text: &str) -> Option<f64> {
     // Checked first, because `parse` also accepts words such as `nan` and `infinity`.
     let mut fortran = false;
     for byte in text.bytes() {

@@ -1,10 +1,11 @@
 use super::{
+    batch::Batch,
     bounds::{Bounds, takes_value},
     columns::Columns,
     line::{Line, Token, lines},
     number,
     record::{self, Layout},
-    rows::{Relation, Row, Rows},
+    rows::{Relation, Row, Rows, undeclared},
     section::{Header, Section},
     sides::Sides,
 };
@@ -30,6 +31,8 @@ pub(super) struct File<'a> {
     objective: Option<(Line<'a>, Token<'a>)>,
     pub(super) rows: Rows<'a>,
     pub(super) columns: Columns<'a>,
+    /// The last lines of COLUMNS, which are not in `columns` yet.
+    batch: Batch<'a>,
     pub(super) rhs: Sides<'a>,
     pub(super) ranges: Sides<'a>,
     pub(super) bounds: Bounds,
@@ -48,6 +51,7 @@ impl<'a> File<'a> {
             objective: None,
             rows: Rows::default(),
             columns: Columns::default(),
+            batch: Batch::default(),
             rhs: Sides::default(),
             ranges: Sides::default(),
             bounds: Bounds::default(),
@@ -64,6 +68,7 @@ impl<'a> File<'a> {
                 file.data(&line, section)?;
             }
         }
+        file.add_batch()?;
         file.has_end = file.seen.last() == Some(&Section::End);
         // With columns it may only lack its last line, and is read with a warning.
         if !file.has_end && file.columns.names.is_empty() {
@@ -83,6 +88,7 @@ impl<'a> File<'a> {
     }
 
     fn header(&mut self, line: &Line<'a>) -> Result<(), ReadError> {
+        self.add_batch()?;
         let mut tokens = line.tokens();
         let word = tokens.next().unwrap_or_default();
         let section = match Header::named(word.text) {
@@ -157,10 +163,7 @@ impl<'a> File<'a> {
                 self.rows.declare(line, sense, name)?;
                 self.check_size(line)
             }
-            Some(Section::Columns) => {
-                self.column(line)?;
-                self.check_size(line)
-            }
+            Some(Section::Columns) => self.column(line),
             Some(section @ (Section::Rhs | Section::Ranges)) => self.side(line, section),
             Some(Section::Bounds) => {
                 let is_column = |name: &str| self.columns.find(name).is_some();
@@ -216,15 +219,34 @@ impl<'a> File<'a> {
     }
 
     fn column(&mut self, line: &Line<'a>) -> Result<(), ReadError> {
-        let mut tokens = line.tokens();
-        if tokens.nth(1).is_some_and(|marker| marker.text == "'MARKER'")
-            && let (Some(what), None) = (tokens.next(), tokens.next())
-        {
-            return self.columns.marker(line, what);
+        if let Some(what) = record::marker(line) {
+            self.add_batch()?;
+            self.columns.marker(line, what)?;
+            return self.check_size(line);
         }
         let is_row = |name: &str| self.rows.is_declared(name);
-        let pairs = record::column(self.layout, line, is_row)?;
-        self.columns.add(line, &pairs, &self.rows)
+        match record::column(self.layout, line, is_row) {
+            Ok(pairs) => self.batch.push(*line, pairs),
+            Err(error) => {
+                // An error in a line before this one comes first.
+                self.add_batch()?;
+                return Err(error);
+            }
+        }
+        if self.batch.is_full() { self.add_batch() } else { Ok(()) }
+    }
+
+    /// Adds the lines of the batch to the columns.
+    fn add_batch(&mut self) -> Result<(), ReadError> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.find_rows(&self.rows);
+        for (line, pairs, rows) in batch.iter() {
+            self.columns.add(line, pairs, rows)?;
+            self.check_size(line)?;
+        }
+        batch.clear();
+        self.batch = batch;
+        Ok(())
     }
 
     fn side(&mut self, line: &Line<'a>, section: Section) -> Result<(), ReadError> {
@@ -235,7 +257,7 @@ impl<'a> File<'a> {
             return Ok(());
         }
         for (name, token) in pairs.iter() {
-            let row = self.rows.find(line, name)?;
+            let row = self.rows.get(name.text).ok_or_else(|| undeclared(line, name))?;
             let value = number::side(line, token)?;
             match row {
                 Row::Dropped => {}
@@ -247,6 +269,7 @@ impl<'a> File<'a> {
                 }
                 Row::Objective => sides.set_objective(line, name, value)?,
                 Row::Constraint(row) => {
+                    let row = row as usize;
                     let relation = self.rows.relations[row];
                     if section == Section::Rhs && !is_valid_side(relation, value) {
                         let message = format!("row `{}` can't be satisfied", name.text);

@@ -1,5 +1,7 @@
+use memchr::memchr;
+
 use super::{
-    line::{Line, Token},
+    line::{Fields, Line, Token},
     number,
 };
 use crate::reading::ReadError;
@@ -48,12 +50,24 @@ pub(super) fn row<'a>(
         expect_blank(line, &rest)?;
         return Ok((sense, name));
     }
-    match line.fields(2, no_name)?[..] {
+    let mut fields = Fields::default();
+    line.fields(2, no_name, &mut fields)?;
+    match fields[..] {
         [sense, name] => Ok((sense, name)),
         [_] => Err(line.syntax(line.end(), "the name of the row is missing")),
         [_, _, more, ..] => Err(unexpected(line, more)),
         [] => Err(line.syntax(line.end(), "this line is empty")),
     }
+}
+
+/// The third field of a `'MARKER'` line in COLUMNS; `None` for any other line.
+pub(super) fn marker<'a>(line: &Line<'a>) -> Option<Token<'a>> {
+    // A quick check first: hardly any other line has a quote.
+    memchr(b'\'', line.text.as_bytes())?;
+    let mut tokens = line.tokens();
+    tokens.nth(1).filter(|token| token.text == "'MARKER'")?;
+    let what = tokens.next()?;
+    tokens.next().is_none().then_some(what)
 }
 
 /// Parses a line of COLUMNS. `is_row` distinguishes a name that begins with `$` from a comment.
@@ -65,7 +79,9 @@ pub(super) fn column<'a>(
     if layout == Layout::Fixed {
         return fixed_pairs(line, is_row);
     }
-    match line.fields(1, is_row)?[..] {
+    let mut fields = Fields::default();
+    line.fields(1, is_row, &mut fields)?;
+    match fields[..] {
         [head, row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [head, row, value, row2, value2] => {
             Ok(Pairs { head, first: (row, value), second: Some((row2, value2)) })
@@ -89,7 +105,9 @@ pub(super) fn side<'a>(
         return fixed_pairs(line, is_row);
     }
     let head = Token::default();
-    match line.fields(1, is_row)?[..] {
+    let mut fields = Fields::default();
+    line.fields(1, is_row, &mut fields)?;
+    match fields[..] {
         [row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [head, row, value] => Ok(Pairs { head, first: (row, value), second: None }),
         [row, value, row2, value2] => {
@@ -120,7 +138,8 @@ pub(super) fn bound<'a>(
         }
         return Ok(Bound { kind, column, value });
     }
-    let fields = line.fields(2, &is_column)?;
+    let mut fields = Fields::default();
+    line.fields(2, &is_column, &mut fields)?;
     // After the last field and before a comment.
     let end = fields.last().map_or(line.end(), |last| Token {
         text: &last.text[last.text.len()..],

@@ -1,7 +1,5 @@
-use std::collections::HashMap;
-
 use super::line::{Line, Token};
-use crate::reading::ReadError;
+use crate::{name_map::NameMap, reading::ReadError};
 
 /// How a constraint compares with its right-hand side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +13,7 @@ pub(super) enum Relation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
     Objective,
-    Constraint(usize),
+    Constraint(u32),
     /// An N row other than the objective. Its entries are ignored.
     Dropped,
 }
@@ -23,7 +21,7 @@ pub(super) enum Row {
 /// The section ROWS.
 #[derive(Debug, Default)]
 pub(super) struct Rows<'a> {
-    index: HashMap<&'a str, Row>,
+    index: NameMap<'a, Row>,
     /// The names of the constraints, in the order of the file.
     pub(super) names: Vec<&'a str>,
     pub(super) relations: Vec<Relation>,
@@ -55,7 +53,7 @@ impl<'a> Rows<'a> {
         // Until the objective is chosen, every N row counts as left out.
         let row = match relation {
             None => Row::Dropped,
-            Some(_) => Row::Constraint(self.names.len()),
+            Some(_) => Row::Constraint(self.names.len() as u32),
         };
         if self.index.insert(name.text, row).is_some() {
             return Err(line.invalid(name, format!("row `{}` is declared twice", name.text)));
@@ -74,8 +72,8 @@ impl<'a> Rows<'a> {
     /// such row.
     pub(super) fn choose_objective(&mut self, chosen: Option<&'a str>) -> Option<()> {
         let name = chosen.or(self.free.first().copied())?;
-        let row = self.index.get_mut(name).filter(|row| **row == Row::Dropped)?;
-        *row = Row::Objective;
+        self.index.get(name).filter(|row| *row == Row::Dropped)?;
+        self.index.insert(name, Row::Objective);
         self.free.retain(|free| *free != name);
         Some(())
     }
@@ -87,16 +85,19 @@ impl<'a> Rows<'a> {
 
     /// Whether there is a row of this name, including N rows.
     pub(super) fn is_declared(&self, name: &str) -> bool {
-        self.index.contains_key(name)
+        self.get(name).is_some()
     }
 
-    pub(super) fn find(&self, line: &Line<'a>, name: Token<'a>) -> Result<Row, ReadError> {
-        self.index.get(name.text).copied().ok_or_else(|| {
-            if name.text.is_empty() {
-                line.syntax(name, "the name of a row is missing here")
-            } else {
-                line.invalid(name, format!("row `{}` is not declared in ROWS", name.text))
-            }
-        })
+    pub(super) fn get(&self, name: &str) -> Option<Row> {
+        self.index.get(name)
+    }
+}
+
+/// An error for a name that no row has.
+pub(super) fn undeclared(line: &Line, name: Token) -> ReadError {
+    if name.text.is_empty() {
+        line.syntax(name, "the name of a row is missing here")
+    } else {
+        line.invalid(name, format!("row `{}` is not declared in ROWS", name.text))
     }
 }

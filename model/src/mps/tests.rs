@@ -288,6 +288,23 @@ fn undeclared_names_are_rejected_at_their_position() {
 }
 
 #[test]
+fn the_first_error_of_lines_that_are_added_together_is_reported() {
+    // Each line has an error that is found in a different step.
+    let wrong = [" x r 1 nowhere 2", " x r 1 r 2", " x r one", " x r", " 'M 'MARKER' 'NOTHING'"];
+    for (index, first) in wrong.iter().enumerate() {
+        for before in [0, 1, 31, 32, 70] {
+            let columns: String = (0..before).map(|i| format!(" y{i} r 1 o 2\n")).collect();
+            let second = wrong[(index + 1) % wrong.len()];
+            let text = format!("ROWS\n N o\n L r\nCOLUMNS\n{columns}{first}\n{second}\n");
+            assert_eq!(error(&text).0, 5 + before, "{text}");
+        }
+    }
+    let text = "ROWS\n N o\n L r\nCOLUMNS\n x nowhere 1\nRAWS\n";
+    assert_eq!(error(text).0, 5, "also before the next section");
+    assert_eq!(error(text.trim_end_matches("RAWS\n")).0, 5, "also at the end of the file");
+}
+
+#[test]
 fn numbers_are_read_strictly() {
     for number in ["9/10", "nan", "inf", "1,5", "x.aa1", "0x1p3", "1e999"] {
         let text = format!("ROWS\n N o\nCOLUMNS\n x o {number}\nENDATA");
