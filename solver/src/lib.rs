@@ -8,6 +8,7 @@
 //!
 //! | solver | way | why |
 //! | --- | --- | --- |
+//! | own simplex method (`AUTO`, tiny LPs) | `tiny/` | HiGHS takes a hundred times as long for a model of a few numbers; what is not proven goes to HiGHS |
 //! | HiGHS (and `AUTO`) | directly through highs-sys (`highs_solver.rs`, `highs/`) | good_lp has no ranged rows, no callbacks (progress, incumbents, interrupts), no duals of ranged rows, gaps of f32 only, one status for all limits and none for "infeasible or unbounded"; the `highs::Model` that it builds has lost the options, and a model of a million columns would be in memory three times |
 //! | Clarabel, microlp, CBC, SCIP | through good_lp (`good_lp/`) | each of them costs only one small file. CBC and SCIP need system libraries, so they are cargo features |
 //!
@@ -37,6 +38,7 @@ mod task;
 mod termination;
 #[cfg(test)]
 mod tests;
+mod tiny;
 mod warm_lp;
 
 use std::io;

@@ -71,10 +71,14 @@ const RESERVED: [&str; 18] = [
 /// When it is less than one.
 pub(super) fn threads(options: &SolveOptions) -> Result<i32, OptionError> {
     let requested = options.threads.unwrap_or(1);
-    let cores = available_parallelism().map_or(1, |cores| cores.get());
     match requested {
         ..1 => Err(OptionError::Threads(requested)),
-        _ => Ok(requested.min(i32::try_from(cores).unwrap_or(requested))),
+        // Without a look at the cores, which opens files of the system and takes 10 µs.
+        1 => Ok(1),
+        _ => {
+            let cores = available_parallelism().map_or(1, |cores| cores.get());
+            Ok(requested.min(i32::try_from(cores).unwrap_or(requested)))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     report::{Monitor, Reports, duration},
     second_solve,
     termination::{self, failed},
+    tiny,
 };
 
 /// Number of variables from which a solver may run for long before it reports anything.
@@ -99,9 +100,15 @@ pub(super) fn solve(
 /// The solver to use: HiGHS, unless another one is requested.
 fn selected_solver(options: &SolveOptions) -> Solver {
     match options.solver() {
-        Solver::Unspecified | Solver::Auto | Solver::Highs => Solver::Highs,
+        // No request has the dense simplex method.
+        Solver::Unspecified | Solver::Auto | Solver::Highs | Solver::DenseSimplex => Solver::Highs,
         other => other,
     }
+}
+
+/// Whether the choice of a solver is left to the mesh.
+fn is_chosen_by_mesh(options: &SolveOptions) -> bool {
+    matches!(options.solver(), Solver::Unspecified | Solver::Auto)
 }
 
 /// The finding of a model that needs no solver, if it is one: see [`termination::trivial`].
@@ -114,8 +121,8 @@ pub(super) fn trivial(arrays: &Arrays<'_>) -> Option<Finding> {
     Some(Finding { duals, infeasibility_proof, ..termination.into() })
 }
 
-/// Runs `solver`, or HiGHS in its place if its answer fails the check. Returns the finding and the
-/// solver that it is from.
+/// Runs `solver`, or HiGHS in its place if its answer fails the check. If the choice is left to the
+/// mesh, the fast path for tiny LPs comes first. Returns the finding and the solver that it is from.
 fn run_solver(
     solver: Solver,
     highs_solver: &mut HighsSolver,
@@ -131,8 +138,13 @@ fn run_solver(
         }
         return (finding, solver);
     }
+    if is_chosen_by_mesh(options)
+        && let Some(finding) = tiny::solve(arrays, start, options, monitor)
+    {
+        return (finding, Solver::DenseSimplex);
+    }
     match solver {
-        Solver::Unspecified | Solver::Auto | Solver::Highs => {
+        Solver::Unspecified | Solver::Auto | Solver::Highs | Solver::DenseSimplex => {
             (highs_solver.solve(arrays, start, options, monitor), Solver::Highs)
         }
         other => {
@@ -171,6 +183,9 @@ fn outcome(solver: Solver, finding: Finding, monitor: &Monitor<'_>) -> Outcome {
 fn version(solver: Solver) -> String {
     match solver {
         Solver::Unspecified | Solver::Auto | Solver::Highs => format!("HiGHS {}", Highs::version()),
+        Solver::DenseSimplex => {
+            concat!("dense simplex of solvemesh ", env!("CARGO_PKG_VERSION")).to_owned()
+        }
         Solver::Microlp => "microlp, through good_lp".to_owned(),
         Solver::Clarabel => "Clarabel, through good_lp".to_owned(),
         Solver::Cbc => "CBC, through good_lp".to_owned(),

@@ -61,7 +61,7 @@ pub(super) fn resolve(
     Ok(SolveOptions {
         time_limit: time_limit.try_into().ok(),
         threads: Some(requested.threads.unwrap_or(1)),
-        solver: solver.into(),
+        solver: resolved_solver(requested).into(),
         ..requested.clone()
     })
 }
@@ -116,15 +116,30 @@ fn check_ranges(requested: &SolveOptions, faults: &mut Faults) {
     }
 }
 
-/// The requested solver; HiGHS if the mesh chooses.
+/// The solver whose abilities the request may use: see [`chosen_solver`].
 fn solver(requested: &SolveOptions, faults: &mut Faults) -> Solver {
-    if Solver::try_from(requested.solver).is_err() {
-        faults.add("solver", format!("unknown value {}", requested.solver));
+    match Solver::try_from(requested.solver) {
+        Err(_) => faults.add("solver", format!("unknown value {}", requested.solver)),
+        Ok(Solver::DenseSimplex) => {
+            let wrong = "SOLVER_DENSE_SIMPLEX can't be requested: SOLVER_AUTO uses it for tiny LPs";
+            faults.add("solver", wrong);
+        }
+        Ok(_) => {}
     }
     chosen_solver(requested)
 }
 
-/// The solver that these options select: HiGHS if the mesh chooses, or if the value is unknown.
+/// The solver for the worker. That the mesh chooses remains visible, because then the solver process
+/// may solve a tiny LP without HiGHS.
+fn resolved_solver(requested: &SolveOptions) -> Solver {
+    match requested.solver() {
+        Solver::Unspecified => Solver::Auto,
+        solver => solver,
+    }
+}
+
+/// The solver whose abilities these options may use: HiGHS if the mesh chooses, because it can do
+/// all that a fast path can, or if the value is unknown.
 pub(super) fn chosen_solver(options: &SolveOptions) -> Solver {
     match options.solver() {
         Solver::Unspecified | Solver::Auto => Solver::Highs,
@@ -228,6 +243,30 @@ mod tests {
         assert!(
             invalid_incumbents(&requested(&["x"; MAX_INCUMBENT_VARIABLES + 1]), &model).is_some()
         );
+    }
+
+    #[test]
+    fn choice_of_the_mesh_stays_visible_to_the_worker() {
+        for (requested, expected) in [
+            (Solver::Unspecified, Solver::Auto),
+            (Solver::Auto, Solver::Auto),
+            (Solver::Highs, Solver::Highs),
+            (Solver::Clarabel, Solver::Clarabel),
+        ] {
+            let options = SolveOptions { solver: requested.into(), ..SolveOptions::default() };
+            assert_eq!(resolved_solver(&options), expected);
+        }
+    }
+
+    #[test]
+    fn dense_simplex_and_unknown_solvers_are_refused() {
+        for (value, text) in [(Solver::DenseSimplex.into(), "SOLVER_AUTO"), (77, "77")] {
+            let mut faults = Faults::default();
+            solver(&SolveOptions { solver: value, ..SolveOptions::default() }, &mut faults);
+            let [fault] = faults.0.as_slice() else { panic!("{:?}", faults.0) };
+            assert_eq!(fault.field, "options.solver");
+            assert!(fault.description.contains(text), "{}", fault.description);
+        }
     }
 
     #[test]

@@ -32,12 +32,18 @@ fn wyndor_is_solved_as_a_maximum_and_as_a_minimum() {
 
 #[test]
 fn result_has_the_solver_its_version_and_statistics() {
-    let result = solve(wyndor()).result.unwrap();
-    assert_eq!(result.solver(), Solver::Highs);
-    assert!(result.solver_version.starts_with("HiGHS 1."), "{}", result.solver_version);
-    let statistics = result.statistics.unwrap();
-    assert_eq!(statistics.thread_count, Some(1));
-    assert!(statistics.solve_time.is_some());
+    for (requested, solver, version) in [
+        (Solver::Highs, Solver::Highs, "HiGHS 1."),
+        (Solver::Auto, Solver::DenseSimplex, "dense simplex of solvemesh "),
+    ] {
+        let options = SolveOptions { solver: requested.into(), ..SolveOptions::default() };
+        let result = solve_with(wyndor(), options).result.unwrap();
+        assert_eq!(result.solver(), solver);
+        assert!(result.solver_version.starts_with(version), "{}", result.solver_version);
+        let statistics = result.statistics.unwrap();
+        assert_eq!(statistics.thread_count, Some(1));
+        assert!(statistics.solve_time.is_some());
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod others;
 mod sensitivity;
 mod serving;
 mod starts;
+mod times;
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 

@@ -131,10 +131,17 @@ async fn optional_solvers_of_this_build_end_public_models_as_published() {
 }
 
 #[tokio::test]
-async fn auto_is_highs_and_the_result_says_so() {
+async fn auto_solves_tiny_lps_itself_and_others_by_highs_and_the_result_says_so() {
     let gateway = Gateway::embedded(&[]).await;
-    let story = jobs::solve(&gateway.api(), by(Solver::Auto, models::wyndor(500.0))).await;
-    assert_eq!(story.result().solver(), Solver::Highs);
+    for (requested, model, expected) in [
+        (Solver::Auto, models::wyndor(500.0), Solver::DenseSimplex),
+        (Solver::Unspecified, models::wyndor(500.0), Solver::DenseSimplex),
+        (Solver::Highs, models::wyndor(500.0), Solver::Highs),
+        (Solver::Auto, models::wide(200), Solver::Highs),
+    ] {
+        let story = jobs::solve(&gateway.api(), by(requested, model)).await;
+        assert_eq!(story.result().solver(), expected, "{requested:?}");
+    }
 }
 
 #[tokio::test]

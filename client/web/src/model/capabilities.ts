@@ -15,8 +15,10 @@ export const SOLVER_NAMES: readonly [Solver, string][] = [
   [Solver.CBC, "CBC"],
 ];
 
-/** The name of a solver. */
+/** The name of a solver, of a request or of a result. */
 export function solverName(solver: Solver): string {
+  // Only in results, so it is not in the menu.
+  if (solver === Solver.DENSE_SIMPLEX) return "dense simplex";
   return SOLVER_NAMES.find(([value]) => value === solver)?.[1] ?? "unknown solver";
 }
 
