@@ -1,5 +1,5 @@
-"""Sends jobs to the Celery peer and checks every result. The arguments are the number of jobs and
-how many are in flight; prints the seconds that they took."""
+"""Sends jobs to the Celery peer and checks every result. The arguments are the
+number of jobs and how many are in flight; prints the seconds that they took."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ def run(jobs, in_flight):
     def take():
         rate, result = waiting.popleft()
         # While it waits for the oldest, it stores the others that arrive.
-        wyndor.check(result.get(timeout=TIMEOUT, interval=0.001), rate)
+        wyndor.check(result.get(timeout=TIMEOUT), rate)
 
     for rate in wyndor.rates(jobs):
         if len(waiting) >= in_flight:

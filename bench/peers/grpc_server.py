@@ -1,10 +1,11 @@
-"""The naive peer: a Python gRPC server that solves each request of `JobService.Solve` in its
-handler. Nothing is queued, durable, checked or isolated. The arguments are the file of the
-descriptors of solvemesh.v1 and a port (0 for any); prints `listening on PORT`.
+"""The naive peer: a Python gRPC server that solves each request of `JobService.Solve`
+in its handler. Nothing is queued, durable, checked or isolated. The arguments are the
+file of the descriptors of solvemesh.v1 and a port (0 for any); prints `listening on
+PORT`.
 
-The settings are the fastest that we found: grpc.aio, because a thread pool costs a switch per
-request; the solve in the event loop, because it is shorter than such a switch; and one process
-per core, each with a port of its own, over which the client spreads its requests."""
+The settings favour speed: grpc.aio, and the solve in the event loop, because a thread
+pool costs a switch per request and the solve is short; one process per core, each with
+a port of its own, over which the client spreads its requests."""
 
 import asyncio
 import sys
@@ -65,7 +66,11 @@ async def serve(descriptors, port):
     )
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("solvemesh.v1.JobService", {"Solve": handler}),)
+        (
+            grpc.method_handlers_generic_handler(
+                "solvemesh.v1.JobService", {"Solve": handler}
+            ),
+        )
     )
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()

@@ -1,5 +1,5 @@
-"""Reads and solves a model file with highspy, with one thread, as a job on the mesh has. The
-argument is the file; prints the seconds and the objective."""
+"""Reads and solves a model file with highspy, with one thread, as a job on the mesh
+has. The argument is the file; prints the seconds and the objective."""
 
 import sys
 import time

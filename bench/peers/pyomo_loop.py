@@ -1,5 +1,5 @@
-"""Solves scenarios of Wyndor with Pyomo and GLPK in a loop. The argument is the number of
-scenarios; prints the seconds they took."""
+"""Solves scenarios of Wyndor with Pyomo and GLPK in a loop. The argument is the
+number of scenarios; prints the seconds they took."""
 
 import sys
 import time

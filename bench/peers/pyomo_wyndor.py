@@ -1,4 +1,5 @@
-"""Wyndor with Pyomo and GLPK: builds the model and runs a `glpsol` process, for each solve."""
+"""Wyndor with Pyomo and GLPK: builds the model and runs a `glpsol` process, for each
+solve."""
 
 import pyomo.environ as pyo
 

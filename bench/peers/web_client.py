@@ -1,5 +1,6 @@
-"""Fills the web form of the classic stack, and checks every answer. The arguments are the port,
-the number of jobs and how many are in flight; prints the seconds that they took."""
+"""Fills the web form of the classic stack, and checks every answer. The arguments
+are the port, the number of jobs and how many are in flight; prints the seconds that
+they took."""
 
 import asyncio
 import sys

@@ -1,6 +1,6 @@
-"""The front of the classic stack: a web form (Tornado) that queues a job in RabbitMQ (pika) and
-responds when a worker has replied. The argument is the URL of the broker; prints
-`listening on PORT`."""
+"""The front of the classic stack: a web form (Tornado) that queues a job in RabbitMQ
+(pika) and responds when a worker has replied. The argument is the URL of the broker;
+prints `listening on PORT`."""
 
 import sys
 import uuid
@@ -29,7 +29,9 @@ class Broker:
         self.ready = ready
         TornadoConnection(
             pika.URLParameters(url),
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self.opened),
+            on_open_callback=lambda connection: connection.channel(
+                on_open_callback=self.opened
+            ),
             on_open_error_callback=lambda _, error: sys.exit(str(error)),
         )
 

@@ -1,5 +1,6 @@
-"""The worker of the classic stack: takes jobs from RabbitMQ (pika), solves each with Pyomo and
-GLPK, and replies. The argument is the URL of the broker; prints `listening`."""
+"""The worker of the classic stack: takes jobs from RabbitMQ (pika), solves each with
+Pyomo and GLPK, and replies. The argument is the URL of the broker; prints
+`listening`."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""The model of all peers: Wyndor Glass with a profit rate of windows, which differs from job to
-job, so that no peer can answer from a cache."""
+"""The model of all peers: Wyndor Glass with a profit rate of windows, which differs
+from job to job, so that no peer can answer from a cache."""
 
 
 def optimum(rate):
@@ -15,5 +15,6 @@ def check(found, rate):
 
 
 def rates(count):
-    """The rates of `count` jobs: 1 to 1000, again and again, as in the Rust load generator."""
+    """The rates of `count` jobs: 1 to 1000, again and again, as in the Rust load
+    generator."""
     return [1 + job % 1000 for job in range(count)]

@@ -1,6 +1,6 @@
-"""Wyndor solved by highspy. One instance of HiGHS serves all jobs of a process: to make a new one
-for each costs more than the solve. Each job passes its whole model, as it would if all jobs
-differed."""
+"""Wyndor solved by highspy. One instance of HiGHS serves all jobs of a process: to
+make a new one for each costs as much as the solve. Each job passes its whole model,
+as it would if all jobs differed."""
 
 import highspy
 import numpy as np
@@ -13,8 +13,8 @@ _highs.setOptionValue("presolve", "off")
 
 
 def solve(sense, objective, lower, upper, rows_upper, starts, columns, coefficients):
-    """Solves a model with rows of the form `sum <= upper`, given as arrays, row by row. Returns
-    the objective and the values of the variables."""
+    """Solves a model with rows of the form `sum <= upper`, given as arrays, row by
+    row. Returns the objective and the values of the variables."""
     lp = highspy.HighsLp()
     lp.num_col_ = len(objective)
     lp.num_row_ = len(rows_upper)

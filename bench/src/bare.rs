@@ -13,8 +13,10 @@ use solvemesh::v1::{
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 
 use crate::amqp::{check_confirmed, connect, declare, send};
 
@@ -38,8 +40,8 @@ impl BareArgs {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("listening on {}", listener.local_addr()?);
         let service = JobServiceServer::new(Handler { channel });
-        let server = Server::builder().tcp_nodelay(true).add_service(service);
-        server.serve_with_incoming(TcpListenerStream::new(listener)).await?;
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        Server::builder().add_service(service).serve_with_incoming(incoming).await?;
         Ok(())
     }
 }

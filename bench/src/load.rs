@@ -20,8 +20,8 @@ use solvemesh_tests::{
 
 use crate::rate::Rate;
 
-/// The number of connections of a load: more than one, because a single one is a bottleneck of
-/// its own in the client.
+/// The number of connections of a load: as a fleet of clients has several, and a server may serve
+/// them in parallel.
 const CONNECTIONS: usize = 4;
 
 /// Connections to servers, over which a load is spread evenly.

@@ -13,6 +13,8 @@ pub(crate) struct Machine {
     cores: usize,
     memory_gib: f64,
     kernel: String,
+    /// The load of the last minute before the run: other work on the machine.
+    load: String,
     rabbitmq: String,
     erlang: String,
     /// The version of Python and of the packages of the peers; empty without peers.
@@ -27,6 +29,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_gib: memory_gib().unwrap_or(f64::NAN),
             kernel: output(Command::new("uname").arg("-sr")).unwrap_or_else(unknown),
+            load: load(),
             rabbitmq,
             erlang,
             python: peers.map(Peers::versions).unwrap_or_default(),
@@ -36,8 +39,8 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cpu, cores, memory_gib, kernel, rabbitmq, erlang, python } = self;
-        writeln!(f, "{cpu}, {cores} cores, {memory_gib:.1} GiB, {kernel}")?;
+        let Self { cpu, cores, memory_gib, kernel, load, rabbitmq, erlang, python } = self;
+        writeln!(f, "{cpu}, {cores} cores, {memory_gib:.1} GiB, {kernel}, load before {load}")?;
         write!(f, "RabbitMQ {rabbitmq} on Erlang {erlang}")?;
         if !python.is_empty() {
             write!(f, "; {}", python.join(", "))?;
@@ -50,6 +53,11 @@ impl fmt::Display for Machine {
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().map_or_else(unknown, str::to_owned)
 }
 
 fn memory_gib() -> Option<f64> {

@@ -12,7 +12,7 @@ const COLUMNS_PER_ROW: usize = 4;
 const BINDING: usize = 100;
 
 /// A model in the MPS format: minimise the cost of columns between 0 and 1, many of which are
-/// profitable, under rows that limit weighted sums. 400,000 columns make 70 MB.
+/// profitable, under rows that limit weighted sums. 400,000 columns make 70 MiB.
 pub(crate) fn large(columns: usize) -> String {
     let rows = columns.div_ceil(COLUMNS_PER_ROW);
     let mut text = String::from("NAME large\nROWS\n N cost\n");
@@ -30,7 +30,7 @@ pub(crate) fn large(columns: usize) -> String {
             let row = (column + entry * (rows / ENTRIES_PER_COLUMN)) % rows;
             let coefficient = 1.0 + ((column * 31 + entry * 17) % 997) as f64 / 1e3;
             totals[row] += coefficient;
-            let _ = writeln!(text, " col{column:06} row{row:06} {coefficient:.9}");
+            let _ = writeln!(text, " col{column:06} row{row:06} {coefficient:.4}");
         }
     }
     text.push_str("RHS\n");

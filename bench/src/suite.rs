@@ -1,6 +1,6 @@
 //! `solvemesh-bench all`: every measurement in one run, and one table of the results.
 
-use std::{future::Future, path::PathBuf, pin::Pin};
+use std::{fs, future::Future, path::PathBuf, pin::Pin};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
@@ -100,6 +100,7 @@ impl SuiteArgs {
         let node = RabbitNode::start().await;
         let (peers, instances) = (Peers::find(), self.instances);
         let bench = Bench { node, rounds, peers, instances, smoke: self.smoke };
+        let machine = bench.machine().await;
         let mut report = Report::default();
         let mut failed = Vec::new();
         for &measurement in Measurement::value_variants() {
@@ -111,13 +112,13 @@ impl SuiteArgs {
                 eprintln!("{measurement:?} failed: {error:#}");
                 failed.push(format!("{measurement:?}"));
             }
+            // After each, so that a run that is interrupted leaves what it has measured.
+            if let Some(file) = &self.json {
+                let text = serde_json::to_string_pretty(&report.json(&machine, rounds))?;
+                fs::write(file, text + "\n").with_context(|| file.display().to_string())?;
+            }
         }
-        let machine = bench.machine().await;
         println!("{machine}\nrounds: {rounds}\n\n{}", report.table());
-        if let Some(file) = self.json {
-            let text = serde_json::to_string_pretty(&report.json(&machine, rounds))?;
-            std::fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
-        }
         ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
         Ok(())
     }
@@ -125,14 +126,13 @@ impl SuiteArgs {
 
 impl Bench {
     async fn machine(&self) -> Machine {
-        let print = |what: &str| format!(r#"io:put_chars({what}), io:put_chars("\n")."#);
-        let version = print(r#"element(2, application:get_key(rabbit, vsn))"#);
-        let erlang = print("erlang:system_info(otp_release)");
+        let versions = r#"io:format("~s ~s~n",
+            [element(2, application:get_key(rabbit, vsn)), erlang:system_info(otp_release)])."#;
         // The first line is what was printed, the last the value of the expression.
-        let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
-        let rabbitmq = first(self.node.eval(&version).await);
-        let erlang = first(self.node.eval(&erlang).await);
-        Machine::inspect(rabbitmq, erlang, self.peers.as_ref())
+        let printed = self.node.eval(versions).await;
+        let line = printed.lines().next().unwrap_or_default();
+        let (rabbitmq, erlang) = line.split_once(' ').unwrap_or((line, "unknown"));
+        Machine::inspect(rabbitmq.to_owned(), erlang.to_owned(), self.peers.as_ref())
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
     let gateway = Gateway::embedded(&["--slots", &slots]).await;
     let doors = load::connections(&[gateway.address]);
     load::solve(&doors, 64, 64).await?; // Warm-up: the slots start their solver processes.
-    let (jobs, alone) = (bench.count(20_000, 200), bench.count(2_000, 30));
+    let (jobs, alone) = (bench.count(10_000, 200), bench.count(2_000, 30));
     for _ in 0..bench.rounds {
         let rate = load::solve(&doors, jobs, IN_FLIGHT).await?;
         report.add(RATE, MESH, Unit::PerSecond, rate.per_second());

@@ -17,17 +17,21 @@ const RATE: &str = "small jobs, 200 in flight, 2 workers";
 const CPU: &str = "CPU per small job";
 const IN_FLIGHT: usize = 200;
 
+/// Process ids by what they do.
+type Processes = [(&'static str, Vec<u32>); 5];
+
 /// Measures the mesh, the echo through the broker, and the peers.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let vhost = bench.node.vhost().await;
     let mesh = BenchMesh::start(vhost.url(), &[]).await?;
-    let jobs = bench.count(20_000, 200);
+    let processes = processes(bench, &mesh).await?;
+    let jobs = bench.count(10_000, 200);
     let peers = match bench.peers(report, "peers of small jobs") {
         Some(peers) => Some(Stacks::start(bench, peers).await?),
         None => None,
     };
     for _ in 0..bench.rounds {
-        flood(bench, &mesh, jobs, report).await?;
+        flood(&mesh, &processes, jobs, report).await?;
         let watched = load::watch(&mesh.doors, jobs, IN_FLIGHT).await?.per_second();
         report.add(RATE, "mesh, SubmitJob and WatchResults", Unit::PerSecond, watched);
         // A virtual host of its own, because it reads the stream from its beginning.
@@ -41,22 +45,26 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
     Ok(())
 }
 
-/// One round of the mesh, with the CPU time of its processes.
-async fn flood(
-    bench: &Bench,
-    mesh: &BenchMesh,
-    jobs: usize,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let processes = [
+/// The processes of a mesh by their kind, and this one.
+async fn processes(bench: &Bench, mesh: &BenchMesh) -> anyhow::Result<Processes> {
+    Ok([
         ("RabbitMQ", vec![bench.broker_process().await?]),
         ("gateway", vec![mesh.gateway.process.id()]),
         ("workers", mesh.worker_processes()),
         ("solver processes", mesh.solver_processes()),
         ("load generator", vec![std::process::id()]),
-    ];
+    ])
+}
+
+/// One round of the mesh, with the CPU time of its processes.
+async fn flood(
+    mesh: &BenchMesh,
+    processes: &Processes,
+    jobs: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut before = Vec::new();
-    for (_, ids) in &processes {
+    for (_, ids) in processes {
         before.push(usage::cpu_times(ids)?);
     }
     let rate = load::solve(&mesh.doors, jobs, IN_FLIGHT).await?;

@@ -10,7 +10,7 @@ use crate::{
 
 /// Measures a new gateway in every round, below its default limit of 25,000 results in memory.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let jobs = bench.count(20_000, 200);
+    let jobs = bench.count(10_000, 200);
     for _ in 0..bench.rounds {
         let vhost = bench.node.vhost().await;
         let mesh = BenchMesh::start(vhost.url(), &[]).await?;

@@ -23,7 +23,7 @@ const END: &str = "end-of-the-measured-log";
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let vhost = bench.node.vhost().await;
     let mesh = BenchMesh::start(vhost.url(), &[]).await?;
-    load::solve(&mesh.doors, bench.count(50_000, 500), 200).await?;
+    load::solve(&mesh.doors, bench.count(30_000, 500), 200).await?;
     drop(mesh);
     let reader = AmqpMesh::connect(AmqpConfig::new(vhost.url())).await?;
     reader.append(LogEntry { job_id: END.to_owned(), ..LogEntry::default() }).await?;
