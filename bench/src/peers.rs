@@ -46,8 +46,13 @@ impl Peers {
             Some(cache) => PathBuf::from(cache),
             None => Path::new(&env::var_os("HOME")?).join(".cache"),
         };
-        let folder = cache.join("solvemesh/bench-venv");
-        folder.join("bin/python").is_file().then_some(Self { folder })
+        let peers = Self { folder: cache.join("solvemesh/bench-venv") };
+        peers.python().is_file().then_some(peers)
+    }
+
+    /// Its Python.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("bin/python")
     }
 
     /// The versions of Python and of the packages.
@@ -56,7 +61,7 @@ impl Peers {
             "import platform, importlib.metadata as m\nprint('Python', platform.python_version())\n\
              for p in {PACKAGES:?}: print(p, m.version(p))"
         );
-        let mut python = BlockingCommand::new(self.folder.join("bin/python"));
+        let mut python = BlockingCommand::new(self.python());
         let printed = machine::output(python.args(["-c", &script])).unwrap_or_default();
         printed.lines().map(str::to_owned).collect()
     }

@@ -1,10 +1,11 @@
 //! `solvemesh-bench all`: every measurement in one run, and one table of the results.
 
-use std::{fs, future::Future, path::PathBuf, pin::Pin};
+use std::{fs, future::Future, path::PathBuf, pin::Pin, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use solvemesh_tests::rabbit::RabbitNode;
+use tokio::time::timeout;
 
 use crate::{machine::Machine, measure, peers::Peers, report::Report};
 
@@ -76,6 +77,12 @@ impl Bench {
         if self.smoke { smoke } else { full }
     }
 
+    /// How long a measurement may take: much longer than on a busy machine, so that a contestant
+    /// that hangs does not hang the run.
+    fn time_limit(&self) -> Duration {
+        Duration::from_secs(if self.smoke { 120 } else { 900 * self.rounds as u64 })
+    }
+
     /// The peers; without them, notes in the report what is not measured.
     pub(crate) fn peers(&self, report: &mut Report, what: &str) -> Option<&Peers> {
         if self.peers.is_none() {
@@ -103,12 +110,14 @@ impl SuiteArgs {
         let machine = bench.machine().await;
         let mut report = Report::default();
         let mut failed = Vec::new();
+        let limit = bench.time_limit();
         for &measurement in Measurement::value_variants() {
             if !self.only.is_empty() && !self.only.contains(&measurement) {
                 continue;
             }
             eprintln!("measuring {measurement:?}");
-            if let Err(error) = measurement.run(&bench, &mut report).await {
+            let run = timeout(limit, measurement.run(&bench, &mut report));
+            if let Err(error) = run.await.context("it took too long").flatten() {
                 eprintln!("{measurement:?} failed: {error:#}");
                 failed.push(format!("{measurement:?}"));
             }

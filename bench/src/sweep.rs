@@ -23,6 +23,7 @@ use solvemesh_tests::{
 };
 
 use crate::{
+    peers::Peers,
     rate::Rate,
     real_sweep::{REAL_MODELS, RealSweep, worst_difference},
 };
@@ -41,10 +42,6 @@ pub(crate) struct SweepArgs {
     /// Read real models from lp/NAME.mps in this folder
     #[arg(long, env = "SOLVEMESH_INSTANCES")]
     instances: Option<PathBuf>,
-
-    /// Measure Pyomo in this Python too; GLPK must be on the PATH
-    #[arg(long)]
-    pyomo: Option<PathBuf>,
 
     /// Start this many worker processes
     #[arg(long, default_value_t = 2)]
@@ -79,13 +76,13 @@ impl SweepArgs {
         Rate::median(cold).print("HiGHS alone, cold start, same number of threads", Some(warm));
         let mesh = Rate::median(mesh);
         mesh.print("a sweep through the mesh, each result verified", Some(warm));
-        match &self.pyomo {
+        match Peers::find().map(|peers| peers.python()) {
             Some(python) => {
-                let pyomo = pyomo(python, self.workers)?;
+                let pyomo = pyomo(&python, self.workers)?;
                 pyomo.print("Pyomo and GLPK, same number of processes", Some(warm));
                 println!("{:50} {:9.0} x Pyomo and GLPK", "the mesh", mesh.over(pyomo));
             }
-            None => println!("Pyomo and GLPK: skipped, no --pyomo"),
+            None => println!("Pyomo and GLPK: skipped; scripts/setup bench installs them"),
         }
         match &self.instances {
             Some(folder) => {

@@ -45,7 +45,10 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
         }
         drop(opened);
         for _ in 0..watchers {
-            open.recv().await.context("a watch has failed")?;
+            tokio::select! {
+                Some(()) = open.recv() => {}
+                Some(ended) = watches.join_next() => bail!("a watch ended early: {ended:?}"),
+            }
         }
         let each = (usage::memory(process)? - before) / watchers as f64;
         report.add(&format!("memory per watcher, of {watchers}"), MESH, Unit::Kibibytes, each);
