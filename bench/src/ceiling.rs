@@ -4,46 +4,61 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use futures::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm,
+    Channel, Connection, Consumer, PublisherConfirm,
     message::Delivery,
-    options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
-    },
-    types::{AMQPValue, FieldTable, ShortString},
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
 };
 
-use crate::rate::Rate;
+use crate::{
+    amqp::{check_confirmed, connect, declare, next, send},
+    rate::Rate,
+};
 
 const QUEUE: &str = "echo.jobs";
 const STREAM: &str = "echo.log";
 const BODY: [u8; 300] = [7; 300];
 
+/// Number of round trips before those that are measured: the first opens files in the broker.
+const WARM_UP: usize = 20;
+
 /// Number of messages of the stream that are acknowledged together.
 const ACK_EVERY: u64 = 250;
 
-/// Measures the rate of `jobs` jobs through queue, echo and stream, with at most `in_flight`
-/// unconfirmed at a time.
-pub(crate) async fn echo(url: &str, jobs: usize, in_flight: usize) -> anyhow::Result<Rate> {
+/// A publisher of jobs, and a reader of the stream.
+struct Ends {
+    publisher: Channel,
+    seen: Consumer,
+    echoing: tokio::task::JoinHandle<anyhow::Result<()>>,
+    /// Dropping them would close the channels.
+    _connections: [Connection; 3],
+}
+
+/// Sets up the path on an empty virtual host, for this number of jobs.
+async fn ends(url: &str, jobs: usize, window: u16) -> anyhow::Result<Ends> {
     let [publish, echo, tail] = [connect(url).await?, connect(url).await?, connect(url).await?];
     let publisher = publish.create_channel().await?;
     publisher.confirm_select(ConfirmSelectOptions::default()).await?;
     declare(&publisher, QUEUE, "quorum").await?;
     declare(&publisher, STREAM, "stream").await?;
-
-    let window = u16::try_from(in_flight)?;
     let echoing = tokio::spawn(echoes(echo.create_channel().await?, jobs, window));
-    let tail = tail.create_channel().await?;
-    tail.basic_qos(500, BasicQosOptions::default()).await?;
+    let channel = tail.create_channel().await?;
+    channel.basic_qos(500, BasicQosOptions::default()).await?;
     let mut from_first = FieldTable::default();
     from_first.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
-    let mut seen = tail
+    let seen = channel
         .basic_consume(STREAM.into(), "".into(), BasicConsumeOptions::default(), from_first)
         .await?;
+    Ok(Ends { publisher, seen, echoing, _connections: [publish, echo, tail] })
+}
 
+/// Measures the rate of `jobs` jobs through queue, echo and stream, with at most `in_flight`
+/// unconfirmed at a time.
+pub(crate) async fn echo(url: &str, jobs: usize, in_flight: usize) -> anyhow::Result<Rate> {
+    let mut ends = ends(url, jobs, u16::try_from(in_flight)?).await?;
     let begin = Instant::now();
+    let publisher = ends.publisher.clone();
     let publishing = tokio::spawn(async move {
         let mut confirms = Window::new(in_flight);
         for _ in 0..jobs {
@@ -52,15 +67,32 @@ pub(crate) async fn echo(url: &str, jobs: usize, in_flight: usize) -> anyhow::Re
         confirms.drain().await
     });
     for count in 1..=jobs as u64 {
-        let delivery: Delivery = next(&mut seen).await?;
+        let delivery = next(&mut ends.seen).await?;
         if count % ACK_EVERY == 0 || count == jobs as u64 {
             delivery.ack(BasicAckOptions { multiple: true }).await?;
         }
     }
     let rate = Rate::of(jobs, begin.elapsed());
     publishing.await??;
-    echoing.await??;
+    ends.echoing.await??;
     Ok(rate)
+}
+
+/// Measures how long each of `jobs` jobs takes from its publish until its copy arrives from the
+/// stream, in milliseconds, with one in flight.
+pub(crate) async fn round_trips(url: &str, jobs: usize) -> anyhow::Result<Vec<f64>> {
+    let mut ends = ends(url, WARM_UP + jobs, 1).await?;
+    let mut times = Vec::with_capacity(WARM_UP + jobs);
+    for _ in 0..WARM_UP + jobs {
+        let begin = Instant::now();
+        let confirm = send(&ends.publisher, QUEUE, &BODY).await?;
+        let delivery = next(&mut ends.seen).await?;
+        times.push(begin.elapsed().as_secs_f64() * 1e3);
+        delivery.ack(BasicAckOptions::default()).await?;
+        check_confirmed(confirm.await?)?;
+    }
+    ends.echoing.await??;
+    Ok(times.split_off(WARM_UP))
 }
 
 /// The echo: consumes jobs, publishes each to the stream, and acknowledges it after the confirm.
@@ -77,7 +109,7 @@ async fn echoes(channel: Channel, jobs: usize, window: u16) -> anyhow::Result<()
         .await?;
     let mut waiting: VecDeque<(Delivery, PublisherConfirm)> = VecDeque::new();
     for _ in 0..jobs {
-        let delivery: Delivery = next(&mut consumer).await?;
+        let delivery = next(&mut consumer).await?;
         let confirm = send(&channel, STREAM, &delivery.data).await?;
         waiting.push_back((delivery, confirm));
         // At half of the prefetch window, so that the broker keeps delivering meanwhile.
@@ -127,37 +159,5 @@ impl Window {
             check_confirmed(confirm.await?)?;
         }
         Ok(())
-    }
-}
-
-fn check_confirmed(confirmation: Confirmation) -> anyhow::Result<()> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        other => anyhow::bail!("not confirmed: {other:?}"),
-    }
-}
-
-async fn connect(url: &str) -> anyhow::Result<Connection> {
-    Ok(Connection::connect(url, ConnectionProperties::default()).await?)
-}
-
-async fn declare(channel: &Channel, name: &str, kind: &'static str) -> anyhow::Result<()> {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(name.into(), options, arguments).await?;
-    Ok(())
-}
-
-async fn send(channel: &Channel, to: &str, body: &[u8]) -> lapin::Result<PublisherConfirm> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let properties = BasicProperties::default().with_delivery_mode(2);
-    channel.basic_publish(ShortString::default(), to.into(), options, body, properties).await
-}
-
-async fn next(consumer: &mut lapin::Consumer) -> anyhow::Result<Delivery> {
-    match consumer.next().await {
-        Some(delivery) => Ok(delivery?),
-        None => anyhow::bail!("the consumer ended"),
     }
 }

@@ -1,20 +1,31 @@
-//! `solvemesh-bench`: measures the throughput of a mesh, and the ceiling of its broker or solver
-//! alone in the same run on the same machine. An absolute figure depends on the machine; the
-//! ratio to the ceiling shows the overhead of the mesh.
+//! `solvemesh-bench`: measures a mesh beside the limits of its parts and beside other stacks, in
+//! the same run on the same machine. An absolute figure depends on the machine; the ratios show
+//! the overhead, or the gain, of the mesh.
 
+mod amqp;
+mod bare;
 mod broker;
 mod ceiling;
-mod flood;
+mod direct;
+mod files;
+mod load;
+mod machine;
+mod measure;
+mod mesh;
+mod mps;
+mod peers;
 mod rate;
+mod real_sweep;
+mod report;
+mod statistics;
+mod suite;
 mod sweep;
+mod usage;
 
 use clap::{Args, Parser, Subcommand};
-use solvemesh_tests::{
-    mesh::{Gateway, worker},
-    rabbit::RabbitNode,
-};
+use solvemesh_tests::rabbit::RabbitNode;
 
-use crate::{rate::Rate, sweep::SweepArgs};
+use crate::{bare::BareArgs, suite::SuiteArgs, sweep::SweepArgs};
 
 /// Measure a mesh against the limits of its parts, on a private RabbitMQ node
 #[derive(Debug, Parser)]
@@ -26,31 +37,15 @@ struct Command {
 /// The benchmarks.
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Measure many small jobs, and the broker alone
-    Jobs(JobArgs),
+    /// Make all measurements, beside ceilings and other stacks, and print one table
+    All(SuiteArgs),
     /// Measure the operations of the broker that gateways and workers use
     Broker(BrokerArgs),
     /// Measure sweeps, and loops over the same scenarios
     Sweep(SweepArgs),
-}
-
-#[derive(Debug, Args)]
-struct JobArgs {
-    /// Run this many jobs per measurement
-    #[arg(long, default_value_t = 20_000)]
-    jobs: usize,
-
-    /// Keep this many jobs in flight
-    #[arg(long, default_value_t = 200)]
-    in_flight: usize,
-
-    /// Start this many worker processes
-    #[arg(long, default_value_t = 2)]
-    workers: usize,
-
-    /// Repeat every measurement this many times and report the median
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// Serve SubmitJob with one confirm; `all` starts this itself
+    #[command(hide = true)]
+    BareHandler(BareArgs),
 }
 
 #[derive(Debug, Args)]
@@ -67,44 +62,10 @@ struct BrokerArgs {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Command::parse().benchmark {
-        Benchmark::Jobs(args) => args.run().await,
+        Benchmark::All(args) => args.run().await,
         Benchmark::Broker(args) => args.run().await,
         Benchmark::Sweep(args) => args.run().await,
-    }
-}
-
-impl JobArgs {
-    /// Runs the measurements and prints the results.
-    async fn run(self) -> anyhow::Result<()> {
-        let Self { jobs, in_flight, workers, rounds } = self;
-        let node = RabbitNode::start().await;
-        println!("{jobs} jobs, {in_flight} in flight, {workers} workers, median of {rounds}");
-
-        let (mut echo, mut confirmed, mut solved) = (vec![], vec![], vec![]);
-        for _ in 0..rounds {
-            echo.push(ceiling::echo(node.vhost().await.url(), jobs, in_flight).await?);
-
-            // Without a worker the jobs stay in their queue.
-            let vhost = node.vhost().await;
-            let broker = vhost.url();
-            let gateway = Gateway::on(broker, &[]).await;
-            confirmed.push(flood::submit(&gateway, jobs, in_flight).await?);
-            drop(gateway);
-
-            let vhost = node.vhost().await;
-            let broker = vhost.url();
-            let gateway = Gateway::on(broker, &[]).await;
-            let _workers: Vec<_> = (0..workers).map(|_| worker(broker)).collect();
-            // Warm-up: the workers start their solver processes.
-            flood::solve(&gateway, workers * 16, workers * 16).await?;
-            solved.push(flood::solve(&gateway, jobs, in_flight).await?);
-        }
-
-        let ceiling = Rate::median(echo);
-        ceiling.print("broker alone: publish, echo to the log, read", None);
-        Rate::median(confirmed).print("SubmitJob, confirmed by queue and log", Some(ceiling));
-        Rate::median(solved).print("Wyndor solved, from request to answer", Some(ceiling));
-        Ok(())
+        Benchmark::BareHandler(args) => args.run().await,
     }
 }
 

@@ -10,6 +10,11 @@ impl Rate {
         Self(count as f64 / time.as_secs_f64())
     }
 
+    /// Items per second.
+    pub(crate) fn per_second(self) -> f64 {
+        self.0
+    }
+
     /// The median; NaN if there are no rates.
     pub(crate) fn median(mut rates: Vec<Self>) -> Self {
         rates.sort_by(|a, b| a.0.total_cmp(&b.0));

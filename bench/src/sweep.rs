@@ -11,9 +11,8 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use solvemesh::v1::{
-    GridAxis, JobState, LinearModel, Model, ModelFile, ParameterKind, ScenarioGrid,
-    ScenarioParameter, ScenarioResult, SubmitJobRequest, Sweep, WatchResultsRequest,
-    job_event::Kind, model::Form, sweep, watch_results_response,
+    GridAxis, JobState, Model, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioResult,
+    SubmitJobRequest, Sweep, WatchResultsRequest, job_event::Kind, sweep, watch_results_response,
 };
 use solvemesh_model::{Limits, read};
 use solvemesh_solver::WarmLp;
@@ -23,10 +22,11 @@ use solvemesh_tests::{
     rabbit::RabbitNode,
 };
 
-use crate::rate::Rate;
-
-/// The real models of which a right-hand side is varied.
-const REAL_MODELS: [&str; 3] = ["25fv47", "pilot4", "greenbea"];
+use crate::{
+    peers::Peers,
+    rate::Rate,
+    real_sweep::{REAL_MODELS, RealSweep, worst_difference},
+};
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
@@ -42,10 +42,6 @@ pub(crate) struct SweepArgs {
     /// Read real models from lp/NAME.mps in this folder
     #[arg(long, env = "SOLVEMESH_INSTANCES")]
     instances: Option<PathBuf>,
-
-    /// Measure Pyomo in this Python too; GLPK must be on the PATH
-    #[arg(long)]
-    pyomo: Option<PathBuf>,
 
     /// Start this many worker processes
     #[arg(long, default_value_t = 2)]
@@ -80,13 +76,13 @@ impl SweepArgs {
         Rate::median(cold).print("HiGHS alone, cold start, same number of threads", Some(warm));
         let mesh = Rate::median(mesh);
         mesh.print("a sweep through the mesh, each result verified", Some(warm));
-        match &self.pyomo {
+        match Peers::find().map(|peers| peers.python()) {
             Some(python) => {
-                let pyomo = pyomo(python, self.workers)?;
+                let pyomo = pyomo(&python, self.workers)?;
                 pyomo.print("Pyomo and GLPK, same number of processes", Some(warm));
                 println!("{:50} {:9.0} x Pyomo and GLPK", "the mesh", mesh.over(pyomo));
             }
-            None => println!("Pyomo and GLPK: skipped, no --pyomo"),
+            None => println!("Pyomo and GLPK: skipped; scripts/setup bench installs them"),
         }
         match &self.instances {
             Some(folder) => {
@@ -138,69 +134,28 @@ impl SweepArgs {
         Ok(Rate::of(usize::try_from(points)?, begin.elapsed()))
     }
 
-    /// Varies the largest right-hand side of a real model by 1 %, through the mesh and by HiGHS
-    /// alone with cold starts, and compares the objectives.
+    /// Sweeps a real model, and compares the objectives with those of cold starts.
     async fn real_model(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
-        let path = folder.join("lp").join(format!("{name}.mps"));
-        let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let file =
-            ModelFile { content: content.into(), name: path.display().to_string(), format: 0 };
-        let model = Model { form: Some(Form::File(file)), ..Model::default() };
-        let arrays = read(model.clone(), &Limits::default())?.model.into_inner();
-        let Some((row, base)) = right_hand_side(&arrays) else {
-            bail!("{name} has no constraint with a single right-hand side")
-        };
-        let (from, to) = (base - 0.01 * base.abs(), base + 0.01 * base.abs());
         let points = self.right_hand_sides;
-
-        let begin = Instant::now();
-        let cold = in_threads(self.workers, points, |indices| {
-            let mut lp = WarmLp::new(arrays.clone())?;
-            let mut optima = Vec::new();
-            for index in indices {
-                let value = at(index, points, from, to);
-                // An infinite bound stays: the constraint has only one side.
-                let kept = |bound: f64| if bound.is_finite() { value } else { bound };
-                let bounds =
-                    (kept(arrays.constraint_lower[row]), kept(arrays.constraint_upper[row]));
-                lp.set_row_bounds(row, bounds)?;
-                lp.clear_basis();
-                optima.push((index, lp.solve()?));
-            }
-            Ok(optima)
-        })?;
-        let cold_rate = Rate::of(cold.len(), begin.elapsed());
-
-        let parameter = ScenarioParameter {
-            kind: ParameterKind::RightHandSide.into(),
-            constraint_index: Some(i32::try_from(row)?),
-            ..ScenarioParameter::default()
-        };
-        let begin = Instant::now();
-        let answers = run_sweep(gateway, model, parameter, (from, to), points).await?;
-        let rate = Rate::of(answers.len(), begin.elapsed());
+        let sweep = RealSweep::load(folder, name, points)?;
+        let (optima, cold) = sweep.cold(self.workers)?;
+        let (answers, rate) = sweep.by_mesh(gateway).await?;
+        let worst = worst_difference(&optima, &answers)?;
         // No iterations: the basis of a neighbour was proven optimal for this scenario.
         let proven = answers.iter().filter(|answer| answer.iteration_count == 0).count();
-        let mut worst = 0.0_f64;
-        for ((index, cold), answer) in cold.iter().zip(&answers) {
-            let found = answer.objective.unwrap_or(f64::NAN);
-            let error = (found - cold).abs() / cold.abs().max(1.0);
-            ensure!(answer.index == *index && error <= 1e-6, "{answer:?} instead of {cold}");
-            worst = worst.max(error);
-        }
-        let row = &arrays.constraint_names[row];
         println!(
-            "{name}: {points} right-hand sides of {row}, {proven} proven by a neighbour, worst \
-             difference {worst:.1e}"
+            "{name}: {points} right-hand sides of {}, {proven} proven by a neighbour, worst \
+             difference {worst:.1e}",
+            sweep.constraint()
         );
-        cold_rate.print("  HiGHS alone, cold start, same number of threads", None);
-        rate.print("  a sweep through the mesh", Some(cold_rate));
+        cold.print("  HiGHS alone, cold start, same number of threads", None);
+        rate.print("  a sweep through the mesh", Some(cold));
         Ok(())
     }
 }
 
 /// Runs a sweep along one axis and returns its results, sorted by scenario.
-async fn run_sweep(
+pub(crate) async fn run_sweep(
     gateway: &Gateway,
     model: Model,
     parameter: ScenarioParameter,
@@ -240,7 +195,7 @@ async fn run_sweep(
 }
 
 /// Splits the scenarios into one contiguous range per thread, and returns the results in order.
-fn in_threads<T: Send>(
+pub(crate) fn in_threads<T: Send>(
     threads: usize,
     scenarios: i32,
     work: impl Fn(std::ops::Range<i32>) -> anyhow::Result<Vec<T>> + Sync,
@@ -268,7 +223,7 @@ fn in_threads<T: Send>(
 /// scenario, in this number of parallel processes.
 fn pyomo(python: &Path, processes: usize) -> anyhow::Result<Rate> {
     const SCENARIOS: usize = 100;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/pyomo/wyndor.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/pyomo_loop.py");
     let mut command = Command::new(python);
     command.args([script, &SCENARIOS.to_string()]);
     let running: Vec<_> = (0..processes)
@@ -291,24 +246,7 @@ fn rate(index: i32, points: i32) -> f64 {
 }
 
 /// Value `index` of `points` evenly spaced values, by the formula of sweeps (docs/sweeps.md).
-fn at(index: i32, points: i32, from: f64, to: f64) -> f64 {
+pub(crate) fn at(index: i32, points: i32, from: f64, to: f64) -> f64 {
     let share = f64::from(index) / f64::from(points - 1);
     from * (1.0 - share) + to * share
-}
-
-/// The constraint with the largest absolute right-hand side, and this value. Ranged constraints,
-/// with two different bounds, are skipped.
-fn right_hand_side(model: &LinearModel) -> Option<(usize, f64)> {
-    let bounds = model.constraint_lower.iter().zip(&model.constraint_upper);
-    let of_row = |(lower, upper): (&f64, &f64)| match (lower.is_finite(), upper.is_finite()) {
-        (true, false) => Some(*lower),
-        (false, true) => Some(*upper),
-        (true, true) if lower == upper => Some(*lower),
-        _ => None,
-    };
-    bounds
-        .map(of_row)
-        .enumerate()
-        .filter_map(|(row, side)| Some((row, side?)))
-        .max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))
 }

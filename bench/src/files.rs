@@ -1,0 +1,48 @@
+//! A model file, solved by the mesh and by highspy.
+
+use std::{path::Path, time::Instant};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use solvemesh::v1::JobState;
+use solvemesh_tests::{mesh::Api, models};
+
+use crate::{load, peers::Peers};
+
+/// How long a solve took, in seconds, and what it found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Solved {
+    pub(crate) seconds: f64,
+    pub(crate) objective: f64,
+}
+
+/// Submits a file, and watches the job until its result, which the mesh has verified, and its whole
+/// solution have arrived.
+pub(crate) async fn by_mesh(api: &mut Api, name: &str, content: Bytes) -> anyhow::Result<Solved> {
+    let begin = Instant::now();
+    let job = load::submit_one(api, models::file(name, content)).await?;
+    let finished = load::finished(api, &job).await?;
+    let seconds = begin.elapsed().as_secs_f64();
+    ensure!(finished.state() == JobState::Succeeded, "{name}: {finished:?}");
+    let result = finished.result.unwrap_or_default();
+    ensure!(result.verification.is_some(), "{name}: the result is not verified");
+    let objective = result.termination.unwrap_or_default().objective;
+    Ok(Solved { seconds, objective: objective.context("no objective")? })
+}
+
+/// Reads and solves a file with highspy. The start of Python does not count.
+pub(crate) async fn by_highspy(peers: &Peers, file: &Path) -> anyhow::Result<Solved> {
+    let path = file.to_str().context("the path is not UTF-8")?;
+    let printed = peers.run("highs_file.py", &[path], "").await?;
+    match printed[..] {
+        [seconds, objective] => Ok(Solved { seconds, objective }),
+        _ => anyhow::bail!("{printed:?} instead of seconds and objective"),
+    }
+}
+
+/// Fails if two solves differ by more than a relative gap.
+pub(crate) fn check(name: &str, one: Solved, other: Solved, gap: f64) -> anyhow::Result<()> {
+    let difference = (one.objective - other.objective).abs();
+    ensure!(difference <= gap * one.objective.abs().max(1.0), "{name}: {one:?}, but {other:?}");
+    Ok(())
+}
