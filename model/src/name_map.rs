@@ -14,6 +14,9 @@ pub(crate) struct NameMap<'t, V> {
     long: HashMap<&'t str, V, RandomState>,
 }
 
+/// The number of names that `get_each` looks up at once.
+const GROUP: usize = 32;
+
 /// A name of at most [`ShortName::MAX_BYTES`] bytes: its bytes, padded with zeros, and in the
 /// last byte its length. So a name that ends with NUL differs from one without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +63,25 @@ impl<'t, V: Copy> NameMap<'t, V> {
         match ShortName::new(name) {
             Some(short) => self.short.get(&short).copied(),
             None => self.long.get(name).copied(),
+        }
+    }
+
+    /// The value of each of several names, in place of the contents of `values`.
+    ///
+    /// Faster than `get` for each: the processor can look up the next names while it waits for
+    /// the memory of one, but not beyond a branch that it has predicted wrongly. Nearly all of
+    /// those depend on the length of a name, so they are taken before the lookups.
+    pub(crate) fn get_each(&self, names: &[&str], values: &mut Vec<Option<V>>) {
+        values.clear();
+        for names in names.chunks(GROUP) {
+            let mut short = [None; GROUP];
+            for (short, name) in short.iter_mut().zip(names) {
+                *short = ShortName::new(name);
+            }
+            values.extend(short.iter().zip(names).map(|(short, name)| match short {
+                Some(short) => self.short.get(short).copied(),
+                None => self.long.get(name).copied(),
+            }));
         }
     }
 
@@ -126,11 +148,16 @@ mod tests {
             let mut expected = HashMap::new();
             let mut map = NameMap::default();
             for (value, name) in names.iter().enumerate() {
-                prop_assert_eq!(map.contains(name), expected.contains_key(name));
-                prop_assert_eq!(map.insert(name, value), expected.insert(name, value));
+                prop_assert_eq!(map.contains(name), expected.contains_key(name.as_str()));
+                prop_assert_eq!(map.insert(name, value), expected.insert(name.as_str(), value));
             }
-            for name in &names {
-                prop_assert_eq!(map.get(name), expected.get(name).copied());
+            let names: Vec<&str> = names.iter().map(String::as_str).chain(["c", ""]).collect();
+            let mut values = vec![Some(7)];
+            map.get_each(&names, &mut values);
+            prop_assert_eq!(values.len(), names.len());
+            for (name, value) in names.iter().zip(values) {
+                prop_assert_eq!(map.get(name), expected.get(*name).copied());
+                prop_assert_eq!(map.get(name), value);
             }
         }
     }

@@ -6,9 +6,6 @@ use crate::{limits::Counts, name_map::NameMap, normalise_infinity};
 /// Maximum number of warnings reported for a file; further ones are only counted.
 const MAX_WARNINGS: usize = 20;
 
-/// The index of a variable that is not known yet.
-const NEW: usize = usize::MAX;
-
 /// The part of the model that has been read so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft<'t> {
@@ -22,6 +19,8 @@ pub(super) struct Draft<'t> {
     last: usize,
     /// The names of the last terms of the current expression, which are not looked up yet.
     unresolved: Vec<&'t str>,
+    /// What was found for them. Here only so that it is not allocated again.
+    found: Vec<Option<usize>>,
     /// For each variable, the index in `entries` of its last entry. It is one of the current row
     /// only if it is not below the start of that row, and belongs to this variable. Not part of
     /// `Column`, so that more of them are in the cache.
@@ -88,20 +87,17 @@ impl<'t> Draft<'t> {
     }
 
     /// Sets the variables of the last terms, one for each name that is not looked up yet.
-    ///
-    /// Several names are looked up together: these lookups do not depend on each other, so the
-    /// processor waits for several cache misses at once.
     pub(super) fn resolve(&mut self, terms: &mut [(usize, f64)]) {
         let first = terms.len() - self.unresolved.len();
         let terms = &mut terms[first..];
-        for (term, name) in terms.iter_mut().zip(&self.unresolved) {
-            term.0 = self.indices.get(name).unwrap_or(NEW);
+        let names = std::mem::take(&mut self.unresolved);
+        let mut found = std::mem::take(&mut self.found);
+        self.indices.get_each(&names, &mut found);
+        for ((term, name), found) in terms.iter_mut().zip(&names).zip(&found) {
+            // One that is new may have been added by a term before this one.
+            term.0 = found.unwrap_or_else(|| self.column(name));
         }
-        for (index, term) in terms.iter_mut().enumerate() {
-            if term.0 == NEW {
-                term.0 = self.column(self.unresolved[index]);
-            }
-        }
+        (self.unresolved, self.found) = (names, found);
         self.unresolved.clear();
     }
 

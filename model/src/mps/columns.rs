@@ -14,14 +14,9 @@ pub(super) struct Entry {
     pub(super) value: f64,
 }
 
-/// The entries of a row.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RowEntries {
-    pub(super) count: u32,
-    /// The number of columns when the row last got a value. It is the current number if the
-    /// current column has a value here already. This finds duplicates without a set.
-    last_given: u32,
-}
+/// The most entries of a column that are searched for a duplicate one by one. Most columns have
+/// fewer, and the entries are in the cache, where `last_given` mostly is not.
+const MOST_SEARCHED: usize = 16;
 
 /// The section COLUMNS.
 #[derive(Debug, Default)]
@@ -33,20 +28,20 @@ pub(super) struct Columns<'a> {
     pub(super) objective: Vec<f64>,
     /// The entries by column, and within a column in the order of the file.
     pub(super) entries: Vec<Entry>,
-    /// What has been read of each row.
-    rows: Vec<RowEntries>,
+    /// The index in `entries` of the first entry of the current column.
+    first: usize,
+    /// For each row, the number of columns when it last got a value from a column that had more
+    /// than `MOST_SEARCHED` entries then. It is the current number if the current column has a
+    /// value there already. This finds duplicates without a set.
+    last_given: Vec<u32>,
+    /// The same for the objective, for all columns.
     objective_last_given: u32,
     in_integers: bool,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(rows: usize) -> Self {
-        Columns { rows: vec![RowEntries::default(); rows], ..Columns::default() }
-    }
-
-    /// What has been read of each row.
-    pub(super) fn rows(&self) -> &[RowEntries] {
-        &self.rows
+        Columns { last_given: vec![0; rows], ..Columns::default() }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
@@ -97,28 +92,43 @@ impl<'a> Columns<'a> {
             // anywhere.
             let value = number::coefficient(line, token)?;
             let count = self.names.len() as u32;
-            let last_given = match row {
+            let twice = match row {
                 // Its entries have no effect on the model, duplicate or not.
-                Row::Dropped => continue,
-                Row::Objective => &mut self.objective_last_given,
-                Row::Constraint(row) => &mut self.rows[row as usize].last_given,
+                Row::Dropped => false,
+                Row::Objective => {
+                    self.objective[count as usize - 1] = value;
+                    std::mem::replace(&mut self.objective_last_given, count) == count
+                }
+                Row::Constraint(row) => {
+                    let twice = self.is_given(row);
+                    self.entries.push(Entry { row, column: count - 1, value });
+                    twice
+                }
             };
-            if *last_given == count {
+            if twice {
                 let (row, column) = (name.text, column.text);
                 let message =
                     format!("the coefficient of column `{column}` in row `{row}` is given twice");
                 return Err(line.invalid(name, message));
             }
-            *last_given = count;
-            match row {
-                Row::Constraint(row) => {
-                    self.rows[row as usize].count += 1;
-                    self.entries.push(Entry { row, column: count - 1, value });
-                }
-                _ => self.objective[count as usize - 1] = value,
-            }
         }
         Ok(())
+    }
+
+    /// Whether the current column has an entry in a row already. Called once for each entry, before
+    /// that is added.
+    fn is_given(&mut self, row: u32) -> bool {
+        let entries = &self.entries[self.first..];
+        if entries.len() < MOST_SEARCHED {
+            return entries.iter().any(|entry| entry.row == row);
+        }
+        let count = self.names.len() as u32;
+        if entries.len() == MOST_SEARCHED {
+            for entry in entries {
+                self.last_given[entry.row as usize] = count;
+            }
+        }
+        std::mem::replace(&mut self.last_given[row as usize], count) == count
     }
 
     fn start_column(&mut self, line: &Line<'a>, name: Token<'a>) -> Result<(), ReadError> {
@@ -130,6 +140,7 @@ impl<'a> Columns<'a> {
                 format!("duplicate column `{}`: the lines of a column must be adjacent", name.text);
             return Err(line.invalid(name, message));
         }
+        self.first = self.entries.len();
         self.names.push(name.text);
         self.integer.push(self.in_integers);
         self.objective.push(0.0);

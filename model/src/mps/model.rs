@@ -1,6 +1,6 @@
 use solvemesh::v1::{LinearModel, ObjectiveSense, VariableKind};
 
-use super::{columns::Columns, reader::File, rows::Relation};
+use super::{columns::Entry, reader::File, rows::Relation};
 use crate::reading::{ReadError, Reading};
 
 /// Maximum number of names in a warning.
@@ -32,7 +32,7 @@ impl File<'_> {
         };
         self.write_variables(&mut model, &mut warnings)?;
         self.write_constraints(&mut model);
-        write_matrix(&mut model, &self.columns);
+        write_matrix(&mut model, &self.columns.entries);
         model.objective = self.columns.objective;
         Ok(Reading { name: self.name.to_owned(), model, warnings })
     }
@@ -141,14 +141,13 @@ fn interval(relation: Relation, rhs: f64, range: Option<f64>) -> (f64, f64) {
 }
 
 /// Sorts the entries by row, with a counting sort: they keep the order of columns within a row.
-fn write_matrix(model: &mut LinearModel, columns: &Columns) {
-    let entries = &columns.entries;
-    let mut starts = Vec::with_capacity(columns.rows().len() + 1);
-    starts.push(0);
-    let mut end = 0;
-    for row in columns.rows() {
-        end += row.count as i32; // fits, because `read` has bounded the length of the text
-        starts.push(end);
+fn write_matrix(model: &mut LinearModel, entries: &[Entry]) {
+    let mut starts = vec![0; model.constraint_names.len() + 1];
+    for entry in entries {
+        starts[entry.row as usize + 1] += 1;
+    }
+    for row in 1..starts.len() {
+        starts[row] += starts[row - 1];
     }
     let mut next = starts.clone();
     model.column_indices = vec![0; entries.len()];

@@ -91,6 +91,11 @@ impl<'a> Rows<'a> {
     pub(super) fn get(&self, name: &str) -> Option<Row> {
         self.index.get(name)
     }
+
+    /// As `get`, for each of several names.
+    pub(super) fn get_each(&self, names: &[&str], rows: &mut Vec<Option<Row>>) {
+        self.index.get_each(names, rows);
+    }
 }
 
 /// An error for a name that no row has.

@@ -305,6 +305,23 @@ fn the_first_error_of_lines_that_are_added_together_is_reported() {
 }
 
 #[test]
+fn a_duplicate_is_found_in_columns_of_every_length() {
+    let rows: String = (0..40).map(|row| format!(" L r{row}\n")).collect();
+    for length in [1, 15, 16, 17, 18, 40] {
+        let column = |name: &str| -> String {
+            (0..length).map(|row| format!(" {name} r{row} 1\n")).collect()
+        };
+        let text = format!("ROWS\n N o\n{rows}COLUMNS\n{}{}", column("x"), column("y"));
+        assert_eq!(reading(&text).model.coefficients.len(), 2 * length);
+        for row in [0, length / 2, length - 1] {
+            let twice = format!("{text} y r{row} 2\n");
+            assert_eq!(error(&twice).0, twice.lines().count(), "{length} entries, row {row}");
+            assert!(error(&twice).3.contains("given twice"));
+        }
+    }
+}
+
+#[test]
 fn numbers_are_read_strictly() {
     for number in ["9/10", "nan", "inf", "1,5", "x.aa1", "0x1p3", "1e999"] {
         let text = format!("ROWS\n N o\nCOLUMNS\n x o {number}\nENDATA");
