@@ -2,6 +2,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use solvemesh::broker::v1::{JobEnvelope, LookupRequest, LookupResponse};
 
+use crate::ENVELOPE_VERSION;
+
 /// A job that was delivered to a consumer, which holds it until it settles the [`Lease`].
 #[derive(Debug)]
 pub struct Delivery {
@@ -38,6 +40,14 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// The job of an envelope, unless that has a later format.
+    pub(crate) fn of(job: JobEnvelope) -> Self {
+        match job.version > ENVELOPE_VERSION {
+            true => Self::UnsupportedVersion { version: job.version, job_id: job.job_id },
+            false => Self::Job(Box::new(job)),
+        }
+    }
+
     /// The id of the job; empty when it is unknown.
     pub fn job_id(&self) -> &str {
         match self {

@@ -1,6 +1,5 @@
 //! Decodes messages of the queues of lanes and of dead letters into their jobs.
 
-use bytes::Bytes;
 use prost::Message as _;
 use solvemesh::broker::v1::JobEnvelope;
 
@@ -30,22 +29,24 @@ pub(super) fn of(message: Message, own_messages: &OwnMessages) -> Vec<Delivery> 
     if version != BATCH_VERSION {
         let payload = match version > ENVELOPE_VERSION {
             true => Payload::UnsupportedVersion { version, job_id },
-            false => payload(body).unwrap_or_else(undecodable),
+            false => JobEnvelope::decode(body).map_or_else(undecodable, Payload::of),
         };
         return vec![Delivery { payload, redelivered, lease }];
     }
     let decoded = jobs_of(body).and_then(|bodies| {
-        let payloads = bodies.iter().map(|body| payload(body.clone()));
-        Ok((payloads.collect::<Result<Vec<_>, _>>()?, bodies))
+        let jobs = bodies.into_iter().map(|body| {
+            let job = JobEnvelope::decode(body.clone())?;
+            let encoded = EncodedJob::from_parts(&job, body);
+            Ok((Payload::of(job), encoded))
+        });
+        jobs.collect::<Result<Vec<_>, _>>()
     });
-    let (payloads, bodies) = match decoded {
-        Ok(decoded) => decoded,
+    let (payloads, jobs): (Vec<_>, Vec<_>) = match decoded {
+        Ok(decoded) => decoded.into_iter().unzip(),
         Err(error) => {
             return vec![Delivery { payload: undecodable(error), redelivered, lease }];
         }
     };
-    let jobs: Vec<_> =
-        payloads.iter().zip(bodies).map(|(payload, body)| encoded(payload, body)).collect();
     if redelivered {
         tokio::spawn(take_apart(lease, jobs, own_messages.clone()));
         return Vec::new();
@@ -119,28 +120,4 @@ pub(super) fn dead_letters(message: Message) -> Vec<DeadLetter> {
     }
     let (job_id, digest) = (properties::job_id(&properties), properties::digest(&properties));
     vec![DeadLetter { job_id, digest, reason, body, lease }]
-}
-
-/// The job of an encoded envelope.
-fn payload(body: Bytes) -> Result<Payload, prost::DecodeError> {
-    let job = JobEnvelope::decode(body)?;
-    Ok(match job.version > ENVELOPE_VERSION {
-        true => Payload::UnsupportedVersion { version: job.version, job_id: job.job_id },
-        false => Payload::Job(Box::new(job)),
-    })
-}
-
-fn encoded(payload: &Payload, body: Bytes) -> EncodedJob {
-    match payload {
-        Payload::Job(job) => EncodedJob::from_parts(job, body),
-        Payload::UnsupportedVersion { version, job_id } => {
-            EncodedJob { body, job_id: job_id.clone(), digest: Vec::new(), version: *version }
-        }
-        Payload::Undecodable { job_id, digest, .. } => EncodedJob {
-            body,
-            job_id: job_id.clone(),
-            digest: digest.clone(),
-            version: ENVELOPE_VERSION,
-        },
-    }
 }

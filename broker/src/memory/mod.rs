@@ -31,8 +31,8 @@ use self::{
     ring_log::RingLog,
 };
 use crate::{
-    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
-    Health, Lane, Lease, LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, Mesh, MeshError, Payload,
+    BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane, Lease,
+    LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, Mesh, MeshError, Payload,
 };
 
 /// The number of items that are buffered for each follower.
@@ -150,7 +150,7 @@ impl Mesh for MemoryMesh {
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.check_open()?;
         Ok(self.lane(lane).consume(prefetch, &self.closed, |message, settle| Delivery {
-            payload: payload(message.job()),
+            payload: Payload::of(message.job().clone()),
             redelivered: message.redelivered(),
             lease: Lease::new(settle),
         }))
@@ -296,12 +296,4 @@ const DEAD_PREFETCH: u16 = 16;
 
 fn log_message(offset: u64, batch: LogBatch) -> LogMessage {
     LogMessage { offset, bytes: batch.encoded_len(), batch: Ok(batch) }
-}
-
-fn payload(job: &JobEnvelope) -> Payload {
-    if job.version > ENVELOPE_VERSION {
-        Payload::UnsupportedVersion { version: job.version, job_id: job.job_id.clone() }
-    } else {
-        Payload::Job(Box::new(job.clone()))
-    }
 }

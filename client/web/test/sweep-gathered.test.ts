@@ -103,7 +103,7 @@ for (const [name, values, maxColumns] of [
   });
 }
 
-test("another measure or another width gathers anew", () => {
+test("another measure or another width gathers again", () => {
   const steps = stepsOf("", Float64Array.of(1, 2));
   const curves = [{ start: 0, stride: 1, title: "" }];
   for (const results of arriving(2, 3)) {

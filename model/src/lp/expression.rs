@@ -2,7 +2,7 @@ use super::lexer::{Kind, Mark};
 use super::parser::Parser;
 use crate::{FaultKind, reading::ReadError};
 
-/// The number of names that are looked up together: so many that the lookups overlap.
+/// The number of names that are looked up together: enough that the lookups overlap.
 const MAX_UNRESOLVED: usize = 64;
 
 /// A sum of terms and constants.

@@ -4,7 +4,7 @@ use super::{
     rows::{Row, Rows},
 };
 
-/// The number of lines whose rows are looked up together: so many that the lookups overlap, and so
+/// The number of lines whose rows are looked up together: enough that the lookups overlap, and so
 /// few that the lines stay in the first cache.
 const LINES: usize = 32;
 

@@ -130,9 +130,7 @@ impl HeldJob {
 
     /// Logs an entry of the attempt without waiting for its confirm.
     pub(crate) async fn log_unconfirmed(&mut self, kind: Kind) {
-        if let Some(start) = self.start_entry() {
-            self.context.log_writer.append_unconfirmed(start).await;
-        }
+        let _ = self.log_start().await;
         self.context.log_writer.append_unconfirmed(self.entries.build(kind)).await;
     }
 
@@ -179,9 +177,7 @@ impl HeldJob {
             cause = failure.message,
             "attempt died, retrying the job"
         );
-        if let Some(start) = self.start_entry() {
-            self.context.log_writer.append_unconfirmed(start).await;
-        }
+        let _ = self.log_start().await;
         let lost = Kind::AttemptLost(AttemptLost { failure: Some(failure) });
         if let Err(error) = self.record(lost).await {
             return self.requeue(&error.to_string()).await;

@@ -94,7 +94,7 @@ export class GatheredCurves {
   private seen = 0;
   private results: Scenarios;
 
-  /** `maxColumns` is the number of columns that can be told apart. */
+  /** `maxColumns` is the number of columns that can be distinguished. */
   constructor(
     results: Scenarios,
     readonly measure: Measure,
@@ -118,7 +118,7 @@ export class GatheredCurves {
     return this.low <= this.high ? [this.low, this.high] : undefined;
   }
 
-  /** The same curves with the results that have arrived since; gathered anew only if need be. */
+  /** The same curves with the results that have arrived since; gathered again only if they have changed otherwise. */
   updated(
     results: Scenarios,
     measure: Measure,

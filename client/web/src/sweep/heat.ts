@@ -53,7 +53,7 @@ export class MapCells {
     return this.low <= this.high ? [this.low, this.high] : undefined;
   }
 
-  /** The same cells with the results that have arrived since; made anew only if need be. */
+  /** The same cells with the results that have arrived since; made again only if they have changed otherwise. */
   updated(results: Scenarios, input: MapInput): MapCells {
     const { measure, maximise, idle, dark, x, y, start } = this.input;
     const isSame =

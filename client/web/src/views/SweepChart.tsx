@@ -103,7 +103,7 @@ export function SweepChart(props: Props) {
       context,
     };
     const curve = (along: Steps) => {
-      // Two columns for each pixel of the page: more cannot be told apart.
+      // Two columns for each pixel of the page: more cannot be distinguished.
       const columns = 2 * Math.ceil(width);
       gathered.current =
         gathered.current?.updated(results, measure, along, curves, columns) ??
