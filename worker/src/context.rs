@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use solvemesh_broker::{MAX_JOBS_IN_MESSAGE, Mesh};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -79,22 +80,25 @@ impl Context {
 
     /// Spawns the settling of a job, so that its slot is free for the next one. Waits for a permit
     /// while too many jobs are being settled.
-    pub(crate) async fn settle(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.spawn(&self.settle_permits, work).await;
+    pub(crate) fn settle(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> {
+        self.spawn(&self.settle_permits, Box::pin(work))
     }
 
     /// Spawns work on a parked job, which may take long but has to end once the worker stops. It
     /// has permits of its own, so that parked jobs never delay settling. Waits for a permit while
     /// too many jobs are parked.
-    pub(crate) async fn park(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.spawn(&self.park_permits, work).await;
+    pub(crate) fn park(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> {
+        self.spawn(&self.park_permits, Box::pin(work))
     }
 
-    async fn spawn(
-        &self,
-        permits: &Arc<Semaphore>,
-        work: impl Future<Output = ()> + Send + 'static,
-    ) {
+    /// The work is boxed, because it has kilobytes and is moved several times on its way.
+    async fn spawn(&self, permits: &Arc<Semaphore>, work: BoxFuture<'static, ()>) {
         // `acquire_owned` fails only on a closed semaphore, and these are never closed.
         let permit = Arc::clone(permits).acquire_owned().await.ok();
         self.tasks.spawn(async move {

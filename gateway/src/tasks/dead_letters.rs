@@ -63,5 +63,5 @@ fn failed(job_id: String, digest: Vec<u8>, reason: &str, body: &[u8]) -> LogEntr
         submit_time: job.submit_time,
         ..JobEnd::default()
     };
-    LogEntry { digest, ..entry(job_id, log_entry::Kind::Finished(finished)) }
+    LogEntry { digest, ..entry(job_id, log_entry::Kind::Finished(finished.into())) }
 }

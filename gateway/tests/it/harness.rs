@@ -192,7 +192,8 @@ pub(crate) fn succeeded(solution: Option<BulkReference>) -> log_entry::Kind {
         result: Some(result),
         ..JobFinished::default()
     };
-    log_entry::Kind::Finished(JobEnd { outcome: Some(outcome), solution, ..JobEnd::default() })
+    let end = JobEnd { outcome: Some(outcome), solution, ..JobEnd::default() };
+    log_entry::Kind::Finished(end.into())
 }
 
 pub(crate) fn events(responses: &[WatchResultsResponse]) -> Vec<&JobEvent> {

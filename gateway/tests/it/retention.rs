@@ -33,7 +33,7 @@ fn solved() -> log_entry::Kind {
     let result = SolveResult { solution: Some(solution), ..SolveResult::default() };
     let state = JobState::Succeeded.into();
     let outcome = JobFinished { state, result: Some(result), ..JobFinished::default() };
-    log_entry::Kind::Finished(JobEnd { outcome: Some(outcome), ..JobEnd::default() })
+    log_entry::Kind::Finished(JobEnd { outcome: Some(outcome), ..JobEnd::default() }.into())
 }
 
 /// Submits a job, reports it as solved, and waits until the gateway has read that.

@@ -73,10 +73,8 @@ fn answers(indices: impl IntoIterator<Item = i32>) -> log_entry::Kind {
 
 fn finished(state: JobState) -> log_entry::Kind {
     let outcome = JobFinished { state: state.into(), ..JobFinished::default() };
-    log_entry::Kind::Finished(solvemesh::broker::v1::JobEnd {
-        outcome: Some(outcome),
-        ..Default::default()
-    })
+    let end = solvemesh::broker::v1::JobEnd { outcome: Some(outcome), ..Default::default() };
+    log_entry::Kind::Finished(end.into())
 }
 
 /// The scenarios in an event with answers.

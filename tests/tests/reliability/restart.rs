@@ -138,7 +138,7 @@ fn entries(number: usize) -> [LogEntry; 3] {
     [
         entry(String::new(), number, Kind::Submitted(submitted)),
         LogEntry { number: 1, ..entry(attempt.clone(), number, Kind::Started(started)) },
-        LogEntry { number: 2, ..entry(attempt, number, Kind::Finished(finished)) },
+        LogEntry { number: 2, ..entry(attempt, number, Kind::Finished(finished.into())) },
     ]
 }
 

@@ -65,7 +65,8 @@ pub(crate) async fn solve_job(
         return true;
     };
     if let Some(sweep) = opened.payload.sweep.take() {
-        return begin_share(context, lane, opened, (sweep, prior.answered), solver).await;
+        // Boxed: its future is far larger than that of a single solve, which would be as large.
+        return Box::pin(begin_share(context, lane, opened, (sweep, prior.answered), solver)).await;
     }
     let warm_start = begin(&mut opened, prior.incumbent, lane, solver.pid()).await;
     let observation = run_solver(&mut opened, warm_start, solver).await;

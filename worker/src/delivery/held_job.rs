@@ -135,7 +135,7 @@ impl HeldJob {
     }
 
     /// The entry of the start, if it is not logged yet.
-    fn start_entry(&mut self) -> Option<LogEntry> {
+    fn start_entry(&mut self) -> Option<Box<LogEntry>> {
         let UnloggedStart { started, time } = self.unlogged_start.take()?;
         Some(self.entries.build_at(time, Kind::Started(started)))
     }
@@ -216,22 +216,24 @@ impl HeldJob {
         let (description, submit_time) = self.take_header();
         let start = self.unlogged_start.take();
         let time = start.as_ref().map(|start| start.time);
-        let end = JobEnd {
+        let mut end = Box::new(JobEnd {
             description,
             submit_time,
             started: start.map(|start| start.started),
             start_time: time,
             ..JobEnd::default()
-        };
-        let entry = JobEnd { outcome: Some(outcome), solution, ..end.clone() };
-        let mut recorded = self.record(Kind::Finished(entry)).await;
+        });
+        let bare = end.clone();
+        (end.outcome, end.solution) = (Some(outcome), solution);
+        let mut recorded = self.record(Kind::Finished(end)).await;
         if let Err(error @ MeshError::TooLarge { .. }) = &recorded {
             // Should not happen, because every part of a result is bounded. But if it does, the
             // job has to finish, and a retry would only get here again.
             let failed =
                 failure(failure_reason::SOLVER_ERROR, format!("cannot report the result: {error}"));
-            let outcome = finished(JobState::Failed, None, Some(failed));
-            recorded = self.record(Kind::Finished(JobEnd { outcome: Some(outcome), ..end })).await;
+            let mut end = bare;
+            end.outcome = Some(finished(JobState::Failed, None, Some(failed)));
+            recorded = self.record(Kind::Finished(end)).await;
         }
         match recorded {
             Ok(()) => {

@@ -39,30 +39,31 @@ impl EntryBuilder {
     }
 
     /// Builds the next entry. Only entries of an attempt are numbered, from 1.
-    pub(crate) fn build(&mut self, kind: Kind) -> LogEntry {
+    pub(crate) fn build(&mut self, kind: Kind) -> Box<LogEntry> {
         self.build_at(SystemTime::now().into(), kind)
     }
 
-    /// Builds the next entry, about something that happened at `time`.
-    pub(crate) fn build_at(&mut self, time: Timestamp, kind: Kind) -> LogEntry {
+    /// Builds the next entry, about something that happened at `time`. Boxed, because it is moved
+    /// several times on its way to the mesh.
+    pub(crate) fn build_at(&mut self, time: Timestamp, kind: Kind) -> Box<LogEntry> {
         if !self.attempt.is_empty() {
             self.number += 1;
         }
-        LogEntry {
+        Box::new(LogEntry {
             time: Some(time),
             job_id: self.job.clone(),
             digest: self.digest.clone(),
             attempt_id: self.attempt.clone(),
             number: self.number,
             kind: Some(kind),
-        }
+        })
     }
 }
 
 /// An entry that waits to be appended.
 #[derive(Debug)]
 struct QueuedEntry {
-    entry: LogEntry,
+    entry: Box<LogEntry>,
     /// Where to send the confirm.
     confirm: Option<oneshot::Sender<Result<(), MeshError>>>,
 }
@@ -102,14 +103,14 @@ impl LogWriter {
     }
 
     /// Appends an entry without a confirm. Waits while the queue is full.
-    pub(crate) async fn append_unconfirmed(&self, entry: LogEntry) {
+    pub(crate) async fn append_unconfirmed(&self, entry: Box<LogEntry>) {
         // Dropped if the log writer is closed. Those that need the entry wait for a confirm, and
         // get `Closed`.
         let _ = self.queue.send(QueuedEntry { entry, confirm: None }).await;
     }
 
     /// Appends an entry and returns its pending confirm. Waits while the queue is full.
-    pub(crate) async fn append(&self, entry: LogEntry) -> Confirm {
+    pub(crate) async fn append(&self, entry: Box<LogEntry>) -> Confirm {
         let (confirm, confirmed) = oneshot::channel();
         // If the log writer is closed, the confirm resolves to `Closed`.
         let _ = self.queue.send(QueuedEntry { entry, confirm: Some(confirm) }).await;
@@ -117,7 +118,7 @@ impl LogWriter {
     }
 
     /// Appends an entry unless the queue is full; returns whether it did. Never waits.
-    pub(crate) fn try_append(&self, entry: impl FnOnce() -> LogEntry) -> bool {
+    pub(crate) fn try_append(&self, entry: impl FnOnce() -> Box<LogEntry>) -> bool {
         let Ok(place) = self.queue.try_reserve() else { return false };
         place.send(QueuedEntry { entry: entry(), confirm: None });
         true
@@ -128,7 +129,7 @@ impl LogWriter {
     /// # Errors
     ///
     /// As [`Confirm::wait`].
-    pub(crate) async fn append_confirmed(&self, entry: LogEntry) -> Result<(), MeshError> {
+    pub(crate) async fn append_confirmed(&self, entry: Box<LogEntry>) -> Result<(), MeshError> {
         self.append(entry).await.wait().await
     }
 }
@@ -163,7 +164,7 @@ async fn append_all(
 /// Appends an entry, and sends on its confirm if somebody waits for it.
 async fn append_one(mesh: &dyn Mesh, QueuedEntry { entry, confirm }: QueuedEntry) {
     let (job, attempt) = (entry.job_id.clone(), entry.attempt_id.clone());
-    let appended = mesh.append(entry).await;
+    let appended = mesh.append(*entry).await;
     if let Err(error) = &appended {
         tracing::warn!(job, attempt, cause = %error, "cannot append to the results log");
     }
@@ -177,7 +178,7 @@ async fn append_one(mesh: &dyn Mesh, QueuedEntry { entry, confirm }: QueuedEntry
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use solvemesh::{broker::v1::JobEnd, v1::Progress};
+    use solvemesh::v1::Progress;
     use solvemesh_broker::{LogStart, MemoryConfig, MemoryMesh};
 
     use super::*;
@@ -193,7 +194,7 @@ mod tests {
         for _ in 0..500 {
             log_writer.append_unconfirmed(entries.build(Kind::Progress(Progress::default()))).await;
         }
-        let last = entries.build(Kind::Finished(JobEnd::default()));
+        let last = entries.build(Kind::Finished(Box::default()));
         assert_eq!(log_writer.append_confirmed(last).await, Ok(()));
         close.cancel();
         task.await.unwrap();
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn entries_of_a_job_without_an_attempt_are_not_numbered() {
         let mut entries = EntryBuilder::of_job("j".to_owned(), vec![1]);
-        let entry = entries.build(Kind::Finished(JobEnd::default()));
+        let entry = entries.build(Kind::Finished(Box::default()));
         assert_eq!((entry.attempt_id.as_str(), entry.number), ("", 0));
         assert_eq!((entry.job_id.as_str(), entry.digest), ("j", vec![1]));
     }

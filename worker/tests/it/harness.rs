@@ -78,7 +78,7 @@ impl TestMesh {
         let entry = self
             .until(|entry| entry.job_id == job && matches!(entry.kind, Some(Kind::Finished(_))));
         match entry.await.kind {
-            Some(Kind::Finished(finished)) => finished,
+            Some(Kind::Finished(finished)) => *finished,
             _ => unreachable!(),
         }
     }

@@ -121,7 +121,7 @@ pub(super) fn finished(job: &str, attempt: &str, number: u32, state: JobState) -
         job,
         attempt,
         number,
-        Kind::Finished(JobEnd { outcome: Some(outcome), ..Default::default() }),
+        Kind::Finished(JobEnd { outcome: Some(outcome), ..Default::default() }.into()),
     )
 }
 

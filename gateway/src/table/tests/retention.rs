@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use prost_types::Timestamp;
 use solvemesh::{
-    broker::v1::{JobEnd, LogBatch, LogEntry, log_entry::Kind},
+    broker::v1::{LogBatch, LogEntry, log_entry::Kind},
     v1::{JobState, Solution, SolveResult},
 };
 
@@ -122,8 +122,10 @@ fn timed(mut log: Vec<LogBatch>) -> Vec<LogBatch> {
             match &mut entry.kind {
                 Some(Kind::Submitted(submitted)) => submitted.submit_time = Some(accepted),
                 Some(Kind::Started(started)) => started.submit_time = Some(accepted),
-                Some(Kind::Finished(JobEnd { started: Some(started), .. })) => {
-                    started.submit_time = Some(accepted);
+                Some(Kind::Finished(end)) => {
+                    if let Some(started) = &mut end.started {
+                        started.submit_time = Some(accepted);
+                    }
                 }
                 _ => {}
             }

@@ -137,7 +137,7 @@ impl Case {
 
     pub(super) fn ends(&mut self, number: usize, attempt: &str, place: u32, outcome: JobFinished) {
         let finished = JobEnd { outcome: Some(outcome), ..JobEnd::default() };
-        self.writes(number, attempt, place, Entry::Finished(finished));
+        self.writes(number, attempt, place, Entry::Finished(finished.into()));
     }
 
     /// Adds two watchers, at two gateways, that received every event of the log.
