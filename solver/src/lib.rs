@@ -43,13 +43,13 @@ mod warm_lp;
 
 use std::io;
 
-pub use memory::{ExitOnOom, OUT_OF_MEMORY};
+pub use memory::{Allocator, OUT_OF_MEMORY, SOLVER_PROCESS};
 pub use serve::serve;
 pub use warm_lp::{WarmLp, WarmLpError};
 
 /// Runs a solver process: serves standard input and output until the worker closes them.
 ///
-/// The program must have [`ExitOnOom`] as its global allocator.
+/// The program must have [`Allocator`] as its global allocator.
 ///
 /// # Errors
 ///

@@ -15,7 +15,7 @@ use crate::args::{Args, Command};
 
 /// This program is also the solver process, which has to exit when an allocation fails.
 #[global_allocator]
-static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
+static ALLOCATOR: solvemesh_solver::Allocator = solvemesh_solver::Allocator;
 
 fn main() -> ExitCode {
     let args: Args = solvemesh_broker::parse();

@@ -3,6 +3,7 @@
 mod admission;
 pub(crate) mod browser;
 mod deadline;
+mod front;
 pub(crate) mod health;
 mod page;
 pub(crate) mod server;

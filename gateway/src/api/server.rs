@@ -14,6 +14,7 @@ use tonic::{
 };
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
+use tower::Layer as _;
 use tower_http::{
     compression::CompressionLayer,
     cors::{AllowOrigin, Any, CorsLayer},
@@ -24,6 +25,7 @@ use crate::{
     api::{
         admission::{Admission, Limits},
         browser::{BrowserPolicy, Origins, check_browser},
+        front::Front,
         health, page,
         service::Service,
     },
@@ -79,7 +81,7 @@ pub async fn serve(
         .max_decoding_message_size(max_message)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let mut routes = RoutesBuilder::default();
-    routes.add_service(service).add_service(health_service);
+    routes.add_service(service.clone()).add_service(health_service);
     reflect(&mut routes)?;
     let routes: Routes = routes.routes();
 
@@ -91,11 +93,14 @@ pub async fn serve(
         max_watchers: jobs.policy().max_watchers,
         max_message_bytes: max_message,
     };
+    let admission = Admission::new(limits);
+    let native = admission.layer(service);
+    let front = Front { native, all: Routes::from(app(routes, admission, web)) };
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .add_routes(Routes::from(app(routes, limits, web)))
         .serve_with_incoming_shutdown(
+            front,
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             stop.clone().cancelled_owned(),
         );
@@ -131,8 +136,8 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
 /// All routes. The layer of gRPC-Web is around the gRPC routes alone: it answers every other
 /// request over HTTP/1.1 with 400, the page's too. Compression is outermost; it leaves native gRPC
 /// as it is, and compresses the page and the messages of gRPC-Web one by one.
-fn app(grpc: Routes, limits: Limits, web: WebConfig) -> Router {
-    let grpc = grpc.into_axum_router().layer(Admission::new(limits)).layer(GrpcWebLayer::new());
+fn app(grpc: Routes, admission: Admission, web: WebConfig) -> Router {
+    let grpc = grpc.into_axum_router().layer(admission).layer(GrpcWebLayer::new());
     let cors = cors(&web.browsers.origins);
     let browsers = Arc::new(web.browsers);
     let check = middleware::from_fn(move |request, next| {

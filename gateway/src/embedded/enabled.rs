@@ -11,9 +11,8 @@ use tracing::warn;
 /// process anyway.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// A program that may run as a solver process exits where an allocation fails.
 #[global_allocator]
-static ALLOCATOR: solvemesh_solver::ExitOnOom = solvemesh_solver::ExitOnOom;
+static ALLOCATOR: solvemesh_solver::Allocator = solvemesh_solver::Allocator;
 
 /// The worker slots of this process.
 pub(crate) struct EmbeddedWorker(Worker);

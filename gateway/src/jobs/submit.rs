@@ -15,6 +15,7 @@ use super::Jobs;
 use crate::{
     refusal::Refusal,
     submission::{Plan, Submission, catalog, plan},
+    table::Listener,
 };
 
 /// Payloads (a model, or a sweep with its base) up to this size travel in the job message
@@ -84,7 +85,13 @@ impl Jobs {
             digest: plan.digest.to_vec(),
             ..entry(&plan.job_id, log_entry::Kind::Submitted(submitted))
         };
-        self.append(&plan.job_id, entry).await?;
+        tokio::select! {
+            biased;
+            appended = self.append(&plan.job_id, entry) => appended?,
+            // A worker was faster: its first entry contains the description too, so the log has
+            // the job. The outbox sends this entry in any case.
+            () = self.in_table(&listener, &id) => {}
+        }
         info!(job = %id, %lane, request_id, "job accepted");
         if request_id.is_empty() {
             return Ok(job);
@@ -188,6 +195,13 @@ impl Jobs {
         match catalog::dedicated_lane(solver) {
             Some(lane) => self.mesh.is_served(&lane).await,
             None => Ok(true),
+        }
+    }
+
+    /// Waits until the table has a job.
+    async fn in_table(&self, listener: &Listener, id: &str) {
+        while self.table.read(|fold| fold.job(id).is_none()) {
+            listener.changed().await;
         }
     }
 

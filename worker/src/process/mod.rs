@@ -5,7 +5,7 @@ mod exit;
 mod limits;
 mod reports;
 
-use std::{io, process::Stdio, time::Duration};
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt as _, process::Stdio, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use prost::Message;
@@ -13,6 +13,7 @@ use solvemesh::solver::v1::{
     Interrupt, SolveTask, SolverCommand, SweepTask, Withdrawal,
     solver_command::Kind as CommandKind, solver_report,
 };
+use solvemesh_solver::SOLVER_PROCESS;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -87,6 +88,7 @@ impl SolverProcess {
             .args(&command.args)
             // A solver process does not connect to the broker, so it must not get the password.
             .env_remove("SOLVEMESH_AMQP")
+            .env(OsStr::from_bytes(SOLVER_PROCESS.to_bytes()), "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
