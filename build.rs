@@ -35,8 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             ".solvemesh.solver.v1.SolveTask.payload",
             ".solvemesh.solver.v1.SweepTask.payload",
         ])
-        // By far the largest kind of entry: the others must not be moved at its size.
+        // By far the largest kinds: the others must not be stored and moved at their size.
         .boxed(".solvemesh.broker.v1.LogEntry.kind.finished")
+        .boxed(".solvemesh.v1.JobEvent.kind.finished")
         .btree_map(["."])
         .enable_type_names()
         .compile_fds(descriptors)?;

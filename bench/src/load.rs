@@ -91,7 +91,7 @@ pub(crate) async fn finished(api: &mut Api, job: &str) -> anyhow::Result<JobFini
         }
     }
     match finished {
-        Some(finished) => Ok(finished),
+        Some(finished) => Ok(*finished),
         None => bail!("the stream of {job} ended before the job"),
     }
 }

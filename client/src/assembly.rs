@@ -53,7 +53,7 @@ impl Assembly {
                 let partial = self.parts.remove(&job_id).unwrap_or_default();
                 complete(&mut finished, partial)
                     .map_err(|what| PartsError { job_id: job_id.clone(), what })?;
-                Ok(Some(Outcome::new(job_id, attempt, finished)))
+                Ok(Some(Outcome::new(job_id, attempt, *finished)))
             }
             _ => Ok(None),
         }
@@ -178,11 +178,14 @@ mod tests {
 
     fn finished(solution_parts: i32) -> JobEvent {
         let result = SolveResult { solution_part_count: solution_parts, ..SolveResult::default() };
-        event(Kind::Finished(JobFinished {
-            state: JobState::Succeeded.into(),
-            result: Some(result),
-            ..JobFinished::default()
-        }))
+        event(Kind::Finished(
+            JobFinished {
+                state: JobState::Succeeded.into(),
+                result: Some(result),
+                ..JobFinished::default()
+            }
+            .into(),
+        ))
     }
 
     fn values(offset: i32, values: &[f64]) -> Solution {

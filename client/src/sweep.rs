@@ -66,11 +66,9 @@ mod tests {
         let sweep =
             Some(SweepSummary { scenario_count: 5, answered_count: 3, ..SweepSummary::default() });
         let state = JobState::Cancelled.into();
-        let end = event(Kind::Finished(JobFinished {
-            state,
-            sweep_summary: sweep,
-            ..JobFinished::default()
-        }));
+        let end = event(Kind::Finished(
+            JobFinished { state, sweep_summary: sweep, ..JobFinished::default() }.into(),
+        ));
         let whole = collector.add(end).unwrap().unwrap();
         let indices: Vec<_> = whole.results.iter().map(|result| result.index).collect();
         assert_eq!(indices, [0, 2, 3]);

@@ -394,15 +394,14 @@ pub fn swept(state: JobState, scenarios: i32, answers: &[(i32, Option<f64>)]) ->
         iteration_count: answers.len().try_into().unwrap(),
         stopped_by: None,
     };
-    Kind::Finished(JobFinished {
-        state: state.into(),
-        sweep_summary: Some(summary),
-        ..JobFinished::default()
-    })
+    Kind::Finished(
+        JobFinished { state: state.into(), sweep_summary: Some(summary), ..JobFinished::default() }
+            .into(),
+    )
 }
 
 pub fn finished(state: JobState, result: Option<SolveResult>) -> Kind {
-    Kind::Finished(JobFinished { state: state.into(), result, ..JobFinished::default() })
+    Kind::Finished(JobFinished { state: state.into(), result, ..JobFinished::default() }.into())
 }
 
 pub fn succeeded(reason: TerminationReason) -> Kind {

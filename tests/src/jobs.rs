@@ -134,7 +134,7 @@ impl Story {
         let ends = events.iter().filter(|event| matches!(event.kind, Some(Kind::Finished(_))));
         assert_eq!(ends.count(), 1, "one end: {events:?}");
         match events.last().and_then(|event| event.kind.clone()) {
-            Some(Kind::Finished(finished)) => Self { events, finished },
+            Some(Kind::Finished(finished)) => Self { events, finished: *finished },
             other => panic!("ended with {other:?}"),
         }
     }

@@ -180,6 +180,6 @@ mod tests {
         let finished =
             JobFinished { state: JobState::Failed.into(), failure, ..JobFinished::default() };
         let expected = "j #3 finished: FAILED: SOLVER_HUNG: killed";
-        assert_eq!(line(&event(1, Kind::Finished(finished))), expected);
+        assert_eq!(line(&event(1, Kind::Finished(finished.into()))), expected);
     }
 }

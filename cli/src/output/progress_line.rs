@@ -185,7 +185,7 @@ mod tests {
         let mut board = ProgressLine::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
         board.add(&event("a", Kind::Started(JobStarted::default())));
         let finished = JobFinished { state: JobState::Succeeded.into(), ..JobFinished::default() };
-        board.add(&event("b", Kind::Finished(finished)));
+        board.add(&event("b", Kind::Finished(finished.into())));
         assert_eq!(board.line(Duration::ZERO), "1 queued  1 running  1 finished  0:00");
     }
 }

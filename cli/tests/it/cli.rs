@@ -177,7 +177,9 @@ fn exit_codes_match_the_outcomes_of_jobs() {
     let failure = Failure { reason: "SOLVER_CRASHED".into(), message: "signal 11".into() };
     let failed = |state: JobState| {
         let failure = Some(failure.clone());
-        Kind::Finished(JobFinished { state: state.into(), failure, ..JobFinished::default() })
+        Kind::Finished(
+            JobFinished { state: state.into(), failure, ..JobFinished::default() }.into(),
+        )
     };
     for (end, code) in [
         (succeeded(Reason::Optimal), 0),

@@ -267,11 +267,9 @@ fn exit_codes_match_the_outcomes_of_sweeps() {
         let summary =
             SweepSummary { counts: counts.collect(), stopped_by, ..SweepSummary::default() };
         let state = JobState::Succeeded.into();
-        Kind::Finished(JobFinished {
-            state,
-            sweep_summary: Some(summary),
-            ..JobFinished::default()
-        })
+        Kind::Finished(
+            JobFinished { state, sweep_summary: Some(summary), ..JobFinished::default() }.into(),
+        )
     };
     for (end, flags, code) in [
         (ended(&[Reason::Optimal, Reason::Infeasible], None), &[][..], 0),
@@ -303,12 +301,11 @@ fn watch_get_and_list_print_sweeps() {
         steps[0] = event(1, accepted());
         steps
     };
-    let Kind::Finished(JobFinished { sweep_summary: summary, .. }) =
-        swept(JobState::Succeeded, 3, &ANSWERS)
-    else {
+    let Kind::Finished(finished) = swept(JobState::Succeeded, 3, &ANSWERS) else {
         panic!("an end")
     };
-    let job = Job { job_id: "job-1".into(), sweep_summary: summary, ..Job::default() };
+    let sweep_summary = finished.sweep_summary;
+    let job = Job { job_id: "job-1".into(), sweep_summary, ..Job::default() };
     let fake = FakeGateway::start(Script { jobs: vec![job], ..script([watched(), watched()]) });
 
     let output = run(&fake, &["watch", "job-1"]);

@@ -27,10 +27,9 @@ impl Jobs {
             Some(job_event::Kind::Finished(finished)) => {
                 let end = self.reload_end(job_id, history_event.position).await?;
                 // The entry has no summary of a sweep: that is computed by the fold.
-                Ok(job_event::Kind::Finished(JobFinished {
-                    sweep_summary: finished.sweep_summary.clone(),
-                    ..end
-                }))
+                Ok(job_event::Kind::Finished(
+                    JobFinished { sweep_summary: finished.sweep_summary.clone(), ..end }.into(),
+                ))
             }
             _ => {
                 let results = self.reload_answers(job_id, history_event).await?;

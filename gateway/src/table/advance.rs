@@ -281,5 +281,5 @@ fn finish(
     outcome.sweep_summary = job.tally().map(|tally| tally.summary().clone());
     job.stage = Stage::Finished(end);
     let solution = finished.solution.clone();
-    job.push_event(at, time, attempt, job_event::Kind::Finished(outcome), solution);
+    job.push_event(at, time, attempt, job_event::Kind::Finished(outcome.into()), solution);
 }

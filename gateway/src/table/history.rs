@@ -6,7 +6,7 @@ use prost::Message;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::BulkReference,
-    v1::{JobEvent, JobFinished, ScenarioResult, ScenarioResults, job_event::Kind},
+    v1::{JobEvent, ScenarioResult, ScenarioResults, job_event::Kind},
 };
 
 use crate::table::{EventClass, Position};
@@ -207,8 +207,8 @@ fn strip_results(event: &mut Arc<JobEvent>) -> bool {
             Arc::make_mut(event).kind = Some(empty);
             true
         }
-        Some(Kind::Finished(JobFinished { result: Some(result), .. }))
-            if result.solution.is_some() =>
+        Some(Kind::Finished(finished))
+            if finished.result.as_ref().is_some_and(|result| result.solution.is_some()) =>
         {
             if let Some(Kind::Finished(finished)) = &mut Arc::make_mut(event).kind
                 && let Some(result) = &mut finished.result

@@ -255,7 +255,7 @@ impl Account {
         let sweep = self.description.as_ref().and_then(|description| description.sweep.as_ref());
         outcome.sweep_summary = sweep.map(|sweep| self.answers.summary(sweep));
         self.state = State::Ended;
-        self.events.push(Told { attempt, kind: Kind::Finished(outcome) });
+        self.events.push(Told { attempt, kind: Kind::Finished(outcome.into()) });
     }
 
     fn push_event(&mut self, kind: Kind) {

@@ -94,7 +94,7 @@ impl Received {
                         assert!(before.is_none(), "the scenario {index} is answered twice");
                     }
                 }
-                Some(Kind::Finished(finished)) => self.finished = Some(finished),
+                Some(Kind::Finished(finished)) => self.finished = Some(*finished),
                 _ => {}
             }
         }

@@ -257,7 +257,7 @@ fn a_duplicate_event_is_repeated() {
 fn another_end_than_the_first_is_not_in_the_log() {
     let mut case = Case::good();
     let (_, sight) = case.sight(|kind| matches!(kind, Kind::Finished(_)));
-    sight.event.kind = Some(Kind::Finished(failed("SOLVER_CRASHED")));
+    sight.event.kind = Some(Kind::Finished(failed("SOLVER_CRASHED").into()));
     case.fails(|it| matches!(it, Violation::NotInLog { .. }));
 }
 
