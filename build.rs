@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // By far the largest kinds: the others must not be stored and moved at their size.
         .boxed(".solvemesh.broker.v1.LogEntry.kind.finished")
         .boxed(".solvemesh.v1.JobEvent.kind.finished")
+        .boxed(".solvemesh.v1.JobEvent.kind.queued")
         .btree_map(["."])
         .enable_type_names()
         .compile_fds(descriptors)?;

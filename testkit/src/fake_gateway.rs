@@ -341,7 +341,7 @@ pub fn event_of(job_id: &str, sequence: i32, kind: Kind) -> Step {
 }
 
 pub fn queued() -> Kind {
-    Kind::Queued(JobQueued::default())
+    Kind::Queued(JobQueued::default().into())
 }
 
 pub fn started() -> Kind {

@@ -144,7 +144,7 @@ mod tests {
         let estimated_wait = Some(prost_types::Duration { seconds: 40, nanos: 0 });
         let position = QueuePosition { jobs_ahead_count: 3, estimated_wait };
         board.set_position(Some(position));
-        board.add(&event("a", Kind::Queued(JobQueued::default())));
+        board.add(&event("a", Kind::Queued(JobQueued::default().into())));
         let line = board.line(Duration::ZERO);
         assert_eq!(line, "QUEUED  3 jobs ahead, about 40 s (estimate)  0:00");
         board.add(&event("a", Kind::Started(JobStarted::default())));
@@ -172,7 +172,7 @@ mod tests {
         let mut board = ProgressLine::new(&["a".to_owned()]);
         let sweep = Some(SweepDescription { scenario_count: 1000, ..SweepDescription::default() });
         let description = Some(JobDescription { sweep, ..JobDescription::default() });
-        board.add(&event("a", Kind::Queued(JobQueued { description })));
+        board.add(&event("a", Kind::Queued(JobQueued { description }.into())));
         assert_eq!(board.line(Duration::ZERO), "QUEUED  0/1000 scenarios  0:00");
         let results = vec![ScenarioResult::default(); 250];
         board.add(&event("a", Kind::ScenarioResults(ScenarioResults { results })));

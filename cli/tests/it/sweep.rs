@@ -295,7 +295,7 @@ fn watch_get_and_list_print_sweeps() {
     let report = Some(ScenarioReport { variables: vec!["x".into()], ..ScenarioReport::default() });
     let sweep = Some(SweepDescription { scenario_count: 3, report, ..SweepDescription::default() });
     let description = Some(JobDescription { sweep, ..JobDescription::default() });
-    let accepted = || Kind::Queued(JobQueued { description: description.clone() });
+    let accepted = || Kind::Queued(JobQueued { description: description.clone() }.into());
     let watched = || {
         let mut steps = three();
         steps[0] = event(1, accepted());

@@ -187,7 +187,7 @@ fn is_current(job: &Record, entry: &LogEntry) -> bool {
 /// Appends the event `JobQueued`.
 fn push_queued(job: &mut Record, at: Position, time: Option<Timestamp>) {
     let description = Some(job.description.clone());
-    job.push_event(at, time, 0, job_event::Kind::Queued(JobQueued { description }), None);
+    job.push_event(at, time, 0, job_event::Kind::Queued(JobQueued { description }.into()), None);
 }
 
 /// Makes a live job running or queued, without the progress of an earlier attempt.
@@ -282,4 +282,5 @@ fn finish(
     job.stage = Stage::Finished(end);
     let solution = finished.solution.clone();
     job.push_event(at, time, attempt, job_event::Kind::Finished(outcome.into()), solution);
+    job.shrink();
 }

@@ -157,6 +157,11 @@ impl History {
         }
     }
 
+    /// Returns the memory that was reserved for more events.
+    pub(super) fn shrink(&mut self) {
+        self.events.shrink_to_fit();
+    }
+
     /// Notes which scenarios the entry of the latest event answered again.
     pub(super) fn set_duplicates(&mut self, duplicate_scenarios: Vec<i32>) {
         if let Some(last) = self.events.back_mut() {

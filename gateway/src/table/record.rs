@@ -166,6 +166,13 @@ impl Record {
         self.history.push(&self.id, at, time, attempt, kind, solution);
     }
 
+    /// Returns the memory that was reserved for more attempts and events: a finished job has no
+    /// more, and there are many of those.
+    pub(super) fn shrink(&mut self) {
+        self.attempts.shrink_to_fit();
+        self.history.shrink();
+    }
+
     /// Appends an event with answers of scenarios.
     pub(super) fn answer(
         &mut self,

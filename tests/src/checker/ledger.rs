@@ -196,7 +196,7 @@ impl Account {
     fn queued(&mut self) {
         if self.events.is_empty() {
             let description = Some(self.description.clone().unwrap_or_default());
-            let kind = Kind::Queued(JobQueued { description });
+            let kind = Kind::Queued(JobQueued { description }.into());
             self.events.push(Told { attempt: 0, kind });
         }
     }
