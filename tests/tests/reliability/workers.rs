@@ -32,6 +32,11 @@ pub(crate) const FAULTS: &[Fault] = &[
         body: |scale| Box::pin(killed_between_confirm_and_ack(scale)),
     },
     Fault {
+        name: "worker: killed while it holds messages of several jobs",
+        limit: LIMIT,
+        body: |scale| Box::pin(killed_with_shared_messages(scale)),
+    },
+    Fault {
         name: "worker: killed ten times in a row",
         limit: LIMIT,
         body: |scale| Box::pin(killed_ten_times(scale)),
@@ -109,6 +114,46 @@ async fn killed_between_confirm_and_ack(scale: Scale) -> Trial {
 /// Number of deliveries to a worker whose job had already finished.
 fn finished_redeliveries(worker: &Process) -> usize {
     worker.log().matches("job finished before, delivery dropped").count()
+}
+
+/// Kills the worker whose result the log has just got, while jobs arrive so fast that they share
+/// messages. Of such a message some jobs are finished, one is being solved and the others have not
+/// begun. The next worker takes it apart, and may be killed at that too. No job is solved again
+/// that had finished, and none is lost.
+async fn killed_with_shared_messages(scale: Scale) -> Trial {
+    let vhost = rabbit::vhost().await;
+    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    trial.rules.late_starts = Some(0);
+    let load = Load {
+        jobs: scale.times(3_000),
+        in_flight: 256,
+        pace: 3_000.0,
+        long_every: 0,
+        wide_every: 0,
+        ..Load::default()
+    };
+    let Trial { fleet, clients, log, .. } = &mut trial;
+    let mut apart = 0;
+    let fault = async {
+        for _ in 0..scale.times(10) {
+            let entry = log.reader().until(|entry| is_finish(entry) && is_start(entry)).await;
+            if let Some(place) = worker_of(&entry).and_then(|worker| fleet.place(worker)) {
+                clients.recorder.fault();
+                apart += taken_apart(&fleet.workers[place]);
+                fleet.replace_worker(place).await;
+            }
+        }
+    };
+    clients.under_load(&load, fault).await;
+    apart += fleet.workers.iter().map(taken_apart).sum::<usize>();
+    println!("reliability: {apart} messages of several jobs were taken apart");
+    assert!(apart > 0, "no worker was killed with a message of several jobs");
+    trial
+}
+
+/// Number of messages that a worker has taken apart.
+fn taken_apart(worker: &Process) -> usize {
+    worker.log().matches("a message with several jobs was redelivered").count()
 }
 
 /// Kills one worker or the other ten times in a row, at random moments.
