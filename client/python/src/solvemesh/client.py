@@ -41,7 +41,8 @@ class Client(AbstractContextManager["Client"]):
     """A client of one mesh.
 
     Opens a connection at its first call, and another one in each process that is forked. Calls
-    may be made from several threads. Close it, or use it in a ``with`` statement.
+    may be made from several threads. Close it, or use it in a ``with`` statement. Can be pickled,
+    without its token: the copy takes that of ``SOLVEMESH_TOKEN``.
     """
 
     def __init__(
@@ -70,6 +71,11 @@ class Client(AbstractContextManager["Client"]):
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without the token: a pickle is often written to a file.
+        address = self._channel.address
+        return (_restore, (address.url, address.ca, address.cert, address.key))
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -359,6 +365,10 @@ def solve(
 ) -> Result:
     """Solves a model on the mesh at ``target``; see ``connect`` and ``Client.solve``."""
     return shared(target).solve(model, options, **kwargs)
+
+
+def _restore(url: str, ca: str | None, cert: str | None, key: str | None) -> Client:
+    return shared(url, ca=ca, cert=cert, key=key)
 
 
 _shared: dict[Address, Client] = {}

@@ -62,7 +62,7 @@ class Job:
         return f"<{type(self).__name__} {self.id} at {self._client.url}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_restore, (self._client.url, self.id, self._names))
+        return (_restore, (self._client, self.id, self._names))
 
     def info(self) -> JobInfo:
         """The present state. Raises ``Rejected`` if there is no such job."""
@@ -197,7 +197,5 @@ class _LogWriter:
             self._stream.flush()
 
 
-def _restore(url: str, job_id: str, names: bool) -> Job:
-    from .client import shared
-
-    return Job(shared(url), job_id, names=names)
+def _restore(client: Client, job_id: str, names: bool) -> Job:
+    return Job(client, job_id, names=names)

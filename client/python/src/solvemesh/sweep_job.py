@@ -31,6 +31,9 @@ class SweepJob(Job):
         self.state: JobState | None = None
         """How the sweep ended, once an iteration has come to its end: SUCCEEDED or CANCELLED."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SweepJob, (self._client, self.id, self._plan, self._on_interrupt))
+
     def __len__(self) -> int:
         """Number of scenarios."""
         return self._plan.count
