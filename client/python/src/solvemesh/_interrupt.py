@@ -34,7 +34,7 @@ class Interrupts:
         self._request_id = request_id
         self._job_id = ""
         self._count = 0
-        self._thread: threading.Thread | None = None
+        self._asked = False
         self._previous: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -76,7 +76,7 @@ class Interrupts:
         """The exception that says how to find the job."""
         error = KeyboardInterrupt()
         if self._job_id:
-            state = "was asked to stop" if self._thread else "is still running"
+            state = "was asked to stop" if self._asked else "is still running"
             note = (
                 f"job {self._job_id} {state}; "
                 f'solvemesh.connect("{self._url}").job("{self._job_id}") finds it'
@@ -101,8 +101,10 @@ class Interrupts:
             _say("cancelling once the job is submitted, Ctrl-C again to give up waiting")
 
     def _interrupt(self) -> None:
-        if self._choice == "detach" or (self._count > 1 and self._thread):
+        # Set before anything else: the second signal may arrive within the handler of the first.
+        if self._choice == "detach" or self._asked:
             raise self.error()
+        self._asked = True
         if self._choice == "raise":
             self._start_cancel().join(timeout=5)
             raise self.error()
@@ -112,7 +114,6 @@ class Interrupts:
     def _start_cancel(self) -> threading.Thread:
         # In a thread: the signal may have arrived while gRPC holds its locks in this one.
         thread = threading.Thread(target=self._try_cancel, name="solvemesh-cancel", daemon=True)
-        self._thread = thread
         thread.start()
         return thread
 
