@@ -11,7 +11,13 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ["client/python/README.md", "docs/python.md", "docs/pulp.md", "docs/scipy.md"]
+DOCUMENTS = [
+    "client/python/README.md",
+    "docs/python.md",
+    "docs/pulp.md",
+    "docs/scipy.md",
+    "docs/highspy.md",
+]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -97,3 +97,21 @@ def refuse(library: str, found: Iterable[tuple[str, Any]]) -> None:
             f"solvemesh solves linear and mixed-integer models; this {library} model has "
             f"{', '.join(names)}. Nothing was sent"
         )
+
+
+class Streams:
+    """A stream for a log, that writes to others."""
+
+    def __init__(self, *streams: Any) -> None:
+        self._streams = streams
+
+    def write(self, text: str) -> int:
+        """Writes to all of them."""
+        for stream in self._streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes all of them."""
+        for stream in self._streams:
+            stream.flush()

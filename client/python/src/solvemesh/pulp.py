@@ -192,25 +192,9 @@ class SolveMesh(LpSolver):  # type: ignore[misc]
             log: Any = bool(self.msg)
             if log_path is not None:
                 log = stack.enter_context(open(os.fspath(log_path), "w"))
-                log = _Both(log, sys.stdout) if self.msg else log
+                log = _plugin.Streams(log, sys.stdout) if self.msg else log
             mesh = {**self._mesh, "start": start, "log": log}
             return _plugin.client(self._connection).solve(model, **options, **mesh)
-
-
-class _Both:
-    """A stream that writes to two."""
-
-    def __init__(self, *streams: Any) -> None:
-        self._streams = streams
-
-    def write(self, text: str) -> int:
-        for stream in self._streams:
-            stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        for stream in self._streams:
-            stream.flush()
 
 
 def _parts(lp: Any) -> tuple[list[Any], list[Any]]:
