@@ -11,6 +11,7 @@ import sys
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -100,11 +101,7 @@ class Mesh:
             raise SolvemeshError(f"job {result.job_id} is {result.status}: {result.detail}")
         model.reset_solution()
         model.assign_result(_assigned(model, matrices, result))
-        for variable in (variable for _, variable in model.variables.items()):
-            if "solution" not in variable.data:
-                # linopy reads the solution of a remote solve even if there is none.
-                variable.solution = variable.labels.astype(float) * np.nan
-        return model
+        return model if model.status == "ok" else _Unsolved(model)
 
     def _options(self, solver_name: str | None, raw: dict[str, Any]) -> dict[str, Any]:
         raw = dict(raw)
@@ -145,6 +142,23 @@ class Mesh:
             row_upper=np.where(senses == ">", np.inf, sides),
             name=getattr(model, "name", "") or "",
         )
+
+
+class _Unsolved:
+    """What linopy reads of a remote solve without a solution.
+
+    It reads the values of all variables, which a model without a solution refuses.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.status = model.status
+        self.termination_condition = model.termination_condition
+        self.objective = SimpleNamespace(value=None)
+        self.variables = {
+            name: SimpleNamespace(solution=variable.labels.astype(float) * np.nan)
+            for name, variable in model.variables.items()
+        }
+        self.constraints: dict[str, tuple[str, ...]] = dict.fromkeys(model.constraints, ())
 
 
 def solve(model: Any, **options: Any) -> tuple[str, str]:
