@@ -101,7 +101,8 @@ class Mesh:
             raise SolvemeshError(f"job {result.job_id} is {result.status}: {result.detail}")
         model.reset_solution()
         model.assign_result(_assigned(model, matrices, result))
-        return model if model.status == "ok" else _Unsolved(model)
+        readable = model.status == "ok" and result.has_solution
+        return model if readable else _Unsolved(model)
 
     def _options(self, solver_name: str | None, raw: dict[str, Any]) -> dict[str, Any]:
         raw = dict(raw)
