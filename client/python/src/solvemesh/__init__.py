@@ -52,6 +52,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from . import aio
     from .client import Client, connect, solve
     from .enums import BasisStatus, JobState, Kind, Limit, Sense, StartStatus, Status
     from .errors import (
@@ -123,12 +124,15 @@ __all__ = [
     "Unsupported",
     "Validation",
     "Violation",
+    "aio",
     "connect",
     "solve",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "aio":
+        return import_module(".aio", __name__)
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
