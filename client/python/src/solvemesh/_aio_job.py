@@ -1,0 +1,188 @@
+"""Handles of jobs and of sweeps, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import TYPE_CHECKING, Any, TextIO
+
+from . import _convert
+from . import progress as progress_
+from ._assembly import Assembly
+from ._interrupt import CHOICES, OnInterrupt
+from ._watch import request
+from .enums import JobState
+from .errors import JobExpired, JobFailed, SolvemeshError
+from .events import AnyEvent
+from .info import JobInfo
+from .job import _RESULT_KINDS, EventCallback, _LogWriter
+from .result import Result
+from .sweep import Plan, ScenarioResult, results_frame
+from .v1 import job_pb2, job_service_pb2
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .aio import Client
+
+
+class Events(AsyncIterator[AnyEvent]):
+    """The events of a job: see ``solvemesh.Events``."""
+
+    def __init__(
+        self,
+        messages: AsyncIterator[job_pb2.JobEvent],
+        message: job_service_pb2.WatchResultsRequest,
+    ) -> None:
+        self._messages = messages
+        self._request = message
+
+    async def __anext__(self) -> AnyEvent:
+        while True:
+            if (event := _convert.event(await anext(self._messages))) is not None:
+                return event
+
+    @property
+    def resume_token(self) -> str:
+        """The position after the last event."""
+        return self._request.resume_token
+
+
+class Job:
+    """A handle of a job: see ``solvemesh.Job``."""
+
+    def __init__(self, client: Client, job_id: str, *, names: bool = True) -> None:
+        self._client = client
+        self.id = job_id
+        self._names = names
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} at {self._client.url}>"
+
+    async def info(self) -> JobInfo:
+        """The present state."""
+        return await self._client._info(self.id)
+
+    async def cancel(self) -> JobInfo:
+        """Cancels the job: see ``solvemesh.Job.cancel``."""
+        return await self._client._cancel(self.id)
+
+    def events(
+        self,
+        *,
+        resume_token: str = "",
+        kinds: Collection[str] = (),
+        interval: float | None = None,
+    ) -> Events:
+        """The events, past and future: see ``solvemesh.Job.events``."""
+        message = request(self.id, kinds, interval, resume_token)
+        return Events(self._client._watch(message), message)
+
+    async def result(
+        self,
+        timeout: float | None = None,
+        *,
+        on_event: EventCallback | None = None,
+        progress: progress_.Progress | bool = False,
+        log: TextIO | bool = False,
+        on_interrupt: OnInterrupt = "cancel",
+    ) -> Result:
+        """Waits for the result: see ``solvemesh.Job.result``.
+
+        If the task is cancelled, the job is cancelled too, unless ``on_interrupt="detach"``; after
+        ``timeout`` it runs on.
+        """
+        if on_interrupt not in CHOICES:
+            raise ValueError(f"on_interrupt must be one of {', '.join(CHOICES)}")
+        waiting = asyncio.ensure_future(self._wait(on_event, progress, log))
+        try:
+            done, _ = await asyncio.wait([waiting], timeout=timeout)
+        except asyncio.CancelledError:
+            waiting.cancel()
+            if on_interrupt != "detach":
+                await asyncio.shield(self._client._cancel(self.id))
+            raise
+        if not done:
+            waiting.cancel()
+            raise TimeoutError(f"job {self.id} has not finished in time; it is still running")
+        return waiting.result()
+
+    async def _wait(
+        self,
+        on_event: EventCallback | None,
+        progress: progress_.Progress | bool,
+        log: TextIO | bool,
+    ) -> Result:
+        drawn = progress_.of(progress)
+        listeners: list[Callable[[Any], None]] = [] if drawn is None else [drawn.update]
+        if log:
+            listeners.append(_LogWriter(sys.stdout if log is True else log))
+        if on_event is not None:
+            listeners.append(on_event)
+        everything = drawn is not None or on_event is not None
+        interval = 0.5 if everything and on_event is None else None
+        message = request(self.id, () if everything else _RESULT_KINDS, interval, "")
+        assembly = Assembly(self.id, names=self._names)
+        try:
+            async for event in self._client._watch(message):
+                if listeners and (public := _convert.event(event)) is not None:
+                    for listener in listeners:
+                        listener(public)
+                if (result := assembly.add(event)) is not None:
+                    return result
+            raise SolvemeshError(f"the events of job {self.id} ended before it finished")
+        finally:
+            if drawn is not None:
+                drawn.close()
+
+
+class SweepJob(Job):
+    """A handle of a sweep: see ``solvemesh.SweepJob``. Iterate with ``async for``."""
+
+    def __init__(self, client: Client, job_id: str, plan: Plan, on_interrupt: OnInterrupt) -> None:
+        super().__init__(client, job_id)
+        self._plan = plan
+        self._on_interrupt = on_interrupt
+        self._found: dict[int, ScenarioResult] = {}
+        self.state: JobState | None = None
+
+    def __len__(self) -> int:
+        """Number of scenarios."""
+        return self._plan.count
+
+    async def __aiter__(self) -> AsyncIterator[ScenarioResult]:
+        """The results, in the order in which they are found."""
+        message = request(self.id, ("scenario_results",), None, "")
+        try:
+            async for event in self._client._watch(message):
+                for item in event.scenario_results.results:
+                    found = _convert.scenario(item, self._plan.values(item.index))
+                    self._found[item.index] = found
+                    yield found
+                if event.WhichOneof("kind") == "finished":
+                    self._finish(event.finished)
+                    return
+        except asyncio.CancelledError:
+            if self._on_interrupt != "detach":
+                await asyncio.shield(self._client._cancel(self.id))
+            raise
+        raise SolvemeshError(f"the events of sweep {self.id} ended before it finished")
+
+    async def results(self) -> list[ScenarioResult]:
+        """Waits for all results, and returns them in the order of the scenarios."""
+        if self.state is None:
+            async for _ in self:
+                pass
+        return [self._found[index] for index in sorted(self._found)]
+
+    async def frame(self) -> pd.DataFrame:
+        """Waits for all results, and returns one row for each: see ``solvemesh.SweepJob.frame``."""
+        return results_frame(self._plan, await self.results())
+
+    def _finish(self, finished: job_pb2.JobFinished) -> None:
+        state, failure = _convert.job_state(finished.state), finished.failure
+        if finished.HasField("failure"):
+            error = JobExpired if state == "EXPIRED" else JobFailed
+            raise error(self.id, failure.reason, failure.message)
+        self.state = state
