@@ -315,6 +315,7 @@ impl SubmissionArgs {
                 .memory_limit
                 .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             return_sensitivity: false,
+            omit_names: false,
         })
     }
 }
