@@ -44,7 +44,7 @@ fn code_of(reason: TerminationReason, interrupted: bool, has_solution: bool) -> 
 }
 
 /// The lines about a finished job.
-pub(super) fn lines(outcome: &Outcome) -> Vec<String> {
+pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
     let mut first = format!("{VERSION}: {}", description(outcome));
     let termination = outcome.termination();
     if let Some(objective) = termination.and_then(|it| it.objective) {

@@ -14,7 +14,11 @@ mod settings;
 pub(crate) mod sol;
 mod words;
 
-pub(crate) use self::{driver::solve, invocation::Invocation};
+pub(crate) use self::{
+    driver::solve,
+    invocation::Invocation,
+    message::{code, lines},
+};
 
 use std::io::{self, Write};
 

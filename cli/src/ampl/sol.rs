@@ -102,9 +102,9 @@ impl Suffix {
     }
 }
 
-/// The suffix `rc` with reduced costs; those that are 0 are left out.
+/// The suffix `rc` with reduced costs, also those that are 0: Pyomo takes others for missing.
 pub(crate) fn reduced_costs(costs: &[f64]) -> Suffix {
-    let numbers = costs.iter().copied().enumerate().filter(|(_, cost)| *cost != 0.0).collect();
+    let numbers = costs.iter().copied().enumerate().collect();
     Suffix { name: "rc", owner: Owner::Variables, numbers: Numbers::Reals(numbers) }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn statuses(basis: &Basis) -> [Suffix; 2] {
 }
 
 /// The shortest text that reads back as the same number.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     // Without an exponent, 1e300 has 301 digits.
     if size != 0.0 && !(1e-5..1e16).contains(&size) {
@@ -193,7 +193,7 @@ mod tests {
         let basis = Basis { variables: wire(&[Basic, Upper]), constraints: wire(&[Lower, Zero]) };
         let mut suffixes = vec![reduced_costs(&[0.0, -1.5])];
         suffixes.extend(statuses(&basis));
-        let expected = "objno 0 0\nsuffix 4 1 3 0 0\nrc\n1 -1.5\nsuffix 0 2 8 0 0\nsstatus\n0 1\n\
+        let expected = "objno 0 0\nsuffix 4 2 3 0 0\nrc\n0 0\n1 -1.5\nsuffix 0 2 8 0 0\nsstatus\n0 1\n\
                         1 4\nsuffix 1 2 8 0 0\nsstatus\n0 3\n1 2\n";
         let text = text(&Sol { suffixes, ..sol() });
         assert!(text.ends_with(expected), "{text}");

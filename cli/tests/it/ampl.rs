@@ -8,8 +8,9 @@ use std::{
 };
 
 use solvemesh_client::v1::{
-    Basis, BasisStatus, FileFormat, JobEventKind, JobState, LogLines, Solution, SolveResult,
-    SubmitJobRequest, TerminationReason, job_event::Kind, model::Form,
+    Basis, BasisStatus, FileFormat, Job, JobDescription, JobEventKind, JobState, LogLines,
+    ModelSize, Solution, SolveResult, SubmitJobRequest, TerminationReason, job_event::Kind,
+    model::Form,
 };
 use solvemesh_testkit::fake_gateway::{
     FakeGateway, Script, Step, event, finished, job_that, queued, script, started, succeeded,
@@ -91,7 +92,7 @@ fn a_model_is_solved_and_the_answer_written_beside_it() {
     assert!(message.contains(": optimal solution; objective 3600\n"), "{message}");
     assert!(message.contains("job job-1"), "{message}");
     let expected = "Options\n3\n1\n1\n0\n3\n3\n2\n2\n0\n150\n100\n2\n6\nobjno 0 0\n\
-                    suffix 4 1 3 0 0\nrc\n1 -2.5\n\
+                    suffix 4 2 3 0 0\nrc\n0 0\n1 -2.5\n\
                     suffix 0 2 8 0 0\nsstatus\n0 1\n1 1\nsuffix 1 3 8 0 0\nsstatus\n0 1\n1 4\n2 4\n";
     assert_eq!(rest, expected);
     assert!(text(&output.stdout).contains("optimal solution"), "{output:?}");
@@ -295,4 +296,55 @@ fn an_nl_file_is_sent_as_it_is_by_other_commands() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let Some(Form::File(sent)) = submitted(&fake).model.unwrap().form else { panic!("no file") };
     assert_eq!((sent.format(), sent.content.as_ref()), (FileFormat::Nl, WYNDOR.as_bytes()));
+}
+
+/// A gateway with a finished job, whose result a watch has.
+fn finished_job() -> FakeGateway {
+    let size = ModelSize { variable_count: 2, constraint_count: 3, ..ModelSize::default() };
+    let job = Job {
+        job_id: "job-1".into(),
+        state: JobState::Succeeded.into(),
+        description: Some(JobDescription { size: Some(size), ..JobDescription::default() }),
+        finish_time: Some(prost_types::Timestamp::default()),
+        solution_omitted: true,
+        ..Job::default()
+    };
+    let end = finished(JobState::Succeeded, Some(wyndor()));
+    FakeGateway::start(Script { jobs: vec![job], ..job_that(end) })
+}
+
+fn get(fake: &FakeGateway, words: &[&str]) -> Output {
+    program("").env("SOLVEMESH_GATEWAY", fake.url()).arg("get").args(words).output().unwrap()
+}
+
+#[test]
+fn get_writes_the_solution_of_a_job_as_a_sol_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wyndor.sol");
+    let output = get(&finished_job(), &["job-1", "--sol", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let written = fs::read_to_string(&file).unwrap();
+    let expected = "\nOptions\n3\n1\n1\n0\n3\n3\n2\n2\n0\n150\n100\n2\n6\nobjno 0 0\n";
+    assert!(written.contains(expected), "{written}");
+
+    let names = ["job-1", "--sol", file.to_str().unwrap(), "--sol-format", "names"];
+    assert_eq!(get(&finished_job(), &names).status.code(), Some(0));
+    let written = fs::read_to_string(&file).unwrap();
+    assert_eq!(written, "# Objective value = 3600\nDoors 2\nWindows 6\n");
+}
+
+#[test]
+fn get_writes_no_sol_file_of_a_running_job_or_of_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.sol");
+    let job = Job { job_id: "job-1".into(), ..Job::default() };
+    let fake = FakeGateway::start(Script { jobs: vec![job], ..Script::default() });
+    for (jobs, why) in
+        [(&["job-1"][..], "job-1 has not finished"), (&["job-1", "job-2"], "of one job")]
+    {
+        let output = get(&fake, &[jobs, &["--sol", file.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(text(&output.stderr).contains(why), "{output:?}");
+        assert!(!file.exists());
+    }
 }
