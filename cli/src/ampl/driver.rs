@@ -193,14 +193,12 @@ async fn wait(client: &Client, request: SubmitJobRequest, file: &Path) -> Result
 
 /// Submits the job.
 async fn submit(client: &Client, request: SubmitJobRequest, file: &Path) -> Result<Job, Failure> {
-    let request_id = request.request_id.clone();
     client.submit(request).await.map_err(|error| match error {
         Error::Rejected(rejection)
             if rejection.violations.iter().any(|violation| is_in_model(&violation.field)) =>
         {
             Failure::ModelRefused { file: file.display().to_string(), rejection }
         }
-        Error::Unavailable(_) => Failure::SubmissionUnknown { error, request_id },
         error => Failure::Client(error),
     })
 }

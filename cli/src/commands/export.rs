@@ -33,14 +33,14 @@ pub(crate) struct ExportArgs {
 
     /// Write the file of --sol in this format
     ///
-    /// `ampl` is AMPL's .sol format: a message, duals, values, and suffixes with reduced costs and
-    /// basis, all by position. `names` has a line with name and value for each variable, as Gurobi
-    /// writes it.
+    /// `names` has a line with name and value for each variable, which Gurobi, COPT and others read
+    /// as a start. `ampl` is AMPL's .sol format: a message, duals, values, and suffixes with reduced
+    /// costs and basis, all by position.
     #[arg(
         long,
         env = "SOLVEMESH_SOL_FORMAT",
         value_name = "FORMAT",
-        default_value = "ampl",
+        default_value = "names",
         requires = "sol"
     )]
     sol_format: SolFormat,

@@ -321,13 +321,14 @@ fn get(fake: &FakeGateway, words: &[&str]) -> Output {
 fn get_writes_the_solution_of_a_job_as_a_sol_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wyndor.sol");
-    let output = get(&finished_job(), &["job-1", "--sol", file.to_str().unwrap()]);
+    let output =
+        get(&finished_job(), &["job-1", "--sol", file.to_str().unwrap(), "--sol-format", "ampl"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let written = fs::read_to_string(&file).unwrap();
     let expected = "\nOptions\n3\n1\n1\n0\n3\n3\n2\n2\n0\n150\n100\n2\n6\nobjno 0 0\n";
     assert!(written.contains(expected), "{written}");
 
-    let names = ["job-1", "--sol", file.to_str().unwrap(), "--sol-format", "names"];
+    let names = ["job-1", "--sol", file.to_str().unwrap()];
     assert_eq!(get(&finished_job(), &names).status.code(), Some(0));
     let written = fs::read_to_string(&file).unwrap();
     assert_eq!(written, "# Objective value = 3600\nDoors 2\nWindows 6\n");
