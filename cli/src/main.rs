@@ -1,5 +1,6 @@
 //! `solvemesh`: the command-line client of a mesh.
 
+mod ampl;
 mod args;
 mod command_line;
 mod commands;
@@ -7,12 +8,13 @@ mod exit;
 mod output;
 mod sweep;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::CommandFactory as _;
 use solvemesh_client::Client;
 
 use crate::{
+    ampl::Invocation,
     command_line::{Arguments, Command},
     commands::{
         cancel::cancel, capabilities::capabilities, demo::demo, get::get, list::list, mesh::mesh,
@@ -25,8 +27,20 @@ use crate::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = Arguments::read();
-    run(&arguments).await.unwrap_or_else(|failure| failure.tell()).into()
+    let exit = match Invocation::of(env::args_os()) {
+        Some(invocation) => drive(invocation).await,
+        None => run(&Arguments::read()).await,
+    };
+    exit.unwrap_or_else(|failure| failure.tell()).into()
+}
+
+async fn drive(invocation: Invocation) -> Result<Exit, Failure> {
+    match invocation {
+        Invocation::Version => ampl::print_version()?,
+        Invocation::Keywords => ampl::print_keywords()?,
+        Invocation::Solve { stub, options } => return ampl::solve(&stub, &options).await,
+    }
+    Ok(Exit::Done)
 }
 
 async fn run(arguments: &Arguments) -> Result<Exit, Failure> {

@@ -7,6 +7,8 @@ pub(crate) enum Form {
     Linear,
     /// `Model.named`.
     Named,
+    /// An encoded `LinearModel` in `Model.file`.
+    Packed,
     /// A text in this field. Its parts have no fields of their own, so errors name the
     /// whole field.
     Text(&'static str),
@@ -46,6 +48,7 @@ impl Form {
         match self {
             Form::Linear => "linear",
             Form::Named => "named",
+            Form::Packed => "file",
             Form::Text(field) => field,
         }
     }
@@ -53,7 +56,7 @@ impl Form {
     /// What is known about the names in the arrays of this form.
     pub(crate) fn names(self) -> Given {
         match self {
-            Form::Linear | Form::Named => Given::Unchecked,
+            Form::Linear | Form::Named | Form::Packed => Given::Unchecked,
             // Both readers reject a second row of the same name. A second column of the same name
             // is an error in MPS, and the same variable in LP.
             Form::Text(_) => Given::Unique,
@@ -63,17 +66,17 @@ impl Form {
     /// The path of the field that holds a part of the model.
     pub(crate) fn field(self, part: Part) -> String {
         match self {
-            Form::Linear => linear(part),
+            Form::Linear | Form::Packed => array(self.root(), part),
             Form::Named => named(part),
             Form::Text(field) => field.to_owned(),
         }
     }
 }
 
-fn linear(part: Part) -> String {
+fn array(root: &str, part: Part) -> String {
     let (array, index) = match part {
-        Part::Sense => return "linear.sense".to_owned(),
-        Part::Offset => return "linear.objective_offset".to_owned(),
+        Part::Sense => return format!("{root}.sense"),
+        Part::Offset => return format!("{root}.objective_offset"),
         Part::VariableLower(j) => ("variable_lower", j),
         Part::VariableUpper(j) => ("variable_upper", j),
         Part::Objective(j) => ("objective", j),
@@ -85,7 +88,7 @@ fn linear(part: Part) -> String {
         Part::EntryVariable(entry) => ("column_indices", entry.position),
         Part::EntryValue(entry) => ("coefficients", entry.position),
     };
-    format!("linear.{array}[{index}]")
+    format!("{root}.{array}[{index}]")
 }
 
 fn named(part: Part) -> String {

@@ -1,10 +1,13 @@
 use solvemesh::v1::{Model, model};
 
 use crate::{
-    Fault, FaultKind, Faults, Limits, NormalModel, ReadModel, arrays, file,
+    Fault, FaultKind, Faults, Limits, NlObjective, NormalModel, ReadModel, arrays,
+    file::{self, Content},
     findings::truncate_message,
     form::Form,
-    lp, mps, named, normal,
+    lp, mps, named,
+    nl::{NlModel, read_nl},
+    normal,
     reading::{ReadError, Reading},
     text::{Format, strip_bom},
 };
@@ -37,15 +40,25 @@ pub fn read(model: Model, limits: &Limits) -> Result<ReadModel, Faults> {
         Some(model::Form::Lp(text)) => parse("lp", Format::Lp, &text, limits)?,
         Some(model::Form::Mps(text)) => parse("mps", Format::Mps, &text, limits)?,
         Some(model::Form::File(file)) => {
-            let (format, text) = file::open(&file, limits).map_err(|fault| Faults(vec![fault]))?;
-            parse("file", format, &text, limits)?
+            match file::open(&file, limits).map_err(|fault| Faults(vec![fault]))? {
+                Content::Text(format, text) => parse("file", format, &text, limits)?,
+                Content::Nl(bytes) => (Form::Text("file"), nl(&bytes, limits)?),
+                Content::Linear(model) => (Form::Packed, Reading { model, ..Reading::default() }),
+            }
         }
     };
     let name = if model.name.is_empty() { reading.name } else { model.name };
+    let start = reading.start;
     // Lengths before entries: the checks of entries index all arrays.
     let full = arrays::fill(form, reading.model, limits)?;
     let (model, size, warnings) = normal::normalise(form, full, reading.warnings)?;
-    Ok(ReadModel { name, model: NormalModel::trusted(model), size, warnings })
+    Ok(ReadModel { name, model: NormalModel::trusted(model), size, start, warnings })
+}
+
+fn nl(bytes: &[u8], limits: &Limits) -> Result<Reading, Faults> {
+    let NlModel { name, model, start, warnings, .. } =
+        read_nl(bytes, limits, NlObjective::First).map_err(|fault| Faults(vec![fault]))?;
+    Ok(Reading { name, model, start, warnings })
 }
 
 fn parse(

@@ -1,4 +1,4 @@
-use solvemesh::v1::LinearModel;
+use solvemesh::v1::{LinearModel, StartingPoint};
 
 use crate::{FaultKind, Place};
 
@@ -10,6 +10,8 @@ pub(crate) struct Reading {
     /// The arrays as the text has them. They are converted to normal form afterwards, in the
     /// same way for every form of a model.
     pub(crate) model: LinearModel,
+    /// Where the solve begins, if the file says so.
+    pub(crate) start: Option<StartingPoint>,
     /// Warnings for the submitter.
     pub(crate) warnings: Vec<String>,
 }

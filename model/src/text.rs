@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::{Fault, FaultKind, Place};
 
-/// The text formats of model files.
+/// The formats of model files that are text in some encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Lp,

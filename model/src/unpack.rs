@@ -19,7 +19,7 @@ pub(crate) enum UnpackError {
     Damaged(&'static str, String),
     #[error("unpacks to more than {0} bytes, the limit max_model_bytes")]
     TooLarge(usize),
-    #[error("is {0}; LP and MPS files may be plain, or packed with gzip or zstd")]
+    #[error("is {0}; a model file may be plain, or packed with gzip or zstd")]
     Unread(&'static str),
     #[error("is packed twice: it contains {0}")]
     Twice(&'static str),
@@ -60,6 +60,20 @@ fn unsupported_format(bytes: &[u8]) -> Option<&'static str> {
 /// number of frames) are recognised by their first bytes. Other compression formats are
 /// rejected by name; anything else is returned unchanged.
 pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, UnpackError> {
+    unpack_as(bytes, limit, unsupported_format)
+}
+
+/// As [`unpack`], for an encoded message, which may begin like a file of another compression
+/// format: `BZh` begins a message whose first field is a name of 90 bytes that starts with an `h`.
+pub(crate) fn unpack_message(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, UnpackError> {
+    unpack_as(bytes, limit, |_| None)
+}
+
+fn unpack_as(
+    bytes: &[u8],
+    limit: usize,
+    unsupported_format: impl Fn(&[u8]) -> Option<&'static str>,
+) -> Result<Cow<'_, [u8]>, UnpackError> {
     let unpacked = if is_gzip(bytes) {
         gunzip(bytes, limit)?
     } else if is_zstd(bytes) {

@@ -22,7 +22,7 @@ use crate::{
 /// The model to submit and its options, for a single solve or a sweep.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SubmissionArgs {
-    /// An LP or MPS file with the model, or - for standard input
+    /// An LP, MPS or NL file with the model, or - for standard input
     ///
     /// The file may be compressed with gzip or zstd. An uncompressed file of more than 1 MiB is
     /// compressed with gzip before it is sent.
@@ -203,6 +203,7 @@ pub(crate) struct SubmissionArgs {
 enum Format {
     Lp,
     Mps,
+    Nl,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -315,6 +316,7 @@ impl SubmissionArgs {
                 .memory_limit
                 .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             return_sensitivity: false,
+            omit_names: false,
         })
     }
 }
@@ -324,6 +326,7 @@ impl Format {
         match self {
             Self::Lp => FileFormat::Lp,
             Self::Mps => FileFormat::Mps,
+            Self::Nl => FileFormat::Nl,
         }
     }
 }

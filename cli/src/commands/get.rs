@@ -8,6 +8,7 @@ use solvemesh_client::{
 
 use crate::{
     args::output::JsonArgs,
+    commands::export::ExportArgs,
     exit::{Exit, Failure},
     output::{
         event_text::measures,
@@ -30,16 +31,23 @@ pub(crate) struct GetArgs {
     /// Include variables and constraints at zero in tables
     #[arg(long, env = "SOLVEMESH_ALL", value_parser = BoolishValueParser::new())]
     all: bool,
+
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 /// Prints the current state of jobs. A job that does not exist is reported on standard error
 /// without keeping the others from being printed.
 pub(crate) async fn get(client: &Client, args: &GetArgs) -> Result<Exit, Failure> {
+    if args.export.is_set() && args.jobs.len() > 1 {
+        return Err(Failure::Usage("--sol writes the solution of one job, not of several".into()));
+    }
     let (mut exit, mut further) = (Exit::Done, false);
     for id in &args.jobs {
         match client.get(id).await {
             Ok(job) => {
                 write(&job, args, further)?;
+                args.export.write(client, &job).await?;
                 further = true;
             }
             Err(error @ Error::Rejected(_)) => exit = exit.max(Failure::from(error).tell()),

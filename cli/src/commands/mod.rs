@@ -5,6 +5,7 @@
 pub(crate) mod cancel;
 pub(crate) mod capabilities;
 pub(crate) mod demo;
+mod export;
 pub(crate) mod follow;
 pub(crate) mod get;
 pub(crate) mod list;

@@ -91,8 +91,10 @@ fn incumbent_text(incumbent: &Incumbent) -> String {
     };
     let mut text = measures(&progress);
     if !incumbent.variable_indices.is_empty() {
-        let values = incumbent.variable_names.iter().zip(&incumbent.values);
-        for (name, value) in values.take(MAX_VALUES) {
+        let values = incumbent.variable_indices.iter().zip(&incumbent.values).enumerate();
+        for (position, (index, value)) in values.take(MAX_VALUES) {
+            let name = incumbent.variable_names.get(position);
+            let name = name.map_or_else(|| format!("#{index}"), Clone::clone);
             text += &format!("  {name} = {}", short_number(*value));
         }
         if incumbent.values.len() > MAX_VALUES {
@@ -169,7 +171,10 @@ mod tests {
         assert_eq!(what(&Kind::Incumbent(whole.clone())), "incumbent: objective 12  bound 16");
         let chosen = Incumbent { variable_indices: vec![0, 1], ..whole };
         let expected = "incumbent: objective 12  bound 16  x = 1  y = 2";
-        assert_eq!(what(&Kind::Incumbent(chosen)), expected);
+        assert_eq!(what(&Kind::Incumbent(chosen.clone())), expected);
+        let unnamed = Incumbent { variable_names: Vec::new(), ..chosen };
+        let expected = "incumbent: objective 12  bound 16  #0 = 1  #1 = 2";
+        assert_eq!(what(&Kind::Incumbent(unnamed)), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Proofs that a model has no solution (infeasible) or no optimum (unbounded), as text and as
 //! JSON. The JSON also has the report on the start, and the basis.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 use solvemesh_client::v1::{BoundSide, SolveResult, SubsetBound};
@@ -27,7 +27,7 @@ pub(crate) struct Keys<'a> {
 #[derive(Serialize)]
 struct Infeasibility<'a> {
     distance: Option<f64>,
-    multipliers: BTreeMap<&'a str, f64>,
+    multipliers: BTreeMap<Cow<'a, str>, f64>,
     verified: bool,
 }
 
@@ -42,14 +42,14 @@ struct Subset<'a> {
 #[derive(Serialize)]
 struct Bound<'a> {
     bound: Option<f64>,
-    name: &'a str,
+    name: Cow<'a, str>,
     side: &'static str,
 }
 
 #[derive(Serialize)]
 struct Ray<'a> {
     rate: Option<f64>,
-    steps: BTreeMap<&'a str, f64>,
+    steps: BTreeMap<Cow<'a, str>, f64>,
     verified: bool,
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn lines(result: &SolveResult) -> Vec<String> {
     let Some(subset) = &result.infeasible_subset else { return Vec::new() };
     let line = |what: &str, of: &SubsetBound| {
         let relation = if of.side() == BoundSide::Upper { "<=" } else { ">=" };
-        format!("{what} {} {relation} {}", of.name, number(of.bound()))
+        format!("{what} {} {relation} {}", subset_name(of), number(of.bound()))
     };
     let constraints = subset.constraints.iter().map(|of| line("constraint", of));
     constraints.chain(subset.variables.iter().map(|of| line("variable", of))).collect()
@@ -112,7 +112,11 @@ pub(crate) fn keys(result: &SolveResult) -> Keys<'_> {
     Keys {
         infeasibility_proof: result.infeasibility_proof.as_ref().map(|proof| Infeasibility {
             distance: proof.distance,
-            multipliers: by_name(&proof.constraint_names, &proof.multipliers),
+            multipliers: by_name(
+                &proof.constraint_names,
+                &proof.constraint_indices,
+                &proof.multipliers,
+            ),
             verified: proof.verified,
         }),
         infeasible_subset: result.infeasible_subset.as_ref().map(|subset| Subset {
@@ -123,7 +127,7 @@ pub(crate) fn keys(result: &SolveResult) -> Keys<'_> {
         }),
         unbounded_ray: result.unbounded_ray.as_ref().map(|ray| Ray {
             rate: ray.rate,
-            steps: by_name(&ray.variable_names, &ray.values),
+            steps: by_name(&ray.variable_names, &ray.variable_indices, &ray.values),
             verified: ray.verified,
         }),
         start: result.start_report.as_ref().map(|start| Start {
@@ -138,13 +142,28 @@ pub(crate) fn keys(result: &SolveResult) -> Keys<'_> {
     }
 }
 
-fn by_name<'a>(names: &'a [String], numbers: &[f64]) -> BTreeMap<&'a str, f64> {
-    names.iter().map(String::as_str).zip(numbers.iter().copied()).collect()
+/// Numbers by name or, if the result has no names, by `#` and the index.
+fn by_name<'a>(
+    names: &'a [String],
+    indices: &[i32],
+    numbers: &[f64],
+) -> BTreeMap<Cow<'a, str>, f64> {
+    let key = |position: usize| match (names.get(position), indices.get(position)) {
+        (Some(name), _) => Cow::Borrowed(name.as_str()),
+        (None, Some(index)) => Cow::Owned(format!("#{index}")),
+        (None, None) => Cow::Owned(format!("#{position}")),
+    };
+    numbers.iter().enumerate().map(|(position, &number)| (key(position), number)).collect()
+}
+
+/// The name of a constraint or variable in a subset, or `#` and its index.
+fn subset_name(of: &SubsetBound) -> Cow<'_, str> {
+    if of.name.is_empty() { format!("#{}", of.index).into() } else { of.name.as_str().into() }
 }
 
 fn bound(of: &SubsetBound) -> Bound<'_> {
     let side = if of.side() == BoundSide::Upper { "UPPER" } else { "LOWER" };
-    Bound { bound: of.bound, name: &of.name, side }
+    Bound { bound: of.bound, name: subset_name(of), side }
 }
 
 fn statuses(of: &[i32]) -> Vec<&'static str> {
@@ -153,6 +172,8 @@ fn statuses(of: &[i32]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use serde_json::{Value, json};
     use solvemesh_client::v1::{InfeasibilityProof, InfeasibleSubset, UnboundedRay};
 
@@ -188,6 +209,20 @@ mod tests {
         let facts: Vec<_> = facts(&infeasible()).into_iter().map(|(_, fact)| fact).collect();
         assert_eq!(facts, ["of 1 constraints, verified", "2 bounds, irreducible, verified"]);
         assert_eq!(lines(&infeasible()), ["constraint demand >= 3", "variable x <= 2"]);
+    }
+
+    #[test]
+    fn without_names_there_are_indices() {
+        let mut result = infeasible();
+        result.infeasibility_proof.as_mut().unwrap().constraint_names.clear();
+        let subset = result.infeasible_subset.as_mut().unwrap();
+        subset.constraints[0].name.clear();
+        let index = subset.constraints[0].index;
+        assert_eq!(lines(&result)[0], format!("constraint #{index} >= 3"));
+        let object = json!(keys(&result));
+        assert_eq!(object["infeasibilityProof"]["multipliers"], json!({"#4": 1.0}));
+        let name = &object["infeasibleSubset"]["constraints"][0]["name"];
+        assert_eq!(*name, json!(format!("#{index}")));
     }
 
     #[test]

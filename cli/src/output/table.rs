@@ -148,7 +148,7 @@ fn start_text(start: &StartReport) -> String {
 }
 
 /// The name and version of the solver. Most version strings begin with the name already.
-fn solver(name: &str, result: &SolveResult) -> String {
+pub(crate) fn solver(name: &str, result: &SolveResult) -> String {
     let version = &result.solver_version;
     if version.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()) {
         version.clone()

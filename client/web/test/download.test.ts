@@ -45,6 +45,15 @@ test("a .sol file has all values, below the objective", () => {
   );
 });
 
+test("a solution without names is written with the names that the mesh generates", () => {
+  const unnamed = { ...SOLUTION, variableNames: [], constraintNames: [] };
+  assert.equal(text(sol(unnamed, undefined)), "x0 2\nx1 0.1\nx2 0\n");
+  assert.equal(text(constraintsCsv(unnamed)), "constraint,activity,dual\nc0,4,100\n");
+  const parsed = JSON.parse(text(solutionJson({}, unnamed))) as Record<string, unknown>;
+  assert.deepEqual(parsed.values, { x0: 2, x1: 0.1, x2: 0 });
+  assert.deepEqual(parsed.duals, { c0: 100 });
+});
+
 test("JSON is valid, with null for what is not finite", () => {
   const parsed: unknown = JSON.parse(
     text(solutionJson({ jobId: "7", objective: 3600, gap: undefined }, SOLUTION)),

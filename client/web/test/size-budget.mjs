@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 /** The largest sizes by gzip, in bytes. */
-const BUDGETS = { "app.js": 110_000, "app.css": 9_000 };
+const BUDGETS = { "app.js": 110_500, "app.css": 9_000 };
 
 for (const [name, budget] of Object.entries(BUDGETS)) {
   const size = gzipSync(readFileSync(`dist/${name}`), { level: 9 }).length;

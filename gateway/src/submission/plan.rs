@@ -10,7 +10,7 @@ use solvemesh::{
     },
 };
 use solvemesh_broker::{ENVELOPE_VERSION, Lane};
-use solvemesh_model::{NormalModel, ReadModel, normalise_start, sweep::Scenarios};
+use solvemesh_model::{ReadModel, normalise_start, sweep::Scenarios};
 
 use super::{
     catalog,
@@ -80,7 +80,7 @@ pub(crate) fn plan(
         decide(&request, &read, time_limits.as_ref().err(), policy)?;
     let TimeLimits { total, queue } = time_limits.map_err(invalid)?;
 
-    let ReadModel { name, model, size, warnings } = read;
+    let ReadModel { name, model, size, warnings, start: _ } = read;
     // The payload has them in normal form.
     (request.starts, request.sweep) = (Vec::new(), None);
     let sweep = scenarios.as_ref().map(|scenarios| sweep::describe(scenarios, &model));
@@ -139,7 +139,7 @@ fn decide(
     let lane = lane::choose(request, &requested, read, policy).map_err(|wrong| faults.push(wrong));
     let options = options::resolve(&requested, &read.model, policy);
     let options = options.map_err(|wrong| faults.extend(wrong));
-    let start = start(request, &requested, &read.model).map_err(|wrong| faults.extend(wrong));
+    let start = start(request, &requested, read).map_err(|wrong| faults.extend(wrong));
     let resolve = |sweep: &Sweep| sweep::resolve(sweep, request, &requested, &read.model, policy);
     let scenarios = request.sweep.as_ref().map(resolve).transpose();
     let scenarios = scenarios.map_err(|wrong| faults.extend(wrong));
@@ -155,17 +155,25 @@ fn invalid(faults: Vec<FieldError>) -> Refusal {
     Refusal::Invalid { reason: reason::INVALID_FIELD, faults }
 }
 
-/// The start in normal form.
+/// The start in normal form: that of the request, or else that of the model's file, if the solver
+/// supports one and the job is no sweep.
 fn start(
     request: &SubmitJobRequest,
     options: &SolveOptions,
-    model: &NormalModel,
+    read: &ReadModel,
 ) -> Result<Option<StartingPoint>, Vec<FieldError>> {
-    let [start] = request.starts.as_slice() else {
-        let wrong = || vec![FieldError::new("starts", "may have at most one entry")];
-        return if request.starts.is_empty() { Ok(None) } else { Err(wrong()) };
-    };
     let solver = options::chosen_solver(options);
+    let start = match (request.starts.as_slice(), &read.start) {
+        ([start], _) => start,
+        // Nobody asked for it in this request, so it is no error that it cannot be used.
+        ([], Some(start))
+            if request.sweep.is_none() && catalog::supports_field(solver, "starts") =>
+        {
+            start
+        }
+        ([], _) => return Ok(None),
+        _ => return Err(vec![FieldError::new("starts", "may have at most one entry")]),
+    };
     if !catalog::supports_field(solver, "starts") {
         return Err(vec![FieldError::new("starts", option_support::unsupported(solver, "starts"))]);
     }
@@ -174,7 +182,7 @@ fn start(
         description: fault.to_string(),
         place: None,
     };
-    normalise_start(start, model).map_err(|wrong| wrong.0.iter().map(described).collect())
+    normalise_start(start, &read.model).map_err(|wrong| wrong.0.iter().map(described).collect())
 }
 
 /// Lowers the time limit to the time that the caller waits for the result.

@@ -30,7 +30,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Reading, ReadError> {
     let draft = parser::Parser::new(text, *limits)?.file()?;
     let name = if draft.name.is_empty() { title(text) } else { draft.name }.to_owned();
     let (model, warnings) = draft.finish();
-    Ok(Reading { name, model, warnings })
+    Ok(Reading { name, model, start: None, warnings })
 }
 
 /// The model name that solvers write in a comment at the head of a file:

@@ -34,7 +34,7 @@ impl File<'_> {
         self.write_constraints(&mut model);
         write_matrix(&mut model, &self.columns.entries);
         model.objective = self.columns.objective;
-        Ok(Reading { name: self.name.to_owned(), model, warnings })
+        Ok(Reading { name: self.name.to_owned(), model, start: None, warnings })
     }
 
     /// Adds warnings about input that strict readers would reject, or that may not mean what

@@ -3,4 +3,6 @@
 
 mod instances;
 mod long_inputs;
+mod nl;
+mod packed;
 mod properties;

@@ -14,11 +14,11 @@ use solvemesh_model::{Faults, Limits, ReadModel, read};
 
 const INF: f64 = f64::INFINITY;
 
-fn normal(form: Form) -> Result<ReadModel, Faults> {
+pub(crate) fn normal(form: Form) -> Result<ReadModel, Faults> {
     read(Model { name: String::new(), form: Some(form) }, &Limits::default())
 }
 
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -58,7 +58,7 @@ fn names(
 }
 
 /// A model in normal form that MPS can express, with names of this pattern.
-fn model(pattern: &'static str) -> impl Strategy<Value = LinearModel> {
+pub(crate) fn model(pattern: &'static str) -> impl Strategy<Value = LinearModel> {
     (names(pattern, 0..=5), names(pattern, 0..=5)).prop_flat_map(|(columns, rows)| {
         let (n, m) = (columns.len(), rows.len());
         let entry = prop_oneof![Just(0.0), number()];
@@ -222,7 +222,7 @@ fn wild_number() -> impl Strategy<Value = f64> {
 }
 
 /// Arrays of matching lengths, some absent, with values that may be infinite.
-fn sound_model() -> impl Strategy<Value = LinearModel> {
+pub(crate) fn sound_model() -> impl Strategy<Value = LinearModel> {
     const N: usize = 3;
     const M: usize = 2;
     let absent_or = |values: Vec<f64>, absent: bool| if absent { Vec::new() } else { values };
@@ -262,7 +262,7 @@ fn sound_model() -> impl Strategy<Value = LinearModel> {
 }
 
 /// Arrays of lengths that may not match, with arbitrary values.
-fn wild_model() -> impl Strategy<Value = LinearModel> {
+pub(crate) fn wild_model() -> impl Strategy<Value = LinearModel> {
     let length = || select(vec![0usize, 2, 2, 2, 3]);
     let numbers = move || length().prop_flat_map(|length| vec(wild_number(), length));
     let names = move || length().prop_flat_map(|length| vec("[ab]?[0-3]?", length));
@@ -297,7 +297,7 @@ const SEED: &str = "NAME seed\nOBJSENSE\n MAX\nROWS\n N o\n L l\n G g\n E e\nCOL
                     4 o 2\nRANGES\n A l 3\nBOUNDS\n UP B x 4\n BV B y\nENDATA\n";
 
 /// A valid file with a few pieces overwritten, copied elsewhere, or cut out.
-fn damaged(seed: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn damaged(seed: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let damage = (any::<u16>(), any::<u16>(), 0..24usize, 0..4, any::<u8>());
     vec(damage, 1..6).prop_map(move |damages| {
         let mut bytes = seed.clone();
@@ -325,7 +325,7 @@ fn packed(text: &str) -> [Vec<u8>; 2] {
     [gzip.finish().unwrap(), compress_to_vec(text.as_bytes(), CompressionLevel::Fastest)]
 }
 
-fn file(content: Vec<u8>, format: i32) -> Form {
+pub(crate) fn file(content: Vec<u8>, format: i32) -> Form {
     Form::File(ModelFile { content: content.into(), name: String::new(), format })
 }
 
@@ -380,7 +380,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_read_or_rejected(bytes in vec(any::<u8>(), 0..200), format in 0..4) {
+    fn arbitrary_bytes_are_read_or_rejected(bytes in vec(any::<u8>(), 0..200), format in 0..6) {
         if let Err(Faults(faults)) = normal(file(bytes, format)) {
             prop_assert!(!faults.is_empty());
         }

@@ -42,6 +42,8 @@ pub(super) fn has_options(options: &SolveOptions) -> bool {
         // The whole path takes some kilobytes.
         memory_limit_bytes: _,
         return_sensitivity,
+        // Names are not the solver's.
+        omit_names: _,
     } = options;
     // Numbers that are out of range, or a limit of 0, are for HiGHS to report. Valid gaps and seeds
     // have no effect here: there are no branches and no random numbers.

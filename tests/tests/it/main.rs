@@ -6,6 +6,7 @@ mod amqps;
 mod answers;
 mod broker;
 mod cli;
+mod formats;
 mod grpcurl;
 mod large;
 mod live;

@@ -24,6 +24,8 @@ const MAX_TOTAL_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Incumbents {
     options: IncumbentOptions,
+    /// Whether the names of the variables are left out.
+    omit_names: bool,
     /// Indices of the variables to log, `None` for all. Valid once `is_resolved`.
     selected: Option<Vec<usize>>,
     is_resolved: bool,
@@ -51,6 +53,7 @@ impl Incumbents {
     pub(crate) fn new(now: Instant, options: IncumbentOptions) -> Self {
         Self {
             options,
+            omit_names: false,
             selected: None,
             is_resolved: false,
             began: now,
@@ -60,6 +63,11 @@ impl Incumbents {
             size: 0,
             bytes_left: MAX_TOTAL_BYTES,
         }
+    }
+
+    /// Leaves the names of the variables out, if `omit_names` is set.
+    pub(crate) fn with_omitted_names(self, omit_names: bool) -> Self {
+        Self { omit_names, ..self }
     }
 
     /// Records a solution, and the bound that was known when it was found. The objective is
@@ -164,7 +172,9 @@ impl Incumbents {
                 incumbent.variable_indices.push(i32::try_from(index).unwrap_or(i32::MAX));
                 bytes += 4;
             }
-            if let Some(name) = model.variable_names.get(index) {
+            if !self.omit_names
+                && let Some(name) = model.variable_names.get(index)
+            {
                 bytes += name.len() + 2;
                 incumbent.variable_names.push(name.clone());
             }
@@ -264,6 +274,16 @@ mod tests {
         let entry = one(IncumbentOptions { nonzeros_only: true, variables }, &[1.0, 0.0, 3.0]);
         assert_eq!((entry.variable_indices, entry.values), (vec![2], vec![3.0]));
         assert_eq!(entry.variable_names, ["x2"]);
+    }
+
+    #[test]
+    fn names_are_left_out_on_request() {
+        let (now, model) = (Instant::now(), model(2));
+        let named = Incumbents::new(now, IncumbentOptions::default());
+        let mut incumbents = named.with_omitted_names(true);
+        incumbents.record(now, &model, found(&[1.0, 2.0]), None);
+        let entry = incumbents.latest(&model).unwrap();
+        assert_eq!((entry.values, entry.variable_names), (vec![1.0, 2.0], Vec::new()));
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl LiveLog {
     pub(crate) fn new(now: Instant, config: &WorkerConfig, options: &SolveOptions) -> Self {
         Self {
             progress: ProgressThrottle::new(now, config.progress_interval, config.heartbeat),
-            incumbents: Incumbents::new(now, options.incumbents.clone().unwrap_or_default()),
+            incumbents: Incumbents::new(now, options.incumbents.clone().unwrap_or_default())
+                .with_omitted_names(options.omit_names),
             lines: LogLines::default(),
         }
     }

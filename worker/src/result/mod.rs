@@ -2,6 +2,7 @@
 //! as submitted, and objective, gap and activities are computed from it.
 
 pub(crate) mod judgement;
+mod names;
 pub(crate) mod parts;
 pub(crate) mod proofs;
 pub(crate) mod ranges;
@@ -45,6 +46,8 @@ pub(crate) struct SolverResult {
     reduced_costs: Vec<f64>,
     ranges: Option<RangeEnds>,
     tolerances: Tolerances,
+    /// Whether the names of variables and constraints are left out.
+    omit_names: bool,
 }
 
 impl SolverResult {
@@ -67,7 +70,7 @@ impl SolverResult {
                 termination.set_reason(TerminationReason::Feasible);
             }
         }
-        Self { result, values, duals, reduced_costs, ranges, tolerances: Tolerances::default() }
+        Self { result, values, duals, reduced_costs, ranges, ..Self::default() }
     }
 
     /// From the last reports of a solver that was killed or died.
@@ -113,9 +116,10 @@ impl SolverResult {
         self
     }
 
-    /// Sets the options of the solve, by which its claims are judged.
+    /// Sets the options of the solve, by which its claims are judged and the result is shaped.
     pub(crate) fn with_options(mut self, options: &SolveOptions) -> Self {
         self.tolerances = Tolerances::of(options);
+        self.omit_names = options.omit_names;
         self
     }
 
@@ -156,7 +160,8 @@ pub(crate) struct Conclusion {
     pub(crate) parts: Vec<Bytes>,
 }
 
-/// Checks an answer against the model, and adds the model's names to the solution.
+/// Checks an answer against the model, and adds the model's names to the solution, unless the
+/// options omit them.
 ///
 /// # Errors
 ///
@@ -166,8 +171,15 @@ pub(crate) fn conclude(
     answer: SolverResult,
 ) -> Result<Conclusion, VerifyError> {
     let solved = answer.solves(&model);
-    let SolverResult { mut result, values, duals, reduced_costs, ranges: ends, tolerances } =
-        answer;
+    let SolverResult {
+        mut result,
+        values,
+        duals,
+        reduced_costs,
+        ranges: ends,
+        tolerances,
+        omit_names,
+    } = answer;
     (result.solution, result.solution_part_count, result.verification) = (None, 0, None);
     let candidate = Candidate { values: &values, duals: &duals, reduced_costs: &reduced_costs };
     let check = if solved {
@@ -177,6 +189,9 @@ pub(crate) fn conclude(
         (!values.is_empty()).then(|| verify(&model, candidate).ok()).flatten()
     };
     judge_claim(&model, check.as_ref(), tolerances, &mut result);
+    if omit_names {
+        names::omit(&mut result);
+    }
     let termination = result.termination.get_or_insert_default();
     // An acceptable incumbent refutes a claim of infeasibility, and then is the solution.
     let refuted = termination.reason() == TerminationReason::Imprecise
@@ -193,10 +208,10 @@ pub(crate) fn conclude(
         let is_lp = is_submitted_as_lp(&model);
         let of_lps = |numbers| if is_lp { unsigned_zeros(numbers) } else { Vec::new() };
         let mut solution = Solution {
-            variable_names: model.variable_names,
+            variable_names: if omit_names { Vec::new() } else { model.variable_names },
             values: unsigned_zeros(values),
             reduced_costs: of_lps(reduced_costs),
-            constraint_names: model.constraint_names,
+            constraint_names: if omit_names { Vec::new() } else { model.constraint_names },
             activities: unsigned_zeros(check.activities),
             duals: of_lps(duals),
             ..Solution::default()

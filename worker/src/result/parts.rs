@@ -10,8 +10,8 @@ const PART_OVERHEAD: usize = 2 * 6 + 4 * 6 + 3 * 5 * 6;
 const DOUBLE: usize = 8;
 
 /// Splits a solution into parts of at most `limit` encoded bytes, each with a range of variables
-/// and a range of constraints. Every entry must have a name. An entry that is larger than the
-/// limit gets a part of its own. Returns at least one part.
+/// and a range of constraints. Either all entries have names or none has. An entry that is larger
+/// than the limit gets a part of its own. Returns at least one part.
 pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
     let mut splitter = Splitter {
         full: Vec::new(),
@@ -23,30 +23,35 @@ pub(crate) fn split(solution: Solution, limit: usize) -> Vec<Solution> {
         size: PART_OVERHEAD,
         limit,
     };
+    let (variables, constraints) = (variables(&solution), constraints(&solution));
+    let mut names = solution.variable_names.into_iter();
     let mut values = solution.values.into_iter();
     let mut reduced_costs = solution.reduced_costs.into_iter();
     let mut cost_ranges = solution.cost_ranges.into_iter().flat_map(to_entries);
     let mut bound_ranges = solution.bound_ranges.into_iter().flat_map(to_entries);
-    for name in solution.variable_names {
+    for _ in 0..variables {
+        let name = names.next();
         let (value, reduced_cost) = (values.next(), reduced_costs.next());
         let (cost, bound) = (cost_ranges.next(), bound_ranges.next());
         let numbers = value.iter().chain(&reduced_cost).chain(cost.iter().chain(&bound).flatten());
-        let part = splitter.part_with_room_for(&name, numbers.count());
-        part.variable_names.push(name);
+        let part = splitter.part_with_room_for(name.as_deref(), numbers.count());
+        part.variable_names.extend(name);
         part.values.extend(value);
         part.reduced_costs.extend(reduced_cost);
         push_entry(&mut part.cost_ranges, cost);
         push_entry(&mut part.bound_ranges, bound);
     }
+    let mut names = solution.constraint_names.into_iter();
     let mut activities = solution.activities.into_iter();
     let mut duals = solution.duals.into_iter();
     let mut row_ranges = solution.right_hand_side_ranges.into_iter().flat_map(to_entries);
-    for name in solution.constraint_names {
+    for _ in 0..constraints {
+        let name = names.next();
         let (activity, dual) = (activities.next(), duals.next());
         let row = row_ranges.next();
         let numbers = activity.iter().chain(&dual).chain(row.iter().flatten());
-        let part = splitter.part_with_room_for(&name, numbers.count());
-        part.constraint_names.push(name);
+        let part = splitter.part_with_room_for(name.as_deref(), numbers.count());
+        part.constraint_names.extend(name);
         part.activities.extend(activity);
         part.duals.extend(dual);
         push_entry(&mut part.right_hand_side_ranges, row);
@@ -86,16 +91,17 @@ struct Splitter {
 }
 
 impl Splitter {
-    /// Returns the part for the next entry, with a name and `numbers` numbers. Starts a new part
-    /// if the entry does not fit into the current one.
-    fn part_with_room_for(&mut self, name: &str, numbers: usize) -> &mut Solution {
-        let entry = 1 + length_delimiter_len(name.len()) + name.len() + numbers * DOUBLE;
+    /// Returns the part for the next entry, with a name, if it has one, and `numbers` numbers.
+    /// Starts a new part if the entry does not fit into the current one.
+    fn part_with_room_for(&mut self, name: Option<&str>, numbers: usize) -> &mut Solution {
+        let name = name.map_or(0, |name| 1 + length_delimiter_len(name.len()) + name.len());
+        let entry = name + numbers * DOUBLE;
         if self.size + entry > self.limit && self.size > PART_OVERHEAD {
             let next = Solution {
-                variable_offset: next_offset(self.part.variable_offset, &self.part.variable_names),
+                variable_offset: next_offset(self.part.variable_offset, variables(&self.part)),
                 constraint_offset: next_offset(
                     self.part.constraint_offset,
-                    &self.part.constraint_names,
+                    constraints(&self.part),
                 ),
                 ..Solution::default()
             };
@@ -107,9 +113,19 @@ impl Splitter {
     }
 }
 
+/// The number of variables of a solution, or of a part of one.
+fn variables(solution: &Solution) -> usize {
+    solution.variable_names.len().max(solution.values.len())
+}
+
+/// The number of constraints of a solution, or of a part of one.
+fn constraints(solution: &Solution) -> usize {
+    solution.constraint_names.len().max(solution.activities.len())
+}
+
 /// The index that follows a run of entries starting at `offset`.
-fn next_offset(offset: i32, run: &[String]) -> i32 {
-    offset.saturating_add(i32::try_from(run.len()).unwrap_or(i32::MAX))
+fn next_offset(offset: i32, length: usize) -> i32 {
+    offset.saturating_add(i32::try_from(length).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]
@@ -122,8 +138,8 @@ mod tests {
     fn join(parts: Vec<Solution>) -> Solution {
         let mut whole = Solution::default();
         for part in parts {
-            assert_eq!(part.variable_offset as usize, whole.variable_names.len());
-            assert_eq!(part.constraint_offset as usize, whole.constraint_names.len());
+            assert_eq!(part.variable_offset as usize, whole.values.len());
+            assert_eq!(part.constraint_offset as usize, whole.activities.len());
             whole.variable_names.extend(part.variable_names);
             whole.values.extend(part.values);
             whole.reduced_costs.extend(part.reduced_costs);
@@ -175,9 +191,13 @@ mod tests {
             variables in vec("[a-z]{0,40}", 0..60),
             constraints in vec("[a-zä]{0,40}", 0..60),
             duals in any::<bool>(),
+            named in any::<bool>(),
             limit in 300usize..2000,
         ) {
-            let whole = solution(variables, constraints, duals);
+            let mut whole = solution(variables, constraints, duals);
+            if !named {
+                (whole.variable_names, whole.constraint_names) = (Vec::new(), Vec::new());
+            }
             let parts = split(whole.clone(), limit);
             for part in &parts {
                 prop_assert!(part.encoded_len() <= limit);

@@ -5,10 +5,12 @@ export type Cell = string | number | boolean | undefined;
 
 /** The parts of a solution that are written to files, in the order of the model. */
 export interface SolutionColumns {
+  /** Empty, or one for each variable. */
   variableNames: readonly string[];
   values: ArrayLike<number>;
   /** Empty, or one for each variable. */
   reducedCosts: ArrayLike<number>;
+  /** Empty, or one for each constraint. */
   constraintNames: readonly string[];
   activities: ArrayLike<number>;
   /** Empty, or one for each constraint. */
@@ -64,9 +66,14 @@ export function sol(solution: SolutionColumns, objective: number | undefined): G
 
 function* solLines(solution: SolutionColumns, objective: number | undefined): Generator<string> {
   if (objective !== undefined) yield `# Objective value = ${number(objective)}`;
-  for (const [index, name] of solution.variableNames.entries()) {
-    yield `${name} ${number(solution.values[index] ?? 0)}`;
+  for (let index = 0; index < solution.values.length; index++) {
+    yield `${named(solution.variableNames, index, "x")} ${number(solution.values[index] ?? 0)}`;
   }
+}
+
+/** A name or, in a result without names, the one that the mesh generates. */
+function named(names: readonly string[], index: number, letter: "x" | "c"): string {
+  return names[index] || letter + index;
 }
 
 /** The variables of a solution as CSV. */
@@ -76,7 +83,7 @@ export function variablesCsv(solution: SolutionColumns): Generator<string> {
   if (hasCosts) header.push("reduced_cost");
   return csv(
     header,
-    columns(solution.variableNames, [solution.values, solution.reducedCosts], hasCosts),
+    columns(solution.variableNames, "x", [solution.values, solution.reducedCosts], hasCosts),
   );
 }
 
@@ -87,16 +94,18 @@ export function constraintsCsv(solution: SolutionColumns): Generator<string> {
   if (hasDuals) header.push("dual");
   return csv(
     header,
-    columns(solution.constraintNames, [solution.activities, solution.duals], hasDuals),
+    columns(solution.constraintNames, "c", [solution.activities, solution.duals], hasDuals),
   );
 }
 
 function* columns(
   names: readonly string[],
+  letter: "x" | "c",
   [first, second]: readonly [ArrayLike<number>, ArrayLike<number>],
   hasSecond: boolean,
 ): Generator<Cell[]> {
-  for (const [index, name] of names.entries()) {
+  for (let index = 0; index < first.length; index++) {
+    const name = named(names, index, letter);
     yield hasSecond ? [name, first[index], second[index]] : [name, first[index]];
   }
 }
@@ -119,27 +128,29 @@ function* solutionJsonLines(
   yield "{";
   for (const [key, value] of Object.entries(facts))
     yield ` ${JSON.stringify(key)}: ${json(value)},`;
-  yield* jsonObject("values", solution.variableNames, solution.values, ",");
+  yield* jsonObject("values", solution.variableNames, "x", solution.values, ",");
   if (solution.reducedCosts.length > 0) {
-    yield* jsonObject("reducedCosts", solution.variableNames, solution.reducedCosts, ",");
+    yield* jsonObject("reducedCosts", solution.variableNames, "x", solution.reducedCosts, ",");
   }
   if (solution.duals.length > 0) {
-    yield* jsonObject("duals", solution.constraintNames, solution.duals, ",");
+    yield* jsonObject("duals", solution.constraintNames, "c", solution.duals, ",");
   }
-  yield* jsonObject("activities", solution.constraintNames, solution.activities, "");
+  yield* jsonObject("activities", solution.constraintNames, "c", solution.activities, "");
   yield "}";
 }
 
 function* jsonObject(
   key: string,
   names: readonly string[],
+  letter: "x" | "c",
   values: ArrayLike<number>,
   after: string,
 ): Generator<string> {
   yield ` ${JSON.stringify(key)}: {`;
-  for (const [index, name] of names.entries()) {
-    const comma = index + 1 < names.length ? "," : "";
-    yield `  ${JSON.stringify(name)}: ${json(values[index])}${comma}`;
+  for (let index = 0; index < values.length; index++) {
+    const comma = index + 1 < values.length ? "," : "";
+    const name = JSON.stringify(named(names, index, letter));
+    yield `  ${name}: ${json(values[index])}${comma}`;
   }
   yield ` }${after}`;
 }

@@ -78,16 +78,19 @@ function Subset({ id, subset }: { id: string; subset: InfeasibleSubset }) {
   );
 }
 
-function constraintLine({ name, side, bound }: SubsetBound, text: string | undefined): string {
+function constraintLine(
+  { index, name, side, bound }: SubsetBound,
+  text: string | undefined,
+): string {
   // A range constraint takes part with one of its sides, which its text does not tell.
   if (text && !/[<>=].*[<>=]{1,2}.*[<>=]/.test(text.replace(/<=|>=|=<|=>/g, "<"))) {
     return `${name}: ${typeset(text)}`;
   }
-  return `${name} ${relation(side)} ${value(bound)}`;
+  return `${name || `row ${index}`} ${relation(side)} ${value(bound)}`;
 }
 
-function variableLine({ name, side, bound }: SubsetBound): string {
-  return `${name} ${relation(side)} ${value(bound)}`;
+function variableLine({ index, name, side, bound }: SubsetBound): string {
+  return `${name || `x${index}`} ${relation(side)} ${value(bound)}`;
 }
 
 function relation(side: BoundSide): string {
@@ -99,9 +102,9 @@ function value(bound: number | undefined): string {
 }
 
 function Proof({ proof }: { proof: InfeasibilityProof }) {
-  const rows = proof.constraintNames.map((name, index) => ({
+  const rows = proof.constraintIndices.map((row, index) => ({
     index,
-    name: name || `row ${proof.constraintIndices[index] ?? index}`,
+    name: proof.constraintNames[index] || `row ${row}`,
     multiplier: proof.multipliers[index] ?? 0,
   }));
   if (!proof.verified) {
@@ -147,9 +150,9 @@ function Proof({ proof }: { proof: InfeasibilityProof }) {
 }
 
 function Ray({ ray }: { ray: UnboundedRay }) {
-  const rows = ray.variableNames.map((name, index) => ({
+  const rows = ray.variableIndices.map((column, index) => ({
     index,
-    name: name || `x${ray.variableIndices[index] ?? index}`,
+    name: ray.variableNames[index] || `x${column}`,
     value: ray.values[index] ?? 0,
   }));
   return (

@@ -46,6 +46,18 @@ fn objective_and_gap_are_computed_from_the_model_not_from_the_solver() {
 }
 
 #[test]
+fn names_are_left_out_on_request() {
+    let ended = || outcome(TerminationReason::Feasible, vec![1.0, 3.0]);
+    let (named, _) = concluded(SolverResult::from_outcome(ended(), None));
+    assert_eq!(named.solution.unwrap().variable_names, ["x", "y"]);
+    let options = SolveOptions { omit_names: true, ..SolveOptions::default() };
+    let answer = SolverResult::from_outcome(ended(), None).with_options(&options);
+    let solution = concluded(answer).0.solution.unwrap();
+    assert!(solution.variable_names.is_empty() && solution.constraint_names.is_empty());
+    assert_eq!(solution.values, [1.0, 3.0]);
+}
+
+#[test]
 fn the_last_incumbent_replaces_a_missing_solution() {
     let ended = outcome(TerminationReason::NoSolutionFound, Vec::new());
     let (result, termination) = concluded(SolverResult::from_outcome(ended, Some(incumbent())));

@@ -399,7 +399,7 @@ export type Incumbent = Message<"solvemesh.v1.Incumbent"> & {
   variableIndices: number[];
 
   /**
-   * The name of the variable of each value.
+   * The name of the variable of each value. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: repeated string variable_names = 7;
    */

@@ -101,7 +101,7 @@ export type Solution = Message<"solvemesh.v1.Solution"> & {
   variableOffset: number;
 
   /**
-   * The names of the variables.
+   * The names of the variables. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: repeated string variable_names = 2;
    */
@@ -129,7 +129,7 @@ export type Solution = Message<"solvemesh.v1.Solution"> & {
   constraintOffset: number;
 
   /**
-   * The names of the constraints.
+   * The names of the constraints. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: repeated string constraint_names = 6;
    */
@@ -318,7 +318,7 @@ export type InfeasibilityProof = Message<"solvemesh.v1.InfeasibilityProof"> & {
   constraintIndices: number[];
 
   /**
-   * The names of these, in the same order.
+   * The names of these, in the same order. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: repeated string constraint_names = 2;
    */
@@ -412,7 +412,7 @@ export type SubsetBound = Message<"solvemesh.v1.SubsetBound"> & {
   index: number;
 
   /**
-   * Its name.
+   * Its name. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: string name = 2;
    */
@@ -454,7 +454,7 @@ export type UnboundedRay = Message<"solvemesh.v1.UnboundedRay"> & {
   variableIndices: number[];
 
   /**
-   * The names of these, in the same order.
+   * The names of these, in the same order. Empty with `SolveOptions.omit_names`.
    *
    * @generated from field: repeated string variable_names = 2;
    */
