@@ -193,7 +193,12 @@ pub fn verify_within(
         let scale = tolerances.complementarity * objective.abs().max(unit);
         complementarity(model, candidate, &activities, scale)
     });
-    let bound = prices.as_deref().and_then(|prices| dual_bound(model, duals, prices));
+    let bound = if values.is_empty() {
+        // Without variables there are no duals to report, and nothing to improve.
+        Some(objective)
+    } else {
+        prices.as_deref().and_then(|prices| dual_bound(model, duals, prices))
+    };
 
     let primal = [&bounds, &rows, &integrality];
     let acceptable =

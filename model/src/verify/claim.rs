@@ -117,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn the_only_point_of_a_model_without_variables_is_optimal() {
+        let model = LinearModel {
+            objective_offset: 7.0,
+            constraint_lower: vec![-1.0],
+            constraint_upper: vec![0.0],
+            row_starts: vec![0, 0],
+            ..LinearModel::default()
+        };
+        let check = verify(&model, Candidate::of(&[])).unwrap();
+        assert_eq!(why_rejected(&model, &check, None, Gaps::NONE), None);
+        assert_eq!(check.bound, Some(7.0));
+        let infeasible = LinearModel { constraint_upper: vec![-0.5], ..model };
+        let check = verify(&infeasible, Candidate::of(&[])).unwrap();
+        assert!(why_rejected(&infeasible, &check, None, Gaps::NONE).is_some());
+    }
+
+    #[test]
     fn a_gap_is_accepted_up_to_the_requested_one() {
         let tenth = Gaps { relative: 0.1, absolute: 0.0 };
         assert_eq!(rejection_of(1.0, 3.0, 2.75, tenth), None);

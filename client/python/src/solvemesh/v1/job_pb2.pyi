@@ -459,7 +459,7 @@ class Incumbent(google.protobuf.message.Message):
 
     @property
     def variable_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The name of the variable of each value."""
+        """The name of the variable of each value. Empty with `SolveOptions.omit_names`."""
 
     def __init__(
         self,

@@ -127,6 +127,14 @@ class _FileFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """The LP format ("CPLEX LP")."""
     FILE_FORMAT_MPS: _FileFormat.ValueType  # 2
     """The MPS format; fixed or free is detected from the content."""
+    FILE_FORMAT_NL: _FileFormat.ValueType  # 3
+    """AMPL's NL format, text or binary; linear models only. Its initial guess, or its basis, is
+    the start of the solve if the request has none.
+    """
+    FILE_FORMAT_LINEAR: _FileFormat.ValueType  # 4
+    """An encoded `LinearModel` (protobuf's binary format), for arrays that exceed the size of a
+    request. It is not detected: `format` must be set.
+    """
 
 class FileFormat(_FileFormat, metaclass=_FileFormatEnumTypeWrapper):
     """Formats of model files."""
@@ -137,6 +145,14 @@ FILE_FORMAT_LP: FileFormat.ValueType  # 1
 """The LP format ("CPLEX LP")."""
 FILE_FORMAT_MPS: FileFormat.ValueType  # 2
 """The MPS format; fixed or free is detected from the content."""
+FILE_FORMAT_NL: FileFormat.ValueType  # 3
+"""AMPL's NL format, text or binary; linear models only. Its initial guess, or its basis, is
+the start of the solve if the request has none.
+"""
+FILE_FORMAT_LINEAR: FileFormat.ValueType  # 4
+"""An encoded `LinearModel` (protobuf's binary format), for arrays that exceed the size of a
+request. It is not detected: `format` must be set.
+"""
 global___FileFormat = FileFormat
 
 @typing.final
@@ -181,7 +197,7 @@ class Model(google.protobuf.message.Message):
 
     @property
     def file(self) -> global___ModelFile:
-        """The content of a file: LP or MPS, plain, gzip or zstd."""
+        """The content of a file: LP, MPS or NL, or an encoded `LinearModel`; plain, gzip or zstd."""
 
     def __init__(
         self,
@@ -539,7 +555,7 @@ class ModelFile(google.protobuf.message.Message):
     """The bytes of the file. Required."""
     name: builtins.str
     """The file's name, for error messages, and for its extension, which determines the format
-    (.lp, .mps, each also with .gz or .zst). Optional.
+    (.lp, .mps, .nl, each also with .gz or .zst). Optional.
     """
     format: global___FileFormat.ValueType
     """The format, if the name has no such extension. Optional."""

@@ -149,7 +149,7 @@ class SolveOptions(google.protobuf.message.Message):
     option that the chosen solver does not support is rejected; `SolverCapabilities` lists the
     supported ones.
 
-    Next: 29. 15 to 24 are free.
+    Next: 30. 15 to 24 are free.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -188,6 +188,7 @@ class SolveOptions(google.protobuf.message.Message):
     INCUMBENTS_FIELD_NUMBER: builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: builtins.int
     RETURN_SENSITIVITY_FIELD_NUMBER: builtins.int
+    OMIT_NAMES_FIELD_NUMBER: builtins.int
     relative_gap: builtins.float
     """A MIP is optimal once |bound - objective| / |objective| is at most this.
     0 or more. Default: the solver's own (HiGHS: 1e-4).
@@ -237,6 +238,10 @@ class SolveOptions(google.protobuf.message.Message):
     """Return sensitivity ranges: see `SensitivityRanges`. LPs only, with at most 100000
     variables and constraints together; HiGHS only.
     """
+    omit_names: builtins.bool
+    """Leave out the names of variables and constraints from solutions, incumbents and proofs, which
+    have them by their index. Names can be half of a result.
+    """
     @property
     def time_limit(self) -> google.protobuf.duration_pb2.Duration:
         """How long the solver may run, above 0. Time in the queue does not count. The
@@ -274,9 +279,10 @@ class SolveOptions(google.protobuf.message.Message):
         incumbents: global___IncumbentOptions | None = ...,
         memory_limit_bytes: builtins.int | None = ...,
         return_sensitivity: builtins.bool = ...,
+        omit_names: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_absolute_gap", b"_absolute_gap", "_iteration_limit", b"_iteration_limit", "_memory_limit_bytes", b"_memory_limit_bytes", "_node_limit", b"_node_limit", "_objective_target", b"_objective_target", "_relative_gap", b"_relative_gap", "_seed", b"_seed", "_solution_limit", b"_solution_limit", "_threads", b"_threads", "absolute_gap", b"absolute_gap", "incumbents", b"incumbents", "iteration_limit", b"iteration_limit", "memory_limit_bytes", b"memory_limit_bytes", "node_limit", b"node_limit", "objective_target", b"objective_target", "relative_gap", b"relative_gap", "seed", b"seed", "solution_limit", b"solution_limit", "threads", b"threads", "time_limit", b"time_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_absolute_gap", b"_absolute_gap", "_iteration_limit", b"_iteration_limit", "_memory_limit_bytes", b"_memory_limit_bytes", "_node_limit", b"_node_limit", "_objective_target", b"_objective_target", "_relative_gap", b"_relative_gap", "_seed", b"_seed", "_solution_limit", b"_solution_limit", "_threads", b"_threads", "absolute_gap", b"absolute_gap", "incumbents", b"incumbents", "iteration_limit", b"iteration_limit", "memory_limit_bytes", b"memory_limit_bytes", "node_limit", b"node_limit", "objective_target", b"objective_target", "presolve", b"presolve", "relative_gap", b"relative_gap", "return_basis", b"return_basis", "return_infeasible_subset", b"return_infeasible_subset", "return_log", b"return_log", "return_sensitivity", b"return_sensitivity", "seed", b"seed", "solution_limit", b"solution_limit", "solver", b"solver", "solver_options", b"solver_options", "threads", b"threads", "time_limit", b"time_limit"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_absolute_gap", b"_absolute_gap", "_iteration_limit", b"_iteration_limit", "_memory_limit_bytes", b"_memory_limit_bytes", "_node_limit", b"_node_limit", "_objective_target", b"_objective_target", "_relative_gap", b"_relative_gap", "_seed", b"_seed", "_solution_limit", b"_solution_limit", "_threads", b"_threads", "absolute_gap", b"absolute_gap", "incumbents", b"incumbents", "iteration_limit", b"iteration_limit", "memory_limit_bytes", b"memory_limit_bytes", "node_limit", b"node_limit", "objective_target", b"objective_target", "omit_names", b"omit_names", "presolve", b"presolve", "relative_gap", b"relative_gap", "return_basis", b"return_basis", "return_infeasible_subset", b"return_infeasible_subset", "return_log", b"return_log", "return_sensitivity", b"return_sensitivity", "seed", b"seed", "solution_limit", b"solution_limit", "solver", b"solver", "solver_options", b"solver_options", "threads", b"threads", "time_limit", b"time_limit"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_absolute_gap", b"_absolute_gap"]) -> typing.Literal["absolute_gap"] | None: ...
     @typing.overload

@@ -287,7 +287,7 @@ class Solution(google.protobuf.message.Message):
     """The index of the first constraint of this part."""
     @property
     def variable_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The names of the variables."""
+        """The names of the variables. Empty with `SolveOptions.omit_names`."""
 
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
@@ -299,7 +299,7 @@ class Solution(google.protobuf.message.Message):
 
     @property
     def constraint_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The names of the constraints."""
+        """The names of the constraints. Empty with `SolveOptions.omit_names`."""
 
     @property
     def activities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
@@ -491,7 +491,7 @@ class InfeasibilityProof(google.protobuf.message.Message):
 
     @property
     def constraint_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The names of these, in the same order."""
+        """The names of these, in the same order. Empty with `SolveOptions.omit_names`."""
 
     @property
     def multipliers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
@@ -561,7 +561,7 @@ class SubsetBound(google.protobuf.message.Message):
     index: builtins.int
     """The constraint or variable, from 0."""
     name: builtins.str
-    """Its name."""
+    """Its name. Empty with `SolveOptions.omit_names`."""
     side: global___BoundSide.ValueType
     """The side of the bound."""
     bound: builtins.float
@@ -603,7 +603,7 @@ class UnboundedRay(google.protobuf.message.Message):
 
     @property
     def variable_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The names of these, in the same order."""
+        """The names of these, in the same order. Empty with `SolveOptions.omit_names`."""
 
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
