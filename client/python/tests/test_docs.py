@@ -17,6 +17,10 @@ DOCUMENTS = [
     "docs/pulp.md",
     "docs/scipy.md",
     "docs/highspy.md",
+    "docs/pyomo.md",
+    "docs/linopy.md",
+    "docs/cvxpy.md",
+    "docs/ortools.md",
 ]
 
 

@@ -188,3 +188,41 @@ class TestOldInterface(PluginCases):
         solver.config.target = "http://127.0.0.1:9"
         with pytest.raises(Exception, match=r"nonlinear|quadratic"):
             solver.solve(built)
+
+
+class TestSolverManager:
+    def test_a_script_for_neos_needs_another_word_only(self):
+        built = build(solvemesh.Model(objective=[2, 3], matrix=[[1, 1]], row_lower=4, upper=3))
+        manager = pyo.SolverManagerFactory("solvemesh")
+        results = manager.solve(built, opt="highs")
+        pyo.assert_optimal_termination(results)
+        assert pyo.value(built.o) == pytest.approx(9)
+        assert built.dual[built.c[1]] == pytest.approx(3)
+        with pytest.warns(UserWarning, match="cplex"):
+            manager.solve(built, opt="cplex", timelimit=10)
+
+    def test_queued_models_are_solved_at_the_same_time_as_they_were_when_queued(self, client):
+        manager = pyo.SolverManagerFactory("solvemesh")
+        models = [
+            build(solvemesh.Model(objective=[1], matrix=[[1]], row_lower=low)) for low in (2, 3, 4)
+        ]
+        handles = [
+            manager.queue(built, opt="highs", labels={"manager": "queued"}) for built in models
+        ]
+        assert len(list(client.jobs(labels={"manager": "queued"}))) == 3
+        models[0].c[1].set_value(models[0].x[0] >= 99)
+        manager.wait_all(handles)
+        assert [pyo.value(built.o) for built in models] == pytest.approx([2, 3, 4])
+        for handle in handles:
+            pyo.assert_optimal_termination(manager.get_results(handle))
+        assert manager.num_queued() == 0
+
+    def test_a_model_without_a_solution_and_an_option_that_does_not_exist(self):
+        built = build(solvemesh.Model(objective=[1], matrix=[[1]], row_lower=2, upper=1))
+        manager = pyo.SolverManagerFactory("solvemesh")
+        results = manager.solve(built)
+        assert str(results.solver.termination_condition) == "infeasible"
+        with pytest.raises(solvemesh.Rejected, match="no_such_option"):
+            manager.solve(built, options={"no_such_option": 1})
+        with pytest.raises(TypeError, match="name of a solver"):
+            manager.solve(built, opt=3)

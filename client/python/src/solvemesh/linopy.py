@@ -20,13 +20,15 @@ from linopy.constants import Solution, SolverReport
 from linopy.constants import Status as LinopyStatus
 
 from . import _plugin
-from .enums import Limit, Sense, Status
+from ._linopy_model import converted_model
+from ._linopy_sweep import sweep
+from .enums import Limit, Status
 from .errors import SolvemeshError
-from .model import Model
 from .result import Result
 
+__all__ = ["Mesh", "solve", "sweep"]
+
 _OURS = ("highs", "scip", "cbc", "clarabel", "microlp")
-_KINDS = {"C": 1, "B": 2, "I": 2, "S": 4}
 _CONDITIONS = {
     Status.OPTIMAL: "optimal",
     Status.IMPRECISE: "imprecise",
@@ -87,7 +89,7 @@ class Mesh:
             model.constraints.sanitize_zeros()
         model.constraints.sanitize_infinities()
         matrices = model.matrices
-        converted = self._model(model, matrices, [basis_fn, warmstart_fn])
+        converted = converted_model(model, matrices, [basis_fn, warmstart_fn])
         options = self._options(solver_name, solver_options)
         with ExitStack() as stack:
             streams: list[Any] = [sys.stdout] if options.pop("_log", False) else []
@@ -116,34 +118,6 @@ class Mesh:
             warnings.warn(f"solvemesh has no solver {solver_name!r}, and chooses one", stacklevel=4)
         return options
 
-    def _model(self, model: Any, matrices: Any, files: list[Any]) -> Model:
-        sos = getattr(model.variables, "sos", ())
-        _plugin.refuse(
-            "linopy",
-            [
-                ("a quadratic objective", bool(model.is_quadratic)),
-                ("SOS constraints", len(sos) > 0),
-                ("indicator constraints", _indicators(model)),
-                ("a file of a start (use Mesh(start=...))", any(f is not None for f in files)),
-            ],
-        )
-        letters = np.asarray(matrices.vtypes)
-        kinds = np.ones(len(letters), np.uint8)
-        for letter, kind in _KINDS.items():
-            kinds[letters == letter] = kind
-        senses, sides = np.asarray(matrices.sense), np.asarray(matrices.b, np.float64)
-        return Model(
-            objective=matrices.c,
-            sense=Sense.MAXIMIZE if model.objective.sense == "max" else Sense.MINIMIZE,
-            lower=matrices.lb,
-            upper=matrices.ub,
-            kinds=kinds if (kinds != 1).any() else None,
-            matrix=matrices.A,
-            row_lower=np.where(senses == "<", -np.inf, sides),
-            row_upper=np.where(senses == ">", np.inf, sides),
-            name=getattr(model, "name", "") or "",
-        )
-
 
 class _Unsolved:
     """What linopy reads of a remote solve without a solution.
@@ -165,11 +139,6 @@ class _Unsolved:
 def solve(model: Any, **options: Any) -> tuple[str, str]:
     """Solves a linopy model with ``Mesh(**options)``. Returns linopy's status and condition."""
     return model.solve(remote=Mesh(**options))
-
-
-def _indicators(model: Any) -> bool:
-    found = getattr(model, "indicator_constraints", None)
-    return found is not None and len(found) > 0
 
 
 def _assigned(model: Any, matrices: Any, result: Result) -> LinopyResult:

@@ -14,7 +14,7 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyomo.common.collections import ComponentMap
@@ -36,13 +36,17 @@ from pyomo.contrib.solver.common.util import (
     NoReducedCostsError,
     NoSolutionError,
 )
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from . import __version__, _plugin
-from .enums import Limit, Sense, Status
+from ._pyomo_form import Form
+from ._pyomo_sweep import sweep
+from .enums import Limit, Status
 from .errors import SolvemeshError
-from .model import Basis, Csr, Model, Start
+from .model import Basis, Start
 from .result import Result
+
+if TYPE_CHECKING:
+    from .client import Client
 
 _CONDITIONS = {
     Status.OPTIMAL: TerminationCondition.convergenceCriteriaSatisfied,
@@ -61,6 +65,8 @@ _LIMITS = {
     Limit.OBJECTIVE: TerminationCondition.objectiveLimit,
     Limit.INTERRUPTED: TerminationCondition.interrupted,
 }
+__all__ = ["LegacySolveMesh", "SolveMesh", "SolveMeshConfig", "sweep"]
+
 _MESH = ("labels", "deadline", "progress", "on_event", "on_interrupt", "lane")
 _CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 
@@ -106,12 +112,13 @@ class SolveMesh(SolverBase):  # type: ignore[misc]
         begin = datetime.datetime.now(datetime.timezone.utc)
         config = self.config(value=kwds, preserve_implicit=True)
         try:
-            form = _Form(model, config.symbolic_solver_labels)
+            form = self._form(model, config)
         except InfeasibleConstraintException as error:
             # A constraint without variables that is false: nothing to solve.
             return get_infeasible_results(model, self, config, str(error))
         log = io.StringIO()
-        result = self._call(form, config, log)
+        options, client = self._arguments(form, config, log)
+        result = self._call(form, options, client)
         if result.status in (Status.OTHER_ERROR, Status.NUMERICAL_ERROR):
             raise SolvemeshError(f"job {result.job_id} is {result.status}: {result.detail}")
         if result.basis is not None:
@@ -124,8 +131,16 @@ class SolveMesh(SolverBase):  # type: ignore[misc]
         self._finish(results, result, config)
         return results
 
-    def _call(self, form: _Form, config: Any, log: io.StringIO) -> Result:
-        options = _plugin.options(config.solver_options.value())
+    def _form(self, model: Any, config: Any) -> Form:
+        return Form(model, config.symbolic_solver_labels)
+
+    def _call(self, form: Form, options: dict[str, Any], client: Client) -> Result:
+        return client.solve(form.model, **options)
+
+    def _arguments(
+        self, form: Form, config: Any, log: io.StringIO
+    ) -> tuple[dict[str, Any], Client]:
+        options: dict[str, Any] = _plugin.options(config.solver_options.value())
         for name, value in (
             ("time_limit", config.time_limit),
             ("threads", config.threads),
@@ -145,10 +160,9 @@ class SolveMesh(SolverBase):  # type: ignore[misc]
         # Without a listener, the log is not asked for: it makes a job slower.
         listening: Any = _plugin.Streams(log, *config.tee) if config.tee else False
         connection = {name: config[name] for name in _CONNECTION}
-        client = _plugin.client(connection)
-        return client.solve(form.model, start=start, log=listening, **options)
+        return {**options, "start": start, "log": listening}, _plugin.client(connection)
 
-    def _results(self, model: Any, form: _Form, result: Result, config: Any) -> Results:
+    def _results(self, model: Any, form: Form, result: Result, config: Any) -> Results:
         results = Results()
         results.solver_name, results.solver_version = self.name, self.version()
         results.solver_config = config
@@ -226,75 +240,10 @@ class LegacySolveMesh(LegacySolverWrapper, SolveMesh):  # type: ignore[misc]
         return True
 
 
-class _Form:
-    """A Pyomo model as arrays, and which component each row and column is."""
-
-    def __init__(self, model: Any, names: bool) -> None:
-        # Ranged constraints become two neighbouring rows, the upper one first.
-        form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
-        if len(form.objectives) != 1:
-            raise ValueError(
-                f"a model must have one active objective; this one has {len(form.objectives)}"
-            )
-        self.columns = list(form.columns)
-        matrix = form.A.tocsr()
-        sides = np.asarray(form.rhs, np.float64)
-        self.rows: list[Any] = []
-        lower: list[float] = []
-        upper: list[float] = []
-        kept: list[int] = []
-        for at, (constraint, bound_type) in enumerate(form.rows):
-            if kept and self.rows[-1] is constraint:
-                # The other side of the row before.
-                if bound_type < 0:
-                    lower[-1] = sides[at]
-                else:
-                    upper[-1] = sides[at]
-                continue
-            kept.append(at)
-            self.rows.append(constraint)
-            lower.append(-np.inf if bound_type > 0 else sides[at])
-            upper.append(np.inf if bound_type < 0 else sides[at])
-        if len(kept) < len(form.rows):
-            matrix = matrix[kept]
-        bounds = [variable.bounds for variable in self.columns]
-        kinds = [1 if variable.is_continuous() else 2 for variable in self.columns]
-        objective = form.objectives[0]
-        self.model = Model(
-            objective=np.asarray(form.c.todense()).ravel(),
-            offset=float(np.asarray(form.c_offset).ravel()[0]),
-            sense=Sense.MAXIMIZE if objective.sense == -1 else Sense.MINIMIZE,
-            lower=[-np.inf if low is None else low for low, _ in bounds],
-            upper=[np.inf if high is None else high for _, high in bounds],
-            kinds=kinds if 2 in kinds else None,
-            matrix=Csr(matrix.indptr, matrix.indices, matrix.data),
-            row_lower=lower,
-            row_upper=upper,
-            variable_names=[variable.name for variable in self.columns] if names else None,
-            constraint_names=[constraint.name for constraint in self.rows] if names else None,
-            name=model.name if model.name != "unknown" else "",
-        )
-
-    def start(self) -> Start | None:
-        """The values of the integer variables that have one."""
-        kinds = np.asarray(self.model.kinds)
-        values = {
-            at: float(variable.value)
-            for at, variable in enumerate(self.columns)
-            if kinds[at] == 2 and variable.value is not None
-        }
-        return Start(values=values) if values else None
-
-    def fits(self, basis: Basis) -> bool:
-        """Whether a basis has the size of this model."""
-        sizes = (len(basis.variables), len(basis.constraints))
-        return sizes == (len(self.columns), len(self.rows))
-
-
 class _Loader(SolutionLoader):  # type: ignore[misc]
     """Gives the values of a result to a Pyomo model."""
 
-    def __init__(self, model: Any, form: _Form, result: Result, has_solution: bool) -> None:
+    def __init__(self, model: Any, form: Form, result: Result, has_solution: bool) -> None:
         self._pyomo_model = model
         self._form = form
         self._result = result
@@ -378,3 +327,4 @@ def _streams(tee: Any) -> list[Any]:
 SolverFactory.register("solvemesh", doc="Optimisation as a service (solvemesh)")(
     SolveMesh, LegacySolveMesh
 )
+from . import _pyomo_manager  # noqa: E402, F401 - registers itself, and extends LegacySolveMesh

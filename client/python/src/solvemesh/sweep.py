@@ -126,6 +126,19 @@ class ScenarioResult:
 
 
 @dataclass(frozen=True, eq=False)
+class Shown:
+    """How a plug-in shows its scenarios: by parameters of its own, each of which may change many
+    numbers of the model."""
+
+    parameters: tuple[str, ...]
+    rows: NDArray[np.float64]
+    """[s, p]"""
+    variables: tuple[str, ...] = ()
+    """The names of what the report selects."""
+    duals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """The scenarios of a sweep, kept to label its results."""
 
@@ -136,6 +149,7 @@ class Plan:
     """[s, p] Those of a table."""
     labels: tuple[str, ...] = ()
     report: Report = field(default_factory=Report)
+    shown: Shown | None = None
 
     @property
     def count(self) -> int:
@@ -149,6 +163,9 @@ class Plan:
 
     def values(self, index: int) -> dict[str, float]:
         """The values of a scenario; those that are as in the base model are left out."""
+        if self.shown is not None:
+            numbers = self.shown.rows[index].tolist()
+            return dict(zip(self.shown.parameters, numbers, strict=True))
         if self.rows is not None:
             row = self.rows[index].tolist()
             pairs = zip(self.parameters, row, strict=True)
@@ -164,6 +181,8 @@ def plan(scenarios: Scenarios, report: Report | None) -> Plan:
     """Reads scenarios in any of their forms. Raises ``ValueError`` for shapes that do not fit."""
     import numpy as np
 
+    if isinstance(scenarios, Plan):  # of a plug-in
+        return scenarios
     report = report or Report()
     if isinstance(scenarios, Mapping):
         if not scenarios:
@@ -203,7 +222,8 @@ def results_frame(plan: Plan, results: Sequence[ScenarioResult]) -> pd.DataFrame
     columns: dict[str, Any] = {}
     if any(result.label for result in results):
         columns["label"] = [result.label for result in results]
-    for name in map(str, plan.parameters):
+    shown = plan.shown
+    for name in map(str, plan.parameters) if shown is None else shown.parameters:
         columns[name] = [result.parameters.get(name, float("nan")) for result in results]
     columns["status"] = [str(result.status) for result in results]
     for name in ("objective", "bound"):
@@ -212,8 +232,8 @@ def results_frame(plan: Plan, results: Sequence[ScenarioResult]) -> pd.DataFrame
         )
     columns["iterations"] = [result.iterations for result in results]
     for prefix, chosen, kind in (
-        ("", plan.report.variables, "values"),
-        ("dual:", plan.report.duals, "duals"),
+        ("", plan.report.variables if shown is None else shown.variables, "values"),
+        ("dual:", plan.report.duals if shown is None else shown.duals, "duals"),
     ):
         width = max((len(getattr(result, kind)) for result in results), default=0)
         names = list(chosen) if not isinstance(chosen, bool) else list(map(str, range(width)))
