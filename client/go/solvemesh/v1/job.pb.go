@@ -688,7 +688,7 @@ type Incumbent struct {
 	// The variable of each value, by its index in the model. Empty if `values` has all
 	// variables in their order.
 	VariableIndices []int32 `protobuf:"varint,6,rep,packed,name=variable_indices,json=variableIndices,proto3" json:"variable_indices,omitempty"`
-	// The name of the variable of each value.
+	// The name of the variable of each value. Empty with `SolveOptions.omit_names`.
 	VariableNames []string `protobuf:"bytes,7,rep,name=variable_names,json=variableNames,proto3" json:"variable_names,omitempty"`
 	// True if the values were omitted: they exceed 64 KiB including names, or the attempt has
 	// already sent 16 MiB of values.
@@ -1630,8 +1630,8 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\x18JOB_EVENT_KIND_INCUMBENT\x10\b\x12\x16\n" +
 	"\x12JOB_EVENT_KIND_LOG\x10\t\x12#\n" +
 	"\x1fJOB_EVENT_KIND_SCENARIO_RESULTS\x10\n" +
-	"Bh\n" +
-	"\x16io.github.solvemesh.v1B\bJobProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"Bg\n" +
+	"\x16io.github.solvemesh.v1B\bJobProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_job_proto_rawDescOnce sync.Once

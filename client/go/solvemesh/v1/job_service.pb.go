@@ -1745,8 +1745,8 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\bListJobs\x12\x1d.solvemesh.v1.ListJobsRequest\x1a\x1e.solvemesh.v1.ListJobsResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\tCancelJob\x12\x1e.solvemesh.v1.CancelJobRequest\x1a\x1f.solvemesh.v1.CancelJobResponse\"\x03\x90\x02\x02\x12c\n" +
 	"\x0fGetCapabilities\x12$.solvemesh.v1.GetCapabilitiesRequest\x1a%.solvemesh.v1.GetCapabilitiesResponse\"\x03\x90\x02\x01\x12N\n" +
-	"\tWatchMesh\x12\x1e.solvemesh.v1.WatchMeshRequest\x1a\x1f.solvemesh.v1.WatchMeshResponse0\x01Bo\n" +
-	"\x16io.github.solvemesh.v1B\x0fJobServiceProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"\tWatchMesh\x12\x1e.solvemesh.v1.WatchMeshRequest\x1a\x1f.solvemesh.v1.WatchMeshResponse0\x01Bn\n" +
+	"\x16io.github.solvemesh.v1B\x0fJobServiceProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_job_service_proto_rawDescOnce sync.Once

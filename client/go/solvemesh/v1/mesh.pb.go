@@ -608,8 +608,8 @@ const file_solvemesh_v1_mesh_proto_rawDesc = "" +
 	"\tis_sender\x18\b \x01(\bR\bisSender\"{\n" +
 	"\rQueuePosition\x12(\n" +
 	"\x10jobs_ahead_count\x18\x01 \x01(\x05R\x0ejobsAheadCount\x12@\n" +
-	"\x0eestimated_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\restimatedWaitBi\n" +
-	"\x16io.github.solvemesh.v1B\tMeshProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"\x0eestimated_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\restimatedWaitBh\n" +
+	"\x16io.github.solvemesh.v1B\tMeshProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_mesh_proto_rawDescOnce sync.Once

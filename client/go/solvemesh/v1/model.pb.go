@@ -214,6 +214,12 @@ const (
 	FileFormat_FILE_FORMAT_LP FileFormat = 1
 	// The MPS format; fixed or free is detected from the content.
 	FileFormat_FILE_FORMAT_MPS FileFormat = 2
+	// AMPL's NL format, text or binary; linear models only. Its initial guess, or its basis, is
+	// the start of the solve if the request has none.
+	FileFormat_FILE_FORMAT_NL FileFormat = 3
+	// An encoded `LinearModel` (protobuf's binary format), for arrays that exceed the size of a
+	// request. It is not detected: `format` must be set.
+	FileFormat_FILE_FORMAT_LINEAR FileFormat = 4
 )
 
 // Enum value maps for FileFormat.
@@ -222,11 +228,15 @@ var (
 		0: "FILE_FORMAT_UNSPECIFIED",
 		1: "FILE_FORMAT_LP",
 		2: "FILE_FORMAT_MPS",
+		3: "FILE_FORMAT_NL",
+		4: "FILE_FORMAT_LINEAR",
 	}
 	FileFormat_value = map[string]int32{
 		"FILE_FORMAT_UNSPECIFIED": 0,
 		"FILE_FORMAT_LP":          1,
 		"FILE_FORMAT_MPS":         2,
+		"FILE_FORMAT_NL":          3,
+		"FILE_FORMAT_LINEAR":      4,
 	}
 )
 
@@ -403,7 +413,7 @@ type Model_Mps struct {
 }
 
 type Model_File struct {
-	// The content of a file: LP or MPS, plain, gzip or zstd.
+	// The content of a file: LP, MPS or NL, or an encoded `LinearModel`; plain, gzip or zstd.
 	File *ModelFile `protobuf:"bytes,6,opt,name=file,proto3,oneof"`
 }
 
@@ -1021,7 +1031,7 @@ type ModelFile struct {
 	// The bytes of the file. Required.
 	Content []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
 	// The file's name, for error messages, and for its extension, which determines the format
-	// (.lp, .mps, each also with .gz or .zst). Optional.
+	// (.lp, .mps, .nl, each also with .gz or .zst). Optional.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The format, if the name has no such extension. Optional.
 	Format        FileFormat `protobuf:"varint,3,opt,name=format,proto3,enum=solvemesh.v1.FileFormat" json:"format,omitempty"`
@@ -1169,14 +1179,16 @@ const file_solvemesh_v1_model_proto_rawDesc = "" +
 	"\x15VARIABLE_KIND_INTEGER\x10\x02\x12\x18\n" +
 	"\x14VARIABLE_KIND_BINARY\x10\x03\x12!\n" +
 	"\x1dVARIABLE_KIND_SEMI_CONTINUOUS\x10\x04\x12\x1e\n" +
-	"\x1aVARIABLE_KIND_SEMI_INTEGER\x10\x05*R\n" +
+	"\x1aVARIABLE_KIND_SEMI_INTEGER\x10\x05*~\n" +
 	"\n" +
 	"FileFormat\x12\x1b\n" +
 	"\x17FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eFILE_FORMAT_LP\x10\x01\x12\x13\n" +
-	"\x0fFILE_FORMAT_MPS\x10\x02Bj\n" +
+	"\x0fFILE_FORMAT_MPS\x10\x02\x12\x12\n" +
+	"\x0eFILE_FORMAT_NL\x10\x03\x12\x16\n" +
+	"\x12FILE_FORMAT_LINEAR\x10\x04Bi\n" +
 	"\x16io.github.solvemesh.v1B\n" +
-	"ModelProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"ModelProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_model_proto_rawDescOnce sync.Once

@@ -219,7 +219,7 @@ func (x *IncumbentOptions) GetVariables() []string {
 // option that the chosen solver does not support is rejected; `SolverCapabilities` lists the
 // supported ones.
 //
-// Next: 29. 15 to 24 are free.
+// Next: 30. 15 to 24 are free.
 type SolveOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How long the solver may run, above 0. Time in the queue does not count. The
@@ -270,8 +270,11 @@ type SolveOptions struct {
 	// Return sensitivity ranges: see `SensitivityRanges`. LPs only, with at most 100000
 	// variables and constraints together; HiGHS only.
 	ReturnSensitivity bool `protobuf:"varint,28,opt,name=return_sensitivity,json=returnSensitivity,proto3" json:"return_sensitivity,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Leave out the names of variables and constraints from solutions, incumbents and proofs, which
+	// have them by their index. Names can be half of a result.
+	OmitNames     bool `protobuf:"varint,29,opt,name=omit_names,json=omitNames,proto3" json:"omit_names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SolveOptions) Reset() {
@@ -430,6 +433,13 @@ func (x *SolveOptions) GetReturnSensitivity() bool {
 	return false
 }
 
+func (x *SolveOptions) GetOmitNames() bool {
+	if x != nil {
+		return x.OmitNames
+	}
+	return false
+}
+
 var File_solvemesh_v1_options_proto protoreflect.FileDescriptor
 
 const file_solvemesh_v1_options_proto_rawDesc = "" +
@@ -437,7 +447,7 @@ const file_solvemesh_v1_options_proto_rawDesc = "" +
 	"\x1asolvemesh/v1/options.proto\x12\fsolvemesh.v1\x1a\x1egoogle/protobuf/duration.proto\"U\n" +
 	"\x10IncumbentOptions\x12#\n" +
 	"\rnonzeros_only\x18\x01 \x01(\bR\fnonzerosOnly\x12\x1c\n" +
-	"\tvariables\x18\x02 \x03(\tR\tvariables\"\xaf\b\n" +
+	"\tvariables\x18\x02 \x03(\tR\tvariables\"\xce\b\n" +
 	"\fSolveOptions\x128\n" +
 	"\n" +
 	"time_limit\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\ttimeLimit\x12&\n" +
@@ -462,7 +472,9 @@ const file_solvemesh_v1_options_proto_rawDesc = "" +
 	"incumbents\x18\x1a \x01(\v2\x1e.solvemesh.v1.IncumbentOptionsR\n" +
 	"incumbents\x121\n" +
 	"\x12memory_limit_bytes\x18\x1b \x01(\x03H\bR\x10memoryLimitBytes\x88\x01\x01\x12-\n" +
-	"\x12return_sensitivity\x18\x1c \x01(\bR\x11returnSensitivity\x1a@\n" +
+	"\x12return_sensitivity\x18\x1c \x01(\bR\x11returnSensitivity\x12\x1d\n" +
+	"\n" +
+	"omit_names\x18\x1d \x01(\bR\tomitNames\x1a@\n" +
 	"\x12SolverOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
@@ -490,8 +502,8 @@ const file_solvemesh_v1_options_proto_rawDesc = "" +
 	"\x14PRESOLVE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPRESOLVE_AUTO\x10\x01\x12\x0f\n" +
 	"\vPRESOLVE_ON\x10\x02\x12\x10\n" +
-	"\fPRESOLVE_OFF\x10\x03Bl\n" +
-	"\x16io.github.solvemesh.v1B\fOptionsProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"\fPRESOLVE_OFF\x10\x03Bk\n" +
+	"\x16io.github.solvemesh.v1B\fOptionsProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_options_proto_rawDescOnce sync.Once

@@ -412,7 +412,7 @@ type Solution struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index of the first variable of this part.
 	VariableOffset int32 `protobuf:"varint,1,opt,name=variable_offset,json=variableOffset,proto3" json:"variable_offset,omitempty"`
-	// The names of the variables.
+	// The names of the variables. Empty with `SolveOptions.omit_names`.
 	VariableNames []string `protobuf:"bytes,2,rep,name=variable_names,json=variableNames,proto3" json:"variable_names,omitempty"`
 	// The value of each variable.
 	Values []float64 `protobuf:"fixed64,3,rep,packed,name=values,proto3" json:"values,omitempty"`
@@ -420,7 +420,7 @@ type Solution struct {
 	ReducedCosts []float64 `protobuf:"fixed64,4,rep,packed,name=reduced_costs,json=reducedCosts,proto3" json:"reduced_costs,omitempty"`
 	// The index of the first constraint of this part.
 	ConstraintOffset int32 `protobuf:"varint,5,opt,name=constraint_offset,json=constraintOffset,proto3" json:"constraint_offset,omitempty"`
-	// The names of the constraints.
+	// The names of the constraints. Empty with `SolveOptions.omit_names`.
 	ConstraintNames []string `protobuf:"bytes,6,rep,name=constraint_names,json=constraintNames,proto3" json:"constraint_names,omitempty"`
 	// The value of each row, A x.
 	Activities []float64 `protobuf:"fixed64,7,rep,packed,name=activities,proto3" json:"activities,omitempty"`
@@ -742,7 +742,7 @@ type InfeasibilityProof struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The constraints with a multiplier other than 0, ascending.
 	ConstraintIndices []int32 `protobuf:"varint,1,rep,packed,name=constraint_indices,json=constraintIndices,proto3" json:"constraint_indices,omitempty"`
-	// The names of these, in the same order.
+	// The names of these, in the same order. Empty with `SolveOptions.omit_names`.
 	ConstraintNames []string `protobuf:"bytes,2,rep,name=constraint_names,json=constraintNames,proto3" json:"constraint_names,omitempty"`
 	// Their multipliers, the largest of absolute value 1.
 	Multipliers []float64 `protobuf:"fixed64,3,rep,packed,name=multipliers,proto3" json:"multipliers,omitempty"`
@@ -900,7 +900,7 @@ type SubsetBound struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The constraint or variable, from 0.
 	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Its name.
+	// Its name. Empty with `SolveOptions.omit_names`.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The side of the bound.
 	Side BoundSide `protobuf:"varint,3,opt,name=side,proto3,enum=solvemesh.v1.BoundSide" json:"side,omitempty"`
@@ -973,7 +973,7 @@ type UnboundedRay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The variables with a direction other than 0, ascending.
 	VariableIndices []int32 `protobuf:"varint,1,rep,packed,name=variable_indices,json=variableIndices,proto3" json:"variable_indices,omitempty"`
-	// The names of these, in the same order.
+	// The names of these, in the same order. Empty with `SolveOptions.omit_names`.
 	VariableNames []string `protobuf:"bytes,2,rep,name=variable_names,json=variableNames,proto3" json:"variable_names,omitempty"`
 	// The direction of each of these, scaled so that the largest absolute value is 1.
 	Values []float64 `protobuf:"fixed64,3,rep,packed,name=values,proto3" json:"values,omitempty"`
@@ -1488,8 +1488,8 @@ const file_solvemesh_v1_result_proto_rawDesc = "" +
 	"\x11START_STATUS_USED\x10\x01\x12\x1a\n" +
 	"\x16START_STATUS_COMPLETED\x10\x02\x12\x19\n" +
 	"\x15START_STATUS_REJECTED\x10\x03\x12\x1b\n" +
-	"\x17START_STATUS_SUPERSEDED\x10\x04Bk\n" +
-	"\x16io.github.solvemesh.v1B\vResultProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"\x17START_STATUS_SUPERSEDED\x10\x04Bj\n" +
+	"\x16io.github.solvemesh.v1B\vResultProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_result_proto_rawDescOnce sync.Once

@@ -1259,9 +1259,9 @@ const file_solvemesh_v1_sweep_proto_rawDesc = "" +
 	"\x1fPARAMETER_KIND_CONSTRAINT_LOWER\x10\x06\x12#\n" +
 	"\x1fPARAMETER_KIND_CONSTRAINT_UPPER\x10\a\x12\"\n" +
 	"\x1ePARAMETER_KIND_RIGHT_HAND_SIDE\x10\b\x12\x1e\n" +
-	"\x1aPARAMETER_KIND_COEFFICIENT\x10\tBj\n" +
+	"\x1aPARAMETER_KIND_COEFFICIENT\x10\tBi\n" +
 	"\x16io.github.solvemesh.v1B\n" +
-	"SweepProtoP\x01ZBgithub.com/solvemesh/solvemesh/clients/go/solvemesh/v1;solvemeshv1b\x06proto3"
+	"SweepProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
 	file_solvemesh_v1_sweep_proto_rawDescOnce sync.Once
