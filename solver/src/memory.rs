@@ -115,9 +115,8 @@ extern "C" fn exit() {
 }
 
 unsafe extern "C" {
-    /// `std::set_new_handler` of C++.
-    #[link_name = "_ZSt15set_new_handlerPFvvE"]
-    fn set_new_handler(handler: Option<extern "C" fn()>) -> Option<extern "C" fn()>;
+    /// What C++'s `new` calls when an allocation fails; see `native/new_handler.c`.
+    static mut solvemesh_new_handler: Option<extern "C" fn()>;
 }
 
 /// Makes this process exit with [`OUT_OF_MEMORY`] when an allocation fails, in Rust's allocator or
@@ -125,6 +124,7 @@ unsafe extern "C" {
 pub(crate) fn exit_on_failed_allocation() {
     // Relaxed is enough: this runs before the process has other threads.
     ENABLED.store(true, Ordering::Relaxed);
-    // SAFETY: the handler is a function that never returns, and calls nothing that allocates.
-    unsafe { set_new_handler(Some(exit)) };
+    // SAFETY: the handler is a function that never returns, and calls nothing that allocates. No
+    // other thread reads it yet.
+    unsafe { solvemesh_new_handler = Some(exit) };
 }
