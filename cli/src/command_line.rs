@@ -13,6 +13,9 @@ use crate::{
     sweep::SweepArgs,
 };
 
+/// The gateway of a mesh on this machine.
+pub(crate) const DEFAULT_GATEWAY: &str = "http://127.0.0.1:50051";
+
 /// Solve optimisation models on a mesh of workers
 ///
 /// Results go to standard output, progress and messages to standard error. Every flag can
@@ -24,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         env = "SOLVEMESH_GATEWAY",
-        default_value = "http://127.0.0.1:50051",
+        default_value = DEFAULT_GATEWAY,
         value_name = "URL",
         global = true
     )]

@@ -13,8 +13,9 @@ use solvemesh_client::{
     Assembly, Client, Error, Outcome,
     v1::{Job, JobEvent, JobEventKind, SubmitJobRequest, job_event::Kind},
 };
+use solvemesh_daemon::Signals;
 use solvemesh_model::{Limits, NlModel, read_nl};
-use tokio::{pin, select, signal};
+use tokio::{pin, select};
 
 use super::{
     VERSION, keywords, message,
@@ -26,15 +27,13 @@ use super::{
 };
 use crate::{
     args::input,
+    command_line::DEFAULT_GATEWAY,
     exit::{Exit, Failure, is_in_model},
-    output::{retry_messages::report_retry, text::printable},
+    output::{event_text::log_lines, retry_messages::report_retry},
 };
 
 /// The environment variables with the URL of the gateway, the first one that is set counts.
 const GATEWAY_VARIABLES: [&str; 2] = ["SOLVEMESH_GATEWAY", "SOLVEMESH_URL"];
-
-/// The gateway of a mesh on this machine.
-const DEFAULT_GATEWAY: &str = "http://127.0.0.1:50051";
 
 /// The environment variable with options, by AMPL's convention: the name of the solver and this.
 const OPTIONS_VARIABLE: &str = "solvemesh_options";
@@ -138,7 +137,7 @@ fn model(settings: &Settings, file: &Path) -> Result<NlModel, Failure> {
 /// Submits the job and waits for it. The first signal cancels it, the second ends the wait.
 async fn wait(client: &Client, request: SubmitJobRequest, file: &Path) -> Result<Waited, Failure> {
     let log = request.options.as_ref().is_some_and(|options| options.return_log);
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::listen()?;
     let mut interrupted = false;
     let submitted = submit(client, request, file);
     pin!(submitted);
@@ -206,10 +205,7 @@ async fn submit(client: &Client, request: SubmitJobRequest, file: &Path) -> Resu
 /// Prints the lines of the solver's log to standard output, which Pyomo shows with `tee`.
 fn print_log(event: &JobEvent) {
     if let Some(Kind::Log(log)) = &event.kind {
-        log.lines.iter().for_each(|line| say(&printable(line)));
-        if log.omitted_count > 0 {
-            say(&format!("({} more log lines omitted)", log.omitted_count));
-        }
+        log_lines(log).for_each(|line| say(&line));
     }
 }
 
@@ -237,16 +233,7 @@ fn write_answer(
         let wrong = "the solution has not the size of the model".to_owned();
         return Err(Error::Malformed(wrong).into());
     }
-    let mut suffixes = Vec::new();
-    if let Some(costs) = solution.map(|it| &it.reduced_costs)
-        && settings.reduced_costs
-        && !costs.is_empty()
-    {
-        suffixes.push(sol::reduced_costs(costs));
-    }
-    if let Some(basis) = outcome.and_then(|it| it.result.as_ref()?.basis.as_ref()) {
-        suffixes.extend(sol::statuses(basis));
-    }
+    let suffixes = outcome.map(|it| sol::suffixes(it, settings.reduced_costs)).unwrap_or_default();
     let answer = Sol {
         message: match waited {
             Waited::Finished(outcome) => message::lines(outcome),
@@ -286,44 +273,5 @@ fn abandoned(job_id: Option<&str>) -> String {
 fn print_numbers(wanted: bool, what: &str, numbers: &[f64]) {
     if wanted {
         numbers.iter().enumerate().for_each(|(index, it)| say(&format!("{what} {index} {it}")));
-    }
-}
-
-/// The signals that end a solve: Ctrl-C, and the one by which other programs end one.
-struct Signals {
-    #[cfg(unix)]
-    interrupt: signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> io::Result<Self> {
-        use signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        if signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 }

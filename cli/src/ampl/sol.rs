@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use solvemesh_client::v1::{Basis, BasisStatus};
+use solvemesh_client::{
+    Outcome,
+    v1::{Basis, BasisStatus},
+};
 
 /// Whether the numbers of a suffix belong to variables or to constraints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,14 +105,23 @@ impl Suffix {
     }
 }
 
+/// The suffixes of an outcome that has them: reduced costs, if wanted, and the basis.
+pub(crate) fn suffixes(outcome: &Outcome, reduced_costs_wanted: bool) -> Vec<Suffix> {
+    let costs = outcome.solution().map(|it| &it.reduced_costs);
+    let costs = costs.filter(|costs| reduced_costs_wanted && !costs.is_empty());
+    let basis = outcome.result.as_ref().and_then(|result| result.basis.as_ref());
+    let costs = costs.map(|costs| reduced_costs(costs));
+    costs.into_iter().chain(basis.into_iter().flat_map(statuses)).collect()
+}
+
 /// The suffix `rc` with reduced costs, also those that are 0: Pyomo takes others for missing.
-pub(crate) fn reduced_costs(costs: &[f64]) -> Suffix {
+fn reduced_costs(costs: &[f64]) -> Suffix {
     let numbers = costs.iter().copied().enumerate().collect();
     Suffix { name: "rc", owner: Owner::Variables, numbers: Numbers::Reals(numbers) }
 }
 
 /// The suffixes `sstatus` with a basis, in AMPL's numbers.
-pub(crate) fn statuses(basis: &Basis) -> [Suffix; 2] {
+fn statuses(basis: &Basis) -> [Suffix; 2] {
     [(Owner::Variables, &basis.variables), (Owner::Constraints, &basis.constraints)].map(
         |(owner, statuses)| {
             let codes = statuses.iter().map(|&status| {

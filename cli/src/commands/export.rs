@@ -97,11 +97,6 @@ impl ExportArgs {
 fn write_ampl(out: &mut impl Write, outcome: &Outcome, size: ModelSize) -> io::Result<()> {
     let count = |count: i32| usize::try_from(count).unwrap_or_default();
     let solution = outcome.solution();
-    let costs = solution.map(|it| &it.reduced_costs).filter(|costs| !costs.is_empty());
-    let mut suffixes: Vec<_> = costs.map(|costs| sol::reduced_costs(costs)).into_iter().collect();
-    if let Some(basis) = outcome.result.as_ref().and_then(|result| result.basis.as_ref()) {
-        suffixes.extend(sol::statuses(basis));
-    }
     let answer = Sol {
         message: ampl::lines(outcome),
         options: &OPTIONS,
@@ -112,7 +107,7 @@ fn write_ampl(out: &mut impl Write, outcome: &Outcome, size: ModelSize) -> io::R
         values: solution.map_or(&[], |it| &it.values),
         objective: Some(0),
         code: ampl::code(outcome),
-        suffixes,
+        suffixes: sol::suffixes(outcome, true),
     };
     answer.write(out)
 }

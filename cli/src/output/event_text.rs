@@ -1,5 +1,7 @@
+use std::borrow::Cow;
+
 use solvemesh_client::v1::{
-    Failure, Incumbent, JobDescription, JobEvent, JobFinished, JobStarted, Progress,
+    Failure, Incumbent, JobDescription, JobEvent, JobFinished, JobStarted, LogLines, Progress,
     job_event::Kind,
 };
 
@@ -23,6 +25,13 @@ pub(crate) fn line(event: &JobEvent) -> String {
     };
     let line = format!("{} #{} {what}{attempt}", event.job_id, event.sequence);
     printable(&line).into_owned()
+}
+
+/// The lines of a solver's log as they are printed, with the number of those that were omitted.
+pub(crate) fn log_lines(log: &LogLines) -> impl Iterator<Item = Cow<'_, str>> {
+    let omitted = log.omitted_count;
+    let note = (omitted > 0).then(|| format!("({omitted} more log lines omitted)").into());
+    log.lines.iter().map(|line| printable(line)).chain(note)
 }
 
 /// Describes an event, without its job.

@@ -5,7 +5,7 @@ use solvemesh_client::v1::{JobEvent, job_event::Kind};
 use crate::{
     args::output::LiveArgs,
     output::{
-        event_text::{line, what},
+        event_text::{line, log_lines, what},
         text::printable,
     },
 };
@@ -71,10 +71,7 @@ impl Terminal {
     pub(crate) fn event(&mut self, event: &JobEvent) -> io::Result<()> {
         match &event.kind {
             Some(Kind::Log(log)) if self.live.log => {
-                log.lines.iter().for_each(|line| self.say(&printable(line)));
-                if log.omitted_count > 0 {
-                    self.say(&format!("({} more log lines omitted)", log.omitted_count));
-                }
+                log_lines(log).for_each(|line| self.say(&line));
                 return Ok(());
             }
             Some(kind @ Kind::Incumbent(_)) if self.live.incumbents && !self.prints_events() => {

@@ -56,14 +56,13 @@ impl BrowserPolicy {
     /// gateway. Names of others are therefore refused. An IP address needs no such check, as it
     /// can't be made to resolve to something else.
     fn check(&self, headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Denied> {
-        let origin = headers.get(ORIGIN);
-        if origin.is_none() && !headers.contains_key("sec-fetch-site") {
+        if !may_be_of_browser(headers) {
             return Ok(());
         }
         if !host.is_some_and(|host| self.is_ours(host.host())) {
             return Err(Denied::Host);
         }
-        match origin {
+        match headers.get(ORIGIN) {
             Some(origin) if !self.allows(origin) && !is_same(origin, host) => Err(Denied::Origin),
             _ => Ok(()),
         }
@@ -85,6 +84,12 @@ impl BrowserPolicy {
             Origins::Any => true,
         }
     }
+}
+
+/// Whether a request may be one of a browser. A browser adds one of the two headers to every
+/// request of a page.
+pub(super) fn may_be_of_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 /// Whether an origin names the host that the request is for. The scheme is not compared: behind a

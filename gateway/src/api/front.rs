@@ -9,12 +9,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{
-    HeaderValue, Request, Response, Version,
-    header::{CONTENT_TYPE, ORIGIN},
-};
+use http::{HeaderValue, Request, Response, Version, header::CONTENT_TYPE};
 use tonic::{body::Body, service::Routes};
 use tower::Service;
+
+use super::browser::may_be_of_browser;
 
 /// Calls of this service are answered by [`Front::native`].
 const SERVICE: &str = "/solvemesh.v1.JobService/";
@@ -54,16 +53,15 @@ where
     }
 }
 
-/// Whether a request is a call of a client that is not a browser. A browser adds one of the two
-/// headers to every request of a page, and those have to be checked.
+/// Whether a request is a call of a client that is not a browser. Requests of browsers have to be
+/// checked.
 fn is_native<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let subtype = content_type.strip_prefix(b"application/grpc");
     request.version() == Version::HTTP_2
         && subtype.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
-        && !headers.contains_key(ORIGIN)
-        && !headers.contains_key("sec-fetch-site")
+        && !may_be_of_browser(headers)
         && request.uri().path().starts_with(SERVICE)
 }
 

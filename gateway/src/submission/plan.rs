@@ -163,20 +163,16 @@ fn start(
     read: &ReadModel,
 ) -> Result<Option<StartingPoint>, Vec<FieldError>> {
     let solver = options::chosen_solver(options);
+    let supported = catalog::supports_field(solver, "starts");
+    let refuse = |wrong: String| Err(vec![FieldError::new("starts", wrong)]);
     let start = match (request.starts.as_slice(), &read.start) {
-        ([start], _) => start,
-        // Nobody asked for it in this request, so it is no error that it cannot be used.
-        ([], Some(start))
-            if request.sweep.is_none() && catalog::supports_field(solver, "starts") =>
-        {
-            start
-        }
+        ([start], _) if supported => start,
+        ([_], _) => return refuse(option_support::unsupported(solver, "starts")),
+        // It is not part of the request, so it is no error that it cannot be used.
+        ([], Some(start)) if supported && request.sweep.is_none() => start,
         ([], _) => return Ok(None),
-        _ => return Err(vec![FieldError::new("starts", "may have at most one entry")]),
+        _ => return refuse("may have at most one entry".to_owned()),
     };
-    if !catalog::supports_field(solver, "starts") {
-        return Err(vec![FieldError::new("starts", option_support::unsupported(solver, "starts"))]);
-    }
     let described = |fault: &solvemesh_model::Fault| FieldError {
         field: fault.field.clone(),
         description: fault.to_string(),

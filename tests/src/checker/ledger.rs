@@ -39,12 +39,12 @@ pub struct Account {
     cancel_asked: bool,
     attempts: Vec<(String, u32)>,
     answers: Answers,
-    events: Vec<Told>,
+    events: Vec<LoggedEvent>,
 }
 
 /// An event that watchers must receive. The first one of a job has the sequence number 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct LoggedEvent {
     /// The attempt that it belongs to.
     pub attempt: i32,
     /// What happened. A solution part has no solution here: the log has only the number of
@@ -117,7 +117,7 @@ impl Account {
     }
 
     /// The event with this sequence number.
-    pub fn told(&self, sequence: i32) -> Option<&Told> {
+    pub fn event(&self, sequence: i32) -> Option<&LoggedEvent> {
         self.events.get(usize::try_from(sequence).ok()?.checked_sub(1)?)
     }
 
@@ -197,7 +197,7 @@ impl Account {
         if self.events.is_empty() {
             let description = Some(self.description.clone().unwrap_or_default());
             let kind = Kind::Queued(JobQueued { description }.into());
-            self.events.push(Told { attempt: 0, kind });
+            self.events.push(LoggedEvent { attempt: 0, kind });
         }
     }
 
@@ -221,7 +221,7 @@ impl Account {
         let count = i32::try_from(count).unwrap_or(i32::MAX);
         for index in 0..count {
             let kind = Kind::SolutionPart(SolutionPart { index, count, solution: None });
-            self.events.push(Told { attempt, kind });
+            self.events.push(LoggedEvent { attempt, kind });
         }
         // The death that fails the job has no entry of its own.
         if outcome.state() == JobState::Failed && place.is_some() && self.state == State::Running {
@@ -243,8 +243,10 @@ impl Account {
             self.state = State::Running;
         }
         let attempt = self.place(entry).map_or(self.attempt(), ordinal);
-        self.events
-            .push(Told { attempt, kind: Kind::ScenarioResults(ScenarioResults { results }) });
+        self.events.push(LoggedEvent {
+            attempt,
+            kind: Kind::ScenarioResults(ScenarioResults { results }),
+        });
         if self.answers.are_enough(&sweep) {
             let state = JobState::Succeeded.into();
             self.ended(attempt, JobFinished { state, ..JobFinished::default() });
@@ -255,11 +257,11 @@ impl Account {
         let sweep = self.description.as_ref().and_then(|description| description.sweep.as_ref());
         outcome.sweep_summary = sweep.map(|sweep| self.answers.summary(sweep));
         self.state = State::Ended;
-        self.events.push(Told { attempt, kind: Kind::Finished(outcome.into()) });
+        self.events.push(LoggedEvent { attempt, kind: Kind::Finished(outcome.into()) });
     }
 
     fn push_event(&mut self, kind: Kind) {
-        self.events.push(Told { attempt: self.attempt(), kind });
+        self.events.push(LoggedEvent { attempt: self.attempt(), kind });
     }
 
     /// The index of the attempt that wrote an entry.
@@ -272,7 +274,7 @@ impl Account {
     }
 }
 
-impl Told {
+impl LoggedEvent {
     /// Whether a received event is this one.
     pub fn is(&self, event: &JobEvent) -> bool {
         let same = match (&self.kind, &event.kind) {

@@ -13,7 +13,7 @@ use solvemesh::v1::{JobFinished, JobState, job_event::Kind};
 use solvemesh_broker::LogMessage;
 
 pub use self::{
-    ledger::{Account, Ledger, Told},
+    ledger::{Account, Ledger, LoggedEvent},
     verdict::{Figures, Verdict, Violation},
 };
 use crate::{
@@ -213,7 +213,7 @@ impl<'a> Check<'a> {
                     true => Violation::Repeated { watcher, job_id, sequence: seen },
                     false => Violation::Gap { watcher, job_id, due, seen },
                 });
-            } else if !account.told(seen).is_some_and(|logged| logged.is(event)) {
+            } else if !account.event(seen).is_some_and(|logged| logged.is(event)) {
                 let (job_id, gateway) = (job_id.clone(), sight.gateway);
                 let seen = Box::new(event.clone());
                 self.report(Violation::NotInLog { watcher, gateway, job_id, seen });

@@ -151,8 +151,8 @@ impl Case {
                 end: WatchEnd::Complete,
             };
             for (job_id, account) in &ledger.jobs {
-                for sequence in (1..).take_while(|&sequence| account.told(sequence).is_some()) {
-                    let logged = account.told(sequence).expect("an event");
+                for sequence in (1..).take_while(|&sequence| account.event(sequence).is_some()) {
+                    let logged = account.event(sequence).expect("an event");
                     let event = JobEvent {
                         job_id: job_id.clone(),
                         sequence,

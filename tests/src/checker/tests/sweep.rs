@@ -46,7 +46,7 @@ fn account(stop_on_first: Option<StopOnFirst>, found: &[(&str, u32, &[i32])]) ->
 
 /// The indices of the scenarios in each event with answers.
 fn answered(account: &Account) -> Vec<Vec<i32>> {
-    let kinds = (1..).map_while(|sequence| account.told(sequence)).map(|event| &event.kind);
+    let kinds = (1..).map_while(|sequence| account.event(sequence)).map(|event| &event.kind);
     kinds
         .filter_map(|kind| match kind {
             Kind::ScenarioResults(it) => Some(it.results.iter().map(|it| it.index).collect()),
