@@ -8,6 +8,7 @@ use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
 
 use crate::{
+    access::{Access, KeyFile, KeyFileError, NewKey},
     api::{
         browser::{BrowserPolicy, Origins},
         server::WebConfig,
@@ -166,6 +167,11 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_NAME", value_name = "NAME")]
     pub name: Option<String>,
 
+    /// Recognise callers by the keys in this file, and refuse others; `solvemesh-gateway key new`
+    /// makes keys. The file is read again when it changes. Without it, everyone may do everything
+    #[arg(long, env = "SOLVEMESH_KEYS", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
     /// Do not serve the page for browsers
     #[arg(long, env = "SOLVEMESH_NO_WEB", value_parser = BoolishValueParser::new())]
     pub no_web: bool,
@@ -206,11 +212,24 @@ pub enum Command {
     /// Run a solver process of the embedded mesh
     #[command(hide = true)]
     Solver,
+    /// Manage the keys of --keys
+    Key {
+        /// What to do
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Write man pages and shell completions into a folder
     Generate {
         /// The folder; created if it does not exist
         folder: PathBuf,
     },
+}
+
+/// What can be done with keys.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum KeyCommand {
+    /// Make a key: print it, which is done only once, and the line to add to the file of keys
+    New(NewKey),
 }
 
 impl Args {
@@ -262,6 +281,18 @@ impl Args {
     /// The name of this gateway.
     pub fn name(&self) -> String {
         self.name.clone().unwrap_or_else(solvemesh_daemon::process_name)
+    }
+
+    /// How callers are recognised.
+    ///
+    /// # Errors
+    ///
+    /// If the keys can't be read.
+    pub fn access(&self) -> Result<Access, KeyFileError> {
+        Ok(match &self.keys {
+            Some(path) => Access::Keys(KeyFile::open(path.clone())?),
+            None => Access::Open,
+        })
     }
 
     /// What the server offers to browsers.

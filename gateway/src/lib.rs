@@ -1,11 +1,12 @@
 //! The gateway: serves the gRPC and gRPC-Web API over a mesh of workers.
 //!
-//! `api` is the gRPC service, and the only part that depends on tonic. `submission` validates a
+//! `access` recognises callers. `api` is the gRPC service, and the only part that depends on tonic. `submission` validates a
 //! request without I/O, and `jobs` carries it out over the job table (`table`, a fold over the
 //! results log). `tasks` has the background tasks. Nothing here depends on a solver, and only
 //! `main.rs`, which composes the parts, depends on RabbitMQ. The exports are what `main.rs` and
 //! the tests need.
 
+mod access;
 mod api;
 mod clock;
 mod config;
@@ -17,12 +18,13 @@ mod submission;
 mod table;
 pub mod tasks;
 
+pub use access::{Access, KeyFile, KeyFileError, NewKey};
 pub use api::{
     browser::{BrowserPolicy, Origins},
     health::HEALTH_SERVICE,
     server::{ServeError, WebConfig, serve},
 };
-pub use config::{Args, Command};
+pub use config::{Args, Command, KeyCommand};
 pub use jobs::{Jobs, watch::close_slow_watchers};
 pub use policy::Policy;
 pub use table::{Retention, SnapshotFile, Table};

@@ -11,7 +11,8 @@ use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
-    Args, Command, Jobs, SnapshotFile, Table, close_slow_watchers, serve,
+    Access, Args, Command, Jobs, KeyCommand, NewKey, SnapshotFile, Table, close_slow_watchers,
+    serve,
     tasks::{dead_letters, expiry, heartbeats, lookups},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some(Command::Generate { folder }) => {
             solvemesh_daemon::write_manual(Args::command(), folder).context("generate")
         }
+        Some(Command::Key { command: KeyCommand::New(key) }) => print_key(key),
         None => solvemesh_daemon::block_on(run(args)),
     };
     solvemesh_daemon::exit_code("solvemesh-gateway", outcome)
@@ -40,6 +42,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr()?;
     let policy = args.policy();
+    let access = args.access().context("--keys")?;
 
     // Background tasks, which run until the mesh is closed.
     let mut tasks = JoinSet::new();
@@ -55,8 +58,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(expiry::run(jobs.clone()).map(Ok));
     tasks.spawn(close_slow_watchers(jobs.clone()).map(Ok));
 
+    if let Access::Keys(file) = &access {
+        tasks.spawn(file.clone().follow().map(Ok));
+    }
+
     let stop = CancellationToken::new();
-    let server = serve(listener, jobs, args.web(), stop.clone(), args.drain_grace);
+    let server = serve(listener, jobs, access, args.web(), stop.clone(), args.drain_grace);
     tokio::pin!(server);
     println!("listening on {address}");
     std::io::stdout().flush()?;
@@ -89,6 +96,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     info!("stopped");
+    Ok(())
+}
+
+/// Makes a key. The key alone goes to standard output, so that it can be captured without being
+/// shown.
+fn print_key(key: &NewKey) -> anyhow::Result<()> {
+    let (key, line) = key.make().context("key new")?;
+    eprintln!("add this line to the file of --keys; the key itself is stored nowhere:\n{line}\n");
+    println!("{key}");
     Ok(())
 }
 

@@ -6,7 +6,10 @@ use solvemesh::UnknownField;
 use solvemesh_broker::MeshError;
 use solvemesh_model::{FaultKind, Faults, Place};
 
-use crate::table::CatchUpError;
+use crate::{
+    access::{Role, Unrecognised},
+    table::CatchUpError,
+};
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,28 @@ pub(crate) enum Refusal {
         reason: &'static str,
         /// All invalid fields.
         faults: Vec<FieldError>,
+    },
+    /// The caller is not recognised.
+    #[error("{cause}")]
+    Unauthenticated {
+        /// Why not.
+        cause: Unrecognised,
+    },
+    /// The caller's role does not include the call.
+    #[error("the role {role} does not permit this call, which needs the role {required}")]
+    RoleTooLow {
+        /// The caller's role.
+        role: Role,
+        /// The least role that may call.
+        required: Role,
+    },
+    /// The caller may see the job, but not cancel it.
+    #[error("job {job_id} was submitted with another key, and the role {role} may not cancel it")]
+    NotSubmitter {
+        /// The job.
+        job_id: String,
+        /// The caller's role.
+        role: Role,
     },
     /// There is no such job.
     #[error("there is no job {job_id:?}")]

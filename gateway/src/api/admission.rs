@@ -17,6 +17,9 @@ use tower::{Layer, Service};
 use super::transport_errors;
 use crate::refusal::Refusal;
 
+/// What the layers around the service return.
+pub(crate) type Answer<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+
 /// Timeout of a request, arrival of its body included. `Solve` is exempt, as it waits for a job,
 /// and a stream may continue without limit once its response headers are sent.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -99,7 +102,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Answer<R, S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)

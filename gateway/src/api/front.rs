@@ -4,8 +4,6 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -13,12 +11,12 @@ use http::{HeaderValue, Request, Response, Version, header::CONTENT_TYPE};
 use tonic::{body::Body, service::Routes};
 use tower::Service;
 
-use super::browser::may_be_of_browser;
+use super::{admission, browser::may_be_of_browser};
+
+type Answer = admission::Answer<Body, Infallible>;
 
 /// Calls of this service are answered by [`Front::native`].
 const SERVICE: &str = "/solvemesh.v1.JobService/";
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// A tower service that divides requests between `native` and `all`.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! The server: the gRPC service, which is all that depends on tonic, and the page for browsers.
 
+mod access;
 mod admission;
 pub(crate) mod browser;
 mod deadline;

@@ -14,15 +14,20 @@ use tonic::{
 };
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
-use tower::Layer as _;
+use tower::{
+    ServiceBuilder,
+    layer::util::{Identity, Stack},
+};
 use tower_http::{
     compression::CompressionLayer,
-    cors::{AllowOrigin, Any, CorsLayer},
+    cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 use tracing::{info, warn};
 
 use crate::{
+    access::Access,
     api::{
+        access::AccessLayer,
         admission::{Admission, Limits},
         browser::{BrowserPolicy, Origins, check_browser},
         front::Front,
@@ -71,6 +76,7 @@ pub struct WebConfig {
 pub async fn serve(
     listener: TcpListener,
     jobs: Jobs,
+    access: Access,
     web: WebConfig,
     stop: CancellationToken,
     grace: Duration,
@@ -94,8 +100,9 @@ pub async fn serve(
         max_message_bytes: max_message,
     };
     let admission = Admission::new(limits);
-    let native = admission.layer(service);
-    let front = Front { native, all: Routes::from(app(routes, admission, web)) };
+    let entrance = ServiceBuilder::new().layer(AccessLayer::new(access)).layer(admission);
+    let native = entrance.service(service);
+    let front = Front { native, all: Routes::from(app(routes, entrance.into_inner(), web)) };
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -133,11 +140,15 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
+/// What every gRPC request passes: its caller is recognised before it takes a place among those in
+/// progress.
+type Entrance = Stack<Admission, Stack<AccessLayer, Identity>>;
+
 /// All routes. The layer of gRPC-Web is around the gRPC routes alone: it answers every other
 /// request over HTTP/1.1 with 400, the page's too. Compression is outermost; it leaves native gRPC
 /// as it is, and compresses the page and the messages of gRPC-Web one by one.
-fn app(grpc: Routes, admission: Admission, web: WebConfig) -> Router {
-    let grpc = grpc.into_axum_router().layer(admission).layer(GrpcWebLayer::new());
+fn app(grpc: Routes, entrance: Entrance, web: WebConfig) -> Router {
+    let grpc = grpc.into_axum_router().layer(entrance).layer(GrpcWebLayer::new());
     let cors = cors(&web.browsers.origins);
     let browsers = Arc::new(web.browsers);
     let check = middleware::from_fn(move |request, next| {
@@ -157,7 +168,8 @@ fn cors(origins: &Origins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::POST, Method::OPTIONS])
-        .allow_headers(Any)
+        // Not `*`, which does not include `authorization` (Fetch standard, CORS-safelisting).
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_secs(24 * 3600))
 }

@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 
 use super::deadline::{Budget, budget, grpc_timeout};
 use crate::{
+    access::{Caller, Origin},
     jobs::{Jobs, listing::ListFilter, watch::EventFilter},
     refusal::Refusal,
     submission::{Submission, catalog},
@@ -49,14 +50,15 @@ impl JobService for Service {
         &self,
         request: Request<SubmitJobRequest>,
     ) -> Result<Response<SubmitJobResponse>, Status> {
+        let origin = origin(&request)?;
         let request = request.into_inner();
         let validate_only = request.validate_only;
-        let submission = Submission { request, ..Submission::default() };
+        let submission = submission(&origin, request, None);
         let job = if validate_only {
             let plan = self.jobs.validate(submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.to_job() }
         } else {
-            self.jobs.submit(submission).await?
+            self.jobs.submit(&origin, submission).await?
         };
         Ok(Response::new(SubmitJobResponse { job: Some(job) }))
     }
@@ -68,6 +70,7 @@ impl JobService for Service {
         &self,
         request: Request<WatchResultsRequest>,
     ) -> Result<Response<Self::WatchResultsStream>, Status> {
+        let origin = origin(&request)?;
         let request = request.into_inner();
         let filter = event_filter(&request)?;
         let WatchResultsRequest { job_ids, resume_token, .. } = request;
@@ -79,7 +82,7 @@ impl JobService for Service {
             let wrong = format!("{} jobs exceed max_jobs_per_watch, {limit}", job_ids.len());
             return Err(Refusal::invalid("job_ids", wrong).into());
         }
-        let events = self.jobs.watch(job_ids, &resume_token, filter).await?;
+        let events = self.jobs.watch(&origin.caller, job_ids, &resume_token, filter).await?;
         Ok(Response::new(events.map(|event| event.map_err(Status::from)).boxed()))
     }
 
@@ -89,14 +92,12 @@ impl JobService for Service {
     ) -> Result<Response<SolveResponse>, Status> {
         let arrival = Instant::now();
         let budget = remaining(&request).map(budget);
-        let submission = Submission {
-            request: submission_of(request.into_inner()),
-            time_left: budget.map(|Budget { solve, .. }| solve),
-            ..Submission::default()
-        };
-        let submitted = self.jobs.submit(submission).await?;
+        let origin = origin(&request)?;
+        let time_left = budget.map(|Budget { solve, .. }| solve);
+        let submission = submission(&origin, submission_of(request.into_inner()), time_left);
+        let submitted = self.jobs.submit(&origin, submission).await?;
         let end = budget.map(|Budget { response, .. }| arrival + response);
-        let job = self.jobs.wait(&submitted.job_id, end).await?;
+        let job = self.jobs.wait(&origin.caller, &submitted.job_id, end).await?;
         Ok(Response::new(SolveResponse { job: Some(job) }))
     }
 
@@ -104,12 +105,13 @@ impl JobService for Service {
         &self,
         request: Request<GetJobRequest>,
     ) -> Result<Response<GetJobResponse>, Status> {
+        let origin = origin(&request)?;
         let request = request.into_inner();
         let full = view(request.view, JobView::Full)? == JobView::Full;
         if request.job_id.is_empty() {
             return Err(Refusal::missing("job_id").into());
         }
-        let job = self.jobs.get(&request.job_id, full).await?;
+        let job = self.jobs.get(&origin.caller, &request.job_id, full).await?;
         Ok(Response::new(GetJobResponse { job: Some(job) }))
     }
 
@@ -117,11 +119,12 @@ impl JobService for Service {
         &self,
         request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsResponse>, Status> {
+        let origin = origin(&request)?;
         let ListJobsRequest { page_size, page_token, filter, view: requested } =
             request.into_inner();
         let full = view(requested, JobView::Basic)? == JobView::Full;
         let filter = job_filter(filter.unwrap_or_default())?;
-        let page = self.jobs.list(&filter, page_size, &page_token, full).await?;
+        let page = self.jobs.list(&origin.caller, &filter, page_size, &page_token, full).await?;
         Ok(Response::new(ListJobsResponse {
             jobs: page.jobs,
             next_page_token: page.next_page_token,
@@ -132,11 +135,12 @@ impl JobService for Service {
         &self,
         request: Request<CancelJobRequest>,
     ) -> Result<Response<CancelJobResponse>, Status> {
+        let origin = origin(&request)?;
         let job_id = request.into_inner().job_id;
         if job_id.is_empty() {
             return Err(Refusal::missing("job_id").into());
         }
-        let job = self.jobs.cancel(&job_id).await?;
+        let job = self.jobs.cancel(&origin, &job_id).await?;
         Ok(Response::new(CancelJobResponse { job: Some(job) }))
     }
 
@@ -164,9 +168,26 @@ impl JobService for Service {
         &self,
         request: Request<WatchMeshRequest>,
     ) -> Result<Response<Self::WatchMeshStream>, Status> {
-        let states = self.jobs.watch_mesh(mesh_interval(&request.into_inner())?)?;
+        let Origin { caller, .. } = origin(&request)?;
+        let states = self.jobs.watch_mesh(caller, mesh_interval(&request.into_inner())?)?;
         Ok(Response::new(states.map(|state| state.map_err(Status::from)).boxed()))
     }
+}
+
+/// Who sent a request. The layer that recognises callers adds it to every request.
+fn origin<T>(request: &Request<T>) -> Result<Origin, Status> {
+    let origin = request.extensions().get::<Origin>().cloned();
+    origin.ok_or_else(|| Status::internal("the caller of the request was not recognised"))
+}
+
+/// A submission of a caller.
+fn submission(
+    origin: &Origin,
+    request: SubmitJobRequest,
+    time_left: Option<Duration>,
+) -> Submission {
+    let Caller { key, tenant, .. } = &*origin.caller;
+    Submission { request, tenant: tenant.clone(), submitter: key.clone(), time_left }
 }
 
 /// The remaining time until a call's own deadline; `None` if it has none.

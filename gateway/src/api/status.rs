@@ -7,7 +7,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use solvemesh_model::Place;
 
-use crate::refusal::{FieldError, Refusal};
+use crate::{
+    access::Unrecognised,
+    refusal::{FieldError, Refusal},
+};
 
 /// The domain of every `google.rpc.ErrorInfo`.
 pub(crate) const DOMAIN: &str = "solvemesh.dev";
@@ -42,6 +45,16 @@ impl From<Refusal> for Status {
 fn classify(refusal: &Refusal) -> (Code, &'static str) {
     match refusal {
         Refusal::Invalid { reason, .. } => (Code::InvalidArgument, reason),
+        Refusal::Unauthenticated { cause } => (
+            Code::Unauthenticated,
+            match cause {
+                Unrecognised::Missing => "CREDENTIAL_MISSING",
+                Unrecognised::Invalid => "CREDENTIAL_INVALID",
+                Unrecognised::Expired => "CREDENTIAL_EXPIRED",
+            },
+        ),
+        Refusal::RoleTooLow { .. } => (Code::PermissionDenied, "ROLE_TOO_LOW"),
+        Refusal::NotSubmitter { .. } => (Code::PermissionDenied, "NOT_SUBMITTER"),
         Refusal::NotFound { .. } => (Code::NotFound, "JOB_NOT_FOUND"),
         Refusal::Forgotten { .. } => (Code::NotFound, "JOB_FORGOTTEN"),
         Refusal::RequestIdExpired { .. } => (Code::FailedPrecondition, "REQUEST_ID_EXPIRED"),
@@ -66,7 +79,11 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
 
 fn metadata(refusal: &Refusal) -> HashMap<String, String> {
     let pairs = match refusal {
+        Refusal::RoleTooLow { role, required } => {
+            vec![("role", role.to_string()), ("required", required.to_string())]
+        }
         Refusal::NotFound { job_id }
+        | Refusal::NotSubmitter { job_id, .. }
         | Refusal::Forgotten { job_id }
         | Refusal::OutcomeUnknown { job_id } => vec![("job_id", job_id.clone())],
         Refusal::ShuttingDown { job_id } if !job_id.is_empty() => {
@@ -98,7 +115,8 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             }
             None => Vec::new(),
         },
-        Refusal::Unavailable { .. }
+        Refusal::Unauthenticated { .. }
+        | Refusal::Unavailable { .. }
         | Refusal::StaleToken { .. }
         | Refusal::Undecodable { .. }
         | Refusal::TookTooLong { .. }
@@ -142,7 +160,7 @@ mod tests {
     use solvemesh::UnknownField;
 
     use super::*;
-    use crate::refusal::reason;
+    use crate::{access::Role, refusal::reason};
 
     /// One refusal of each variant, and of each reason of those that have several.
     fn samples() -> Vec<Refusal> {
@@ -163,6 +181,11 @@ mod tests {
             in_text(reason::SYNTAX_ERROR),
             in_text(reason::UNSUPPORTED_FEATURE),
             in_text(reason::MODEL_TOO_LARGE),
+            Refusal::Unauthenticated { cause: Unrecognised::Missing },
+            Refusal::Unauthenticated { cause: Unrecognised::Invalid },
+            Refusal::Unauthenticated { cause: Unrecognised::Expired },
+            Refusal::RoleTooLow { role: Role::Read, required: Role::Submit },
+            Refusal::NotSubmitter { job_id: job_id(), role: Role::Submit },
             Refusal::NotFound { job_id: job_id() },
             Refusal::Forgotten { job_id: job_id() },
             Refusal::RequestIdExpired { request_id: request_id(), job_id: job_id() },
@@ -207,9 +230,12 @@ mod tests {
             Refusal::UnknownField { .. } => 15,
             Refusal::Undecodable { .. } => 16,
             Refusal::TookTooLong { .. } => 17,
+            Refusal::Unauthenticated { .. } => 18,
+            Refusal::RoleTooLow { .. } => 19,
+            Refusal::NotSubmitter { .. } => 20,
         }
     }
-    const VARIANTS: usize = 18;
+    const VARIANTS: usize = 21;
 
     /// The first four columns of a row of docs/errors.md, for an error.
     fn row(refusal: Refusal) -> String {
@@ -217,6 +243,8 @@ mod tests {
         let code = match status.code() {
             Code::InvalidArgument => "INVALID_ARGUMENT",
             Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Code::Unauthenticated => "UNAUTHENTICATED",
+            Code::PermissionDenied => "PERMISSION_DENIED",
             Code::NotFound => "NOT_FOUND",
             Code::AlreadyExists => "ALREADY_EXISTS",
             Code::FailedPrecondition => "FAILED_PRECONDITION",

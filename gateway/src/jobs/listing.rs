@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use solvemesh::v1::{Job, JobState};
 
 use crate::{
+    access::Caller,
     mesh_state::QueuedJob,
     refusal::Refusal,
     table::{Fold, Position, Record},
@@ -41,18 +42,25 @@ pub(crate) struct Page {
 }
 
 impl ListFilter {
-    fn matches(&self, record: &Record) -> bool {
-        (self.states.is_empty() || self.states.contains(&record.state()))
+    fn matches(&self, caller: &Caller, record: &Record) -> bool {
+        caller.may_see(&record.description)
+            && (self.states.is_empty() || self.states.contains(&record.state()))
             && self
                 .labels
                 .iter()
                 .all(|(key, value)| record.description.labels.get(key) == Some(value))
     }
 
-    /// A short hash of the filter. Page tokens contain it, so that a token can't be used with
-    /// another filter.
-    fn hash(&self) -> String {
+    /// A short hash of the filter and the caller's tenant. Page tokens contain it, so that a token
+    /// can't be used with another filter or by another tenant.
+    fn hash(&self, tenant: &str) -> String {
         let mut hash = Sha256::new();
+        // Empty where callers are not recognised: then tokens stay as they always were.
+        if !tenant.is_empty() {
+            hash.update([2]);
+            hash.update(tenant);
+            hash.update([0]);
+        }
         for state in &self.states {
             hash.update([0]);
             hash.update(i32::from(*state).to_le_bytes());
@@ -66,7 +74,7 @@ impl ListFilter {
     }
 }
 
-/// A page of the jobs that pass a filter, after the one whose token is given. `full` includes
+/// A page of the jobs that the caller may see and that pass a filter, after the one whose token is given. `full` includes
 /// results. A `size` of 0 means the default; large ones are capped.
 ///
 /// # Errors
@@ -75,6 +83,7 @@ impl ListFilter {
 /// filter.
 pub(crate) fn page(
     fold: &Fold,
+    caller: &Caller,
     filter: &ListFilter,
     size: i32,
     token: &str,
@@ -88,7 +97,7 @@ pub(crate) fn page(
             return Err(Refusal::invalid("page_size", wrong));
         }
     };
-    let filter_hash = filter.hash();
+    let filter_hash = filter.hash(&caller.tenant);
     let before = match token {
         "" => Position { offset: u64::MAX, entry: u32::MAX, event: u32::MAX },
         token => decode(token, &filter_hash).ok_or_else(|| {
@@ -99,7 +108,7 @@ pub(crate) fn page(
     let (mut jobs, mut queued): (Vec<Job>, Vec<_>) = Default::default();
     let mut last = None;
     let mut bytes = 0;
-    for record in fold.latest_before(before).filter(|record| filter.matches(record)) {
+    for record in fold.latest_before(before).filter(|record| filter.matches(caller, record)) {
         let job = record.to_job(full);
         // The field's tag and length take up to 8 bytes more.
         bytes += job.encoded_len() + 8;
@@ -173,7 +182,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut token = String::new();
         loop {
-            let page = page(&fold, &filter, 10, &token, false).unwrap();
+            let page = page(&fold, &Caller::anyone(), &filter, 10, &token, false).unwrap();
             seen.extend(page.jobs.into_iter().map(|job| job.job_id));
             token = page.next_page_token;
             if token.is_empty() {
@@ -188,17 +197,19 @@ mod tests {
     fn filter_selects_by_state_and_label() {
         let labels = BTreeMap::from([("parity".to_owned(), "1".to_owned())]);
         let odd = ListFilter { states: vec![JobState::Queued], labels };
-        assert_eq!(page(&fold(), &odd, 100, "", false).unwrap().jobs.len(), 12);
+        assert_eq!(page(&fold(), &Caller::anyone(), &odd, 100, "", false).unwrap().jobs.len(), 12);
         let failed = ListFilter { states: vec![JobState::Failed], ..ListFilter::default() };
-        assert_eq!(page(&fold(), &failed, 100, "", false).unwrap().jobs, []);
+        assert_eq!(page(&fold(), &Caller::anyone(), &failed, 100, "", false).unwrap().jobs, []);
     }
 
     #[test]
     fn bad_tokens_and_sizes_are_refused() {
-        let next = page(&fold(), &ListFilter::default(), 1, "", false).unwrap().next_page_token;
+        let next = page(&fold(), &Caller::anyone(), &ListFilter::default(), 1, "", false)
+            .unwrap()
+            .next_page_token;
         let other = ListFilter { states: vec![JobState::Queued], ..ListFilter::default() };
-        assert!(page(&fold(), &other, 1, &next, false).is_err());
-        assert!(page(&fold(), &other, 1, "x", false).is_err());
-        assert!(page(&fold(), &other, -1, "", false).is_err());
+        assert!(page(&fold(), &Caller::anyone(), &other, 1, &next, false).is_err());
+        assert!(page(&fold(), &Caller::anyone(), &other, 1, "x", false).is_err());
+        assert!(page(&fold(), &Caller::anyone(), &other, -1, "", false).is_err());
     }
 }

@@ -1,6 +1,9 @@
 //! The state of the mesh, watched; and what this gateway says of itself to others.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures::Stream;
 use solvemesh::{
@@ -17,11 +20,16 @@ use super::{
     Jobs,
     watch::{Source, shutting_down},
 };
-use crate::{mesh_state::Report, refusal::Refusal};
+use crate::{
+    access::{Caller, Role},
+    mesh_state::Report,
+    refusal::Refusal,
+};
 
 /// One stream of states of the mesh.
 pub(crate) struct MeshWatcher {
     gateway: Jobs,
+    caller: Arc<Caller>,
     interval: Duration,
     /// When the next state is due.
     next_at: Instant,
@@ -44,7 +52,7 @@ impl Source for MeshWatcher {
             () = sleep_until(self.next_at) => {
                 // From now, not from when it was due: a client that reads slowly skips states.
                 self.next_at = Instant::now() + self.interval;
-                Some(Ok(WatchMeshResponse { mesh: Some(self.gateway.mesh_state()) }))
+                Some(Ok(WatchMeshResponse { mesh: Some(self.gateway.mesh_state(&self.caller)) }))
             }
         }
     }
@@ -61,11 +69,13 @@ impl Jobs {
     /// [`Jobs::watch`].
     pub(crate) fn watch_mesh(
         &self,
+        caller: Arc<Caller>,
         interval: Duration,
     ) -> Result<impl Stream<Item = Result<WatchMeshResponse, Refusal>> + use<>, Refusal> {
         let watcher = MeshWatcher {
             _permit: self.watcher_permit()?,
             gateway: self.clone(),
+            caller,
             interval,
             next_at: Instant::now(),
             done: false,
@@ -73,8 +83,8 @@ impl Jobs {
         self.mesh_streams.open(watcher).ok_or_else(|| self.too_many_watchers())
     }
 
-    /// The state of the mesh now.
-    fn mesh_state(&self) -> MeshState {
+    /// The state of the mesh now, without the ids of jobs that the caller may not see.
+    fn mesh_state(&self, caller: &Caller) -> MeshState {
         let report = Report {
             now: SystemTime::now(),
             heartbeats: &self.monitor.heartbeats(),
@@ -83,7 +93,19 @@ impl Jobs {
             queues: &self.monitor.queues(&self.table),
             paces: &self.table.paces(),
         };
-        report.state()
+        let mut state = report.state();
+        if caller.role < Role::Admin {
+            let slots = state.workers.iter_mut().flat_map(|worker| &mut worker.busy_slots);
+            self.table.read(|fold| {
+                for slot in slots {
+                    let job = fold.job(&slot.job_id);
+                    if !job.is_some_and(|job| caller.may_see(&job.description)) {
+                        slot.job_id = String::new();
+                    }
+                }
+            });
+        }
+        state
     }
 
     /// The heartbeat of this gateway now.

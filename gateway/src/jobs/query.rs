@@ -10,37 +10,43 @@ use super::{
     listing::{self, ListFilter, Page},
 };
 use crate::{
+    access::{Caller, Role},
     mesh_state::QueuedJob,
     refusal::Refusal,
     table::{Listener, Record},
 };
 
 impl Jobs {
-    /// Reads from a job's record. If the table does not have the job, reads the log to its end
-    /// first: another gateway may have accepted it a moment ago.
+    /// Reads from the record of a job that the caller may see. If the table does not have the job,
+    /// reads the log to its end first: another gateway may have accepted it a moment ago.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] only if the log does not contain the job; [`Refusal::Forgotten`];
+    /// [`Refusal::NotFound`] only if the log does not contain the job, or the caller may not see
+    /// it; [`Refusal::Forgotten`];
     /// [`Refusal::Unavailable`] if the log can't be read to its end in time.
     pub(crate) async fn find<T>(
         &self,
+        caller: &Caller,
         job_id: &str,
         query: impl Fn(&Record) -> T,
     ) -> Result<T, Refusal> {
+        let query = |record: &Record| caller.may_see(&record.description).then(|| query(record));
         // A table that is not ready yet has outdated records: don't answer from it.
         if *self.table.ready().borrow()
-            && let Some(found) = self.table.read(|fold| fold.job(job_id).map(&query))
+            && let Some(found) = self.table.read(|fold| fold.job(job_id).and_then(&query))
         {
             return Ok(found);
         }
         self.catch_up().await?;
+        let not_found = || Refusal::NotFound { job_id: job_id.to_owned() };
         self.table.read(|fold| match fold.job(job_id) {
-            Some(record) => Ok(query(record)),
-            None if fold.is_forgotten(job_id) => {
+            Some(record) => query(record).ok_or_else(not_found),
+            // Of a forgotten job the tenant is forgotten too.
+            None if caller.role == Role::Admin && fold.is_forgotten(job_id) => {
                 Err(Refusal::Forgotten { job_id: job_id.to_owned() })
             }
-            None => Err(Refusal::NotFound { job_id: job_id.to_owned() }),
+            None => Err(not_found()),
         })
     }
 
@@ -49,11 +55,16 @@ impl Jobs {
     /// # Errors
     ///
     /// Those of [`Jobs::find`]; [`Refusal::Forgotten`] also if the log no longer has the result.
-    pub(crate) async fn get(&self, job_id: &str, full: bool) -> Result<Job, Refusal> {
+    pub(crate) async fn get(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        full: bool,
+    ) -> Result<Job, Refusal> {
         let query = |record: &Record| {
             (record.to_job(full), record.evicted_position(), QueuedJob::of(record))
         };
-        let (mut job, evicted, queued) = self.find(job_id, query).await?;
+        let (mut job, evicted, queued) = self.find(caller, job_id, query).await?;
         job.queue_position = queued.map(|queued| self.monitor.places(&self.table).of(&queued));
         if let Some(end) = evicted.filter(|_| full) {
             job.result = self.reload_end(job_id, end).await?.result;
@@ -69,9 +80,14 @@ impl Jobs {
     /// # Errors
     ///
     /// As [`Jobs::find`] and [`Jobs::get`]; [`Refusal::ShuttingDown`] on shutdown.
-    pub(crate) async fn wait(&self, job_id: &str, end: Option<Instant>) -> Result<Job, Refusal> {
+    pub(crate) async fn wait(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        end: Option<Instant>,
+    ) -> Result<Job, Refusal> {
         let listener = self.table.listen(&[job_id.into()]);
-        while !self.find(job_id, Record::is_finished).await? {
+        while !self.find(caller, job_id, Record::is_finished).await? {
             let change = change_or_shutdown(&listener, &self.stopping, job_id);
             match end {
                 None => change.await?,
@@ -84,10 +100,10 @@ impl Jobs {
                 },
             }
         }
-        self.get(job_id, true).await
+        self.get(caller, job_id, true).await
     }
 
-    /// A page of jobs, the latest first; see [`listing::page`]. The first page includes jobs that
+    /// A page of the jobs that the caller may see, the latest first; see [`listing::page`]. The first page includes jobs that
     /// another gateway accepted a moment ago; later pages are older anyway.
     ///
     /// # Errors
@@ -95,6 +111,7 @@ impl Jobs {
     /// As [`listing::page`]; [`Refusal::Unavailable`] if the log can't be read to its end in time.
     pub(crate) async fn list(
         &self,
+        caller: &Caller,
         filter: &ListFilter,
         page_size: i32,
         page_token: &str,
@@ -103,8 +120,9 @@ impl Jobs {
         if page_token.is_empty() {
             self.catch_up().await?;
         }
-        let mut page =
-            self.table.read(|fold| listing::page(fold, filter, page_size, page_token, full))?;
+        let mut page = self
+            .table
+            .read(|fold| listing::page(fold, caller, filter, page_size, page_token, full))?;
         if page.queued.iter().any(Option::is_some) {
             let places = self.monitor.places(&self.table);
             for (job, queued) in page.jobs.iter_mut().zip(&page.queued) {

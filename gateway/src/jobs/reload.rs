@@ -7,6 +7,7 @@ use solvemesh::{
 use solvemesh_broker::MeshError;
 
 use crate::{
+    access::Caller,
     jobs::Jobs,
     refusal::Refusal,
     table::{HistoryEvent, Position, Record, counted_answers},
@@ -60,7 +61,8 @@ impl Jobs {
     ) -> Result<ScenarioResults, Refusal> {
         let scenarios =
             |record: &Record| record.description.sweep.as_ref().map(|it| it.scenario_count);
-        let scenarios = self.find(job_id, scenarios).await?.unwrap_or_default();
+        // The caller of the watch may see it, which was checked when the watch began.
+        let scenarios = self.find(&Caller::anyone(), job_id, scenarios).await?.unwrap_or_default();
         match self.read_entry(job_id, history_event.position).await? {
             log_entry::Kind::ScenarioResults(ScenarioResults { results }) => {
                 let results =

@@ -13,6 +13,7 @@ use tracing::info;
 
 use super::Jobs;
 use crate::{
+    access::{Caller, Origin},
     refusal::Refusal,
     submission::{Plan, Submission, catalog, plan},
     table::Listener,
@@ -38,11 +39,23 @@ impl Jobs {
     /// [`Refusal::Invalid`] for an invalid submission; other variants for limits and an
     /// unavailable broker. Only [`Refusal::OutcomeUnknown`] leaves open whether the job was
     /// accepted.
-    pub(crate) async fn submit(&self, submission: Submission) -> Result<Job, Refusal> {
+    pub(crate) async fn submit(
+        &self,
+        origin: &Origin,
+        submission: Submission,
+    ) -> Result<Job, Refusal> {
         let request_id = submission.request.request_id.clone();
         let accepted = self.accept(submission).await;
-        if let Err(refusal) = &accepted {
-            info!(request_id, cause = %refusal, "submission refused");
+        let Caller { key, tenant, .. } = &*origin.caller;
+        let peer = origin.peer();
+        match &accepted {
+            Ok(job) => {
+                let lane = job.description.as_ref().map_or("", |it| it.lane.as_str());
+                info!(job = job.job_id, lane, request_id, key, tenant, peer, "job accepted");
+            }
+            Err(refusal) => {
+                info!(request_id, key, tenant, peer, cause = %refusal, "submission refused");
+            }
         }
         accepted
     }
@@ -92,7 +105,6 @@ impl Jobs {
             // the job. The outbox sends this entry in any case.
             () = self.in_table(&listener, &id) => {}
         }
-        info!(job = %id, %lane, request_id, "job accepted");
         if request_id.is_empty() {
             return Ok(job);
         }

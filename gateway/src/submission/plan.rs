@@ -35,9 +35,12 @@ const MAX_WARNING_BYTES: usize = 16 << 10;
 pub(crate) struct Submission {
     /// The request. `Solve` has the same fields.
     pub(crate) request: SubmitJobRequest,
-    /// The tenant of the caller's credential; empty as long as there are no credentials. It is
-    /// never taken from the request.
+    /// The tenant of the caller; empty where callers are not recognised. It is never taken from
+    /// the request.
     pub(crate) tenant: String,
+    /// The id of the caller's credential; likewise. Not part of the digest: a retry may come with
+    /// another key of the tenant.
+    pub(crate) submitter: String,
     /// The time that the caller's own (gRPC) deadline leaves for the solve; caps the time
     /// limit. Not part of the digest: a retry with less time left is the same submission.
     pub(crate) time_left: Option<Duration>,
@@ -72,7 +75,7 @@ pub(crate) fn plan(
     policy: &Policy,
     now: SystemTime,
 ) -> Result<Plan, Refusal> {
-    let Submission { mut request, tenant, time_left } = submission;
+    let Submission { mut request, tenant, submitter, time_left } = submission;
     let model = request.model.take().ok_or_else(|| Refusal::missing("model"))?;
     let time_limits = request_fields::time_limits(&request, policy);
     let read = solvemesh_model::read(model, &policy.model)?;
@@ -107,6 +110,8 @@ pub(crate) fn plan(
             warnings: bounded(warnings),
             request_id: request.request_id,
             sweep,
+            tenant,
+            submitter,
         },
         lane,
         submit_time: now,

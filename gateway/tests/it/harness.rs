@@ -11,7 +11,7 @@ use solvemesh::{
 };
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
 use solvemesh_gateway::{
-    BrowserPolicy, Jobs, Policy, Retention, Table, WebConfig, close_slow_watchers, serve,
+    Access, BrowserPolicy, Jobs, Policy, Retention, Table, WebConfig, close_slow_watchers, serve,
     tasks::{expiry, heartbeats, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
@@ -63,6 +63,10 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
+        Self::with_access(mesh, policy, Access::Open).await
+    }
+
+    pub(crate) async fn with_access(mesh: Arc<dyn Mesh>, policy: Policy, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let table = Table::follow(mesh.clone(), policy.retention, None);
@@ -74,7 +78,7 @@ impl Gateway {
         tokio::spawn(close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
         let web = WebConfig { page: true, browsers: BrowserPolicy::default() };
-        let server = serve(listener, jobs, web, stop.clone(), Duration::from_secs(5));
+        let server = serve(listener, jobs, access, web, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();

@@ -25,6 +25,7 @@ pub(crate) use self::{
     watcher::Watcher,
 };
 use crate::{
+    access::Caller,
     jobs::Jobs,
     refusal::Refusal,
     table::{Fold, Position, ResumeToken},
@@ -58,6 +59,7 @@ impl Jobs {
     /// and with [`Refusal::WatcherTooSlow`] when its client does not read for too long.
     pub(crate) async fn watch(
         &self,
+        caller: &Caller,
         job_ids: Vec<String>,
         resume_token: &str,
         filter: EventFilter,
@@ -67,7 +69,7 @@ impl Jobs {
         jobs.sort_unstable();
         jobs.dedup();
         for job in &jobs {
-            self.find(job, |_| ()).await?;
+            self.find(caller, job, |_| ()).await?;
         }
         let cursor = match resume_token {
             "" => Position::default(),

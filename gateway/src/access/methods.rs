@@ -1,0 +1,69 @@
+//! Which role each method needs.
+
+use super::Role;
+
+/// The methods of `solvemesh.v1.JobService` and the least role for each.
+const METHODS: [(&str, Role); 8] = [
+    ("SubmitJob", Role::Submit),
+    ("Solve", Role::Submit),
+    ("WatchResults", Role::Read),
+    ("GetJob", Role::Read),
+    ("ListJobs", Role::Read),
+    // Which jobs a caller may cancel also depends on the job.
+    ("CancelJob", Role::Submit),
+    ("GetCapabilities", Role::Read),
+    ("WatchMesh", Role::Read),
+];
+
+const SERVICE: &str = "/solvemesh.v1.JobService/";
+
+/// The least role that may call a method, by the path of the request; `None` if no credential is
+/// needed. A method that is not listed needs the highest role.
+pub(crate) fn required_role(path: &str) -> Option<Role> {
+    if path.starts_with("/grpc.health.v1.Health/") {
+        return None;
+    }
+    if path.starts_with("/grpc.reflection.") {
+        return Some(Role::Read);
+    }
+    let method = path.strip_prefix(SERVICE).unwrap_or_default();
+    let listed = METHODS.iter().find(|(name, _)| *name == method);
+    Some(listed.map_or(Role::Admin, |(_, role)| *role))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contract_is_listed() {
+        let files = FileDescriptorSet::decode(solvemesh::DESCRIPTORS).unwrap().file;
+        let services = files.iter().flat_map(|file| &file.service);
+        let service = services.filter(|service| service.name() == "JobService");
+        let methods: BTreeSet<_> =
+            service.flat_map(|it| &it.method).map(|method| method.name().to_owned()).collect();
+        let listed: BTreeSet<_> = METHODS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(methods, listed);
+    }
+
+    #[test]
+    fn unknown_methods_need_the_highest_role() {
+        for path in ["/solvemesh.v1.JobService/Later", "/solvemesh.v1.JobService/", "/x", ""] {
+            assert_eq!(required_role(path), Some(Role::Admin), "{path}");
+        }
+    }
+
+    #[test]
+    fn health_checks_need_no_credential() {
+        assert_eq!(required_role("/grpc.health.v1.Health/Check"), None);
+        let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        assert_eq!(required_role(reflection), Some(Role::Read));
+    }
+}

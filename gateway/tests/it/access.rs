@@ -1,0 +1,312 @@
+//! Who may call what, and that tenants cannot see one another, over a mesh in memory.
+
+use std::{fs, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::harness::*;
+use clap::Parser as _;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use solvemesh::{
+    broker::v1::{BusySlot, Heartbeat, WorkerHeartbeat, heartbeat::Process},
+    v1::{
+        CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, ListJobsRequest, MeshState,
+        SolveRequest, SubmitJobRequest, WatchMeshRequest, WatchResultsRequest,
+    },
+};
+use solvemesh_broker::Mesh;
+use solvemesh_gateway::{Access, Args, Command, KeyCommand, KeyFile};
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tonic::{Code, Request, Status};
+
+/// A file of keys.
+struct Keys {
+    folder: TempDir,
+    text: String,
+}
+
+impl Keys {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), text: String::new() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    /// Adds a key, and returns it.
+    fn add(&mut self, id: &str, tenant: &str, role: &str) -> String {
+        self.add_with(&["--id", id, "--tenant", tenant, "--role", role])
+    }
+
+    fn add_with(&mut self, flags: &[&str]) -> String {
+        let words = ["solvemesh-gateway", "key", "new"].into_iter().chain(flags.iter().copied());
+        let Some(Command::Key { command: KeyCommand::New(new) }) =
+            Args::try_parse_from(words).unwrap().command
+        else {
+            panic!("another command");
+        };
+        let (key, line) = new.make().unwrap();
+        self.text = format!("{}{line}\n", self.text);
+        key
+    }
+
+    fn write(&self) {
+        // Replaced at once, as editors and Kubernetes do: no reader sees a half of it.
+        let mut file = tempfile::NamedTempFile::new_in(self.folder.path()).unwrap();
+        file.write_all(self.text.as_bytes()).unwrap();
+        file.persist(self.path()).unwrap();
+    }
+
+    async fn gateway(&self, mesh: &Arc<dyn Mesh>) -> Gateway {
+        self.write();
+        let file = KeyFile::open(self.path()).unwrap();
+        tokio::spawn(file.clone().follow());
+        Gateway::with_access(mesh.clone(), policy(), Access::Keys(file)).await
+    }
+}
+
+fn with_key<T>(message: T, key: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+    request
+}
+
+/// The names of all methods, from the contract.
+fn methods() -> Vec<String> {
+    let files = FileDescriptorSet::decode(solvemesh::DESCRIPTORS).unwrap().file;
+    let services = files.iter().flat_map(|file| &file.service);
+    let service = services.filter(|service| service.name() == "JobService");
+    service.flat_map(|it| &it.method).map(|method| method.name().to_owned()).collect()
+}
+
+/// Calls a method by its name, about a job where it takes one. Fails for a method that this test
+/// does not know, so that a new one gets its line here.
+async fn call(gateway: &Gateway, key: &str, method: &str, job: &str) -> Result<(), Status> {
+    let mut client = gateway.client.clone();
+    let job_id = job.to_owned();
+    match method {
+        "SubmitJob" => client.submit_job(with_key(wyndor(), key)).await.map(drop),
+        "Solve" => {
+            let SubmitJobRequest { model, .. } = wyndor();
+            let mut request = with_key(SolveRequest { model, ..Default::default() }, key);
+            // Nobody solves it: the call ends with the queued job.
+            request.set_timeout(Duration::from_millis(300));
+            client.solve(request).await.map(drop)
+        }
+        "WatchResults" => {
+            let request = WatchResultsRequest { job_ids: vec![job_id], ..Default::default() };
+            client.watch_results(with_key(request, key)).await.map(drop)
+        }
+        "GetJob" => {
+            client.get_job(with_key(GetJobRequest { job_id, view: 0 }, key)).await.map(drop)
+        }
+        "ListJobs" => client.list_jobs(with_key(ListJobsRequest::default(), key)).await.map(drop),
+        "CancelJob" => {
+            client.cancel_job(with_key(CancelJobRequest { job_id }, key)).await.map(drop)
+        }
+        "GetCapabilities" => {
+            client.get_capabilities(with_key(GetCapabilitiesRequest {}, key)).await.map(drop)
+        }
+        "WatchMesh" => {
+            client.watch_mesh(with_key(WatchMeshRequest::default(), key)).await.map(drop)
+        }
+        other => panic!("add a call of {other}"),
+    }
+}
+
+async fn submit(gateway: &Gateway, key: &str, request_id: &str) -> String {
+    let request = SubmitJobRequest { request_id: request_id.to_owned(), ..wyndor() };
+    let response = gateway.client.clone().submit_job(with_key(request, key)).await.unwrap();
+    response.into_inner().job.unwrap().job_id
+}
+
+async fn list(gateway: &Gateway, key: &str, page_token: &str) -> Result<Vec<String>, Status> {
+    let request = ListJobsRequest {
+        page_size: 1,
+        page_token: page_token.to_owned(),
+        ..ListJobsRequest::default()
+    };
+    let response = gateway.client.clone().list_jobs(with_key(request, key)).await?.into_inner();
+    let mut found: Vec<String> = response.jobs.into_iter().map(|job| job.job_id).collect();
+    found.push(response.next_page_token);
+    Ok(found)
+}
+
+#[tokio::test]
+async fn each_role_may_call_its_methods_and_no_others() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let roles = ["read", "submit", "operate", "admin"];
+    let of_roles = roles.map(|role| keys.add(role, "acme", role));
+    let gateway = keys.gateway(&mesh).await;
+    for (role, key) in roles.into_iter().zip(&of_roles) {
+        for method in methods() {
+            let changes = ["SubmitJob", "Solve", "CancelJob"].contains(&method.as_str());
+            // Of the role's own key where it may submit: each may cancel that.
+            let own = submit(&gateway, if role == "read" { &of_roles[3] } else { key }, "").await;
+            let outcome = call(&gateway, key, &method, &own).await;
+            if role == "read" && changes {
+                let status = outcome.unwrap_err();
+                assert_eq!(status.code(), Code::PermissionDenied, "{role} {method}: {status}");
+                assert_eq!(reason(&status), "ROLE_TOO_LOW");
+            } else {
+                assert!(outcome.is_ok(), "{role} {method}: {outcome:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_without_a_valid_key_are_refused_everywhere() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let key = keys.add("a", "acme", "admin");
+    let expired = keys.add_with(&[
+        "--id=old",
+        "--tenant=acme",
+        "--role=admin",
+        "--expires=2020-01-01T00:00:00Z",
+    ]);
+    let gateway = keys.gateway(&mesh).await;
+    let forged = format!("{}x", &key[..key.len() - 1]);
+    for method in methods() {
+        for (key, expected) in [
+            ("", "CREDENTIAL_INVALID"),
+            (forged.as_str(), "CREDENTIAL_INVALID"),
+            (expired.as_str(), "CREDENTIAL_EXPIRED"),
+        ] {
+            let status = call(&gateway, key, &method, "x").await.unwrap_err();
+            assert_eq!(status.code(), Code::Unauthenticated, "{method}");
+            assert_eq!(reason(&status), expected, "{method}");
+        }
+    }
+    let status = gateway.submit(wyndor()).await.unwrap_err();
+    assert_eq!(reason(&status), "CREDENTIAL_MISSING");
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_see_cancel_watch_or_collide_with_another() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let [acme, other] = ["acme", "other"].map(|tenant| keys.add(tenant, tenant, "operate"));
+    let admin = keys.add("admin", "house", "admin");
+    let gateway = keys.gateway(&mesh).await;
+    let job = submit(&gateway, &acme, "r-1").await;
+    for method in methods() {
+        let outcome = call(&gateway, &other, &method, &job).await;
+        if ["WatchResults", "GetJob", "CancelJob"].contains(&method.as_str()) {
+            let status = outcome.unwrap_err();
+            assert_eq!(status.code(), Code::NotFound, "{method}");
+            assert_eq!(reason(&status), "JOB_NOT_FOUND", "{method}");
+            // What is said about a job that does not exist.
+            let unknown = call(&gateway, &other, &method, "unknown").await.unwrap_err();
+            let (seen, expected) = (status.message().replace(&job, "J"), unknown.message());
+            assert_eq!(seen, expected.replace("unknown", "J"), "{method}");
+        } else {
+            assert!(outcome.is_ok(), "{method}: {outcome:?}");
+        }
+    }
+    // The same request id, with the same payload and with another one, is a job of its own.
+    let theirs = submit(&gateway, &other, "r-1").await;
+    assert_ne!(theirs, job);
+    assert_eq!(submit(&gateway, &acme, "r-1").await, job);
+    submit(&gateway, &acme, "").await;
+
+    let page = list(&gateway, &acme, "").await.unwrap();
+    assert_ne!(page[0], theirs);
+    let token = page.last().unwrap();
+    assert_eq!(list(&gateway, &acme, token).await.unwrap()[0], job);
+    assert_eq!(list(&gateway, &other, token).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(call(&gateway, &admin, "GetJob", &job).await.is_ok());
+    assert!(call(&gateway, &admin, "CancelJob", &job).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_submitter_cancels_only_what_its_own_key_submitted() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let [one, two] = ["one", "two"].map(|id| keys.add(id, "acme", "submit"));
+    let operator = keys.add("operator", "acme", "operate");
+    let gateway = keys.gateway(&mesh).await;
+    let job = submit(&gateway, &one, "").await;
+    let status = call(&gateway, &two, "CancelJob", &job).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::PermissionDenied, "NOT_SUBMITTER")
+    );
+    assert!(call(&gateway, &one, "CancelJob", &job).await.is_ok());
+    let job = submit(&gateway, &one, "").await;
+    assert!(call(&gateway, &operator, "CancelJob", &job).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_state_of_the_mesh_names_no_job_of_another_tenant() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let [acme, other] = ["acme", "other"].map(|tenant| keys.add(tenant, tenant, "read"));
+    let submitter = keys.add("s", "acme", "submit");
+    let admin = keys.add("admin", "house", "admin");
+    let gateway = keys.gateway(&mesh).await;
+    let job = submit(&gateway, &submitter, "").await;
+    let slot = BusySlot { job_id: job.clone(), lane: "express".to_owned(), start_time: None };
+    let worker = WorkerHeartbeat { busy_slots: vec![slot], ..WorkerHeartbeat::default() };
+    let heartbeat = Heartbeat {
+        process_id: "w".to_owned(),
+        process: Some(Process::Worker(worker)),
+        ..Heartbeat::default()
+    };
+    mesh.send_heartbeat(heartbeat).await.unwrap();
+    for (key, expected) in [(&acme, job.as_str()), (&other, ""), (&admin, job.as_str())] {
+        let state = state_with_a_worker(&gateway, key).await;
+        assert_eq!(state.workers[0].busy_slots[0].job_id, expected);
+    }
+}
+
+/// The first state of the mesh with a worker.
+async fn state_with_a_worker(gateway: &Gateway, key: &str) -> MeshState {
+    let interval = Duration::from_millis(500).try_into().ok();
+    let request = with_key(WatchMeshRequest { interval }, key);
+    let mut states = gateway.client.clone().watch_mesh(request).await.unwrap().into_inner();
+    let found = async {
+        loop {
+            let state = states.message().await.unwrap().unwrap().mesh.unwrap();
+            if !state.workers.is_empty() {
+                return state;
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), found).await.unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_added_and_revoked_without_a_restart() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let first = keys.add("first", "acme", "read");
+    let gateway = keys.gateway(&mesh).await;
+    let old = std::mem::take(&mut keys.text);
+    let second = keys.add("second", "acme", "read");
+    keys.write();
+    until(&gateway, &second, |outcome| outcome.is_ok()).await;
+    let status = call(&gateway, &first, "GetCapabilities", "").await.unwrap_err();
+    assert_eq!(reason(&status), "CREDENTIAL_INVALID");
+
+    // While the file is invalid, the keys stay as they are; once it is valid again, it is read.
+    fs::write(keys.path(), "key id=x").unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(call(&gateway, &second, "GetCapabilities", "").await.is_ok());
+    keys.text = old;
+    keys.write();
+    until(&gateway, &first, |outcome| outcome.is_ok()).await;
+}
+
+/// Waits until a call with a key has this outcome.
+async fn until(gateway: &Gateway, key: &str, expected: impl Fn(&Result<(), Status>) -> bool) {
+    let reached = async {
+        while !expected(&call(gateway, key, "GetCapabilities", "").await) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), reached).await.unwrap();
+}
