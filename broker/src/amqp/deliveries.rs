@@ -33,20 +33,21 @@ pub(super) fn of(message: Message, own_messages: &OwnMessages) -> Vec<Delivery> 
         };
         return vec![Delivery { payload, redelivered, lease }];
     }
-    let decoded = jobs_of(body).and_then(|bodies| {
-        let jobs = bodies.into_iter().map(|body| {
-            let job = JobEnvelope::decode(body.clone())?;
-            let encoded = EncodedJob::from_parts(&job, body);
-            Ok((Payload::of(job), encoded))
-        });
-        jobs.collect::<Result<Vec<_>, _>>()
-    });
-    let (payloads, jobs): (Vec<_>, Vec<_>) = match decoded {
-        Ok(decoded) => decoded.into_iter().unzip(),
+    let bodies = match jobs_of(body) {
+        Ok(bodies) => bodies,
         Err(error) => {
             return vec![Delivery { payload: undecodable(error), redelivered, lease }];
         }
     };
+    // One that can't be decoded must not take the others with it.
+    let decoded = bodies.into_iter().map(|body| match JobEnvelope::decode(body.clone()) {
+        Ok(job) => {
+            let encoded = EncodedJob::from_parts(&job, body);
+            (Payload::of(job), encoded)
+        }
+        Err(error) => (undecodable(error), EncodedJob::from_parts(&JobEnvelope::default(), body)),
+    });
+    let (payloads, jobs): (Vec<_>, Vec<_>) = decoded.unzip();
     if redelivered {
         tokio::spawn(take_apart(lease, jobs, own_messages.clone()));
         return Vec::new();

@@ -102,7 +102,7 @@ impl Jobs {
             biased;
             appended = self.append(&plan.job_id, entry) => appended?,
             // A worker was faster: its first entry contains the description too, so the log has
-            // the job. The outbox sends this entry in any case.
+            // the job, with this entry or without it.
             () = self.in_table(&listener, &id) => {}
         }
         if request_id.is_empty() {

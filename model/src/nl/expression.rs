@@ -246,12 +246,9 @@ impl Expressions {
                 }
             }
         };
-        let finite = value.constant.is_finite() && value.terms.iter().all(|it| it.1.is_finite());
-        // Sums are long, and checked where they end up.
-        if matches!(operator, Operator::Add) && value.constant.is_finite() || finite {
-            return Ok(value);
-        }
-        Err(not_finite(input, owner))
+        // Coefficients are checked where they change: each argument of a long sum would look at all
+        // terms so far.
+        if value.constant.is_finite() { Ok(value) } else { Err(not_finite(input, owner)) }
     }
 
     /// Adds two expressions: the terms of the shorter one are moved.
@@ -283,7 +280,10 @@ impl Expressions {
         self.spend(input, owner, value.terms.len())?;
         value.constant = by(value.constant);
         value.terms.iter_mut().for_each(|term| term.1 = by(term.1));
-        Ok(value)
+        if value.terms.iter().all(|term| term.1.is_finite()) {
+            return Ok(value);
+        }
+        Err(not_finite(input, owner))
     }
 }
 

@@ -186,6 +186,17 @@ fn numbers_that_are_not_finite_are_rejected_in_expressions() {
     }
 }
 
+/// With work for each argument that grows with those before it, these would take hours.
+#[test]
+fn long_sums_take_time_in_proportion_to_their_length() {
+    let arguments = 300_000;
+    let sum = format!("o54\n{arguments}{}", "\nv0".repeat(arguments));
+    let differences = format!("{}v0{}", "o1\n".repeat(arguments), "\nn1".repeat(arguments));
+    for expression in [sum, differences] {
+        assert!(read(&with_expression(&expression)).is_ok());
+    }
+}
+
 #[test]
 fn what_is_not_supported_is_rejected_by_name() {
     let lp = wyndor();

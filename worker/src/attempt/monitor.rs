@@ -6,10 +6,7 @@ use solvemesh::{
     broker::v1::log_entry,
     solver::v1::{Incumbent, Outcome, SolveTask, solver_report::Kind},
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -67,8 +64,8 @@ pub(crate) struct WaitingTasks<'a> {
     pub(crate) until: Instant,
     /// Withdraws them at once when it is cancelled.
     pub(crate) stop: &'a CancellationToken,
-    /// Notified when they are withdrawn.
-    pub(crate) withdrawn: &'a Notify,
+    /// Cancelled when they are withdrawn.
+    pub(crate) withdrawn: &'a CancellationToken,
 }
 
 impl<'a> SolveMonitor<'a> {
@@ -234,7 +231,7 @@ impl<'a> RunningSolve<'a> {
     async fn withdraw_waiting(&mut self, process: &mut SolverProcess) {
         if let Some(waiting) = self.waiting.take() {
             process.withdraw_rest().await;
-            waiting.withdrawn.notify_one();
+            waiting.withdrawn.cancel();
         }
     }
 

@@ -4,7 +4,8 @@
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use solvemesh_broker::Lane;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     attempt::{
@@ -34,7 +35,7 @@ pub(crate) struct RunSlot<'a> {
 
 impl RunSlot<'_> {
     /// Solves jobs, none of which had an attempt before, in their order. `on_long_solve` is called
-    /// at most once, when the jobs that are left are returned to their lane.
+    /// at most once, when a job takes so long that those behind it are returned to their lane.
     ///
     /// A death of the solver process counts for the job that was being solved. Those behind it are
     /// returned to their lane, too. Returns whether the process can be used again.
@@ -55,6 +56,7 @@ impl RunSlot<'_> {
         let mut sent = solver.send_solves(tasks.into_iter(), entries, timeout).await;
         while let Some(mut job) = waiting.pop_front() {
             let _busy = self.busy(&job);
+            job.held.begin_attempt(None);
             let observation = match std::mem::replace(&mut sent, Ok(())) {
                 Ok(()) => {
                     solver.next_task();
@@ -82,8 +84,8 @@ impl RunSlot<'_> {
         opened
     }
 
-    /// Watches the solve of a job. If it takes long, or the worker stops, returns those behind it
-    /// to their lane.
+    /// Watches the solve of a job whose attempt has begun. If it takes long, or the worker stops,
+    /// returns those behind it to their lane.
     async fn watch(
         self,
         job: &mut OpenedJob,
@@ -91,25 +93,32 @@ impl RunSlot<'_> {
         waiting: &mut VecDeque<OpenedJob>,
         on_long_solve: &mut Option<impl FnOnce()>,
     ) -> SolveObservation {
-        job.held.begin_attempt(None);
         let id = job.held.entries.job.clone();
         tracing::debug!(job = id, attempt = job.held.entries.attempt, "attempt started");
         let monitor = SolveMonitor::of(self.context, &id, &job.payload, &job.effective);
-        let withdrawn = Notify::new();
-        let (until, stop) = (Instant::now() + MAX_WAIT, &self.context.stop);
+        // Behind the last job of the run are those that its slot has prefetched.
+        let others_wait =
+            if waiting.is_empty() { self.context.config.share_after } else { MAX_WAIT };
+        let withdrawn = CancellationToken::new();
+        let (until, stop) = (Instant::now() + others_wait, &self.context.stop);
         let tasks = WaitingTasks { until, stop, withdrawn: &withdrawn };
-        let tasks = (!waiting.is_empty()).then_some(tasks);
-        let mut watching = pin!(monitor.watch(solver, &mut job.held, tasks));
-        tokio::select! {
+        let mut watching = pin!(monitor.watch(solver, &mut job.held, Some(tasks)));
+        let ended = tokio::select! {
             biased;
-            observation = &mut watching => return observation,
-            () = withdrawn.notified() => {}
+            observation = &mut watching => Some(observation),
+            () = withdrawn.cancelled() => None,
+        };
+        // Both may have happened: a job can end just after those behind it were withdrawn.
+        if withdrawn.is_cancelled() {
+            if let Some(on_long_solve) = on_long_solve.take() {
+                on_long_solve();
+            }
+            self.return_all(waiting, "another job of its message takes long").await;
         }
-        if let Some(on_long_solve) = on_long_solve.take() {
-            on_long_solve();
+        match ended {
+            Some(observation) => observation,
+            None => watching.await,
         }
-        self.return_all(waiting, "another job of its message takes long").await;
-        watching.await
     }
 
     /// Returns jobs to their lane, unchanged.

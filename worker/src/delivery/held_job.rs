@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use prost::Message as _;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{
@@ -20,7 +21,9 @@ use solvemesh::{
     failure_reason,
     v1::{Failure, JobDescription, JobFinished, JobState, SolveResult},
 };
-use solvemesh_broker::{Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MeshError};
+use solvemesh_broker::{
+    Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MAX_ENTRY_BYTES, MeshError,
+};
 
 use crate::{
     context::Context,
@@ -212,30 +215,33 @@ impl HeldJob {
 
     /// Logs the end of the job, and acknowledges the delivery once that is confirmed.
     async fn finish(mut self, outcome: JobFinished, solution: Option<BulkReference>) {
-        let summary = Summary::of(&outcome);
+        let mut summary = Summary::of(&outcome);
         let (description, submit_time) = self.take_header();
         let start = self.unlogged_start.take();
         let time = start.as_ref().map(|start| start.time);
-        let mut end = Box::new(JobEnd {
+        let end = Box::new(JobEnd {
             description,
             submit_time,
             started: start.map(|start| start.started),
             start_time: time,
-            ..JobEnd::default()
+            outcome: Some(outcome),
+            solution,
         });
-        let bare = end.clone();
-        (end.outcome, end.solution) = (Some(outcome), solution);
-        let mut recorded = self.record(Kind::Finished(end)).await;
-        if let Err(error @ MeshError::TooLarge { .. }) = &recorded {
+        let mut entry = self.entries.build(Kind::Finished(end));
+        let bytes = entry.encoded_len();
+        if let Some(Kind::Finished(end)) = &mut entry.kind
+            && bytes > MAX_ENTRY_BYTES
+        {
             // Should not happen, because every part of a result is bounded. But if it does, the
             // job has to finish, and a retry would only get here again.
+            let error = MeshError::TooLarge { bytes, limit: MAX_ENTRY_BYTES };
             let failed =
                 failure(failure_reason::SOLVER_ERROR, format!("cannot report the result: {error}"));
-            let mut end = bare;
-            end.outcome = Some(finished(JobState::Failed, None, Some(failed)));
-            recorded = self.record(Kind::Finished(end)).await;
+            let outcome = finished(JobState::Failed, None, Some(failed));
+            summary = Summary::of(&outcome);
+            (end.outcome, end.solution) = (Some(outcome), None);
         }
-        match recorded {
+        match self.context.log_writer.append_confirmed(entry).await {
             Ok(()) => {
                 let EntryBuilder { job, attempt, .. } = &self.entries;
                 tracing::info!(

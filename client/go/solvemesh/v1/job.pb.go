@@ -395,7 +395,12 @@ type JobDescription struct {
 	// When the job is given up if no worker has taken it.
 	QueueExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=queue_expire_time,json=queueExpireTime,proto3" json:"queue_expire_time,omitempty"`
 	// Only set for sweeps.
-	Sweep         *SweepDescription `protobuf:"bytes,10,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	Sweep *SweepDescription `protobuf:"bytes,10,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	// The tenant that the job belongs to: that of its submitter. Empty if the gateway does not
+	// recognise callers.
+	Tenant string `protobuf:"bytes,11,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The id of the credential that it was submitted with; likewise.
+	Submitter     string `protobuf:"bytes,12,opt,name=submitter,proto3" json:"submitter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -498,6 +503,20 @@ func (x *JobDescription) GetSweep() *SweepDescription {
 		return x.Sweep
 	}
 	return nil
+}
+
+func (x *JobDescription) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *JobDescription) GetSubmitter() string {
+	if x != nil {
+		return x.Submitter
+	}
+	return ""
 }
 
 // The size of a model.
@@ -1516,7 +1535,7 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\rlast_sequence\x18\x0e \x01(\x05R\flastSequence\x125\n" +
 	"\tincumbent\x18\x0f \x01(\v2\x17.solvemesh.v1.IncumbentR\tincumbent\x12?\n" +
 	"\rsweep_summary\x18\x10 \x01(\v2\x1a.solvemesh.v1.SweepSummaryR\fsweepSummary\x12B\n" +
-	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\x99\x04\n" +
+	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\xcf\x04\n" +
 	"\x0eJobDescription\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12@\n" +
@@ -1531,7 +1550,9 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\bwarnings\x18\b \x03(\tR\bwarnings\x12F\n" +
 	"\x11queue_expire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0fqueueExpireTime\x124\n" +
 	"\x05sweep\x18\n" +
-	" \x01(\v2\x1e.solvemesh.v1.SweepDescriptionR\x05sweep\x1a9\n" +
+	" \x01(\v2\x1e.solvemesh.v1.SweepDescriptionR\x05sweep\x12\x16\n" +
+	"\x06tenant\x18\v \x01(\tR\x06tenant\x12\x1c\n" +
+	"\tsubmitter\x18\f \x01(\tR\tsubmitter\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x01\n" +

@@ -323,7 +323,7 @@ func (x *WorkerStatus) GetDraining() bool {
 // What a slot of a worker works on.
 type SlotStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job. A sweep may be in several slots.
+	// The job. A sweep may be in several slots. Empty if it is a job of another tenant.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// The lane that it waited in.
 	Lane string `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`

@@ -270,12 +270,20 @@ class JobDescription(google.protobuf.message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     QUEUE_EXPIRE_TIME_FIELD_NUMBER: builtins.int
     SWEEP_FIELD_NUMBER: builtins.int
+    TENANT_FIELD_NUMBER: builtins.int
+    SUBMITTER_FIELD_NUMBER: builtins.int
     model_name: builtins.str
     """The model's name."""
     request_id: builtins.str
     """The request id of the submission, if any."""
     lane: builtins.str
     """The lane that the job waits in."""
+    tenant: builtins.str
+    """The tenant that the job belongs to: that of its submitter. Empty if the gateway does not
+    recognise callers.
+    """
+    submitter: builtins.str
+    """The id of the credential that it was submitted with; likewise."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """The labels of the submission."""
@@ -317,9 +325,11 @@ class JobDescription(google.protobuf.message.Message):
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         queue_expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         sweep: solvemesh.v1.sweep_pb2.SweepDescription | None = ...,
+        tenant: builtins.str = ...,
+        submitter: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["expire_time", b"expire_time", "options", b"options", "queue_expire_time", b"queue_expire_time", "size", b"size", "sweep", b"sweep"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "queue_expire_time", b"queue_expire_time", "request_id", b"request_id", "size", b"size", "sweep", b"sweep", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "queue_expire_time", b"queue_expire_time", "request_id", b"request_id", "size", b"size", "submitter", b"submitter", "sweep", b"sweep", "tenant", b"tenant", "warnings", b"warnings"]) -> None: ...
 
 global___JobDescription = JobDescription
 

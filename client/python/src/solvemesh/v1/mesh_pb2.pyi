@@ -181,7 +181,7 @@ class SlotStatus(google.protobuf.message.Message):
     LANE_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """The job. A sweep may be in several slots."""
+    """The job. A sweep may be in several slots. Empty if it is a job of another tenant."""
     lane: builtins.str
     """The lane that it waited in."""
     @property

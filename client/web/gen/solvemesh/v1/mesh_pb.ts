@@ -209,7 +209,7 @@ export const WorkerStatusSchema: GenMessage<WorkerStatus> = /*@__PURE__*/
  */
 export type SlotStatus = Message<"solvemesh.v1.SlotStatus"> & {
   /**
-   * The job. A sweep may be in several slots.
+   * The job. A sweep may be in several slots. Empty if it is a job of another tenant.
    *
    * @generated from field: string job_id = 1;
    */
