@@ -7,9 +7,9 @@ use lapin::{Channel, options::ConfirmSelectOptions};
 use prost::Message as _;
 use solvemesh::v1::{
     CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
-    GetJobRequest, GetJobResponse, Job, ListJobsRequest, ListJobsResponse, SolveRequest,
-    SolveResponse, SubmitJobRequest, SubmitJobResponse, WatchMeshRequest, WatchMeshResponse,
-    WatchResultsRequest, WatchResultsResponse,
+    GetJobRequest, GetJobResponse, GetUsageRequest, GetUsageResponse, Job, ListJobsRequest,
+    ListJobsResponse, SolveRequest, SolveResponse, SubmitJobRequest, SubmitJobResponse,
+    WatchMeshRequest, WatchMeshResponse, WatchResultsRequest, WatchResultsResponse,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::net::TcpListener;
@@ -112,6 +112,13 @@ impl JobService for Handler {
         &self,
         _: Request<CancelJobRequest>,
     ) -> Result<Response<CancelJobResponse>, Status> {
+        absent()
+    }
+
+    async fn get_usage(
+        &self,
+        _: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
         absent()
     }
 

@@ -7,7 +7,8 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     commands::{
         cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, get::GetArgs,
-        list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs, watch::WatchArgs,
+        list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs, usage::UsageArgs,
+        watch::WatchArgs,
     },
     exit::EXIT_CODES,
     sweep::SweepArgs,
@@ -88,6 +89,10 @@ pub(crate) enum Command {
     Mesh(MeshArgs),
     /// Print the solvers, options and limits of the mesh
     Capabilities(CapabilitiesArgs),
+    /// Print the queued and running jobs, and the solver time of past days, by tenant and key
+    ///
+    /// A caller sees its own tenant, an admin all tenants. Days are in UTC.
+    Usage(UsageArgs),
     /// Solve a small example and print its events as they arrive
     ///
     /// The example is the Wyndor Glass product mix: two products, three plants.

@@ -18,7 +18,7 @@ use crate::{
     command_line::{Arguments, Command},
     commands::{
         cancel::cancel, capabilities::capabilities, demo::demo, get::get, list::list, mesh::mesh,
-        solve::solve, submit::submit, watch::watch,
+        solve::solve, submit::submit, usage::usage, watch::watch,
     },
     exit::{Exit, Failure},
     output::retry_messages::report_retry,
@@ -55,6 +55,7 @@ async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Cancel(args) => cancel(&connect()?, args).await,
         Command::Mesh(args) => mesh(&connect()?, args).await,
         Command::Capabilities(args) => capabilities(&connect()?, args).await,
+        Command::Usage(args) => usage(&connect()?, args).await,
         Command::Demo(args) => demo(&connect()?, args).await,
         Command::Generate { folder } => {
             solvemesh_daemon::write_manual(Arguments::command(), folder)?;

@@ -2,8 +2,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryStreamExt, stream};
 use solvemesh::v1::{
-    CancelJobRequest, GetCapabilitiesRequest, GetCapabilitiesResponse, GetJobRequest, Job,
-    JobEventKind, JobView, ListJobsRequest, ListJobsResponse, MeshState, SubmitJobRequest,
+    CancelJobRequest, GetCapabilitiesRequest, GetCapabilitiesResponse, GetJobRequest,
+    GetUsageRequest, GetUsageResponse, Job, JobEventKind, JobView, ListJobsRequest,
+    ListJobsResponse, MeshState, SubmitJobRequest,
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use tonic::{
@@ -266,6 +267,16 @@ impl Client {
         let request = GetCapabilitiesRequest {};
         self.call(request, |mut stub, request| async move { stub.get_capabilities(request).await })
             .await
+    }
+
+    /// Returns what the caller's tenant has in the mesh and has used.
+    ///
+    /// # Errors
+    ///
+    /// When no gateway can be reached, or the caller may not ask.
+    pub async fn usage(&self) -> Result<GetUsageResponse, Error> {
+        let request = GetUsageRequest {};
+        self.call(request, |mut stub, request| async move { stub.get_usage(request).await }).await
     }
 
     /// Returns the current state of the mesh: its lanes, workers and gateways.

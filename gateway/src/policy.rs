@@ -51,6 +51,15 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// This policy with a time limit of at most `limit`.
+    pub(crate) fn with_max_time_limit(&self, limit: Duration) -> Self {
+        Self {
+            max_time_limit: self.max_time_limit.min(limit),
+            default_time_limit: self.default_time_limit.min(limit),
+            ..self.clone()
+        }
+    }
+
     /// The limits as the API reports them.
     pub(crate) fn limits(&self) -> v1::Limits {
         v1::Limits {

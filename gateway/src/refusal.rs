@@ -7,7 +7,7 @@ use solvemesh_broker::MeshError;
 use solvemesh_model::{FaultKind, Faults, Place};
 
 use crate::{
-    access::{Role, Unrecognised},
+    access::{QuotaScope, Role, Unrecognised},
     table::CatchUpError,
 };
 
@@ -116,6 +116,18 @@ pub(crate) enum Refusal {
         /// Its value.
         value: usize,
     },
+    /// A quota of the caller's key or tenant is used up.
+    #[error("the quota {quota} of the {scope} is used up: {limit}")]
+    QuotaExceeded {
+        /// The quota's name, as in the file of keys.
+        quota: &'static str,
+        /// Whose quota it is.
+        scope: QuotaScope,
+        /// Its value.
+        limit: u64,
+        /// When a retry may succeed; `None` if never.
+        retry: Option<Duration>,
+    },
     /// The log has grown so far since the oldest live job that the broker might soon truncate the
     /// entries of that.
     #[error(
@@ -213,6 +225,7 @@ impl Refusal {
     /// How long to wait before a retry; `None` where a retry would not help.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::QuotaExceeded { retry, .. } => *retry,
             Self::Exhausted { .. } | Self::LogTooLong { .. } | Self::QueueFull { .. } => {
                 Some(Duration::from_secs(2))
             }

@@ -16,15 +16,15 @@ use std::{
 
 use futures::{StreamExt, stream, stream::BoxStream};
 use solvemesh::v1::{
-    CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
-    GetJobRequest, GetJobResponse, Job, JobDescription, JobEvent, JobFinished, JobQueued,
-    JobStarted, JobState, Lane, Limits, ListJobsRequest, ListJobsResponse, MeshState, ModelSize,
-    ScenarioExtreme, ScenarioResult, ScenarioResults, Solution, SolutionPart, SolveRequest,
-    SolveResponse, SolveResult, SolveStatistics, Solver, SolverCapabilities, SolverOption,
-    SolverOptionType, SubmitJobRequest, SubmitJobResponse, SweepDescription, SweepSummary,
-    Termination, TerminationCount, TerminationReason, VariableKind, Verification, WatchMeshRequest,
-    WatchMeshResponse, WatchResultsRequest, WatchResultsResponse, job_event::Kind,
-    watch_results_response,
+    CancelJobRequest, CancelJobResponse, DayUsage, GetCapabilitiesRequest, GetCapabilitiesResponse,
+    GetJobRequest, GetJobResponse, GetUsageRequest, GetUsageResponse, Job, JobDescription,
+    JobEvent, JobFinished, JobQueued, JobStarted, JobState, Lane, Limits, ListJobsRequest,
+    ListJobsResponse, LiveUsage, MeshState, ModelSize, ScenarioExtreme, ScenarioResult,
+    ScenarioResults, Solution, SolutionPart, SolveRequest, SolveResponse, SolveResult,
+    SolveStatistics, Solver, SolverCapabilities, SolverOption, SolverOptionType, SubmitJobRequest,
+    SubmitJobResponse, SweepDescription, SweepSummary, Termination, TerminationCount,
+    TerminationReason, VariableKind, Verification, WatchMeshRequest, WatchMeshResponse,
+    WatchResultsRequest, WatchResultsResponse, job_event::Kind, watch_results_response,
 };
 use solvemesh_rpc::job_service_server::{JobService, JobServiceServer};
 use tokio::{
@@ -257,6 +257,28 @@ impl JobService for Service {
             ..Job::default()
         };
         Ok(Response::new(CancelJobResponse { job: Some(job) }))
+    }
+
+    async fn get_usage(
+        &self,
+        _: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
+        let (tenant, submitter) = ("acme".to_owned(), "ci".to_owned());
+        let live = LiveUsage {
+            tenant: tenant.clone(),
+            submitter: submitter.clone(),
+            job_count: 2,
+            bytes: 1_500,
+            scenario_count: 7,
+        };
+        let day = DayUsage {
+            day: "2030-01-31".to_owned(),
+            tenant,
+            submitter,
+            job_count: 3,
+            solver_seconds: 4.5,
+        };
+        Ok(Response::new(GetUsageResponse { live: vec![live], days: vec![day] }))
     }
 
     async fn get_capabilities(

@@ -14,4 +14,5 @@ pub(crate) mod queue_poll;
 pub(crate) mod run_job;
 pub(crate) mod solve;
 pub(crate) mod submit;
+pub(crate) mod usage;
 pub(crate) mod watch;

@@ -363,6 +363,21 @@ fn cancel_prints_the_state_and_capabilities_the_limits_and_solvers() {
 }
 
 #[test]
+fn usage_is_a_table_or_one_object() {
+    let fake = FakeGateway::start(Script::default());
+    let expected = "tenant  key  live jobs  bytes  scenarios\n\
+                    acme    ci           2   1500          7\n\
+                    \n\
+                    day         tenant  key  jobs  solver seconds\n\
+                    2030-01-31  acme    ci      3             4.5\n";
+    assert_eq!(text(&run(&fake, &["usage"]).stdout), expected);
+    let object: serde_json::Value =
+        serde_json::from_slice(&run(&fake, &["usage", "--json"]).stdout).unwrap();
+    assert_eq!(object["live"][0]["jobCount"], 2);
+    assert_eq!(object["days"][0]["solverSeconds"], 4.5);
+}
+
+#[test]
 fn a_closed_standard_output_is_not_an_error() {
     let job = |n: i32| Job { job_id: format!("job-{n}"), ..Job::default() };
     let fake =

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     str::FromStr,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use solvemesh::v1::JobDescription;
@@ -79,6 +80,11 @@ impl Caller {
             })
         });
         ANYONE.clone()
+    }
+
+    /// The maximum time limit of the caller's jobs, if it is lower than that of the mesh.
+    pub(crate) fn max_time_limit(&self) -> Option<Duration> {
+        [&self.key_quotas, &self.tenant_quotas].into_iter().filter_map(|it| it.max_time_limit).min()
     }
 
     /// Whether the caller may know that a job exists.

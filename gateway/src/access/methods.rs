@@ -3,7 +3,7 @@
 use super::Role;
 
 /// The methods of `solvemesh.v1.JobService` and the least role for each.
-const METHODS: [(&str, Role); 8] = [
+const METHODS: [(&str, Role); 9] = [
     ("SubmitJob", Role::Submit),
     ("Solve", Role::Submit),
     ("WatchResults", Role::Read),
@@ -13,6 +13,7 @@ const METHODS: [(&str, Role); 8] = [
     ("CancelJob", Role::Submit),
     ("GetCapabilities", Role::Read),
     ("WatchMesh", Role::Read),
+    ("GetUsage", Role::Read),
 ];
 
 const SERVICE: &str = "/solvemesh.v1.JobService/";

@@ -7,6 +7,7 @@ mod keys;
 mod methods;
 mod new_key;
 mod quotas;
+mod rates;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -15,6 +16,8 @@ use http::{HeaderMap, header::AUTHORIZATION};
 pub(crate) use self::{
     caller::{Caller, Origin, Role},
     methods::required_role,
+    quotas::{QuotaScope, Quotas},
+    rates::{Rates, TooFast},
 };
 pub use self::{
     key_file::{KeyFile, KeyFileError},

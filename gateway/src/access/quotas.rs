@@ -1,8 +1,24 @@
 //! Quotas: limits of one key, or of all callers of a tenant together.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use solvemesh::seconds;
+
+/// Whose quota it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum QuotaScope {
+    Key,
+    Tenant,
+}
+
+impl fmt::Display for QuotaScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Tenant => "tenant",
+        })
+    }
+}
 
 /// The limits of a key or a tenant; `None` for no limit other than those of the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +38,21 @@ pub(crate) struct Quotas {
 }
 
 impl Quotas {
+    /// Whether any of them can refuse a job.
+    pub(crate) fn limit_jobs(&self) -> bool {
+        let Self {
+            max_live_jobs,
+            max_live_bytes,
+            max_live_scenarios,
+            solver_seconds_per_day,
+            requests_per_second: _,
+            max_time_limit: _,
+        } = self;
+        [max_live_jobs, max_live_bytes, max_live_scenarios, solver_seconds_per_day]
+            .iter()
+            .any(|quota| quota.is_some())
+    }
+
     /// Sets the quota with a name of the key file. `None` if there is no quota of this name.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Option<Result<(), String>> {
         let outcome = match name {

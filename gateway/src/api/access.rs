@@ -2,8 +2,9 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use http::{Extensions, Request, Response};
@@ -13,7 +14,7 @@ use tracing::info;
 
 use super::admission::Answer;
 use crate::{
-    access::{Access, Origin, required_role},
+    access::{Access, Origin, Rates, TooFast, required_role},
     refusal::Refusal,
 };
 
@@ -22,11 +23,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLayer {
     access: Access,
+    rates: Arc<Rates>,
 }
 
 impl AccessLayer {
     pub(crate) fn new(access: Access) -> Self {
-        Self { access }
+        Self { access, rates: Arc::default() }
     }
 
     /// The origin of a request, if it may call its method.
@@ -46,6 +48,11 @@ impl AccessLayer {
         let role = caller.role;
         if role < required {
             return refuse(&caller.key, Refusal::RoleTooLow { role, required });
+        }
+        if let Err(TooFast { scope, limit, retry }) = self.rates.count(&caller, Instant::now()) {
+            let (quota, limit) = ("requests_per_second", u64::from(limit));
+            let refusal = Refusal::QuotaExceeded { quota, scope, limit, retry: Some(retry) };
+            return refuse(&caller.key, refusal);
         }
         Ok(Some(Origin { caller, peer }))
     }

@@ -6,9 +6,9 @@ use std::{pin::Pin, time::Duration};
 use futures::{Stream, StreamExt};
 use solvemesh::v1::{
     CancelJobRequest, CancelJobResponse, GetCapabilitiesRequest, GetCapabilitiesResponse,
-    GetJobRequest, GetJobResponse, Job, JobEventKind, JobFilter, JobState, JobView, Lane,
-    ListJobsRequest, ListJobsResponse, SolveRequest, SolveResponse, SubmitJobRequest,
-    SubmitJobResponse, WatchMeshRequest, WatchMeshResponse, WatchResultsRequest,
+    GetJobRequest, GetJobResponse, GetUsageRequest, GetUsageResponse, Job, JobEventKind, JobFilter,
+    JobState, JobView, Lane, ListJobsRequest, ListJobsResponse, SolveRequest, SolveResponse,
+    SubmitJobRequest, SubmitJobResponse, WatchMeshRequest, WatchMeshResponse, WatchResultsRequest,
     WatchResultsResponse,
 };
 use solvemesh_rpc::job_service_server::JobService;
@@ -55,7 +55,7 @@ impl JobService for Service {
         let validate_only = request.validate_only;
         let submission = submission(&origin, request, None);
         let job = if validate_only {
-            let plan = self.jobs.validate(submission).await?;
+            let plan = self.jobs.validate(&origin.caller, submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.to_job() }
         } else {
             self.jobs.submit(&origin, submission).await?
@@ -160,6 +160,14 @@ impl JobService for Service {
             lanes: policy.lanes.iter().map(|lane| Lane { name: lane.to_string() }).collect(),
             ephemeral: policy.ephemeral,
         }))
+    }
+
+    async fn get_usage(
+        &self,
+        request: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
+        let Origin { caller, .. } = origin(&request)?;
+        Ok(Response::new(self.jobs.usage(&caller).await?))
     }
 
     type WatchMeshStream = Pin<Box<dyn Stream<Item = Result<WatchMeshResponse, Status>> + Send>>;

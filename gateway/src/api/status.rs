@@ -62,6 +62,7 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::Exhausted { .. } | Refusal::LogTooLong { .. } => {
             (Code::ResourceExhausted, "MESH_LIMIT_REACHED")
         }
+        Refusal::QuotaExceeded { .. } => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
         Refusal::QueueFull { .. } => (Code::ResourceExhausted, "QUEUE_FULL"),
         Refusal::NoWorker { .. } => (Code::FailedPrecondition, "NO_WORKER"),
         Refusal::Unavailable { .. } => (Code::Unavailable, "MESH_UNAVAILABLE"),
@@ -99,6 +100,11 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::Exhausted { limit, value } => {
             vec![("limit", (*limit).to_owned()), ("value", value.to_string())]
         }
+        Refusal::QuotaExceeded { quota, scope, limit, .. } => vec![
+            ("quota", (*quota).to_owned()),
+            ("scope", scope.to_string()),
+            ("limit", limit.to_string()),
+        ],
         Refusal::LogTooLong { half } => {
             vec![("limit", "log_max_bytes".to_owned()), ("value", half.to_string())]
         }
@@ -160,7 +166,10 @@ mod tests {
     use solvemesh::UnknownField;
 
     use super::*;
-    use crate::{access::Role, refusal::reason};
+    use crate::{
+        access::{QuotaScope, Role},
+        refusal::reason,
+    };
 
     /// One refusal of each variant, and of each reason of those that have several.
     fn samples() -> Vec<Refusal> {
@@ -191,6 +200,12 @@ mod tests {
             Refusal::RequestIdExpired { request_id: request_id(), job_id: job_id() },
             Refusal::RequestIdTaken { request_id: request_id(), job_id: job_id() },
             Refusal::Exhausted { limit: "max_live_jobs", value: 1 },
+            Refusal::QuotaExceeded {
+                quota: "max_live_jobs",
+                scope: QuotaScope::Key,
+                limit: 1,
+                retry: Some(Duration::from_secs(1)),
+            },
             Refusal::LogTooLong { half: 1 },
             Refusal::QueueFull { lane: text() },
             Refusal::NoWorker { solver: "s", lane: text() },
@@ -233,9 +248,10 @@ mod tests {
             Refusal::Unauthenticated { .. } => 18,
             Refusal::RoleTooLow { .. } => 19,
             Refusal::NotSubmitter { .. } => 20,
+            Refusal::QuotaExceeded { .. } => 21,
         }
     }
-    const VARIANTS: usize = 21;
+    const VARIANTS: usize = 22;
 
     /// The first four columns of a row of docs/errors.md, for an error.
     fn row(refusal: Refusal) -> String {

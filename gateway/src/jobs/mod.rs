@@ -5,6 +5,7 @@ mod cancel;
 pub(crate) mod listing;
 mod mesh;
 mod query;
+mod quota;
 mod reload;
 mod submit;
 pub(crate) mod watch;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     jobs::{
         mesh::MeshWatcher,
+        quota::Reservations,
         watch::{WatchStreams, Watcher},
     },
     mesh_state::MeshMonitor,
@@ -51,6 +53,8 @@ pub struct Jobs {
     mesh_streams: Arc<WatchStreams<MeshWatcher>>,
     /// What this gateway knows of the processes of the mesh.
     monitor: Arc<MeshMonitor>,
+    /// The jobs that were admitted within quotas and may not be in the table yet.
+    reservations: Arc<Reservations>,
     /// Cancelled on shutdown: closes the watch streams and refuses new jobs.
     stopping: CancellationToken,
 }
@@ -76,6 +80,7 @@ impl Jobs {
             policy: Arc::new(policy),
             model_read_permits: Arc::new(Semaphore::new(cores)),
             large_solution_permits: Arc::new(Semaphore::new(watch::MAX_LARGE_SOLUTIONS)),
+            reservations: Arc::default(),
             stopping: CancellationToken::new(),
         }
     }

@@ -45,7 +45,7 @@ impl Jobs {
         submission: Submission,
     ) -> Result<Job, Refusal> {
         let request_id = submission.request.request_id.clone();
-        let accepted = self.accept(submission).await;
+        let accepted = self.accept(&origin.caller, submission).await;
         let Caller { key, tenant, .. } = &*origin.caller;
         let peer = origin.peer();
         match &accepted {
@@ -60,8 +60,8 @@ impl Jobs {
         accepted
     }
 
-    async fn accept(&self, submission: Submission) -> Result<Job, Refusal> {
-        let plan = self.validate(submission).await?;
+    async fn accept(&self, caller: &Caller, submission: Submission) -> Result<Job, Refusal> {
+        let plan = self.validate(caller, submission).await?;
         self.admit()?;
         let request_id = plan.description.request_id.clone();
         if !request_id.is_empty() {
@@ -75,6 +75,7 @@ impl Jobs {
             }
         }
 
+        let reservation = self.reserve(caller, &plan.description)?;
         self.check_solver_available(&plan).await?;
 
         let job = plan.to_job();
@@ -106,6 +107,11 @@ impl Jobs {
             () = self.in_table(&listener, &id) => {}
         }
         if request_id.is_empty() {
+            if reservation.is_some() {
+                // The next check of the quotas then finds the job in the table. If that takes too
+                // long, it is accepted all the same.
+                let _ = timeout(self.policy.broker_timeout, self.in_table(&listener, &id)).await;
+            }
             return Ok(job);
         }
         // Two gateways may accept the same request id at the same time with different payloads.
@@ -128,18 +134,25 @@ impl Jobs {
         })
     }
 
-    /// Validates a submission without submitting it. Reads a large model on a blocking thread.
+    /// Validates a submission of a caller without submitting it. Reads a large model on a blocking thread.
     ///
     /// # Errors
     ///
     /// As [`plan()`]; [`Refusal::Unavailable`] if the blocking thread panicked.
-    pub(crate) async fn validate(&self, submission: Submission) -> Result<Plan, Refusal> {
+    pub(crate) async fn validate(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+    ) -> Result<Plan, Refusal> {
         let now = SystemTime::now();
+        let policy = match caller.max_time_limit() {
+            Some(limit) => Arc::new(self.policy.with_max_time_limit(limit)),
+            None => self.policy.clone(),
+        };
         if !may_take_long(&submission) {
-            return plan(submission, &self.policy, now);
+            return plan(submission, &policy, now);
         }
         let permit = self.model_read_permits.clone().acquire_owned().await;
-        let policy = self.policy.clone();
         let planning = spawn_blocking(move || {
             let planned = plan(submission, &policy, now);
             drop(permit);

@@ -15,6 +15,7 @@ use crate::table::{
     record::Attempt,
     stage::{Finished, Results, Stage},
     tally::Tally,
+    usage::Owner,
 };
 
 /// Applies one entry to a live job: updates its state and appends events to its history.
@@ -148,6 +149,7 @@ pub(super) fn set_description(
         job.submit_time = time;
         if let Some(description) = description {
             job.description = description.clone();
+            job.owner = Owner::of(description);
             // A finished job accepts no answers.
             if let Stage::Live(live) = &mut job.stage
                 && live.tally.is_none()

@@ -68,7 +68,7 @@ impl RecentFinishes {
 }
 
 /// When a job finished, and the time since its last attempt started.
-fn solve_time(job: &Record) -> Option<(i64, Duration)> {
+pub(super) fn solve_time(job: &Record) -> Option<(i64, Duration)> {
     let start = job.attempts.last()?.start_time?;
     let finish = job.finish_time()?;
     // Negative if the clocks of two workers differ.

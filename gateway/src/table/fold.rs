@@ -16,9 +16,11 @@ use solvemesh::{
 use crate::table::{
     Position, Record,
     advance::{advance, set_description},
+    finishes::solve_time,
     index::Indexed,
     stage::is_terminal,
     tombstones::Tombstones,
+    usage::{Day, Spent, Usage, day_of},
 };
 
 /// About how many bytes the broker stores for a message of the log in addition to its body.
@@ -55,6 +57,8 @@ pub(crate) struct Fold {
     pub(super) live_weight: usize,
     pub(super) finished_weight: usize,
     pub(super) with_results_weight: usize,
+    /// What the owners of jobs have and have used.
+    pub(super) usage: Usage,
 }
 
 /// What one message of the log changed.
@@ -159,7 +163,12 @@ impl Fold {
         job.counted_weight = job.weight();
         let changed = job.last_sequence() > sequence;
         let after = Indexed::of(job);
-        self.reindex(&id, before, after);
+        let spent = (!before.is_finished() && after.is_finished()).then(|| spent_by(job));
+        let owner = job.owner.clone();
+        self.reindex(&id, &before, &after);
+        if let Some((day, spent)) = spent.flatten() {
+            self.usage.spend(day, &owner, spent);
+        }
         if start_truncated && after.is_finished() {
             // A gateway that starts now can't know this job.
             self.forget(&id);
@@ -256,10 +265,22 @@ impl Fold {
         self.log_id.as_deref()
     }
 
+    /// What the owners of jobs have and have used.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     /// About how many bytes of memory queued and running jobs take, or will take.
     pub(crate) fn live_weight(&self) -> usize {
         self.live_weight
     }
+}
+
+/// What a finished job has used, and on which day; `None` if its end has no time.
+fn spent_by(job: &Record) -> Option<(Day, Spent)> {
+    let day = day_of(job.finish_time()?.seconds);
+    let solver_time = solve_time(job).map(|(_, time)| time).unwrap_or_default();
+    Some((day, Spent { jobs: 1, solver_time }))
 }
 
 /// Whether a `JobEnd` may be a job's first entry: it contains a description only if the job

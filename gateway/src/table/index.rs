@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use solvemesh::v1::JobState;
 
-use crate::table::{Fold, Position, Record};
+use crate::table::{
+    Fold, Position, Record,
+    usage::{Load, Owner},
+};
 
 /// The fields of a job by which the fold indexes and sums it up.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Indexed {
     first: Position,
     /// The position of its last event, if it has finished.
@@ -16,6 +19,8 @@ pub(super) struct Indexed {
     /// In seconds since 1970, if it is queued and has one.
     queue_deadline: Option<i64>,
     weight: usize,
+    owner: Arc<Owner>,
+    load: Load,
 }
 
 impl Indexed {
@@ -26,10 +31,12 @@ impl Indexed {
             end: job.is_finished().then(|| job.last_position()),
             queue_deadline: deadline.filter(|_| job.state() == JobState::Queued),
             weight: job.counted_weight,
+            owner: job.owner.clone(),
+            load: job.load(),
         }
     }
 
-    pub(super) fn is_finished(self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.end.is_some()
     }
 }
@@ -44,6 +51,7 @@ impl Fold {
         } else {
             self.live.insert(job.first, id.clone());
             self.live_weight += indexed.weight;
+            self.usage.add(&indexed.owner, indexed.load);
             if let Some(deadline) = indexed.queue_deadline {
                 self.queue_deadlines.insert((deadline, id.clone()));
             }
@@ -52,7 +60,7 @@ impl Fold {
     }
 
     /// Updates indexes and totals for a job of the table that has changed.
-    pub(super) fn reindex(&mut self, id: &Arc<str>, before: Indexed, after: Indexed) {
+    pub(super) fn reindex(&mut self, id: &Arc<str>, before: &Indexed, after: &Indexed) {
         if before.queue_deadline != after.queue_deadline {
             if let Some(deadline) = before.queue_deadline {
                 self.queue_deadlines.remove(&(deadline, id.clone()));
@@ -68,8 +76,12 @@ impl Fold {
             }
         } else {
             self.live_weight -= before.weight;
+            self.usage.remove(&before.owner, before.load);
             match after.end {
-                None => self.live_weight += after.weight,
+                None => {
+                    self.live_weight += after.weight;
+                    self.usage.add(&after.owner, after.load);
+                }
                 Some(end) => {
                     self.live.remove(&after.first);
                     self.add_finished(end, id, after.weight, true);

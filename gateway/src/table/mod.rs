@@ -22,6 +22,7 @@ mod tail;
 mod tally;
 mod token;
 mod tombstones;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -40,3 +41,4 @@ pub(crate) use snapshot::SnapshotError;
 pub use snapshot::SnapshotFile;
 pub(crate) use tally::{Tally, counted_answers};
 pub(crate) use token::ResumeToken;
+pub(crate) use usage::{Day, Load, Owner, Usage, day_of};

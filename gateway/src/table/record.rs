@@ -18,10 +18,11 @@ use crate::table::{
     history::History,
     stage::{Live, Results, Stage},
     tally::{NewAnswers, Tally},
+    usage::{Load, Owner},
 };
 
 /// About how many bytes of memory a job takes beside its history and its description.
-const FIXED_BYTES: usize = 512;
+pub(super) const FIXED_BYTES: usize = 512;
 
 /// One job of the table: its state and its history, folded from the entries of the results log.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) digest: Vec<u8>,
     /// The description of what was submitted; empty until an entry contains it.
     pub(crate) description: JobDescription,
+    /// Who it is counted for: the owner by its description.
+    pub(super) owner: Arc<Owner>,
     /// When a gateway accepted it.
     pub(crate) submit_time: Option<Timestamp>,
     /// Whether it is live or has finished, with the fields that exist only then.
@@ -74,6 +77,7 @@ impl Record {
             bytes_before: 0,
             digest: Vec::new(),
             description: JobDescription::default(),
+            owner: Owner::nobody(),
             submit_time: None,
             stage: Stage::Live(Live::default()),
             attempts: Vec::new(),
@@ -151,6 +155,11 @@ impl Record {
         let tally = self.tally().map_or(0, Tally::weight);
         let expected = self.tally().map_or(0, |_| expected_answer_bytes(&self.description));
         self.history.bytes().max(expected) + self.description.encoded_len() + tally + FIXED_BYTES
+    }
+
+    /// What it adds to the load of its owner while it is live.
+    pub(super) fn load(&self) -> Load {
+        Load { bytes: self.counted_weight as u64, ..Load::of(&self.description) }
     }
 
     /// Appends an event. A terminal one with a large solution occupies one more sequence number

@@ -9,8 +9,9 @@ use prost_types::FileDescriptorSet;
 use solvemesh::{
     broker::v1::{BusySlot, Heartbeat, WorkerHeartbeat, heartbeat::Process},
     v1::{
-        CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, ListJobsRequest, MeshState,
-        SolveRequest, SubmitJobRequest, WatchMeshRequest, WatchResultsRequest,
+        CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, GetUsageRequest, ListJobsRequest,
+        MeshState, SolveOptions, SolveRequest, SubmitJobRequest, WatchMeshRequest,
+        WatchResultsRequest,
     },
 };
 use solvemesh_broker::Mesh;
@@ -18,6 +19,7 @@ use solvemesh_gateway::{Access, Args, Command, KeyCommand, KeyFile};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 
 /// A file of keys.
 struct Keys {
@@ -108,6 +110,7 @@ async fn call(gateway: &Gateway, key: &str, method: &str, job: &str) -> Result<(
         "GetCapabilities" => {
             client.get_capabilities(with_key(GetCapabilitiesRequest {}, key)).await.map(drop)
         }
+        "GetUsage" => client.get_usage(with_key(GetUsageRequest {}, key)).await.map(drop),
         "WatchMesh" => {
             client.watch_mesh(with_key(WatchMeshRequest::default(), key)).await.map(drop)
         }
@@ -277,6 +280,97 @@ async fn state_with_a_worker(gateway: &Gateway, key: &str) -> MeshState {
         }
     };
     timeout(Duration::from_secs(30), found).await.unwrap()
+}
+
+/// Submits jobs at the same time, to the gateways in turn. Returns the ids of those that were
+/// accepted; the others must be refused for this quota.
+async fn submit_at_once(
+    gateways: &[&Gateway],
+    key: &str,
+    count: usize,
+    quota: &str,
+) -> Vec<String> {
+    let submissions = (0..count).map(|index| {
+        let mut client = gateways[index % gateways.len()].client.clone();
+        async move { client.submit_job(with_key(wyndor(), key)).await }
+    });
+    let outcomes = futures::future::join_all(submissions).await;
+    let accepted = outcomes.into_iter().filter_map(|outcome| match outcome {
+        Ok(response) => Some(response.into_inner().job.unwrap().job_id),
+        Err(status) => {
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(reason(&status), "QUOTA_EXCEEDED");
+            let details = status.get_error_details();
+            assert_eq!(details.error_info().unwrap().metadata["quota"], quota);
+            assert!(details.retry_info().is_some());
+            None
+        }
+    });
+    accepted.collect()
+}
+
+#[tokio::test]
+async fn a_quota_of_live_jobs_holds_for_many_submissions_at_once() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let [one, two] = ["one", "two"].map(|id| keys.add(id, "acme", "submit"));
+    let other = keys.add("other", "other", "submit");
+    keys.text.push_str("tenant name=acme max_live_jobs=10\n");
+    let gateway = keys.gateway(&mesh).await;
+    let accepted = submit_at_once(&[&gateway], &one, 100, "max_live_jobs").await;
+    assert_eq!(accepted.len(), 10);
+    // All keys of the tenant share its quota; another tenant has its own.
+    assert_eq!(submit_at_once(&[&gateway], &two, 3, "max_live_jobs").await.len(), 0);
+    assert_eq!(submit_at_once(&[&gateway], &other, 3, "max_live_jobs").await.len(), 3);
+    // A job that has ended makes room for another.
+    call(&gateway, &one, "CancelJob", &accepted[0]).await.unwrap();
+    assert_eq!(submit_at_once(&[&gateway], &two, 3, "max_live_jobs").await.len(), 1);
+
+    let usage = gateway.client.clone().get_usage(with_key(GetUsageRequest {}, &two)).await;
+    let usage = usage.unwrap().into_inner();
+    let live: Vec<_> = usage.live.iter().map(|it| (it.submitter.as_str(), it.job_count)).collect();
+    assert_eq!(live, [("one", 9), ("two", 1)]);
+    assert_eq!(usage.days.iter().map(|it| it.job_count).sum::<i64>(), 1);
+    assert!(usage.days.iter().all(|it| it.tenant == "acme" && it.day.len() == 10));
+}
+
+#[tokio::test]
+async fn two_gateways_exceed_a_quota_by_no_more_than_what_is_in_flight_at_the_other() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let key = keys.add("k", "acme", "submit");
+    keys.text.push_str("tenant name=acme max_live_jobs=10\n");
+    let (first, second) = (keys.gateway(&mesh).await, keys.gateway(&mesh).await);
+    let accepted = submit_at_once(&[&first, &second], &key, 200, "max_live_jobs").await.len();
+    assert!((10..=20).contains(&accepted), "{accepted}");
+    for gateway in [&first, &second] {
+        let request = with_key(ListJobsRequest::default(), &key);
+        // A list is read after the log was read to its end.
+        gateway.client.clone().list_jobs(request).await.unwrap();
+        assert_eq!(submit_at_once(&[gateway], &key, 5, "max_live_jobs").await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_rate_and_a_time_limit_of_a_key_hold() {
+    let mesh = memory();
+    let mut keys = Keys::new();
+    let key = keys.add("k", "acme", "submit");
+    keys.text = keys.text.replace(" role=submit", " role=submit requests_per_second=5");
+    let slow = keys.add("slow", "acme", "submit");
+    keys.text = keys.text.trim_end().to_owned() + " max_time_limit=30\n";
+    let gateway = keys.gateway(&mesh).await;
+    let accepted = submit_at_once(&[&gateway], &key, 50, "requests_per_second").await.len();
+    assert!((5..50).contains(&accepted), "{accepted}");
+
+    let with_limit = |seconds| {
+        let time_limit = Some(prost_types::Duration { seconds, nanos: 0 });
+        let options = Some(SolveOptions { time_limit, ..SolveOptions::default() });
+        with_key(SubmitJobRequest { options, ..wyndor() }, &slow)
+    };
+    let status = gateway.client.clone().submit_job(with_limit(31)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert!(gateway.client.clone().submit_job(with_limit(30)).await.is_ok());
 }
 
 #[tokio::test]

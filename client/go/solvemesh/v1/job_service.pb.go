@@ -1275,6 +1275,264 @@ func (x *WatchMeshResponse) GetMesh() *MeshState {
 	return nil
 }
 
+// Request message for GetUsage.
+type GetUsageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUsageRequest) Reset() {
+	*x = GetUsageRequest{}
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUsageRequest) ProtoMessage() {}
+
+func (x *GetUsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUsageRequest.ProtoReflect.Descriptor instead.
+func (*GetUsageRequest) Descriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{18}
+}
+
+// Response message for GetUsage.
+type GetUsageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is queued and running, by tenant and key.
+	Live []*LiveUsage `protobuf:"bytes,1,rep,name=live,proto3" json:"live,omitempty"`
+	// What finished, by day, tenant and key, the latest day first. Reaches back as far as the
+	// gateway's snapshot or the results log does, and as fits into a message.
+	Days          []*DayUsage `protobuf:"bytes,2,rep,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUsageResponse) Reset() {
+	*x = GetUsageResponse{}
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUsageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUsageResponse) ProtoMessage() {}
+
+func (x *GetUsageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUsageResponse.ProtoReflect.Descriptor instead.
+func (*GetUsageResponse) Descriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetUsageResponse) GetLive() []*LiveUsage {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+func (x *GetUsageResponse) GetDays() []*DayUsage {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+// The queued and running jobs that were submitted with one key.
+type LiveUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The id of the key.
+	Submitter string `protobuf:"bytes,2,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// Number of jobs.
+	JobCount int64 `protobuf:"varint,3,opt,name=job_count,json=jobCount,proto3" json:"job_count,omitempty"`
+	// About how many bytes of a gateway's memory they take.
+	Bytes int64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Number of scenarios of sweeps.
+	ScenarioCount int64 `protobuf:"varint,5,opt,name=scenario_count,json=scenarioCount,proto3" json:"scenario_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LiveUsage) Reset() {
+	*x = LiveUsage{}
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveUsage) ProtoMessage() {}
+
+func (x *LiveUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveUsage.ProtoReflect.Descriptor instead.
+func (*LiveUsage) Descriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LiveUsage) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *LiveUsage) GetSubmitter() string {
+	if x != nil {
+		return x.Submitter
+	}
+	return ""
+}
+
+func (x *LiveUsage) GetJobCount() int64 {
+	if x != nil {
+		return x.JobCount
+	}
+	return 0
+}
+
+func (x *LiveUsage) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *LiveUsage) GetScenarioCount() int64 {
+	if x != nil {
+		return x.ScenarioCount
+	}
+	return 0
+}
+
+// The jobs of one key that finished on one day.
+type DayUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day in UTC, as YYYY-MM-DD.
+	Day string `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
+	// The tenant.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The id of the key.
+	Submitter string `protobuf:"bytes,3,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// Number of jobs.
+	JobCount int64 `protobuf:"varint,4,opt,name=job_count,json=jobCount,proto3" json:"job_count,omitempty"`
+	// The time from the start of each job's last attempt to its end, in seconds. For a sweep that
+	// several workers share, that time counts once.
+	SolverSeconds float64 `protobuf:"fixed64,5,opt,name=solver_seconds,json=solverSeconds,proto3" json:"solver_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayUsage) Reset() {
+	*x = DayUsage{}
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayUsage) ProtoMessage() {}
+
+func (x *DayUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayUsage.ProtoReflect.Descriptor instead.
+func (*DayUsage) Descriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DayUsage) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *DayUsage) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *DayUsage) GetSubmitter() string {
+	if x != nil {
+		return x.Submitter
+	}
+	return ""
+}
+
+func (x *DayUsage) GetJobCount() int64 {
+	if x != nil {
+		return x.JobCount
+	}
+	return 0
+}
+
+func (x *DayUsage) GetSolverSeconds() float64 {
+	if x != nil {
+		return x.SolverSeconds
+	}
+	return 0
+}
+
 // A queue of jobs.
 type Lane struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1286,7 +1544,7 @@ type Lane struct {
 
 func (x *Lane) Reset() {
 	*x = Lane{}
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[18]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1556,7 @@ func (x *Lane) String() string {
 func (*Lane) ProtoMessage() {}
 
 func (x *Lane) ProtoReflect() protoreflect.Message {
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[18]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1569,7 @@ func (x *Lane) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lane.ProtoReflect.Descriptor instead.
 func (*Lane) Descriptor() ([]byte, []int) {
-	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{18}
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Lane) GetName() string {
@@ -1344,7 +1602,7 @@ type SolverCapabilities struct {
 
 func (x *SolverCapabilities) Reset() {
 	*x = SolverCapabilities{}
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[19]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1614,7 @@ func (x *SolverCapabilities) String() string {
 func (*SolverCapabilities) ProtoMessage() {}
 
 func (x *SolverCapabilities) ProtoReflect() protoreflect.Message {
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[19]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1627,7 @@ func (x *SolverCapabilities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SolverCapabilities.ProtoReflect.Descriptor instead.
 func (*SolverCapabilities) Descriptor() ([]byte, []int) {
-	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{19}
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SolverCapabilities) GetSolver() Solver {
@@ -1427,7 +1685,7 @@ type SolverOption struct {
 
 func (x *SolverOption) Reset() {
 	*x = SolverOption{}
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[20]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1697,7 @@ func (x *SolverOption) String() string {
 func (*SolverOption) ProtoMessage() {}
 
 func (x *SolverOption) ProtoReflect() protoreflect.Message {
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[20]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1710,7 @@ func (x *SolverOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SolverOption.ProtoReflect.Descriptor instead.
 func (*SolverOption) Descriptor() ([]byte, []int) {
-	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{20}
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SolverOption) GetName() string {
@@ -1503,7 +1761,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[21]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1773,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_solvemesh_v1_job_service_proto_msgTypes[21]
+	mi := &file_solvemesh_v1_job_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1786,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{21}
+	return file_solvemesh_v1_job_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Limits) GetMaxMessageBytes() int64 {
@@ -1699,7 +1957,23 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\x10WatchMeshRequest\x125\n" +
 	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"@\n" +
 	"\x11WatchMeshResponse\x12+\n" +
-	"\x04mesh\x18\x01 \x01(\v2\x17.solvemesh.v1.MeshStateR\x04mesh\"\x1a\n" +
+	"\x04mesh\x18\x01 \x01(\v2\x17.solvemesh.v1.MeshStateR\x04mesh\"\x11\n" +
+	"\x0fGetUsageRequest\"k\n" +
+	"\x10GetUsageResponse\x12+\n" +
+	"\x04live\x18\x01 \x03(\v2\x17.solvemesh.v1.LiveUsageR\x04live\x12*\n" +
+	"\x04days\x18\x02 \x03(\v2\x16.solvemesh.v1.DayUsageR\x04days\"\x9b\x01\n" +
+	"\tLiveUsage\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1c\n" +
+	"\tsubmitter\x18\x02 \x01(\tR\tsubmitter\x12\x1b\n" +
+	"\tjob_count\x18\x03 \x01(\x03R\bjobCount\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12%\n" +
+	"\x0escenario_count\x18\x05 \x01(\x03R\rscenarioCount\"\x96\x01\n" +
+	"\bDayUsage\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\tR\x03day\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x1c\n" +
+	"\tsubmitter\x18\x03 \x01(\tR\tsubmitter\x12\x1b\n" +
+	"\tjob_count\x18\x04 \x01(\x03R\bjobCount\x12%\n" +
+	"\x0esolver_seconds\x18\x05 \x01(\x01R\rsolverSeconds\"\x1a\n" +
 	"\x04Lane\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x9a\x02\n" +
 	"\x12SolverCapabilities\x12,\n" +
@@ -1735,7 +2009,7 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\x17SOLVER_OPTION_TYPE_BOOL\x10\x01\x12\x1a\n" +
 	"\x16SOLVER_OPTION_TYPE_INT\x10\x02\x12\x1d\n" +
 	"\x19SOLVER_OPTION_TYPE_DOUBLE\x10\x03\x12\x1d\n" +
-	"\x19SOLVER_OPTION_TYPE_STRING\x10\x042\x97\x05\n" +
+	"\x19SOLVER_OPTION_TYPE_STRING\x10\x042\xe7\x05\n" +
 	"\n" +
 	"JobService\x12L\n" +
 	"\tSubmitJob\x12\x1e.solvemesh.v1.SubmitJobRequest\x1a\x1f.solvemesh.v1.SubmitJobResponse\x12W\n" +
@@ -1745,7 +2019,8 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\bListJobs\x12\x1d.solvemesh.v1.ListJobsRequest\x1a\x1e.solvemesh.v1.ListJobsResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\tCancelJob\x12\x1e.solvemesh.v1.CancelJobRequest\x1a\x1f.solvemesh.v1.CancelJobResponse\"\x03\x90\x02\x02\x12c\n" +
 	"\x0fGetCapabilities\x12$.solvemesh.v1.GetCapabilitiesRequest\x1a%.solvemesh.v1.GetCapabilitiesResponse\"\x03\x90\x02\x01\x12N\n" +
-	"\tWatchMesh\x12\x1e.solvemesh.v1.WatchMeshRequest\x1a\x1f.solvemesh.v1.WatchMeshResponse0\x01Bn\n" +
+	"\tWatchMesh\x12\x1e.solvemesh.v1.WatchMeshRequest\x1a\x1f.solvemesh.v1.WatchMeshResponse0\x01\x12N\n" +
+	"\bGetUsage\x12\x1d.solvemesh.v1.GetUsageRequest\x1a\x1e.solvemesh.v1.GetUsageResponse\"\x03\x90\x02\x01Bn\n" +
 	"\x16io.github.solvemesh.v1B\x0fJobServiceProtoP\x01ZAgithub.com/solvemesh/solvemesh/client/go/solvemesh/v1;solvemeshv1b\x06proto3"
 
 var (
@@ -1761,7 +2036,7 @@ func file_solvemesh_v1_job_service_proto_rawDescGZIP() []byte {
 }
 
 var file_solvemesh_v1_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_solvemesh_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_solvemesh_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_solvemesh_v1_job_service_proto_goTypes = []any{
 	(JobView)(0),                    // 0: solvemesh.v1.JobView
 	(SolverOptionType)(0),           // 1: solvemesh.v1.SolverOptionType
@@ -1783,87 +2058,95 @@ var file_solvemesh_v1_job_service_proto_goTypes = []any{
 	(*GetCapabilitiesResponse)(nil), // 17: solvemesh.v1.GetCapabilitiesResponse
 	(*WatchMeshRequest)(nil),        // 18: solvemesh.v1.WatchMeshRequest
 	(*WatchMeshResponse)(nil),       // 19: solvemesh.v1.WatchMeshResponse
-	(*Lane)(nil),                    // 20: solvemesh.v1.Lane
-	(*SolverCapabilities)(nil),      // 21: solvemesh.v1.SolverCapabilities
-	(*SolverOption)(nil),            // 22: solvemesh.v1.SolverOption
-	(*Limits)(nil),                  // 23: solvemesh.v1.Limits
-	nil,                             // 24: solvemesh.v1.SubmitJobRequest.LabelsEntry
-	nil,                             // 25: solvemesh.v1.SolveRequest.LabelsEntry
-	nil,                             // 26: solvemesh.v1.JobFilter.LabelsEntry
-	(*Model)(nil),                   // 27: solvemesh.v1.Model
-	(*SolveOptions)(nil),            // 28: solvemesh.v1.SolveOptions
-	(*durationpb.Duration)(nil),     // 29: google.protobuf.Duration
-	(*Sweep)(nil),                   // 30: solvemesh.v1.Sweep
-	(*StartingPoint)(nil),           // 31: solvemesh.v1.StartingPoint
-	(*Job)(nil),                     // 32: solvemesh.v1.Job
-	(JobEventKind)(0),               // 33: solvemesh.v1.JobEventKind
-	(*JobEvent)(nil),                // 34: solvemesh.v1.JobEvent
-	(JobState)(0),                   // 35: solvemesh.v1.JobState
-	(*MeshState)(nil),               // 36: solvemesh.v1.MeshState
-	(Solver)(0),                     // 37: solvemesh.v1.Solver
-	(VariableKind)(0),               // 38: solvemesh.v1.VariableKind
+	(*GetUsageRequest)(nil),         // 20: solvemesh.v1.GetUsageRequest
+	(*GetUsageResponse)(nil),        // 21: solvemesh.v1.GetUsageResponse
+	(*LiveUsage)(nil),               // 22: solvemesh.v1.LiveUsage
+	(*DayUsage)(nil),                // 23: solvemesh.v1.DayUsage
+	(*Lane)(nil),                    // 24: solvemesh.v1.Lane
+	(*SolverCapabilities)(nil),      // 25: solvemesh.v1.SolverCapabilities
+	(*SolverOption)(nil),            // 26: solvemesh.v1.SolverOption
+	(*Limits)(nil),                  // 27: solvemesh.v1.Limits
+	nil,                             // 28: solvemesh.v1.SubmitJobRequest.LabelsEntry
+	nil,                             // 29: solvemesh.v1.SolveRequest.LabelsEntry
+	nil,                             // 30: solvemesh.v1.JobFilter.LabelsEntry
+	(*Model)(nil),                   // 31: solvemesh.v1.Model
+	(*SolveOptions)(nil),            // 32: solvemesh.v1.SolveOptions
+	(*durationpb.Duration)(nil),     // 33: google.protobuf.Duration
+	(*Sweep)(nil),                   // 34: solvemesh.v1.Sweep
+	(*StartingPoint)(nil),           // 35: solvemesh.v1.StartingPoint
+	(*Job)(nil),                     // 36: solvemesh.v1.Job
+	(JobEventKind)(0),               // 37: solvemesh.v1.JobEventKind
+	(*JobEvent)(nil),                // 38: solvemesh.v1.JobEvent
+	(JobState)(0),                   // 39: solvemesh.v1.JobState
+	(*MeshState)(nil),               // 40: solvemesh.v1.MeshState
+	(Solver)(0),                     // 41: solvemesh.v1.Solver
+	(VariableKind)(0),               // 42: solvemesh.v1.VariableKind
 }
 var file_solvemesh_v1_job_service_proto_depIdxs = []int32{
-	27, // 0: solvemesh.v1.SubmitJobRequest.model:type_name -> solvemesh.v1.Model
-	28, // 1: solvemesh.v1.SubmitJobRequest.options:type_name -> solvemesh.v1.SolveOptions
-	24, // 2: solvemesh.v1.SubmitJobRequest.labels:type_name -> solvemesh.v1.SubmitJobRequest.LabelsEntry
-	29, // 3: solvemesh.v1.SubmitJobRequest.total_time_limit:type_name -> google.protobuf.Duration
-	29, // 4: solvemesh.v1.SubmitJobRequest.queue_time_limit:type_name -> google.protobuf.Duration
-	30, // 5: solvemesh.v1.SubmitJobRequest.sweep:type_name -> solvemesh.v1.Sweep
-	31, // 6: solvemesh.v1.SubmitJobRequest.starts:type_name -> solvemesh.v1.StartingPoint
-	32, // 7: solvemesh.v1.SubmitJobResponse.job:type_name -> solvemesh.v1.Job
-	33, // 8: solvemesh.v1.WatchResultsRequest.kinds:type_name -> solvemesh.v1.JobEventKind
-	29, // 9: solvemesh.v1.WatchResultsRequest.min_interval:type_name -> google.protobuf.Duration
-	34, // 10: solvemesh.v1.WatchResultsResponse.event:type_name -> solvemesh.v1.JobEvent
+	31, // 0: solvemesh.v1.SubmitJobRequest.model:type_name -> solvemesh.v1.Model
+	32, // 1: solvemesh.v1.SubmitJobRequest.options:type_name -> solvemesh.v1.SolveOptions
+	28, // 2: solvemesh.v1.SubmitJobRequest.labels:type_name -> solvemesh.v1.SubmitJobRequest.LabelsEntry
+	33, // 3: solvemesh.v1.SubmitJobRequest.total_time_limit:type_name -> google.protobuf.Duration
+	33, // 4: solvemesh.v1.SubmitJobRequest.queue_time_limit:type_name -> google.protobuf.Duration
+	34, // 5: solvemesh.v1.SubmitJobRequest.sweep:type_name -> solvemesh.v1.Sweep
+	35, // 6: solvemesh.v1.SubmitJobRequest.starts:type_name -> solvemesh.v1.StartingPoint
+	36, // 7: solvemesh.v1.SubmitJobResponse.job:type_name -> solvemesh.v1.Job
+	37, // 8: solvemesh.v1.WatchResultsRequest.kinds:type_name -> solvemesh.v1.JobEventKind
+	33, // 9: solvemesh.v1.WatchResultsRequest.min_interval:type_name -> google.protobuf.Duration
+	38, // 10: solvemesh.v1.WatchResultsResponse.event:type_name -> solvemesh.v1.JobEvent
 	6,  // 11: solvemesh.v1.WatchResultsResponse.heartbeat:type_name -> solvemesh.v1.Heartbeat
-	27, // 12: solvemesh.v1.SolveRequest.model:type_name -> solvemesh.v1.Model
-	28, // 13: solvemesh.v1.SolveRequest.options:type_name -> solvemesh.v1.SolveOptions
-	25, // 14: solvemesh.v1.SolveRequest.labels:type_name -> solvemesh.v1.SolveRequest.LabelsEntry
-	29, // 15: solvemesh.v1.SolveRequest.total_time_limit:type_name -> google.protobuf.Duration
-	29, // 16: solvemesh.v1.SolveRequest.queue_time_limit:type_name -> google.protobuf.Duration
-	31, // 17: solvemesh.v1.SolveRequest.starts:type_name -> solvemesh.v1.StartingPoint
-	32, // 18: solvemesh.v1.SolveResponse.job:type_name -> solvemesh.v1.Job
+	31, // 12: solvemesh.v1.SolveRequest.model:type_name -> solvemesh.v1.Model
+	32, // 13: solvemesh.v1.SolveRequest.options:type_name -> solvemesh.v1.SolveOptions
+	29, // 14: solvemesh.v1.SolveRequest.labels:type_name -> solvemesh.v1.SolveRequest.LabelsEntry
+	33, // 15: solvemesh.v1.SolveRequest.total_time_limit:type_name -> google.protobuf.Duration
+	33, // 16: solvemesh.v1.SolveRequest.queue_time_limit:type_name -> google.protobuf.Duration
+	35, // 17: solvemesh.v1.SolveRequest.starts:type_name -> solvemesh.v1.StartingPoint
+	36, // 18: solvemesh.v1.SolveResponse.job:type_name -> solvemesh.v1.Job
 	0,  // 19: solvemesh.v1.GetJobRequest.view:type_name -> solvemesh.v1.JobView
-	32, // 20: solvemesh.v1.GetJobResponse.job:type_name -> solvemesh.v1.Job
-	35, // 21: solvemesh.v1.JobFilter.states:type_name -> solvemesh.v1.JobState
-	26, // 22: solvemesh.v1.JobFilter.labels:type_name -> solvemesh.v1.JobFilter.LabelsEntry
+	36, // 20: solvemesh.v1.GetJobResponse.job:type_name -> solvemesh.v1.Job
+	39, // 21: solvemesh.v1.JobFilter.states:type_name -> solvemesh.v1.JobState
+	30, // 22: solvemesh.v1.JobFilter.labels:type_name -> solvemesh.v1.JobFilter.LabelsEntry
 	11, // 23: solvemesh.v1.ListJobsRequest.filter:type_name -> solvemesh.v1.JobFilter
 	0,  // 24: solvemesh.v1.ListJobsRequest.view:type_name -> solvemesh.v1.JobView
-	32, // 25: solvemesh.v1.ListJobsResponse.jobs:type_name -> solvemesh.v1.Job
-	32, // 26: solvemesh.v1.CancelJobResponse.job:type_name -> solvemesh.v1.Job
-	21, // 27: solvemesh.v1.GetCapabilitiesResponse.solvers:type_name -> solvemesh.v1.SolverCapabilities
-	23, // 28: solvemesh.v1.GetCapabilitiesResponse.limits:type_name -> solvemesh.v1.Limits
-	20, // 29: solvemesh.v1.GetCapabilitiesResponse.lanes:type_name -> solvemesh.v1.Lane
-	29, // 30: solvemesh.v1.WatchMeshRequest.interval:type_name -> google.protobuf.Duration
-	36, // 31: solvemesh.v1.WatchMeshResponse.mesh:type_name -> solvemesh.v1.MeshState
-	37, // 32: solvemesh.v1.SolverCapabilities.solver:type_name -> solvemesh.v1.Solver
-	38, // 33: solvemesh.v1.SolverCapabilities.variable_kinds:type_name -> solvemesh.v1.VariableKind
-	22, // 34: solvemesh.v1.SolverCapabilities.options:type_name -> solvemesh.v1.SolverOption
-	1,  // 35: solvemesh.v1.SolverOption.type:type_name -> solvemesh.v1.SolverOptionType
-	29, // 36: solvemesh.v1.Limits.max_time_limit:type_name -> google.protobuf.Duration
-	29, // 37: solvemesh.v1.Limits.default_time_limit:type_name -> google.protobuf.Duration
-	29, // 38: solvemesh.v1.Limits.max_total_time_limit:type_name -> google.protobuf.Duration
-	2,  // 39: solvemesh.v1.JobService.SubmitJob:input_type -> solvemesh.v1.SubmitJobRequest
-	4,  // 40: solvemesh.v1.JobService.WatchResults:input_type -> solvemesh.v1.WatchResultsRequest
-	7,  // 41: solvemesh.v1.JobService.Solve:input_type -> solvemesh.v1.SolveRequest
-	9,  // 42: solvemesh.v1.JobService.GetJob:input_type -> solvemesh.v1.GetJobRequest
-	12, // 43: solvemesh.v1.JobService.ListJobs:input_type -> solvemesh.v1.ListJobsRequest
-	14, // 44: solvemesh.v1.JobService.CancelJob:input_type -> solvemesh.v1.CancelJobRequest
-	16, // 45: solvemesh.v1.JobService.GetCapabilities:input_type -> solvemesh.v1.GetCapabilitiesRequest
-	18, // 46: solvemesh.v1.JobService.WatchMesh:input_type -> solvemesh.v1.WatchMeshRequest
-	3,  // 47: solvemesh.v1.JobService.SubmitJob:output_type -> solvemesh.v1.SubmitJobResponse
-	5,  // 48: solvemesh.v1.JobService.WatchResults:output_type -> solvemesh.v1.WatchResultsResponse
-	8,  // 49: solvemesh.v1.JobService.Solve:output_type -> solvemesh.v1.SolveResponse
-	10, // 50: solvemesh.v1.JobService.GetJob:output_type -> solvemesh.v1.GetJobResponse
-	13, // 51: solvemesh.v1.JobService.ListJobs:output_type -> solvemesh.v1.ListJobsResponse
-	15, // 52: solvemesh.v1.JobService.CancelJob:output_type -> solvemesh.v1.CancelJobResponse
-	17, // 53: solvemesh.v1.JobService.GetCapabilities:output_type -> solvemesh.v1.GetCapabilitiesResponse
-	19, // 54: solvemesh.v1.JobService.WatchMesh:output_type -> solvemesh.v1.WatchMeshResponse
-	47, // [47:55] is the sub-list for method output_type
-	39, // [39:47] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	36, // 25: solvemesh.v1.ListJobsResponse.jobs:type_name -> solvemesh.v1.Job
+	36, // 26: solvemesh.v1.CancelJobResponse.job:type_name -> solvemesh.v1.Job
+	25, // 27: solvemesh.v1.GetCapabilitiesResponse.solvers:type_name -> solvemesh.v1.SolverCapabilities
+	27, // 28: solvemesh.v1.GetCapabilitiesResponse.limits:type_name -> solvemesh.v1.Limits
+	24, // 29: solvemesh.v1.GetCapabilitiesResponse.lanes:type_name -> solvemesh.v1.Lane
+	33, // 30: solvemesh.v1.WatchMeshRequest.interval:type_name -> google.protobuf.Duration
+	40, // 31: solvemesh.v1.WatchMeshResponse.mesh:type_name -> solvemesh.v1.MeshState
+	22, // 32: solvemesh.v1.GetUsageResponse.live:type_name -> solvemesh.v1.LiveUsage
+	23, // 33: solvemesh.v1.GetUsageResponse.days:type_name -> solvemesh.v1.DayUsage
+	41, // 34: solvemesh.v1.SolverCapabilities.solver:type_name -> solvemesh.v1.Solver
+	42, // 35: solvemesh.v1.SolverCapabilities.variable_kinds:type_name -> solvemesh.v1.VariableKind
+	26, // 36: solvemesh.v1.SolverCapabilities.options:type_name -> solvemesh.v1.SolverOption
+	1,  // 37: solvemesh.v1.SolverOption.type:type_name -> solvemesh.v1.SolverOptionType
+	33, // 38: solvemesh.v1.Limits.max_time_limit:type_name -> google.protobuf.Duration
+	33, // 39: solvemesh.v1.Limits.default_time_limit:type_name -> google.protobuf.Duration
+	33, // 40: solvemesh.v1.Limits.max_total_time_limit:type_name -> google.protobuf.Duration
+	2,  // 41: solvemesh.v1.JobService.SubmitJob:input_type -> solvemesh.v1.SubmitJobRequest
+	4,  // 42: solvemesh.v1.JobService.WatchResults:input_type -> solvemesh.v1.WatchResultsRequest
+	7,  // 43: solvemesh.v1.JobService.Solve:input_type -> solvemesh.v1.SolveRequest
+	9,  // 44: solvemesh.v1.JobService.GetJob:input_type -> solvemesh.v1.GetJobRequest
+	12, // 45: solvemesh.v1.JobService.ListJobs:input_type -> solvemesh.v1.ListJobsRequest
+	14, // 46: solvemesh.v1.JobService.CancelJob:input_type -> solvemesh.v1.CancelJobRequest
+	16, // 47: solvemesh.v1.JobService.GetCapabilities:input_type -> solvemesh.v1.GetCapabilitiesRequest
+	18, // 48: solvemesh.v1.JobService.WatchMesh:input_type -> solvemesh.v1.WatchMeshRequest
+	20, // 49: solvemesh.v1.JobService.GetUsage:input_type -> solvemesh.v1.GetUsageRequest
+	3,  // 50: solvemesh.v1.JobService.SubmitJob:output_type -> solvemesh.v1.SubmitJobResponse
+	5,  // 51: solvemesh.v1.JobService.WatchResults:output_type -> solvemesh.v1.WatchResultsResponse
+	8,  // 52: solvemesh.v1.JobService.Solve:output_type -> solvemesh.v1.SolveResponse
+	10, // 53: solvemesh.v1.JobService.GetJob:output_type -> solvemesh.v1.GetJobResponse
+	13, // 54: solvemesh.v1.JobService.ListJobs:output_type -> solvemesh.v1.ListJobsResponse
+	15, // 55: solvemesh.v1.JobService.CancelJob:output_type -> solvemesh.v1.CancelJobResponse
+	17, // 56: solvemesh.v1.JobService.GetCapabilities:output_type -> solvemesh.v1.GetCapabilitiesResponse
+	19, // 57: solvemesh.v1.JobService.WatchMesh:output_type -> solvemesh.v1.WatchMeshResponse
+	21, // 58: solvemesh.v1.JobService.GetUsage:output_type -> solvemesh.v1.GetUsageResponse
+	50, // [50:59] is the sub-list for method output_type
+	41, // [41:50] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_solvemesh_v1_job_service_proto_init() }
@@ -1886,7 +2169,7 @@ func file_solvemesh_v1_job_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_solvemesh_v1_job_service_proto_rawDesc), len(file_solvemesh_v1_job_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,7 @@ const (
 	JobService_CancelJob_FullMethodName       = "/solvemesh.v1.JobService/CancelJob"
 	JobService_GetCapabilities_FullMethodName = "/solvemesh.v1.JobService/GetCapabilities"
 	JobService_WatchMesh_FullMethodName       = "/solvemesh.v1.JobService/WatchMesh"
+	JobService_GetUsage_FullMethodName        = "/solvemesh.v1.JobService/GetUsage"
 )
 
 // JobServiceClient is the client API for JobService service.
@@ -81,6 +82,9 @@ type JobServiceClient interface {
 	// cancels. A client that reads slowly skips states. A gateway may end the stream with
 	// UNAVAILABLE, as that of `WatchResults`. It counts as one of `Limits.max_watchers`.
 	WatchMesh(ctx context.Context, in *WatchMeshRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMeshResponse], error)
+	// Returns what the caller's tenant has in the mesh and has used, by day; to an admin, that of
+	// all tenants.
+	GetUsage(ctx context.Context, in *GetUsageRequest, opts ...grpc.CallOption) (*GetUsageResponse, error)
 }
 
 type jobServiceClient struct {
@@ -189,6 +193,16 @@ func (c *jobServiceClient) WatchMesh(ctx context.Context, in *WatchMeshRequest, 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type JobService_WatchMeshClient = grpc.ServerStreamingClient[WatchMeshResponse]
 
+func (c *jobServiceClient) GetUsage(ctx context.Context, in *GetUsageRequest, opts ...grpc.CallOption) (*GetUsageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUsageResponse)
+	err := c.cc.Invoke(ctx, JobService_GetUsage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobServiceServer is the server API for JobService service.
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
@@ -241,6 +255,9 @@ type JobServiceServer interface {
 	// cancels. A client that reads slowly skips states. A gateway may end the stream with
 	// UNAVAILABLE, as that of `WatchResults`. It counts as one of `Limits.max_watchers`.
 	WatchMesh(*WatchMeshRequest, grpc.ServerStreamingServer[WatchMeshResponse]) error
+	// Returns what the caller's tenant has in the mesh and has used, by day; to an admin, that of
+	// all tenants.
+	GetUsage(context.Context, *GetUsageRequest) (*GetUsageResponse, error)
 	mustEmbedUnimplementedJobServiceServer()
 }
 
@@ -274,6 +291,9 @@ func (UnimplementedJobServiceServer) GetCapabilities(context.Context, *GetCapabi
 }
 func (UnimplementedJobServiceServer) WatchMesh(*WatchMeshRequest, grpc.ServerStreamingServer[WatchMeshResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchMesh not implemented")
+}
+func (UnimplementedJobServiceServer) GetUsage(context.Context, *GetUsageRequest) (*GetUsageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUsage not implemented")
 }
 func (UnimplementedJobServiceServer) mustEmbedUnimplementedJobServiceServer() {}
 func (UnimplementedJobServiceServer) testEmbeddedByValue()                    {}
@@ -426,6 +446,24 @@ func _JobService_WatchMesh_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type JobService_WatchMeshServer = grpc.ServerStreamingServer[WatchMeshResponse]
 
+func _JobService_GetUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUsageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).GetUsage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_GetUsage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).GetUsage(ctx, req.(*GetUsageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // JobService_ServiceDesc is the grpc.ServiceDesc for JobService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -456,6 +494,10 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetCapabilities",
 			Handler:    _JobService_GetCapabilities_Handler,
+		},
+		{
+			MethodName: "GetUsage",
+			Handler:    _JobService_GetUsage_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

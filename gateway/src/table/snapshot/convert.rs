@@ -1,11 +1,11 @@
 //! Converts a table to the messages of its snapshot file, and back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use solvemesh::{
     gateway::v1::{
-        AttemptSnapshot, HistoryEventSnapshot, JobSnapshot, LogPosition, SnapshotHeader,
-        TallySnapshot,
+        AttemptSnapshot, DaySnapshot, HistoryEventSnapshot, JobSnapshot, LogPosition,
+        SnapshotHeader, TallySnapshot,
     },
     v1::JobState,
 };
@@ -16,6 +16,7 @@ use crate::table::{
     history::History,
     record::Attempt,
     stage::{Finished, Live, Results, Stage},
+    usage::{Day, Owner, Spent},
 };
 
 /// Size of the fingerprint of a forgotten job, in bytes.
@@ -34,6 +35,7 @@ pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
         bytes_read: fold.bytes_read,
         forgotten: fold.forgotten.fingerprints().flat_map(u128::to_be_bytes).collect(),
         jobs: fold.jobs.len() as u64,
+        days: fold.usage.days().map(from_day).collect(),
     }
 }
 
@@ -53,8 +55,24 @@ pub(super) fn from_header(header: SnapshotHeader) -> Option<Restored> {
     for bytes in header.forgotten.chunks_exact(FINGERPRINT_BYTES) {
         fold.forgotten.insert_fingerprint(u128::from_be_bytes(bytes.try_into().ok()?));
     }
+    for day in header.days {
+        let spent =
+            Spent { jobs: day.job_count, solver_time: Duration::from_nanos(day.solver_nanos) };
+        let owner = Owner { tenant: day.tenant, key: day.submitter };
+        fold.usage.spend(day.day, &Arc::new(owner), spent);
+    }
     let last = LastMessage { offset: header.last_offset, digest: header.last_digest };
     Some(Restored { fold, last })
+}
+
+fn from_day((day, owner, spent): (Day, &Owner, Spent)) -> DaySnapshot {
+    DaySnapshot {
+        day,
+        tenant: owner.tenant.clone(),
+        submitter: owner.key.clone(),
+        job_count: spent.jobs,
+        solver_nanos: u64::try_from(spent.solver_time.as_nanos()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Converts a job for the file.
@@ -84,10 +102,12 @@ pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
     let stage = to_stage(&job)?;
     let history: Vec<HistoryEvent> =
         job.history.into_iter().map(to_event).collect::<Option<_>>()?;
+    let description = job.description?;
     let mut record = Record {
+        owner: Owner::of(&description),
         bytes_before: job.bytes_before,
         digest: job.digest,
-        description: job.description?,
+        description,
         submit_time: job.submit_time,
         stage,
         attempts: job.attempts.into_iter().map(to_attempt).collect(),

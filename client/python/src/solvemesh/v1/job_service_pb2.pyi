@@ -674,6 +674,116 @@ class WatchMeshResponse(google.protobuf.message.Message):
 global___WatchMeshResponse = WatchMeshResponse
 
 @typing.final
+class GetUsageRequest(google.protobuf.message.Message):
+    """Request message for GetUsage."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___GetUsageRequest = GetUsageRequest
+
+@typing.final
+class GetUsageResponse(google.protobuf.message.Message):
+    """Response message for GetUsage."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LIVE_FIELD_NUMBER: builtins.int
+    DAYS_FIELD_NUMBER: builtins.int
+    @property
+    def live(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LiveUsage]:
+        """What is queued and running, by tenant and key."""
+
+    @property
+    def days(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DayUsage]:
+        """What finished, by day, tenant and key, the latest day first. Reaches back as far as the
+        gateway's snapshot or the results log does, and as fits into a message.
+        """
+
+    def __init__(
+        self,
+        *,
+        live: collections.abc.Iterable[global___LiveUsage] | None = ...,
+        days: collections.abc.Iterable[global___DayUsage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["days", b"days", "live", b"live"]) -> None: ...
+
+global___GetUsageResponse = GetUsageResponse
+
+@typing.final
+class LiveUsage(google.protobuf.message.Message):
+    """The queued and running jobs that were submitted with one key."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: builtins.int
+    SUBMITTER_FIELD_NUMBER: builtins.int
+    JOB_COUNT_FIELD_NUMBER: builtins.int
+    BYTES_FIELD_NUMBER: builtins.int
+    SCENARIO_COUNT_FIELD_NUMBER: builtins.int
+    tenant: builtins.str
+    """The tenant."""
+    submitter: builtins.str
+    """The id of the key."""
+    job_count: builtins.int
+    """Number of jobs."""
+    bytes: builtins.int
+    """About how many bytes of a gateway's memory they take."""
+    scenario_count: builtins.int
+    """Number of scenarios of sweeps."""
+    def __init__(
+        self,
+        *,
+        tenant: builtins.str = ...,
+        submitter: builtins.str = ...,
+        job_count: builtins.int = ...,
+        bytes: builtins.int = ...,
+        scenario_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bytes", b"bytes", "job_count", b"job_count", "scenario_count", b"scenario_count", "submitter", b"submitter", "tenant", b"tenant"]) -> None: ...
+
+global___LiveUsage = LiveUsage
+
+@typing.final
+class DayUsage(google.protobuf.message.Message):
+    """The jobs of one key that finished on one day."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: builtins.int
+    TENANT_FIELD_NUMBER: builtins.int
+    SUBMITTER_FIELD_NUMBER: builtins.int
+    JOB_COUNT_FIELD_NUMBER: builtins.int
+    SOLVER_SECONDS_FIELD_NUMBER: builtins.int
+    day: builtins.str
+    """The day in UTC, as YYYY-MM-DD."""
+    tenant: builtins.str
+    """The tenant."""
+    submitter: builtins.str
+    """The id of the key."""
+    job_count: builtins.int
+    """Number of jobs."""
+    solver_seconds: builtins.float
+    """The time from the start of each job's last attempt to its end, in seconds. For a sweep that
+    several workers share, that time counts once.
+    """
+    def __init__(
+        self,
+        *,
+        day: builtins.str = ...,
+        tenant: builtins.str = ...,
+        submitter: builtins.str = ...,
+        job_count: builtins.int = ...,
+        solver_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["day", b"day", "job_count", b"job_count", "solver_seconds", b"solver_seconds", "submitter", b"submitter", "tenant", b"tenant"]) -> None: ...
+
+global___DayUsage = DayUsage
+
+@typing.final
 class Lane(google.protobuf.message.Message):
     """A queue of jobs."""
 

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file solvemesh/v1/job_service.proto.
  */
 export const file_solvemesh_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zb2x2ZW1lc2gvdjEvam9iX3NlcnZpY2UucHJvdG8SDHNvbHZlbWVzaC52MSLCAwoQU3VibWl0Sm9iUmVxdWVzdBIiCgVtb2RlbBgBIAEoCzITLnNvbHZlbWVzaC52MS5Nb2RlbBIrCgdvcHRpb25zGAIgASgLMhouc29sdmVtZXNoLnYxLlNvbHZlT3B0aW9ucxI6CgZsYWJlbHMYAyADKAsyKi5zb2x2ZW1lc2gudjEuU3VibWl0Sm9iUmVxdWVzdC5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSDAoEbGFuZRgGIAEoCRIzChB0b3RhbF90aW1lX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEHF1ZXVlX3RpbWVfbGltaXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIgoFc3dlZXAYCSABKAsyEy5zb2x2ZW1lc2gudjEuU3dlZXASKwoGc3RhcnRzGAogAygLMhsuc29sdmVtZXNoLnYxLlN0YXJ0aW5nUG9pbnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIzChFTdWJtaXRKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zb2x2ZW1lc2gudjEuSm9iIpgBChNXYXRjaFJlc3VsdHNSZXF1ZXN0Eg8KB2pvYl9pZHMYASADKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEikKBWtpbmRzGAMgAygOMhouc29sdmVtZXNoLnYxLkpvYkV2ZW50S2luZBIvCgxtaW5faW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iiwEKFFdhdGNoUmVzdWx0c1Jlc3BvbnNlEicKBWV2ZW50GAEgASgLMhYuc29sdmVtZXNoLnYxLkpvYkV2ZW50SAASLAoJaGVhcnRiZWF0GAIgASgLMhcuc29sdmVtZXNoLnYxLkhlYXJ0YmVhdEgAEhQKDHJlc3VtZV90b2tlbhgDIAEoCUIGCgRraW5kIgsKCUhlYXJ0YmVhdCL/AgoMU29sdmVSZXF1ZXN0EiIKBW1vZGVsGAEgASgLMhMuc29sdmVtZXNoLnYxLk1vZGVsEisKB29wdGlvbnMYAiABKAsyGi5zb2x2ZW1lc2gudjEuU29sdmVPcHRpb25zEjYKBmxhYmVscxgDIAMoCzImLnNvbHZlbWVzaC52MS5Tb2x2ZVJlcXVlc3QuTGFiZWxzRW50cnkSEgoKcmVxdWVzdF9pZBgEIAEoCRIMCgRsYW5lGAYgASgJEjMKEHRvdGFsX3RpbWVfbGltaXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMwoQcXVldWVfdGltZV9saW1pdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgZzdGFydHMYCiADKAsyGy5zb2x2ZW1lc2gudjEuU3RhcnRpbmdQb2ludBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi8KDVNvbHZlUmVzcG9uc2USHgoDam9iGAEgASgLMhEuc29sdmVtZXNoLnYxLkpvYiJECg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIjCgR2aWV3GAIgASgOMhUuc29sdmVtZXNoLnYxLkpvYlZpZXciMAoOR2V0Sm9iUmVzcG9uc2USHgoDam9iGAEgASgLMhEuc29sdmVtZXNoLnYxLkpvYiKXAQoJSm9iRmlsdGVyEiYKBnN0YXRlcxgBIAMoDjIWLnNvbHZlbWVzaC52MS5Kb2JTdGF0ZRIzCgZsYWJlbHMYAiADKAsyIy5zb2x2ZW1lc2gudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEihgEKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRInCgZmaWx0ZXIYAyABKAsyFy5zb2x2ZW1lc2gudjEuSm9iRmlsdGVyEiMKBHZpZXcYBCABKA4yFS5zb2x2ZW1lc2gudjEuSm9iVmlldyJMChBMaXN0Sm9ic1Jlc3BvbnNlEh8KBGpvYnMYASADKAsyES5zb2x2ZW1lc2gudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChFDYW5jZWxKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zb2x2ZW1lc2gudjEuSm9iIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiuQEKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSMQoHc29sdmVycxgCIAMoCzIgLnNvbHZlbWVzaC52MS5Tb2x2ZXJDYXBhYmlsaXRpZXMSJAoGbGltaXRzGAMgASgLMhQuc29sdmVtZXNoLnYxLkxpbWl0cxIhCgVsYW5lcxgEIAMoCzISLnNvbHZlbWVzaC52MS5MYW5lEhEKCWVwaGVtZXJhbBgFIAEoCCI/ChBXYXRjaE1lc2hSZXF1ZXN0EisKCGludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjoKEVdhdGNoTWVzaFJlc3BvbnNlEiUKBG1lc2gYASABKAsyFy5zb2x2ZW1lc2gudjEuTWVzaFN0YXRlIhQKBExhbmUSDAoEbmFtZRgBIAEoCSLXAQoSU29sdmVyQ2FwYWJpbGl0aWVzEiQKBnNvbHZlchgBIAEoDjIULnNvbHZlbWVzaC52MS5Tb2x2ZXISMgoOdmFyaWFibGVfa2luZHMYAiADKA4yGi5zb2x2ZW1lc2gudjEuVmFyaWFibGVLaW5kEisKB29wdGlvbnMYAyADKAsyGi5zb2x2ZW1lc2gudjEuU29sdmVyT3B0aW9uEgwKBGxhbmUYBCABKAkSEQoJYXZhaWxhYmxlGAUgASgIEhkKEXN1cHBvcnRlZF9vcHRpb25zGAYgAygJIkoKDFNvbHZlck9wdGlvbhIMCgRuYW1lGAEgASgJEiwKBHR5cGUYAiABKA4yHi5zb2x2ZW1lc2gudjEuU29sdmVyT3B0aW9uVHlwZSKFAwoGTGltaXRzEhkKEW1heF9tZXNzYWdlX2J5dGVzGAEgASgDEhcKD21heF9tb2RlbF9ieXRlcxgCIAEoAxIVCg1tYXhfdmFyaWFibGVzGAMgASgFEhcKD21heF9jb25zdHJhaW50cxgEIAEoBRIUCgxtYXhfbm9uemVyb3MYBSABKAUSMQoObWF4X3RpbWVfbGltaXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoSZGVmYXVsdF90aW1lX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjcKFG1heF90b3RhbF90aW1lX2xpbWl0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDW1heF9saXZlX2pvYnMYCSABKAUSFAoMbWF4X3dhdGNoZXJzGAogASgFEhoKEm1heF9qb2JzX3Blcl93YXRjaBgLIAEoBRIVCg1tYXhfc2NlbmFyaW9zGAwgASgFKkoKB0pvYlZpZXcSGAoUSk9CX1ZJRVdfVU5TUEVDSUZJRUQQABISCg5KT0JfVklFV19CQVNJQxABEhEKDUpPQl9WSUVXX0ZVTEwQAiqtAQoQU29sdmVyT3B0aW9uVHlwZRIiCh5TT0xWRVJfT1BUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIbChdTT0xWRVJfT1BUSU9OX1RZUEVfQk9PTBABEhoKFlNPTFZFUl9PUFRJT05fVFlQRV9JTlQQAhIdChlTT0xWRVJfT1BUSU9OX1RZUEVfRE9VQkxFEAMSHQoZU09MVkVSX09QVElPTl9UWVBFX1NUUklORxAEMpcFCgpKb2JTZXJ2aWNlEkwKCVN1Ym1pdEpvYhIeLnNvbHZlbWVzaC52MS5TdWJtaXRKb2JSZXF1ZXN0Gh8uc29sdmVtZXNoLnYxLlN1Ym1pdEpvYlJlc3BvbnNlElcKDFdhdGNoUmVzdWx0cxIhLnNvbHZlbWVzaC52MS5XYXRjaFJlc3VsdHNSZXF1ZXN0GiIuc29sdmVtZXNoLnYxLldhdGNoUmVzdWx0c1Jlc3BvbnNlMAESQAoFU29sdmUSGi5zb2x2ZW1lc2gudjEuU29sdmVSZXF1ZXN0Ghsuc29sdmVtZXNoLnYxLlNvbHZlUmVzcG9uc2USSAoGR2V0Sm9iEhsuc29sdmVtZXNoLnYxLkdldEpvYlJlcXVlc3QaHC5zb2x2ZW1lc2gudjEuR2V0Sm9iUmVzcG9uc2UiA5ACARJOCghMaXN0Sm9icxIdLnNvbHZlbWVzaC52MS5MaXN0Sm9ic1JlcXVlc3QaHi5zb2x2ZW1lc2gudjEuTGlzdEpvYnNSZXNwb25zZSIDkAIBElEKCUNhbmNlbEpvYhIeLnNvbHZlbWVzaC52MS5DYW5jZWxKb2JSZXF1ZXN0Gh8uc29sdmVtZXNoLnYxLkNhbmNlbEpvYlJlc3BvbnNlIgOQAgISYwoPR2V0Q2FwYWJpbGl0aWVzEiQuc29sdmVtZXNoLnYxLkdldENhcGFiaWxpdGllc1JlcXVlc3QaJS5zb2x2ZW1lc2gudjEuR2V0Q2FwYWJpbGl0aWVzUmVzcG9uc2UiA5ACARJOCglXYXRjaE1lc2gSHi5zb2x2ZW1lc2gudjEuV2F0Y2hNZXNoUmVxdWVzdBofLnNvbHZlbWVzaC52MS5XYXRjaE1lc2hSZXNwb25zZTABQm4KFmlvLmdpdGh1Yi5zb2x2ZW1lc2gudjFCD0pvYlNlcnZpY2VQcm90b1ABWkFnaXRodWIuY29tL3NvbHZlbWVzaC9zb2x2ZW1lc2gvY2xpZW50L2dvL3NvbHZlbWVzaC92MTtzb2x2ZW1lc2h2MWIGcHJvdG8z", [file_google_protobuf_duration, file_solvemesh_v1_job, file_solvemesh_v1_mesh, file_solvemesh_v1_model, file_solvemesh_v1_options, file_solvemesh_v1_sweep]);
+  fileDesc("Ch5zb2x2ZW1lc2gvdjEvam9iX3NlcnZpY2UucHJvdG8SDHNvbHZlbWVzaC52MSLCAwoQU3VibWl0Sm9iUmVxdWVzdBIiCgVtb2RlbBgBIAEoCzITLnNvbHZlbWVzaC52MS5Nb2RlbBIrCgdvcHRpb25zGAIgASgLMhouc29sdmVtZXNoLnYxLlNvbHZlT3B0aW9ucxI6CgZsYWJlbHMYAyADKAsyKi5zb2x2ZW1lc2gudjEuU3VibWl0Sm9iUmVxdWVzdC5MYWJlbHNFbnRyeRISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSDAoEbGFuZRgGIAEoCRIzChB0b3RhbF90aW1lX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEHF1ZXVlX3RpbWVfbGltaXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIgoFc3dlZXAYCSABKAsyEy5zb2x2ZW1lc2gudjEuU3dlZXASKwoGc3RhcnRzGAogAygLMhsuc29sdmVtZXNoLnYxLlN0YXJ0aW5nUG9pbnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIzChFTdWJtaXRKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zb2x2ZW1lc2gudjEuSm9iIpgBChNXYXRjaFJlc3VsdHNSZXF1ZXN0Eg8KB2pvYl9pZHMYASADKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEikKBWtpbmRzGAMgAygOMhouc29sdmVtZXNoLnYxLkpvYkV2ZW50S2luZBIvCgxtaW5faW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iiwEKFFdhdGNoUmVzdWx0c1Jlc3BvbnNlEicKBWV2ZW50GAEgASgLMhYuc29sdmVtZXNoLnYxLkpvYkV2ZW50SAASLAoJaGVhcnRiZWF0GAIgASgLMhcuc29sdmVtZXNoLnYxLkhlYXJ0YmVhdEgAEhQKDHJlc3VtZV90b2tlbhgDIAEoCUIGCgRraW5kIgsKCUhlYXJ0YmVhdCL/AgoMU29sdmVSZXF1ZXN0EiIKBW1vZGVsGAEgASgLMhMuc29sdmVtZXNoLnYxLk1vZGVsEisKB29wdGlvbnMYAiABKAsyGi5zb2x2ZW1lc2gudjEuU29sdmVPcHRpb25zEjYKBmxhYmVscxgDIAMoCzImLnNvbHZlbWVzaC52MS5Tb2x2ZVJlcXVlc3QuTGFiZWxzRW50cnkSEgoKcmVxdWVzdF9pZBgEIAEoCRIMCgRsYW5lGAYgASgJEjMKEHRvdGFsX3RpbWVfbGltaXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMwoQcXVldWVfdGltZV9saW1pdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgZzdGFydHMYCiADKAsyGy5zb2x2ZW1lc2gudjEuU3RhcnRpbmdQb2ludBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi8KDVNvbHZlUmVzcG9uc2USHgoDam9iGAEgASgLMhEuc29sdmVtZXNoLnYxLkpvYiJECg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIjCgR2aWV3GAIgASgOMhUuc29sdmVtZXNoLnYxLkpvYlZpZXciMAoOR2V0Sm9iUmVzcG9uc2USHgoDam9iGAEgASgLMhEuc29sdmVtZXNoLnYxLkpvYiKXAQoJSm9iRmlsdGVyEiYKBnN0YXRlcxgBIAMoDjIWLnNvbHZlbWVzaC52MS5Kb2JTdGF0ZRIzCgZsYWJlbHMYAiADKAsyIy5zb2x2ZW1lc2gudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEihgEKD0xpc3RKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRInCgZmaWx0ZXIYAyABKAsyFy5zb2x2ZW1lc2gudjEuSm9iRmlsdGVyEiMKBHZpZXcYBCABKA4yFS5zb2x2ZW1lc2gudjEuSm9iVmlldyJMChBMaXN0Sm9ic1Jlc3BvbnNlEh8KBGpvYnMYASADKAsyES5zb2x2ZW1lc2gudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChFDYW5jZWxKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zb2x2ZW1lc2gudjEuSm9iIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiuQEKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSMQoHc29sdmVycxgCIAMoCzIgLnNvbHZlbWVzaC52MS5Tb2x2ZXJDYXBhYmlsaXRpZXMSJAoGbGltaXRzGAMgASgLMhQuc29sdmVtZXNoLnYxLkxpbWl0cxIhCgVsYW5lcxgEIAMoCzISLnNvbHZlbWVzaC52MS5MYW5lEhEKCWVwaGVtZXJhbBgFIAEoCCI/ChBXYXRjaE1lc2hSZXF1ZXN0EisKCGludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjoKEVdhdGNoTWVzaFJlc3BvbnNlEiUKBG1lc2gYASABKAsyFy5zb2x2ZW1lc2gudjEuTWVzaFN0YXRlIhEKD0dldFVzYWdlUmVxdWVzdCJfChBHZXRVc2FnZVJlc3BvbnNlEiUKBGxpdmUYASADKAsyFy5zb2x2ZW1lc2gudjEuTGl2ZVVzYWdlEiQKBGRheXMYAiADKAsyFi5zb2x2ZW1lc2gudjEuRGF5VXNhZ2UiaAoJTGl2ZVVzYWdlEg4KBnRlbmFudBgBIAEoCRIRCglzdWJtaXR0ZXIYAiABKAkSEQoJam9iX2NvdW50GAMgASgDEg0KBWJ5dGVzGAQgASgDEhYKDnNjZW5hcmlvX2NvdW50GAUgASgDImUKCERheVVzYWdlEgsKA2RheRgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSEQoJc3VibWl0dGVyGAMgASgJEhEKCWpvYl9jb3VudBgEIAEoAxIWCg5zb2x2ZXJfc2Vjb25kcxgFIAEoASIUCgRMYW5lEgwKBG5hbWUYASABKAki1wEKElNvbHZlckNhcGFiaWxpdGllcxIkCgZzb2x2ZXIYASABKA4yFC5zb2x2ZW1lc2gudjEuU29sdmVyEjIKDnZhcmlhYmxlX2tpbmRzGAIgAygOMhouc29sdmVtZXNoLnYxLlZhcmlhYmxlS2luZBIrCgdvcHRpb25zGAMgAygLMhouc29sdmVtZXNoLnYxLlNvbHZlck9wdGlvbhIMCgRsYW5lGAQgASgJEhEKCWF2YWlsYWJsZRgFIAEoCBIZChFzdXBwb3J0ZWRfb3B0aW9ucxgGIAMoCSJKCgxTb2x2ZXJPcHRpb24SDAoEbmFtZRgBIAEoCRIsCgR0eXBlGAIgASgOMh4uc29sdmVtZXNoLnYxLlNvbHZlck9wdGlvblR5cGUihQMKBkxpbWl0cxIZChFtYXhfbWVzc2FnZV9ieXRlcxgBIAEoAxIXCg9tYXhfbW9kZWxfYnl0ZXMYAiABKAMSFQoNbWF4X3ZhcmlhYmxlcxgDIAEoBRIXCg9tYXhfY29uc3RyYWludHMYBCABKAUSFAoMbWF4X25vbnplcm9zGAUgASgFEjEKDm1heF90aW1lX2xpbWl0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKEmRlZmF1bHRfdGltZV9saW1pdBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI3ChRtYXhfdG90YWxfdGltZV9saW1pdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1tYXhfbGl2ZV9qb2JzGAkgASgFEhQKDG1heF93YXRjaGVycxgKIAEoBRIaChJtYXhfam9ic19wZXJfd2F0Y2gYCyABKAUSFQoNbWF4X3NjZW5hcmlvcxgMIAEoBSpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAIqrQEKEFNvbHZlck9wdGlvblR5cGUSIgoeU09MVkVSX09QVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXU09MVkVSX09QVElPTl9UWVBFX0JPT0wQARIaChZTT0xWRVJfT1BUSU9OX1RZUEVfSU5UEAISHQoZU09MVkVSX09QVElPTl9UWVBFX0RPVUJMRRADEh0KGVNPTFZFUl9PUFRJT05fVFlQRV9TVFJJTkcQBDLnBQoKSm9iU2VydmljZRJMCglTdWJtaXRKb2ISHi5zb2x2ZW1lc2gudjEuU3VibWl0Sm9iUmVxdWVzdBofLnNvbHZlbWVzaC52MS5TdWJtaXRKb2JSZXNwb25zZRJXCgxXYXRjaFJlc3VsdHMSIS5zb2x2ZW1lc2gudjEuV2F0Y2hSZXN1bHRzUmVxdWVzdBoiLnNvbHZlbWVzaC52MS5XYXRjaFJlc3VsdHNSZXNwb25zZTABEkAKBVNvbHZlEhouc29sdmVtZXNoLnYxLlNvbHZlUmVxdWVzdBobLnNvbHZlbWVzaC52MS5Tb2x2ZVJlc3BvbnNlEkgKBkdldEpvYhIbLnNvbHZlbWVzaC52MS5HZXRKb2JSZXF1ZXN0Ghwuc29sdmVtZXNoLnYxLkdldEpvYlJlc3BvbnNlIgOQAgESTgoITGlzdEpvYnMSHS5zb2x2ZW1lc2gudjEuTGlzdEpvYnNSZXF1ZXN0Gh4uc29sdmVtZXNoLnYxLkxpc3RKb2JzUmVzcG9uc2UiA5ACARJRCglDYW5jZWxKb2ISHi5zb2x2ZW1lc2gudjEuQ2FuY2VsSm9iUmVxdWVzdBofLnNvbHZlbWVzaC52MS5DYW5jZWxKb2JSZXNwb25zZSIDkAICEmMKD0dldENhcGFiaWxpdGllcxIkLnNvbHZlbWVzaC52MS5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GiUuc29sdmVtZXNoLnYxLkdldENhcGFiaWxpdGllc1Jlc3BvbnNlIgOQAgESTgoJV2F0Y2hNZXNoEh4uc29sdmVtZXNoLnYxLldhdGNoTWVzaFJlcXVlc3QaHy5zb2x2ZW1lc2gudjEuV2F0Y2hNZXNoUmVzcG9uc2UwARJOCghHZXRVc2FnZRIdLnNvbHZlbWVzaC52MS5HZXRVc2FnZVJlcXVlc3QaHi5zb2x2ZW1lc2gudjEuR2V0VXNhZ2VSZXNwb25zZSIDkAIBQm4KFmlvLmdpdGh1Yi5zb2x2ZW1lc2gudjFCD0pvYlNlcnZpY2VQcm90b1ABWkFnaXRodWIuY29tL3NvbHZlbWVzaC9zb2x2ZW1lc2gvY2xpZW50L2dvL3NvbHZlbWVzaC92MTtzb2x2ZW1lc2h2MWIGcHJvdG8z", [file_google_protobuf_duration, file_solvemesh_v1_job, file_solvemesh_v1_mesh, file_solvemesh_v1_model, file_solvemesh_v1_options, file_solvemesh_v1_sweep]);
 
 /**
  * Request message for SubmitJob. `SolveRequest` has the same fields on the same numbers,
@@ -635,6 +635,149 @@ export const WatchMeshResponseSchema: GenMessage<WatchMeshResponse> = /*@__PURE_
   messageDesc(file_solvemesh_v1_job_service, 17);
 
 /**
+ * Request message for GetUsage.
+ *
+ * @generated from message solvemesh.v1.GetUsageRequest
+ */
+export type GetUsageRequest = Message<"solvemesh.v1.GetUsageRequest"> & {
+};
+
+/**
+ * Describes the message solvemesh.v1.GetUsageRequest.
+ * Use `create(GetUsageRequestSchema)` to create a new message.
+ */
+export const GetUsageRequestSchema: GenMessage<GetUsageRequest> = /*@__PURE__*/
+  messageDesc(file_solvemesh_v1_job_service, 18);
+
+/**
+ * Response message for GetUsage.
+ *
+ * @generated from message solvemesh.v1.GetUsageResponse
+ */
+export type GetUsageResponse = Message<"solvemesh.v1.GetUsageResponse"> & {
+  /**
+   * What is queued and running, by tenant and key.
+   *
+   * @generated from field: repeated solvemesh.v1.LiveUsage live = 1;
+   */
+  live: LiveUsage[];
+
+  /**
+   * What finished, by day, tenant and key, the latest day first. Reaches back as far as the
+   * gateway's snapshot or the results log does, and as fits into a message.
+   *
+   * @generated from field: repeated solvemesh.v1.DayUsage days = 2;
+   */
+  days: DayUsage[];
+};
+
+/**
+ * Describes the message solvemesh.v1.GetUsageResponse.
+ * Use `create(GetUsageResponseSchema)` to create a new message.
+ */
+export const GetUsageResponseSchema: GenMessage<GetUsageResponse> = /*@__PURE__*/
+  messageDesc(file_solvemesh_v1_job_service, 19);
+
+/**
+ * The queued and running jobs that were submitted with one key.
+ *
+ * @generated from message solvemesh.v1.LiveUsage
+ */
+export type LiveUsage = Message<"solvemesh.v1.LiveUsage"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * The id of the key.
+   *
+   * @generated from field: string submitter = 2;
+   */
+  submitter: string;
+
+  /**
+   * Number of jobs.
+   *
+   * @generated from field: int64 job_count = 3;
+   */
+  jobCount: bigint;
+
+  /**
+   * About how many bytes of a gateway's memory they take.
+   *
+   * @generated from field: int64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * Number of scenarios of sweeps.
+   *
+   * @generated from field: int64 scenario_count = 5;
+   */
+  scenarioCount: bigint;
+};
+
+/**
+ * Describes the message solvemesh.v1.LiveUsage.
+ * Use `create(LiveUsageSchema)` to create a new message.
+ */
+export const LiveUsageSchema: GenMessage<LiveUsage> = /*@__PURE__*/
+  messageDesc(file_solvemesh_v1_job_service, 20);
+
+/**
+ * The jobs of one key that finished on one day.
+ *
+ * @generated from message solvemesh.v1.DayUsage
+ */
+export type DayUsage = Message<"solvemesh.v1.DayUsage"> & {
+  /**
+   * The day in UTC, as YYYY-MM-DD.
+   *
+   * @generated from field: string day = 1;
+   */
+  day: string;
+
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
+
+  /**
+   * The id of the key.
+   *
+   * @generated from field: string submitter = 3;
+   */
+  submitter: string;
+
+  /**
+   * Number of jobs.
+   *
+   * @generated from field: int64 job_count = 4;
+   */
+  jobCount: bigint;
+
+  /**
+   * The time from the start of each job's last attempt to its end, in seconds. For a sweep that
+   * several workers share, that time counts once.
+   *
+   * @generated from field: double solver_seconds = 5;
+   */
+  solverSeconds: number;
+};
+
+/**
+ * Describes the message solvemesh.v1.DayUsage.
+ * Use `create(DayUsageSchema)` to create a new message.
+ */
+export const DayUsageSchema: GenMessage<DayUsage> = /*@__PURE__*/
+  messageDesc(file_solvemesh_v1_job_service, 21);
+
+/**
  * A queue of jobs.
  *
  * @generated from message solvemesh.v1.Lane
@@ -653,7 +796,7 @@ export type Lane = Message<"solvemesh.v1.Lane"> & {
  * Use `create(LaneSchema)` to create a new message.
  */
 export const LaneSchema: GenMessage<Lane> = /*@__PURE__*/
-  messageDesc(file_solvemesh_v1_job_service, 18);
+  messageDesc(file_solvemesh_v1_job_service, 22);
 
 /**
  * What a solver supports.
@@ -711,7 +854,7 @@ export type SolverCapabilities = Message<"solvemesh.v1.SolverCapabilities"> & {
  * Use `create(SolverCapabilitiesSchema)` to create a new message.
  */
 export const SolverCapabilitiesSchema: GenMessage<SolverCapabilities> = /*@__PURE__*/
-  messageDesc(file_solvemesh_v1_job_service, 19);
+  messageDesc(file_solvemesh_v1_job_service, 23);
 
 /**
  * A raw option of a solver.
@@ -739,7 +882,7 @@ export type SolverOption = Message<"solvemesh.v1.SolverOption"> & {
  * Use `create(SolverOptionSchema)` to create a new message.
  */
 export const SolverOptionSchema: GenMessage<SolverOption> = /*@__PURE__*/
-  messageDesc(file_solvemesh_v1_job_service, 20);
+  messageDesc(file_solvemesh_v1_job_service, 24);
 
 /**
  * The limits of a mesh. The error of a request that exceeds one names it.
@@ -838,7 +981,7 @@ export type Limits = Message<"solvemesh.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_solvemesh_v1_job_service, 21);
+  messageDesc(file_solvemesh_v1_job_service, 25);
 
 /**
  * Which parts of a job to return.
@@ -1037,6 +1180,17 @@ export const JobService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchMeshRequestSchema;
     output: typeof WatchMeshResponseSchema;
+  },
+  /**
+   * Returns what the caller's tenant has in the mesh and has used, by day; to an admin, that of
+   * all tenants.
+   *
+   * @generated from rpc solvemesh.v1.JobService.GetUsage
+   */
+  getUsage: {
+    methodKind: "unary";
+    input: typeof GetUsageRequestSchema;
+    output: typeof GetUsageResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_solvemesh_v1_job_service, 0);
