@@ -1,7 +1,8 @@
 //! The solver process, and the only crate that links a solver.
 //!
 //! A worker runs this in a process of its own, so that a crash or a kill costs one attempt of
-//! one job and never the worker. The process reads one task after another from standard input
+//! one job and never the worker. The process gives up all rights that a solve does not need
+//! (`confine/`). The process reads one task after another from standard input
 //! and writes its reports to standard output ([`serve()`]); the messages are those of
 //! `solvemesh.solver.v1`, framed as in [`solvemesh::frame`]. The crate uses no async runtime and
 //! no broker.
@@ -17,6 +18,7 @@
 //! the final check of every result, outside of this process.
 
 mod arrays;
+mod confine;
 mod good_lp;
 mod highs;
 mod highs_solver;
@@ -56,6 +58,8 @@ pub use warm_lp::{WarmLp, WarmLpError};
 /// See [`serve()`].
 pub fn run() -> io::Result<()> {
     memory::exit_on_failed_allocation();
+    memory::raise_oom_score();
     let (commands, reports) = pipes::take()?;
-    serve(commands, reports)
+    let confinement = confine::confine();
+    serve(commands, reports, confinement)
 }

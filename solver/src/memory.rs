@@ -1,4 +1,4 @@
-//! The allocators of the programs.
+//! The allocators of the programs, and what a solver process does when memory runs out.
 //!
 //! A solver process exits at once when an allocation fails: solvers do not handle it reliably (an
 //! exception that is caught halfway, an abort, a crash). The worker recognises the cause by
@@ -127,4 +127,10 @@ pub(crate) fn exit_on_failed_allocation() {
     // SAFETY: the handler is a function that never returns, and calls nothing that allocates. No
     // other thread reads it yet.
     unsafe { solvemesh_new_handler = Some(exit) };
+}
+
+/// Makes this process the first choice of the kernel's OOM killer, before its worker.
+pub(crate) fn raise_oom_score() {
+    // A process may always raise its own score. Where this does not exist, the kernel chooses.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "900");
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use solvemesh::solver::v1::{
-    Interrupt, Ready, SolveTask, SolverCommand, SweepTask, Withdrawal,
+    Confinement, Interrupt, Ready, SolveTask, SolverCommand, SweepTask, Withdrawal,
     solver_command::Kind as Command, solver_report::Kind,
 };
 
@@ -49,7 +49,7 @@ enum Task {
     Sweep(Box<SweepTask>),
 }
 
-/// Reports that it is ready, then solves the tasks that arrive on `commands` until that stream
+/// Reports that it is ready and how it is confined, then solves the tasks that arrive on `commands` until that stream
 /// ends. If it ends during a solve, the worker has died and the process exits at once.
 ///
 /// # Errors
@@ -58,9 +58,11 @@ enum Task {
 pub fn serve(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
+    confinement: Confinement,
 ) -> io::Result<()> {
     let reports = Reports::new(reports);
-    reports.send(0, Kind::Ready(Ready { pid: process::id() }))?;
+    let ready = Ready { pid: process::id(), confinement: Some(confinement) };
+    reports.send(0, Kind::Ready(ready))?;
     // The number of tasks that were read and not yet answered. It lets `read_commands` distinguish
     // a worker that stops its process from one that died during a solve.
     let busy = Arc::new(AtomicUsize::new(0));

@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 
-use crate::{clients::Doors, mesh::Gateway, processes::Process};
+use crate::{clients::Doors, mesh::Gateway, processes::Process, rabbit::Role};
 
 /// Configuration of a fleet.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Plan {
     }
 
     fn gateway_broker(&self, broker: &str) -> String {
-        self.with_options(self.gateway_broker.as_deref().unwrap_or(broker))
+        Role::Gateway.own_url(&self.with_options(self.gateway_broker.as_deref().unwrap_or(broker)))
     }
 }
 
@@ -70,7 +70,7 @@ impl Fleet {
         let gateway_broker = plan.gateway_broker(broker);
         let gateways = (0..plan.gateways).map(|_| Gateway::on(&gateway_broker, &flags));
         let gateways = join_all(gateways).await;
-        let broker = plan.with_options(broker);
+        let broker = Role::Worker.own_url(&plan.with_options(broker));
         let mut fleet = Self { gateways, workers: Vec::new(), plan, broker, gateway_broker };
         for _ in 0..fleet.plan.workers {
             fleet.add_worker();

@@ -111,6 +111,7 @@ impl Slot {
         match started {
             Ok(solver) => {
                 tracing::debug!(%lane, slot, pid = solver.pid(), "solver process started");
+                solver.log_confinement();
                 Some(solver)
             }
             Err(error) => {

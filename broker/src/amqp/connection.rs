@@ -10,7 +10,16 @@
 //! their leases, queues have to be declared again, and it is unknown whether messages without a
 //! confirm are stored.
 
-use std::{collections::VecDeque, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _};
 use lapin::{
@@ -63,6 +72,16 @@ pub(super) struct Session {
     /// The broker's reason for accepting no messages; `None` while it accepts them.
     blocked: Option<String>,
     request_timeout: Duration,
+    /// Whether the broker has refused to let this user declare an existing queue.
+    may_only_use: Arc<AtomicBool>,
+}
+
+/// The broker's answer to a declaration.
+enum Declared {
+    /// It exists now, with these arguments.
+    Done,
+    /// The user has no right to declare it.
+    Denied,
 }
 
 impl Session {
@@ -73,16 +92,42 @@ impl Session {
 
     /// Declares queues in order, over channels of its own, as a refusal closes the channel. If
     /// any of them did not exist, waits until it would survive a crash of the broker.
+    ///
+    /// A user without the right to declare may use what exists: the broker requires that right
+    /// even to compare the arguments of an existing queue, and it includes that to delete it.
     pub(super) async fn declare(&self, queues: &[Queue]) -> Result<(), MeshError> {
         let mut channel = self.channel().await?;
         let mut created = false;
         for queue in queues {
-            if self.with_timeout(topology::find(&channel, queue)).await.is_err() {
+            let exists = self.with_timeout(topology::find(&channel, queue)).await.is_ok();
+            if !exists {
                 created = true;
                 // The broker closes the channel when the queue does not exist.
                 channel = self.channel().await?;
+            } else if self.may_only_use.load(Ordering::Relaxed) {
+                continue;
             }
-            self.with_timeout(topology::declare(&channel, queue)).await?;
+            let declared = self.with_timeout(async {
+                match topology::declare(&channel, queue).await {
+                    Err(error) if is_access_refused(&error) => Ok(Declared::Denied),
+                    declared => declared.map(|()| Declared::Done),
+                }
+            });
+            match declared.await? {
+                Declared::Done => {}
+                Declared::Denied if exists => {
+                    // Remembered, because the broker logs each refusal as an error.
+                    self.may_only_use.store(true, Ordering::Relaxed);
+                    tracing::debug!(queue = queue.name, "used as it is: no right to declare it");
+                    channel = self.channel().await?;
+                }
+                // Not a refusal for good: a gateway declares it when it starts.
+                Declared::Denied => {
+                    let name = &queue.name;
+                    let why = format!("{name} does not exist, and this user may not declare it");
+                    return Err(MeshError::Unavailable(why));
+                }
+            }
         }
         if created {
             time::sleep(DURABILITY_DELAY).await;
@@ -325,6 +370,7 @@ impl Supervisor {
             connection: Arc::new(connection),
             blocked: None,
             request_timeout: self.request_timeout,
+            may_only_use: Arc::default(),
         };
         if !self.queues.is_empty() {
             session.declare(&self.queues).await?;
@@ -405,6 +451,14 @@ fn describe_tls_error(error: &lapin::Error, with_identity: bool) -> Option<Strin
         }
         _ => None,
     }
+}
+
+/// Whether the user lacks the right for a request.
+fn is_access_refused(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(
+        error.kind(),
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)
+    ))
 }
 
 /// Classifies an error: [`MeshError::Refused`] if a retry can't resolve it, else

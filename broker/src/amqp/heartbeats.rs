@@ -29,13 +29,24 @@ pub(super) async fn send(session: &Session, heartbeat: &Heartbeat) -> Result<(),
     if let Some(reason) = session.blocked() {
         return Err(MeshError::Blocked(reason.to_owned()));
     }
-    let channel = session.channel().await?;
-    session.with_timeout(topology::declare_fanout(&channel, HEARTBEATS)).await?;
+    let channel = exchange(session).await?;
     let (options, body) = (BasicPublishOptions::default(), heartbeat.encode_to_vec());
     let properties = properties::transient();
     let sent = channel.basic_publish(HEARTBEATS.into(), "".into(), options, &body, properties);
     session.with_timeout(sent).await?;
     session.with_timeout(channel.close(200, "sent".into())).await
+}
+
+/// A channel, once the exchange exists: a user without the right to declare it may use it.
+async fn exchange(session: &Session) -> Result<Channel, MeshError> {
+    let channel = session.channel().await?;
+    if session.with_timeout(topology::find_fanout(&channel, HEARTBEATS)).await.is_ok() {
+        return Ok(channel);
+    }
+    // The broker closes the channel when the exchange does not exist.
+    let channel = session.channel().await?;
+    session.with_timeout(topology::declare_fanout(&channel, HEARTBEATS)).await?;
+    Ok(channel)
 }
 
 /// Sends the heartbeats of all processes to `reader`. Attaches again after a lost connection, until

@@ -229,6 +229,13 @@ pub(super) async fn declare_fanout(channel: &Channel, exchange: &str) -> lapin::
     channel.exchange_declare(exchange.into(), ExchangeKind::Fanout, durable, none).await
 }
 
+/// Checks that a fanout exchange exists. If it does not, that is an error that closes the channel.
+pub(super) async fn find_fanout(channel: &Channel, exchange: &str) -> lapin::Result<()> {
+    let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let none = FieldTable::default();
+    channel.exchange_declare(exchange.into(), ExchangeKind::Fanout, passive, none).await
+}
+
 /// Binds a queue to a fanout exchange.
 pub(super) async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
     let (options, none) = (QueueBindOptions::default(), FieldTable::default());

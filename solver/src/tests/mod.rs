@@ -81,7 +81,7 @@ fn time_limit(limit: Duration) -> SolveOptions {
 }
 
 #[track_caller]
-fn assert_optimal(outcome: &Outcome, objective: f64, values: &[f64]) {
+pub(super) fn assert_optimal(outcome: &Outcome, objective: f64, values: &[f64]) {
     assert_eq!(reason(outcome), Reason::Optimal, "{:?}", termination(outcome));
     assert_close(&[termination(outcome).objective.unwrap()], &[objective]);
     assert_close(&outcome.values, values);

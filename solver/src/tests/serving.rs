@@ -11,7 +11,7 @@ use prost::Message as _;
 use solvemesh::{
     broker::v1::JobPayload,
     solver::v1::{
-        Interrupt, Outcome, SolveTask, SolverCommand, SolverReport, Withdrawal,
+        Confinement, Interrupt, Outcome, SolveTask, SolverCommand, SolverReport, Withdrawal,
         solver_command::Kind as Command, solver_report::Kind,
     },
     v1::{LinearModel, SolveOptions, TerminationLimit, TerminationReason as Reason},
@@ -35,7 +35,8 @@ impl Process {
     fn start() -> Self {
         let (commands_read, commands) = io::pipe().unwrap();
         let (reports, reports_write) = io::pipe().unwrap();
-        let served = thread::spawn(move || serve(commands_read, reports_write));
+        let served =
+            thread::spawn(move || serve(commands_read, reports_write, Confinement::default()));
         let mut process = Self { commands, reports, served };
         let ready = process.next();
         assert_eq!(ready.task, 0);

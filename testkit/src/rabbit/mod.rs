@@ -6,12 +6,14 @@ mod home;
 mod node;
 mod tls;
 mod trouble;
+mod users;
 
 pub use self::{
     cluster::Cluster,
     node::{RabbitNode, Vhost, amqp_url},
     tls::Tls,
     trouble::Resource,
+    users::Role,
 };
 
 /// Creates a virtual host on the node that all tests of this process share.

@@ -20,7 +20,10 @@ use tokio::{
     time,
 };
 
-use super::home::{Home, free_ports};
+use super::{
+    home::{Home, free_ports},
+    users,
+};
 
 /// The folder of the scripts in Debian's package. Those in `/usr/sbin` switch to another user.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
@@ -215,6 +218,9 @@ impl RabbitNode {
                 <<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)."#
         );
         self.eval(&make).await;
+        if users::for_all() {
+            self.add_users(name).await;
+        }
     }
 
     /// Evaluates an Erlang expression on the node, and returns what it prints.
@@ -270,14 +276,21 @@ impl RabbitNode {
         fs::remove_file(self.folder.join("node.pid")).expect("its pid file");
     }
 
-    /// A command for a script of RabbitMQ. Its environment points to this node, so that it uses no
-    /// other RabbitMQ of the machine.
+    /// A command for a script of RabbitMQ on this node.
     fn script(&self, script: &str) -> Command {
+        let mut command = Command::new(Path::new(SCRIPTS).join(script));
+        self.surround(&mut command);
+        command
+    }
+
+    /// Sets the environment of a command, so that RabbitMQ's scripts use this node, and no other
+    /// RabbitMQ of the machine.
+    pub(super) fn surround(&self, command: &mut Command) {
         let in_folder = |name: &str| self.folder.join(name);
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
-        let mut command = Command::new(Path::new(SCRIPTS).join(script));
         command
             .current_dir(&self.folder)
+            .env("RABBITMQCTL", Path::new(SCRIPTS).join("rabbitmqctl"))
             .env("HOME", self.home.folder())
             .env("ERL_EPMD_PORT", self.home.epmd_port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
@@ -297,7 +310,11 @@ impl RabbitNode {
             // for tests in parallel.
             .env("RABBITMQ_CTL_DIST_PORT_MIN", "21000")
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "22000");
-        command
+    }
+
+    /// The folder of its files.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Child>> {

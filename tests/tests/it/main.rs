@@ -5,6 +5,7 @@ mod agreement;
 mod amqps;
 mod answers;
 mod broker;
+mod broker_rights;
 mod cli;
 mod formats;
 mod grpcurl;

@@ -1,13 +1,6 @@
-//! What a solver process may use of the machine.
+//! The memory limit of a solver process.
 
 use std::io;
-
-/// Makes a solver process the first choice of the kernel's OOM killer, before its worker.
-pub(super) fn raise_oom_score(pid: u32) {
-    if let Err(error) = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "900") {
-        tracing::debug!(pid, cause = %error, "cannot set the out-of-memory score");
-    }
-}
 
 /// Sets the `RLIMIT_DATA` of a solver process to `limit` bytes, or without one to the hard limit,
 /// which the process has inherited from this one. It counts private writable memory, whether

@@ -1,19 +1,20 @@
 //! A solver process: start, commands and reports over its pipes, memory limit, kill.
 
 mod command;
+mod confinement;
+mod environment;
 mod exit;
 mod limits;
 mod reports;
 
-use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt as _, process::Stdio, time::Duration};
+use std::{io, process::Stdio, sync::Once, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use prost::Message;
 use solvemesh::solver::v1::{
-    Interrupt, SolveTask, SolverCommand, SweepTask, Withdrawal,
+    Confinement, Interrupt, SolveTask, SolverCommand, SweepTask, Withdrawal,
     solver_command::Kind as CommandKind, solver_report,
 };
-use solvemesh_solver::SOLVER_PROCESS;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -40,6 +41,8 @@ pub(crate) struct SolverProcess {
     input: ChildStdin,
     reports: Reports<ChildStdout>,
     pid: u32,
+    /// What the process reported that it may not do.
+    confinement: Confinement,
     /// Number of the task whose reports are read, 0 before the first. Reports about others are
     /// dropped.
     task: u64,
@@ -86,9 +89,8 @@ impl SolverProcess {
             |source| StartError::Spawn { program: command.program.display().to_string(), source };
         let mut child = Command::new(&command.program)
             .args(&command.args)
-            // A solver process does not connect to the broker, so it must not get the password.
-            .env_remove("SOLVEMESH_AMQP")
-            .env(OsStr::from_bytes(SOLVER_PROCESS.to_bytes()), "1")
+            .env_clear()
+            .envs(environment::of_solver())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -101,12 +103,12 @@ impl SolverProcess {
         let pid = child.id().ok_or_else(no_pipe)?;
         let input = child.stdin.take().ok_or_else(no_pipe)?;
         let reports = Reports::new(child.stdout.take().ok_or_else(no_pipe)?);
-        limits::raise_oom_score(pid);
         let mut process = Self {
             child,
             input,
             reports,
             pid,
+            confinement: Confinement::default(),
             task: 0,
             last_task: 0,
             report_limit: SMALL_REPORT,
@@ -114,7 +116,10 @@ impl SolverProcess {
             broken: None,
         };
         match timeout(start_timeout, process.reports.next(SMALL_REPORT)).await {
-            Ok(Ok((0, solver_report::Kind::Ready(_)))) => Ok(process),
+            Ok(Ok((0, solver_report::Kind::Ready(ready)))) => {
+                process.confinement = ready.confinement.unwrap_or_default();
+                Ok(process)
+            }
             Ok(Err(broken)) => Err(StartError::Died(process.exit_cause(broken).await)),
             Ok(Ok(_)) | Err(_) => {
                 process.kill().await;
@@ -126,6 +131,12 @@ impl SolverProcess {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Logs how solver processes are confined, once for this program.
+    pub(crate) fn log_confinement(&self) {
+        static LOGGED: Once = Once::new();
+        LOGGED.call_once(|| confinement::log(&self.confinement));
     }
 
     /// Whether it has been sent a task. Its heap may then be fragmented, so that what a memory

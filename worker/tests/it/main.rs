@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod blocked;
+mod confinement;
 mod end_to_end;
 mod faults;
 mod harness;
