@@ -1,6 +1,6 @@
 //! The gateway: serves the gRPC and gRPC-Web API over a mesh of workers.
 //!
-//! `api` is the gRPC service, and the only part that depends on tonic. `submission` validates a
+//! `listener` accepts connections, and `api` is the gRPC service, the only part that depends on tonic. `submission` validates a
 //! request without I/O, and `jobs` carries it out over the job table (`table`, a fold over the
 //! results log). `tasks` has the background tasks. Nothing here depends on a solver, and only
 //! `main.rs`, which composes the parts, depends on RabbitMQ. The exports are what `main.rs` and
@@ -10,6 +10,7 @@ mod api;
 mod clock;
 mod config;
 mod jobs;
+mod listener;
 mod mesh_state;
 mod policy;
 mod refusal;
@@ -20,9 +21,12 @@ pub mod tasks;
 pub use api::{
     browser::{BrowserPolicy, Origins},
     health::HEALTH_SERVICE,
-    server::{ServeError, WebConfig, serve},
+    server::{ServeConfig, ServeError, WebConfig, serve},
 };
 pub use config::{Args, Command};
 pub use jobs::{Jobs, watch::close_slow_watchers};
+pub use listener::{
+    Certificates, ConnectionLimits, Exposed, Listener, Peer, RELOAD_INTERVAL, check_exposure,
+};
 pub use policy::Policy;
 pub use table::{Retention, SnapshotFile, Table};

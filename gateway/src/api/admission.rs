@@ -9,16 +9,19 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use tokio::{sync::Semaphore, time::timeout};
-use tonic::Status;
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::transport_errors;
+use super::{arrival::TimedBody, transport_errors};
 use crate::refusal::Refusal;
 
-/// Timeout of a request, arrival of its body included. `Solve` is exempt, as it waits for a job,
-/// and a stream may continue without limit once its response headers are sent.
+/// Timeout of a request, arrival of its body included. Of a `Solve` it limits the arrival of the body
+/// alone, as it waits for a job. A stream may continue without limit once its response headers are
+/// sent.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The limits of [`Admission`].
@@ -92,7 +95,9 @@ pub(crate) struct Admitted<S> {
 
 impl<S, B, R> Service<Request<B>> for Admitted<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S: Service<Request<Body>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     R: Default,
@@ -107,6 +112,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Admission { short, waiting, limits } = &self.admission;
+        let request = request.map(Body::new);
         let kind = call_kind(request.uri().path());
         let (permits, limit, value) = match kind {
             CallKind::Health => return Box::pin(self.inner.call(request)),
@@ -116,6 +122,12 @@ where
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             let refusal = Refusal::Exhausted { limit, value };
             return Box::pin(async move { Ok(Status::from(refusal).into_http()) });
+        };
+        let request = match kind {
+            CallKind::Waiting if !request.body().is_end_stream() => {
+                request.map(|body| Body::new(TimedBody::new(body, TIMEOUT)))
+            }
+            CallKind::Waiting | CallKind::Short | CallKind::Health => request,
         };
         let response = self.inner.call(request);
         let max_message_bytes = limits.max_message_bytes;
@@ -151,8 +163,6 @@ mod tests {
     use tonic::Code;
     use tower::{ServiceExt, service_fn};
 
-    use tonic::body::Body;
-
     use super::*;
 
     #[tokio::test]
@@ -160,7 +170,7 @@ mod tests {
         let (release, held) = oneshot::channel::<()>();
         let mut held = Some(held);
         let limits = Limits { max_requests: 1, max_watchers: 1, max_message_bytes: 7 };
-        let mut service = Admission::new(limits).layer(service_fn(move |_: Request<()>| {
+        let mut service = Admission::new(limits).layer(service_fn(move |_: Request<Body>| {
             let held = held.take();
             async move {
                 if let Some(held) = held {
@@ -172,18 +182,43 @@ mod tests {
         let code = |response: Response<Body>| {
             Status::from_header_map(response.headers()).map(|status| status.code())
         };
-        let first = service.ready().await.unwrap().call(Request::new(()));
-        let second = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
-        let health = Request::builder().uri("/grpc.health.v1.Health/Check").body(()).unwrap();
-        let health = service.ready().await.unwrap().call(health).await.unwrap();
+        let first = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()));
+        let second = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()))
+            .await
+            .unwrap();
+        let health =
+            Request::builder().uri("/grpc.health.v1.Health/Check").body(Body::empty()).unwrap();
+        let health = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(health)
+            .await
+            .unwrap();
         assert_eq!(code(health), None, "health checks are always admitted");
-        let solve = Request::builder().uri("/solvemesh.v1.JobService/Solve").body(()).unwrap();
-        let solve = service.ready().await.unwrap().call(solve).await.unwrap();
+        let solve =
+            Request::builder().uri("/solvemesh.v1.JobService/Solve").body(Body::empty()).unwrap();
+        let solve = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(solve)
+            .await
+            .unwrap();
         assert_eq!(code(solve), None, "Solve has a limit of its own");
         assert_eq!(code(second), Some(Code::ResourceExhausted));
         release.send(()).unwrap();
         assert_eq!(code(first.await.unwrap()), None);
-        let third = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
+        let third = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()))
+            .await
+            .unwrap();
         assert_eq!(code(third), None);
     }
 }

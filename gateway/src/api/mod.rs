@@ -1,7 +1,9 @@
 //! The server: the gRPC service, which is all that depends on tonic, and the page for browsers.
 
 mod admission;
+mod arrival;
 pub(crate) mod browser;
+mod connections;
 mod deadline;
 mod front;
 pub(crate) mod health;

@@ -1,17 +1,14 @@
 //! The server: gRPC, gRPC-Web and the page for browsers on one port, with health checks and
 //! reflection.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
 use http::{HeaderName, Method};
 use solvemesh_rpc::job_service_server::JobServiceServer;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::{Routes, RoutesBuilder},
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 use tower::Layer as _;
@@ -25,15 +22,14 @@ use crate::{
     api::{
         admission::{Admission, Limits},
         browser::{BrowserPolicy, Origins, check_browser},
+        connections,
         front::Front,
         health, page,
         service::Service,
     },
     jobs::Jobs,
+    listener::Listener,
 };
-
-/// How often the server pings a silent connection to check that it is alive.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Maximum size of a response, in bytes, so that a generated client with its default limit
 /// accepts every response. Larger content is sent in parts; this limit only catches mistakes.
@@ -45,12 +41,18 @@ pub enum ServeError {
     /// The descriptors of the API can't be decoded.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error(transparent)]
-    Transport(#[from] tonic::transport::Error),
-    /// The listener failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+}
+
+/// What the server offers.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// What it offers to browsers.
+    pub web: WebConfig,
+    /// Whether clients can ask for the descriptors of the API.
+    pub reflection: bool,
+    /// Maximum number of requests, streams included, that a connection of HTTP/2 may have in
+    /// progress. Its client holds further ones back.
+    pub max_streams_per_connection: u32,
 }
 
 /// What the server offers to browsers.
@@ -67,11 +69,11 @@ pub struct WebConfig {
 ///
 /// # Errors
 ///
-/// If the server can't start or its transport fails.
+/// If the server can't start.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     jobs: Jobs,
-    web: WebConfig,
+    config: ServeConfig,
     stop: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
@@ -82,7 +84,9 @@ pub async fn serve(
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let mut routes = RoutesBuilder::default();
     routes.add_service(service.clone()).add_service(health_service);
-    reflect(&mut routes)?;
+    if config.reflection {
+        reflect(&mut routes)?;
+    }
     let routes: Routes = routes.routes();
 
     // Before the first request: a health watch fails for a service without a status.
@@ -95,25 +99,18 @@ pub async fn serve(
     };
     let admission = Admission::new(limits);
     let native = admission.layer(service);
-    let front = Front { native, all: Routes::from(app(routes, admission, web)) };
-    let server = Server::builder()
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .serve_with_incoming_shutdown(
-            front,
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.clone().cancelled_owned(),
-        );
+    let front = Front { native, all: Routes::from(app(routes, admission, config.web)) };
+    let server =
+        connections::serve(listener, front, config.max_streams_per_connection, stop.clone());
     tokio::pin!(server);
     tokio::select! {
-        outcome = &mut server => outcome?,
+        () = &mut server => {}
         () = stop.cancelled() => {
             info!(grace_seconds = grace.as_secs(), "stopping, draining requests");
             // Ends what would otherwise not finish within the grace.
             jobs.shut_down();
-            match timeout(grace, server).await {
-                Ok(outcome) => outcome?,
-                Err(_) => warn!("requests aborted after the drain grace"),
+            if timeout(grace, server).await.is_err() {
+                warn!("requests aborted after the drain grace");
             }
         }
     }
