@@ -10,12 +10,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from conftest import Gateway
 
 import solvemesh
 from solvemesh._address import resolve
 from solvemesh.v1 import job_service_pb2
-
-from conftest import Gateway
 
 
 @pytest.mark.parametrize(
