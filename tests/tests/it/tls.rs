@@ -213,8 +213,9 @@ async fn old_versions_of_tls_are_refused() {
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
     within(Duration::from_secs(5), "the end of the connection", read).await.expect("an answer");
-    // A fatal alert: protocol_version.
-    assert_eq!((answer[0], &answer[5..]), (0x15, &[2, 70][..]), "{answer:?}");
+    // A fatal alert: handshake_failure or protocol_version.
+    assert_eq!(answer[0], 0x15, "{answer:?}");
+    assert!(matches!(answer[5..], [2, 40 | 70]), "{answer:?}");
 }
 
 #[tokio::test]

@@ -28,13 +28,16 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class AccessTest {
-  /** Makes a certificate that is its own CA: cert.pem and key.pem. */
+  /**
+   * Makes a certificate that is its own CA: cert.pem and key.pem. With RSA, because the JDK writes keys
+   * of EC without their public part, which the gateway needs.
+   */
   private static void certificate(Path folder) throws Exception {
     Path store = folder.resolve("store.p12");
     String keytool = Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
     Process made =
         new ProcessBuilder(
-                keytool, "-genkeypair", "-alias", "a", "-keyalg", "EC", "-groupname", "secp256r1",
+                keytool, "-genkeypair", "-alias", "a", "-keyalg", "RSA", "-keysize", "2048",
                 "-dname", "CN=gateway", "-ext", "san=ip:127.0.0.1", "-validity", "1",
                 "-storetype", "PKCS12", "-storepass", "changeit", "-keystore", store.toString())
             .redirectErrorStream(true)
