@@ -2,15 +2,16 @@
 
 use std::{env, path::PathBuf};
 
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
+    args::connection::ConnectionArgs,
     commands::{
         cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, get::GetArgs,
         list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs, usage::UsageArgs,
         watch::WatchArgs,
     },
-    exit::EXIT_CODES,
+    exit::{EXIT_CODES, Failure},
     sweep::SweepArgs,
 };
 
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     )]
     pub(crate) gateway: String,
 
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -45,6 +49,19 @@ impl Arguments {
         let matches = without_empty_variables(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// How to connect, by the environment alone: for driver mode, whose command line has no flags.
+///
+/// # Errors
+///
+/// If a variable is invalid.
+pub(crate) fn connection_of_environment() -> Result<ConnectionArgs, Failure> {
+    let command = ConnectionArgs::augment_args(clap::Command::new("solvemesh"));
+    let matches = without_empty_variables(command).try_get_matches_from(["solvemesh"]);
+    matches
+        .and_then(|matches| ConnectionArgs::from_arg_matches(&matches))
+        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Detaches flags from environment variables that are empty, since clap would parse the empty

@@ -86,7 +86,7 @@ impl Exit {
 
     fn of_error(error: &Error) -> Self {
         match error {
-            Error::Address { .. } => Self::Usage,
+            Error::Address { .. } | Error::Credentials(_) => Self::Usage,
             Error::Unavailable(_) => Self::Unavailable,
             Error::Rejected(rejection) if rejection.code == Code::Internal => Self::Unexpected,
             Error::Rejected(_) => Self::Refused,

@@ -44,7 +44,11 @@ async fn drive(invocation: Invocation) -> Result<Exit, Failure> {
 }
 
 async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let connect = || Ok::<_, Failure>(Client::connect(&arguments.gateway)?.on_retry(report_retry));
+    let connect = || {
+        let options = arguments.connection.options()?;
+        let client = Client::connect_with(&arguments.gateway, &options)?;
+        Ok::<_, Failure>(client.on_retry(report_retry))
+    };
     match &arguments.command {
         Command::Solve(args) => solve(&connect()?, args).await,
         Command::Sweep(args) => sweep(&connect()?, args).await,

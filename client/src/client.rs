@@ -6,29 +6,13 @@ use solvemesh::v1::{
     GetUsageRequest, GetUsageResponse, Job, JobEventKind, JobView, ListJobsRequest,
     ListJobsResponse, MeshState, SubmitJobRequest,
 };
-use solvemesh_rpc::job_service_client::JobServiceClient;
-use tonic::{
-    Response, Status,
-    transport::{Channel, Endpoint, Uri},
-};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    Assembly, Error, MeshUpdate, MeshWatch, Outcome, Rejection, Retry, SweepResults, Watch,
-    retry::RetryState, sweep::SweepCollector,
+    Assembly, ConnectOptions, Error, MeshUpdate, MeshWatch, Outcome, Rejection, Retry,
+    SweepResults, Watch, connect::Stub, retry::RetryState, sweep::SweepCollector,
 };
-
-/// Maximum size of a received message, in bytes. Gateways send at most 1 MiB; the margin is for
-/// gateways that are configured differently.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
-
-/// Timeout of connecting to a gateway.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Interval of HTTP/2 keepalive pings on a connection in use, and the timeout of their replies.
-/// They detect a connection that is broken without being closed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minimum timeout of each try of a submission, however little is left of the retry budget: a
 /// large model takes long to send and to parse.
@@ -40,7 +24,7 @@ type OnRetry = dyn Fn(&Rejection, Duration) + Send + Sync;
 /// A client of one mesh. Cheap to clone: clones share the connection.
 #[derive(Clone)]
 pub struct Client {
-    stub: JobServiceClient<Channel>,
+    stub: Stub,
     url: Arc<str>,
     retry: Retry,
     on_retry: Arc<OnRetry>,
@@ -54,43 +38,28 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Creates a client of the gateway at `url`, such as `http://127.0.0.1:50051`. Connects
-    /// lazily, at the first call; a lost connection is reopened by the next call. Must be called
+    /// Creates a client of the gateway at `url`, such as `http://127.0.0.1:50051`, or
+    /// `https://mesh.example` with TLS and the system's CA certificates. Connects lazily, at the first call; a lost connection is reopened by the next call. Must be called
     /// within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] when `url` is not `http://HOST:PORT`. Other parts of a URL are rejected
-    /// because they would have no effect.
+    /// [`Error::Address`] when `url` is not `http://HOST:PORT` or `https://HOST:PORT`. Other parts
+    /// of a URL are rejected because they would have no effect. [`Error::Credentials`] when the
+    /// system has no CA certificates for `https://`.
     pub fn connect(url: &str) -> Result<Self, Error> {
-        let bad = |reason: String| Error::Address { url: url.to_owned(), reason };
-        let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(bad("must begin with http://".into()));
-        }
-        if url.contains('#') {
-            return Err(bad("must not have a fragment (after #)".into()));
-        }
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            // The user may be followed by a password, which must not get into the message.
-            let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
-            let (url, reason) =
-                (format!("http://***@{url}"), "must not have a user (before @)".into());
-            return Err(Error::Address { url, reason });
-        }
-        if uri.query().is_some() {
-            return Err(bad("must not have a query (after ?)".into()));
-        }
-        if !matches!(uri.path(), "" | "/") {
-            let path = uri.path();
-            return Err(bad(format!("must not have a path ({path}): gRPC defines the paths")));
-        }
-        let channel = Endpoint::from(uri)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .connect_lazy();
-        let stub = JobServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        Self::connect_with(url, &ConnectOptions::default())
+    }
+
+    /// As [`connect`](Self::connect), with certificates and a token. Their files are read now, and
+    /// not again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credentials`] when a file can't be read or does not contain what it should, and
+    /// [`Error::Address`] also when the options need `https://` and `url` does not begin with it.
+    pub fn connect_with(url: &str, options: &ConnectOptions) -> Result<Self, Error> {
+        let stub = options.stub(url)?;
         Ok(Self { stub, url: url.into(), retry: Retry::CALL, on_retry: Arc::new(|_, _| {}) })
     }
 
@@ -327,7 +296,7 @@ impl Client {
     async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
-        send: impl Fn(JobServiceClient<Channel>, Q) -> F,
+        send: impl Fn(Stub, Q) -> F,
     ) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,
@@ -341,7 +310,7 @@ impl Client {
         &self,
         min_timeout: Duration,
         request: Q,
-        send: impl Fn(JobServiceClient<Channel>, Q) -> F,
+        send: impl Fn(Stub, Q) -> F,
     ) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,

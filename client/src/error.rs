@@ -16,6 +16,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A certificate, a key or a token can't be used. Nothing was sent.
+    #[error("{0}")]
+    Credentials(String),
     /// No gateway responded, or it asked to retry later, until the retry budget was used up. The
     /// request may nevertheless have been executed.
     #[error("{}{}", if .0.gateway.is_some() { "" } else { "the mesh is not available: " }, .0)]
@@ -33,7 +36,7 @@ impl Error {
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
             Self::Unavailable(rejection) | Self::Rejected(rejection) => Some(rejection),
-            Self::Address { .. } | Self::Malformed(_) => None,
+            Self::Address { .. } | Self::Credentials(_) | Self::Malformed(_) => None,
         }
     }
 }

@@ -21,11 +21,15 @@
 //! [`Client::watch_mesh`] streams the state of the mesh: its lanes, workers and gateways. The place
 //! of a queued job is in its [`queue_position`](v1::Job::queue_position).
 //!
+//! A gateway with TLS has an address with `https://`. [`ConnectOptions`] has a private CA, the
+//! certificate of the client, and a token.
+//!
 //! Every call is idempotent, and is retried for a bounded time while no gateway responds or the
 //! gateway asks to retry later.
 
 mod assembly;
 mod client;
+mod connect;
 mod error;
 mod mesh_watch;
 mod outcome;
@@ -36,6 +40,7 @@ mod watch;
 
 pub use assembly::{Assembly, PartsError};
 pub use client::Client;
+pub use connect::ConnectOptions;
 pub use error::{Error, Rejection, Violation};
 pub use mesh_watch::{MeshUpdate, MeshWatch};
 pub use outcome::Outcome;

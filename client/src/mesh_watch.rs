@@ -2,11 +2,10 @@ use std::{fmt, time::Duration};
 
 use futures::{Stream, stream};
 use solvemesh::v1::{MeshState, WatchMeshRequest, WatchMeshResponse};
-use solvemesh_rpc::job_service_client::JobServiceClient;
-use tonic::transport::Channel;
 
 use crate::{
     Error, Rejection,
+    connect::Stub,
     reopening::{Lost, Reopening, Signal},
     retry::RetryState,
 };
@@ -40,7 +39,7 @@ pub enum MeshUpdate {
 /// If the stream breaks, or the gateway closes it because it shuts down, it is opened again, until
 /// the retry budget is used up without progress.
 pub struct MeshWatch {
-    stub: JobServiceClient<Channel>,
+    stub: Stub,
     request: WatchMeshRequest,
     stream: Reopening<WatchMeshResponse>,
     /// The state in the response that restored the stream, returned after `MeshUpdate::Restored`.
@@ -49,7 +48,7 @@ pub struct MeshWatch {
 }
 
 impl MeshWatch {
-    pub(crate) fn new(stub: JobServiceClient<Channel>, retry_state: RetryState) -> Self {
+    pub(crate) fn new(stub: Stub, retry_state: RetryState) -> Self {
         Self {
             stub,
             request: WatchMeshRequest::default(),

@@ -5,11 +5,10 @@ use solvemesh::v1::{
     JobEvent, JobEventKind, WatchResultsRequest, WatchResultsResponse, job_event,
     watch_results_response::Kind,
 };
-use solvemesh_rpc::job_service_client::JobServiceClient;
-use tonic::transport::Channel;
 
 use crate::{
     Error, Rejection,
+    connect::Stub,
     reopening::{Lost, Reopening, Signal},
     retry::RetryState,
 };
@@ -41,7 +40,7 @@ pub enum Update {
 /// If the stream breaks, or a gateway closes it early because it shuts down, it is opened again
 /// where it stopped, until the retry budget is used up without progress.
 pub struct Watch {
-    stub: JobServiceClient<Channel>,
+    stub: Stub,
     /// The request that continues the stream: its resume token is updated by every response.
     request: WatchResultsRequest,
     /// The jobs that have not finished.
@@ -58,7 +57,7 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(
-        stub: JobServiceClient<Channel>,
+        stub: Stub,
         retry_state: RetryState,
         job_ids: Vec<String>,
         resume_token: String,

@@ -6,13 +6,15 @@ use clap::{Parser, builder::BoolishValueParser};
 use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
 use solvemesh_daemon::LogArgs;
+use solvemesh_tls::{ClientCertificates, PairFiles, PemFile, ServerFiles};
 
 use crate::{
     access::{Access, KeyFile, KeyFileError, NewKey},
     api::{
         browser::{BrowserPolicy, Origins},
-        server::WebConfig,
+        server::{ServeConfig, WebConfig},
     },
+    listener::ConnectionLimits,
     policy::Policy,
     table::Retention,
 };
@@ -25,6 +27,27 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
+    /// Encrypt connections with TLS, with the certificate in this PEM file and intermediate
+    /// certificates after it
+    #[arg(long, env = "SOLVEMESH_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Use the private key in this PEM file for --tls-cert; it must have no passphrase
+    #[arg(long, env = "SOLVEMESH_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Require client certificates that the CAs in this PEM file signed (mutual TLS)
+    #[arg(long, env = "SOLVEMESH_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Accept clients without a certificate, too, with --tls-client-ca
+    #[arg(long, env = "SOLVEMESH_TLS_CLIENT_OPTIONAL", value_parser = BoolishValueParser::new())]
+    pub tls_client_optional: bool,
+
+    /// Listen beyond loopback without TLS, as something in front of the gateway encrypts
+    #[arg(long, env = "SOLVEMESH_INSECURE", value_parser = BoolishValueParser::new())]
+    pub insecure: bool,
+
     /// Use this broker: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://… with TLS; for a
     /// cluster, several nodes separated by commas. Without it, solve jobs in this process, and
     /// lose them when it ends
@@ -33,7 +56,7 @@ pub struct Args {
 
     /// Certificates and keys for amqps://
     #[command(flatten)]
-    pub tls: TlsArgs,
+    pub amqp_tls: TlsArgs,
 
     /// Arguments of queues and streams, with --amqp
     #[command(flatten)]
@@ -106,6 +129,20 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_MAX_REQUESTS", default_value_t = 4_096)]
     pub max_requests: usize,
 
+    /// Refuse further connections while this number is open
+    #[arg(long, env = "SOLVEMESH_MAX_CONNECTIONS", default_value_t = 10_000)]
+    pub max_connections: usize,
+
+    /// Refuse further connections from an address, or from a /64 network of IPv6, while this number
+    /// is open; raise it behind a proxy
+    #[arg(long, env = "SOLVEMESH_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 2_000)]
+    pub max_connections_per_address: usize,
+
+    /// Let an HTTP/2 connection have this number of requests and streams in progress; its client
+    /// holds further ones back
+    #[arg(long, env = "SOLVEMESH_MAX_STREAMS_PER_CONNECTION", default_value_t = 1_000)]
+    pub max_streams_per_connection: u32,
+
     /// Refuse jobs while queued and running jobs take about this memory, in bytes
     #[arg(long, env = "SOLVEMESH_MAX_LIVE_BYTES", default_value_t = 1 << 30)]
     pub max_live_bytes: usize,
@@ -175,6 +212,10 @@ pub struct Args {
     /// Do not serve the page for browsers
     #[arg(long, env = "SOLVEMESH_NO_WEB", value_parser = BoolishValueParser::new())]
     pub no_web: bool,
+
+    /// Do not serve the descriptors of the API (gRPC reflection)
+    #[arg(long, env = "SOLVEMESH_NO_REFLECTION", value_parser = BoolishValueParser::new())]
+    pub no_reflection: bool,
 
     /// Let web pages of these origins (scheme, host and port) call, or * for any; by default only
     /// the gateway's own page may
@@ -295,8 +336,49 @@ impl Args {
         })
     }
 
+    /// What the server offers to callers that are recognised in this way.
+    pub fn serve_config(&self, access: Access) -> ServeConfig {
+        ServeConfig {
+            access,
+            web: self.web(),
+            reflection: !self.no_reflection,
+            max_streams_per_connection: self.max_streams_per_connection,
+        }
+    }
+
+    /// How many connections may be open.
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            total: self.max_connections,
+            per_address: self.max_connections_per_address,
+        }
+    }
+
+    /// The files of TLS; `None` without TLS.
+    ///
+    /// # Errors
+    ///
+    /// If a flag has no effect.
+    pub fn tls_files(&self) -> anyhow::Result<Option<ServerFiles>> {
+        anyhow::ensure!(
+            self.tls_client_ca.is_some() || !self.tls_client_optional,
+            "--tls-client-optional needs --tls-client-ca"
+        );
+        let ca = self.tls_client_ca.as_ref().map(|path| PemFile::new("--tls-client-ca", path));
+        let clients = match ca {
+            None => ClientCertificates::None,
+            Some(ca) if self.tls_client_optional => ClientCertificates::Optional(ca),
+            Some(ca) => ClientCertificates::Required(ca),
+        };
+        let pair = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
+        Ok(pair.map(|(cert, key)| {
+            let pair = PairFiles::new(("--tls-cert", cert), ("--tls-key", key));
+            ServerFiles { pair, clients }
+        }))
+    }
+
     /// What the server offers to browsers.
-    pub fn web(&self) -> WebConfig {
+    fn web(&self) -> WebConfig {
         let origins = match self.allow_origin.as_slice() {
             [] => Origins::SameOrigin,
             origins if origins.iter().any(|origin| origin == "*") => Origins::Any,
@@ -379,6 +461,23 @@ mod tests {
         for text in ["", "https://mesh.example", "mesh.example:8443", "mesh.example/", "u@a"] {
             assert!(host_name(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn flags_of_tls_need_each_other() {
+        let parse = |line: &[&str]| Args::try_parse_from([&["g"], line].concat());
+        assert_eq!(parse(&[]).unwrap().tls_files().unwrap(), None);
+        for line in [&["--tls-cert", "c"], &["--tls-key", "k"], &["--tls-client-ca", "a"]] {
+            assert!(parse(line).is_err(), "{line:?}");
+        }
+        let error = parse(&["--tls-client-optional"]).unwrap().tls_files().unwrap_err();
+        assert!(error.to_string().contains("--tls-client-ca"), "{error}");
+        let pair = ["--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a"];
+        let clients = |line: &[&str]| parse(line).unwrap().tls_files().unwrap().unwrap().clients;
+        assert!(matches!(clients(&pair[..4]), ClientCertificates::None));
+        assert!(matches!(clients(&pair), ClientCertificates::Required(_)));
+        let optional = [&pair[..], &["--tls-client-optional"]].concat();
+        assert!(matches!(clients(&optional), ClientCertificates::Optional(_)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The gateway: serves the gRPC and gRPC-Web API over a mesh of workers.
 //!
-//! `access` recognises callers. `api` is the gRPC service, and the only part that depends on tonic. `submission` validates a
+//! `listener` accepts connections, `access` recognises callers, and `api` is the gRPC service, the
+//! only part that depends on tonic. `submission` validates a
 //! request without I/O, and `jobs` carries it out over the job table (`table`, a fold over the
 //! results log). `tasks` has the background tasks. Nothing here depends on a solver, and only
 //! `main.rs`, which composes the parts, depends on RabbitMQ. The exports are what `main.rs` and
@@ -11,6 +12,7 @@ mod api;
 mod clock;
 mod config;
 mod jobs;
+mod listener;
 mod mesh_state;
 mod policy;
 mod refusal;
@@ -22,9 +24,12 @@ pub use access::{Access, KeyFile, KeyFileError, NewKey};
 pub use api::{
     browser::{BrowserPolicy, Origins},
     health::HEALTH_SERVICE,
-    server::{ServeError, WebConfig, serve},
+    server::{ServeConfig, ServeError, WebConfig, serve},
 };
 pub use config::{Args, Command, KeyCommand};
 pub use jobs::{Jobs, watch::close_slow_watchers};
+pub use listener::{
+    Certificates, ConnectionLimits, Exposed, Listener, Peer, RELOAD_INTERVAL, check_exposure,
+};
 pub use policy::Policy;
 pub use table::{Retention, SnapshotFile, Table};

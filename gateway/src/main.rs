@@ -11,8 +11,8 @@ use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
-    Access, Args, Command, Jobs, KeyCommand, NewKey, SnapshotFile, Table, close_slow_watchers,
-    serve,
+    Access, Args, Certificates, Command, Jobs, KeyCommand, Listener, NewKey, RELOAD_INTERVAL,
+    SnapshotFile, Table, check_exposure, close_slow_watchers, serve,
     tasks::{dead_letters, expiry, heartbeats, lookups},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -37,6 +37,11 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     solvemesh_daemon::start_log(&args.logs).context("--log")?;
     let mut signals = Signals::listen().context("signals")?;
+    // Before anything is sent: an error in flags or files should show at once.
+    let certificates = args.tls_files()?.map(Certificates::read).transpose()?;
+    check_exposure(args.listen.ip(), certificates.is_some(), args.insecure)
+        .with_context(|| format!("--listen {}", args.listen))?;
+    solvemesh_daemon::raise_open_files();
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
@@ -61,13 +66,17 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Access::Keys(file) = &access {
         tasks.spawn(file.clone().follow().map(Ok));
     }
-
+    let tls = certificates.is_some();
+    let listener = Listener::new(listener, args.connection_limits(), certificates.clone());
+    if let Some(certificates) = certificates {
+        tasks.spawn(certificates.follow(RELOAD_INTERVAL).map(Ok));
+    }
     let stop = CancellationToken::new();
-    let server = serve(listener, jobs, access, args.web(), stop.clone(), args.drain_grace);
+    let server = serve(listener, jobs, args.serve_config(access), stop.clone(), args.drain_grace);
     tokio::pin!(server);
     println!("listening on {address}");
     std::io::stdout().flush()?;
-    info!(%address, embedded = args.amqp.is_none(), "listening");
+    info!(%address, tls, embedded = args.amqp.is_none(), "listening");
 
     tokio::select! {
         outcome = &mut server => return Ok(outcome?),
@@ -144,7 +153,7 @@ fn broker_config(urls: &BrokerUrls, args: &Args) -> anyhow::Result<AmqpConfig> {
         name: format!("solvemesh-gateway {}", std::process::id()),
         topology: args.topology.topology()?,
         lanes: args.lanes.clone(),
-        tls: args.tls.files(),
+        tls: args.amqp_tls.files(),
         ..AmqpConfig::at(urls.to_vec())
     })
 }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args::input,
-    command_line::DEFAULT_GATEWAY,
+    command_line::{DEFAULT_GATEWAY, connection_of_environment},
     exit::{Exit, Failure, is_in_model},
     output::{event_text::log_lines, retry_messages::report_retry},
 };
@@ -81,7 +81,8 @@ pub(crate) async fn solve(stub: &Path, words: &[OsString]) -> Result<Exit, Failu
         constraints: read.model.constraint_lower.len(),
     };
     let (request, warnings) = request(&settings, stub, read)?;
-    let client = Client::connect(&gateway(&settings))?.on_retry(report_retry);
+    let options = connection_of_environment()?.options()?;
+    let client = Client::connect_with(&gateway(&settings), &options)?.on_retry(report_retry);
     for warning in warnings {
         say(&format!("warning: {warning}"));
     }

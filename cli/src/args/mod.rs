@@ -1,6 +1,7 @@
 //! Flags that several commands share, and the readers of the files that they name.
 
 pub(crate) mod compress;
+pub(crate) mod connection;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod solve_options;

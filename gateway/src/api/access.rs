@@ -1,20 +1,20 @@
 //! Recognises the caller of each request, before anything else is done for it.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::{Instant, SystemTime},
 };
 
-use http::{Extensions, Request, Response};
-use tonic::{Status, transport::server::TcpConnectInfo};
+use http::{Request, Response};
+use tonic::Status;
 use tower::{Layer, Service};
 use tracing::info;
 
 use super::admission::Answer;
 use crate::{
     access::{Access, Origin, Rates, TooFast, required_role},
+    listener::Peer,
     refusal::Refusal,
 };
 
@@ -35,7 +35,7 @@ impl AccessLayer {
     fn origin<B>(&self, request: &Request<B>) -> Result<Option<Origin>, Refusal> {
         let path = request.uri().path();
         let Some(required) = required_role(path) else { return Ok(None) };
-        let peer = peer(request.extensions());
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
         let refuse = |key: &str, refusal: Refusal| {
             let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
             info!(path, key, peer, cause = %refusal, "request refused");
@@ -56,11 +56,6 @@ impl AccessLayer {
         }
         Ok(Some(Origin { caller, peer }))
     }
-}
-
-/// The address of the connection that a request came by.
-fn peer(extensions: &Extensions) -> Option<SocketAddr> {
-    extensions.get::<TcpConnectInfo>()?.remote_addr()
 }
 
 impl<S> Layer<S> for AccessLayer {

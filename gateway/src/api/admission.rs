@@ -9,19 +9,22 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use tokio::{sync::Semaphore, time::timeout};
-use tonic::Status;
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::transport_errors;
+use super::{arrival::TimedBody, transport_errors};
 use crate::refusal::Refusal;
 
 /// What the layers around the service return.
 pub(crate) type Answer<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
 
-/// Timeout of a request, arrival of its body included. `Solve` is exempt, as it waits for a job,
-/// and a stream may continue without limit once its response headers are sent.
+/// Timeout of a request, arrival of its body included. `Solve` waits for a job, and the streams of
+/// other services answer before they have read their requests: of those it limits the arrival of the
+/// body alone. A stream may continue without limit once its response headers are sent.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The limits of [`Admission`].
@@ -78,6 +81,12 @@ fn call_kind(path: &str) -> CallKind {
     }
 }
 
+/// Whether a call has read its request when it responds, so that the timeout of its response limits
+/// the arrival of its body, too.
+fn reads_before_response(path: &str) -> bool {
+    path.starts_with("/solvemesh.v1.JobService/") && call_kind(path) == CallKind::Short
+}
+
 impl<S> Layer<S> for Admission {
     type Service = Admitted<S>;
 
@@ -95,7 +104,9 @@ pub(crate) struct Admitted<S> {
 
 impl<S, B, R> Service<Request<B>> for Admitted<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S: Service<Request<Body>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     R: Default,
@@ -110,6 +121,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Admission { short, waiting, limits } = &self.admission;
+        let mut request = request.map(Body::new);
+        if !reads_before_response(request.uri().path()) && !request.body().is_end_stream() {
+            request = request.map(|body| Body::new(TimedBody::new(body, TIMEOUT)));
+        }
         let kind = call_kind(request.uri().path());
         let (permits, limit, value) = match kind {
             CallKind::Health => return Box::pin(self.inner.call(request)),
@@ -154,8 +169,6 @@ mod tests {
     use tonic::Code;
     use tower::{ServiceExt, service_fn};
 
-    use tonic::body::Body;
-
     use super::*;
 
     #[tokio::test]
@@ -163,7 +176,7 @@ mod tests {
         let (release, held) = oneshot::channel::<()>();
         let mut held = Some(held);
         let limits = Limits { max_requests: 1, max_watchers: 1, max_message_bytes: 7 };
-        let mut service = Admission::new(limits).layer(service_fn(move |_: Request<()>| {
+        let mut service = Admission::new(limits).layer(service_fn(move |_: Request<Body>| {
             let held = held.take();
             async move {
                 if let Some(held) = held {
@@ -175,18 +188,43 @@ mod tests {
         let code = |response: Response<Body>| {
             Status::from_header_map(response.headers()).map(|status| status.code())
         };
-        let first = service.ready().await.unwrap().call(Request::new(()));
-        let second = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
-        let health = Request::builder().uri("/grpc.health.v1.Health/Check").body(()).unwrap();
-        let health = service.ready().await.unwrap().call(health).await.unwrap();
+        let first = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()));
+        let second = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()))
+            .await
+            .unwrap();
+        let health =
+            Request::builder().uri("/grpc.health.v1.Health/Check").body(Body::empty()).unwrap();
+        let health = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(health)
+            .await
+            .unwrap();
         assert_eq!(code(health), None, "health checks are always admitted");
-        let solve = Request::builder().uri("/solvemesh.v1.JobService/Solve").body(()).unwrap();
-        let solve = service.ready().await.unwrap().call(solve).await.unwrap();
+        let solve =
+            Request::builder().uri("/solvemesh.v1.JobService/Solve").body(Body::empty()).unwrap();
+        let solve = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(solve)
+            .await
+            .unwrap();
         assert_eq!(code(solve), None, "Solve has a limit of its own");
         assert_eq!(code(second), Some(Code::ResourceExhausted));
         release.send(()).unwrap();
         assert_eq!(code(first.await.unwrap()), None);
-        let third = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
+        let third = ServiceExt::<Request<Body>>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(Request::new(Body::empty()))
+            .await
+            .unwrap();
         assert_eq!(code(third), None);
     }
 }

@@ -2,7 +2,9 @@
 
 mod access;
 mod admission;
+mod arrival;
 pub(crate) mod browser;
+mod connections;
 mod deadline;
 mod front;
 pub(crate) mod health;

@@ -1,17 +1,14 @@
 //! The server: gRPC, gRPC-Web and the page for browsers on one port, with health checks and
 //! reflection.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
 use http::{HeaderName, Method};
 use solvemesh_rpc::job_service_server::JobServiceServer;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::{Routes, RoutesBuilder},
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 use tower::{
@@ -30,15 +27,14 @@ use crate::{
         access::AccessLayer,
         admission::{Admission, Limits},
         browser::{BrowserPolicy, Origins, check_browser},
+        connections,
         front::Front,
         health, page,
         service::Service,
     },
     jobs::Jobs,
+    listener::Listener,
 };
-
-/// How often the server pings a silent connection to check that it is alive.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Maximum size of a response, in bytes, so that a generated client with its default limit
 /// accepts every response. Larger content is sent in parts; this limit only catches mistakes.
@@ -50,12 +46,20 @@ pub enum ServeError {
     /// The descriptors of the API can't be decoded.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error(transparent)]
-    Transport(#[from] tonic::transport::Error),
-    /// The listener failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+}
+
+/// What the server offers, and to whom.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// How callers are recognised.
+    pub access: Access,
+    /// What it offers to browsers.
+    pub web: WebConfig,
+    /// Whether clients can ask for the descriptors of the API.
+    pub reflection: bool,
+    /// Maximum number of requests, streams included, that a connection of HTTP/2 may have in
+    /// progress. Its client holds further ones back.
+    pub max_streams_per_connection: u32,
 }
 
 /// What the server offers to browsers.
@@ -72,12 +76,11 @@ pub struct WebConfig {
 ///
 /// # Errors
 ///
-/// If the server can't start or its transport fails.
+/// If the server can't start.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     jobs: Jobs,
-    access: Access,
-    web: WebConfig,
+    config: ServeConfig,
     stop: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
@@ -88,7 +91,9 @@ pub async fn serve(
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let mut routes = RoutesBuilder::default();
     routes.add_service(service.clone()).add_service(health_service);
-    reflect(&mut routes)?;
+    if config.reflection {
+        reflect(&mut routes)?;
+    }
     let routes: Routes = routes.routes();
 
     // Before the first request: a health watch fails for a service without a status.
@@ -100,27 +105,22 @@ pub async fn serve(
         max_message_bytes: max_message,
     };
     let admission = Admission::new(limits);
-    let entrance = ServiceBuilder::new().layer(AccessLayer::new(access)).layer(admission);
+    let access = AccessLayer::new(config.access);
+    let entrance = ServiceBuilder::new().layer(access).layer(admission);
     let native = entrance.service(service);
-    let front = Front { native, all: Routes::from(app(routes, entrance.into_inner(), web)) };
-    let server = Server::builder()
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .serve_with_incoming_shutdown(
-            front,
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.clone().cancelled_owned(),
-        );
+    let all = Routes::from(app(routes, entrance.into_inner(), config.web));
+    let front = Front { native, all };
+    let server =
+        connections::serve(listener, front, config.max_streams_per_connection, stop.clone());
     tokio::pin!(server);
     tokio::select! {
-        outcome = &mut server => outcome?,
+        () = &mut server => {}
         () = stop.cancelled() => {
             info!(grace_seconds = grace.as_secs(), "stopping, draining requests");
             // Ends what would otherwise not finish within the grace.
             jobs.shut_down();
-            match timeout(grace, server).await {
-                Ok(outcome) => outcome?,
-                Err(_) => warn!("requests aborted after the drain grace"),
+            if timeout(grace, server).await.is_err() {
+                warn!("requests aborted after the drain grace");
             }
         }
     }

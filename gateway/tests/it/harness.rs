@@ -11,7 +11,8 @@ use solvemesh::{
 };
 use solvemesh_broker::{Delivery, Lane, Lease, MemoryConfig, MemoryMesh, Mesh, Payload};
 use solvemesh_gateway::{
-    Access, BrowserPolicy, Jobs, Policy, Retention, Table, WebConfig, close_slow_watchers, serve,
+    Access, BrowserPolicy, ConnectionLimits, Jobs, Listener, Policy, Retention, ServeConfig, Table,
+    WebConfig, close_slow_watchers, serve,
     tasks::{expiry, heartbeats, lookups},
 };
 use solvemesh_rpc::job_service_client::JobServiceClient;
@@ -78,7 +79,10 @@ impl Gateway {
         tokio::spawn(close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
         let web = WebConfig { page: true, browsers: BrowserPolicy::default() };
-        let server = serve(listener, jobs, access, web, stop.clone(), Duration::from_secs(5));
+        let config = ServeConfig { access, web, reflection: true, max_streams_per_connection: 100 };
+        let limits = ConnectionLimits { total: 100, per_address: 100 };
+        let listener = Listener::new(listener, limits, None);
+        let server = serve(listener, jobs, config, stop.clone(), Duration::from_secs(5));
         let served = tokio::spawn(async move { server.await.unwrap() });
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();
