@@ -11,6 +11,9 @@ from .errors import Unsupported
 if TYPE_CHECKING:
     from .client import Client
 
+# The arguments of ``solvemesh.connect`` that every plug-in takes.
+CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
+
 # Names that other solvers have for options of ours, in lower case.
 _ALIASES = {
     "timelimit": "time_limit",
@@ -60,8 +63,13 @@ def available() -> bool:
     return importlib.util.find_spec("grpc") is not None
 
 
+def connection(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Removes the arguments of ``solvemesh.connect`` from others, and returns them."""
+    return {name: arguments.pop(name) for name in CONNECTION if name in arguments}
+
+
 def client(connection: Mapping[str, Any]) -> Client:
-    """The client of the arguments ``target``, ``token``, ``secure``, ``ca``, ``cert``, ``key``."""
+    """The client for arguments of ``solvemesh.connect``."""
     from .client import shared
 
     return shared(**connection)

@@ -47,19 +47,8 @@ class Mesh:
     last solve.
     """
 
-    def __init__(
-        self,
-        target: str | None = None,
-        *,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
-        **mesh: Any,
-    ) -> None:
-        facts = {"target": target, "token": token, "secure": secure}
-        self._connection = {**facts, "ca": ca, "cert": cert, "key": key}
+    def __init__(self, target: str | None = None, **mesh: Any) -> None:
+        self._connection = {"target": target, **_plugin.connection(mesh)}
         self._mesh = mesh
         self.result: Result | None = None
 

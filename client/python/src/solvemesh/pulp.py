@@ -62,16 +62,12 @@ class SolveMesh(LpSolver):  # type: ignore[misc]
         logPath: str | None = None,
         warmStart: bool = False,
         keep_names: bool = False,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
         labels: dict[str, str] | None = None,
         deadline: float | None = None,
         progress: Any = False,
         **solver_options: Any,
     ) -> None:
+        self._connection = {"target": target, **_plugin.connection(solver_options)}
         super().__init__(
             mip=mip,
             msg=msg,
@@ -86,8 +82,6 @@ class SolveMesh(LpSolver):  # type: ignore[misc]
             warmStart=warmStart or None,
             **solver_options,
         )
-        facts = {"target": target, "secure": secure, "ca": ca, "cert": cert, "key": key}
-        self._connection = {**facts, "token": token}
         self._mesh = {"labels": labels, "deadline": deadline, "progress": progress}
         self.keep_names = keep_names
         self.result: Result | None = None
