@@ -197,7 +197,7 @@ def _parts(lp: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _key(variable: Any) -> Any:
-    """Variables of PuLP 4 are made anew whenever they are asked for; their numbers stay."""
+    """PuLP 4 returns a new object for a variable at each access; only the id stays the same."""
     return variable.id if _V4 else variable
 
 
