@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -25,7 +24,7 @@ from ._aio_job import Events, Job, SweepJob
 from ._interrupt import OnInterrupt
 from ._request import SURE_TO_FIT, StartLike, Submission, submission
 from ._status import Failure
-from ._watch import CLOSED_EARLY
+from ._watch import Position
 from .enums import JobState
 from .errors import Rejected
 from .info import Capabilities, JobInfo, Validation
@@ -304,35 +303,27 @@ class Client(AbstractAsyncContextManager["Client"]):
         """The messages of a job's events; keeps the resume token in the request."""
         import grpc
 
-        resumed, any_event = bool(message.resume_token), False
-        tries = Tries(self.retry, self.url)
+        position = Position(message, self.retry, self.url)
         while True:
-            opened = time.monotonic()
             method: Any = self._channel().unary_stream(
                 _channel.SERVICE + "WatchResults",
                 response_deserializer=job_service_pb2.WatchResultsResponse.FromString,
             )
-            call = method(message.SerializeToString(), metadata=_channel.metadata(self._address))
+            call = method(position.open(), metadata=_channel.metadata(self._address))
             try:
                 async for response in call:
-                    if response.resume_token:
-                        message.resume_token = response.resume_token
-                    is_event = response.WhichOneof("kind") == "event"
-                    if is_event or time.monotonic() - opened > self.retry.max_backoff:
-                        tries.progressed()
-                    if is_event:
-                        any_event = True
-                        yield response.event
-                        if response.event.WhichOneof("kind") == "finished":
-                            return
-                if resumed and not any_event:
+                    if (event := position.received(response)) is not None:
+                        yield event
+                    if position.finished:
+                        return
+                failure = position.closed()
+                if position.finished:
                     return
-                failure = CLOSED_EARLY
             except grpc.RpcError as error:
                 failure = Failure.of(error)
             finally:
                 call.cancel()
-            await asyncio.sleep(tries.pause(failure))
+            await asyncio.sleep(position.pause(failure))
 
 
 def connect(
