@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from . import _convert
 from . import progress as progress_
-from ._assembly import Assembly
+from ._assembly import Assembly, SweepAssembly
 from ._interrupt import CHOICES, OnInterrupt
 from ._watch import request
-from .enums import JobState
-from .errors import JobExpired, JobFailed, SolvemeshError
+from .errors import SolvemeshError
 from .events import AnyEvent
 from .info import JobInfo
 from .job import _RESULT_KINDS, EventCallback, _LogWriter
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .aio import Client
+    from .enums import JobState
 
 
 class Events(AsyncIterator[AnyEvent]):
@@ -144,8 +144,12 @@ class SweepJob(Job):
         super().__init__(client, job_id)
         self._plan = plan
         self._on_interrupt = on_interrupt
-        self._found: dict[int, ScenarioResult] = {}
-        self.state: JobState | None = None
+        self._assembly = SweepAssembly(job_id, plan)
+
+    @property
+    def state(self) -> JobState | None:
+        """How the sweep ended, once an iteration has come to its end: SUCCEEDED or CANCELLED."""
+        return self._assembly.state
 
     def __len__(self) -> int:
         """Number of scenarios."""
@@ -156,12 +160,9 @@ class SweepJob(Job):
         message = request(self.id, ("scenario_results",), None, "")
         try:
             async for event in self._client._watch(message):
-                for item in event.scenario_results.results:
-                    found = _convert.scenario(item, self._plan.values(item.index))
-                    self._found[item.index] = found
+                for found in self._assembly.add(event):
                     yield found
-                if event.WhichOneof("kind") == "finished":
-                    self._finish(event.finished)
+                if self.state is not None:
                     return
         except asyncio.CancelledError:
             if self._on_interrupt != "detach":
@@ -174,15 +175,8 @@ class SweepJob(Job):
         if self.state is None:
             async for _ in self:
                 pass
-        return [self._found[index] for index in sorted(self._found)]
+        return self._assembly.results()
 
     async def frame(self) -> pd.DataFrame:
         """Waits for all results, and returns one row for each: see ``solvemesh.SweepJob.frame``."""
         return results_frame(self._plan, await self.results())
-
-    def _finish(self, finished: job_pb2.JobFinished) -> None:
-        state, failure = _convert.job_state(finished.state), finished.failure
-        if finished.HasField("failure"):
-            error = JobExpired if state == "EXPIRED" else JobFailed
-            raise error(self.id, failure.reason, failure.message)
-        self.state = state
