@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable, Collection
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import AsyncIterator, Collection
+from typing import TYPE_CHECKING, TextIO
 
 from . import _convert
 from . import progress as progress_
 from ._assembly import Assembly, SweepAssembly
 from ._interrupt import CHOICES, OnInterrupt
+from ._listeners import EventCallback, Listeners
 from ._watch import request
 from .errors import SolvemeshError
 from .events import AnyEvent
 from .info import JobInfo
-from .job import _RESULT_KINDS, EventCallback, _LogWriter
 from .result import Result
 from .sweep import Plan, ScenarioResult, results_frame
 from .v1 import job_pb2, job_service_pb2
@@ -114,27 +113,13 @@ class Job:
         progress: progress_.Progress | bool,
         log: TextIO | bool,
     ) -> Result:
-        drawn = progress_.of(progress)
-        listeners: list[Callable[[Any], None]] = [] if drawn is None else [drawn.update]
-        if log:
-            listeners.append(_LogWriter(sys.stdout if log is True else log))
-        if on_event is not None:
-            listeners.append(on_event)
-        everything = drawn is not None or on_event is not None
-        interval = 0.5 if everything and on_event is None else None
-        message = request(self.id, () if everything else _RESULT_KINDS, interval, "")
         assembly = Assembly(self.id, names=self._names)
-        try:
-            async for event in self._client._watch(message):
-                if listeners and (public := _convert.event(event)) is not None:
-                    for listener in listeners:
-                        listener(public)
+        with Listeners(on_event, progress, log) as listeners:
+            async for event in self._client._watch(listeners.request(self.id)):
+                listeners(event)
                 if (result := assembly.add(event)) is not None:
                     return result
             raise SolvemeshError(f"the events of job {self.id} ended before it finished")
-        finally:
-            if drawn is not None:
-                drawn.close()
 
 
 class SweepJob(Job):

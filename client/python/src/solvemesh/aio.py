@@ -22,13 +22,13 @@ from . import sweep as sweep_
 from ._address import resolve
 from ._aio_job import Events, Job, SweepJob
 from ._interrupt import OnInterrupt
+from ._listeners import EventCallback
 from ._request import SURE_TO_FIT, StartLike, Submission, submission
 from ._status import Failure
 from ._watch import Position
 from .enums import JobState
 from .errors import Rejected
 from .info import Capabilities, JobInfo, Validation
-from .job import EventCallback
 from .model import ModelLike
 from .options import Options
 from .result import Result

@@ -16,12 +16,13 @@ from . import sweep as sweep_
 from ._address import Address, resolve
 from ._channel import Channel, metadata
 from ._interrupt import Interrupts, OnInterrupt
+from ._listeners import EventCallback
 from ._request import SURE_TO_FIT, StartLike, Submission, submission
 from ._status import Failure
 from .enums import JobState
 from .errors import Rejected
 from .info import Capabilities, JobInfo, Validation
-from .job import EventCallback, Job
+from .job import Job
 from .model import ModelLike
 from .options import Options
 from .progress import Progress
