@@ -34,10 +34,14 @@ _ALIASES = {
     "random_seed": "seed",
     "randomseed": "seed",
     "maxnodes": "node_limit",
+    "nodelimit": "node_limit",
     "mip_max_nodes": "node_limit",
     "maxiter": "iteration_limit",
+    "iterationlimit": "iteration_limit",
     "simplex_iteration_limit": "iteration_limit",
     "mip_max_improving_sols": "solution_limit",
+    "solutionlimit": "solution_limit",
+    "bestobjstop": "objective_target",
 }
 _OWN = frozenset(
     {
