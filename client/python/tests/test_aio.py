@@ -79,6 +79,16 @@ def test_sweeps_are_streamed(gateway):
     assert run(gateway, body) == "SUCCEEDED"
 
 
+def test_scenarios_of_a_sweep_have_their_labels(gateway):
+    table = solvemesh.Table(["obj:Windows"], [[100], [500]], ["cheap", "dear"])
+
+    async def body(client):
+        sweep = await client.sweep(models.wyndor(), table)
+        return {scenario.label: scenario.objective async for scenario in sweep}
+
+    assert run(gateway, body) == pytest.approx({"cheap": 1500, "dear": 3600})
+
+
 async def started(client, label):
     """The handle of the job with a label, once it runs."""
     while True:

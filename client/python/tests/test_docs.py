@@ -21,6 +21,7 @@ DOCUMENTS = [
     "docs/linopy.md",
     "docs/cvxpy.md",
     "docs/ortools.md",
+    "docs/gurobipy.md",
 ]
 
 

@@ -66,15 +66,20 @@ def proxy(gateway):
 
 
 class Dropping:
-    """Drops the connections at each of the first events, and keeps all events."""
+    """Drops each of the first connections at its first event, and keeps all events.
+
+    Once for each connection: several events may arrive before the client sees that it is closed.
+    """
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
         self.seen: list[int] = []
+        self._dropped = 0
 
     def __call__(self, event) -> None:
         self.seen.append(event.sequence)
-        if len(self.seen) <= 4:
+        if self._dropped < self.proxy.accepted <= 4:
+            self._dropped = self.proxy.accepted
             self.proxy.drop()
 
 

@@ -291,7 +291,7 @@ def test_ten_million_nonzeros_are_encoded_within_a_second():
         row_lower=1.0,
     )
     begin = time.process_time()
-    data = _request.submission(model, Options(), request_id="r").message()
+    data = _request.submission(model, None, {}).message()
     assert time.process_time() - begin < 1
     from solvemesh.v1 import job_service_pb2
 

@@ -31,7 +31,7 @@ test("long arrays have a length of several bytes", () => {
   assert.equal(read.coefficients.at(-1), long.at(-1));
 });
 
-test("what is no index is refused", () => {
+test("an invalid index is refused", () => {
   for (const bad of [-1, 0.5, Number.NaN, 2 ** 31]) {
     assert.throws(() => packedInts(field.rowStarts.number, [0, bad]), RangeError);
   }

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable, Collection
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import AsyncIterator, Collection
+from typing import TYPE_CHECKING, TextIO
 
 from . import _convert
 from . import progress as progress_
-from ._assembly import Assembly
+from ._assembly import Assembly, SweepAssembly
 from ._interrupt import CHOICES, OnInterrupt
+from ._listeners import EventCallback, Listeners
 from ._watch import request
-from .enums import JobState
-from .errors import JobExpired, JobFailed, SolvemeshError
+from .errors import SolvemeshError
 from .events import AnyEvent
 from .info import JobInfo
-from .job import _RESULT_KINDS, EventCallback, _LogWriter
 from .result import Result
 from .sweep import Plan, ScenarioResult, results_frame
 from .v1 import job_pb2, job_service_pb2
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .aio import Client
+    from .enums import JobState
 
 
 class Events(AsyncIterator[AnyEvent]):
@@ -114,27 +113,13 @@ class Job:
         progress: progress_.Progress | bool,
         log: TextIO | bool,
     ) -> Result:
-        drawn = progress_.of(progress)
-        listeners: list[Callable[[Any], None]] = [] if drawn is None else [drawn.update]
-        if log:
-            listeners.append(_LogWriter(sys.stdout if log is True else log))
-        if on_event is not None:
-            listeners.append(on_event)
-        everything = drawn is not None or on_event is not None
-        interval = 0.5 if everything and on_event is None else None
-        message = request(self.id, () if everything else _RESULT_KINDS, interval, "")
         assembly = Assembly(self.id, names=self._names)
-        try:
-            async for event in self._client._watch(message):
-                if listeners and (public := _convert.event(event)) is not None:
-                    for listener in listeners:
-                        listener(public)
+        with Listeners(on_event, progress, log) as listeners:
+            async for event in self._client._watch(listeners.request(self.id)):
+                listeners(event)
                 if (result := assembly.add(event)) is not None:
                     return result
             raise SolvemeshError(f"the events of job {self.id} ended before it finished")
-        finally:
-            if drawn is not None:
-                drawn.close()
 
 
 class SweepJob(Job):
@@ -144,8 +129,12 @@ class SweepJob(Job):
         super().__init__(client, job_id)
         self._plan = plan
         self._on_interrupt = on_interrupt
-        self._found: dict[int, ScenarioResult] = {}
-        self.state: JobState | None = None
+        self._assembly = SweepAssembly(job_id, plan)
+
+    @property
+    def state(self) -> JobState | None:
+        """How the sweep ended, once an iteration has come to its end: SUCCEEDED or CANCELLED."""
+        return self._assembly.state
 
     def __len__(self) -> int:
         """Number of scenarios."""
@@ -156,12 +145,9 @@ class SweepJob(Job):
         message = request(self.id, ("scenario_results",), None, "")
         try:
             async for event in self._client._watch(message):
-                for item in event.scenario_results.results:
-                    found = _convert.scenario(item, self._plan.values(item.index))
-                    self._found[item.index] = found
+                for found in self._assembly.add(event):
                     yield found
-                if event.WhichOneof("kind") == "finished":
-                    self._finish(event.finished)
+                if self.state is not None:
                     return
         except asyncio.CancelledError:
             if self._on_interrupt != "detach":
@@ -174,15 +160,8 @@ class SweepJob(Job):
         if self.state is None:
             async for _ in self:
                 pass
-        return [self._found[index] for index in sorted(self._found)]
+        return self._assembly.results()
 
     async def frame(self) -> pd.DataFrame:
         """Waits for all results, and returns one row for each: see ``solvemesh.SweepJob.frame``."""
         return results_frame(self._plan, await self.results())
-
-    def _finish(self, finished: job_pb2.JobFinished) -> None:
-        state, failure = _convert.job_state(finished.state), finished.failure
-        if finished.HasField("failure"):
-            error = JobExpired if state == "EXPIRED" else JobFailed
-            raise error(self.id, failure.reason, failure.message)
-        self.state = state

@@ -1,4 +1,4 @@
-"""The events of one job, put together to its result."""
+"""The events of one job, put together to its result, or to the results of its scenarios."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from . import _convert, _wire
 from .enums import JobState, Limit, Status
 from .errors import JobExpired, JobFailed, SolvemeshError
 from .result import Range, Ranges, Result
+from .sweep import Plan, ScenarioResult
 from .v1 import job_pb2, result_pb2
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ class Assembly:
         return None
 
     def _finish(self, finished: job_pb2.JobFinished) -> Result:
-        state, failure = _convert.job_state(finished.state), finished.failure
-        if finished.HasField("failure") and not finished.HasField("result"):
-            error = JobExpired if state is JobState.EXPIRED else JobFailed
-            raise error(self._job_id, failure.reason, failure.message)
+        _raise_failure(self._job_id, finished)
+        state = _convert.job_state(finished.state)
         log = "\n".join(line for at in sorted(self._log) for line in self._log[at])
         if not finished.HasField("result"):
             if state is not JobState.CANCELLED:
@@ -166,6 +165,41 @@ class Assembly:
             return None
         names = [name for part in parts for name in getattr(part, field)]
         return names or None
+
+
+class SweepAssembly:
+    """Collects the results of the scenarios of a sweep."""
+
+    def __init__(self, job_id: str, plan: Plan) -> None:
+        self._job_id = job_id
+        self._plan = plan
+        self._found: dict[int, ScenarioResult] = {}
+        self.state: JobState | None = None
+        """How the sweep ended; ``None`` until then."""
+
+    def add(self, event: job_pb2.JobEvent) -> list[ScenarioResult]:
+        """Adds an event, and returns the results in it. Raises ``JobFailed`` and ``JobExpired``."""
+        if event.WhichOneof("kind") == "finished":
+            _raise_failure(self._job_id, event.finished)
+            self.state = _convert.job_state(event.finished.state)
+        batch = []
+        for item in event.scenario_results.results:
+            found = _convert.scenario(item, self._plan.values(item.index))
+            self._found[item.index] = found
+            batch.append(found)
+        return batch
+
+    def results(self) -> list[ScenarioResult]:
+        """All results so far, in the order of the scenarios."""
+        return [self._found[index] for index in sorted(self._found)]
+
+
+def _raise_failure(job_id: str, finished: job_pb2.JobFinished) -> None:
+    """Raises ``JobFailed`` or ``JobExpired`` if the job has a failure and no result."""
+    if finished.HasField("failure") and not finished.HasField("result"):
+        expired = _convert.job_state(finished.state) is JobState.EXPIRED
+        error = JobExpired if expired else JobFailed
+        raise error(job_id, finished.failure.reason, finished.failure.message)
 
 
 def _range(parts: list[memoryview]) -> Range | None:

@@ -212,6 +212,11 @@ def job(message: job_pb2.Job) -> info.JobInfo:
     )
 
 
+def validation(message: job_pb2.JobDescription) -> info.Validation:
+    """What the gateway found about a model that it has only checked."""
+    return info.Validation(size(message.size), message.lane, tuple(message.warnings))
+
+
 def capabilities(message: job_service_pb2.GetCapabilitiesResponse) -> info.Capabilities:
     """The capabilities of a mesh."""
     types = job_service_pb2.SolverOptionType

@@ -14,7 +14,6 @@ from .model import Model
 from .sweep import Parameter
 from .sweep_job import SweepJob
 
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 _OF_VARIABLES = ("obj", "lower", "upper", "fix")
 
 
@@ -62,7 +61,7 @@ def sweep(
         duals=numbers.chosen(duals, model.constraints),
         labels=labels,
     )
-    connection = {name: options.pop(name, None) for name in _CONNECTION}
+    connection = _plugin.connection(options)
     chosen = _plugin.options(options)
     return _plugin.client(connection).sweep(_plugin_sweep.named(converted, plan), plan, **chosen)
 

@@ -11,6 +11,9 @@ from .errors import Unsupported
 if TYPE_CHECKING:
     from .client import Client
 
+# The arguments of ``solvemesh.connect`` that every plug-in takes.
+CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
+
 # Names that other solvers have for options of ours, in lower case.
 _ALIASES = {
     "timelimit": "time_limit",
@@ -31,10 +34,14 @@ _ALIASES = {
     "random_seed": "seed",
     "randomseed": "seed",
     "maxnodes": "node_limit",
+    "nodelimit": "node_limit",
     "mip_max_nodes": "node_limit",
     "maxiter": "iteration_limit",
+    "iterationlimit": "iteration_limit",
     "simplex_iteration_limit": "iteration_limit",
     "mip_max_improving_sols": "solution_limit",
+    "solutionlimit": "solution_limit",
+    "bestobjstop": "objective_target",
 }
 _OWN = frozenset(
     {
@@ -60,8 +67,13 @@ def available() -> bool:
     return importlib.util.find_spec("grpc") is not None
 
 
+def connection(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Removes the arguments of ``solvemesh.connect`` from others, and returns them."""
+    return {name: arguments.pop(name) for name in CONNECTION if name in arguments}
+
+
 def client(connection: Mapping[str, Any]) -> Client:
-    """The client of the arguments ``target``, ``token``, ``secure``, ``ca``, ``cert``, ``key``."""
+    """The client for arguments of ``solvemesh.connect``."""
     from .client import shared
 
     return shared(**connection)

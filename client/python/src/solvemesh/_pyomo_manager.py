@@ -8,8 +8,9 @@ from typing import Any
 from pyomo.opt.parallel.async_solver import AsynchronousSolverManager, SolverManagerFactory
 from pyomo.opt.parallel.manager import ActionHandle, ActionStatus
 
+from . import _plugin
 from .job import Job
-from .pyomo import _CONNECTION, _MESH, LegacySolveMesh
+from .pyomo import _MESH, LegacySolveMesh
 from .result import Result
 
 _OURS = ("highs", "scip", "cbc", "clarabel", "microlp", "auto")
@@ -66,7 +67,7 @@ class SolverManager(AsynchronousSolverManager):  # type: ignore[misc]
             if not isinstance(name, LegacySolveMesh):
                 raise TypeError(f"opt must be the name of a solver, not {name!r}")
             halves.config.set_value(name.config.value())
-        for setting in (*_CONNECTION, *_MESH):
+        for setting in (*_plugin.CONNECTION, *_MESH):
             if setting in kwds:
                 halves.config[setting] = kwds.pop(setting)
         if name in _OURS:

@@ -20,8 +20,6 @@ from .model import Csr, Model
 from .sweep import Parameter
 from .sweep_job import SweepJob
 
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
-
 
 def sweep(
     model: Any,
@@ -75,7 +73,7 @@ def sweep(
         duals=_chosen("duals", duals, affected.rows),
         labels=labels,
     )
-    connection = {name: options.pop(name, None) for name in _CONNECTION}
+    connection = _plugin.connection(options)
     chosen = _plugin.options(options)
     return _plugin.client(connection).sweep(
         _plugin_sweep.named(affected.model, plan), plan, **chosen

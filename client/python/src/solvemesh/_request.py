@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import _wire
-from .errors import ModelTooLarge, NoSolution
+from .errors import ModelTooLarge, NoSolution, Rejected
 from .model import Basis, Model, ModelFile, ModelLike, Start
 from .options import Options, option_text
 from .result import Result
@@ -30,6 +31,10 @@ _OMIT_NAMES = "omit_names" in options_pb2.SolveOptions.DESCRIPTOR.fields_by_name
 
 # Below this, a request is sent without a look at the gateway's limit.
 SURE_TO_FIT = 1 << 20
+
+# The least time for a submission, however little is left of the retry budget: a large model takes
+# long to send and to be read. In seconds.
+SUBMISSION_TIMEOUT = 60.0
 
 StartLike = Start | Result | Basis | Mapping[Any, float] | Any
 
@@ -59,11 +64,21 @@ class Submission:
         """The size of ``message()``, about."""
         return _wire.size(self.model) + len(self.rest) + 16
 
-    def with_names(self) -> Submission | None:
-        """The same for a gateway that does not know ``omit_names``; ``None`` if it has none."""
+    def with_names(self) -> Submission:
+        """The same for a gateway that does not know ``omit_names``."""
         if self.rest_with_names is None:
-            return None
+            return self
         return replace(self, rest=self.rest_with_names, rest_with_names=None)
+
+    def after(self, error: Rejected) -> Submission:
+        """What to send after a gateway refused this one, as it does not know ``omit_names``.
+
+        It stored nothing, so the request id can be used again. Raises the error if it has another
+        cause.
+        """
+        if error.reason != "UNKNOWN_FIELD" or self.rest_with_names is None:
+            raise error
+        return self.with_names()
 
     def fit(self, max_bytes: int, gateway: str) -> Submission:
         """The same, compressed if it is larger than the gateway accepts.
@@ -94,9 +109,10 @@ class Submission:
 
 def submission(
     model: ModelLike,
-    options: Options,
+    options: Options | None,
+    changes: Mapping[str, Any],
     *,
-    request_id: str,
+    request_id: str | None = None,
     labels: Mapping[str, str] | None = None,
     lane: str | None = None,
     deadline: float | None = None,
@@ -106,7 +122,13 @@ def submission(
     want_log: bool = False,
     validate_only: bool = False,
 ) -> Submission:
-    """Encodes a submission. See ``Client.submit`` for the arguments."""
+    """Encodes a submission. See ``Client.submit`` for the arguments.
+
+    ``changes`` are the keywords that go before ``options``. A job without a request id gets one.
+    """
+    options = (options or Options()).with_(**changes)
+    if not request_id:
+        request_id = "" if validate_only else str(uuid.uuid4())
     if isinstance(model, (str, os.PathLike)):
         path = Path(model)
         model = ModelFile(path.read_bytes(), path.name)
@@ -124,7 +146,7 @@ def submission(
     has_names = has_names or model.constraint_names is not None  # type: ignore[union-attr]
 
     request = job_service_pb2.SubmitJobRequest(
-        options=_options(options, want_log),
+        options=_options(options, want_log or options.return_log),
         labels=dict(labels or {}),
         request_id=request_id,
         validate_only=validate_only,

@@ -13,8 +13,6 @@ from .errors import _Details
 from .retry import Retry, Tries
 from .v1 import job_pb2, job_service_pb2
 
-CLOSED_EARLY = Failure("UNAVAILABLE", "the gateway closed the stream early", _Details())
-
 KINDS = {
     name.removeprefix("JOB_EVENT_KIND_").lower(): number
     for name, number in job_pb2.JobEventKind.items()
@@ -36,6 +34,56 @@ def request(
     return message
 
 
+class Position:
+    """Where a watch is in the events of a job, and whether it goes on after its stream has ended.
+
+    Makes no calls: the watches of both kinds of clients do that, and ask it after each message
+    and each failure.
+    """
+
+    def __init__(
+        self, message: job_service_pb2.WatchResultsRequest, retry: Retry, url: str
+    ) -> None:
+        self.request = message
+        """The request of the next stream; its resume token is kept up to date."""
+        self.finished = False
+        """Whether no further event will come."""
+        self._resumed = bool(message.resume_token)
+        self._any_event = False
+        self._max_backoff = retry.max_backoff
+        self._tries = Tries(retry, url)
+        self._opened = 0.0
+
+    def open(self) -> bytes:
+        """The request for a stream that is opened now."""
+        self._opened = time.monotonic()
+        return self.request.SerializeToString()
+
+    def received(self, response: job_service_pb2.WatchResultsResponse) -> job_pb2.JobEvent | None:
+        """Moves past a message. Returns its event, if it has one."""
+        if response.resume_token:
+            self.request.resume_token = response.resume_token
+        is_event = response.WhichOneof("kind") == "event"
+        # A gateway that opens streams and fails at once must use up the budget.
+        if is_event or time.monotonic() - self._opened > self._max_backoff:
+            self._tries.progressed()
+        if not is_event:
+            return None
+        self._any_event = True
+        self.finished = response.event.WhichOneof("kind") == "finished"
+        return response.event
+
+    def closed(self) -> Failure:
+        """The gateway ended the stream: a failure, unless there was nothing left to send."""
+        # Then the job finished before the caller's token.
+        self.finished = self._resumed and not self._any_event
+        return Failure("UNAVAILABLE", "the gateway closed the stream early", _Details())
+
+    def pause(self, failure: Failure) -> float:
+        """The pause before the next stream. Raises the failure if there is no time for one."""
+        return self._tries.pause(failure)
+
+
 class Watch:
     """Iterates over the messages of a job's events until it has finished.
 
@@ -53,7 +101,6 @@ class Watch:
         self._channel = channel
         self._retry = retry
         self._request = message
-        self._resumed = bool(message.resume_token)
         self._deadline = deadline
 
     @property
@@ -64,48 +111,34 @@ class Watch:
     def __iter__(self) -> Iterator[job_pb2.JobEvent]:
         import grpc
 
-        tries = Tries(self._retry, self._channel.address.url)
-        any_event = False
+        position = Position(self._request, self._retry, self._channel.address.url)
         while True:
             call: Any = None
-            opened = time.monotonic()
             try:
-                call = self._open()
+                call = self._open(position)
                 for response in call:
-                    if response.resume_token:
-                        self._request.resume_token = response.resume_token
-                    # A gateway that opens streams and fails at once must use up the budget.
-                    is_event = response.WhichOneof("kind") == "event"
-                    if is_event or time.monotonic() - opened > self._retry.max_backoff:
-                        tries.progressed()
-                    if is_event:
-                        any_event = True
-                        yield response.event
-                        if response.event.WhichOneof("kind") == "finished":
-                            return
-                if self._resumed and not any_event:
-                    # The job finished before the caller's token.
+                    if (event := position.received(response)) is not None:
+                        yield event
+                    if position.finished:
+                        return
+                failure = position.closed()
+                if position.finished:
                     return
-                failure = CLOSED_EARLY
             except grpc.RpcError as error:
                 failure = Failure.of(error)
                 self._check_deadline()
             finally:
                 if call is not None:
                     call.cancel()
-            time.sleep(tries.pause(failure))
+            time.sleep(position.pause(failure))
 
-    def _open(self) -> Any:
+    def _open(self, position: Position) -> Any:
         self._check_deadline()
         timeout = None if self._deadline is None else self._deadline - time.monotonic()
         method: Callable[..., Any] = self._channel.stream(
             "WatchResults", job_service_pb2.WatchResultsResponse
         )
-        return method(
-            self._request.SerializeToString(),
-            timeout=timeout,
-            metadata=metadata(self._channel.address),
-        )
+        return method(position.open(), timeout=timeout, metadata=metadata(self._channel.address))
 
     def _check_deadline(self) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:

@@ -11,25 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from . import _channel, _convert, _sweep_request
+from . import _channel, _convert, _listing, _sweep_request
 from . import progress as progress_
 from . import sweep as sweep_
 from ._address import resolve
 from ._aio_job import Events, Job, SweepJob
 from ._interrupt import OnInterrupt
-from ._request import SURE_TO_FIT, StartLike, Submission, submission
+from ._listeners import EventCallback
+from ._request import SUBMISSION_TIMEOUT, SURE_TO_FIT, StartLike, Submission, submission
 from ._status import Failure
-from ._watch import CLOSED_EARLY
+from ._watch import Position
 from .enums import JobState
 from .errors import Rejected
 from .info import Capabilities, JobInfo, Validation
-from .job import EventCallback
 from .model import ModelLike
 from .options import Options
 from .result import Result
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Events", "Job", "SweepJob", "connect"]
 
 Path = str | os.PathLike[str]
-_SUBMISSION_TIMEOUT = 60.0
 
 
 class Client(AbstractAsyncContextManager["Client"]):
@@ -98,17 +95,17 @@ class Client(AbstractAsyncContextManager["Client"]):
         **opts: Any,
     ) -> Result:
         """Submits a model, waits for the result and returns it: see ``solvemesh.Client.solve``."""
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
-            request_id=request_id or str(uuid.uuid4()),
+            options,
+            opts,
+            request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
-            want_log=bool(log) or chosen.return_log,
+            want_log=bool(log),
         )
         # Shielded: a submission that is on its way can only be cancelled once its id is known.
         sending = asyncio.ensure_future(self._submit(prepared))
@@ -137,17 +134,16 @@ class Client(AbstractAsyncContextManager["Client"]):
         **opts: Any,
     ) -> Job:
         """Submits a model: see ``solvemesh.Client.submit``."""
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
-            request_id=request_id or str(uuid.uuid4()),
+            options,
+            opts,
+            request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
-            want_log=chosen.return_log,
         )
         return Job(self, (await self._submit(prepared)).job_id, names=prepared.has_names)
 
@@ -168,11 +164,11 @@ class Client(AbstractAsyncContextManager["Client"]):
     ) -> SweepJob:
         """Solves a model for many scenarios: see ``solvemesh.Client.sweep``."""
         plan = sweep_.plan(scenarios, report)
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
-            request_id=request_id or str(uuid.uuid4()),
+            options,
+            opts,
+            request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
@@ -189,12 +185,8 @@ class Client(AbstractAsyncContextManager["Client"]):
         **opts: Any,
     ) -> Validation:
         """Checks a model and options, and queues nothing: see ``solvemesh.Client.validate``."""
-        chosen = (options or Options()).with_(**opts)
-        prepared = submission(model, chosen, request_id="", start=start, validate_only=True)
-        description = (await self._submit(prepared)).description
-        return Validation(
-            _convert.size(description.size), description.lane, tuple(description.warnings)
-        )
+        prepared = submission(model, options, opts, start=start, validate_only=True)
+        return _convert.validation((await self._submit(prepared)).description)
 
     def job(self, job_id: str) -> Job:
         """A handle of a job that exists. Makes no call."""
@@ -207,20 +199,13 @@ class Client(AbstractAsyncContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
     ) -> AsyncIterator[JobInfo]:
         """The jobs that match, the latest first: see ``solvemesh.Client.jobs``."""
-        numbers = [
-            job_pb2.JobState.Value(f"JOB_STATE_{JobState(str(state).upper())}") for state in states
-        ]
-        message = job_service_pb2.ListJobsRequest(
-            page_size=200,
-            filter=job_service_pb2.JobFilter(states=numbers, labels=dict(labels or {})),
-        )
-        while True:
+        message = _listing.request(states, labels)
+        more = True
+        while more:
             page = await self._call("ListJobs", message, job_service_pb2.ListJobsResponse)
             for job in page.jobs:
                 yield _convert.job(job)
-            if page.next_page_token in ("", message.page_token):
-                return
-            message.page_token = page.next_page_token
+            more = _listing.advance(message, page)
 
     async def capabilities(self) -> Capabilities:
         """The solvers, options and limits of the mesh."""
@@ -243,23 +228,20 @@ class Client(AbstractAsyncContextManager["Client"]):
 
     async def _submit(self, prepared: Submission) -> job_pb2.Job:
         if not self._knows_omit_names:
-            prepared = prepared.with_names() or prepared
+            prepared = prepared.with_names()
         if prepared.size() > SURE_TO_FIT:
             limits = (self._capabilities or await self.capabilities()).limits
             prepared = prepared.fit(limits.max_message_bytes, self.url)
         try:
             return await self._send(prepared)
         except Rejected as error:
-            older = prepared.with_names()
-            if error.reason != "UNKNOWN_FIELD" or older is None:
-                raise
-            answer = await self._send(older)
+            answer = await self._send(prepared.after(error))
             self._knows_omit_names = False
             return answer
 
     async def _send(self, prepared: Submission) -> job_pb2.Job:
         response = job_service_pb2.SubmitJobResponse
-        data, least = prepared.message(), _SUBMISSION_TIMEOUT
+        data, least = prepared.message(), SUBMISSION_TIMEOUT
         answer = await self._call("SubmitJob", data, response, min_timeout=least)
         job: job_pb2.Job = answer.job
         return job
@@ -304,35 +286,27 @@ class Client(AbstractAsyncContextManager["Client"]):
         """The messages of a job's events; keeps the resume token in the request."""
         import grpc
 
-        resumed, any_event = bool(message.resume_token), False
-        tries = Tries(self.retry, self.url)
+        position = Position(message, self.retry, self.url)
         while True:
-            opened = time.monotonic()
             method: Any = self._channel().unary_stream(
                 _channel.SERVICE + "WatchResults",
                 response_deserializer=job_service_pb2.WatchResultsResponse.FromString,
             )
-            call = method(message.SerializeToString(), metadata=_channel.metadata(self._address))
+            call = method(position.open(), metadata=_channel.metadata(self._address))
             try:
                 async for response in call:
-                    if response.resume_token:
-                        message.resume_token = response.resume_token
-                    is_event = response.WhichOneof("kind") == "event"
-                    if is_event or time.monotonic() - opened > self.retry.max_backoff:
-                        tries.progressed()
-                    if is_event:
-                        any_event = True
-                        yield response.event
-                        if response.event.WhichOneof("kind") == "finished":
-                            return
-                if resumed and not any_event:
+                    if (event := position.received(response)) is not None:
+                        yield event
+                    if position.finished:
+                        return
+                failure = position.closed()
+                if position.finished:
                     return
-                failure = CLOSED_EARLY
             except grpc.RpcError as error:
                 failure = Failure.of(error)
             finally:
                 call.cancel()
-            await asyncio.sleep(tries.pause(failure))
+            await asyncio.sleep(position.pause(failure))
 
 
 def connect(

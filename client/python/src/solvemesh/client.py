@@ -6,22 +6,22 @@ import atexit
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-from . import _convert, _sweep_request
+from . import _convert, _listing, _sweep_request
 from . import sweep as sweep_
 from ._address import Address, resolve
 from ._channel import Channel, metadata
 from ._interrupt import Interrupts, OnInterrupt
-from ._request import SURE_TO_FIT, StartLike, Submission, submission
+from ._listeners import EventCallback
+from ._request import SUBMISSION_TIMEOUT, SURE_TO_FIT, StartLike, Submission, submission
 from ._status import Failure
 from .enums import JobState
 from .errors import Rejected
 from .info import Capabilities, JobInfo, Validation
-from .job import EventCallback, Job
+from .job import Job
 from .model import ModelLike
 from .options import Options
 from .progress import Progress
@@ -31,10 +31,6 @@ from .sweep_job import SweepJob
 from .v1 import job_pb2, job_service_pb2
 
 Path = str | os.PathLike[str]
-
-# The least time for a submission, however little is left of the budget: a large model takes long
-# to send and to be read.
-_SUBMISSION_TIMEOUT = 60.0
 
 
 class Client(AbstractContextManager["Client"]):
@@ -109,20 +105,19 @@ class Client(AbstractContextManager["Client"]):
         solver's log to standard output as it comes, and a stream gets it instead. The others are
         those of ``submit``, and ``on_event``, Ctrl-C and exceptions those of ``Job.result``.
         """
-        request_id = request_id or str(uuid.uuid4())
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
+            options,
+            opts,
             request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
-            want_log=bool(log) or chosen.return_log,
+            want_log=bool(log),
         )
-        with Interrupts(on_interrupt, self.url, self._cancel, request_id) as interrupts:
+        with Interrupts(on_interrupt, self.url, self._cancel, prepared.request_id) as interrupts:
             answer = self._submit(prepared, interrupts)
             interrupts.submitted(answer.job_id)
             job = Job(self, answer.job_id, names=prepared.has_names)
@@ -153,17 +148,16 @@ class Client(AbstractContextManager["Client"]):
         Raises ``Rejected`` with ``violations`` for an invalid model or option, ``Unavailable``
         and ``ModelTooLarge``.
         """
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
-            request_id=request_id or str(uuid.uuid4()),
+            options,
+            opts,
+            request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
-            want_log=chosen.return_log,
         )
         return Job(self, self._submit(prepared).job_id, names=prepared.has_names)
 
@@ -194,11 +188,11 @@ class Client(AbstractContextManager["Client"]):
         of ``submit``; limits of ``options`` are of each scenario, and ``deadline`` of all.
         """
         plan = sweep_.plan(scenarios, report)
-        chosen = (options or Options()).with_(**opts)
         prepared = submission(
             model,
-            chosen,
-            request_id=request_id or str(uuid.uuid4()),
+            options,
+            opts,
+            request_id=request_id,
             labels=labels,
             lane=lane,
             deadline=deadline,
@@ -215,12 +209,8 @@ class Client(AbstractContextManager["Client"]):
         **opts: Any,
     ) -> Validation:
         """Checks a model and options, and queues nothing. Raises ``Rejected`` as ``submit``."""
-        chosen = (options or Options()).with_(**opts)
-        prepared = submission(model, chosen, request_id="", start=start, validate_only=True)
-        description = self._submit(prepared).description
-        return Validation(
-            _convert.size(description.size), description.lane, tuple(description.warnings)
-        )
+        prepared = submission(model, options, opts, start=start, validate_only=True)
+        return _convert.validation(self._submit(prepared).description)
 
     def job(self, job_id: str) -> Job:
         """A handle of a job that exists. Makes no call."""
@@ -233,20 +223,12 @@ class Client(AbstractContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
     ) -> Iterator[JobInfo]:
         """The jobs that match, the latest first. Pages are fetched as they are needed."""
-        numbers = [
-            job_pb2.JobState.Value(f"JOB_STATE_{JobState(str(state).upper())}") for state in states
-        ]
-        request = job_service_pb2.ListJobsRequest(
-            page_size=200,
-            filter=job_service_pb2.JobFilter(states=numbers, labels=dict(labels or {})),
-        )
-        while True:
+        request = _listing.request(states, labels)
+        more = True
+        while more:
             page = self._call("ListJobs", request, job_service_pb2.ListJobsResponse)
             yield from (_convert.job(job) for job in page.jobs)
-            # The same token again would be an endless loop.
-            if page.next_page_token in ("", request.page_token):
-                return
-            request.page_token = page.next_page_token
+            more = _listing.advance(request, page)
 
     def capabilities(self) -> Capabilities:
         """The solvers, options and limits of the mesh."""
@@ -265,27 +247,23 @@ class Client(AbstractContextManager["Client"]):
 
     def _submit(self, prepared: Submission, interrupts: Interrupts | None = None) -> job_pb2.Job:
         if not self._knows_omit_names:
-            prepared = prepared.with_names() or prepared
+            prepared = prepared.with_names()
         if prepared.size() > SURE_TO_FIT:
             limits = (self._capabilities or self.capabilities()).limits
             prepared = prepared.fit(limits.max_message_bytes, self.url)
         try:
-            answer = self._send(prepared, interrupts)
+            return self._send(prepared, interrupts)
         except Rejected as error:
-            older = prepared.with_names()
-            if error.reason != "UNKNOWN_FIELD" or older is None:
-                raise
-            # Refused before anything was stored, so the same request id can be used again.
-            answer = self._send(older, interrupts)
+            answer = self._send(prepared.after(error), interrupts)
             self._knows_omit_names = False
-        return answer
+            return answer
 
     def _send(self, prepared: Submission, interrupts: Interrupts | None) -> job_pb2.Job:
         answer = self._call(
             "SubmitJob",
             prepared.message(),
             job_service_pb2.SubmitJobResponse,
-            min_timeout=_SUBMISSION_TIMEOUT,
+            min_timeout=SUBMISSION_TIMEOUT,
             interrupts=interrupts,
         )
         job: job_pb2.Job = answer.job

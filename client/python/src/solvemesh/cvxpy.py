@@ -45,20 +45,9 @@ class SolveMesh(ConicSolver):  # type: ignore[misc]
     BOUNDED_VARIABLES = True
     MI_SUPPORTED_CONSTRAINTS = ConicSolver.SUPPORTED_CONSTRAINTS
 
-    def __init__(
-        self,
-        target: str | None = None,
-        *,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
-        **mesh: Any,
-    ) -> None:
+    def __init__(self, target: str | None = None, **mesh: Any) -> None:
         super().__init__()
-        facts = {"target": target, "token": token, "secure": secure}
-        self._connection = {**facts, "ca": ca, "cert": cert, "key": key}
+        self._connection = {"target": target, **_plugin.connection(mesh)}
         self._mesh = mesh
         self.result: Result | None = None
 

@@ -64,20 +64,9 @@ class Highs(highspy.Highs):  # type: ignore[misc]
     solution. Raises ``Unsupported`` for models with a Hessian or several objectives.
     """
 
-    def __init__(
-        self,
-        target: str | None = None,
-        *,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
-        **mesh: Any,
-    ) -> None:
+    def __init__(self, target: str | None = None, **mesh: Any) -> None:
         super().__init__()
-        facts = {"target": target, "token": token, "secure": secure}
-        self._connection = {**facts, "ca": ca, "cert": cert, "key": key}
+        self._connection = {"target": target, **_plugin.connection(mesh)}
         self._mesh = mesh
         self._start: list[float] | None = None
         self._solution = highspy.HighsSolution()

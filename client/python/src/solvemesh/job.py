@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import concurrent.futures
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, TextIO
 
 from . import _convert
 from . import progress as progress_
 from ._assembly import Assembly
 from ._interrupt import Interrupts, OnInterrupt
+from ._listeners import EventCallback, Listeners
 from ._watch import Watch, request
 from .errors import SolvemeshError
-from .events import AnyEvent, Event, LogLines
+from .events import AnyEvent
 from .info import JobInfo
 from .result import Result
 
 if TYPE_CHECKING:
     from .client import Client
-
-EventCallback = Callable[[AnyEvent], None]
-
-# What a result is made of. Without a log, a job has no events of that kind.
-_RESULT_KINDS = ("solution_part", "log")
 
 
 class Events(Iterator[AnyEvent]):
@@ -145,30 +140,17 @@ class Job:
         log: TextIO | bool = False,
     ) -> Result:
         deadline = None if timeout is None else time.monotonic() + timeout
-        drawn = progress_.of(progress)
-        listeners: list[Callable[[Any], None]] = []
-        if drawn is not None:
-            listeners.append(drawn.update)
-        if log:
-            listeners.append(_LogWriter(sys.stdout if log is True else log))
-        if on_event is not None:
-            listeners.append(on_event)
-        everything = drawn is not None or on_event is not None
-        kinds = () if everything else _RESULT_KINDS
-        interval = None if on_event is not None or not everything else 0.5
         assembly, seen = Assembly(self.id, names=self._names), 0
-        try:
+        with Listeners(on_event, progress, log) as listeners:
             while True:
                 # From the beginning, also after an interruption: an event may have been lost.
-                message = request(self.id, kinds, interval, "")
+                message = listeners.request(self.id)
                 watch = Watch(self._client._channel, self._client.retry, message, deadline)
                 try:
                     for event in watch:
                         if event.sequence > seen:
                             seen = event.sequence
-                            if listeners and (public := _convert.event(event)) is not None:
-                                for listener in listeners:
-                                    listener(public)
+                            listeners(event)
                         if (result := assembly.add(event)) is not None:
                             return result
                 except KeyboardInterrupt as error:
@@ -177,24 +159,6 @@ class Job:
                     interrupts.again()
                     continue
                 raise SolvemeshError(f"the events of job {self.id} ended before it finished")
-        finally:
-            if drawn is not None:
-                drawn.close()
-
-
-class _LogWriter:
-    """Writes the lines of a log as they come."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, LogLines):
-            for line in event.lines:
-                self._stream.write(line + "\n")
-            if event.omitted:
-                self._stream.write(f"({event.omitted} lines omitted)\n")
-            self._stream.flush()
 
 
 def _restore(client: Client, job_id: str, names: bool) -> Job:

@@ -47,19 +47,8 @@ class Mesh:
     last solve.
     """
 
-    def __init__(
-        self,
-        target: str | None = None,
-        *,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
-        **mesh: Any,
-    ) -> None:
-        facts = {"target": target, "token": token, "secure": secure}
-        self._connection = {**facts, "ca": ca, "cert": cert, "key": key}
+    def __init__(self, target: str | None = None, **mesh: Any) -> None:
+        self._connection = {"target": target, **_plugin.connection(mesh)}
         self._mesh = mesh
         self.result: Result | None = None
 
@@ -103,8 +92,7 @@ class Mesh:
             raise SolvemeshError(f"job {result.job_id} is {result.status}: {result.detail}")
         model.reset_solution()
         model.assign_result(_assigned(model, matrices, result))
-        readable = model.status == "ok" and result.has_solution
-        return model if readable else _Unsolved(model)
+        return _Answer(model, model.status == "ok" and result.has_solution)
 
     def _options(self, solver_name: str | None, raw: dict[str, Any]) -> dict[str, Any]:
         raw = dict(raw)
@@ -119,20 +107,24 @@ class Mesh:
         return options
 
 
-class _Unsolved:
-    """What linopy reads of a remote solve without a solution.
+class _Answer:
+    """What linopy reads of a remote solve whose values the model has already.
 
-    It reads the values of all variables, which a model without a solution refuses.
+    It assigns the values of all variables again, which a model without a solution refuses to give,
+    and the duals of those constraints that have some in the answer. None has, as a second
+    assignment takes as long as the first.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, solved: bool) -> None:
         self.status = model.status
         self.termination_condition = model.termination_condition
-        self.objective = SimpleNamespace(value=None)
-        self.variables = {
-            name: SimpleNamespace(solution=variable.labels.astype(float) * np.nan)
-            for name, variable in model.variables.items()
-        }
+        self.objective = SimpleNamespace(value=model.objective.value if solved else None)
+        self.variables: Any = model.variables
+        if not solved:
+            self.variables = {
+                name: SimpleNamespace(solution=variable.labels.astype(float) * np.nan)
+                for name, variable in model.variables.items()
+            }
         self.constraints: dict[str, tuple[str, ...]] = dict.fromkeys(model.constraints, ())
 
 

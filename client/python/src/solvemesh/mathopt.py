@@ -23,7 +23,6 @@ from .events import Event, LogLines
 
 __all__ = ["solve"]
 
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 _SOLVERS = {"HIGHS": "highs", "GSCIP": "scip"}
 _PARAMETERS = {
     "iteration_limit": "iteration_limit",
@@ -72,7 +71,7 @@ def solve(
     proto = opt_model.export_model()
     model = converted_model(proto, names=not remove_names)
     options = {**_options(solver_type, params), **mesh}
-    connection = {name: options.pop(name, None) for name in _CONNECTION}
+    connection = _plugin.connection(options)
     options.setdefault("start", start(model_params, proto, model))
     if options["start"] is None or not model.is_mip:
         # A basis is part of a solution of MathOpt's.

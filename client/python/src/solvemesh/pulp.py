@@ -62,16 +62,12 @@ class SolveMesh(LpSolver):  # type: ignore[misc]
         logPath: str | None = None,
         warmStart: bool = False,
         keep_names: bool = False,
-        token: str | None = None,
-        secure: bool | None = None,
-        ca: str | None = None,
-        cert: str | None = None,
-        key: str | None = None,
         labels: dict[str, str] | None = None,
         deadline: float | None = None,
         progress: Any = False,
         **solver_options: Any,
     ) -> None:
+        self._connection = {"target": target, **_plugin.connection(solver_options)}
         super().__init__(
             mip=mip,
             msg=msg,
@@ -86,8 +82,6 @@ class SolveMesh(LpSolver):  # type: ignore[misc]
             warmStart=warmStart or None,
             **solver_options,
         )
-        facts = {"target": target, "secure": secure, "ca": ca, "cert": cert, "key": key}
-        self._connection = {**facts, "token": token}
         self._mesh = {"labels": labels, "deadline": deadline, "progress": progress}
         self.keep_names = keep_names
         self.result: Result | None = None
@@ -203,7 +197,7 @@ def _parts(lp: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _key(variable: Any) -> Any:
-    """Variables of PuLP 4 are made anew whenever they are asked for; their numbers stay."""
+    """PuLP 4 returns a new object for a variable at each access; only the id stays the same."""
     return variable.id if _V4 else variable
 
 

@@ -68,7 +68,6 @@ _LIMITS = {
 __all__ = ["LegacySolveMesh", "SolveMesh", "SolveMeshConfig", "sweep"]
 
 _MESH = ("labels", "deadline", "progress", "on_event", "on_interrupt", "lane")
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 
 
 class SolveMeshConfig(BranchAndBoundConfig):  # type: ignore[misc]
@@ -82,7 +81,7 @@ class SolveMeshConfig(BranchAndBoundConfig):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for name in (*_CONNECTION, *_MESH):
+        for name in (*_plugin.CONNECTION, *_MESH):
             self.declare(name, ConfigValue(default=None))
         for name in ("warmstart", "warm_basis"):
             self.declare(name, ConfigValue(default=False, domain=bool))
@@ -159,7 +158,7 @@ class SolveMesh(SolverBase):  # type: ignore[misc]
                 start = Start(basis=self._basis)
         # Without a listener, the log is not asked for: it makes a job slower.
         listening: Any = _plugin.Streams(log, *config.tee) if config.tee else False
-        connection = {name: config[name] for name in _CONNECTION}
+        connection = {name: config[name] for name in _plugin.CONNECTION}
         return {**options, "start": start, "log": listening}, _plugin.client(connection)
 
     def _results(self, model: Any, form: Form, result: Result, config: Any) -> Results:

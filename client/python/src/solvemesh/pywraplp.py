@@ -25,7 +25,6 @@ _STATUSES = {
     Status.UNBOUNDED: linear_solver_pb2.MPSOLVER_UNBOUNDED,
     Status.IMPRECISE: linear_solver_pb2.MPSOLVER_ABNORMAL,
 }
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 
 
 class Answer(int):
@@ -49,7 +48,7 @@ def solve(solver: Any, *, log: Any = False, **options: Any) -> Answer:
     solver.ExportModelToProto(proto)
     general = [constraint.name for constraint in getattr(proto, "general_constraint", ())]
     _plugin.refuse("pywraplp", [(f"the general constraint {name!r}", True) for name in general])
-    connection = {name: options.pop(name, None) for name in _CONNECTION}
+    connection = _plugin.connection(options)
     arguments = {"start": _start(proto), **_plugin.options(options)}
     stream = sys.stdout if log is True else log
     result = _plugin.client(connection).solve(_model(proto), log=stream, **arguments)

@@ -21,7 +21,6 @@ from .enums import Status
 from .model import Model
 from .result import Result
 
-_CONNECTION = ("target", "token", "secure", "ca", "cert", "key")
 # scipy's kinds: continuous, integer, semi-continuous, semi-integer.
 _KINDS = np.array([1, 2, 4, 5], np.uint8)
 _MESSAGES = {
@@ -113,7 +112,7 @@ def linprog(
 
 
 def _solve(model: Model, options: Mapping[str, Any] | None, mesh: dict[str, Any]) -> Result:
-    connection = {name: mesh.pop(name) for name in _CONNECTION if name in mesh}
+    connection = _plugin.connection(mesh)
     options = dict(options or {})
     if options.pop("disp", False):
         mesh.setdefault("log", True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import _convert
+from ._assembly import SweepAssembly
 from ._interrupt import Interrupts, OnInterrupt
 from ._watch import Watch, request
-from .errors import JobExpired, JobFailed, SolvemeshError
+from .errors import SolvemeshError
 from .job import Job
 from .sweep import Plan, ScenarioResult, results_frame
 
@@ -27,12 +26,15 @@ class SweepJob(Job):
         super().__init__(client, job_id)
         self._plan = plan
         self._on_interrupt = on_interrupt
-        self._found: dict[int, ScenarioResult] = {}
-        self.state: JobState | None = None
-        """How the sweep ended, once an iteration has come to its end: SUCCEEDED or CANCELLED."""
+        self._assembly = SweepAssembly(job_id, plan)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (SweepJob, (self._client, self.id, self._plan, self._on_interrupt))
+
+    @property
+    def state(self) -> JobState | None:
+        """How the sweep ended, once an iteration has come to its end: SUCCEEDED or CANCELLED."""
+        return self._assembly.state
 
     def __len__(self) -> int:
         """Number of scenarios."""
@@ -51,7 +53,7 @@ class SweepJob(Job):
         if self.state is None:
             for _ in self:
                 pass
-        return [self._found[index] for index in sorted(self._found)]
+        return self._assembly.results()
 
     def frame(self) -> pd.DataFrame:
         """Waits for all results, and returns one row for each.
@@ -65,22 +67,9 @@ class SweepJob(Job):
     def _messages(self) -> Iterator[list[ScenarioResult]]:
         message = request(self.id, ("scenario_results",), None, "")
         for event in Watch(self._client._channel, self._client.retry, message):
-            kind = event.WhichOneof("kind")
-            if kind == "scenario_results":
-                batch = []
-                for item in event.scenario_results.results:
-                    found = _convert.scenario(item, self._plan.values(item.index))
-                    if not found.label and self._plan.labels:
-                        found = replace(found, label=self._plan.labels[item.index])
-                    self._found[item.index] = found
-                    batch.append(found)
+            if batch := self._assembly.add(event):
                 yield batch
-            elif kind == "finished":
-                state, failure = _convert.job_state(event.finished.state), event.finished.failure
-                if event.finished.HasField("failure"):
-                    error = JobExpired if state == "EXPIRED" else JobFailed
-                    raise error(self.id, failure.reason, failure.message)
-                self.state = state
+            if self.state is not None:
                 return
         raise SolvemeshError(f"the events of sweep {self.id} ended before it finished")
 
