@@ -8,8 +8,10 @@ package solvemesh
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -34,8 +36,11 @@ type Client struct {
 type Option func(*settings)
 
 type settings struct {
-	retry Retry
-	dial  []grpc.DialOption
+	retry          Retry
+	dial           []grpc.DialOption
+	tls            *tls.Config
+	token          string
+	plainTextToken bool
 }
 
 // WithRetry replaces [DefaultRetry].
@@ -43,8 +48,25 @@ func WithRetry(retry Retry) Option {
 	return func(s *settings) { s.retry = retry }
 }
 
-// WithDialOptions adds options of gRPC, such as credentials with a private CA. They take
-// precedence over those of this package.
+// WithTLS replaces the configuration of TLS, which trusts the CAs of the system: for a private CA, or
+// for the certificate of the client. It needs an address with "https://".
+func WithTLS(config *tls.Config) Option {
+	return func(s *settings) { s.tls = config }
+}
+
+// WithToken sends a token with each call, as "authorization: Bearer TOKEN". [Connect] refuses to send it
+// without TLS to another machine.
+func WithToken(token string) Option {
+	return func(s *settings) { s.token = token }
+}
+
+// WithPlainTextToken permits to send the token of [WithToken] without TLS over a network, where it can
+// be read.
+func WithPlainTextToken() Option {
+	return func(s *settings) { s.plainTextToken = true }
+}
+
+// WithDialOptions adds options of gRPC. They take precedence over those of this package.
 func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dial = append(s.dial, options...) }
 }
@@ -60,12 +82,20 @@ func Connect(address string, options ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := insecure.NewCredentials()
-	if secure {
-		transport = credentials.NewTLS(nil)
-	}
 	s := settings{retry: DefaultRetry}
-	s.dial = []grpc.DialOption{
+	for _, option := range options {
+		option(&s)
+	}
+	transport := insecure.NewCredentials()
+	switch {
+	case secure:
+		transport = credentials.NewTLS(s.tls)
+	case s.tls != nil:
+		return nil, fmt.Errorf("invalid gateway address %q: it must begin with https://, as TLS is configured", address)
+	case s.token != "" && !s.plainTextToken && !isLoopback(target):
+		return nil, fmt.Errorf("invalid gateway address %q: it must begin with https://, as the token would be sent unencrypted", address)
+	}
+	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponse)),
 		// gRPC waits up to two minutes between attempts to connect, and calls fail in the meantime.
@@ -78,14 +108,37 @@ func Connect(address string, options ...Option) (*Client, error) {
 		}),
 		grpc.WithDisableRetry(),
 	}
-	for _, option := range options {
-		option(&s)
+	if s.token != "" {
+		dial = append(dial, grpc.WithPerRPCCredentials(bearer(s.token)))
 	}
-	conn, err := grpc.NewClient(target, s.dial...)
+	conn, err := grpc.NewClient(target, append(dial, s.dial...)...)
 	if err != nil {
 		return nil, fmt.Errorf("invalid gateway address %q: %w", address, err)
 	}
 	return &Client{conn: conn, service: solvemeshv1.NewJobServiceClient(conn), retry: s.retry}, nil
+}
+
+// bearer is a token that is sent with each call.
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+// RequireTransportSecurity is false, because a loopback address needs no TLS; Connect has checked it.
+func (b bearer) RequireTransportSecurity() bool { return false }
+
+// isLoopback tells whether a target of gRPC is this machine.
+func isLoopback(target string) bool {
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(target, "dns:///"))
+	if err != nil {
+		return false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if address := net.ParseIP(host); address != nil {
+		return address.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 func parseAddress(address string) (target string, secure bool, err error) {

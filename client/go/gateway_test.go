@@ -26,12 +26,13 @@ type gateway struct {
 }
 
 // startGateway starts the gateway of the folder SOLVEMESH_BIN.
-func startGateway(listen, slots string) (*gateway, error) {
+func startGateway(listen, slots string, flags ...string) (*gateway, error) {
 	folder := os.Getenv("SOLVEMESH_BIN")
 	if folder == "" {
 		folder = filepath.Join("..", "..", "target", "release")
 	}
-	process := exec.Command(filepath.Join(folder, "solvemesh-gateway"), "--listen", listen, "--slots", slots)
+	flags = append([]string{"--listen", listen, "--slots", slots}, flags...)
+	process := exec.Command(filepath.Join(folder, "solvemesh-gateway"), flags...)
 	out, err := process.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -61,6 +61,8 @@ pub struct Script {
     pub seen_watches: Mutex<Vec<WatchResultsRequest>>,
     pub seen_meshes: Mutex<Vec<WatchMeshRequest>>,
     pub seen_lists: Mutex<Vec<ListJobsRequest>>,
+    /// The metadata `authorization` of each call.
+    pub seen_authorizations: Mutex<Vec<Option<String>>>,
     pub gets: Mutex<VecDeque<Status>>,
     pub cancelled: Notify,
 }
@@ -95,7 +97,14 @@ impl FakeGateway {
         listener.set_nonblocking(true).unwrap();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let server = Server::builder().add_service(JobServiceServer::new(service));
+            let seen = Arc::clone(&service.script);
+            let service = JobServiceServer::with_interceptor(service, move |call: Request<()>| {
+                let value = call.metadata().get("authorization");
+                let value = value.map(|value| value.to_str().unwrap().to_owned());
+                seen.seen_authorizations.lock().unwrap().push(value);
+                Ok(call)
+            });
+            let server = Server::builder().add_service(service);
             server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
         });
         Self { address, script, runtime: Some(runtime), cancels: Mutex::new(cancels) }

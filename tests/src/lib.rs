@@ -19,6 +19,7 @@ pub mod payload;
 pub mod processes;
 pub mod rawlog;
 pub mod stray;
+pub mod tls;
 pub mod trial;
 pub mod web;
 

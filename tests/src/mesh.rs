@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use solvemesh_rpc::job_service_client::JobServiceClient;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -23,6 +23,7 @@ pub struct Gateway {
     pub process: Process,
     /// Where it listens.
     pub address: SocketAddr,
+    scheme: &'static str,
     channel: Channel,
 }
 
@@ -42,7 +43,16 @@ impl Gateway {
         Self::start(&address.to_string(), &[&["--amqp", broker], flags].concat()).await
     }
 
+    /// Starts a gateway with embedded workers and TLS, to which `tls` connects.
+    pub async fn with_tls(flags: &[&str], tls: ClientTlsConfig) -> Self {
+        Self::start_with("127.0.0.1:0", flags, Some(tls)).await
+    }
+
     async fn start(listen: &str, flags: &[&str]) -> Self {
+        Self::start_with(listen, flags, None).await
+    }
+
+    async fn start_with(listen: &str, flags: &[&str], tls: Option<ClientTlsConfig>) -> Self {
         let arguments = [&["--listen", listen], flags].concat();
         let (process, mut output) = Process::start("solvemesh-gateway", &arguments);
         let line = processes::line(&mut output).await;
@@ -50,14 +60,15 @@ impl Gateway {
             .strip_prefix("listening on ")
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("no address in {line:?}"));
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .expect("a URL")
-            .connect()
-            .await
-            .expect("a gateway that listens");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}")).expect("a URL");
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls).expect("TLS");
+        }
+        let channel = endpoint.connect().await.expect("a gateway that listens");
         let ready = serving(HealthClient::new(channel.clone()));
         within(Duration::from_secs(60), "the gateway to be ready", ready).await;
-        Self { process, address, channel }
+        Self { process, address, scheme, channel }
     }
 
     /// A client of it.
@@ -67,7 +78,7 @@ impl Gateway {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 }
 

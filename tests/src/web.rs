@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::SocketAddr, time::Duration};
 use bytes::{Buf, BufMut};
 use prost::Message;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -43,6 +43,18 @@ pub async fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
+    let stream = TcpStream::connect(server).await.expect("a server that listens");
+    exchange_over(stream, server, head, headers, body).await
+}
+
+/// As [`exchange`], over a connection that is open.
+pub async fn exchange_over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    server: SocketAddr,
+    head: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut request = format!("{head} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         request.push_str(&format!("host: {server}\r\n"));
@@ -51,7 +63,6 @@ pub async fn exchange(
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    let mut stream = TcpStream::connect(server).await.expect("a server that listens");
     stream.write_all(request.as_bytes()).await.expect("a request sent");
     stream.write_all(body).await.expect("a body sent");
     let mut bytes = Vec::new();

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from conftest import Gateway
 
 import solvemesh
 from solvemesh._address import resolve
@@ -72,11 +73,12 @@ def certificate(folder: Path, name: str, signer: str | None = None) -> None:
     command += ["-addext", "subjectAltName=IP:127.0.0.1"]
     if signer:
         command += ["-CA", folder / f"{signer}.pem", "-CAkey", folder / f"{signer}.key"]
+        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def test_tls_a_client_certificate_and_a_token_reach_the_gateway(tmp_path):
-    # Gateways have no TLS of their own yet: a server that answers one method.
+    # A server that answers one method and remembers who asked.
     for name, signer in (("ca", None), ("server", "ca"), ("client", "ca")):
         certificate(tmp_path, name, signer)
     seen = []
@@ -120,6 +122,29 @@ def test_tls_a_client_certificate_and_a_token_reach_the_gateway(tmp_path):
             client.capabilities()
     finally:
         server.stop(None)
+
+
+def test_a_gateway_with_tls_and_client_certificates(tmp_path):
+    for name, signer in (("ca", None), ("server", "ca"), ("client", "ca")):
+        certificate(tmp_path, name, signer)
+    flags = ["--tls-cert", tmp_path / "server.pem", "--tls-key", tmp_path / "server.key"]
+    flags += ["--tls-client-ca", tmp_path / "ca.pem", "--slots", "express=1,standard=1"]
+    running = Gateway(*flags)
+    url = f"https://{running.address}"
+    files = {"cert": tmp_path / "client.pem", "key": tmp_path / "client.key"}
+    impatient = solvemesh.Retry(budget=0.5)
+    try:
+        with solvemesh.connect(url, ca=tmp_path / "ca.pem", **files) as client:
+            model = solvemesh.Model(objective=[1, 2], matrix=[[1, 1]], row_lower=3)
+            assert client.solve(model).objective == 3
+        for options in ({"ca": tmp_path / "ca.pem"}, files):
+            with (
+                solvemesh.connect(url, retry=impatient, **options) as client,
+                pytest.raises(solvemesh.ConnectionFailed),
+            ):
+                client.capabilities()
+    finally:
+        running.stop()
 
 
 def python(code: str, *, path: str = "", **environment: str) -> str:

@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use futures::{FutureExt, TryStreamExt};
 use solvemesh_client::{
-    Client, Code, Error, Retry, Update, Watch,
+    Client, Code, ConnectOptions, Error, Retry, Update, Watch,
     v1::{
         Heartbeat, Job, JobEventKind, JobState, ListJobsRequest, Solution, SolveResult,
         SubmitJobRequest, WatchResultsResponse, watch_results_response,
@@ -112,6 +112,21 @@ async fn the_first_failure_of_a_call_is_reported_once() {
     assert_eq!(cause, "no broker");
     assert!(remaining_budget <= Retry::CALL.budget && remaining_budget > Duration::ZERO);
     assert!(reported.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn the_token_is_sent_with_each_call() {
+    let jobs = vec![Job { job_id: "job-1".into(), ..Job::default() }];
+    let watches = Mutex::new([vec![event(1, queued())]].into());
+    let fake = FakeGateway::start(Script { jobs, watches, ..Script::default() });
+    let options = ConnectOptions::default().token("sesame");
+    let client = Client::connect_with(&fake.url(), &options).unwrap();
+    client.get("job-1").await.unwrap();
+    client.watch(["job-1"], "").next().await.unwrap().unwrap();
+    self::client(&fake).get("job-1").await.unwrap();
+    let seen = fake.script.seen_authorizations.lock().unwrap().clone();
+    let token = Some("Bearer sesame".to_owned());
+    assert_eq!(seen, [token.clone(), token, None]);
 }
 
 #[tokio::test]

@@ -15,6 +15,13 @@ export interface MeshOptions {
   /** The address of a gateway: "http://127.0.0.1:50051". In its own page: `location.origin`. */
   baseUrl: string;
   retry?: Partial<Retry>;
+  /**
+   * A token that is sent with each call, as `authorization: Bearer TOKEN`. It needs `https://`, or an
+   * address of this machine.
+   */
+  token?: string;
+  /** Permits to send the token without TLS over a network, where it can be read. */
+  allowPlainTextToken?: boolean;
 }
 
 export interface SubmitOptions {
@@ -41,14 +48,18 @@ export class MeshClient {
   readonly service: Client<typeof JobService>;
   private readonly retry: Retry;
 
-  constructor({ baseUrl, retry }: MeshOptions) {
-    const { protocol, username } = new URL(baseUrl);
+  constructor({ baseUrl, retry, token, allowPlainTextToken }: MeshOptions) {
+    const { protocol, username, hostname } = new URL(baseUrl);
     if (protocol !== "http:" && protocol !== "https:") {
       throw new TypeError(`baseUrl must begin with http:// or https://, not ${protocol}`);
     }
     if (username) throw new TypeError("baseUrl must not contain a user");
+    if (token && protocol === "http:" && !allowPlainTextToken && !isLoopback(hostname)) {
+      throw new TypeError("baseUrl must begin with https://, as the token would be sent unencrypted");
+    }
     this.retry = { ...DEFAULT_RETRY, ...retry };
-    this.service = createClient(JobService, baseUrl, 0);
+    const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+    this.service = createClient(JobService, baseUrl, 0, headers);
   }
 
   /**
@@ -97,6 +108,11 @@ export class MeshClient {
   job(id: string): Job {
     return new Job(this.service, this.retry, id);
   }
+}
+
+/** Whether a host name, as `URL` writes it, is this machine. */
+function isLoopback(host: string): boolean {
+  return host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host) || /^(.+\.)?localhost$/.test(host);
 }
 
 /** How long `solve` waits for a job that it has cancelled. */

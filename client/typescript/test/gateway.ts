@@ -14,11 +14,11 @@ export interface Gateway {
 }
 
 /** Starts the gateway of the folder SOLVEMESH_BIN. */
-export async function startGateway(listen = "127.0.0.1:0"): Promise<Gateway> {
+export async function startGateway(listen = "127.0.0.1:0", flags: string[] = []): Promise<Gateway> {
   const folder = process.env.SOLVEMESH_BIN ?? join("..", "..", "target", "release");
   const gateway: ChildProcess = spawn(
     join(folder, "solvemesh-gateway"),
-    ["--listen", listen, "--slots", "express=1,standard=2"],
+    ["--listen", listen, "--slots", "express=1,standard=2", ...flags],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   // Read to the end, or the gateway would wait for its log to be read.

@@ -49,21 +49,29 @@ type Method =
   | DescMethodUnary<DescMessage, DescMessage>
   | DescMethodServerStreaming<DescMessage, DescMessage>;
 
-/** A client of a service at an address. Unary calls have a timeout unless they set their own. */
+/**
+ * A client of a service at an address. Unary calls have a timeout unless they set their own. The
+ * headers are sent with each call.
+ */
 export function createClient<S extends DescService>(
   service: S,
   baseUrl: string,
   unaryTimeoutMs: number,
+  headers: Record<string, string> = {},
 ): Client<S> {
   const methods = Object.entries(service.method).map(([name, method]) => {
     const called = method as Method;
     if (called.methodKind === "server_streaming") {
       const stream = (request: Init, options: CallOptions = {}) =>
-        call(called, baseUrl, request, options);
+        call(called, baseUrl, request, { ...options, headers });
       return [name, stream] as const;
     }
     const unary = async (request: Init, options: CallOptions = {}) => {
-      const responses = call(called, baseUrl, request, { timeoutMs: unaryTimeoutMs, ...options });
+      const responses = call(called, baseUrl, request, {
+        timeoutMs: unaryTimeoutMs,
+        ...options,
+        headers,
+      });
       // The call is read to its end: an error may follow the message.
       const received = [];
       for await (const response of responses) received.push(response);
@@ -80,7 +88,7 @@ async function* call(
   method: Method,
   baseUrl: string,
   request: Init,
-  options: CallOptions,
+  options: CallOptions & { headers: Record<string, string> },
 ): AsyncGenerator<MessageShape<DescMessage>, void> {
   try {
     const message = toBinary(method.input, create(method.input, request));
@@ -89,6 +97,7 @@ async function* call(
     const response = await fetch(url, {
       method: "POST",
       headers: {
+        ...options.headers,
         "content-type": "application/grpc-web+proto",
         "x-grpc-web": "1",
         ...(options.timeoutMs && { "grpc-timeout": `${Math.ceil(options.timeoutMs)}m` }),

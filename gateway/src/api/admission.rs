@@ -19,9 +19,9 @@ use tower::{Layer, Service};
 use super::{arrival::TimedBody, transport_errors};
 use crate::refusal::Refusal;
 
-/// Timeout of a request, arrival of its body included. Of a `Solve` it limits the arrival of the body
-/// alone, as it waits for a job. A stream may continue without limit once its response headers are
-/// sent.
+/// Timeout of a request, arrival of its body included. `Solve` waits for a job, and the streams of
+/// other services answer before they have read their requests: of those it limits the arrival of the
+/// body alone. A stream may continue without limit once its response headers are sent.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The limits of [`Admission`].
@@ -78,6 +78,12 @@ fn call_kind(path: &str) -> CallKind {
     }
 }
 
+/// Whether a call has read its request when it responds, so that the timeout of its response limits
+/// the arrival of its body, too.
+fn reads_before_response(path: &str) -> bool {
+    path.starts_with("/solvemesh.v1.JobService/") && call_kind(path) == CallKind::Short
+}
+
 impl<S> Layer<S> for Admission {
     type Service = Admitted<S>;
 
@@ -112,7 +118,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Admission { short, waiting, limits } = &self.admission;
-        let request = request.map(Body::new);
+        let mut request = request.map(Body::new);
+        if !reads_before_response(request.uri().path()) && !request.body().is_end_stream() {
+            request = request.map(|body| Body::new(TimedBody::new(body, TIMEOUT)));
+        }
         let kind = call_kind(request.uri().path());
         let (permits, limit, value) = match kind {
             CallKind::Health => return Box::pin(self.inner.call(request)),
@@ -122,12 +131,6 @@ where
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             let refusal = Refusal::Exhausted { limit, value };
             return Box::pin(async move { Ok(Status::from(refusal).into_http()) });
-        };
-        let request = match kind {
-            CallKind::Waiting if !request.body().is_end_stream() => {
-                request.map(|body| Body::new(TimedBody::new(body, TIMEOUT)))
-            }
-            CallKind::Waiting | CallKind::Short | CallKind::Health => request,
         };
         let response = self.inner.call(request);
         let max_message_bytes = limits.max_message_bytes;

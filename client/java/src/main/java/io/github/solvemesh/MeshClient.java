@@ -6,8 +6,13 @@ import io.github.solvemesh.v1.Model;
 import io.github.solvemesh.v1.SolveOptions;
 import io.github.solvemesh.v1.SubmitJobRequest;
 import io.github.solvemesh.v1.WatchResultsRequest;
+import io.grpc.ChannelCredentials;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.stub.MetadataUtils;
 import java.net.URI;
 import java.time.Duration;
 import java.util.UUID;
@@ -27,6 +32,9 @@ public final class MeshClient implements AutoCloseable {
 
   /** How long {@link #solve}, once interrupted, waits for the job to stop. */
   private static final Duration CANCEL_GRACE = Duration.ofSeconds(15);
+
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
   private final ManagedChannel channel;
   private final JobServiceBlockingStub stub;
@@ -53,6 +61,16 @@ public final class MeshClient implements AutoCloseable {
    * @throws IllegalArgumentException if the address is none
    */
   public static MeshClient connect(String address, Retry retry) {
+    return connect(address, retry, Access.DEFAULT);
+  }
+
+  /**
+   * As {@link #connect(String, Retry)}, with certificates or a token. Their files are read now.
+   *
+   * @throws IllegalArgumentException if the address is none, or if access needs one with https://
+   * @throws java.io.UncheckedIOException if a file can't be read
+   */
+  public static MeshClient connect(String address, Retry retry, Access access) {
     URI uri = URI.create(address);
     if (uri.getUserInfo() != null) {
       // Without the address: it has a password.
@@ -68,14 +86,19 @@ public final class MeshClient implements AutoCloseable {
           "\"" + address + "\" is not the address of a gateway, as http://127.0.0.1:50051 is");
     }
     int port = uri.getPort() >= 0 ? uri.getPort() : secure ? 443 : 80;
+    access.check(address, uri.getHost(), secure);
+    ChannelCredentials credentials =
+        secure ? access.credentials().build() : InsecureChannelCredentials.create();
     ManagedChannelBuilder<?> builder =
-        ManagedChannelBuilder.forAddress(uri.getHost(), port)
+        Grpc.newChannelBuilderForAddress(uri.getHost(), port, credentials)
             .maxInboundMessageSize(MAX_RESPONSE)
             .disableRetry()
             // Finds out that a watch waits on a connection that is gone.
             .keepAliveTime(1, TimeUnit.MINUTES);
-    if (!secure) {
-      builder.usePlaintext();
+    if (access.token() != null) {
+      Metadata headers = new Metadata();
+      headers.put(AUTHORIZATION, "Bearer " + access.token());
+      builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
     }
     return new MeshClient(builder.build(), retry);
   }

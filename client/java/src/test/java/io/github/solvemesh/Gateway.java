@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 
 /** A real gateway, which solves in its own process. */
@@ -25,15 +27,19 @@ final class Gateway implements AutoCloseable {
   private final String address;
 
   /** Starts the gateway of the folder SOLVEMESH_BIN. */
-  Gateway(String listen) throws IOException {
+  Gateway(String listen, String... flags) throws IOException {
     String folder = System.getenv().getOrDefault("SOLVEMESH_BIN", "../../target/release");
-    process =
-        new ProcessBuilder(
+    List<String> command =
+        new ArrayList<>(
+            List.of(
                 Path.of(folder, "solvemesh-gateway").toString(),
                 "--listen",
                 listen,
                 "--slots",
-                "express=1,standard=1")
+                "express=1,standard=1"));
+    command.addAll(List.of(flags));
+    process =
+        new ProcessBuilder(command)
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     String line = new BufferedReader(new InputStreamReader(process.getInputStream())).readLine();
