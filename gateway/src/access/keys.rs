@@ -64,7 +64,8 @@ impl Keys {
             match parse_line(text).map_err(at_line)? {
                 None => {}
                 Some(Line::Tenant { name, quotas }) => {
-                    if tenants.insert(name.clone(), quotas).is_some() {
+                    let earlier = tenants.insert(name.clone(), quotas);
+                    if earlier.is_some() {
                         return Err(at_line(format!("tenant {name} is there twice")));
                     }
                 }
