@@ -117,10 +117,13 @@ impl ConnectOptions {
 
     fn authorization(&self) -> Result<Authorization, Error> {
         let Some(token) = &self.token else { return Ok(Authorization(None)) };
-        let value = format!("Bearer {token}").parse::<MetadataValue<Ascii>>().ok();
+        let printable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let value = printable.then(|| format!("Bearer {token}").parse::<MetadataValue<Ascii>>());
         // The token itself must not get into a message.
-        let mut value = value.filter(|_| !token.is_empty()).ok_or_else(|| {
-            Error::Credentials("the token is empty or has characters that are not ASCII".into())
+        let mut value = value.and_then(Result::ok).ok_or_else(|| {
+            Error::Credentials(
+                "the token is empty, or has a space or a character that is not ASCII".into(),
+            )
         })?;
         value.set_sensitive(true);
         Ok(Authorization(Some(value)))

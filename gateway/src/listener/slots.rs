@@ -147,6 +147,7 @@ mod tests {
         let open = [take(&slots, "10.0.0.1").unwrap(), take(&slots, "10.0.0.2").unwrap()];
         assert_eq!(take(&slots, "10.0.0.3").unwrap_err(), Full::Total);
         drop(open);
-        assert_eq!((slots.open.lock().total, slots.open.lock().by_source.len()), (0, 0));
+        let open = slots.open.lock();
+        assert_eq!((open.total, open.by_source.len()), (0, 0));
     }
 }
