@@ -138,7 +138,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let ready = SolverReport { task: 0, kind: Some(solver_report::Kind::Ready(Ready { pid: 1 })) };
+            let ready = SolverReport { task: 0, kind: Some(solver_report::Kind::Ready(Ready { pid: 1, ..Ready::default() })) };
             let mut all = ready.encode_length_delimited_to_vec();
             all.extend(bytes);
             prop_assert!(!read(&all, 1 << 10).0.is_empty());

@@ -12,7 +12,9 @@ use prost::Message as _;
 use solvemesh::{
     broker::v1::JobPayload,
     frame,
-    solver::v1::{Outcome, SolveTask, SolverCommand, SolverReport, solver_command, solver_report},
+    solver::v1::{
+        Confinement, Outcome, SolveTask, SolverCommand, SolverReport, solver_command, solver_report,
+    },
     v1::SolveOptions,
 };
 use solvemesh_solver::serve;
@@ -21,7 +23,7 @@ use solvemesh_solver::serve;
 fn solve_with(job: impl Into<JobPayload>, options: SolveOptions) -> Outcome {
     let (commands, mut worker) = io::pipe().unwrap();
     let (mut reports, solver) = io::pipe().unwrap();
-    let served = thread::spawn(move || serve(commands, solver));
+    let served = thread::spawn(move || serve(commands, solver, Confinement::default()));
     let payload = job.into().encode_to_vec().into();
     let task = SolveTask { task: 1, payload, options: Some(options), start: None };
     let command = SolverCommand { kind: Some(solver_command::Kind::Solve(task)) };
