@@ -112,7 +112,8 @@ async fn segfault(solver: u32) -> bool {
 }
 
 /// The pipe for the reports of a solver process. It is not file descriptor 1: the process
-/// redirects its standard output, so that the output of libraries stays out of the pipe.
+/// redirects its standard output, so that the output of libraries stays out of the pipe. Only root
+/// finds it: a solver process can't be dumped, so its folder in `/proc` is not its user's.
 fn report_pipe(solver: u32) -> Option<PathBuf> {
     let folder = PathBuf::from(format!("/proc/{solver}/fd"));
     let is_pipe = |fd: &u32| {
