@@ -77,7 +77,7 @@ impl Tail {
                 self.finishes.clear();
             }
         }
-        error!("results log reader stopped");
+        info!("results log reader stopped");
     }
 
     /// Folds messages until the reader has to be re-attached (`Continue`) or the mesh is closed
