@@ -104,7 +104,7 @@ async fn begin(
 /// already has this incumbent, and the result is that of the last attempt alone. From any other
 /// start, watchers would see worse incumbents after better ones, and an attempt that reaches a
 /// limit would finish the job with a worse solution than the log has. It replaces the start in
-/// this solve only: a retry queues the payload as submitted, and looks up the last incumbent anew.
+/// this solve only: a retry queues the payload as submitted, and looks up the last incumbent again.
 async fn run_solver(
     opened: &mut OpenedJob,
     warm_start: Option<WarmStart>,
