@@ -16,18 +16,22 @@ const METHODS: [(&str, Role); 9] = [
     ("GetUsage", Role::Read),
 ];
 
-const SERVICE: &str = "/solvemesh.v1.JobService/";
+/// What the paths of these methods begin with.
+pub(crate) const JOB_SERVICE: &str = "/solvemesh.v1.JobService/";
+
+/// What the paths of health checks begin with.
+pub(crate) const HEALTH_CHECKS: &str = "/grpc.health.v1.Health/";
 
 /// The least role that may call a method, by the path of the request; `None` if no credential is
 /// needed. A method that is not listed needs the highest role.
 pub(crate) fn required_role(path: &str) -> Option<Role> {
-    if path.starts_with("/grpc.health.v1.Health/") {
+    if path.starts_with(HEALTH_CHECKS) {
         return None;
     }
     if path.starts_with("/grpc.reflection.") {
         return Some(Role::Read);
     }
-    let method = path.strip_prefix(SERVICE).unwrap_or_default();
+    let method = path.strip_prefix(JOB_SERVICE).unwrap_or_default();
     let listed = METHODS.iter().find(|(name, _)| *name == method);
     Some(listed.map_or(Role::Admin, |(_, role)| *role))
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 
 pub(crate) use self::{
     caller::{Caller, Origin, Role},
-    methods::required_role,
+    methods::{HEALTH_CHECKS, JOB_SERVICE, required_role},
     quotas::{QuotaScope, Quotas},
     rates::{Rates, TooFast},
 };

@@ -17,7 +17,10 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use super::{arrival::TimedBody, transport_errors};
-use crate::refusal::Refusal;
+use crate::{
+    access::{HEALTH_CHECKS, JOB_SERVICE},
+    refusal::Refusal,
+};
 
 /// What the layers around the service return.
 pub(crate) type Answer<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
@@ -72,9 +75,9 @@ enum CallKind {
 }
 
 fn call_kind(path: &str) -> CallKind {
-    if path.starts_with("/grpc.health.v1.Health/") {
+    if path.starts_with(HEALTH_CHECKS) {
         CallKind::Health
-    } else if path == "/solvemesh.v1.JobService/Solve" {
+    } else if path.strip_prefix(JOB_SERVICE) == Some("Solve") {
         CallKind::Waiting
     } else {
         CallKind::Short
@@ -84,7 +87,7 @@ fn call_kind(path: &str) -> CallKind {
 /// Whether a call has read its request when it responds, so that the timeout of its response limits
 /// the arrival of its body, too.
 fn reads_before_response(path: &str) -> bool {
-    path.starts_with("/solvemesh.v1.JobService/") && call_kind(path) == CallKind::Short
+    path.starts_with(JOB_SERVICE) && call_kind(path) == CallKind::Short
 }
 
 impl<S> Layer<S> for Admission {

@@ -5,8 +5,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,7 +27,7 @@ use tonic::{Status, body::Body};
 use tower::Service;
 use tracing::debug;
 
-use super::deadline::grpc_timeout;
+use super::{deadline::grpc_timeout, front::Answer};
 use crate::listener::{Listener, Peer};
 
 /// How often the server pings a silent connection of HTTP/2, and how long it waits for the reply
@@ -45,8 +44,6 @@ const HTTP1_BUFFER: usize = 64 << 10;
 
 /// How long the headers of a request of HTTP/1.1 may take, the wait for them included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// Serves the connections of a listener until `stop`, and returns once all have ended. If dropped,
 /// closes them.

@@ -12,11 +12,10 @@ use tonic::{body::Body, service::Routes};
 use tower::Service;
 
 use super::{admission, browser::may_be_of_browser};
+use crate::access::JOB_SERVICE;
 
-type Answer = admission::Answer<Body, Infallible>;
-
-/// Calls of this service are answered by [`Front::native`].
-const SERVICE: &str = "/solvemesh.v1.JobService/";
+/// What the server answers a request with.
+pub(super) type Answer = admission::Answer<Body, Infallible>;
 
 /// A tower service that divides requests between `native` and `all`.
 #[derive(Clone, Debug)]
@@ -60,7 +59,7 @@ fn is_native<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_2
         && subtype.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
         && !may_be_of_browser(headers)
-        && request.uri().path().starts_with(SERVICE)
+        && request.uri().path().starts_with(JOB_SERVICE)
 }
 
 #[cfg(test)]

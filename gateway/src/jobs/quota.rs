@@ -11,7 +11,7 @@ use crate::{
     access::{Caller, QuotaScope, Quotas, Role},
     clock,
     refusal::Refusal,
-    table::{Day, Load, Owner, Usage, day_of},
+    table::{Day, Load, Owner, SECONDS_PER_DAY, Usage, day_of},
 };
 
 /// Maximum size of the days in a response, in bytes. Responses are limited to 1 MiB.
@@ -120,7 +120,7 @@ fn check_live(quotas: &Quotas, scope: QuotaScope, used: Load, new: Load) -> Resu
 fn check_day(quotas: &Quotas, scope: QuotaScope, spent: Duration, now: i64) -> Result<(), Refusal> {
     match quotas.solver_seconds_per_day {
         Some(limit) if spent >= Duration::from_secs(limit) => {
-            let left = u64::try_from((day_of(now) + 1) * 86_400 - now).unwrap_or(1);
+            let left = u64::try_from((day_of(now) + 1) * SECONDS_PER_DAY - now).unwrap_or(1);
             let (quota, retry) = ("solver_seconds_per_day", Some(Duration::from_secs(left)));
             Err(Refusal::QuotaExceeded { quota, scope, limit, retry })
         }
@@ -161,7 +161,7 @@ fn signed(count: u64) -> i64 {
 
 /// A day as text: YYYY-MM-DD.
 fn date(day: Day) -> String {
-    let time = prost_types::Timestamp { seconds: day.saturating_mul(86_400), nanos: 0 };
+    let time = prost_types::Timestamp { seconds: day.saturating_mul(SECONDS_PER_DAY), nanos: 0 };
     let text = time.to_string();
     text.split('T').next().unwrap_or_default().to_owned()
 }

@@ -6,7 +6,7 @@ const HANDSHAKE: u8 = 0x16;
 
 const REASON: &str = "this port requires TLS: use https://";
 
-/// The number of first bytes by which the protocols are told apart.
+/// The number of first bytes that distinguish the protocols.
 pub(super) const PREFIX: usize = 4;
 
 /// The answer to a client whose connection begins with `first`; `None` if it may speak TLS, or

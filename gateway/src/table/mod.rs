@@ -41,4 +41,4 @@ pub(crate) use snapshot::SnapshotError;
 pub use snapshot::SnapshotFile;
 pub(crate) use tally::{Tally, counted_answers};
 pub(crate) use token::ResumeToken;
-pub(crate) use usage::{Day, Load, Owner, Usage, day_of};
+pub(crate) use usage::{Day, Load, Owner, SECONDS_PER_DAY, Usage, day_of};

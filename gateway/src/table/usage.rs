@@ -15,7 +15,7 @@ use crate::table::record::FIXED_BYTES;
 /// Maximum number of entries of past days. The oldest are forgotten first.
 const MAX_DAY_ENTRIES: usize = 50_000;
 
-const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+pub(crate) const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
 /// Who a job is counted for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
