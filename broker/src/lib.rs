@@ -17,6 +17,7 @@ mod entry;
 mod lane;
 pub mod memory;
 mod mesh;
+mod rank;
 
 pub use amqp::{
     AmqpConfig, AmqpMesh, BrokerUrl, Identity, InvalidUrl, StreamLimits, TlsFiles, Topology,
@@ -35,6 +36,7 @@ pub use mesh::{
     CancelEvent, Consumer, Health, LogMessage, LogStart, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh,
     MeshError, Stop,
 };
+pub use rank::Rank;
 
 /// The time between two heartbeats of a worker or a gateway. People look at what they say, so it is
 /// short; but not so short that a process on a busy machine misses two of them.

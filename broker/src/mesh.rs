@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,7 +13,7 @@ use solvemesh::broker::v1::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BulkObject, DeadLetter, Delivery, Lane, Lookup};
+use crate::{BulkObject, DeadLetter, Delivery, Lane, Lookup, rank::Turns};
 
 /// The interface between gateways and workers, which communicate through nothing else.
 ///
@@ -17,7 +21,8 @@ use crate::{BulkObject, DeadLetter, Delivery, Lane, Lookup};
 /// connection, and end when the mesh is closed.
 #[async_trait]
 pub trait Mesh: Send + Sync + 'static {
-    /// Enqueues a job in its lane, and returns once the queue has stored it.
+    /// Enqueues a job in its lane, at its [`Rank`](crate::Rank), and returns once the queue has
+    /// stored it.
     ///
     /// # Errors
     ///
@@ -25,9 +30,10 @@ pub trait Mesh: Send + Sync + 'static {
     /// queue; after any other error it is not.
     async fn enqueue(&self, lane: &Lane, job: &JobEnvelope) -> Result<(), MeshError>;
 
-    /// Consumes jobs from a lane, at most `prefetch` of them unsettled at once. Each call opens
-    /// its own channel, so that a consumer timeout, which closes the channel, affects no other
-    /// consumer.
+    /// Consumes jobs from a lane, whose ranks take turns. At most `prefetch` of them are unsettled
+    /// at once, of each rank. With a prefetch of 1, it is one in all; for a moment, the consumer may
+    /// then hold one more of each other rank. Each call opens its own channels, so that a consumer
+    /// timeout, which closes a channel, affects no other consumer.
     ///
     /// # Errors
     ///
@@ -269,39 +275,87 @@ pub enum MeshError {
     Closed,
 }
 
-/// The receiving end of a queue.
+/// The receiving end of a queue, or of the queues of a lane.
 #[derive(Debug)]
 pub struct Consumer<T> {
-    items: Mutex<mpsc::Receiver<T>>,
+    items: Mutex<Items<T>>,
     stop: Stop,
 }
 
 /// Signals the task behind a [`Consumer`] to stop consuming.
 pub type Stop = CancellationToken;
 
+#[derive(Debug)]
+enum Items<T> {
+    /// Of one queue, or in an order that its sender decides.
+    Single(mpsc::Receiver<T>),
+    /// Of a queue for each rank, by its index.
+    Ranked { items: [mpsc::Receiver<T>; 3], turns: Turns },
+}
+
 impl<T> Consumer<T> {
     /// A consumer that receives from `items`; `stop` ends the task that sends them.
     pub fn new(items: mpsc::Receiver<T>, stop: Stop) -> Self {
+        Self { items: Mutex::new(Items::Single(items)), stop }
+    }
+
+    /// A consumer that takes items of several ranks in turns. `stop` ends the tasks that send them.
+    pub(crate) fn ranked(items: [mpsc::Receiver<T>; 3], stop: Stop) -> Self {
+        let items = Items::Ranked { items, turns: Turns::default() };
         Self { items: Mutex::new(items), stop }
     }
 
     /// Receives the next item; `None` once the consumer is stopped or the mesh is closed.
     pub async fn next(&mut self) -> Option<T> {
-        self.items.get_mut().recv().await
+        let items = self.items.get_mut();
+        poll_fn(|context| items.poll_next(context)).await
     }
 
     /// Receives the next item if it is here already.
     pub fn try_next(&mut self) -> Option<T> {
-        self.items.get_mut().try_recv().ok()
+        self.items.get_mut().try_next()
     }
 
     /// Stops consuming. Items that were not received are requeued; those that were received can
     /// still be settled.
     pub fn stop(&self) {
         self.stop.cancel();
-        // Replacing the receiver drops the buffered items, and fails a send that is pending, so
+        // Replacing the receivers drops the buffered items, and fails a send that is pending, so
         // that their leases are released.
-        *self.items.lock() = mpsc::channel(1).1;
+        *self.items.lock() = Items::Single(mpsc::channel(1).1);
+    }
+}
+
+impl<T> Items<T> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let (items, turns) = match self {
+            Self::Single(items) => return items.poll_recv(context),
+            Self::Ranked { items, turns } => (items, turns),
+        };
+        let mut ended = 0;
+        for rank in turns.order() {
+            match items[rank.index()].poll_recv(context) {
+                Poll::Ready(Some(item)) => {
+                    turns.took(rank);
+                    return Poll::Ready(Some(item));
+                }
+                Poll::Ready(None) => ended += 1,
+                Poll::Pending => {}
+            }
+        }
+        if ended == items.len() { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    fn try_next(&mut self) -> Option<T> {
+        let (items, turns) = match self {
+            Self::Single(items) => return items.try_recv().ok(),
+            Self::Ranked { items, turns } => (items, turns),
+        };
+        turns.order().into_iter().find_map(|rank| {
+            let item = items[rank.index()].try_recv().ok()?;
+            turns.took(rank);
+            Some(item)
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod grpcurl;
 pub mod history;
 pub mod instances;
 pub mod jobs;
+pub mod keys;
 pub mod mesh;
 pub mod models;
 pub mod payload;

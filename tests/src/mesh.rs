@@ -9,6 +9,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
+    keys::{Bearer, KeyedApi},
     processes::{self, Process},
     within,
 };
@@ -74,6 +75,11 @@ impl Gateway {
     /// A client of it.
     pub fn api(&self) -> Api {
         JobServiceClient::new(self.channel.clone())
+    }
+
+    /// A client of it that sends a key.
+    pub fn api_with(&self, key: &str) -> KeyedApi {
+        JobServiceClient::with_interceptor(self.channel.clone(), Bearer::new(key))
     }
 
     /// Its URL.

@@ -27,7 +27,7 @@ use super::{
     publisher::{Message, PublishError, PublishResult, Publisher},
     topology::Route,
 };
-use crate::{MAX_JOBS_IN_MESSAGE, MeshError};
+use crate::{MAX_JOBS_IN_MESSAGE, MeshError, Rank};
 
 /// The version of a message with several jobs.
 pub(super) const BATCH_VERSION: u32 = 3;
@@ -45,6 +45,7 @@ pub(super) struct EncodedJob {
     pub(super) job_id: String,
     pub(super) digest: Vec<u8>,
     pub(super) version: u32,
+    pub(super) rank: Rank,
 }
 
 impl EncodedJob {
@@ -56,7 +57,8 @@ impl EncodedJob {
     /// A job with its encoding.
     pub(super) fn from_parts(job: &JobEnvelope, body: Bytes) -> Self {
         let JobEnvelope { job_id, digest, version, .. } = job;
-        Self { body, job_id: job_id.clone(), digest: digest.clone(), version: *version }
+        let (job_id, digest) = (job_id.clone(), digest.clone());
+        Self { body, job_id, digest, version: *version, rank: Rank::of(job) }
     }
 
     /// Whether it may share a message: small, and without an attempt that failed.
@@ -89,7 +91,7 @@ fn message(mut jobs: Vec<EncodedJob>, route: Route) -> Message {
     Message { route, properties, body: batch.encode_to_vec().into() }
 }
 
-/// The sender of the jobs of one lane that may share messages.
+/// The sender of the jobs of one queue that may share messages.
 #[derive(Debug)]
 pub(super) struct BatchSender {
     jobs: mpsc::Sender<QueuedJob>,
@@ -224,6 +226,7 @@ mod tests {
             job_id: number.to_string(),
             digest: Vec::new(),
             version: 2,
+            rank: Rank::Normal,
         };
         QueuedJob { job, claimed: Arc::default(), answer }
     }
@@ -258,6 +261,7 @@ mod tests {
             job_id: id.to_owned(),
             digest: vec![1],
             version: 2,
+            rank: Rank::Normal,
         };
         let one = message(vec![job("a")], route.clone());
         assert_eq!(properties::job_id(&one.properties), "a");

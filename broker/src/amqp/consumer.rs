@@ -2,64 +2,67 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use futures::StreamExt as _;
 use lapin::{
-    Acker, Channel,
+    Channel,
     message::Delivery as Incoming,
-    options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
-        BasicQosOptions, BasicRejectOptions,
-    },
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use tokio::{
     sync::{mpsc, oneshot},
     time,
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connection::{ConnectionHandle, Session},
-    topology::Route,
+    lane_feed::LaneFeed,
+    leases::{Leases, Message, requeue},
+    topology::{LaneQueues, Route},
 };
-use crate::{Consumer, Lease, LeaseLost, MeshError, Settle, Stop, backoff::Backoff};
+use crate::{Consumer, MeshError, Rank, Stop, backoff::Backoff};
 
 /// Decodes a message into its items: one for most messages.
 pub(super) type Decode<T> = Arc<dyn Fn(Message) -> Vec<T> + Send + Sync>;
 
-/// A queue to consume, and how to decode its messages.
+/// What to consume.
+#[derive(Clone)]
+pub(super) enum Queues {
+    /// One queue, with a prefetch.
+    One(Route, u16),
+    /// The queues of a lane in turns, one message at a time.
+    Lane(Arc<LaneQueues>),
+}
+
+impl Queues {
+    /// The name for logs.
+    fn name(&self) -> &str {
+        match self {
+            Self::One(route, _) => route.name(),
+            Self::Lane(queues) => queues.of(Rank::Normal).name(),
+        }
+    }
+
+    /// The maximum number of messages that are unsettled at once.
+    fn prefetch(&self) -> u16 {
+        match self {
+            Self::One(_, prefetch) => (*prefetch).max(1),
+            Self::Lane(_) => 1,
+        }
+    }
+}
+
+/// What to consume, and how to decode its messages.
 pub(super) struct Source<T> {
     pub(super) connection: ConnectionHandle,
-    pub(super) route: Route,
-    pub(super) prefetch: u16,
+    pub(super) queues: Queues,
     pub(super) request_timeout: Duration,
     /// Ends the consumer at once when it is cancelled, even if deliveries are still unsettled.
     pub(super) closed: CancellationToken,
     pub(super) decode: Decode<T>,
     /// Maximum number of items of a message.
     pub(super) max_items: usize,
-}
-
-/// A delivered message and its lease.
-pub(super) struct Message {
-    pub(super) redelivered: bool,
-    pub(super) properties: lapin::BasicProperties,
-    pub(super) body: Bytes,
-    pub(super) lease: Lease,
-    pub(super) reply_channel: ReplyChannel,
-}
-
-/// The channel by which a message was delivered, for answers to it. It stays open while this is
-/// held, even after its consumer was stopped.
-#[derive(Debug)]
-pub(super) struct ReplyChannel {
-    pub(super) channel: Channel,
-    _token: TaskTrackerToken,
 }
 
 impl<T: Send + 'static> Source<T> {
@@ -70,18 +73,27 @@ impl<T: Send + 'static> Source<T> {
     ///
     /// When the broker refuses, or the mesh is closed.
     pub(super) async fn start(self, tasks: &TaskTracker) -> Result<Consumer<T>, MeshError> {
-        let capacity = usize::from(self.prefetch.max(1)) * self.max_items;
-        let (items, receiver) = mpsc::channel(capacity);
         let stop = self.closed.child_token();
+        let items = self.start_until(stop.clone(), tasks).await?;
+        Ok(Consumer::new(items, stop))
+    }
+
+    /// As [`start`](Self::start), until `stop`.
+    pub(super) async fn start_until(
+        self,
+        stop: Stop,
+        tasks: &TaskTracker,
+    ) -> Result<mpsc::Receiver<T>, MeshError> {
+        let capacity = usize::from(self.queues.prefetch()) * self.max_items;
+        let (items, receiver) = mpsc::channel(capacity);
         let (started, first) = oneshot::channel();
-        let consumer = Consumer::new(receiver, stop.clone());
         let timeout = self.request_timeout;
         tasks.spawn(self.run(items, stop, started));
         match time::timeout(timeout, first).await {
             Ok(Ok(Err(refused))) => Err(refused),
             Ok(Err(_)) => Err(MeshError::Closed),
             // On an outage, the task keeps trying.
-            Ok(Ok(Ok(()))) | Err(_) => Ok(consumer),
+            Ok(Ok(Ok(()))) | Err(_) => Ok(receiver),
         }
     }
 
@@ -121,7 +133,7 @@ impl<T: Send + 'static> Source<T> {
                     }
                 }
                 Err(error) => {
-                    let queue = self.route.name();
+                    let queue = self.queues.name();
                     tracing::warn!(queue, %error, "cannot consume yet, retrying");
                 }
             }
@@ -130,24 +142,23 @@ impl<T: Send + 'static> Source<T> {
     }
 
     async fn subscribe(&self, session: &Session) -> Result<Subscription, MeshError> {
-        session.declare(self.route.queues()).await?;
-        let channel = session.channel().await?;
-        let consumer =
-            consume(session, &channel, self.route.name(), self.prefetch, FieldTable::default())
-                .await?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "bounded by the prefetch: each unsettled delivery is sent at most once, and \
-                      `Drop` can't wait for room"
-        )]
-        let (dropped_sender, dropped_leases) = mpsc::unbounded_channel();
-        Ok(Subscription {
-            channel,
-            consumer,
-            leases: TaskTracker::new(),
-            dropped_sender,
-            dropped_leases,
-        })
+        let (channel, feed) = match &self.queues {
+            Queues::One(route, prefetch) => {
+                session.declare(route.queues()).await?;
+                let channel = session.channel().await?;
+                let (name, none) = (route.name(), FieldTable::default());
+                let consumer = consume(session, &channel, name, *prefetch, none).await?;
+                (channel, Feed::One(consumer))
+            }
+            Queues::Lane(queues) => {
+                session.declare(&queues.all()).await?;
+                let channel = session.channel().await?;
+                let feed = LaneFeed::open(session, &channel, Arc::clone(queues)).await?;
+                (channel, Feed::Lane(Box::new(feed)))
+            }
+        };
+        let leases = Leases::new(channel.clone(), self.request_timeout);
+        Ok(Subscription { channel, feed, leases })
     }
 }
 
@@ -172,17 +183,66 @@ enum SubscriptionEnd {
     Lost,
 }
 
+/// What a feed has next.
+pub(super) enum Next {
+    /// A delivery.
+    Delivery(Box<Incoming>),
+    /// Nothing: its consumer was stopped.
+    Stopped,
+    /// Nothing: its channel was lost, or the broker ended it.
+    Lost(String),
+}
+
+/// The deliveries of a subscription.
+enum Feed {
+    One(lapin::Consumer),
+    Lane(Box<LaneFeed>),
+}
+
+impl Feed {
+    async fn next(&mut self, leases: &Leases, stop: &Stop) -> Next {
+        match self {
+            Self::One(consumer) => match stop.run_until_cancelled(consumer.next()).await {
+                Some(Some(Ok(incoming))) => Next::Delivery(Box::new(incoming)),
+                Some(Some(Err(error))) => Next::Lost(error.to_string()),
+                Some(None) => Next::Lost(CANCELLED.to_owned()),
+                None => Next::Stopped,
+            },
+            Self::Lane(feed) => feed.next(leases, stop).await,
+        }
+    }
+
+    /// Ends the deliveries, and requeues those that were not returned.
+    async fn close(self, session: &Session, channel: &Channel) -> Result<(), MeshError> {
+        match self {
+            Self::One(consumer) => cancel(session, channel, consumer).await,
+            Self::Lane(feed) => feed.close().await,
+        }
+    }
+}
+
+/// Why a consumer has ended without an error.
+pub(super) const CANCELLED: &str = "cancelled by the broker";
+
+/// Cancels a consumer, and requeues the messages that it had received.
+pub(super) async fn cancel(
+    session: &Session,
+    channel: &Channel,
+    mut consumer: lapin::Consumer,
+) -> Result<(), MeshError> {
+    let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+    session.with_timeout(cancel).await?;
+    while let Some(Ok(incoming)) = consumer.next().await {
+        requeue(session, &incoming.acker).await;
+    }
+    Ok(())
+}
+
 /// A consumer on one channel, until the channel is lost or the consumer stopped.
 struct Subscription {
     channel: Channel,
-    consumer: lapin::Consumer,
-    /// Has one token for each unsettled lease, and one for each [`ReplyChannel`] that is held.
-    leases: TaskTracker,
-    dropped_sender: mpsc::UnboundedSender<Acker>,
-    /// The leases that were dropped unsettled; the prefetch bounds their number. They are requeued
-    /// when the consumer is stopped: before that, the broker would redeliver them at once to the
-    /// same consumer, which counts towards the delivery limit.
-    dropped_leases: mpsc::UnboundedReceiver<Acker>,
+    feed: Feed,
+    leases: Leases,
 }
 
 impl Subscription {
@@ -194,64 +254,44 @@ impl Subscription {
         items: &mpsc::Sender<T>,
         stop: &Stop,
     ) -> SubscriptionEnd {
-        loop {
-            // Room first, so that a message that was received can be delivered at once.
-            let next = async {
-                let place = items.reserve().await.ok()?;
-                Some((place, self.consumer.next().await))
-            };
-            let next = tokio::select! {
-                next = next => next,
-                () = stop.cancelled() => None,
-                () = source.connection.session_ended(session) => return SubscriptionEnd::Lost,
-            };
-            match next {
-                Some((place, Some(Ok(incoming)))) => {
-                    let message = self.lease(incoming, source.request_timeout);
-                    let mut decoded = (source.decode)(message).into_iter();
-                    if let Some(first) = decoded.next() {
-                        place.send(first);
-                    }
-                    for item in decoded {
-                        // Those that are dropped here release their leases.
-                        let sent = tokio::select! {
-                            sent = items.send(item) => sent.is_ok(),
-                            () = stop.cancelled() => false,
-                        };
-                        if !sent {
-                            return SubscriptionEnd::Stopped;
-                        }
-                    }
-                }
-                Some((_, Some(Err(error)))) => {
-                    tracing::warn!(queue = source.route.name(), %error, "consumer channel lost");
-                    return SubscriptionEnd::Lost;
-                }
-                Some((_, None)) => {
-                    tracing::warn!(queue = source.route.name(), "consumer cancelled by the broker");
-                    return SubscriptionEnd::Lost;
-                }
-                None => return SubscriptionEnd::Stopped,
-            }
+        let ended = source.connection.session_ended(session);
+        let delivering = self.deliver_all(source, items, stop);
+        tokio::select! {
+            end = delivering => end,
+            () = ended => SubscriptionEnd::Lost,
         }
     }
 
-    fn lease(&self, incoming: Incoming, timeout: Duration) -> Message {
-        let lease = Lease::new(Unsettled {
-            acker: Some(incoming.acker),
-            timeout,
-            dropped_sender: self.dropped_sender.clone(),
-            _token: self.leases.token(),
-        });
-        Message {
-            redelivered: incoming.redelivered,
-            properties: incoming.properties,
-            body: incoming.data.into(),
-            lease,
-            reply_channel: ReplyChannel {
-                channel: self.channel.clone(),
-                _token: self.leases.token(),
-            },
+    async fn deliver_all<T: Send + 'static>(
+        &mut self,
+        source: &Source<T>,
+        items: &mpsc::Sender<T>,
+        stop: &Stop,
+    ) -> SubscriptionEnd {
+        loop {
+            // Room first, so that a message that was received can be delivered at once.
+            let Some(Ok(place)) = stop.run_until_cancelled(items.reserve()).await else {
+                return SubscriptionEnd::Stopped;
+            };
+            let incoming = match self.feed.next(&self.leases, stop).await {
+                Next::Delivery(incoming) => incoming,
+                Next::Stopped => return SubscriptionEnd::Stopped,
+                Next::Lost(cause) => {
+                    tracing::warn!(queue = source.queues.name(), cause, "consumer lost");
+                    return SubscriptionEnd::Lost;
+                }
+            };
+            let mut decoded = (source.decode)(self.leases.lease(*incoming)).into_iter();
+            if let Some(first) = decoded.next() {
+                place.send(first);
+            }
+            for item in decoded {
+                // Those that are dropped here release their leases.
+                let sent = stop.run_until_cancelled(items.send(item)).await;
+                if !matches!(sent, Some(Ok(()))) {
+                    return SubscriptionEnd::Stopped;
+                }
+            }
         }
     }
 
@@ -266,92 +306,13 @@ impl Subscription {
 
     /// Cancels the consumer, requeues the messages that were not delivered, and keeps the channel
     /// open until all leases are settled.
-    async fn shut_down(mut self, session: &Session) {
-        let cancel = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
-        if let Err(error) = session.with_timeout(cancel).await {
+    async fn shut_down(self, session: &Session) {
+        let Self { channel, feed, leases } = self;
+        if let Err(error) = feed.close(session, &channel).await {
             // When the channel closes, the broker requeues everything.
             tracing::warn!(%error, "cannot cancel a consumer");
             return;
         }
-        while let Some(Ok(incoming)) = self.consumer.next().await {
-            requeue(session, &incoming.acker).await;
-        }
-        self.leases.close();
-        loop {
-            tokio::select! {
-                Some(acker) = self.dropped_leases.recv() => requeue(session, &acker).await,
-                () = self.leases.wait() => break,
-            }
-        }
-        while let Ok(acker) = self.dropped_leases.try_recv() {
-            requeue(session, &acker).await;
-        }
-        if let Err(error) = session.with_timeout(self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "cannot close a channel");
-        }
-    }
-}
-
-/// Requeues a message. On an error its channel is lost, and the broker requeues it by itself.
-async fn requeue(session: &Session, acker: &Acker) {
-    let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-    if let Err(error) = session.with_timeout(acker.nack(requeue)).await {
-        tracing::debug!(%error, "cannot requeue a delivery");
-    }
-}
-
-/// A delivery that is not settled yet.
-#[derive(Debug)]
-struct Unsettled {
-    /// `None` once it is settled.
-    acker: Option<Acker>,
-    timeout: Duration,
-    dropped_sender: mpsc::UnboundedSender<Acker>,
-    _token: TaskTrackerToken,
-}
-
-impl Unsettled {
-    /// Settles the delivery. An acker whose channel is closed returns `false` or an error. A
-    /// settlement that times out counts as lost too, as its outcome is unknown.
-    async fn settle(
-        mut self: Box<Self>,
-        how: impl AsyncFnOnce(&Acker) -> lapin::Result<bool>,
-    ) -> Result<(), LeaseLost> {
-        let acker = self.acker.take().ok_or(LeaseLost)?;
-        match time::timeout(self.timeout, how(&acker)).await {
-            Ok(Ok(true)) => Ok(()),
-            _ => Err(LeaseLost),
-        }
-    }
-}
-
-impl Drop for Unsettled {
-    fn drop(&mut self) {
-        if let Some(acker) = self.acker.take() {
-            // Fails when the subscription has ended: then the broker requeues the message.
-            let _ = self.dropped_sender.send(acker);
-        }
-    }
-}
-
-#[async_trait]
-impl Settle for Unsettled {
-    fn is_live(&self) -> bool {
-        // Not live once the subscription has ended, which drops the receiver of `dropped_sender`.
-        !self.dropped_sender.is_closed() && self.acker.as_ref().is_some_and(Acker::usable)
-    }
-
-    async fn ack(self: Box<Self>) -> Result<(), LeaseLost> {
-        self.settle(async |acker| acker.ack(BasicAckOptions::default()).await).await
-    }
-
-    async fn requeue(self: Box<Self>) -> Result<(), LeaseLost> {
-        let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        self.settle(async |acker| acker.nack(requeue).await).await
-    }
-
-    async fn reject(self: Box<Self>) -> Result<(), LeaseLost> {
-        let dead = BasicRejectOptions { requeue: false };
-        self.settle(async |acker| acker.reject(dead).await).await
+        leases.close(session).await;
     }
 }

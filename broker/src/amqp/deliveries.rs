@@ -5,7 +5,7 @@ use solvemesh::broker::v1::JobEnvelope;
 
 use super::{
     batches::{BATCH_VERSION, EncodedJob, jobs_of},
-    consumer::Message,
+    leases::Message,
     properties,
     publisher::PublishError,
     shared_message::{OwnMessages, share},
@@ -64,10 +64,12 @@ pub(super) fn of(message: Message, own_messages: &OwnMessages) -> Vec<Delivery> 
 /// this process holds the message: requeueing it would only have it delivered again at once.
 async fn take_apart(lease: Lease, mut jobs: Vec<EncodedJob>, own_messages: OwnMessages) {
     tracing::info!(jobs = jobs.len(), "a message with several jobs was redelivered: taken apart");
-    let OwnMessages { publisher, route } = own_messages;
     let mut backoff = Backoff::for_broker();
     loop {
-        let publishing = jobs.iter().map(|job| publisher.publish(job.clone().again(route.clone())));
+        let publishing = jobs.iter().map(|job| {
+            let message = job.clone().again(own_messages.route(job));
+            own_messages.publisher.publish(message)
+        });
         let results = futures::future::join_all(publishing).await;
         if results.contains(&Err(PublishError::NotSent(MeshError::Closed))) {
             // The lease is dropped: the broker delivers the message again, to another process.

@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     connection::ConnectionHandle,
-    consumer::{Message, ReplyChannel, Source},
+    consumer::Source,
+    leases::{Message, ReplyChannel},
     properties,
 };
 use crate::{Consumer, FORMAT_VERSION, Lookup, LookupReply, MeshError, SendAnswer};

@@ -14,6 +14,8 @@ mod consumer;
 mod deliveries;
 mod dial;
 mod heartbeats;
+mod lane_feed;
+mod leases;
 mod log;
 mod lookup_client;
 mod lookup_server;
@@ -51,7 +53,7 @@ use self::{
     bulk::{Bulk, stream_publish_error},
     cancels::CancelFollower,
     connection::{ConnectionHandle, ConnectionState},
-    consumer::{Decode, Source},
+    consumer::{Decode, Queues, Source},
     log::{LogReader, log_message},
     lookup_client::LookupClient,
     nodes::Nodes,
@@ -60,7 +62,7 @@ use self::{
     publisher::{PublishError, Publisher},
     shared_message::OwnMessages,
     stream_consumer::{StreamFollower, StreamHandler},
-    topology::Route,
+    topology::{LaneQueues, Route},
 };
 pub use self::{
     config::{AmqpConfig, StreamLimits, Topology},
@@ -69,7 +71,7 @@ pub use self::{
 };
 use crate::{
     BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, FORMAT_VERSION, Health, Lane,
-    LogMessage, LogStart, Lookup, MAX_JOBS_IN_MESSAGE, Mesh, MeshError,
+    LogMessage, LogStart, Lookup, MAX_JOBS_IN_MESSAGE, Mesh, MeshError, Rank,
 };
 
 /// The number of messages that are buffered for each follower of a stream.
@@ -88,11 +90,11 @@ pub struct AmqpMesh {
     config: AmqpConfig,
     publishing: ConnectionHandle,
     consuming: ConnectionHandle,
-    /// The routes of the lanes used so far.
-    lanes: Mutex<BTreeMap<Lane, Route>>,
+    /// The queues of the lanes used so far.
+    lanes: Mutex<BTreeMap<Lane, Arc<LaneQueues>>>,
     job_publisher: Publisher,
-    /// Sends small jobs of the express lane.
-    express_jobs: BatchSender,
+    /// Send small jobs of the express lane, by the index of their rank.
+    express_jobs: [BatchSender; 3],
     stream_publisher: Publisher,
     outbox: Outbox,
     bulk: Bulk,
@@ -152,13 +154,12 @@ impl AmqpMesh {
             Publisher::start(connection, in_flight, config.publish_timeout, closed.clone(), &tasks)
         };
         let job_publisher = publisher(config.in_flight.max(1));
-        let express_jobs = BatchSender::start(
-            job_publisher.clone(),
-            topology::jobs(&Lane::express(), &config.topology).into(),
-            config.publish_timeout,
-            closed.clone(),
-            &tasks,
-        );
+        let express = LaneQueues::new(&Lane::express(), &config.topology);
+        let express_jobs = Rank::ALL.map(|rank| {
+            let route = express.of(rank).clone();
+            let (publisher, timeout) = (job_publisher.clone(), config.publish_timeout);
+            BatchSender::start(publisher, route, timeout, closed.clone(), &tasks)
+        });
         let stream_publisher = publisher(STREAM_MESSAGES_IN_FLIGHT);
         // One in flight, so that retries keep the order of the log.
         let entries = publisher(1);
@@ -209,17 +210,16 @@ impl AmqpMesh {
         if self.closed.is_cancelled() { Err(MeshError::Closed) } else { Ok(()) }
     }
 
-    fn lane(&self, lane: &Lane) -> Route {
+    fn lane(&self, lane: &Lane) -> Arc<LaneQueues> {
         let mut lanes = self.lanes.lock();
-        let declare = || topology::jobs(lane, &self.config.topology).into();
-        lanes.entry(lane.clone()).or_insert_with(declare).clone()
+        let new = || Arc::new(LaneQueues::new(lane, &self.config.topology));
+        Arc::clone(lanes.entry(lane.clone()).or_insert_with(new))
     }
 
-    fn source<T>(&self, route: Route, prefetch: u16, decode: Decode<T>) -> Source<T> {
+    fn source<T>(&self, queues: Queues, decode: Decode<T>) -> Source<T> {
         Source {
             connection: self.consuming.clone(),
-            route,
-            prefetch,
+            queues,
             request_timeout: self.config.request_timeout,
             closed: self.closed.clone(),
             decode,
@@ -274,9 +274,10 @@ impl Mesh for AmqpMesh {
         }
         let encoded = EncodedJob::of(job);
         let published = if lane.as_str() == Lane::EXPRESS && encoded.may_share(job) {
-            self.express_jobs.send(encoded).await
+            self.express_jobs[encoded.rank.index()].send(encoded).await
         } else {
-            self.job_publisher.publish(encoded.alone(self.lane(lane))).await
+            let route = self.lane(lane).of(encoded.rank).clone();
+            self.job_publisher.publish(encoded.alone(route)).await
         };
         published.map_err(|error| match error {
             PublishError::Nacked => MeshError::Full(lane.clone()),
@@ -286,26 +287,45 @@ impl Mesh for AmqpMesh {
 
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.check_open()?;
-        let route = self.lane(lane);
+        let lane = self.lane(lane);
         let own_messages =
-            OwnMessages { publisher: self.job_publisher.clone(), route: route.clone() };
-        let decode = move |message| deliveries::of(message, &own_messages);
-        let source = Source {
+            OwnMessages { publisher: self.job_publisher.clone(), queues: Arc::clone(&lane) };
+        let decode: Decode<Delivery> = Arc::new(move |it| deliveries::of(it, &own_messages));
+        let source = |queues| Source {
             max_items: MAX_JOBS_IN_MESSAGE,
-            ..self.source(route, prefetch, Arc::new(decode))
+            ..self.source(queues, Arc::clone(&decode))
         };
-        source.start(&self.tasks).await
+        if prefetch <= 1 {
+            return source(Queues::Lane(lane)).start(&self.tasks).await;
+        }
+        let stop = self.closed.child_token();
+        // Ends all three if one of them is refused.
+        let guard = stop.clone().drop_guard();
+        let [first, normal, later] = Rank::ALL.map(|rank| {
+            let queues = Queues::One(lane.of(rank).clone(), prefetch);
+            source(queues).start_until(stop.clone(), &self.tasks)
+        });
+        let (first, normal, later) = tokio::try_join!(first, normal, later)?;
+        Ok(Consumer::ranked([first, normal, later], guard.disarm()))
     }
 
     async fn is_served(&self, lane: &Lane) -> Result<bool, MeshError> {
         self.check_open()?;
-        self.presence().has_consumers(&self.lane(lane)).await
+        let lane = self.lane(lane);
+        // Of several jobs at a time, and of versions without ranks, the lane's queue has the
+        // consumer.
+        for queue in [lane.served.name.as_str(), lane.of(Rank::Normal).name()] {
+            if self.presence().has_consumers(queue).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn dead_letters(&self) -> Result<Consumer<DeadLetter>, MeshError> {
         self.check_open()?;
-        let route = [topology::dead_letters()].into();
-        let source = self.source(route, DEAD_PREFETCH, Arc::new(deliveries::dead_letters));
+        let queues = Queues::One([topology::dead_letters()].into(), DEAD_PREFETCH);
+        let source = self.source(queues, Arc::new(deliveries::dead_letters));
         source.start(&self.tasks).await
     }
 
@@ -373,7 +393,10 @@ impl Mesh for AmqpMesh {
             // Answers are published over the channel that delivers the lookups, so this consumer
             // uses the publishing connection.
             connection: self.publishing.clone(),
-            ..self.source([topology::lookup()].into(), LOOKUP_PREFETCH, Arc::new(|it| vec![it]))
+            ..self.source(
+                Queues::One([topology::lookup()].into(), LOOKUP_PREFETCH),
+                Arc::new(|it| vec![it]),
+            )
         };
         lookup_server::start(source, &self.tasks).await
     }

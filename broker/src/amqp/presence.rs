@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connection::{ConnectionHandle, Session},
-    topology::{self, Queue, Route},
+    topology::{self, Queue},
 };
 use crate::{MeshError, backoff::Backoff};
 
@@ -68,11 +68,11 @@ impl Presence {
     }
 
     /// Whether a queue has consumers; `false` if it does not exist.
-    pub(super) async fn has_consumers(&self, route: &Route) -> Result<bool, MeshError> {
+    pub(super) async fn has_consumers(&self, queue: &str) -> Result<bool, MeshError> {
         let session = self.connection.session_within(self.request_timeout).await?;
         let channel = session.channel().await?;
         let check = async {
-            let found = topology::consumer_count(&channel, route.name()).await;
+            let found = topology::consumer_count(&channel, queue).await;
             match found.as_ref().map_err(soft_error) {
                 Err(Some(AMQPSoftError::NOTFOUND)) => Ok(false),
                 _ => found.map(|consumers| consumers > 0),

@@ -6,14 +6,26 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{batches::EncodedJob, publisher::Publisher, topology::Route};
+use super::{
+    batches::EncodedJob,
+    publisher::Publisher,
+    topology::{LaneQueues, Route},
+};
 use crate::{Lease, LeaseLost, Settle};
 
 /// Where to queue a job of a message by itself.
 #[derive(Clone, Debug)]
 pub(super) struct OwnMessages {
     pub(super) publisher: Publisher,
-    pub(super) route: Route,
+    /// Those of the lane.
+    pub(super) queues: Arc<LaneQueues>,
+}
+
+impl OwnMessages {
+    /// The queue of a job.
+    pub(super) fn route(&self, job: &EncodedJob) -> Route {
+        self.queues.of(job.rank).clone()
+    }
 }
 
 /// A message that several leases share. It is acknowledged when the last of its jobs is settled.
@@ -58,8 +70,9 @@ impl SharedMessage {
             return Err(LeaseLost);
         }
         let moved = match &self.own_messages {
-            Some(OwnMessages { publisher, route }) => {
-                publisher.publish(job.alone(route.clone())).await.is_ok()
+            Some(own) => {
+                let route = own.route(&job);
+                own.publisher.publish(job.alone(route)).await.is_ok()
             }
             None => false,
         };

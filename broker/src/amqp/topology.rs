@@ -9,7 +9,7 @@ use lapin::{
 };
 
 use super::config::{StreamLimits, Topology};
-use crate::Lane;
+use crate::{Lane, Rank};
 
 const DEAD_LETTERS: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
@@ -62,15 +62,48 @@ impl<const N: usize> From<[Queue; N]> for Route {
     }
 }
 
-/// The queue of a lane, after that of the dead letters. With at-least-once dead-lettering, a dead
-/// letter stays in the lane's queue until the other queue exists.
-pub(super) fn jobs(lane: &Lane, topology: &Topology) -> [Queue; 2] {
-    [dead_letters(), lane_queue(lane, topology)]
+/// The queues of a lane.
+#[derive(Clone, Debug)]
+pub(super) struct LaneQueues {
+    /// By the index of their rank.
+    ranks: [Route; 3],
+    /// The queue by which workers show that they serve the lane.
+    pub(super) served: Queue,
 }
 
-fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
+impl LaneQueues {
+    pub(super) fn new(lane: &Lane, topology: &Topology) -> Self {
+        let ranks = Rank::ALL.map(|rank| jobs(lane, rank, topology).into());
+        Self { ranks, served: served(lane) }
+    }
+
+    /// The queue of a rank.
+    pub(super) fn of(&self, rank: Rank) -> &Route {
+        &self.ranks[rank.index()]
+    }
+
+    /// All queues to declare, in order.
+    pub(super) fn all(&self) -> Vec<Queue> {
+        let lanes = self.ranks.iter().filter_map(|route| route.queues().last().cloned());
+        [dead_letters()].into_iter().chain(lanes).chain([self.served.clone()]).collect()
+    }
+}
+
+/// The queue of a rank of a lane, after that of the dead letters. With at-least-once
+/// dead-lettering, a dead letter stays in the lane's queue until the other queue exists.
+fn jobs(lane: &Lane, rank: Rank, topology: &Topology) -> [Queue; 2] {
+    [dead_letters(), lane_queue(lane, rank, topology)]
+}
+
+fn lane_queue(lane: &Lane, rank: Rank, topology: &Topology) -> Queue {
+    // Without a suffix, the queue is that of versions without ranks.
+    let suffix = match rank {
+        Rank::First => ".first",
+        Rank::Normal => "",
+        Rank::Later => ".later",
+    };
     Queue {
-        name: format!("solvemesh.jobs.{lane}.v1"),
+        name: format!("solvemesh.jobs.{lane}{suffix}.v1"),
         arguments: table([
             ("x-queue-type", text("quorum")),
             ("x-dead-letter-exchange", text(DEAD_LETTERS)),
@@ -82,6 +115,16 @@ fn lane_queue(lane: &Lane, topology: &Topology) -> Queue {
             ("x-consumer-timeout", millis(topology.consumer_timeout)),
             ("x-delivery-limit", number(topology.delivery_limit.into())),
         ]),
+        dead_letters: false,
+    }
+}
+
+/// The queue by which workers show that they serve a lane. It stays empty; only its consumers
+/// count. Those of the lane's queues don't: a busy worker has none there.
+fn served(lane: &Lane) -> Queue {
+    Queue {
+        name: format!("solvemesh.served.{lane}.v1"),
+        arguments: table([("x-queue-type", text("quorum")), ("x-max-length", number(1))]),
         dead_letters: false,
     }
 }
@@ -154,7 +197,10 @@ pub(super) fn heartbeat_queue() -> Queue {
 pub(super) fn base(topology: &Topology, lanes: &[Lane]) -> Vec<Queue> {
     let others = [lookup(), log(topology), bulk(topology), cancels(topology)];
     // The queue of dead letters comes before the lanes.
-    let lanes = lanes.iter().map(|lane| lane_queue(lane, topology));
+    let lanes = lanes.iter().flat_map(|lane| {
+        let ranks = Rank::ALL.map(|rank| lane_queue(lane, rank, topology));
+        ranks.into_iter().chain([served(lane)])
+    });
     [dead_letters()].into_iter().chain(others).chain(lanes).collect()
 }
 
@@ -263,9 +309,11 @@ mod tests {
     #[test]
     fn the_queue_of_dead_letters_is_declared_before_the_lane() {
         let lane = "express".parse::<Lane>().expect("a lane");
-        let [first, second] = jobs(&lane, &Topology::default());
+        let [first, second] = jobs(&lane, Rank::Normal, &Topology::default());
         assert_eq!(first, dead_letters());
         assert_eq!(second.name, "solvemesh.jobs.express.v1");
+        let [_, later] = jobs(&lane, Rank::Later, &Topology::default());
+        assert_eq!(later.name, "solvemesh.jobs.express.later.v1");
         let arguments = second.arguments.inner();
         assert_eq!(arguments["x-dead-letter-exchange"], text(&first.name));
         assert_eq!(arguments["x-overflow"], text("reject-publish"));

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::bulk::Claim;
-use crate::{Consumer, LeaseLost, Settle, Stop};
+use crate::{Consumer, LeaseLost, Rank, Settle, Stop, rank::Turns};
 
 /// A job in a queue.
 #[derive(Clone, Debug)]
@@ -36,9 +36,14 @@ impl Message {
     pub(super) fn redelivered(&self) -> bool {
         self.redelivered
     }
+
+    fn rank(&self) -> Rank {
+        Rank::of(&self.job)
+    }
 }
 
-/// A FIFO queue, each message of which is delivered to one consumer.
+/// A queue, each message of which is delivered to one consumer: in turns by rank, and first in,
+/// first out within a rank.
 #[derive(Debug)]
 pub(super) struct Queue {
     max_length: usize,
@@ -53,8 +58,19 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Ready {
-    messages: VecDeque<Message>,
+    /// By the index of their rank.
+    ranks: [VecDeque<Message>; 3],
     bytes: usize,
+}
+
+impl Ready {
+    fn of(&mut self, rank: Rank) -> &mut VecDeque<Message> {
+        &mut self.ranks[rank.index()]
+    }
+
+    fn len(&self) -> usize {
+        self.ranks.iter().map(VecDeque::len).sum()
+    }
 }
 
 /// The queue is at one of its limits.
@@ -79,32 +95,34 @@ impl Queue {
     /// Adds a message at the end.
     pub(super) fn push(&self, message: Message) -> Result<(), Full> {
         let mut ready = self.ready.lock();
-        let fits = ready.messages.len() < self.max_length
+        let fits = ready.len() < self.max_length
             && ready.bytes.saturating_add(message.bytes) <= self.max_bytes;
         if !fits {
             return Err(Full);
         }
         ready.bytes += message.bytes;
-        ready.messages.push_back(message);
+        ready.of(message.rank()).push_back(message);
         drop(ready);
         self.not_empty.notify_one();
         Ok(())
     }
 
-    /// Requeues a message at the front. The limits do not apply: it was admitted before.
+    /// Requeues a message at the front of its rank. The limits do not apply: it was admitted before.
     fn push_front(&self, message: Message) {
         let mut ready = self.ready.lock();
         ready.bytes += message.bytes;
-        ready.messages.push_front(Message { redelivered: true, ..message });
+        ready.of(message.rank()).push_front(Message { redelivered: true, ..message });
         drop(ready);
         self.not_empty.notify_one();
     }
 
-    fn pop(&self) -> Option<Message> {
+    fn pop(&self, turns: &mut Turns) -> Option<Message> {
         let mut ready = self.ready.lock();
-        let message = ready.messages.pop_front()?;
+        let order = turns.order().into_iter();
+        let message = order.filter_map(|rank| ready.of(rank).pop_front()).next()?;
+        turns.took(message.rank());
         ready.bytes -= message.bytes;
-        let more = !ready.messages.is_empty();
+        let more = ready.len() > 0;
         drop(ready);
         if more {
             // `Notify` holds at most one permit, however many messages were pushed: pass it on
@@ -114,10 +132,10 @@ impl Queue {
         Some(message)
     }
 
-    async fn next(&self) -> Message {
+    async fn next(&self, turns: &mut Turns) -> Message {
         loop {
             let not_empty = self.not_empty.notified();
-            match self.pop() {
+            match self.pop(turns) {
                 Some(message) => return message,
                 None => not_empty.await,
             }
@@ -157,11 +175,12 @@ async fn deliver<T>(
 ) {
     let unsettled = Arc::new(Semaphore::new(prefetch));
     let delivering = async {
+        let mut turns = Turns::default();
         while let Ok(permit) = Arc::clone(&unsettled).acquire_owned().await {
             // Never waits, as the channel holds `prefetch` items; fails once the consumer is
             // dropped.
             let Ok(place) = items.reserve().await else { return };
-            let message = dropped_leases.queue.next().await;
+            let message = dropped_leases.queue.next(&mut turns).await;
             let lease = Unsettled {
                 message: Some(message.clone()),
                 dropped_leases: Arc::clone(&dropped_leases),
@@ -270,11 +289,13 @@ mod tests {
         assert!(queue.push(message("a")).is_ok());
         assert!(queue.push(message("b")).is_ok());
         assert!(queue.push(message("c")).is_err());
-        let first = queue.pop().expect("a");
+        let mut turns = Turns::default();
+        let mut pop = || queue.pop(&mut turns);
+        let first = pop().expect("a");
         queue.push_front(first);
-        let again = queue.pop().expect("a again");
+        let again = pop().expect("a again");
         assert_eq!((again.job().job_id.as_str(), again.redelivered()), ("a", true));
-        let next = queue.pop().expect("b");
+        let next = pop().expect("b");
         assert_eq!((next.job().job_id.as_str(), next.redelivered()), ("b", false));
     }
 

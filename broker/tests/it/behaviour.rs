@@ -5,10 +5,14 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::join_all;
 use prost::Message as _;
-use solvemesh::broker::v1::{Heartbeat, JobEnvelope, LogEntry, LookupRequest, LookupResponse};
+use solvemesh::{
+    broker::v1::{Heartbeat, JobEnvelope, LogEntry, LookupRequest, LookupResponse},
+    v1::JobDescription,
+};
 use solvemesh_broker::{
     BulkObject, CancelEvent, Consumer, DeadLetter, Delivery, ENVELOPE_VERSION, FORMAT_VERSION,
     Lane, LogMessage, LogStart, Lookup, MAX_ENTRY_BYTES, MAX_PART_BYTES, Mesh, MeshError, Payload,
+    Rank,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time};
 
@@ -40,6 +44,10 @@ macro_rules! tests_of {
             a_lookup_goes_to_a_consumer_that_has_not_stopped
             a_registered_worker_is_connected
             a_lane_is_served_while_it_has_a_consumer
+            ranks_take_turns
+            a_job_that_arrives_meanwhile_passes_those_of_later_ranks
+            a_busy_consumer_leaves_jobs_of_other_ranks_to_others
+            a_consumer_with_a_prefetch_receives_all_ranks
             a_closed_mesh_ends_its_consumers_and_refuses_calls
         }
     };
@@ -390,6 +398,81 @@ pub(crate) async fn a_lookup_goes_to_a_consumer_that_has_not_stopped(mesh: Arc<d
     gateway.abort();
 }
 
+pub(crate) async fn ranks_take_turns(mesh: Arc<dyn Mesh>) {
+    let waiting = [(Rank::Later, 2), (Rank::Normal, 5), (Rank::First, 1)];
+    for (rank, count) in waiting {
+        for number in 0..count {
+            mesh.enqueue(&lane(), &ranked(&format!("{rank:?} {number}"), rank)).await.unwrap();
+        }
+    }
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..8 {
+        let delivery = next(&mut jobs).await;
+        taken.push(delivery.payload.job_id().to_owned());
+        delivery.lease.ack().await.unwrap();
+    }
+    // After a few jobs of one rank, there is one of the next.
+    let expected = [
+        "First 0", "Normal 0", "Normal 1", "Normal 2", "Later 0", "Normal 3", "Normal 4", "Later 1",
+    ];
+    assert_eq!(taken, expected);
+}
+
+pub(crate) async fn a_job_that_arrives_meanwhile_passes_those_of_later_ranks(mesh: Arc<dyn Mesh>) {
+    for id in ["a", "b", "c"] {
+        mesh.enqueue(&lane(), &ranked(id, Rank::Later)).await.unwrap();
+    }
+    let mut jobs = mesh.consume(&lane(), 1).await.unwrap();
+    let first = next(&mut jobs).await;
+    mesh.enqueue(&lane(), &ranked("new", Rank::First)).await.unwrap();
+    first.lease.ack().await.unwrap();
+    for expected in ["new", "b", "c"] {
+        let delivery = next(&mut jobs).await;
+        assert_eq!((delivery.payload.job_id(), delivery.redelivered), (expected, false));
+        delivery.lease.ack().await.unwrap();
+    }
+}
+
+pub(crate) async fn a_busy_consumer_leaves_jobs_of_other_ranks_to_others(mesh: Arc<dyn Mesh>) {
+    let mut busy = mesh.consume(&lane(), 1).await.unwrap();
+    mesh.enqueue(&lane(), &ranked("long", Rank::Normal)).await.unwrap();
+    let long = next(&mut busy).await;
+    for rank in Rank::ALL {
+        mesh.enqueue(&lane(), &ranked(&format!("{rank:?}"), rank)).await.unwrap();
+    }
+    let mut idle = mesh.consume(&lane(), 1).await.unwrap();
+    let mut taken = BTreeSet::new();
+    for _ in Rank::ALL {
+        let delivery = next(&mut idle).await;
+        taken.insert(delivery.payload.job_id().to_owned());
+        delivery.lease.ack().await.unwrap();
+    }
+    assert_eq!(taken, Rank::ALL.map(|rank| format!("{rank:?}")).into());
+    // Jobs that arrive after the busy one has finished come to both.
+    drop(idle);
+    long.lease.ack().await.unwrap();
+    for rank in Rank::ALL {
+        mesh.enqueue(&lane(), &ranked("later", rank)).await.unwrap();
+        next(&mut busy).await.lease.ack().await.unwrap();
+    }
+}
+
+pub(crate) async fn a_consumer_with_a_prefetch_receives_all_ranks(mesh: Arc<dyn Mesh>) {
+    let mut jobs = mesh.consume(&lane(), 4).await.unwrap();
+    for number in 0..12 {
+        let rank = Rank::ALL[number % 3];
+        mesh.enqueue(&lane(), &ranked(&number.to_string(), rank)).await.unwrap();
+    }
+    let mut taken = BTreeSet::new();
+    for _ in 0..12 {
+        let delivery = next(&mut jobs).await;
+        taken.insert(delivery.payload.job_id().to_owned());
+        delivery.lease.ack().await.unwrap();
+    }
+    assert_eq!(taken, (0..12).map(|number| number.to_string()).collect());
+}
+
 pub(crate) async fn a_lane_is_served_while_it_has_a_consumer(mesh: Arc<dyn Mesh>) {
     let other: Lane = "other".parse().unwrap();
     assert_eq!(mesh.is_served(&lane()).await, Ok(false));
@@ -446,6 +529,13 @@ pub(crate) async fn a_closed_mesh_ends_its_consumers_and_refuses_calls(mesh: Arc
 
 pub(crate) fn lane() -> Lane {
     "express".parse().unwrap()
+}
+
+/// A job of a rank.
+fn ranked(id: &str, rank: Rank) -> JobEnvelope {
+    let mut description = JobDescription::default();
+    description.set_rank(rank.into());
+    JobEnvelope { description: Some(description), ..job(id) }
 }
 
 pub(crate) fn job(id: &str) -> JobEnvelope {

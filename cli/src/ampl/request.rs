@@ -4,8 +4,8 @@ use std::path::Path;
 
 use prost::Message;
 use solvemesh_client::v1::{
-    FileFormat, LinearModel, Model, ModelFile, SolveOptions, SubmitJobRequest, VariableKind,
-    model::Form,
+    FileFormat, LinearModel, Model, ModelFile, Priority, SolveOptions, SubmitJobRequest,
+    VariableKind, model::Form,
 };
 use solvemesh_model::NlModel;
 use uuid::Uuid;
@@ -58,6 +58,7 @@ pub(super) fn request(
         queue_time_limit: to_wire("queuelimit", settings.queue_time_limit)?,
         sweep: None,
         starts: starts.into_iter().collect(),
+        priority: Priority::Unspecified.into(),
     };
     Ok((request, warnings))
 }

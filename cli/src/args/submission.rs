@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
     Client, Error,
     v1::{
-        FileFormat, Job, Model, ModelFile, Presolve, SolveOptions, Solver, SubmitJobRequest,
-        model::Form,
+        FileFormat, Job, Model, ModelFile, Presolve, Priority, SolveOptions, Solver,
+        SubmitJobRequest, model::Form,
     },
 };
 use uuid::Uuid;
@@ -194,6 +194,10 @@ pub(crate) struct SubmissionArgs {
     #[arg(long, env = "SOLVEMESH_LANE", value_name = "LANE")]
     lane: Option<String>,
 
+    /// How urgent the job is, among those of your tenant [default: normal]
+    #[arg(long, env = "SOLVEMESH_PRIORITY", value_name = "PRIORITY")]
+    priority: Option<PriorityArg>,
+
     /// Show this model name in listings [default: the name in the file]
     #[arg(long, env = "SOLVEMESH_MODEL_NAME", value_name = "NAME")]
     model_name: Option<String>,
@@ -211,6 +215,13 @@ enum PresolveArg {
     On,
     Off,
     Auto,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PriorityArg {
+    Low,
+    Normal,
+    High,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -291,6 +302,7 @@ impl SubmissionArgs {
             queue_time_limit: to_wire("--queue-time-limit", self.queue_time_limit)?,
             sweep: None,
             starts: Vec::new(),
+            priority: self.priority.map_or(Priority::Unspecified, PriorityArg::to_wire).into(),
         })
     }
 
@@ -337,6 +349,16 @@ impl PresolveArg {
             Self::On => Presolve::On,
             Self::Off => Presolve::Off,
             Self::Auto => Presolve::Auto,
+        }
+    }
+}
+
+impl PriorityArg {
+    fn to_wire(self) -> Priority {
+        match self {
+            Self::Low => Priority::Low,
+            Self::Normal => Priority::Normal,
+            Self::High => Priority::High,
         }
     }
 }

@@ -68,6 +68,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whether a quota of the caller, or of its tenant, limits its jobs.
+    pub(crate) fn has_job_quotas(&self) -> bool {
+        self.key_quotas.limit_jobs() || self.tenant_quotas.limit_jobs()
+    }
+
     /// The caller where callers are not recognised: may do everything.
     pub(crate) fn anyone() -> Arc<Self> {
         static ANYONE: LazyLock<Arc<Caller>> = LazyLock::new(|| {

@@ -260,6 +260,7 @@ fn submission_of(request: SolveRequest) -> SubmitJobRequest {
         total_time_limit,
         queue_time_limit,
         starts,
+        priority,
     } = request;
     SubmitJobRequest {
         model,
@@ -270,6 +271,7 @@ fn submission_of(request: SolveRequest) -> SubmitJobRequest {
         total_time_limit,
         queue_time_limit,
         starts,
+        priority,
         validate_only: false,
         sweep: None,
     }

@@ -31,6 +31,8 @@ pub(super) struct Reservation {
     all: Arc<Reservations>,
     owner: Arc<Owner>,
     load: Load,
+    /// The number of queued and running jobs of the tenant, with this one.
+    pub(super) live_jobs: u64,
 }
 
 impl Drop for Reservation {
@@ -46,8 +48,8 @@ impl Drop for Reservation {
 }
 
 impl Jobs {
-    /// Admits a job within the quotas of its caller. The reservation must be kept until the job is
-    /// in the table; `None` if the caller has no quotas.
+    /// Admits a job within the quotas of its caller; `None` if callers are not recognised. With
+    /// quotas, the reservation must be kept until the job is in the table.
     ///
     /// Another gateway may admit jobs at the same time: together they exceed a quota by at most
     /// what is in flight at the others.
@@ -60,15 +62,17 @@ impl Jobs {
         caller: &Caller,
         job: &JobDescription,
     ) -> Result<Option<Reservation>, Refusal> {
-        let scopes =
-            [(QuotaScope::Key, &caller.key_quotas), (QuotaScope::Tenant, &caller.tenant_quotas)];
-        if scopes.iter().all(|(_, quotas)| !quotas.limit_jobs()) {
+        if caller.tenant.is_empty() {
             return Ok(None);
         }
+        let scopes =
+            [(QuotaScope::Key, &caller.key_quotas), (QuotaScope::Tenant, &caller.tenant_quotas)];
         let (owner, load) = (Owner::of(job), Load::of(job));
         let now = clock::now();
         let mut reserved = self.reservations.0.lock();
-        self.table.read(|fold| {
+        let live_jobs = self.table.read(|fold| {
+            let mut live = Load::default();
+            // That of the tenant comes last, and is what remains.
             for (scope, quotas) in scopes {
                 let counts = |other: &Owner| {
                     other.tenant == owner.tenant
@@ -76,16 +80,16 @@ impl Jobs {
                 };
                 let in_flight = reserved.iter().filter(|(owner, _)| counts(owner));
                 let in_flight = in_flight.fold(Load::default(), |sum, (_, load)| sum.plus(*load));
-                let used = fold.usage().live_of(counts).plus(in_flight);
-                check_live(quotas, scope, used, load)?;
+                live = fold.usage().live_of(counts).plus(in_flight);
+                check_live(quotas, scope, live, load)?;
                 let spent = fold.usage().solver_time(day_of(now), counts);
                 check_day(quotas, scope, spent, now)?;
             }
-            Ok::<_, Refusal>(())
+            Ok::<_, Refusal>(live.jobs.saturating_add(1))
         })?;
         let total = reserved.entry(owner.clone()).or_default();
         *total = total.plus(load);
-        Ok(Some(Reservation { all: self.reservations.clone(), owner, load }))
+        Ok(Some(Reservation { all: self.reservations.clone(), owner, load, live_jobs }))
     }
 
     /// What the caller's tenant has in the mesh and has used; for an admin, all tenants.

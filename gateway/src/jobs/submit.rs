@@ -15,7 +15,7 @@ use super::Jobs;
 use crate::{
     access::{Caller, Origin},
     refusal::Refusal,
-    submission::{Plan, Submission, catalog, plan},
+    submission::{Plan, Submission, catalog, plan, rank},
     table::Listener,
 };
 
@@ -61,7 +61,7 @@ impl Jobs {
     }
 
     async fn accept(&self, caller: &Caller, submission: Submission) -> Result<Job, Refusal> {
-        let plan = self.validate(caller, submission).await?;
+        let mut plan = self.validate(caller, submission).await?;
         self.admit()?;
         let request_id = plan.description.request_id.clone();
         if !request_id.is_empty() {
@@ -76,6 +76,8 @@ impl Jobs {
         }
 
         let reservation = self.reserve(caller, &plan.description)?;
+        let live_jobs = reservation.as_ref().map(|it| it.live_jobs);
+        plan.description.set_rank(rank(&plan.description, live_jobs).into());
         self.check_solver_available(&plan).await?;
 
         let job = plan.to_job();
@@ -107,7 +109,7 @@ impl Jobs {
             () = self.in_table(&listener, &id) => {}
         }
         if request_id.is_empty() {
-            if reservation.is_some() {
+            if caller.has_job_quotas() {
                 // The next check of the quotas then finds the job in the table. If that takes too
                 // long, it is accepted all the same.
                 let _ = timeout(self.policy.broker_timeout, self.in_table(&listener, &id)).await;

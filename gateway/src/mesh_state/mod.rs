@@ -16,6 +16,7 @@ use solvemesh::{
     broker::v1::{Heartbeat, WorkerHeartbeat, heartbeat::Process},
     v1::{JobState, QueuePosition},
 };
+use solvemesh_broker::Rank;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ pub(crate) struct Places {
 impl Places {
     /// The place of a queued job in its lane.
     pub(crate) fn of(&self, job: &QueuedJob) -> QueuePosition {
-        let ahead = self.queues.ahead_of(&job.lane, job.first);
+        let ahead = self.queues.ahead_of(&job.lane, job.rank, job.first);
         let slots = self.slots.get(&job.lane).copied().unwrap_or_default();
         let mean_solve = self.paces.get(&job.lane).and_then(|pace| pace.mean_solve);
         let wait = estimate::wait(ahead, slots, mean_solve);
@@ -114,6 +115,7 @@ impl Places {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct QueuedJob {
     lane: String,
+    rank: Rank,
     first: Position,
 }
 
@@ -121,7 +123,11 @@ impl QueuedJob {
     /// `None` if the job is not queued.
     pub(crate) fn of(job: &Record) -> Option<Self> {
         let queued = job.state() == JobState::Queued;
-        queued.then(|| Self { lane: job.description.lane.clone(), first: job.first })
+        queued.then(|| Self {
+            lane: job.description.lane.clone(),
+            rank: job.description.rank().into(),
+            first: job.first,
+        })
     }
 }
 

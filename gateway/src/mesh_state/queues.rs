@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
 use solvemesh::v1::JobState;
+use solvemesh_broker::Rank;
 
 use crate::table::{Fold, Position};
 
@@ -14,9 +15,9 @@ pub(crate) struct Queues(pub(super) BTreeMap<String, LaneQueue>);
 /// The live jobs of a lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LaneQueue {
-    /// The positions of the queued jobs' first entries, ascending: about the order in which
-    /// workers take them.
-    queued: Vec<Position>,
+    /// For each rank, the positions of the queued jobs' first entries, ascending: about the order
+    /// in which workers take them.
+    queued: BTreeMap<Rank, Vec<Position>>,
     /// The number of running jobs.
     pub(super) running: usize,
     /// When the oldest queued job was submitted.
@@ -34,7 +35,8 @@ impl Queues {
             }
             let Some(queue) = lanes.get_mut(lane) else { continue };
             if job.state() == JobState::Queued {
-                queue.queued.push(job.first);
+                let rank = job.description.rank().into();
+                queue.queued.entry(rank).or_default().push(job.first);
                 queue.oldest = queue.oldest.or(job.submit_time);
             } else {
                 queue.running += 1;
@@ -43,16 +45,22 @@ impl Queues {
         Self(lanes)
     }
 
-    /// The number of queued jobs of a lane that are before a position.
-    pub(crate) fn ahead_of(&self, lane: &str, position: Position) -> usize {
-        let queue = self.0.get(lane);
-        queue.map_or(0, |queue| queue.queued.partition_point(|queued| *queued < position))
+    /// The number of queued jobs of a lane that are ahead of one: all of earlier ranks, and those
+    /// of its rank that are before its position. About: some of later ranks are taken in between.
+    pub(crate) fn ahead_of(&self, lane: &str, rank: Rank, position: Position) -> usize {
+        let Some(queue) = self.0.get(lane) else { return 0 };
+        let earlier = queue.queued.range(..rank).map(|(_, queued)| queued.len()).sum::<usize>();
+        let same = queue
+            .queued
+            .get(&rank)
+            .map_or(0, |queued| queued.partition_point(|queued| *queued < position));
+        earlier + same
     }
 }
 
 impl LaneQueue {
     /// The number of queued jobs.
     pub(super) fn len(&self) -> usize {
-        self.queued.len()
+        self.queued.values().map(Vec::len).sum()
     }
 }

@@ -6,8 +6,10 @@ mod lane;
 mod option_support;
 mod options;
 mod plan;
+mod rank;
 mod request_fields;
 mod sweep;
 
 pub(crate) use identity::job_id;
 pub(crate) use plan::{Plan, Submission, plan};
+pub(crate) use rank::rank;

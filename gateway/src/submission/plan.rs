@@ -112,6 +112,9 @@ pub(crate) fn plan(
             sweep,
             tenant,
             submitter,
+            priority: request.priority,
+            // Decided when the job is admitted.
+            rank: 0,
         },
         lane,
         submit_time: now,
@@ -135,6 +138,7 @@ fn decide(
     policy: &Policy,
 ) -> Result<Decisions, Refusal> {
     let mut faults = request_fields::id_and_label_errors(request);
+    faults.extend(request_fields::priority_error(request));
     faults.extend(others.into_iter().flatten().cloned());
     if read.name.chars().count() > MAX_MODEL_NAME {
         let wrong = format!("may have at most {MAX_MODEL_NAME} characters");

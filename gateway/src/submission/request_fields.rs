@@ -1,9 +1,9 @@
-//! Validates the fields of a request that do not depend on its model: request id, labels, time
-//! limits on the whole job.
+//! Validates the fields of a request that do not depend on its model: request id, labels,
+//! priority, time limits on the whole job.
 
 use std::time::Duration;
 
-use solvemesh::v1::SubmitJobRequest;
+use solvemesh::v1::{Priority, SubmitJobRequest};
 
 use crate::{policy::Policy, refusal::FieldError};
 
@@ -36,6 +36,13 @@ pub(super) fn id_and_label_errors(request: &SubmitJobRequest) -> Vec<FieldError>
         }
     }
     faults
+}
+
+/// Validates the priority.
+pub(super) fn priority_error(request: &SubmitJobRequest) -> Option<FieldError> {
+    let priority = request.priority;
+    let unknown = || FieldError::new("priority", format!("unknown priority {priority}"));
+    Priority::try_from(priority).is_err().then(unknown)
 }
 
 /// The durations after which a job is given up.

@@ -8,6 +8,7 @@ mod broker;
 mod broker_rights;
 mod cli;
 mod connections;
+mod fairness;
 mod formats;
 mod grpcurl;
 mod large;

@@ -94,6 +94,121 @@ func (JobState) EnumDescriptor() ([]byte, []int) {
 	return file_solvemesh_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
+// How urgent a job is, among the jobs of its tenant.
+type Priority int32
+
+const (
+	// NORMAL.
+	Priority_PRIORITY_UNSPECIFIED Priority = 0
+	// One rank later than other jobs.
+	Priority_PRIORITY_LOW Priority = 1
+	// The default.
+	Priority_PRIORITY_NORMAL Priority = 2
+	// One rank earlier than other jobs.
+	Priority_PRIORITY_HIGH Priority = 3
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_LOW",
+		2: "PRIORITY_NORMAL",
+		3: "PRIORITY_HIGH",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_LOW":         1,
+		"PRIORITY_NORMAL":      2,
+		"PRIORITY_HIGH":        3,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_solvemesh_v1_job_proto_enumTypes[1].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_solvemesh_v1_job_proto_enumTypes[1]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
+// The part of a lane that a job waits in. A worker takes jobs of an earlier rank first, but not
+// more than a few in a row while others wait; within a rank, the oldest first.
+type Rank int32
+
+const (
+	// NORMAL.
+	Rank_RANK_UNSPECIFIED Rank = 0
+	// Jobs of tenants with few queued and running jobs.
+	Rank_RANK_FIRST Rank = 1
+	// Other jobs.
+	Rank_RANK_NORMAL Rank = 2
+	// Jobs of tenants with many queued and running jobs; sweeps of others.
+	Rank_RANK_LATER Rank = 3
+)
+
+// Enum value maps for Rank.
+var (
+	Rank_name = map[int32]string{
+		0: "RANK_UNSPECIFIED",
+		1: "RANK_FIRST",
+		2: "RANK_NORMAL",
+		3: "RANK_LATER",
+	}
+	Rank_value = map[string]int32{
+		"RANK_UNSPECIFIED": 0,
+		"RANK_FIRST":       1,
+		"RANK_NORMAL":      2,
+		"RANK_LATER":       3,
+	}
+)
+
+func (x Rank) Enum() *Rank {
+	p := new(Rank)
+	*p = x
+	return p
+}
+
+func (x Rank) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rank) Descriptor() protoreflect.EnumDescriptor {
+	return file_solvemesh_v1_job_proto_enumTypes[2].Descriptor()
+}
+
+func (Rank) Type() protoreflect.EnumType {
+	return &file_solvemesh_v1_job_proto_enumTypes[2]
+}
+
+func (x Rank) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rank.Descriptor instead.
+func (Rank) EnumDescriptor() ([]byte, []int) {
+	return file_solvemesh_v1_job_proto_rawDescGZIP(), []int{2}
+}
+
 // The kinds of `JobEvent`.
 type JobEventKind int32
 
@@ -163,11 +278,11 @@ func (x JobEventKind) String() string {
 }
 
 func (JobEventKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_solvemesh_v1_job_proto_enumTypes[1].Descriptor()
+	return file_solvemesh_v1_job_proto_enumTypes[3].Descriptor()
 }
 
 func (JobEventKind) Type() protoreflect.EnumType {
-	return &file_solvemesh_v1_job_proto_enumTypes[1]
+	return &file_solvemesh_v1_job_proto_enumTypes[3]
 }
 
 func (x JobEventKind) Number() protoreflect.EnumNumber {
@@ -176,7 +291,7 @@ func (x JobEventKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobEventKind.Descriptor instead.
 func (JobEventKind) EnumDescriptor() ([]byte, []int) {
-	return file_solvemesh_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_solvemesh_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 // A job: a model, or a sweep of scenarios of a model, to be solved once.
@@ -400,7 +515,11 @@ type JobDescription struct {
 	// recognise callers.
 	Tenant string `protobuf:"bytes,11,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// The id of the credential that it was submitted with; likewise.
-	Submitter     string `protobuf:"bytes,12,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	Submitter string `protobuf:"bytes,12,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// The priority of the submission.
+	Priority Priority `protobuf:"varint,13,opt,name=priority,proto3,enum=solvemesh.v1.Priority" json:"priority,omitempty"`
+	// Where it waits in its lane, decided when it was submitted. UNSPECIFIED stands for NORMAL.
+	Rank          Rank `protobuf:"varint,14,opt,name=rank,proto3,enum=solvemesh.v1.Rank" json:"rank,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,6 +636,20 @@ func (x *JobDescription) GetSubmitter() string {
 		return x.Submitter
 	}
 	return ""
+}
+
+func (x *JobDescription) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *JobDescription) GetRank() Rank {
+	if x != nil {
+		return x.Rank
+	}
+	return Rank_RANK_UNSPECIFIED
 }
 
 // The size of a model.
@@ -1535,7 +1668,7 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\rlast_sequence\x18\x0e \x01(\x05R\flastSequence\x125\n" +
 	"\tincumbent\x18\x0f \x01(\v2\x17.solvemesh.v1.IncumbentR\tincumbent\x12?\n" +
 	"\rsweep_summary\x18\x10 \x01(\v2\x1a.solvemesh.v1.SweepSummaryR\fsweepSummary\x12B\n" +
-	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\xcf\x04\n" +
+	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\xab\x05\n" +
 	"\x0eJobDescription\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12@\n" +
@@ -1552,7 +1685,9 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\x05sweep\x18\n" +
 	" \x01(\v2\x1e.solvemesh.v1.SweepDescriptionR\x05sweep\x12\x16\n" +
 	"\x06tenant\x18\v \x01(\tR\x06tenant\x12\x1c\n" +
-	"\tsubmitter\x18\f \x01(\tR\tsubmitter\x1a9\n" +
+	"\tsubmitter\x18\f \x01(\tR\tsubmitter\x122\n" +
+	"\bpriority\x18\r \x01(\x0e2\x16.solvemesh.v1.PriorityR\bpriority\x12&\n" +
+	"\x04rank\x18\x0e \x01(\x0e2\x12.solvemesh.v1.RankR\x04rank\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x01\n" +
@@ -1638,7 +1773,19 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\x04\x12\x17\n" +
 	"\x13JOB_STATE_CANCELLED\x10\x05\x12\x15\n" +
-	"\x11JOB_STATE_EXPIRED\x10\x06*\xe4\x02\n" +
+	"\x11JOB_STATE_EXPIRED\x10\x06*^\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
+	"\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x03*M\n" +
+	"\x04Rank\x12\x14\n" +
+	"\x10RANK_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"RANK_FIRST\x10\x01\x12\x0f\n" +
+	"\vRANK_NORMAL\x10\x02\x12\x0e\n" +
+	"\n" +
+	"RANK_LATER\x10\x03*\xe4\x02\n" +
 	"\fJobEventKind\x12\x1e\n" +
 	"\x1aJOB_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15JOB_EVENT_KIND_QUEUED\x10\x01\x12\x1a\n" +
@@ -1666,79 +1813,83 @@ func file_solvemesh_v1_job_proto_rawDescGZIP() []byte {
 	return file_solvemesh_v1_job_proto_rawDescData
 }
 
-var file_solvemesh_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_solvemesh_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_solvemesh_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_solvemesh_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: solvemesh.v1.JobState
-	(JobEventKind)(0),             // 1: solvemesh.v1.JobEventKind
-	(*Job)(nil),                   // 2: solvemesh.v1.Job
-	(*JobDescription)(nil),        // 3: solvemesh.v1.JobDescription
-	(*ModelSize)(nil),             // 4: solvemesh.v1.ModelSize
-	(*Progress)(nil),              // 5: solvemesh.v1.Progress
-	(*Incumbent)(nil),             // 6: solvemesh.v1.Incumbent
-	(*LogLines)(nil),              // 7: solvemesh.v1.LogLines
-	(*Failure)(nil),               // 8: solvemesh.v1.Failure
-	(*JobEvent)(nil),              // 9: solvemesh.v1.JobEvent
-	(*JobQueued)(nil),             // 10: solvemesh.v1.JobQueued
-	(*JobStarted)(nil),            // 11: solvemesh.v1.JobStarted
-	(*JobCancelRequested)(nil),    // 12: solvemesh.v1.JobCancelRequested
-	(*JobAttemptFailed)(nil),      // 13: solvemesh.v1.JobAttemptFailed
-	(*SolutionPart)(nil),          // 14: solvemesh.v1.SolutionPart
-	(*JobFinished)(nil),           // 15: solvemesh.v1.JobFinished
-	nil,                           // 16: solvemesh.v1.JobDescription.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*SolveResult)(nil),           // 18: solvemesh.v1.SolveResult
-	(*SweepSummary)(nil),          // 19: solvemesh.v1.SweepSummary
-	(*QueuePosition)(nil),         // 20: solvemesh.v1.QueuePosition
-	(*SolveOptions)(nil),          // 21: solvemesh.v1.SolveOptions
-	(*SweepDescription)(nil),      // 22: solvemesh.v1.SweepDescription
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*ScenarioResults)(nil),       // 24: solvemesh.v1.ScenarioResults
-	(*Solution)(nil),              // 25: solvemesh.v1.Solution
+	(Priority)(0),                 // 1: solvemesh.v1.Priority
+	(Rank)(0),                     // 2: solvemesh.v1.Rank
+	(JobEventKind)(0),             // 3: solvemesh.v1.JobEventKind
+	(*Job)(nil),                   // 4: solvemesh.v1.Job
+	(*JobDescription)(nil),        // 5: solvemesh.v1.JobDescription
+	(*ModelSize)(nil),             // 6: solvemesh.v1.ModelSize
+	(*Progress)(nil),              // 7: solvemesh.v1.Progress
+	(*Incumbent)(nil),             // 8: solvemesh.v1.Incumbent
+	(*LogLines)(nil),              // 9: solvemesh.v1.LogLines
+	(*Failure)(nil),               // 10: solvemesh.v1.Failure
+	(*JobEvent)(nil),              // 11: solvemesh.v1.JobEvent
+	(*JobQueued)(nil),             // 12: solvemesh.v1.JobQueued
+	(*JobStarted)(nil),            // 13: solvemesh.v1.JobStarted
+	(*JobCancelRequested)(nil),    // 14: solvemesh.v1.JobCancelRequested
+	(*JobAttemptFailed)(nil),      // 15: solvemesh.v1.JobAttemptFailed
+	(*SolutionPart)(nil),          // 16: solvemesh.v1.SolutionPart
+	(*JobFinished)(nil),           // 17: solvemesh.v1.JobFinished
+	nil,                           // 18: solvemesh.v1.JobDescription.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*SolveResult)(nil),           // 20: solvemesh.v1.SolveResult
+	(*SweepSummary)(nil),          // 21: solvemesh.v1.SweepSummary
+	(*QueuePosition)(nil),         // 22: solvemesh.v1.QueuePosition
+	(*SolveOptions)(nil),          // 23: solvemesh.v1.SolveOptions
+	(*SweepDescription)(nil),      // 24: solvemesh.v1.SweepDescription
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*ScenarioResults)(nil),       // 26: solvemesh.v1.ScenarioResults
+	(*Solution)(nil),              // 27: solvemesh.v1.Solution
 }
 var file_solvemesh_v1_job_proto_depIdxs = []int32{
 	0,  // 0: solvemesh.v1.Job.state:type_name -> solvemesh.v1.JobState
-	3,  // 1: solvemesh.v1.Job.description:type_name -> solvemesh.v1.JobDescription
-	17, // 2: solvemesh.v1.Job.submit_time:type_name -> google.protobuf.Timestamp
-	17, // 3: solvemesh.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	17, // 4: solvemesh.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: solvemesh.v1.Job.progress:type_name -> solvemesh.v1.Progress
-	18, // 6: solvemesh.v1.Job.result:type_name -> solvemesh.v1.SolveResult
-	8,  // 7: solvemesh.v1.Job.failure:type_name -> solvemesh.v1.Failure
-	6,  // 8: solvemesh.v1.Job.incumbent:type_name -> solvemesh.v1.Incumbent
-	19, // 9: solvemesh.v1.Job.sweep_summary:type_name -> solvemesh.v1.SweepSummary
-	20, // 10: solvemesh.v1.Job.queue_position:type_name -> solvemesh.v1.QueuePosition
-	16, // 11: solvemesh.v1.JobDescription.labels:type_name -> solvemesh.v1.JobDescription.LabelsEntry
-	4,  // 12: solvemesh.v1.JobDescription.size:type_name -> solvemesh.v1.ModelSize
-	21, // 13: solvemesh.v1.JobDescription.options:type_name -> solvemesh.v1.SolveOptions
-	17, // 14: solvemesh.v1.JobDescription.expire_time:type_name -> google.protobuf.Timestamp
-	17, // 15: solvemesh.v1.JobDescription.queue_expire_time:type_name -> google.protobuf.Timestamp
-	22, // 16: solvemesh.v1.JobDescription.sweep:type_name -> solvemesh.v1.SweepDescription
-	23, // 17: solvemesh.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	23, // 18: solvemesh.v1.Incumbent.elapsed:type_name -> google.protobuf.Duration
-	17, // 19: solvemesh.v1.JobEvent.time:type_name -> google.protobuf.Timestamp
-	10, // 20: solvemesh.v1.JobEvent.queued:type_name -> solvemesh.v1.JobQueued
-	11, // 21: solvemesh.v1.JobEvent.started:type_name -> solvemesh.v1.JobStarted
-	5,  // 22: solvemesh.v1.JobEvent.progress:type_name -> solvemesh.v1.Progress
-	12, // 23: solvemesh.v1.JobEvent.cancel_requested:type_name -> solvemesh.v1.JobCancelRequested
-	14, // 24: solvemesh.v1.JobEvent.solution_part:type_name -> solvemesh.v1.SolutionPart
-	15, // 25: solvemesh.v1.JobEvent.finished:type_name -> solvemesh.v1.JobFinished
-	13, // 26: solvemesh.v1.JobEvent.attempt_failed:type_name -> solvemesh.v1.JobAttemptFailed
-	6,  // 27: solvemesh.v1.JobEvent.incumbent:type_name -> solvemesh.v1.Incumbent
-	7,  // 28: solvemesh.v1.JobEvent.log:type_name -> solvemesh.v1.LogLines
-	24, // 29: solvemesh.v1.JobEvent.scenario_results:type_name -> solvemesh.v1.ScenarioResults
-	3,  // 30: solvemesh.v1.JobQueued.description:type_name -> solvemesh.v1.JobDescription
-	8,  // 31: solvemesh.v1.JobAttemptFailed.failure:type_name -> solvemesh.v1.Failure
-	25, // 32: solvemesh.v1.SolutionPart.solution:type_name -> solvemesh.v1.Solution
-	0,  // 33: solvemesh.v1.JobFinished.state:type_name -> solvemesh.v1.JobState
-	18, // 34: solvemesh.v1.JobFinished.result:type_name -> solvemesh.v1.SolveResult
-	8,  // 35: solvemesh.v1.JobFinished.failure:type_name -> solvemesh.v1.Failure
-	19, // 36: solvemesh.v1.JobFinished.sweep_summary:type_name -> solvemesh.v1.SweepSummary
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	5,  // 1: solvemesh.v1.Job.description:type_name -> solvemesh.v1.JobDescription
+	19, // 2: solvemesh.v1.Job.submit_time:type_name -> google.protobuf.Timestamp
+	19, // 3: solvemesh.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	19, // 4: solvemesh.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	7,  // 5: solvemesh.v1.Job.progress:type_name -> solvemesh.v1.Progress
+	20, // 6: solvemesh.v1.Job.result:type_name -> solvemesh.v1.SolveResult
+	10, // 7: solvemesh.v1.Job.failure:type_name -> solvemesh.v1.Failure
+	8,  // 8: solvemesh.v1.Job.incumbent:type_name -> solvemesh.v1.Incumbent
+	21, // 9: solvemesh.v1.Job.sweep_summary:type_name -> solvemesh.v1.SweepSummary
+	22, // 10: solvemesh.v1.Job.queue_position:type_name -> solvemesh.v1.QueuePosition
+	18, // 11: solvemesh.v1.JobDescription.labels:type_name -> solvemesh.v1.JobDescription.LabelsEntry
+	6,  // 12: solvemesh.v1.JobDescription.size:type_name -> solvemesh.v1.ModelSize
+	23, // 13: solvemesh.v1.JobDescription.options:type_name -> solvemesh.v1.SolveOptions
+	19, // 14: solvemesh.v1.JobDescription.expire_time:type_name -> google.protobuf.Timestamp
+	19, // 15: solvemesh.v1.JobDescription.queue_expire_time:type_name -> google.protobuf.Timestamp
+	24, // 16: solvemesh.v1.JobDescription.sweep:type_name -> solvemesh.v1.SweepDescription
+	1,  // 17: solvemesh.v1.JobDescription.priority:type_name -> solvemesh.v1.Priority
+	2,  // 18: solvemesh.v1.JobDescription.rank:type_name -> solvemesh.v1.Rank
+	25, // 19: solvemesh.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	25, // 20: solvemesh.v1.Incumbent.elapsed:type_name -> google.protobuf.Duration
+	19, // 21: solvemesh.v1.JobEvent.time:type_name -> google.protobuf.Timestamp
+	12, // 22: solvemesh.v1.JobEvent.queued:type_name -> solvemesh.v1.JobQueued
+	13, // 23: solvemesh.v1.JobEvent.started:type_name -> solvemesh.v1.JobStarted
+	7,  // 24: solvemesh.v1.JobEvent.progress:type_name -> solvemesh.v1.Progress
+	14, // 25: solvemesh.v1.JobEvent.cancel_requested:type_name -> solvemesh.v1.JobCancelRequested
+	16, // 26: solvemesh.v1.JobEvent.solution_part:type_name -> solvemesh.v1.SolutionPart
+	17, // 27: solvemesh.v1.JobEvent.finished:type_name -> solvemesh.v1.JobFinished
+	15, // 28: solvemesh.v1.JobEvent.attempt_failed:type_name -> solvemesh.v1.JobAttemptFailed
+	8,  // 29: solvemesh.v1.JobEvent.incumbent:type_name -> solvemesh.v1.Incumbent
+	9,  // 30: solvemesh.v1.JobEvent.log:type_name -> solvemesh.v1.LogLines
+	26, // 31: solvemesh.v1.JobEvent.scenario_results:type_name -> solvemesh.v1.ScenarioResults
+	5,  // 32: solvemesh.v1.JobQueued.description:type_name -> solvemesh.v1.JobDescription
+	10, // 33: solvemesh.v1.JobAttemptFailed.failure:type_name -> solvemesh.v1.Failure
+	27, // 34: solvemesh.v1.SolutionPart.solution:type_name -> solvemesh.v1.Solution
+	0,  // 35: solvemesh.v1.JobFinished.state:type_name -> solvemesh.v1.JobState
+	20, // 36: solvemesh.v1.JobFinished.result:type_name -> solvemesh.v1.SolveResult
+	10, // 37: solvemesh.v1.JobFinished.failure:type_name -> solvemesh.v1.Failure
+	21, // 38: solvemesh.v1.JobFinished.sweep_summary:type_name -> solvemesh.v1.SweepSummary
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_solvemesh_v1_job_proto_init() }
@@ -1770,7 +1921,7 @@ func file_solvemesh_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_solvemesh_v1_job_proto_rawDesc), len(file_solvemesh_v1_job_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      4,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,

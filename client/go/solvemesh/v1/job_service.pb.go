@@ -168,7 +168,9 @@ type SubmitJobRequest struct {
 	Sweep *Sweep `protobuf:"bytes,9,opt,name=sweep,proto3" json:"sweep,omitempty"`
 	// Where the solve begins. It changes how long a solve takes, and which of several optimal
 	// solutions it finds. At most one today. HiGHS only.
-	Starts        []*StartingPoint `protobuf:"bytes,10,rep,name=starts,proto3" json:"starts,omitempty"`
+	Starts []*StartingPoint `protobuf:"bytes,10,rep,name=starts,proto3" json:"starts,omitempty"`
+	// How urgent the job is, among those of the caller's tenant. Default: NORMAL.
+	Priority      Priority `protobuf:"varint,11,opt,name=priority,proto3,enum=solvemesh.v1.Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -271,6 +273,13 @@ func (x *SubmitJobRequest) GetStarts() []*StartingPoint {
 		return x.Starts
 	}
 	return nil
+}
+
+func (x *SubmitJobRequest) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
 }
 
 // Response message for SubmitJob.
@@ -549,7 +558,9 @@ type SolveRequest struct {
 	// As in `SubmitJobRequest`.
 	QueueTimeLimit *durationpb.Duration `protobuf:"bytes,8,opt,name=queue_time_limit,json=queueTimeLimit,proto3" json:"queue_time_limit,omitempty"`
 	// As in `SubmitJobRequest`.
-	Starts        []*StartingPoint `protobuf:"bytes,10,rep,name=starts,proto3" json:"starts,omitempty"`
+	Starts []*StartingPoint `protobuf:"bytes,10,rep,name=starts,proto3" json:"starts,omitempty"`
+	// As in `SubmitJobRequest`.
+	Priority      Priority `protobuf:"varint,11,opt,name=priority,proto3,enum=solvemesh.v1.Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -638,6 +649,13 @@ func (x *SolveRequest) GetStarts() []*StartingPoint {
 		return x.Starts
 	}
 	return nil
+}
+
+func (x *SolveRequest) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
 }
 
 // Response message for Solve.
@@ -1877,7 +1895,7 @@ var File_solvemesh_v1_job_service_proto protoreflect.FileDescriptor
 
 const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1esolvemesh/v1/job_service.proto\x12\fsolvemesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16solvemesh/v1/job.proto\x1a\x17solvemesh/v1/mesh.proto\x1a\x18solvemesh/v1/model.proto\x1a\x1asolvemesh/v1/options.proto\x1a\x18solvemesh/v1/sweep.proto\"\xb4\x04\n" +
+	"\x1esolvemesh/v1/job_service.proto\x12\fsolvemesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16solvemesh/v1/job.proto\x1a\x17solvemesh/v1/mesh.proto\x1a\x18solvemesh/v1/model.proto\x1a\x1asolvemesh/v1/options.proto\x1a\x18solvemesh/v1/sweep.proto\"\xe8\x04\n" +
 	"\x10SubmitJobRequest\x12)\n" +
 	"\x05model\x18\x01 \x01(\v2\x13.solvemesh.v1.ModelR\x05model\x124\n" +
 	"\aoptions\x18\x02 \x01(\v2\x1a.solvemesh.v1.SolveOptionsR\aoptions\x12B\n" +
@@ -1890,7 +1908,8 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\x10queue_time_limit\x18\b \x01(\v2\x19.google.protobuf.DurationR\x0equeueTimeLimit\x12)\n" +
 	"\x05sweep\x18\t \x01(\v2\x13.solvemesh.v1.SweepR\x05sweep\x123\n" +
 	"\x06starts\x18\n" +
-	" \x03(\v2\x1b.solvemesh.v1.StartingPointR\x06starts\x1a9\n" +
+	" \x03(\v2\x1b.solvemesh.v1.StartingPointR\x06starts\x122\n" +
+	"\bpriority\x18\v \x01(\x0e2\x16.solvemesh.v1.PriorityR\bpriority\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
@@ -1906,7 +1925,7 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x17.solvemesh.v1.HeartbeatH\x00R\theartbeat\x12!\n" +
 	"\fresume_token\x18\x03 \x01(\tR\vresumeTokenB\x06\n" +
 	"\x04kind\"\v\n" +
-	"\tHeartbeat\"\xdc\x03\n" +
+	"\tHeartbeat\"\x90\x04\n" +
 	"\fSolveRequest\x12)\n" +
 	"\x05model\x18\x01 \x01(\v2\x13.solvemesh.v1.ModelR\x05model\x124\n" +
 	"\aoptions\x18\x02 \x01(\v2\x1a.solvemesh.v1.SolveOptionsR\aoptions\x12>\n" +
@@ -1917,7 +1936,8 @@ const file_solvemesh_v1_job_service_proto_rawDesc = "" +
 	"\x10total_time_limit\x18\a \x01(\v2\x19.google.protobuf.DurationR\x0etotalTimeLimit\x12C\n" +
 	"\x10queue_time_limit\x18\b \x01(\v2\x19.google.protobuf.DurationR\x0equeueTimeLimit\x123\n" +
 	"\x06starts\x18\n" +
-	" \x03(\v2\x1b.solvemesh.v1.StartingPointR\x06starts\x1a9\n" +
+	" \x03(\v2\x1b.solvemesh.v1.StartingPointR\x06starts\x122\n" +
+	"\bpriority\x18\v \x01(\x0e2\x16.solvemesh.v1.PriorityR\bpriority\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"4\n" +
@@ -2074,13 +2094,14 @@ var file_solvemesh_v1_job_service_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),     // 33: google.protobuf.Duration
 	(*Sweep)(nil),                   // 34: solvemesh.v1.Sweep
 	(*StartingPoint)(nil),           // 35: solvemesh.v1.StartingPoint
-	(*Job)(nil),                     // 36: solvemesh.v1.Job
-	(JobEventKind)(0),               // 37: solvemesh.v1.JobEventKind
-	(*JobEvent)(nil),                // 38: solvemesh.v1.JobEvent
-	(JobState)(0),                   // 39: solvemesh.v1.JobState
-	(*MeshState)(nil),               // 40: solvemesh.v1.MeshState
-	(Solver)(0),                     // 41: solvemesh.v1.Solver
-	(VariableKind)(0),               // 42: solvemesh.v1.VariableKind
+	(Priority)(0),                   // 36: solvemesh.v1.Priority
+	(*Job)(nil),                     // 37: solvemesh.v1.Job
+	(JobEventKind)(0),               // 38: solvemesh.v1.JobEventKind
+	(*JobEvent)(nil),                // 39: solvemesh.v1.JobEvent
+	(JobState)(0),                   // 40: solvemesh.v1.JobState
+	(*MeshState)(nil),               // 41: solvemesh.v1.MeshState
+	(Solver)(0),                     // 42: solvemesh.v1.Solver
+	(VariableKind)(0),               // 43: solvemesh.v1.VariableKind
 }
 var file_solvemesh_v1_job_service_proto_depIdxs = []int32{
 	31, // 0: solvemesh.v1.SubmitJobRequest.model:type_name -> solvemesh.v1.Model
@@ -2090,63 +2111,65 @@ var file_solvemesh_v1_job_service_proto_depIdxs = []int32{
 	33, // 4: solvemesh.v1.SubmitJobRequest.queue_time_limit:type_name -> google.protobuf.Duration
 	34, // 5: solvemesh.v1.SubmitJobRequest.sweep:type_name -> solvemesh.v1.Sweep
 	35, // 6: solvemesh.v1.SubmitJobRequest.starts:type_name -> solvemesh.v1.StartingPoint
-	36, // 7: solvemesh.v1.SubmitJobResponse.job:type_name -> solvemesh.v1.Job
-	37, // 8: solvemesh.v1.WatchResultsRequest.kinds:type_name -> solvemesh.v1.JobEventKind
-	33, // 9: solvemesh.v1.WatchResultsRequest.min_interval:type_name -> google.protobuf.Duration
-	38, // 10: solvemesh.v1.WatchResultsResponse.event:type_name -> solvemesh.v1.JobEvent
-	6,  // 11: solvemesh.v1.WatchResultsResponse.heartbeat:type_name -> solvemesh.v1.Heartbeat
-	31, // 12: solvemesh.v1.SolveRequest.model:type_name -> solvemesh.v1.Model
-	32, // 13: solvemesh.v1.SolveRequest.options:type_name -> solvemesh.v1.SolveOptions
-	29, // 14: solvemesh.v1.SolveRequest.labels:type_name -> solvemesh.v1.SolveRequest.LabelsEntry
-	33, // 15: solvemesh.v1.SolveRequest.total_time_limit:type_name -> google.protobuf.Duration
-	33, // 16: solvemesh.v1.SolveRequest.queue_time_limit:type_name -> google.protobuf.Duration
-	35, // 17: solvemesh.v1.SolveRequest.starts:type_name -> solvemesh.v1.StartingPoint
-	36, // 18: solvemesh.v1.SolveResponse.job:type_name -> solvemesh.v1.Job
-	0,  // 19: solvemesh.v1.GetJobRequest.view:type_name -> solvemesh.v1.JobView
-	36, // 20: solvemesh.v1.GetJobResponse.job:type_name -> solvemesh.v1.Job
-	39, // 21: solvemesh.v1.JobFilter.states:type_name -> solvemesh.v1.JobState
-	30, // 22: solvemesh.v1.JobFilter.labels:type_name -> solvemesh.v1.JobFilter.LabelsEntry
-	11, // 23: solvemesh.v1.ListJobsRequest.filter:type_name -> solvemesh.v1.JobFilter
-	0,  // 24: solvemesh.v1.ListJobsRequest.view:type_name -> solvemesh.v1.JobView
-	36, // 25: solvemesh.v1.ListJobsResponse.jobs:type_name -> solvemesh.v1.Job
-	36, // 26: solvemesh.v1.CancelJobResponse.job:type_name -> solvemesh.v1.Job
-	25, // 27: solvemesh.v1.GetCapabilitiesResponse.solvers:type_name -> solvemesh.v1.SolverCapabilities
-	27, // 28: solvemesh.v1.GetCapabilitiesResponse.limits:type_name -> solvemesh.v1.Limits
-	24, // 29: solvemesh.v1.GetCapabilitiesResponse.lanes:type_name -> solvemesh.v1.Lane
-	33, // 30: solvemesh.v1.WatchMeshRequest.interval:type_name -> google.protobuf.Duration
-	40, // 31: solvemesh.v1.WatchMeshResponse.mesh:type_name -> solvemesh.v1.MeshState
-	22, // 32: solvemesh.v1.GetUsageResponse.live:type_name -> solvemesh.v1.LiveUsage
-	23, // 33: solvemesh.v1.GetUsageResponse.days:type_name -> solvemesh.v1.DayUsage
-	41, // 34: solvemesh.v1.SolverCapabilities.solver:type_name -> solvemesh.v1.Solver
-	42, // 35: solvemesh.v1.SolverCapabilities.variable_kinds:type_name -> solvemesh.v1.VariableKind
-	26, // 36: solvemesh.v1.SolverCapabilities.options:type_name -> solvemesh.v1.SolverOption
-	1,  // 37: solvemesh.v1.SolverOption.type:type_name -> solvemesh.v1.SolverOptionType
-	33, // 38: solvemesh.v1.Limits.max_time_limit:type_name -> google.protobuf.Duration
-	33, // 39: solvemesh.v1.Limits.default_time_limit:type_name -> google.protobuf.Duration
-	33, // 40: solvemesh.v1.Limits.max_total_time_limit:type_name -> google.protobuf.Duration
-	2,  // 41: solvemesh.v1.JobService.SubmitJob:input_type -> solvemesh.v1.SubmitJobRequest
-	4,  // 42: solvemesh.v1.JobService.WatchResults:input_type -> solvemesh.v1.WatchResultsRequest
-	7,  // 43: solvemesh.v1.JobService.Solve:input_type -> solvemesh.v1.SolveRequest
-	9,  // 44: solvemesh.v1.JobService.GetJob:input_type -> solvemesh.v1.GetJobRequest
-	12, // 45: solvemesh.v1.JobService.ListJobs:input_type -> solvemesh.v1.ListJobsRequest
-	14, // 46: solvemesh.v1.JobService.CancelJob:input_type -> solvemesh.v1.CancelJobRequest
-	16, // 47: solvemesh.v1.JobService.GetCapabilities:input_type -> solvemesh.v1.GetCapabilitiesRequest
-	18, // 48: solvemesh.v1.JobService.WatchMesh:input_type -> solvemesh.v1.WatchMeshRequest
-	20, // 49: solvemesh.v1.JobService.GetUsage:input_type -> solvemesh.v1.GetUsageRequest
-	3,  // 50: solvemesh.v1.JobService.SubmitJob:output_type -> solvemesh.v1.SubmitJobResponse
-	5,  // 51: solvemesh.v1.JobService.WatchResults:output_type -> solvemesh.v1.WatchResultsResponse
-	8,  // 52: solvemesh.v1.JobService.Solve:output_type -> solvemesh.v1.SolveResponse
-	10, // 53: solvemesh.v1.JobService.GetJob:output_type -> solvemesh.v1.GetJobResponse
-	13, // 54: solvemesh.v1.JobService.ListJobs:output_type -> solvemesh.v1.ListJobsResponse
-	15, // 55: solvemesh.v1.JobService.CancelJob:output_type -> solvemesh.v1.CancelJobResponse
-	17, // 56: solvemesh.v1.JobService.GetCapabilities:output_type -> solvemesh.v1.GetCapabilitiesResponse
-	19, // 57: solvemesh.v1.JobService.WatchMesh:output_type -> solvemesh.v1.WatchMeshResponse
-	21, // 58: solvemesh.v1.JobService.GetUsage:output_type -> solvemesh.v1.GetUsageResponse
-	50, // [50:59] is the sub-list for method output_type
-	41, // [41:50] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	36, // 7: solvemesh.v1.SubmitJobRequest.priority:type_name -> solvemesh.v1.Priority
+	37, // 8: solvemesh.v1.SubmitJobResponse.job:type_name -> solvemesh.v1.Job
+	38, // 9: solvemesh.v1.WatchResultsRequest.kinds:type_name -> solvemesh.v1.JobEventKind
+	33, // 10: solvemesh.v1.WatchResultsRequest.min_interval:type_name -> google.protobuf.Duration
+	39, // 11: solvemesh.v1.WatchResultsResponse.event:type_name -> solvemesh.v1.JobEvent
+	6,  // 12: solvemesh.v1.WatchResultsResponse.heartbeat:type_name -> solvemesh.v1.Heartbeat
+	31, // 13: solvemesh.v1.SolveRequest.model:type_name -> solvemesh.v1.Model
+	32, // 14: solvemesh.v1.SolveRequest.options:type_name -> solvemesh.v1.SolveOptions
+	29, // 15: solvemesh.v1.SolveRequest.labels:type_name -> solvemesh.v1.SolveRequest.LabelsEntry
+	33, // 16: solvemesh.v1.SolveRequest.total_time_limit:type_name -> google.protobuf.Duration
+	33, // 17: solvemesh.v1.SolveRequest.queue_time_limit:type_name -> google.protobuf.Duration
+	35, // 18: solvemesh.v1.SolveRequest.starts:type_name -> solvemesh.v1.StartingPoint
+	36, // 19: solvemesh.v1.SolveRequest.priority:type_name -> solvemesh.v1.Priority
+	37, // 20: solvemesh.v1.SolveResponse.job:type_name -> solvemesh.v1.Job
+	0,  // 21: solvemesh.v1.GetJobRequest.view:type_name -> solvemesh.v1.JobView
+	37, // 22: solvemesh.v1.GetJobResponse.job:type_name -> solvemesh.v1.Job
+	40, // 23: solvemesh.v1.JobFilter.states:type_name -> solvemesh.v1.JobState
+	30, // 24: solvemesh.v1.JobFilter.labels:type_name -> solvemesh.v1.JobFilter.LabelsEntry
+	11, // 25: solvemesh.v1.ListJobsRequest.filter:type_name -> solvemesh.v1.JobFilter
+	0,  // 26: solvemesh.v1.ListJobsRequest.view:type_name -> solvemesh.v1.JobView
+	37, // 27: solvemesh.v1.ListJobsResponse.jobs:type_name -> solvemesh.v1.Job
+	37, // 28: solvemesh.v1.CancelJobResponse.job:type_name -> solvemesh.v1.Job
+	25, // 29: solvemesh.v1.GetCapabilitiesResponse.solvers:type_name -> solvemesh.v1.SolverCapabilities
+	27, // 30: solvemesh.v1.GetCapabilitiesResponse.limits:type_name -> solvemesh.v1.Limits
+	24, // 31: solvemesh.v1.GetCapabilitiesResponse.lanes:type_name -> solvemesh.v1.Lane
+	33, // 32: solvemesh.v1.WatchMeshRequest.interval:type_name -> google.protobuf.Duration
+	41, // 33: solvemesh.v1.WatchMeshResponse.mesh:type_name -> solvemesh.v1.MeshState
+	22, // 34: solvemesh.v1.GetUsageResponse.live:type_name -> solvemesh.v1.LiveUsage
+	23, // 35: solvemesh.v1.GetUsageResponse.days:type_name -> solvemesh.v1.DayUsage
+	42, // 36: solvemesh.v1.SolverCapabilities.solver:type_name -> solvemesh.v1.Solver
+	43, // 37: solvemesh.v1.SolverCapabilities.variable_kinds:type_name -> solvemesh.v1.VariableKind
+	26, // 38: solvemesh.v1.SolverCapabilities.options:type_name -> solvemesh.v1.SolverOption
+	1,  // 39: solvemesh.v1.SolverOption.type:type_name -> solvemesh.v1.SolverOptionType
+	33, // 40: solvemesh.v1.Limits.max_time_limit:type_name -> google.protobuf.Duration
+	33, // 41: solvemesh.v1.Limits.default_time_limit:type_name -> google.protobuf.Duration
+	33, // 42: solvemesh.v1.Limits.max_total_time_limit:type_name -> google.protobuf.Duration
+	2,  // 43: solvemesh.v1.JobService.SubmitJob:input_type -> solvemesh.v1.SubmitJobRequest
+	4,  // 44: solvemesh.v1.JobService.WatchResults:input_type -> solvemesh.v1.WatchResultsRequest
+	7,  // 45: solvemesh.v1.JobService.Solve:input_type -> solvemesh.v1.SolveRequest
+	9,  // 46: solvemesh.v1.JobService.GetJob:input_type -> solvemesh.v1.GetJobRequest
+	12, // 47: solvemesh.v1.JobService.ListJobs:input_type -> solvemesh.v1.ListJobsRequest
+	14, // 48: solvemesh.v1.JobService.CancelJob:input_type -> solvemesh.v1.CancelJobRequest
+	16, // 49: solvemesh.v1.JobService.GetCapabilities:input_type -> solvemesh.v1.GetCapabilitiesRequest
+	18, // 50: solvemesh.v1.JobService.WatchMesh:input_type -> solvemesh.v1.WatchMeshRequest
+	20, // 51: solvemesh.v1.JobService.GetUsage:input_type -> solvemesh.v1.GetUsageRequest
+	3,  // 52: solvemesh.v1.JobService.SubmitJob:output_type -> solvemesh.v1.SubmitJobResponse
+	5,  // 53: solvemesh.v1.JobService.WatchResults:output_type -> solvemesh.v1.WatchResultsResponse
+	8,  // 54: solvemesh.v1.JobService.Solve:output_type -> solvemesh.v1.SolveResponse
+	10, // 55: solvemesh.v1.JobService.GetJob:output_type -> solvemesh.v1.GetJobResponse
+	13, // 56: solvemesh.v1.JobService.ListJobs:output_type -> solvemesh.v1.ListJobsResponse
+	15, // 57: solvemesh.v1.JobService.CancelJob:output_type -> solvemesh.v1.CancelJobResponse
+	17, // 58: solvemesh.v1.JobService.GetCapabilities:output_type -> solvemesh.v1.GetCapabilitiesResponse
+	19, // 59: solvemesh.v1.JobService.WatchMesh:output_type -> solvemesh.v1.WatchMeshResponse
+	21, // 60: solvemesh.v1.JobService.GetUsage:output_type -> solvemesh.v1.GetUsageResponse
+	52, // [52:61] is the sub-list for method output_type
+	43, // [43:52] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_solvemesh_v1_job_service_proto_init() }

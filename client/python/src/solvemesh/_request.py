@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .errors import ModelTooLarge, NoSolution, Rejected
 from .model import Basis, Model, ModelFile, ModelLike, Start
 from .options import Options, option_text
 from .result import Result
-from .v1 import job_service_pb2, model_pb2, options_pb2, sweep_pb2
+from .v1 import job_pb2, job_service_pb2, model_pb2, options_pb2, sweep_pb2
 
 # Numbers of fields, from the descriptors: a name that the contract does not have fails here.
 _MODEL = {field.name: field.number for field in model_pb2.Model.DESCRIPTOR.fields}
@@ -35,6 +35,8 @@ SURE_TO_FIT = 1 << 20
 # The least time for a submission, however little is left of the retry budget: a large model takes
 # long to send and to be read. In seconds.
 SUBMISSION_TIMEOUT = 60.0
+
+Priority = Literal["low", "normal", "high"]
 
 StartLike = Start | Result | Basis | Mapping[Any, float] | Any
 
@@ -107,6 +109,15 @@ class Submission:
         return packed
 
 
+def _priority(priority: Priority | None) -> int:
+    if priority is None:
+        return job_pb2.PRIORITY_UNSPECIFIED
+    if priority not in get_args(Priority):
+        allowed = ", ".join(get_args(Priority))
+        raise ValueError(f"priority must be one of {allowed}, not {priority!r}")
+    return job_pb2.Priority.Value(f"PRIORITY_{priority.upper()}")
+
+
 def submission(
     model: ModelLike,
     options: Options | None,
@@ -115,6 +126,7 @@ def submission(
     request_id: str | None = None,
     labels: Mapping[str, str] | None = None,
     lane: str | None = None,
+    priority: Priority | None = None,
     deadline: float | None = None,
     queue_deadline: float | None = None,
     start: StartLike | None = None,
@@ -151,6 +163,7 @@ def submission(
         request_id=request_id,
         validate_only=validate_only,
         lane=lane or "",
+        priority=_priority(priority),
         sweep=sweep,
     )
     for name, seconds in (("total_time_limit", deadline), ("queue_time_limit", queue_deadline)):

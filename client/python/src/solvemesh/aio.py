@@ -22,7 +22,7 @@ from ._address import resolve
 from ._aio_job import Events, Job, SweepJob
 from ._interrupt import OnInterrupt
 from ._listeners import EventCallback
-from ._request import SUBMISSION_TIMEOUT, SURE_TO_FIT, StartLike, Submission, submission
+from ._request import SUBMISSION_TIMEOUT, SURE_TO_FIT, Priority, StartLike, Submission, submission
 from ._status import Failure
 from ._watch import Position
 from .enums import JobState
@@ -85,6 +85,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         queue_deadline: float | None = None,
         start: StartLike | None = None,
@@ -102,6 +103,7 @@ class Client(AbstractAsyncContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
@@ -128,6 +130,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         queue_deadline: float | None = None,
         start: StartLike | None = None,
@@ -141,6 +144,7 @@ class Client(AbstractAsyncContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
@@ -158,6 +162,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         on_interrupt: OnInterrupt = "cancel",
         **opts: Any,
@@ -171,6 +176,7 @@ class Client(AbstractAsyncContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             sweep=_sweep_request.message(plan, stop_on_first=stop_on_first),
         )

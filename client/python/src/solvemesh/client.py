@@ -16,7 +16,14 @@ from ._address import Address, resolve
 from ._channel import Channel, metadata
 from ._interrupt import Interrupts, OnInterrupt
 from ._listeners import EventCallback
-from ._request import SUBMISSION_TIMEOUT, SURE_TO_FIT, StartLike, Submission, submission
+from ._request import (
+    SUBMISSION_TIMEOUT,
+    SURE_TO_FIT,
+    Priority,
+    StartLike,
+    Submission,
+    submission,
+)
 from ._status import Failure
 from .enums import JobState
 from .errors import Rejected
@@ -88,6 +95,7 @@ class Client(AbstractContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         queue_deadline: float | None = None,
         start: StartLike | None = None,
@@ -112,6 +120,7 @@ class Client(AbstractContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
@@ -131,6 +140,7 @@ class Client(AbstractContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         queue_deadline: float | None = None,
         start: StartLike | None = None,
@@ -140,7 +150,8 @@ class Client(AbstractContextManager["Client"]):
 
         ``labels``: to find the job by, with ``jobs``. ``request_id``: the same id with the same
         model is the same job, however often it is submitted; without one, a UUID is used, so that
-        retries do not make second jobs. ``deadline``: seconds after which the job is given up,
+        retries do not make second jobs. ``priority``: how urgent the job is, among those of your
+        tenant. ``deadline``: seconds after which the job is given up,
         queue and solve together; ``queue_deadline``: if no worker has taken it by then.
         ``start``: values by name or index, [n] an array in which NaN is no value, a ``Basis``, a
         ``Start``, or an earlier ``Result`` (its basis if it has one, else its values).
@@ -155,6 +166,7 @@ class Client(AbstractContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             queue_deadline=queue_deadline,
             start=start,
@@ -172,6 +184,7 @@ class Client(AbstractContextManager["Client"]):
         labels: Mapping[str, str] | None = None,
         request_id: str | None = None,
         lane: str | None = None,
+        priority: Priority | None = None,
         deadline: float | None = None,
         on_interrupt: OnInterrupt = "cancel",
         **opts: Any,
@@ -195,6 +208,7 @@ class Client(AbstractContextManager["Client"]):
             request_id=request_id,
             labels=labels,
             lane=lane,
+            priority=priority,
             deadline=deadline,
             sweep=_sweep_request.message(plan, stop_on_first=stop_on_first),
         )

@@ -71,6 +71,64 @@ JOB_STATE_EXPIRED: JobState.ValueType  # 6
 """Finished because no worker took it within its queue time limit."""
 global___JobState = JobState
 
+class _Priority:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PriorityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    """NORMAL."""
+    PRIORITY_LOW: _Priority.ValueType  # 1
+    """One rank later than other jobs."""
+    PRIORITY_NORMAL: _Priority.ValueType  # 2
+    """The default."""
+    PRIORITY_HIGH: _Priority.ValueType  # 3
+    """One rank earlier than other jobs."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """How urgent a job is, among the jobs of its tenant."""
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+"""NORMAL."""
+PRIORITY_LOW: Priority.ValueType  # 1
+"""One rank later than other jobs."""
+PRIORITY_NORMAL: Priority.ValueType  # 2
+"""The default."""
+PRIORITY_HIGH: Priority.ValueType  # 3
+"""One rank earlier than other jobs."""
+global___Priority = Priority
+
+class _Rank:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _RankEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Rank.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    RANK_UNSPECIFIED: _Rank.ValueType  # 0
+    """NORMAL."""
+    RANK_FIRST: _Rank.ValueType  # 1
+    """Jobs of tenants with few queued and running jobs."""
+    RANK_NORMAL: _Rank.ValueType  # 2
+    """Other jobs."""
+    RANK_LATER: _Rank.ValueType  # 3
+    """Jobs of tenants with many queued and running jobs; sweeps of others."""
+
+class Rank(_Rank, metaclass=_RankEnumTypeWrapper):
+    """The part of a lane that a job waits in. A worker takes jobs of an earlier rank first, but not
+    more than a few in a row while others wait; within a rank, the oldest first.
+    """
+
+RANK_UNSPECIFIED: Rank.ValueType  # 0
+"""NORMAL."""
+RANK_FIRST: Rank.ValueType  # 1
+"""Jobs of tenants with few queued and running jobs."""
+RANK_NORMAL: Rank.ValueType  # 2
+"""Other jobs."""
+RANK_LATER: Rank.ValueType  # 3
+"""Jobs of tenants with many queued and running jobs; sweeps of others."""
+global___Rank = Rank
+
 class _JobEventKind:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -272,6 +330,8 @@ class JobDescription(google.protobuf.message.Message):
     SWEEP_FIELD_NUMBER: builtins.int
     TENANT_FIELD_NUMBER: builtins.int
     SUBMITTER_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     model_name: builtins.str
     """The model's name."""
     request_id: builtins.str
@@ -284,6 +344,10 @@ class JobDescription(google.protobuf.message.Message):
     """
     submitter: builtins.str
     """The id of the credential that it was submitted with; likewise."""
+    priority: global___Priority.ValueType
+    """The priority of the submission."""
+    rank: global___Rank.ValueType
+    """Where it waits in its lane, decided when it was submitted. UNSPECIFIED stands for NORMAL."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """The labels of the submission."""
@@ -327,9 +391,11 @@ class JobDescription(google.protobuf.message.Message):
         sweep: solvemesh.v1.sweep_pb2.SweepDescription | None = ...,
         tenant: builtins.str = ...,
         submitter: builtins.str = ...,
+        priority: global___Priority.ValueType = ...,
+        rank: global___Rank.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["expire_time", b"expire_time", "options", b"options", "queue_expire_time", b"queue_expire_time", "size", b"size", "sweep", b"sweep"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "queue_expire_time", b"queue_expire_time", "request_id", b"request_id", "size", b"size", "submitter", b"submitter", "sweep", b"sweep", "tenant", b"tenant", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "priority", b"priority", "queue_expire_time", b"queue_expire_time", "rank", b"rank", "request_id", b"request_id", "size", b"size", "submitter", b"submitter", "sweep", b"sweep", "tenant", b"tenant", "warnings", b"warnings"]) -> None: ...
 
 global___JobDescription = JobDescription
 

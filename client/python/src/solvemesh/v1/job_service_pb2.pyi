@@ -115,6 +115,7 @@ class SubmitJobRequest(google.protobuf.message.Message):
     QUEUE_TIME_LIMIT_FIELD_NUMBER: builtins.int
     SWEEP_FIELD_NUMBER: builtins.int
     STARTS_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the submission idempotent: the same id with the same payload is the same
     job, no matter how often and on which gateway it is submitted; the same id with
@@ -127,6 +128,8 @@ class SubmitJobRequest(google.protobuf.message.Message):
     """The lane to wait in. Default: chosen by the size and kind of the model.
     `GetCapabilities` lists the lanes.
     """
+    priority: solvemesh.v1.job_pb2.Priority.ValueType
+    """How urgent the job is, among those of the caller's tenant. Default: NORMAL."""
     @property
     def model(self) -> solvemesh.v1.model_pb2.Model:
         """The model. Required."""
@@ -178,9 +181,10 @@ class SubmitJobRequest(google.protobuf.message.Message):
         queue_time_limit: google.protobuf.duration_pb2.Duration | None = ...,
         sweep: solvemesh.v1.sweep_pb2.Sweep | None = ...,
         starts: collections.abc.Iterable[solvemesh.v1.model_pb2.StartingPoint] | None = ...,
+        priority: solvemesh.v1.job_pb2.Priority.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["model", b"model", "options", b"options", "queue_time_limit", b"queue_time_limit", "sweep", b"sweep", "total_time_limit", b"total_time_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["labels", b"labels", "lane", b"lane", "model", b"model", "options", b"options", "queue_time_limit", b"queue_time_limit", "request_id", b"request_id", "starts", b"starts", "sweep", b"sweep", "total_time_limit", b"total_time_limit", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels", "lane", b"lane", "model", b"model", "options", b"options", "priority", b"priority", "queue_time_limit", b"queue_time_limit", "request_id", b"request_id", "starts", b"starts", "sweep", b"sweep", "total_time_limit", b"total_time_limit", "validate_only", b"validate_only"]) -> None: ...
 
 global___SubmitJobRequest = SubmitJobRequest
 
@@ -327,9 +331,12 @@ class SolveRequest(google.protobuf.message.Message):
     TOTAL_TIME_LIMIT_FIELD_NUMBER: builtins.int
     QUEUE_TIME_LIMIT_FIELD_NUMBER: builtins.int
     STARTS_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """As in `SubmitJobRequest`."""
     lane: builtins.str
+    """As in `SubmitJobRequest`."""
+    priority: solvemesh.v1.job_pb2.Priority.ValueType
     """As in `SubmitJobRequest`."""
     @property
     def model(self) -> solvemesh.v1.model_pb2.Model:
@@ -366,9 +373,10 @@ class SolveRequest(google.protobuf.message.Message):
         total_time_limit: google.protobuf.duration_pb2.Duration | None = ...,
         queue_time_limit: google.protobuf.duration_pb2.Duration | None = ...,
         starts: collections.abc.Iterable[solvemesh.v1.model_pb2.StartingPoint] | None = ...,
+        priority: solvemesh.v1.job_pb2.Priority.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["model", b"model", "options", b"options", "queue_time_limit", b"queue_time_limit", "total_time_limit", b"total_time_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["labels", b"labels", "lane", b"lane", "model", b"model", "options", b"options", "queue_time_limit", b"queue_time_limit", "request_id", b"request_id", "starts", b"starts", "total_time_limit", b"total_time_limit"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels", "lane", b"lane", "model", b"model", "options", b"options", "priority", b"priority", "queue_time_limit", b"queue_time_limit", "request_id", b"request_id", "starts", b"starts", "total_time_limit", b"total_time_limit"]) -> None: ...
 
 global___SolveRequest = SolveRequest
 
