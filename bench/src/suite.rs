@@ -56,6 +56,8 @@ enum Measurement {
     Models,
     /// Sweeps of real models, beside cold solves one by one
     Sweeps,
+    /// A tenant with few jobs beside one with many; TLS and keys, beside none
+    Tenants,
 }
 
 /// What all measurements use.
@@ -163,6 +165,7 @@ impl Measurement {
             Self::Watchers => Box::pin(measure::watchers::measure(bench, report)),
             Self::Models => Box::pin(measure::models::measure(bench, report)),
             Self::Sweeps => Box::pin(measure::sweeps::measure(bench, report)),
+            Self::Tenants => Box::pin(measure::tenants::measure(bench, report)),
         }
     }
 }

@@ -1,20 +1,15 @@
-//! Callers with keys: the file that a gateway reads, and clients that send one.
+//! Callers with keys: the file that a gateway reads, and what sends one with each request.
 
 use std::{fs, path::PathBuf, process::Command};
 
-use solvemesh_rpc::job_service_client::JobServiceClient;
 use tempfile::TempDir;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
-    service::{Interceptor, interceptor::InterceptedService},
-    transport::Channel,
+    service::Interceptor,
 };
 
 use crate::processes;
-
-/// A client that sends a key.
-pub type KeyedApi = JobServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// A file of keys, in a folder of its own.
 #[derive(Debug)]
@@ -37,7 +32,8 @@ impl Keys {
         let made = Command::new(program).args(flags).output().expect("a gateway that runs");
         assert!(made.status.success(), "{made:?}");
         let lines = String::from_utf8(made.stderr).expect("text");
-        let line = lines.lines().find(|line| line.starts_with("key ")).expect("a line for the file");
+        let line =
+            lines.lines().find(|line| line.starts_with("key ")).expect("a line for the file");
         self.text = format!("{}{line}\n", self.text);
         fs::write(self.path(), &self.text).expect("a written file");
         String::from_utf8(made.stdout).expect("text").trim().to_owned()
@@ -49,20 +45,22 @@ impl Keys {
     }
 }
 
-/// Sends a key with each request.
-#[derive(Clone, Debug)]
-pub struct Bearer(MetadataValue<Ascii>);
+/// Sends a key with each request, or none.
+#[derive(Clone, Debug, Default)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Bearer {
     /// Of a key.
     pub fn new(key: &str) -> Self {
-        Self(format!("Bearer {key}").parse().expect("a header"))
+        Self(Some(format!("Bearer {key}").parse().expect("a header")))
     }
 }
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(header) = &self.0 {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
         Ok(request)
     }
 }

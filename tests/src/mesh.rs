@@ -3,19 +3,27 @@
 use std::{net::SocketAddr, time::Duration};
 
 use solvemesh_rpc::job_service_client::JobServiceClient;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{
+    service::interceptor::InterceptedService,
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use crate::{
-    keys::{Bearer, KeyedApi},
+    keys::Bearer,
     processes::{self, Process},
     within,
 };
 
-/// A client as tonic generates it, with its default limits.
-pub type Api = JobServiceClient<Channel>;
+/// A client as tonic generates it, with its default limits. It may send a key.
+pub type Api = JobServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// A client over a channel, without a key.
+pub fn api(channel: Channel) -> Api {
+    JobServiceClient::with_interceptor(channel, Bearer::default())
+}
 
 /// A gateway that is ready.
 #[derive(Debug)]
@@ -74,11 +82,11 @@ impl Gateway {
 
     /// A client of it.
     pub fn api(&self) -> Api {
-        JobServiceClient::new(self.channel.clone())
+        api(self.channel.clone())
     }
 
     /// A client of it that sends a key.
-    pub fn api_with(&self, key: &str) -> KeyedApi {
+    pub fn api_with(&self, key: &str) -> Api {
         JobServiceClient::with_interceptor(self.channel.clone(), Bearer::new(key))
     }
 

@@ -10,4 +10,5 @@ pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod submit;
 pub(crate) mod sweeps;
+pub(crate) mod tenants;
 pub(crate) mod watchers;

@@ -8,7 +8,7 @@ use solvemesh::v1::{
     watch_results_response,
 };
 use solvemesh_tests::{
-    mesh::{Api, Gateway},
+    mesh::{Api, Gateway, api},
     models::wyndor,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -68,7 +68,8 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
 }
 
 async fn connect(address: SocketAddr) -> anyhow::Result<Api> {
-    Ok(Api::new(Endpoint::from_shared(format!("http://{address}"))?.connect().await?))
+    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
+    Ok(api(channel))
 }
 
 /// Watches a job. Reports when its first event has arrived, and returns when the last one has.

@@ -1,8 +1,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    service::interceptor::InterceptedService,
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
 
-use crate::mesh::Api;
+use crate::{keys::Bearer, mesh::Api};
 
 /// Timeout for a connection to be established.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -14,31 +17,46 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Channels to the gateways of a mesh. They connect on first use, detect a silent peer by
 /// keepalive, and reconnect.
 #[derive(Clone, Debug)]
-pub struct Doors(Arc<[Channel]>);
+pub struct Doors {
+    channels: Arc<[Channel]>,
+    bearer: Bearer,
+}
 
 impl Doors {
     /// One channel to each address, in this order.
     pub fn to(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let channel = |address| {
-            Endpoint::from_shared(format!("http://{address}"))
-                .expect("a URL")
-                .connect_timeout(CONNECT_TIMEOUT)
-                .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-                .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-                .keep_alive_while_idle(true)
-                .tcp_nodelay(true)
-                .connect_lazy()
+        let channel = |address| endpoint(&format!("http://{address}")).connect_lazy();
+        let channels = addresses.into_iter().map(channel).collect();
+        Self { channels, bearer: Bearer::default() }
+    }
+
+    /// Encrypted channels to one address, over which this key is sent.
+    pub fn locked(address: SocketAddr, count: usize, tls: &ClientTlsConfig, key: &str) -> Self {
+        let channel = |_| {
+            let endpoint = endpoint(&format!("https://{address}")).tls_config(tls.clone());
+            endpoint.expect("TLS").connect_lazy()
         };
-        Self(addresses.into_iter().map(channel).collect())
+        Self { channels: (0..count).map(channel).collect(), bearer: Bearer::new(key) }
     }
 
     /// A client on the channel with this index, modulo the number of channels.
     pub fn api(&self, door: usize) -> Api {
-        Api::new(self.0[door % self.0.len()].clone())
+        let channel = self.channels[door % self.channels.len()].clone();
+        Api::new(InterceptedService::new(channel, self.bearer.clone()))
     }
 
     /// Number of channels.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.channels.len()
     }
+}
+
+fn endpoint(url: &str) -> Endpoint {
+    Endpoint::from_shared(url.to_owned())
+        .expect("a URL")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use solvemesh::v1::{JobState, SubmitJobRequest};
 use solvemesh_tests::{
     jobs::{self, Watch},
-    mesh::{Api, Gateway, worker},
+    mesh::{self, Api, Gateway, worker},
     models,
     processes::{self, Process},
     rabbit::RabbitNode,
@@ -89,7 +89,7 @@ async fn gateways_and_workers_that_start_before_the_broker_wait_for_it() {
     let mut health = HealthClient::new(channel.clone());
     let status = health.check(HealthCheckRequest::default()).await.expect("a status");
     assert_eq!(status.into_inner().status(), ServingStatus::NotServing);
-    let api = Api::new(channel);
+    let api = mesh::api(channel);
     let away = api.clone().submit_job(jobs::request(models::wyndor(500.0))).await;
     let away = away.expect_err("there is no broker");
     assert_eq!(away.code(), Code::Unavailable);

@@ -8,8 +8,8 @@ use solvemesh::v1::{
 };
 use solvemesh_tests::{
     jobs::request,
-    keys::{KeyedApi, Keys},
-    mesh::{Gateway, worker},
+    keys::Keys,
+    mesh::{Api, Gateway, worker},
     models::{market_split, wyndor},
     rabbit, within,
 };
@@ -24,14 +24,14 @@ fn takes(millis: u64) -> SubmitJobRequest {
     SubmitJobRequest { options: Some(options), ..request(market_split(5, 40)) }
 }
 
-async fn submit(api: &KeyedApi, request: SubmitJobRequest) -> (String, Rank) {
+async fn submit(api: &Api, request: SubmitJobRequest) -> (String, Rank) {
     let response = api.clone().submit_job(request).await.expect("an accepted job");
     let job = response.into_inner().job.expect("a job");
     let rank = job.description.as_ref().expect("a description").rank();
     (job.job_id, rank)
 }
 
-async fn finish(api: &KeyedApi, job: &str) -> JobFinished {
+async fn finish(api: &Api, job: &str) -> JobFinished {
     let request = WatchResultsRequest { job_ids: vec![job.to_owned()], ..Default::default() };
     let mut watch = api.clone().watch_results(request).await.expect("a watch").into_inner();
     let finished = async {
@@ -40,14 +40,14 @@ async fn finish(api: &KeyedApi, job: &str) -> JobFinished {
             if let Some(watch_results_response::Kind::Event(event)) = response.kind
                 && let Some(Kind::Finished(finished)) = event.kind
             {
-                return finished;
+                return *finished;
             }
         }
     };
     within(TIMEOUT, "the end of the job", finished).await
 }
 
-async fn live_jobs(api: &KeyedApi) -> i64 {
+async fn live_jobs(api: &Api) -> i64 {
     let usage = api.clone().get_usage(GetUsageRequest {}).await.expect("the usage").into_inner();
     usage.live.iter().map(|live| live.job_count).sum()
 }
