@@ -16,9 +16,15 @@ const NODES: usize = 3;
 /// A cookie that no node accepts.
 const STRANGER: &str = "stranger";
 
-/// Erlang that waits until the node has paused: checks ten times a second, for at most a minute.
-const AWAIT_PAUSE: &str = "(fun Check(0) -> error(node_did_not_pause);
-    Check(N) -> rabbit:is_running() andalso begin timer:sleep(100), Check(N - 1) end
+/// Erlang that waits until the node no longer serves: checks ten times a second, for at most a
+/// minute. Up to 4.2 a node in the minority pauses. From 4.3 on, which keeps its metadata by Raft, no
+/// node does: what needs a majority fails or waits, and the node has to be alone for that.
+const AWAIT_CUT: &str = "(fun Check(0) -> error(node_still_serves);
+    Check(N) -> Serves = case rabbit_misc:version_compare(rabbit_misc:version(), \"4.3\", gte) of
+        true -> rabbit_nodes:list_running() =/= [node()];
+        false -> rabbit:is_running()
+    end,
+    Serves andalso begin timer:sleep(100), Check(N - 1) end
     end)(600).";
 
 /// Erlang that waits until every quorum queue of the node would survive the loss of the node: what
@@ -27,7 +33,7 @@ const AWAIT_SPARE_REPLICAS: &str = "rabbit_upgrade_preparation:await_online_quor
     orelse error(a_quorum_queue_has_no_spare_replica).";
 
 /// A cluster of three nodes. Quorum queues and streams have a replica on each. A node that is in
-/// the minority of a partition pauses.
+/// the minority of a partition does not serve.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: [RabbitNode; NODES],
@@ -72,7 +78,7 @@ impl Cluster {
     /// all its replicas again: before that, the loss of one more node would be a loss of two.
     pub async fn await_all(&self) {
         for node in &self.nodes {
-            // A node that has paused starts again by itself.
+            // A node that had paused starts again by itself.
             node.rabbitmqctl(&["await_startup", "--timeout", "120"]).await;
         }
         for node in &self.nodes {
@@ -117,14 +123,14 @@ impl Cluster {
     }
 
     /// Partitions a node from the others: it gets a wrong cookie for each of them, and disconnects.
-    /// Returns once it has paused, which has to be polled for.
+    /// Returns once it no longer serves, which has to be polled for.
     pub async fn cut_off(&self, index: usize) {
         let others = self.others(index);
         let cut = format!(
             "[begin erlang:set_cookie(N, {STRANGER}), erlang:disconnect_node(N) end || N <- {others}]."
         );
         self.nodes[index].eval(&cut).await;
-        self.nodes[index].eval(AWAIT_PAUSE).await;
+        self.nodes[index].eval(AWAIT_CUT).await;
     }
 
     /// Ends the partition of a node, which has to be awaited with [`await_all`](Self::await_all).

@@ -1,6 +1,7 @@
 //! A single private RabbitMQ node.
 
 use std::{
+    env,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
@@ -25,6 +26,8 @@ use super::{
     users,
 };
 
+/// Names the folder with the scripts of another RabbitMQ, as `scripts/rabbitmq` prints it.
+const OTHER_SCRIPTS: &str = "SOLVEMESH_RABBITMQ";
 /// The folder of the scripts in Debian's package. Those in `/usr/sbin` switch to another user.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 /// How long a node may take to start on a busy machine.
@@ -117,9 +120,11 @@ impl RabbitNode {
 
     /// Creates a node with a name, ports and a folder, without launching it.
     pub(super) fn settle(home: Arc<Home>) -> Self {
+        let server = scripts().join("rabbitmq-server");
         assert!(
-            Path::new(SCRIPTS).join("rabbitmq-server").exists(),
-            "{SCRIPTS}/rabbitmq-server is missing: scripts/setup test installs RabbitMQ"
+            server.exists(),
+            "{} is missing: scripts/setup test installs RabbitMQ, or scripts/rabbitmq another one",
+            server.display()
         );
         let [amqp, tls, dist] = free_ports();
         let folder = home.folder().join(amqp.to_string());
@@ -278,7 +283,7 @@ impl RabbitNode {
 
     /// A command for a script of RabbitMQ on this node.
     fn script(&self, script: &str) -> Command {
-        let mut command = Command::new(Path::new(SCRIPTS).join(script));
+        let mut command = Command::new(scripts().join(script));
         self.surround(&mut command);
         command
     }
@@ -290,7 +295,7 @@ impl RabbitNode {
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
         command
             .current_dir(&self.folder)
-            .env("RABBITMQCTL", Path::new(SCRIPTS).join("rabbitmqctl"))
+            .env("RABBITMQCTL", scripts().join("rabbitmqctl"))
             .env("HOME", self.home.folder())
             .env("ERL_EPMD_PORT", self.home.epmd_port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
@@ -330,6 +335,12 @@ impl Drop for RabbitNode {
             let _ = server.wait();
         }
     }
+}
+
+/// The folder of RabbitMQ's scripts.
+fn scripts() -> PathBuf {
+    let other = env::var_os(OTHER_SCRIPTS).filter(|folder| !folder.is_empty());
+    other.map_or_else(|| SCRIPTS.into(), PathBuf::from)
 }
 
 /// Sends a signal to a node; `false` if its process does not exist.

@@ -63,7 +63,7 @@ async fn leaders_killed(scene: Scene<'_>) {
     }
 }
 
-/// Cuts the leader of the log off from the other nodes. As a minority it pauses.
+/// Cuts the leader of the log off from the other nodes. As a minority it does not serve.
 async fn minority_cut_off(scene: Scene<'_>) {
     let Scene { trial, cluster, vhost } = scene;
     let minority = cluster.leader(vhost, LOG).await;

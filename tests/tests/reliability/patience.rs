@@ -20,9 +20,11 @@ pub(crate) const FAULTS: &[Fault] = &[Fault {
     body: |scale| Box::pin(taken_back(scale)),
 }];
 
-/// Sets the consumer timeout, in milliseconds, in the node's configuration file: RabbitMQ 3.10
-/// has no other setting of it.
+/// Sets the consumer timeout, in milliseconds, in the node's configuration file: before RabbitMQ 3.12
+/// there is no other setting of it.
 const CONFIGURATION: &str = "consumer_timeout = 5000\n";
+/// Sets it as an argument of the queues, which takes precedence where RabbitMQ knows it.
+const FLAGS: [&str; 2] = ["--consumer-timeout", "5"];
 /// Makes the node check the timeout every second, which its configuration file can't set.
 const CHECK_OFTEN: &str = "application:set_env(rabbit, channel_tick_interval, 1000).";
 /// Time limit of the job: several times the consumer timeout.
@@ -38,7 +40,11 @@ async fn taken_back(scale: Scale) -> Trial {
     let node = RabbitNode::start_with(CONFIGURATION).await;
     node.eval(CHECK_OFTEN).await;
     let vhost = node.vhost().await;
-    let mut trial = Trial::start(vhost.url(), Plan::default()).await;
+    let mut plan = Plan::default();
+    for flags in [&mut plan.gateway_flags, &mut plan.worker_flags] {
+        flags.extend(FLAGS.map(str::to_owned));
+    }
+    let mut trial = Trial::start(vhost.url(), plan).await;
     trial.rules.late_starts = Some(0);
     let Trial { fleet, clients, log, .. } = &trial;
     // Short jobs only, so that the timeout passes for one job alone.
