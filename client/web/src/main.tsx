@@ -8,9 +8,9 @@ import { go, type Route, route } from "./router";
 import "./style.css";
 import type { Connection } from "./follower";
 import { clock } from "./format";
+import { Later } from "./parts/Later";
 import { JobView } from "./views/Job";
 import { Jobs } from "./views/Jobs";
-import { Mesh } from "./views/Mesh";
 import { Solve } from "./views/Solve";
 import { connection } from "./watcher";
 
@@ -92,7 +92,7 @@ function View({ route }: { route: Route }) {
     case "jobs":
       return <Jobs />;
     case "mesh":
-      return <Mesh />;
+      return <Later show={({ Mesh }) => <Mesh />} />;
   }
 }
 
