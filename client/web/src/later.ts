@@ -4,3 +4,4 @@
 import "./main";
 
 export { Mesh } from "./views/Mesh";
+export { TokenDialog, TokenPanel } from "./views/Token";

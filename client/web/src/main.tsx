@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { useState } from "preact/hooks";
+import { tokens } from "./api";
 import { activeShortcuts, listenToKeys, useShortcuts } from "./keys";
 import { Dialog } from "./parts/Dialog";
 import { go, type Route, route } from "./router";
@@ -16,6 +17,7 @@ import { connection } from "./watcher";
 
 function Page() {
   const [help, setHelp] = useState(false);
+  const [token, setToken] = useState(false);
   useShortcuts([
     { keys: "g s", does: "go to Solve", run: () => go("#/") },
     { keys: "g j", does: "go to Jobs", run: () => go("#/jobs") },
@@ -24,16 +26,26 @@ function Page() {
   ]);
   return (
     <>
-      <TopBar view={route.value.view} onHelp={() => setHelp(true)} />
+      <TopBar view={route.value.view} onHelp={() => setHelp(true)} onToken={() => setToken(true)} />
       <main class="frame-main">
+        {tokens.asked.value && <Later show={({ TokenPanel }) => <TokenPanel />} />}
         <View route={route.value} />
       </main>
       {help && <KeysHelp onClose={() => setHelp(false)} />}
+      {token && (
+        <Later show={({ TokenDialog }) => <TokenDialog onClose={() => setToken(false)} />} />
+      )}
     </>
   );
 }
 
-function TopBar({ view, onHelp }: { view: Route["view"]; onHelp: () => void }) {
+interface TopBarProps {
+  view: Route["view"];
+  onHelp: () => void;
+  onToken: () => void;
+}
+
+function TopBar({ view, onHelp, onToken }: TopBarProps) {
   const link = (to: string, title: string, views: readonly Route["view"][]) => (
     <a href={to} aria-current={views.includes(view) ? "page" : undefined}>
       {title}
@@ -51,7 +63,12 @@ function TopBar({ view, onHelp }: { view: Route["view"]; onHelp: () => void }) {
           {link("#/jobs", "Jobs", ["jobs", "job"])}
           {link("#/mesh", "Mesh", ["mesh"])}
         </nav>
-        <ConnectionState state={connection.value} />
+        {!tokens.asked.value && <ConnectionState state={connection.value} />}
+        {tokens.token.value && (
+          <button type="button" class="button button-small" onClick={onToken}>
+            Token
+          </button>
+        )}
         <button type="button" class="frame-help" aria-label="Keyboard shortcuts" onClick={onHelp}>
           ?
         </button>
