@@ -231,10 +231,63 @@ test("a token can be replaced and forgotten", async ({ page, submitter, reader, 
   await expect(question(page)).toHaveCount(0);
 });
 
-test("the question fits a phone and is accessible, light and dark", async ({ page, submitter }) => {
+test("usage is shown by tenant and key: to a tenant its own, to an admin that of all", async ({
+  page,
+  context,
+  submitter,
+  admin,
+}) => {
+  await signIn(page, submitter);
+  for (const rate of [3, 5]) {
+    await editor(page).fill(WYNDOR.replace("3 Doors", `${rate} Doors`));
+    await solve(page);
+    await expect(sentence(page)).toContainText("Optimal");
+  }
+  await editor(page).fill(marketSplit());
+  await solve(page);
+  await expect(sentence(page)).toContainText(/Best so far \d/);
+
+  await page.goto("/#/mesh");
+  await page.getByRole("link", { name: "Usage" }).click();
+  await expect(page).toHaveURL(/#\/usage$/);
+  await expect(page.getByRole("link", { name: "Mesh", exact: true }).first()).toHaveAttribute(
+    "aria-current",
+    "page",
+  );
+  const fact = (on: Page, name: string) =>
+    on.locator("dl > div").filter({ hasText: name }).locator("dd");
+  await expect(fact(page, "Live jobs")).toHaveText("1");
+  await expect(fact(page, "Jobs today")).toHaveText("2");
+  const today = new Date().toISOString().slice(0, 10);
+  await expect(page.getByRole("row", { name: today })).toContainText("2");
+  const rows = (on: Page) => on.getByRole("grid", { name: "Keys" }).locator(".table-row");
+  await expect(rows(page)).toHaveCount(1);
+  await expect(rows(page)).toContainText("acme");
+
+  const other = await context.newPage();
+  await other.goto("/#/");
+  await answer(other, admin);
+  await editor(other).fill(WYNDOR);
+  await solve(other);
+  await expect(sentence(other)).toContainText("Optimal");
+  await other.goto("/#/usage");
+  await expect(rows(other)).toHaveCount(2);
+  await expect(fact(other, "Jobs today")).toHaveText("3");
+  await rows(other).getByRole("link", { name: "operators" }).click();
+  await expect(other).toHaveURL(/#\/usage\?tenant=operators$/);
+  await expect(rows(other)).toHaveCount(1);
+  await expect(fact(other, "Jobs today")).toHaveText("1");
+  await other.getByRole("link", { name: "show all" }).click();
+  await expect(rows(other)).toHaveCount(2);
+});
+
+test("the question and the usage of keys fit a phone and are accessible, light and dark", async ({
+  page,
+  submitter,
+}) => {
   const dialog = page.getByRole("dialog", { name: "Token" });
   await page.goto("/");
-  for (const step of ["question", "dialog", "job"]) {
+  for (const step of ["question", "dialog", "job", "usage"]) {
     if (step === "dialog") {
       await answer(page, submitter);
       await solve(page);
@@ -246,6 +299,9 @@ test("the question fits a phone and is accessible, light and dark", async ({ pag
       await editor(page).fill(marketSplit());
       await page.goto(`/#/job/${await solve(page)}`);
       await expect(page.locator(".frame-state")).toHaveText("live");
+    } else if (step === "usage") {
+      await page.goto("/#/usage");
+      await expect(page.getByRole("grid", { name: "Keys" })).toBeVisible();
     } else {
       await expect(question(page)).toBeVisible();
     }

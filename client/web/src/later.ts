@@ -5,3 +5,4 @@ import "./main";
 
 export { Mesh } from "./views/Mesh";
 export { TokenDialog, TokenPanel } from "./views/Token";
+export { Usage } from "./views/Usage";

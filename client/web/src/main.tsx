@@ -22,6 +22,7 @@ function Page() {
     { keys: "g s", does: "go to Solve", run: () => go("#/") },
     { keys: "g j", does: "go to Jobs", run: () => go("#/jobs") },
     { keys: "g m", does: "go to Mesh", run: () => go("#/mesh") },
+    { keys: "g u", does: "go to Usage", run: () => go("#/usage") },
     { keys: "?", does: "show the keys", run: () => setHelp(true) },
   ]);
   return (
@@ -61,7 +62,7 @@ function TopBar({ view, onHelp, onToken }: TopBarProps) {
         <nav class="frame-nav" aria-label="Views">
           {link("#/", "Solve", ["solve"])}
           {link("#/jobs", "Jobs", ["jobs", "job"])}
-          {link("#/mesh", "Mesh", ["mesh"])}
+          {link("#/mesh", "Mesh", ["mesh", "usage"])}
         </nav>
         {!tokens.asked.value && <ConnectionState state={connection.value} />}
         {tokens.token.value && (
@@ -110,6 +111,8 @@ function View({ route }: { route: Route }) {
       return <Jobs />;
     case "mesh":
       return <Later show={({ Mesh }) => <Mesh />} />;
+    case "usage":
+      return <Later show={({ Usage }) => <Usage />} />;
   }
 }
 
