@@ -3,8 +3,13 @@
 //
 // The names of the files are fixed and the output depends on nothing but the sources, so that
 // the built files can be committed and compared.
+//
+// The page is two scripts: app.js, which it begins with, and later.js, the parts that it loads when
+// they are first needed and that use the code of app.js.
 
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
@@ -72,12 +77,50 @@ const fewDescriptors = {
   },
 };
 
+/**
+ * Writes the files of the page.
+ *
+ * The code that both entries use is split off as a file of its own. later.ts imports main.tsx, so
+ * that this is all code of main.tsx: that file is app.js, and the one of the entry is empty. A
+ * browser begins with one script then, not with two that may be of different gateways.
+ */
+const writePage = {
+  name: "write-page",
+  setup(build) {
+    const { minify } = build.initialOptions;
+    build.onEnd(async ({ outputFiles, errors }) => {
+      if (errors.length > 0) return;
+      const text = (name) => outputFiles.find(({ path }) => basename(path) === name).text;
+      const shrink = minify ? minifyAgain : (code) => code;
+      const later = await shrink(text("later.js"));
+      const app = await shrink(text("app.js"));
+      writeFileSync("dist/later.js", later);
+      writeFileSync("dist/app.js", withLaterName(app, later));
+      writeFileSync("dist/app.css", text("main.css"));
+    });
+  },
+};
+
+/**
+ * Names later.js by its content, as the gateway does (gateway/src/api/page.rs): a page of an older
+ * gateway must not load a later.js that does not fit its app.js.
+ */
+function withLaterName(app, later) {
+  const hash = createHash("sha256").update(later).digest("hex").slice(0, 24);
+  const named = app.replace(/import\("\.\/later\.js"\)/, `import("./later.${hash}.js")`);
+  if (named === app) throw new Error("app.js does not import later.js");
+  return named;
+}
+
 const page = {
   ...common,
   charset: "utf8",
-  plugins: [bareDescriptors, fewDescriptors],
-  entryPoints: { app: "src/main.tsx" },
+  plugins: [bareDescriptors, fewDescriptors, writePage],
+  entryPoints: ["src/main.tsx", "src/later.ts"],
+  splitting: true,
+  chunkNames: "app",
   outdir: "dist",
+  write: false,
   minify: true,
   legalComments: "none",
 };
@@ -93,20 +136,20 @@ function testFiles() {
   return names.filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`);
 }
 
-/** esbuild's output again without 3 % of what a browser loads, for some seconds of work. */
-async function minifyAgain(file) {
+/** esbuild's output without 3 % of what a browser loads, for some seconds of work. */
+async function minifyAgain(source) {
   const options = {
     module: true,
     ecma: 2020,
     compress: { passes: 3 },
     format: { comments: false },
   };
-  const { code } = await minify(readFileSync(file, "utf8"), options);
-  writeFileSync(file, code);
+  const { code } = await minify(source, options);
+  return code;
 }
 
 function printSizes() {
-  for (const name of ["app.js", "app.css", "index.html", "icon.svg"]) {
+  for (const name of ["app.js", "later.js", "app.css", "index.html", "icon.svg"]) {
     const bytes = readFileSync(`dist/${name}`);
     const packed = gzipSync(bytes, { level: 9 }).length;
     process.stdout.write(`${name}: ${bytes.length} bytes, ${packed} gzip\n`);
@@ -132,6 +175,5 @@ if (process.argv.includes("--test")) {
   rmSync("dist", { recursive: true, force: true });
   copyStatic();
   await esbuild.build(page);
-  await minifyAgain("dist/app.js");
   printSizes();
 }

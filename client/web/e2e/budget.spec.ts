@@ -15,14 +15,24 @@ test("the files of the page are within their budget", async ({ page }) => {
   const requests: string[] = [];
   page.on("request", (request) => requests.push(new URL(request.url()).pathname));
   await page.goto("/");
+  const script = await (await page.request.get("/app.js")).text();
+  const later = /later\.[0-9a-f]+\.js/.exec(script)?.[0] ?? "";
   for (const [name, budget] of Object.entries(sizeBudgets)) {
-    const response = await page.request.get(`/${name}`);
+    const response = await page.request.get(`/${name === "later.js" ? later : name}`);
+    expect(response.status(), name).toBe(200);
     const size = gzipSync(await response.body(), { level: 9 }).length;
     figure(name, `${size} bytes by gzip`);
     expect(size, `${name} by gzip`).toBeLessThanOrEqual(budget);
   }
   const files = requests.filter((path) => !path.startsWith("/solvemesh."));
-  expect(new Set(files)).toEqual(new Set(["/", "/app.js", "/app.css", "/icon.svg"]));
+  const first = ["/", "/app.js", "/app.css", "/icon.svg"];
+  expect(new Set(files)).toEqual(new Set(first));
+
+  await page.goto("/#/mesh");
+  await expect(page.getByRole("heading", { name: "Mesh" })).toBeVisible();
+  expect(new Set(requests.filter((path) => !path.startsWith("/solvemesh.")))).toEqual(
+    new Set([...first, `/${later}`]),
+  );
 });
 
 test("the first paint comes soon", async ({ page }) => {

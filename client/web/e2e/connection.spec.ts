@@ -80,6 +80,20 @@ test("a gateway that ends is said to be away, with the numbers of the last conta
   await expect(sentence(page)).toContainText(/Best so far \d/);
 });
 
+test("a part of the page that a newer gateway does not have is said to be missing", async ({
+  page,
+  guard,
+}) => {
+  guard.allow(/404|Failed to fetch/);
+  await page.route("**/later.*.js", (route) => route.fulfill({ status: 404, body: "not found" }));
+  await page.goto("/");
+  await page.getByRole("link", { name: "Mesh", exact: true }).click();
+  await expect(page.getByRole("alert")).toContainText("has another version");
+  await page.unroute("**/later.*.js");
+  await page.getByRole("button", { name: "Load the page again" }).click();
+  await expect(page.getByRole("heading", { name: "Mesh" })).toBeVisible();
+});
+
 test("ten tabs at once over plain HTTP still submit and solve", async ({ page, context }) => {
   test.setTimeout(120_000);
   await write(page, marketSplit());

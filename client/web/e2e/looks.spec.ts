@@ -1,7 +1,7 @@
 // Every view in its main states: it fits a phone, and is accessible in both themes.
 
-import AxeBuilder from "@axe-core/playwright";
-import { devices, type Page } from "@playwright/test";
+import { devices } from "@playwright/test";
+import { excessWidth, findings } from "./support/looks";
 import { expect, test } from "./support/test";
 import { prepareTour, TOUR_FLAGS } from "./support/tour";
 
@@ -28,11 +28,7 @@ test("every view fits a phone and is accessible, light and dark", async ({
 
   for (const { name, show } of scenes) {
     await show(small);
-    const [needed, available] = await small.evaluate(() => {
-      const { scrollWidth } = document.documentElement;
-      return [Math.max(scrollWidth, document.body.scrollWidth), 360];
-    });
-    expect.soft(needed, `the width of ${name} on a phone`).toBeLessThanOrEqual(available!);
+    expect.soft(await excessWidth(small), `the width of ${name} on a phone`).toBe(0);
     await show(page);
     for (const [shown, size, colorScheme] of [
       [small, "phone", "light"],
@@ -45,13 +41,3 @@ test("every view fits a phone and is accessible, light and dark", async ({
   }
   await phone.close();
 });
-
-/** The serious findings of axe. */
-async function findings(page: Page): Promise<string[]> {
-  // The legacy mode is for a page without frames of other origins: it needs no page of its own.
-  const builder = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"] });
-  const { violations } = await builder.analyze();
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${html} ${any[0]?.message}`));
-}

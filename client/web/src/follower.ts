@@ -65,6 +65,8 @@ export interface FollowerPage {
   watchResults: Client<typeof JobService>["watchResults"];
   /** Tells other tabs of the stream; see stream-slots.ts. */
   claimSlot(end: () => void): () => void;
+  /** Whether calls wait for a token, so that silence says nothing. */
+  isAsked(): boolean;
   isHidden(): boolean;
   /** Calls back before the next frame. */
   beforeFrame(callback: () => void): void;
@@ -199,6 +201,7 @@ export function createFollower(page: FollowerPage): Follower {
     const brief = followed.every((job) => job.detail === "brief");
 
     const silence = setInterval(() => {
+      if (page.isAsked()) lastMessageAt = Date.now();
       if (Date.now() - lastMessageAt > SILENCE_MS) abort.abort();
     }, 5_000);
     lastMessageAt = Date.now();

@@ -43,6 +43,12 @@ export type Client<S extends DescService> = {
       : never;
 };
 
+/** Makes a call, which it may wait with or repeat. Its signal is that of the caller. */
+export type Around = <T>(
+  call: () => AsyncGenerator<T, void>,
+  signal: AbortSignal | undefined,
+) => AsyncGenerator<T, void>;
+
 type Init = MessageInitShape<DescMessage>;
 
 type Method =
@@ -51,27 +57,27 @@ type Method =
 
 /**
  * A client of a service at an address. Unary calls have a timeout unless they set their own. The
- * headers are sent with each call.
+ * headers are sent with each call, as they are at its time.
  */
 export function createClient<S extends DescService>(
   service: S,
   baseUrl: string,
   unaryTimeoutMs: number,
   headers: Record<string, string> = {},
+  around: Around = (call) => call(),
 ): Client<S> {
   const methods = Object.entries(service.method).map(([name, method]) => {
     const called = method as Method;
     if (called.methodKind === "server_streaming") {
       const stream = (request: Init, options: CallOptions = {}) =>
-        call(called, baseUrl, request, { ...options, headers });
+        around(() => call(called, baseUrl, request, { ...options, headers }), options.signal);
       return [name, stream] as const;
     }
     const unary = async (request: Init, options: CallOptions = {}) => {
-      const responses = call(called, baseUrl, request, {
-        timeoutMs: unaryTimeoutMs,
-        ...options,
-        headers,
-      });
+      const responses = around(
+        () => call(called, baseUrl, request, { timeoutMs: unaryTimeoutMs, ...options, headers }),
+        options.signal,
+      );
       // The call is read to its end: an error may follow the message.
       const received = [];
       for await (const response of responses) received.push(response);

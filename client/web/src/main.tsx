@@ -2,38 +2,51 @@
 
 import { render } from "preact";
 import { useState } from "preact/hooks";
+import { tokens } from "./api";
 import { activeShortcuts, listenToKeys, useShortcuts } from "./keys";
 import { Dialog } from "./parts/Dialog";
 import { go, type Route, route } from "./router";
 import "./style.css";
 import type { Connection } from "./follower";
 import { clock } from "./format";
+import { Later } from "./parts/Later";
 import { JobView } from "./views/Job";
 import { Jobs } from "./views/Jobs";
-import { Mesh } from "./views/Mesh";
 import { Solve } from "./views/Solve";
 import { connection } from "./watcher";
 
 function Page() {
   const [help, setHelp] = useState(false);
+  const [token, setToken] = useState(false);
   useShortcuts([
     { keys: "g s", does: "go to Solve", run: () => go("#/") },
     { keys: "g j", does: "go to Jobs", run: () => go("#/jobs") },
     { keys: "g m", does: "go to Mesh", run: () => go("#/mesh") },
+    { keys: "g u", does: "go to Usage", run: () => go("#/usage") },
     { keys: "?", does: "show the keys", run: () => setHelp(true) },
   ]);
   return (
     <>
-      <TopBar view={route.value.view} onHelp={() => setHelp(true)} />
+      <TopBar view={route.value.view} onHelp={() => setHelp(true)} onToken={() => setToken(true)} />
       <main class="frame-main">
+        {tokens.asked.value && <Later show={({ TokenPanel }) => <TokenPanel />} />}
         <View route={route.value} />
       </main>
       {help && <KeysHelp onClose={() => setHelp(false)} />}
+      {token && (
+        <Later show={({ TokenDialog }) => <TokenDialog onClose={() => setToken(false)} />} />
+      )}
     </>
   );
 }
 
-function TopBar({ view, onHelp }: { view: Route["view"]; onHelp: () => void }) {
+interface TopBarProps {
+  view: Route["view"];
+  onHelp: () => void;
+  onToken: () => void;
+}
+
+function TopBar({ view, onHelp, onToken }: TopBarProps) {
   const link = (to: string, title: string, views: readonly Route["view"][]) => (
     <a href={to} aria-current={views.includes(view) ? "page" : undefined}>
       {title}
@@ -49,9 +62,14 @@ function TopBar({ view, onHelp }: { view: Route["view"]; onHelp: () => void }) {
         <nav class="frame-nav" aria-label="Views">
           {link("#/", "Solve", ["solve"])}
           {link("#/jobs", "Jobs", ["jobs", "job"])}
-          {link("#/mesh", "Mesh", ["mesh"])}
+          {link("#/mesh", "Mesh", ["mesh", "usage"])}
         </nav>
-        <ConnectionState state={connection.value} />
+        {!tokens.asked.value && <ConnectionState state={connection.value} />}
+        {tokens.token.value && (
+          <button type="button" class="button button-small" onClick={onToken}>
+            Token
+          </button>
+        )}
         <button type="button" class="frame-help" aria-label="Keyboard shortcuts" onClick={onHelp}>
           ?
         </button>
@@ -92,7 +110,9 @@ function View({ route }: { route: Route }) {
     case "jobs":
       return <Jobs />;
     case "mesh":
-      return <Mesh />;
+      return <Later show={({ Mesh }) => <Mesh />} />;
+    case "usage":
+      return <Later show={({ Usage }) => <Usage />} />;
   }
 }
 

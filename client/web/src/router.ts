@@ -7,7 +7,8 @@ export type Route =
   | { view: "solve" }
   | { view: "job"; id: string; tab?: string }
   | { view: "jobs"; params: URLSearchParams }
-  | { view: "mesh" };
+  | { view: "mesh" }
+  | { view: "usage"; params: URLSearchParams };
 
 const hash = signal(globalThis.location?.hash ?? "");
 
@@ -25,12 +26,12 @@ export function go(to: string, replace = false): void {
   hash.value = to;
 }
 
-/** The route of a fragment: `#/`, `#/job/ID`, `#/job/ID/TAB`, `#/jobs?…`, `#/mesh`. */
+/** The route of a fragment: `#/`, `#/job/ID`, `#/job/ID/TAB`, `#/jobs?…`, `#/mesh`, `#/usage?…`. */
 export function parseRoute(fragment: string): Route {
   const [path = "", query = ""] = fragment.replace(/^#?\/?/, "").split("?", 2);
   const [view, id, tab] = path.split("/").map(decoded);
   if (view === "job" && id) return tab ? { view, id, tab } : { view, id };
-  if (view === "jobs") return { view, params: new URLSearchParams(query) };
+  if (view === "jobs" || view === "usage") return { view, params: new URLSearchParams(query) };
   if (view === "mesh") return { view };
   return { view: "solve" };
 }

@@ -1,7 +1,7 @@
 // The follower of this page: what its views follow, while the page is visible.
 
 import { afterFrame } from "./after-frame";
-import { client } from "./api";
+import { client, tokens } from "./api";
 import { createFollower } from "./follower";
 import { claimSlot } from "./stream-slots";
 
@@ -13,6 +13,7 @@ const isHidden = () => document.visibilityState === "hidden";
 const follower = createFollower({
   watchResults: client.watchResults,
   claimSlot,
+  isAsked: () => tokens.asked.value !== undefined,
   isHidden,
   beforeFrame: (callback) => requestAnimationFrame(callback),
   afterFrame,

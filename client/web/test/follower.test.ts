@@ -28,6 +28,8 @@ interface Fixture {
   turns: number;
   /** Called in each such turn. */
   onTurn: () => void;
+  /** Whether the page waits for a token. */
+  isAsked: boolean;
 }
 
 let timers: MockTimers;
@@ -40,7 +42,13 @@ beforeEach(() => {
 
 function fixture(): Fixture {
   const calls: Call[] = [];
-  const made: Fixture = { follower: undefined as never, calls, turns: 0, onTurn: () => {} };
+  const made: Fixture = {
+    follower: undefined as never,
+    calls,
+    turns: 0,
+    onTurn: () => {},
+    isAsked: false,
+  };
   const page: FollowerPage = {
     watchResults: (request, options) => {
       const queue: Next[] = [];
@@ -69,6 +77,7 @@ function fixture(): Fixture {
       })();
     },
     claimSlot: () => () => {},
+    isAsked: () => made.isAsked,
     isHidden: () => false,
     beforeFrame: (callback) => void setImmediate(callback),
     afterFrame: async () => {
@@ -252,6 +261,21 @@ test("a stream that is silent for 45 s is opened again; heartbeats are not silen
   for (let second = 0; second < 52; second++) await pass(1);
   assert.equal(calls.length, 2);
   assert.equal(calls[1]!.resumeToken, "later");
+  follower.unfollow(ID);
+  await pass(1);
+});
+
+test("a stream that waits for a token is not silent", async () => {
+  const made = fixture();
+  const { follower, calls } = made;
+  made.isAsked = true;
+  follower.follow(ID);
+  for (let second = 0; second < 300; second++) await pass(1);
+  assert.equal(calls.length, 1);
+  assert.equal(calls[0]!.signal.aborted, false);
+  made.isAsked = false;
+  for (let second = 0; second < 52; second++) await pass(1);
+  assert.equal(calls.length, 2);
   follower.unfollow(ID);
   await pass(1);
 });

@@ -94,6 +94,8 @@ interface Fixture {
   /** Makes this tab give its stream up. */
   giveUp(): Promise<void>;
   stop(): void;
+  /** Whether the page waits for a token. */
+  isAsked: boolean;
 }
 
 beforeEach(() => {
@@ -102,7 +104,7 @@ beforeEach(() => {
 });
 
 function fixture(): Fixture {
-  const made: Fixture = { calls: [], news: [], giveUp: settled, stop: () => {} };
+  const made: Fixture = { calls: [], news: [], giveUp: settled, stop: () => {}, isAsked: false };
   const transport: MeshTransport = {
     watchMesh: (_request, options) => {
       const queue: Answer[] = [];
@@ -132,6 +134,7 @@ function fixture(): Fixture {
       };
       return () => {};
     },
+    isAsked: () => made.isAsked,
     random: () => 0,
   };
   made.stop = watchMesh(transport, (news) => made.news.push(news));
@@ -195,6 +198,17 @@ test("a silent watch is opened again", async () => {
   await pass(500);
   assert.equal(calls.length, 2);
   stop();
+});
+
+test("a watch that waits for a token is not silent", async () => {
+  const made = fixture();
+  made.isAsked = true;
+  await pass(60_000);
+  assert.equal(made.calls[0]!.signal.aborted, false);
+  made.isAsked = false;
+  await pass(15_000);
+  assert.equal(made.calls[0]!.signal.aborted, true);
+  made.stop();
 });
 
 test("a tab that gives its stream up has its turn later, without a complaint", async () => {

@@ -1,5 +1,5 @@
-//! The page for browsers, served beside the API: four files of fixed names, compiled in, so that
-//! a gateway needs no folder beside it and always serves the page that fits its API.
+//! The page for browsers, served beside the API: a few files, compiled in, so that a gateway needs
+//! no folder beside it and always serves the page that fits its API.
 
 use std::sync::{Arc, LazyLock};
 
@@ -18,13 +18,21 @@ use axum::{
 use sha2::{Digest as _, Sha256};
 
 /// A file of the page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PageFile {
-    path: &'static str,
+    path: String,
     content_type: &'static str,
     content: &'static [u8],
     etag: HeaderValue,
+    cache_control: &'static str,
 }
+
+/// A new gateway has other content under the same names. So the browser asks each time, and gets
+/// 304 without content if nothing has changed.
+const ASK_EACH_TIME: &str = "no-cache";
+
+/// For a name that has the hash of the content.
+const NEVER_CHANGES: &str = "max-age=31536000, immutable";
 
 /// Everything is refused that the page does not need. It loads nothing from other hosts, and its
 /// scripts are files, so text from a model that ends up in the page as HTML cannot run.
@@ -41,7 +49,7 @@ const HEADERS: [(&str, &str); 5] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
 ];
 
-static FILES: LazyLock<[Arc<PageFile>; 4]> = LazyLock::new(|| {
+static FILES: LazyLock<[Arc<PageFile>; 5]> = LazyLock::new(|| {
     [
         file(
             "/",
@@ -59,14 +67,33 @@ static FILES: LazyLock<[Arc<PageFile>; 4]> = LazyLock::new(|| {
             include_bytes!("../../../client/web/dist/app.css"),
         ),
         file("/icon.svg", "image/svg+xml", include_bytes!("../../../client/web/dist/icon.svg")),
+        later(include_bytes!("../../../client/web/dist/later.js")),
     ]
 });
 
-fn file(path: &'static str, content_type: &'static str, content: &'static [u8]) -> Arc<PageFile> {
-    let digest = Sha256::digest(content);
-    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    let etag = HeaderValue::try_from(format!("\"{hex}\"")).expect("hex digits in quotes");
-    Arc::new(PageFile { path, content_type, content, etag })
+fn file(path: &str, content_type: &'static str, content: &'static [u8]) -> Arc<PageFile> {
+    let etag = format!("\"{}\"", hash(content));
+    Arc::new(PageFile {
+        path: path.to_owned(),
+        content_type,
+        content,
+        etag: HeaderValue::try_from(etag).expect("hex digits in quotes"),
+        cache_control: ASK_EACH_TIME,
+    })
+}
+
+/// The script that the page loads when it is first needed, maybe days after the others, and maybe
+/// from a gateway of another version. So the page asks for it by its hash: what does not fit is not
+/// found.
+fn later(content: &'static [u8]) -> Arc<PageFile> {
+    let path = format!("/later.{}.js", hash(content));
+    let file = Arc::unwrap_or_clone(file(&path, "text/javascript; charset=utf-8", content));
+    Arc::new(PageFile { cache_control: NEVER_CHANGES, ..file })
+}
+
+/// The first 12 bytes of the SHA-256 of a content, in hex. `client/web/build.mjs` computes it too.
+fn hash(content: &[u8]) -> String {
+    Sha256::digest(content).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The routes of the page if it is `enabled`, and `grpc` for all other paths. A request to another
@@ -79,14 +106,12 @@ pub(super) fn in_front_of(grpc: Router, enabled: bool) -> Router {
         for file in FILES.iter() {
             let served = Arc::clone(file);
             let handler = move |headers: HeaderMap| async move { serve(&served, &headers) };
-            router = router.route(file.path, get(handler));
+            router = router.route(&file.path, get(handler));
         }
     }
     router.fallback_service(grpc)
 }
 
-/// Fixed names mean that a new gateway has other content under the same names. So the browser asks
-/// each time (`no-cache`), and gets 304 without content if nothing has changed.
 fn serve(file: &PageFile, request: &HeaderMap) -> Response<Body> {
     let known = request
         .get_all(IF_NONE_MATCH)
@@ -103,7 +128,7 @@ fn serve(file: &PageFile, request: &HeaderMap) -> Response<Body> {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(file.cache_control));
     headers.insert(ETAG, file.etag.clone());
     response
 }
@@ -114,5 +139,18 @@ async fn only_grpc(request: Request, next: Next) -> Response<Body> {
         next.run(request).await
     } else {
         (StatusCode::NOT_FOUND, "not found: this port serves gRPC and gRPC-Web\n").into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_asks_for_the_later_script_by_its_path() {
+        let page = str::from_utf8(include_bytes!("../../../client/web/dist/app.js"));
+        let later = FILES.iter().find(|file| file.path.starts_with("/later."));
+        let path = &later.expect("a later script").path;
+        assert!(page.expect("UTF-8").contains(&format!("import(\".{path}\")")), "{path}");
     }
 }

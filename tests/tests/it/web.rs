@@ -130,6 +130,16 @@ async fn the_page_is_served_cached_and_compressed() {
         assert_eq!(gzip.headers["content-encoding"], "gzip", "{path}");
         assert!(gzip.body.len() < answer.body.len(), "{path}");
     }
+    let script = web::exchange(gateway.address, "GET /app.js", &[], b"").await;
+    let script = String::from_utf8(script.body).expect("UTF-8");
+    let (_, rest) = script.split_once("import(\"./later.").expect("a script that is loaded later");
+    let path = format!("/later.{}", rest.split_once('"').expect("its end").0);
+    let later = web::exchange(gateway.address, &format!("GET {path}"), &[], b"").await;
+    assert_eq!(later.status, 200, "{path}");
+    assert!(later.headers["cache-control"].contains("immutable"), "{later:?}");
+    assert!(later.headers["content-security-policy"].contains("default-src 'none'"));
+    let other = web::exchange(gateway.address, "GET /later.0123456789ab.js", &[], b"").await;
+    assert_eq!(other.status, 404, "the later script of another version");
     let head = web::exchange(gateway.address, "HEAD /", &[], b"").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(web::exchange(gateway.address, "POST /", &[], b"").await.status, 405);

@@ -28,7 +28,8 @@ export async function startGateway(flags: readonly string[] = []): Promise<Gatew
   };
 }
 
-function program(): string {
+/** The path of the gateway. */
+export function program(): string {
   const folder = process.env.SOLVEMESH_BIN;
   if (!folder) {
     throw new Error("SOLVEMESH_BIN is not set: name the folder that has solvemesh-gateway");

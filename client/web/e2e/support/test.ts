@@ -79,12 +79,13 @@ export const test = base.extend<Fixtures>({
 async function serveOther(context: BrowserContext): Promise<void> {
   const folder = process.env.SOLVEMESH_PAGE;
   if (!folder) return;
-  for (const [name, contentType] of [
-    ["app.js", "text/javascript"],
-    ["app.css", "text/css"],
-  ]) {
-    await context.route(`**/${name}`, (route) =>
-      route.fulfill({ path: resolve(folder, name!), contentType: contentType! }),
+  for (const [address, name, contentType] of [
+    ["**/app.js", "app.js", "text/javascript"],
+    ["**/later.*.js", "later.js", "text/javascript"],
+    ["**/app.css", "app.css", "text/css"],
+  ] as const) {
+    await context.route(address, (route) =>
+      route.fulfill({ path: resolve(folder, name), contentType }),
     );
   }
 }

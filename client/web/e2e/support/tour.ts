@@ -116,6 +116,7 @@ export async function prepareTour(page: Page, gateway: Gateway): Promise<Scene[]
     { name: "job-missing", pictured: false, show: showMissing },
     { name: "jobs", pictured: true, show: showJobs },
     { name: "mesh", pictured: true, show: showMesh },
+    { name: "usage", pictured: true, show: showUsage },
     { name: "keys", pictured: false, show: showKeys },
   ];
 }
@@ -203,6 +204,11 @@ async function showJobs(page: Page): Promise<void> {
 async function showMesh(page: Page): Promise<void> {
   await page.goto("/#/mesh");
   await expect(page.getByText("HiGHS").first()).toBeVisible();
+}
+
+async function showUsage(page: Page): Promise<void> {
+  await page.goto("/#/usage");
+  await expect(page.getByRole("heading", { name: "Days" })).toBeVisible();
 }
 
 async function showKeys(page: Page): Promise<void> {

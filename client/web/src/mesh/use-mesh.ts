@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import { client } from "../api";
+import { client, tokens } from "../api";
 import { claimSlot } from "../stream-slots";
 import { type MeshNews, NO_NEWS, watchMesh } from "./watch-mesh";
 
@@ -27,7 +27,13 @@ export function useMesh(): MeshNews {
         stop?.();
         stop = undefined;
       } else {
-        const transport = { watchMesh: client.watchMesh, claimSlot, random: Math.random };
+        const isAsked = () => tokens.asked.value !== undefined;
+        const transport = {
+          watchMesh: client.watchMesh,
+          claimSlot,
+          isAsked,
+          random: Math.random,
+        };
         stop ??= watchMesh(transport, show);
       }
     };

@@ -36,6 +36,8 @@ export interface MeshTransport {
   watchMesh: Client<typeof JobService>["watchMesh"];
   /** Tells other tabs of the stream; see stream-slots.ts. */
   claimSlot(end: () => void): () => void;
+  /** Whether calls wait for a token, so that silence says nothing. */
+  isAsked(): boolean;
   random(): number;
 }
 
@@ -57,7 +59,10 @@ export function watchMesh(transport: MeshTransport, show: (news: MeshNews) => vo
     let silence: ReturnType<typeof setTimeout> | undefined;
     const listen = () => {
       clearTimeout(silence);
-      silence = setTimeout(() => abort.abort(), SILENCE_MS);
+      silence = setTimeout(() => {
+        if (transport.isAsked()) listen();
+        else abort.abort();
+      }, SILENCE_MS);
     };
     let delay: number | undefined;
     const release = transport.claimSlot(() => {

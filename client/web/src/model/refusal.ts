@@ -55,6 +55,18 @@ export function refusalOf(problem: Problem): Refusal {
         title: "The gateway is shutting down.",
         advice: "Another one may answer in a moment.",
       };
+    case "QUOTA_EXCEEDED": {
+      const { quota, scope, limit } = problem.metadata;
+      return {
+        title: `The quota ${quota} of your ${scope} is used up: ${limit}.`,
+        advice: "The view Usage shows by what.",
+      };
+    }
+    case "ROLE_TOO_LOW":
+      return {
+        title: `The role of your token, ${problem.metadata.role}, may not submit jobs.`,
+        advice: `A token with the role ${problem.metadata.required} may.`,
+      };
     case "REQUEST_ID_TAKEN":
     case "REQUEST_ID_EXPIRED":
       return { title: problem.message, advice: "Solve again to send it as a new request." };

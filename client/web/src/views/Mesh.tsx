@@ -28,6 +28,7 @@ export function Mesh() {
         <h1>Mesh</h1>
         {state && <p>{meshSummary(state)}</p>}
         <Freshness news={news} />
+        <a href="#/usage">Usage</a>
         {capabilities && (
           <p class="mesh-minor">
             gateway {capabilities.version} at{" "}

@@ -26,7 +26,7 @@ import {
   replaced,
   source,
   stopOpening,
-  unreachable,
+  unchecked,
 } from "./solve-state";
 
 export function SolveModel() {
@@ -198,7 +198,7 @@ function FileModel({ model }: { model: FileSource }) {
 /** What the last check says, below the model. */
 function Verdict({ area }: { area: RefObject<HTMLTextAreaElement | null> }) {
   const found = check.value;
-  const away = unreachable(found);
+  const away = unchecked(found);
   return (
     <div class="solve-verdict" id="solve-verdict" role="status" aria-busy={checking.value}>
       {found?.kind === "good" ? (

@@ -7,7 +7,13 @@ import type { Waiting } from "../model/submit";
 import { giveUp, sendAgain, sending } from "./solve-send";
 
 /** The reasons for which the same request can't succeed later. */
-const FINAL = ["REQUEST_TOO_LARGE", "REQUEST_ID_TAKEN", "REQUEST_ID_EXPIRED", "UNKNOWN_FIELD"];
+const FINAL = [
+  "REQUEST_TOO_LARGE",
+  "REQUEST_ID_TAKEN",
+  "REQUEST_ID_EXPIRED",
+  "ROLE_TOO_LOW",
+  "UNKNOWN_FIELD",
+];
 
 export function SendingNotice({ onJob }: { onJob: (jobId: string) => void }) {
   const now = sending.value;

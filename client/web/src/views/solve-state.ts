@@ -285,8 +285,9 @@ async function askCapabilities(tries = 1): Promise<void> {
   }
 }
 
-/** The problem that a check found with the connection rather than with the model, if any. */
-export function unreachable(found: Check | undefined): Problem | undefined {
+/** The problem that kept the gateway from looking at the model, if any. */
+export function unchecked(found: Check | undefined): Problem | undefined {
   if (found?.kind !== "bad") return undefined;
-  return retryIn(found.problem, 1) === undefined ? undefined : found.problem;
+  const isDenied = found.problem.code === "PERMISSION_DENIED";
+  return isDenied || retryIn(found.problem, 1) !== undefined ? found.problem : undefined;
 }
