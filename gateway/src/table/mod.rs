@@ -40,5 +40,5 @@ pub use retention::Retention;
 pub(crate) use snapshot::SnapshotError;
 pub use snapshot::SnapshotFile;
 pub(crate) use tally::{Tally, counted_answers};
-pub(crate) use token::ResumeToken;
+pub(crate) use token::{InvalidToken, ResumeTokens};
 pub(crate) use usage::{Day, Load, Owner, SECONDS_PER_DAY, Usage, day_of};

@@ -28,7 +28,7 @@ use crate::{
     access::Caller,
     jobs::Jobs,
     refusal::Refusal,
-    table::{Fold, Position, ResumeToken},
+    table::{Fold, InvalidToken, Position, ResumeTokens},
 };
 
 /// How often to check for clients that do not read.
@@ -93,15 +93,24 @@ impl Jobs {
         })
     }
 
+    /// The resume tokens of the log.
+    fn resume_tokens(&self) -> ResumeTokens {
+        self.table.read(|fold| ResumeTokens::of(fold.log_id().unwrap_or_default()))
+    }
+
     /// The position of a resume token, if the log still has all entries after it.
     async fn resume_position(&self, text: &str) -> Result<Position, Refusal> {
-        let token = ResumeToken::decode(text)
-            .map_err(|error| Refusal::invalid("resume_token", error.to_string()))?;
-        if self.table.read(|fold| fold.head()) < token.position {
+        let position = self.resume_tokens().decode(text).map_err(|error| match error {
+            InvalidToken::Malformed => Refusal::invalid("resume_token", error.to_string()),
+            InvalidToken::AnotherLog => {
+                stale("TOKEN_OF_ANOTHER_LOG", &format!("{error}: watch without one"))
+            }
+        })?;
+        if self.table.read(|fold| fold.head()) < position {
             // The token may be from a gateway that has read further than this one.
             self.catch_up().await?;
         }
-        self.table.read(|fold| stale_token(&token, fold)).map_or(Ok(token.position), Err)
+        self.table.read(|fold| stale_position(position, fold)).map_or(Ok(position), Err)
     }
 }
 
@@ -109,19 +118,18 @@ pub(super) fn shutting_down() -> Refusal {
     Refusal::ShuttingDown { job_id: String::new() }
 }
 
-/// The error for a token from which a watcher can't continue; `None` for a valid one.
-fn stale_token(token: &ResumeToken, fold: &Fold) -> Option<Refusal> {
-    let (reason, message) = if fold.log_id().is_some_and(|id| id != token.log_id) {
-        ("TOKEN_OF_ANOTHER_LOG", "the resume token belongs to another log: watch without one")
-    } else if fold
-        .first_offset()
-        .is_some_and(|first| token.position.offset.saturating_add(1) < first)
-    {
-        ("TOKEN_TOO_OLD", "the log no longer has the entries after the resume token")
-    } else if token.position > fold.head() {
-        ("TOKEN_BEYOND_LOG", "the resume token lies beyond the end of the log")
+/// The error for a position from which a watcher can't continue; `None` for a valid one.
+fn stale_position(position: Position, fold: &Fold) -> Option<Refusal> {
+    if fold.first_offset().is_some_and(|first| position.offset.saturating_add(1) < first) {
+        let message = "the log no longer has the entries after the resume token";
+        Some(stale("TOKEN_TOO_OLD", message))
+    } else if position > fold.head() {
+        Some(stale("TOKEN_BEYOND_LOG", "the resume token lies beyond the end of the log"))
     } else {
-        return None;
-    };
-    Some(Refusal::StaleToken { reason, message: message.to_owned() })
+        None
+    }
+}
+
+fn stale(reason: &'static str, message: &str) -> Refusal {
+    Refusal::StaleToken { reason, message: message.to_owned() }
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     jobs::Jobs,
     refusal::Refusal,
-    table::{HistoryEvent, Listener, Position, ResumeToken},
+    table::{HistoryEvent, Listener, Position, ResumeTokens},
 };
 
 /// Maximum number of events that are read from the table at once.
@@ -37,7 +37,7 @@ pub(crate) struct Watcher {
     last: Position,
     /// The sequence number of the latest event that was sent, by job.
     sent: HashMap<Arc<str>, i32>,
-    log_id: String,
+    tokens: ResumeTokens,
     filter: EventFilter,
     /// Earliest time of the next batch without urgent events.
     next_batch_at: Instant,
@@ -147,7 +147,7 @@ impl Watcher {
             jobs,
             cursor,
             last: cursor,
-            log_id: gateway.table.read(|fold| fold.log_id().unwrap_or_default().to_owned()),
+            tokens: gateway.resume_tokens(),
             filter,
             next_batch_at: Instant::now(),
             outgoing: VecDeque::new(),
@@ -232,8 +232,7 @@ impl Watcher {
     }
 
     fn response(&self, kind: Kind, at: Position) -> WatchResultsResponse {
-        let token = ResumeToken { log_id: self.log_id.clone(), position: at };
-        WatchResultsResponse { kind: Some(kind), resume_token: token.encode() }
+        WatchResultsResponse { kind: Some(kind), resume_token: self.tokens.encode(at) }
     }
 
     /// Waits until it is worth reading the table again: a job has new events, or the interval is
