@@ -1,0 +1,78 @@
+//! The flags about callers.
+
+use std::path::PathBuf;
+
+use clap::{Args, builder::NonEmptyStringValueParser};
+
+use super::{Access, AccessFileError, TokenRules};
+
+/// Who may call.
+#[derive(Args, Clone, Debug)]
+pub struct AccessArgs {
+    /// Recognise callers by the keys and client certificates in this file, and refuse others;
+    /// `solvemesh-gateway key new` makes keys. The file is read again when it changes. Without it
+    /// and --jwks, everyone may do everything
+    #[arg(long, env = "SOLVEMESH_KEYS", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
+    /// Recognise callers by JSON Web Tokens, too, that keys in this file sign, a JSON Web Key Set.
+    /// It is read again when it changes
+    #[arg(
+        long,
+        env = "SOLVEMESH_JWKS",
+        value_name = "FILE",
+        requires_all = ["jwt_issuer", "jwt_audience"]
+    )]
+    pub jwks: Option<PathBuf>,
+
+    /// Accept tokens of this issuer (the claim iss), with --jwks
+    #[arg(
+        long,
+        env = "SOLVEMESH_JWT_ISSUER",
+        value_name = "ISSUER",
+        requires = "jwks",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub jwt_issuer: Option<String>,
+
+    /// Accept tokens for this audience (the claim aud), with --jwks
+    #[arg(
+        long,
+        env = "SOLVEMESH_JWT_AUDIENCE",
+        value_name = "AUDIENCE",
+        requires = "jwks",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub jwt_audience: Option<String>,
+
+    /// Take the tenant from this claim of tokens
+    #[arg(
+        long,
+        env = "SOLVEMESH_JWT_TENANT_CLAIM",
+        value_name = "CLAIM",
+        default_value = "tenant"
+    )]
+    pub jwt_tenant_claim: String,
+
+    /// Take the role from this claim of tokens
+    #[arg(long, env = "SOLVEMESH_JWT_ROLE_CLAIM", value_name = "CLAIM", default_value = "role")]
+    pub jwt_role_claim: String,
+}
+
+impl AccessArgs {
+    /// How callers are recognised.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be used. The message names its flag.
+    pub fn open(&self) -> Result<Access, AccessFileError> {
+        let rules = self.jwt_issuer.clone().zip(self.jwt_audience.clone());
+        let rules = rules.map(|(issuer, audience)| TokenRules {
+            issuer,
+            audience,
+            tenant_claim: self.jwt_tenant_claim.clone(),
+            role_claim: self.jwt_role_claim.clone(),
+        });
+        Access::open(self.keys.clone(), self.jwks.clone().zip(rules))
+    }
+}
