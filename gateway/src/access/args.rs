@@ -76,3 +76,29 @@ impl AccessArgs {
         Access::open(self.keys.clone(), self.jwks.clone().zip(rules))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use clap::Parser as _;
+
+    use crate::config::Args;
+
+    #[test]
+    fn token_keys_need_an_issuer_and_an_audience() {
+        let parse = |line: &[&str]| Args::try_parse_from([&["g"], line].concat());
+        let all = ["--jwks", "j", "--jwt-issuer", "i", "--jwt-audience", "a"];
+        assert!(parse(&all).is_ok());
+        for line in [&all[..2], &all[..4], &all[2..], &["--jwt-audience", "a"]] {
+            assert!(parse(line).is_err(), "{line:?}");
+        }
+        // An empty one, of a variable that was left out, would accept the tokens of others.
+        assert!(parse(&["--jwks", "j", "--jwt-issuer", "i", "--jwt-audience", ""]).is_err());
+        assert!(parse(&[]).unwrap().access.open().unwrap().is_open());
+        let error = parse(&["--keys", "/missing"]).unwrap().access.open().unwrap_err();
+        assert!(error.to_string().starts_with("--keys /missing: "), "{error}");
+        let error = parse(&all).unwrap().access.open().unwrap_err();
+        assert!(error.to_string().starts_with("--jwks j: "), "{error}");
+    }
+}
