@@ -9,7 +9,7 @@ use solvemesh_daemon::LogArgs;
 use solvemesh_tls::{ClientCertificates, PairFiles, PemFile, ServerFiles};
 
 use crate::{
-    access::{Access, KeyFile, KeyFileError, NewKey},
+    access::{Access, AccessArgs, NewKey},
     api::{
         browser::{BrowserPolicy, Origins},
         server::{ServeConfig, WebConfig},
@@ -204,10 +204,9 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_NAME", value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Recognise callers by the keys in this file, and refuse others; `solvemesh-gateway key new`
-    /// makes keys. The file is read again when it changes. Without it, everyone may do everything
-    #[arg(long, env = "SOLVEMESH_KEYS", value_name = "FILE")]
-    pub keys: Option<PathBuf>,
+    /// Who may call
+    #[command(flatten)]
+    pub access: AccessArgs,
 
     /// Do not serve the page for browsers
     #[arg(long, env = "SOLVEMESH_NO_WEB", value_parser = BoolishValueParser::new())]
@@ -322,18 +321,6 @@ impl Args {
     /// The name of this gateway.
     pub fn name(&self) -> String {
         self.name.clone().unwrap_or_else(solvemesh_daemon::process_name)
-    }
-
-    /// How callers are recognised.
-    ///
-    /// # Errors
-    ///
-    /// If the keys can't be read.
-    pub fn access(&self) -> Result<Access, KeyFileError> {
-        Ok(match &self.keys {
-            Some(path) => Access::Keys(KeyFile::open(path.clone())?),
-            None => Access::Open,
-        })
     }
 
     /// What the server offers to callers that are recognised in this way.

@@ -16,11 +16,12 @@ mod listener;
 mod mesh_state;
 mod policy;
 mod refusal;
+mod reload;
 mod submission;
 mod table;
 pub mod tasks;
 
-pub use access::{Access, KeyFile, KeyFileError, NewKey};
+pub use access::{Access, AccessArgs, AccessFileError, NewKey, TokenRules};
 pub use api::{
     browser::{BrowserPolicy, Origins},
     health::HEALTH_SERVICE,
@@ -28,8 +29,6 @@ pub use api::{
 };
 pub use config::{Args, Command, KeyCommand};
 pub use jobs::{Jobs, watch::close_slow_watchers};
-pub use listener::{
-    Certificates, ConnectionLimits, Exposed, Listener, Peer, RELOAD_INTERVAL, check_exposure,
-};
+pub use listener::{Certificates, ConnectionLimits, Exposed, Listener, Peer, check_exposure};
 pub use policy::Policy;
 pub use table::{Retention, SnapshotFile, Table};

@@ -11,8 +11,8 @@ use futures::FutureExt;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
 use solvemesh_daemon::Signals;
 use solvemesh_gateway::{
-    Access, Args, Certificates, Command, Jobs, KeyCommand, Listener, NewKey, RELOAD_INTERVAL,
-    SnapshotFile, Table, check_exposure, close_slow_watchers, serve,
+    Args, Certificates, Command, Jobs, KeyCommand, Listener, NewKey, SnapshotFile, Table,
+    check_exposure, close_slow_watchers, serve,
     tasks::{dead_letters, expiry, heartbeats, lookups},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -47,7 +47,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr()?;
     let policy = args.policy();
-    let access = args.access().context("--keys")?;
+    let access = args.access.open()?;
 
     // Background tasks, which run until the mesh is closed.
     let mut tasks = JoinSet::new();
@@ -63,13 +63,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(expiry::run(jobs.clone()).map(Ok));
     tasks.spawn(close_slow_watchers(jobs.clone()).map(Ok));
 
-    if let Access::Keys(file) = &access {
-        tasks.spawn(file.clone().follow().map(Ok));
-    }
+    tasks.spawn(access.clone().follow().map(Ok));
     let tls = certificates.is_some();
     let listener = Listener::new(listener, args.connection_limits(), certificates.clone());
     if let Some(certificates) = certificates {
-        tasks.spawn(certificates.follow(RELOAD_INTERVAL).map(Ok));
+        tasks.spawn(certificates.follow().map(Ok));
     }
     let stop = CancellationToken::new();
     let server = serve(listener, jobs, args.serve_config(access), stop.clone(), args.drain_grace);

@@ -72,7 +72,7 @@ pub(crate) enum Refusal {
         required: Role,
     },
     /// The caller may see the job, but not cancel it.
-    #[error("job {job_id} was submitted with another key, and the role {role} may not cancel it")]
+    #[error("job {job_id} was submitted by another caller, and the role {role} may not cancel it")]
     NotSubmitter {
         /// The job.
         job_id: String,
@@ -230,7 +230,9 @@ impl Refusal {
                 Some(Duration::from_secs(2))
             }
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
-            Self::ShuttingDown { .. } | Self::WatcherTooSlow { .. } => Some(Duration::ZERO),
+            Self::ShuttingDown { .. }
+            | Self::WatcherTooSlow { .. }
+            | Self::Unauthenticated { cause: Unrecognised::Changed } => Some(Duration::ZERO),
             _ => None,
         }
     }

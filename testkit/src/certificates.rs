@@ -1,10 +1,14 @@
 //! Certificates for tests, signed by CAs that the tests generate.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// A generated CA.
@@ -41,17 +45,38 @@ impl Authority {
 
     /// Issues a certificate for a server with these host names.
     pub fn server(&self, hosts: &[&str]) -> Pair {
-        self.issue("a broker", hosts, ExtendedKeyUsagePurpose::ServerAuth)
+        self.server_until(hosts, None)
+    }
+
+    /// Issues a certificate for a server that ends at a time; `None` for one in the far future.
+    pub fn server_until(&self, hosts: &[&str], end: Option<SystemTime>) -> Pair {
+        self.issue("a broker", hosts, end, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// Issues a certificate for a client with this common name.
     pub fn client(&self, name: &str) -> Pair {
-        self.issue(name, &[], ExtendedKeyUsagePurpose::ClientAuth)
+        self.client_with(name, &[], None)
     }
 
-    fn issue(&self, name: &str, hosts: &[&str], usage: ExtendedKeyUsagePurpose) -> Pair {
+    /// Issues a certificate for a client with this common name and these alternative names, that
+    /// ends at a time; `None` for one in the far future.
+    pub fn client_with(&self, name: &str, others: &[&str], end: Option<SystemTime>) -> Pair {
+        self.issue(name, others, end, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issue(
+        &self,
+        name: &str,
+        others: &[&str],
+        end: Option<SystemTime>,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Pair {
         let key = KeyPair::generate().expect("a key");
-        let mut params = params(name, hosts);
+        let mut params = params(name, others);
+        if let Some(end) = end {
+            let since = end.duration_since(UNIX_EPOCH).expect("a time after 1970");
+            params.not_after = date_time_ymd(1970, 1, 1) + since;
+        }
         params.extended_key_usages = vec![usage];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
@@ -67,9 +92,13 @@ impl Pair {
     }
 }
 
-fn params(name: &str, hosts: &[&str]) -> CertificateParams {
-    let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+/// Names with a scheme are URIs, the others hosts.
+fn params(name: &str, others: &[&str]) -> CertificateParams {
+    let (uris, hosts): (Vec<&str>, Vec<&str>) = others.iter().partition(|it| it.contains("://"));
+    let hosts: Vec<String> = hosts.into_iter().map(ToOwned::to_owned).collect();
     let mut params = CertificateParams::new(hosts).expect("names of hosts");
+    let uris = uris.into_iter().map(|uri| SanType::URI(uri.try_into().expect("ASCII")));
+    params.subject_alt_names.extend(uris);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params

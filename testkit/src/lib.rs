@@ -1,5 +1,5 @@
 //! Parts of tests that several crates share: private RabbitMQ nodes, a network that fails on
-//! purpose, certificates; with feature `models`, models in normal form; with feature `fake-gateway`, a
+//! purpose, certificates, JSON Web Tokens; with feature `models`, models in normal form; with feature `fake-gateway`, a
 //! gateway that follows a script.
 //!
 //! Everything here panics when it fails: the panic is the failure of the test.
@@ -12,3 +12,4 @@ pub mod instances;
 pub mod models;
 pub mod proxy;
 pub mod rabbit;
+pub mod tokens;

@@ -1,6 +1,6 @@
 //! Clients of TLS, and the files of a gateway with TLS.
 
-use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
+use std::{fs, io, net::SocketAddr, path::Path, sync::Arc, time::SystemTime};
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -54,6 +54,11 @@ impl GatewayFiles {
     /// A new certificate of a gateway, which is in no file.
     pub fn pair(&self) -> Pair {
         self.authority.server(&["127.0.0.1", "localhost"])
+    }
+
+    /// A new certificate of a gateway that ends at a time.
+    pub fn pair_until(&self, end: SystemTime) -> Pair {
+        self.authority.server_until(&["127.0.0.1", "localhost"], Some(end))
     }
 
     /// Flags of a gateway, with others after them.

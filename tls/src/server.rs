@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use rustls::{ServerConfig, crypto::ring, server::WebPkiClientVerifier};
+use rustls::{ServerConfig, crypto::ring, pki_types::CertificateDer, server::WebPkiClientVerifier};
 
 use crate::{PairFiles, PemFile, TlsFileError};
 
@@ -58,6 +58,18 @@ impl ServerFiles {
         Ok(ServerContents { cert: self.pair.cert.read()?, key: self.pair.key.read()?, client_ca })
     }
 
+    /// The certificate of the server, and the intermediate certificates after it.
+    ///
+    /// # Errors
+    ///
+    /// If the file contains none.
+    pub fn chain(
+        &self,
+        contents: &ServerContents,
+    ) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+        self.pair.cert.certificates(&contents.cert)
+    }
+
     /// Makes a configuration, with HTTP/2 and HTTP/1.1 by ALPN, from what the files contain.
     ///
     /// # Errors
@@ -81,7 +93,7 @@ impl ServerFiles {
                 config.with_client_cert_verifier(verifier)
             }
         };
-        let chain = self.pair.cert.certificates(&contents.cert)?;
+        let chain = self.chain(contents)?;
         let key = self.pair.key.private_key(&contents.key)?;
         let mut config =
             config.with_single_cert(chain, key).map_err(|error| self.pair.fault(error))?;

@@ -56,7 +56,9 @@ impl FromStr for Role {
 /// Someone who calls the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The id of the credential; empty if callers are not recognised.
+    /// The id of the credential; empty if callers are not recognised. That of a JSON Web Token
+    /// begins with `jwt:`, which no id of a file does, so that nobody gets the name of a key by
+    /// choosing a subject.
     pub(crate) key: String,
     /// The tenant; likewise.
     pub(crate) tenant: String,
@@ -90,6 +92,11 @@ impl Caller {
     /// The maximum time limit of the caller's jobs, if it is lower than that of the mesh.
     pub(crate) fn max_time_limit(&self) -> Option<Duration> {
         [&self.key_quotas, &self.tenant_quotas].into_iter().filter_map(|it| it.max_time_limit).min()
+    }
+
+    /// Whether two callers are the same and may do the same, apart from quotas.
+    pub(crate) fn has_rights_of(&self, other: &Self) -> bool {
+        (&self.key, &self.tenant, self.role) == (&other.key, &other.tenant, other.role)
     }
 
     /// Whether the caller may know that a job exists.

@@ -1,15 +1,4 @@
-//! The file of keys: its format, and the recognition of callers by it. Pure.
-//!
-//! The file is text. A line is empty, a comment (`#`), or one of
-//!
-//! ```text
-//! key id=ID hash=sha256:HEX tenant=NAME role=ROLE [expires=TIME] [QUOTA=VALUE …]
-//! tenant name=NAME [QUOTA=VALUE …]
-//! ```
-//!
-//! with fields in any order. TIME is as in RFC 3339. A quota of a tenant holds for all of its keys
-//! together. There is no secret in the file, only the SHA-256 of each key: as a key has 256 random
-//! bits, nobody finds it by trying, and no slow hash is needed.
+//! The table of keys, client certificates and tenants of a file. Pure.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,25 +6,19 @@ use std::{
     time::SystemTime,
 };
 
-use prost_types::Timestamp;
-use sha2::{Digest, Sha256};
+use super::{
+    Caller, Unrecognised,
+    key_lines::{CallerLine, Line, Proof, hash, parse_line},
+    quotas::Quotas,
+    recognised::Recognised,
+};
+use crate::listener::ClientCertificate;
 
-use super::{Caller, Role, Unrecognised, quotas::Quotas};
-
-/// Maximum length of the name of a tenant and of the id of a key, in bytes.
-const MAX_NAME: usize = 63;
-
-/// The SHA-256 of a key.
-pub(super) type KeyHash = [u8; 32];
-
-/// The keys of a file.
+/// The callers and the tenants of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Keys(HashMap<KeyHash, Key>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
-    caller: Arc<Caller>,
-    expires: Option<SystemTime>,
+pub(crate) struct Keys {
+    callers: HashMap<Proof, Recognised>,
+    tenants: BTreeMap<String, Quotas>,
 }
 
 /// An error in a file of keys.
@@ -56,7 +39,7 @@ impl Keys {
     /// The first line that does not follow the format, or repeats another.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let mut tenants = BTreeMap::new();
-        let mut keys: Vec<(KeyLine, usize)> = Vec::new();
+        let mut callers: Vec<(CallerLine, usize)> = Vec::new();
         let mut ids = HashSet::new();
         for (index, text) in text.lines().enumerate() {
             let line = index + 1;
@@ -69,147 +52,71 @@ impl Keys {
                         return Err(at_line(format!("tenant {name} is there twice")));
                     }
                 }
-                Some(Line::Key(key)) => {
-                    if !ids.insert(key.id.clone()) {
-                        return Err(at_line(format!("key {} is there twice", key.id)));
+                Some(Line::Caller(caller)) => {
+                    // Of keys and certificates together: a job has the id of its submitter.
+                    if !ids.insert(caller.id.clone()) {
+                        return Err(at_line(format!("id {} is there twice", caller.id)));
                     }
-                    keys.push((key, line));
+                    callers.push((caller, line));
                 }
             }
         }
-        let mut by_hash = HashMap::new();
-        for (KeyLine { id, hash, tenant, role, expires, quotas }, line) in keys {
+        let mut by_proof = HashMap::new();
+        for (CallerLine { id, proof, tenant, role, expires, quotas }, line) in callers {
             let tenant_quotas = tenants.get(&tenant).cloned().unwrap_or_default();
             let caller = Caller { key: id, tenant, role, key_quotas: quotas, tenant_quotas };
-            if by_hash.insert(hash, Key { caller: Arc::new(caller), expires }).is_some() {
-                let wrong = "another key has the same hash".to_owned();
-                return Err(InvalidKeys { line, wrong });
+            let wrong = match &proof {
+                Proof::Key(_) => "another key has the same hash",
+                Proof::Certificate(_) => "another certificate has the same name",
+            };
+            if by_proof.insert(proof, Recognised { caller: Arc::new(caller), expires }).is_some() {
+                return Err(InvalidKeys { line, wrong: wrong.to_owned() });
             }
         }
-        Ok(Self(by_hash))
+        Ok(Self { callers: by_proof, tenants })
     }
 
-    /// Number of keys.
+    /// Number of keys and certificates.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.callers.len()
     }
 
-    /// The caller with a key.
+    /// The quotas of a tenant.
+    pub(super) fn tenant_quotas(&self, tenant: &str) -> Quotas {
+        self.tenants.get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// The caller with a key; `None` if no key of the file is this one.
     ///
     /// Found by its hash. How long that takes tells nothing about other keys, because nobody can
     /// choose a key by its hash.
-    pub(super) fn caller(&self, token: &str, now: SystemTime) -> Result<Arc<Caller>, Unrecognised> {
-        let key = self.0.get(&hash(token)).ok_or(Unrecognised::Invalid)?;
-        match key.expires {
-            Some(time) if time <= now => Err(Unrecognised::Expired),
-            _ => Ok(key.caller.clone()),
+    pub(super) fn by_key(
+        &self,
+        key: &str,
+        now: SystemTime,
+    ) -> Result<Option<Recognised>, Unrecognised> {
+        let found = self.callers.get(&Proof::Key(hash(key)));
+        found.map(|found| found.clone().until(None, now)).transpose()
+    }
+
+    /// The caller with a client certificate, which has been verified.
+    ///
+    /// If its names belong to several callers, it is none of them: the order of lines or names
+    /// should not decide who somebody is.
+    pub(super) fn by_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        now: SystemTime,
+    ) -> Result<Recognised, Unrecognised> {
+        let proofs = certificate.names.iter().cloned().map(Proof::Certificate);
+        let mut found = proofs.filter_map(|proof| self.callers.get(&proof));
+        let first = found.next().ok_or(Unrecognised::Certificate)?;
+        if found.any(|other| other.caller.key != first.caller.key) {
+            return Err(Unrecognised::Ambiguous);
         }
+        // The connection may last longer than the certificate with which it was opened.
+        first.clone().until(Some(certificate.not_after), now)
     }
-}
-
-/// The hash by which a key is recognised.
-pub(super) fn hash(key: &str) -> KeyHash {
-    Sha256::digest(key).into()
-}
-
-/// A hash as it is written in the file.
-pub(super) fn hash_text(hash: &KeyHash) -> String {
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
-}
-
-/// Checks the name of a tenant or the id of a key.
-///
-/// # Errors
-///
-/// What is allowed.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
-        return Ok(());
-    }
-    Err(format!("must have 1 to {MAX_NAME} letters, digits, hyphens, underscores or dots"))
-}
-
-enum Line {
-    Key(KeyLine),
-    Tenant { name: String, quotas: Quotas },
-}
-
-struct KeyLine {
-    id: String,
-    hash: KeyHash,
-    tenant: String,
-    role: Role,
-    expires: Option<SystemTime>,
-    quotas: Quotas,
-}
-
-/// Parses a line; `None` for one without content.
-fn parse_line(line: &str) -> Result<Option<Line>, String> {
-    let mut words = line.split_whitespace();
-    let Some(kind) = words.next().filter(|word| !word.starts_with('#')) else { return Ok(None) };
-    let mut fields = BTreeMap::new();
-    for word in words {
-        let (name, value) = word.split_once('=').ok_or("each field must be NAME=VALUE")?;
-        if fields.insert(name, value).is_some() {
-            return Err(format!("{name} is there twice"));
-        }
-    }
-    let mut take = |name: &str| fields.remove(name);
-    let parsed = match kind {
-        "key" => {
-            let mut required = |name: &str| take(name).ok_or(format!("{name} is missing"));
-            let id = name_field("id", required("id")?)?;
-            let hash = parse_hash(required("hash")?)?;
-            let tenant = name_field("tenant", required("tenant")?)?;
-            let role = required("role")?.parse().map_err(|wrong| format!("role: {wrong}"))?;
-            let expires = take("expires").map(parse_time).transpose()?;
-            Line::Key(KeyLine { id, hash, tenant, role, expires, quotas: quotas(fields)? })
-        }
-        "tenant" => {
-            let name = name_field("name", take("name").ok_or("name is missing")?)?;
-            Line::Tenant { name, quotas: quotas(fields)? }
-        }
-        _ => return Err("the first word must be key, tenant or #".to_owned()),
-    };
-    Ok(Some(parsed))
-}
-
-/// The quotas of a line, whose other fields were taken.
-fn quotas(fields: BTreeMap<&str, &str>) -> Result<Quotas, String> {
-    let mut quotas = Quotas::default();
-    for (name, value) in fields {
-        let set = quotas.set(name, value).ok_or_else(|| format!("unknown field {name}"))?;
-        set.map_err(|wrong| format!("{name}: {wrong}"))?;
-    }
-    Ok(quotas)
-}
-
-fn name_field(field: &str, name: &str) -> Result<String, String> {
-    check_name(name).map_err(|wrong| format!("{field}: {wrong}"))?;
-    Ok(name.to_owned())
-}
-
-fn parse_hash(text: &str) -> Result<KeyHash, String> {
-    let wrong = || "hash: must be sha256: and 64 hexadecimal digits".to_owned();
-    let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?;
-    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(wrong());
-    }
-    let mut hash = [0; 32];
-    for (index, byte) in hash.iter_mut().enumerate() {
-        let digits = hex.get(2 * index..2 * index + 2).ok_or_else(wrong)?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
-    }
-    Ok(hash)
-}
-
-/// Parses a time of RFC 3339.
-pub(super) fn parse_time(text: &str) -> Result<SystemTime, String> {
-    let time: Option<Timestamp> = text.parse().ok();
-    time.and_then(|time| time.try_into().ok())
-        .ok_or_else(|| "expires: must be a time such as 2030-01-31T00:00:00Z".to_owned())
 }
 
 #[cfg(test)]
@@ -221,6 +128,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        access::{
+            Role,
+            key_lines::{hash_text, parse_time},
+        },
+        listener::CertificateName,
+    };
+
+    fn by_key(keys: &Keys, key: &str) -> Option<Arc<Caller>> {
+        keys.by_key(key, SystemTime::now()).unwrap().map(|found| found.caller)
+    }
 
     fn line(id: &str, secret: &str, more: &str) -> String {
         format!("key id={id} hash={} tenant=acme role=submit {more}\n", hash_text(&hash(secret)))
@@ -235,14 +153,14 @@ mod tests {
         );
         let keys = Keys::parse(&text).unwrap();
         assert_eq!(keys.len(), 2);
-        let caller = keys.caller("secret", SystemTime::now()).unwrap();
+        let caller = by_key(&keys, "secret").unwrap();
         assert_eq!((caller.key.as_str(), caller.tenant.as_str()), ("ci", "acme"));
         assert_eq!(caller.role, Role::Submit);
         assert_eq!(caller.key_quotas.max_time_limit, Some(Duration::from_secs(60)));
         assert_eq!(caller.key_quotas.requests_per_second, Some(5));
         assert_eq!(caller.tenant_quotas.max_live_jobs, Some(7));
         for wrong in ["", "Secret", "secret ", &hash_text(&hash("secret"))] {
-            assert_eq!(keys.caller(wrong, SystemTime::now()), Err(Unrecognised::Invalid));
+            assert_eq!(by_key(&keys, wrong), None);
         }
     }
 
@@ -250,8 +168,35 @@ mod tests {
     fn a_key_expires() {
         let keys = Keys::parse(&line("ci", "secret", "expires=2030-01-01T00:00:00Z")).unwrap();
         let end = parse_time("2030-01-01T00:00:00Z").unwrap();
-        assert!(keys.caller("secret", end - Duration::from_secs(1)).is_ok());
-        assert_eq!(keys.caller("secret", end), Err(Unrecognised::Expired));
+        assert!(keys.by_key("secret", end - Duration::from_secs(1)).unwrap().is_some());
+        assert_eq!(keys.by_key("secret", end), Err(Unrecognised::Expired));
+    }
+
+    #[test]
+    fn a_caller_is_found_by_one_name_of_its_certificate() {
+        let text = "certificate id=robot dns=Robot.acme.example tenant=acme role=submit\n\
+                    certificate id=agent uri=spiffe://acme/agent tenant=acme role=read\n\
+                    certificate id=old cn=old tenant=acme role=read expires=2020-01-01T00:00:00Z\n";
+        let keys = Keys::parse(text).unwrap();
+        let now = SystemTime::now();
+        let not_after = now + Duration::from_secs(60);
+        let by = |names: &[CertificateName], now| {
+            let certificate = ClientCertificate { names: names.to_vec(), not_after };
+            keys.by_certificate(&certificate, now)
+                .map(|found| (found.caller.key.clone(), found.expires))
+        };
+        let robot = CertificateName::dns("ROBOT.acme.example");
+        let agent = CertificateName::Uri("spiffe://acme/agent".to_owned());
+        let common = |name: &str| CertificateName::CommonName(name.to_owned());
+        let until = Some(not_after);
+        assert_eq!(by(&[common("x"), robot.clone()], now), Ok(("robot".to_owned(), until)));
+        assert_eq!(by(std::slice::from_ref(&agent), now), Ok(("agent".to_owned(), until)));
+        assert_eq!(by(&[robot.clone(), agent], now), Err(Unrecognised::Ambiguous));
+        // A name counts only in its own part of the certificate.
+        assert_eq!(by(&[common("robot.acme.example")], now), Err(Unrecognised::Certificate));
+        assert_eq!(by(&[], now), Err(Unrecognised::Certificate));
+        assert_eq!(by(&[common("old")], now), Err(Unrecognised::Expired));
+        assert_eq!(by(&[robot], not_after), Err(Unrecognised::Expired));
     }
 
     #[test]
@@ -259,10 +204,27 @@ mod tests {
         let good = line("ci", "secret", "");
         let hash = hash_text(&hash("s"));
         for (text, wrong) in [
-            (format!("{good}{good}"), "line 2: key ci is there twice"),
+            (format!("{good}{good}"), "line 2: id ci is there twice"),
             (format!("{good}{}", line("b", "secret", "")), "line 2: another key has the same hash"),
             ("tenant name=a\ntenant name=a".into(), "line 2: tenant a is there twice"),
-            ("lock id=a".into(), "line 1: the first word must be key, tenant or #"),
+            (
+                format!("{good}certificate id=ci cn=a tenant=a role=read"),
+                "line 2: id ci is there twice",
+            ),
+            (
+                "certificate id=a cn=a tenant=a role=read\ncertificate id=b cn=a tenant=a role=read"
+                    .into(),
+                "line 2: another certificate has the same name",
+            ),
+            (
+                "certificate id=a cn=a dns=a tenant=a role=read".into(),
+                "line 1: there must be one of uri, dns and cn",
+            ),
+            (
+                "certificate id=a cn= tenant=a role=read".into(),
+                "line 1: there must be one of uri, dns and cn",
+            ),
+            ("lock id=a".into(), "line 1: the first word must be key, certificate, tenant or #"),
             (
                 "key id=a hash=sha256:12 tenant=a role=read".into(),
                 "line 1: hash: must be sha256: and 64 hexadecimal digits",
@@ -293,13 +255,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_any_text_does_not_panic(text in "(key|tenant|#)?[ -~\n=é]{0,200}") {
+        fn parsing_any_text_does_not_panic(text in "(key|certificate|tenant|#)?[ -~\n=é]{0,200}") {
             let _: Result<Keys, InvalidKeys> = Keys::parse(&text);
-        }
-
-        #[test]
-        fn hashes_round_trip(hash: [u8; 32]) {
-            prop_assert_eq!(parse_hash(&hash_text(&hash)), Ok(hash));
         }
     }
 }

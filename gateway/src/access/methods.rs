@@ -36,6 +36,14 @@ pub(crate) fn required_role(path: &str) -> Option<Role> {
     Some(listed.map_or(Role::Admin, |(_, role)| *role))
 }
 
+/// Whether a call of this path is answered at once, and not by a stream or when a job has finished.
+/// The caller of others may lose its rights while they last.
+pub(crate) fn is_short(path: &str) -> bool {
+    let method = path.strip_prefix(JOB_SERVICE).unwrap_or_default();
+    METHODS.iter().any(|(name, _)| *name == method)
+        && !["Solve", "WatchResults", "WatchMesh"].contains(&method)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -56,6 +64,18 @@ mod tests {
             service.flat_map(|it| &it.method).map(|method| method.name().to_owned()).collect();
         let listed: BTreeSet<_> = METHODS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(methods, listed);
+    }
+
+    #[test]
+    fn streams_are_not_short() {
+        let files = FileDescriptorSet::decode(solvemesh::DESCRIPTORS).unwrap().file;
+        let services = files.iter().flat_map(|file| &file.service);
+        let service = services.filter(|service| service.name() == "JobService");
+        for method in service.flat_map(|it| &it.method) {
+            let lasts = method.server_streaming() || method.name() == "Solve";
+            assert_eq!(is_short(&format!("{JOB_SERVICE}{}", method.name())), !lasts);
+        }
+        assert!(!is_short("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
     }
 
     #[test]

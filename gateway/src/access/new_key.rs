@@ -8,7 +8,7 @@ use prost_types::Timestamp;
 
 use super::{
     Role,
-    keys::{check_name, hash, hash_text, parse_time},
+    key_lines::{check_name, hash, hash_text, parse_time},
 };
 
 /// What a key begins with, so that people and scanners for secrets recognise one.
@@ -80,7 +80,8 @@ mod tests {
         assert!(!line.contains(&key));
         assert_eq!(key.len(), 47);
         let keys = Keys::parse(&line).unwrap();
-        assert_eq!(keys.caller(&key, SystemTime::now()).unwrap().role, Role::Operate);
+        let found = keys.by_key(&key, SystemTime::now()).unwrap().unwrap();
+        assert_eq!(found.caller.role, Role::Operate);
         assert_ne!(new.make().unwrap().0, key);
     }
 }

@@ -1,4 +1,5 @@
-//! Recognises the caller of each request, before anything else is done for it.
+//! Recognises the caller of each request, before anything else is done for it; and ends a call that
+//! lasts when its caller is no longer one.
 
 use std::{
     sync::Arc,
@@ -11,9 +12,11 @@ use tonic::Status;
 use tower::{Layer, Service};
 use tracing::info;
 
-use super::admission::Answer;
+use super::{admission::Answer, ending::Ending};
 use crate::{
-    access::{Access, Origin, Rates, TooFast, required_role},
+    access::{
+        Access, Caller, Credential, Origin, Rates, TooFast, Unrecognised, is_short, required_role,
+    },
     listener::Peer,
     refusal::Refusal,
 };
@@ -31,18 +34,21 @@ impl AccessLayer {
         Self { access, rates: Arc::default() }
     }
 
-    /// The origin of a request, if it may call its method.
-    fn origin<B>(&self, request: &Request<B>) -> Result<Option<Origin>, Refusal> {
+    /// The origin of a request and its credential, if it may call its method.
+    fn origin<B>(&self, request: &Request<B>) -> Result<Option<(Origin, Credential)>, Refusal> {
         let path = request.uri().path();
         let Some(required) = required_role(path) else { return Ok(None) };
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
+        let peer = request.extensions().get::<Peer>();
+        let certificate = peer.and_then(|peer| peer.certificate.as_ref());
+        let credential = Credential::of(request.headers(), certificate);
+        let peer = peer.map(|peer| peer.address);
         let refuse = |key: &str, refusal: Refusal| {
             let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
             info!(path, key, peer, cause = %refusal, "request refused");
             Err(refusal)
         };
-        let caller = match self.access.caller(request.headers(), SystemTime::now()) {
-            Ok(caller) => caller,
+        let caller = match self.access.recognise(&credential, SystemTime::now()) {
+            Ok(found) => found.caller,
             Err(cause) => return refuse("", Refusal::Unauthenticated { cause }),
         };
         let role = caller.role;
@@ -54,7 +60,16 @@ impl AccessLayer {
             let refusal = Refusal::QuotaExceeded { quota, scope, limit, retry: Some(retry) };
             return refuse(&caller.key, refusal);
         }
-        Ok(Some(Origin { caller, peer }))
+        Ok(Some((Origin { caller, peer }, credential)))
+    }
+
+    /// Waits until the caller of a call is no longer one, and logs it.
+    async fn end(access: Access, credential: Credential, origin: Origin, path: String) -> Status {
+        let caller: Arc<Caller> = origin.caller.clone();
+        let cause: Unrecognised = access.end(credential, caller.clone()).await;
+        let Caller { key, tenant, .. } = &*caller;
+        info!(path, key, tenant, peer = origin.peer(), %cause, "call ended");
+        Refusal::Unauthenticated { cause }.into()
     }
 }
 
@@ -77,7 +92,7 @@ impl<S, B, R, E> Service<Request<B>> for Recognised<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = E, Future = Answer<R, E>>,
     E: Send + 'static,
-    R: Default + Send + 'static,
+    R: Default + Ending + Send + 'static,
 {
     type Response = Response<R>;
     type Error = E;
@@ -89,11 +104,23 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.access.origin(&request) {
-            Ok(origin) => {
-                if let Some(origin) = origin {
-                    request.extensions_mut().insert(origin);
+            Ok(None) => self.inner.call(request),
+            Ok(Some((origin, credential))) => {
+                request.extensions_mut().insert(origin.clone());
+                let path = request.uri().path();
+                if is_short(path) || self.access.access.is_open() {
+                    return self.inner.call(request);
                 }
-                self.inner.call(request)
+                let access = self.access.access.clone();
+                let end = AccessLayer::end(access, credential, origin, path.to_owned());
+                let response = self.inner.call(request);
+                Box::pin(async move {
+                    let mut end = Box::pin(end);
+                    tokio::select! {
+                        status = &mut end => Ok(status.into_http()),
+                        response = response => Ok(response?.map(|body| body.ending(end))),
+                    }
+                })
             }
             Err(refusal) => Box::pin(async move { Ok(Status::from(refusal).into_http()) }),
         }

@@ -6,6 +6,7 @@ mod arrival;
 pub(crate) mod browser;
 mod connections;
 mod deadline;
+mod ending;
 mod front;
 pub(crate) mod health;
 mod page;

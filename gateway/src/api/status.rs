@@ -49,8 +49,13 @@ fn classify(refusal: &Refusal) -> (Code, &'static str) {
             Code::Unauthenticated,
             match cause {
                 Unrecognised::Missing => "CREDENTIAL_MISSING",
-                Unrecognised::Invalid => "CREDENTIAL_INVALID",
+                Unrecognised::Malformed
+                | Unrecognised::Invalid
+                | Unrecognised::Certificate
+                | Unrecognised::Ambiguous
+                | Unrecognised::Token(_) => "CREDENTIAL_INVALID",
                 Unrecognised::Expired => "CREDENTIAL_EXPIRED",
+                Unrecognised::Changed => "CREDENTIAL_CHANGED",
             },
         ),
         Refusal::RoleTooLow { .. } => (Code::PermissionDenied, "ROLE_TOO_LOW"),
@@ -193,6 +198,7 @@ mod tests {
             Refusal::Unauthenticated { cause: Unrecognised::Missing },
             Refusal::Unauthenticated { cause: Unrecognised::Invalid },
             Refusal::Unauthenticated { cause: Unrecognised::Expired },
+            Refusal::Unauthenticated { cause: Unrecognised::Changed },
             Refusal::RoleTooLow { role: Role::Read, required: Role::Submit },
             Refusal::NotSubmitter { job_id: job_id(), role: Role::Submit },
             Refusal::NotFound { job_id: job_id() },

@@ -27,7 +27,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub struct Listener {
     tcp: TcpListener,
     slots: Arc<Slots>,
-    tls: Option<Arc<Certificates>>,
+    tls: Option<Certificates>,
     refused: Refusals,
     failed: Refusals,
 }
@@ -57,7 +57,7 @@ pub(crate) enum OpenError {
 
 impl Listener {
     /// A listener with these limits; without `tls`, connections are not encrypted.
-    pub fn new(tcp: TcpListener, limits: ConnectionLimits, tls: Option<Arc<Certificates>>) -> Self {
+    pub fn new(tcp: TcpListener, limits: ConnectionLimits, tls: Option<Certificates>) -> Self {
         let (refused, failed) = (Refusals::default(), Refusals::default());
         Self { tcp, slots: Slots::new(limits), tls, refused, failed }
     }
@@ -118,7 +118,7 @@ impl Accepted {
                 Err(_) => return Err(OpenError::Timeout),
             },
         };
-        let peer = Peer { address, certificates: stream.client_certificates() };
+        let peer = Peer { address, certificate: stream.client_certificate().map(Arc::new) };
         Ok((Connection::new(stream, HANDSHAKE_TIMEOUT, Some(slot)), peer))
     }
 }

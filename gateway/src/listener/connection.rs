@@ -14,9 +14,9 @@ use tokio::{
     net::TcpStream,
     time::Sleep,
 };
-use tokio_rustls::{rustls::pki_types::CertificateDer, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 
-use super::slots::Slot;
+use super::{slots::Slot, x509::ClientCertificate};
 
 /// With what a connection of HTTP/2 begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -26,9 +26,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub struct Peer {
     /// The address. Behind a proxy, that of the proxy.
     pub address: SocketAddr,
-    /// The certificate with which the client has authenticated itself, followed by those of the
-    /// CAs between it and `--tls-client-ca`; `None` without mutual TLS.
-    pub certificates: Option<Arc<[CertificateDer<'static>]>>,
+    /// The certificate with which the client has authenticated itself; `None` without mutual TLS.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// The bytes of a connection.
@@ -60,11 +59,15 @@ enum Start {
 }
 
 impl Stream {
-    /// The certificates that the client presented, which have been verified.
-    pub(super) fn client_certificates(&self) -> Option<Arc<[CertificateDer<'static>]>> {
+    /// The certificate that the client presented. It has been verified: rustls ends the handshake
+    /// otherwise.
+    pub(super) fn client_certificate(&self) -> Option<ClientCertificate> {
         match self {
             Self::Plain(_) => None,
-            Self::Tls(stream) => stream.get_ref().1.peer_certificates().map(Arc::from),
+            Self::Tls(stream) => {
+                let chain = stream.get_ref().1.peer_certificates()?;
+                ClientCertificate::read(chain.first()?)
+            }
         }
     }
 }

@@ -4,16 +4,19 @@
 mod acceptor;
 mod certificates;
 mod connection;
+mod expiry;
 mod exposure;
 mod plain_text;
 mod refusals;
 mod slots;
+mod x509;
 
 pub use acceptor::Listener;
-pub use certificates::{Certificates, RELOAD_INTERVAL};
+pub use certificates::Certificates;
 pub use connection::Peer;
 pub use exposure::{Exposed, check_exposure};
 pub use slots::ConnectionLimits;
+pub(crate) use x509::{CertificateName, ClientCertificate};
 
 use std::time::Duration;
 

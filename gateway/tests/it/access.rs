@@ -1,128 +1,18 @@
 //! Who may call what, and that tenants cannot see one another, over a mesh in memory.
 
-use std::{fs, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
-use crate::harness::*;
-use clap::Parser as _;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use crate::{callers::*, harness::*};
 use solvemesh::{
     broker::v1::{BusySlot, Heartbeat, WorkerHeartbeat, heartbeat::Process},
     v1::{
-        CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, GetUsageRequest, ListJobsRequest,
-        MeshState, SolveOptions, SolveRequest, SubmitJobRequest, WatchMeshRequest,
-        WatchResultsRequest,
+        GetUsageRequest, ListJobsRequest, MeshState, SolveOptions, SubmitJobRequest,
+        WatchMeshRequest,
     },
 };
-use solvemesh_broker::Mesh;
-use solvemesh_gateway::{Access, Args, Command, KeyCommand, KeyFile};
-use tempfile::TempDir;
 use tokio::time::timeout;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-
-/// A file of keys.
-struct Keys {
-    folder: TempDir,
-    text: String,
-}
-
-impl Keys {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), text: String::new() }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("keys")
-    }
-
-    /// Adds a key, and returns it.
-    fn add(&mut self, id: &str, tenant: &str, role: &str) -> String {
-        self.add_with(&["--id", id, "--tenant", tenant, "--role", role])
-    }
-
-    fn add_with(&mut self, flags: &[&str]) -> String {
-        let words = ["solvemesh-gateway", "key", "new"].into_iter().chain(flags.iter().copied());
-        let Some(Command::Key { command: KeyCommand::New(new) }) =
-            Args::try_parse_from(words).unwrap().command
-        else {
-            panic!("another command");
-        };
-        let (key, line) = new.make().unwrap();
-        self.text = format!("{}{line}\n", self.text);
-        key
-    }
-
-    fn write(&self) {
-        // Replaced at once, as editors and Kubernetes do: no reader sees a half of it.
-        let mut file = tempfile::NamedTempFile::new_in(self.folder.path()).unwrap();
-        file.write_all(self.text.as_bytes()).unwrap();
-        file.persist(self.path()).unwrap();
-    }
-
-    async fn gateway(&self, mesh: &Arc<dyn Mesh>) -> Gateway {
-        self.write();
-        let file = KeyFile::open(self.path()).unwrap();
-        tokio::spawn(file.clone().follow());
-        Gateway::with_access(mesh.clone(), policy(), Access::Keys(file)).await
-    }
-}
-
-fn with_key<T>(message: T, key: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
-    request
-}
-
-/// The names of all methods, from the contract.
-fn methods() -> Vec<String> {
-    let files = FileDescriptorSet::decode(solvemesh::DESCRIPTORS).unwrap().file;
-    let services = files.iter().flat_map(|file| &file.service);
-    let service = services.filter(|service| service.name() == "JobService");
-    service.flat_map(|it| &it.method).map(|method| method.name().to_owned()).collect()
-}
-
-/// Calls a method by its name, about a job where it takes one. Fails for a method that this test
-/// does not know, so that a new one gets its line here.
-async fn call(gateway: &Gateway, key: &str, method: &str, job: &str) -> Result<(), Status> {
-    let mut client = gateway.client.clone();
-    let job_id = job.to_owned();
-    match method {
-        "SubmitJob" => client.submit_job(with_key(wyndor(), key)).await.map(drop),
-        "Solve" => {
-            let SubmitJobRequest { model, .. } = wyndor();
-            let mut request = with_key(SolveRequest { model, ..Default::default() }, key);
-            // Nobody solves it: the call ends with the queued job.
-            request.set_timeout(Duration::from_millis(300));
-            client.solve(request).await.map(drop)
-        }
-        "WatchResults" => {
-            let request = WatchResultsRequest { job_ids: vec![job_id], ..Default::default() };
-            client.watch_results(with_key(request, key)).await.map(drop)
-        }
-        "GetJob" => {
-            client.get_job(with_key(GetJobRequest { job_id, view: 0 }, key)).await.map(drop)
-        }
-        "ListJobs" => client.list_jobs(with_key(ListJobsRequest::default(), key)).await.map(drop),
-        "CancelJob" => {
-            client.cancel_job(with_key(CancelJobRequest { job_id }, key)).await.map(drop)
-        }
-        "GetCapabilities" => {
-            client.get_capabilities(with_key(GetCapabilitiesRequest {}, key)).await.map(drop)
-        }
-        "GetUsage" => client.get_usage(with_key(GetUsageRequest {}, key)).await.map(drop),
-        "WatchMesh" => {
-            client.watch_mesh(with_key(WatchMeshRequest::default(), key)).await.map(drop)
-        }
-        other => panic!("add a call of {other}"),
-    }
-}
-
-async fn submit(gateway: &Gateway, key: &str, request_id: &str) -> String {
-    let request = SubmitJobRequest { request_id: request_id.to_owned(), ..wyndor() };
-    let response = gateway.client.clone().submit_job(with_key(request, key)).await.unwrap();
-    response.into_inner().job.unwrap().job_id
-}
 
 async fn list(gateway: &Gateway, key: &str, page_token: &str) -> Result<Vec<String>, Status> {
     let request = ListJobsRequest {
@@ -140,24 +30,9 @@ async fn list(gateway: &Gateway, key: &str, page_token: &str) -> Result<Vec<Stri
 async fn each_role_may_call_its_methods_and_no_others() {
     let mesh = memory();
     let mut keys = Keys::new();
-    let roles = ["read", "submit", "operate", "admin"];
-    let of_roles = roles.map(|role| keys.add(role, "acme", role));
+    let of_roles = ROLES.map(|role| keys.add(role, "acme", role));
     let gateway = keys.gateway(&mesh).await;
-    for (role, key) in roles.into_iter().zip(&of_roles) {
-        for method in methods() {
-            let changes = ["SubmitJob", "Solve", "CancelJob"].contains(&method.as_str());
-            // Of the role's own key where it may submit: each may cancel that.
-            let own = submit(&gateway, if role == "read" { &of_roles[3] } else { key }, "").await;
-            let outcome = call(&gateway, key, &method, &own).await;
-            if role == "read" && changes {
-                let status = outcome.unwrap_err();
-                assert_eq!(status.code(), Code::PermissionDenied, "{role} {method}: {status}");
-                assert_eq!(reason(&status), "ROLE_TOO_LOW");
-            } else {
-                assert!(outcome.is_ok(), "{role} {method}: {outcome:?}");
-            }
-        }
-    }
+    check_roles(&gateway, &of_roles).await;
 }
 
 #[tokio::test]
@@ -393,14 +268,4 @@ async fn keys_are_added_and_revoked_without_a_restart() {
     keys.text = old;
     keys.write();
     until(&gateway, &first, |outcome| outcome.is_ok()).await;
-}
-
-/// Waits until a call with a key has this outcome.
-async fn until(gateway: &Gateway, key: &str, expected: impl Fn(&Result<(), Status>) -> bool) {
-    let reached = async {
-        while !expected(&call(gateway, key, "GetCapabilities", "").await) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(Duration::from_secs(30), reached).await.unwrap();
 }

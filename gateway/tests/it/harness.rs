@@ -1,6 +1,6 @@
 //! A gateway over a mesh in memory, and helpers with which a test acts as the worker.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use solvemesh::{
     broker::v1::{AttemptStarted, BulkReference, JobEnd, JobEnvelope, LogEntry, log_entry},
@@ -58,13 +58,14 @@ pub(crate) fn policy() -> Policy {
 pub(crate) struct Gateway {
     pub(crate) client: JobServiceClient<Channel>,
     pub(crate) channel: Channel,
+    pub(crate) address: SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) served: tokio::task::JoinHandle<()>,
 }
 
 impl Gateway {
     pub(crate) async fn over(mesh: Arc<dyn Mesh>, policy: Policy) -> Self {
-        Self::with_access(mesh, policy, Access::Open).await
+        Self::with_access(mesh, policy, Access::everyone()).await
     }
 
     pub(crate) async fn with_access(mesh: Arc<dyn Mesh>, policy: Policy, access: Access) -> Self {
@@ -87,7 +88,7 @@ impl Gateway {
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();
         let client = JobServiceClient::new(channel.clone());
-        Self { client, channel, stop, served }
+        Self { client, channel, address, stop, served }
     }
 
     pub(crate) async fn submit(&self, request: SubmitJobRequest) -> Result<Job, Status> {

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod access;
+mod callers;
 mod harness;
+mod hostile;
 mod mesh_state;
 mod retention;
+mod revocation;
 mod service;
 mod sweeps;
+mod tokens;

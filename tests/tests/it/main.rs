@@ -6,6 +6,7 @@ mod amqps;
 mod answers;
 mod broker;
 mod broker_rights;
+mod callers;
 mod cli;
 mod connections;
 mod fairness;

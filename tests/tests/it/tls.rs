@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     process::Output,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use solvemesh::v1::{GetCapabilitiesRequest, GetCapabilitiesResponse};
@@ -172,6 +172,24 @@ async fn a_replaced_certificate_is_used_without_a_failed_call_and_a_wrong_one_is
     };
     tokio::join!(load, replace);
     println!("{} calls, none failed", calls.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_is_in_the_log() {
+    let files = GatewayFiles::new();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let now = SystemTime::now();
+    files.pair_until(now + 5 * day + day / 2).write(files.path());
+    let gateway = gateway(&files, &[], files.client()).await;
+    await_log(&gateway.process, "TLS certificate expires soon").await;
+    assert!(gateway.process.log().contains("5 d"), "{}", gateway.process.log());
+    files.pair_until(now - day).write(files.path());
+    await_log(&gateway.process, "TLS certificate has expired").await;
+    let errors = gateway.process.log();
+    let errors: Vec<&str> = errors.lines().filter(|line| line.contains("ERROR")).collect();
+    // The two files may have been read between the two writes.
+    let expected = |line: &&str| line.contains("has expired") || line.contains("do not belong");
+    assert!(errors.iter().all(expected), "{errors:?}");
 }
 
 #[tokio::test]
