@@ -14,9 +14,7 @@ use tracing::info;
 
 use super::{admission::Answer, ending::Ending};
 use crate::{
-    access::{
-        Access, Caller, Credential, Origin, Rates, TooFast, Unrecognised, is_short, required_role,
-    },
+    access::{Access, Caller, Credential, Origin, Rates, TooFast, is_short, required_role},
     listener::Peer,
     refusal::Refusal,
 };
@@ -65,9 +63,8 @@ impl AccessLayer {
 
     /// Waits until the caller of a call is no longer one, and logs it.
     async fn end(access: Access, credential: Credential, origin: Origin, path: String) -> Status {
-        let caller: Arc<Caller> = origin.caller.clone();
-        let cause: Unrecognised = access.end(credential, caller.clone()).await;
-        let Caller { key, tenant, .. } = &*caller;
+        let cause = access.end(credential, origin.caller.clone()).await;
+        let Caller { key, tenant, .. } = &*origin.caller;
         info!(path, key, tenant, peer = origin.peer(), %cause, "call ended");
         Refusal::Unauthenticated { cause }.into()
     }
