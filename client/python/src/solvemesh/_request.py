@@ -109,7 +109,7 @@ class Submission:
         return packed
 
 
-def _priority(priority: Priority | None) -> int:
+def _priority(priority: Priority | None) -> job_pb2.Priority.ValueType:
     if priority is None:
         return job_pb2.PRIORITY_UNSPECIFIED
     if priority not in get_args(Priority):
