@@ -2,9 +2,14 @@
 //! methods.
 
 use std::{
+    collections::BTreeMap,
+    future,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -14,8 +19,8 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use serde_json::{Value, json};
 use solvemesh::v1::{
-    CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, GetUsageRequest, ListJobsRequest,
-    SolveRequest, SubmitJobRequest, WatchMeshRequest, WatchResultsRequest,
+    CancelJobRequest, GetCapabilitiesRequest, GetJobRequest, GetUsageRequest, Job, JobFilter,
+    ListJobsRequest, SolveRequest, SubmitJobRequest, WatchMeshRequest, WatchResultsRequest,
 };
 use solvemesh_broker::Mesh;
 use solvemesh_gateway::{Access, Args, Command, KeyCommand, TokenRules};
@@ -94,13 +99,7 @@ pub(crate) async fn call(
     let job_id = job.to_owned();
     match method {
         "SubmitJob" => client.submit_job(with_key(wyndor(), key)).await.map(drop),
-        "Solve" => {
-            let SubmitJobRequest { model, .. } = wyndor();
-            let mut request = with_key(SolveRequest { model, ..Default::default() }, key);
-            // Nobody solves it: the call ends with the queued job.
-            request.set_timeout(Duration::from_millis(300));
-            client.solve(request).await.map(drop)
-        }
+        "Solve" => solve(gateway, key).await,
         "WatchResults" => {
             let request = WatchResultsRequest { job_ids: vec![job_id], ..Default::default() };
             client.watch_results(with_key(request, key)).await.map(drop)
@@ -120,6 +119,36 @@ pub(crate) async fn call(
             client.watch_mesh(with_key(WatchMeshRequest::default(), key)).await.map(drop)
         }
         other => panic!("add a call of {other}"),
+    }
+}
+
+/// Calls `Solve`. Nobody solves the job: the call ends because the job is cancelled once it is there,
+/// or because the caller is refused.
+async fn solve(gateway: &Gateway, key: &str) -> Result<(), Status> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+    let labels = BTreeMap::from([("solve".to_owned(), number)]);
+    let cancel = async {
+        let mut client = gateway.client.clone();
+        loop {
+            let filter = Some(JobFilter { labels: labels.clone(), ..JobFilter::default() });
+            let request = ListJobsRequest { filter, ..ListJobsRequest::default() };
+            let listed = client.list_jobs(with_key(request, key)).await;
+            let found = listed.ok().and_then(|listed| listed.into_inner().jobs.into_iter().next());
+            if let Some(Job { job_id, .. }) = found {
+                let cancelled = client.cancel_job(with_key(CancelJobRequest { job_id }, key)).await;
+                assert!(cancelled.is_ok(), "{cancelled:?}");
+                future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let SubmitJobRequest { model, .. } = wyndor();
+    let request = SolveRequest { model, labels: labels.clone(), ..SolveRequest::default() };
+    let mut client = gateway.client.clone();
+    tokio::select! {
+        outcome = client.solve(with_key(request, key)) => outcome.map(drop),
+        () = cancel => unreachable!("it waits for the call"),
     }
 }
 
