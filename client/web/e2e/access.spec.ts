@@ -132,7 +132,7 @@ test("a tab keeps its token after a reload, and another tab is asked", async ({
   await expect(question(other)).toBeVisible();
 });
 
-test("the role read sees jobs, and is told why it cannot submit", async ({
+test("the role read sees jobs, and the page says why it cannot submit", async ({
   page,
   context,
   submitter,

@@ -77,7 +77,7 @@ impl Jwks {
     ///
     /// # Errors
     ///
-    /// If it is not a set, if a key is damaged, if keys can't be told apart, or if no key is left.
+    /// If it is not a set, if a key is damaged, if several keys do not have different ids, or if no key is left.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let set: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let members = set.get("keys").and_then(Value::as_array);

@@ -7,11 +7,10 @@ use std::{
 };
 
 use solvemesh::v1::{GetJobRequest, SubmitJobRequest, WatchMeshRequest, WatchMeshResponse};
-use solvemesh_rpc::job_service_client::JobServiceClient;
 use solvemesh_tests::{
     certificates::{Authority, Pair},
     jobs,
-    mesh::Gateway,
+    mesh::{self, Api, Gateway},
     models,
     tls::GatewayFiles,
     tokens::Signer,
@@ -19,14 +18,12 @@ use solvemesh_tests::{
 };
 use tonic::{
     Code, Request, Status,
-    transport::{Channel, ClientTlsConfig, Endpoint},
+    transport::{ClientTlsConfig, Endpoint},
 };
 use tonic_types::StatusExt as _;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SLOTS: [&str; 2] = ["--slots", "express=1,standard=1"];
-
-type Api = JobServiceClient<Channel>;
 
 /// A gateway with TLS that recognises callers, and its files.
 struct Mesh {
@@ -65,7 +62,7 @@ impl Mesh {
     async fn connect(&self, tls: ClientTlsConfig) -> Result<Api, tonic::transport::Error> {
         let url = format!("https://{}", self.address());
         let endpoint = Endpoint::from_shared(url).expect("a URL").tls_config(tls).expect("TLS");
-        endpoint.connect().await.map(JobServiceClient::new)
+        endpoint.connect().await.map(mesh::api)
     }
 
     /// A client with a certificate.

@@ -19,8 +19,8 @@ export function TokenPanel() {
       <p role="alert">{askedText(problem)}</p>
       <TokenForm label="Token" onUse={tokens.use} />
       <p class="token-hint">
-        Whoever runs the gateway gives tokens out. This tab keeps it until it is closed, and sends
-        it to this gateway only.
+        The operator of the gateway issues tokens. This tab keeps yours until it is closed, and
+        sends it to this gateway only.
       </p>
     </section>
   );
@@ -107,7 +107,7 @@ function TokenForm({ label, onUse, autofocus = false }: FormProps) {
       </p>
       {!globalThis.isSecureContext && (
         <p class="token-error">
-          This page came over plain HTTP: whoever is on the way to the gateway can read the token.
+          This page came over plain HTTP: others on the network can read the token.
         </p>
       )}
     </form>
