@@ -1,7 +1,6 @@
 //! Certificates for tests, signed by CAs that the tests generate.
 
 use std::{
-    fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -10,6 +9,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
+
+use crate::files;
 
 /// A generated CA.
 #[derive(Debug)]
@@ -87,8 +88,8 @@ impl Authority {
 impl Pair {
     /// Writes `cert.pem` and `key.pem` into a folder, and replaces existing ones.
     pub fn write(&self, folder: &Path) {
-        fs::write(folder.join("cert.pem"), &self.cert).expect("a file");
-        fs::write(folder.join("key.pem"), &self.key).expect("a file");
+        files::replace(&folder.join("cert.pem"), &self.cert);
+        files::replace(&folder.join("key.pem"), &self.key);
     }
 }
 

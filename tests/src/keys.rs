@@ -1,6 +1,6 @@
 //! Callers with keys: the file that a gateway reads, and what sends one with each request.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 use tonic::{
@@ -9,7 +9,7 @@ use tonic::{
     service::Interceptor,
 };
 
-use crate::processes;
+use crate::{files, processes};
 
 /// A file of keys, in a folder of its own.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Keys {
         let line =
             lines.lines().find(|line| line.starts_with("key ")).expect("a line for the file");
         self.text = format!("{}{line}\n", self.text);
-        fs::write(self.path(), &self.text).expect("a written file");
+        files::replace(&self.path(), &self.text);
         String::from_utf8(made.stdout).expect("text").trim().to_owned()
     }
 

@@ -24,7 +24,7 @@ pub mod tls;
 pub mod trial;
 pub mod web;
 
-pub use solvemesh_testkit::{certificates, proxy, rabbit, tokens};
+pub use solvemesh_testkit::{certificates, files, proxy, rabbit, tokens};
 
 /// Awaits a future with a timeout. `what` names in the panic message what was awaited.
 ///

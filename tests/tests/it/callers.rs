@@ -9,7 +9,7 @@ use std::{
 use solvemesh::v1::{GetJobRequest, SubmitJobRequest, WatchMeshRequest, WatchMeshResponse};
 use solvemesh_tests::{
     certificates::{Authority, Pair},
-    jobs,
+    files, jobs,
     mesh::{self, Api, Gateway},
     models,
     tls::GatewayFiles,
@@ -169,7 +169,7 @@ async fn the_streams_of_a_removed_certificate_end_and_its_connection_is_of_no_us
             }
         }
     };
-    let remove = async { fs::write(mesh.files.path().join("keys"), KEY).expect("a file") };
+    let remove = async { files::replace(&mesh.files.path().join("keys"), KEY) };
     let all = async { tokio::join!(native, answer, remove) };
     let (status, answer, ()) = within(TIMEOUT, "the ends of the streams", all).await;
     assert_eq!(reason(&status), "CREDENTIAL_INVALID");

@@ -12,6 +12,7 @@ use solvemesh::v1::{GetCapabilitiesRequest, GetCapabilitiesResponse};
 use solvemesh_rpc::job_service_client::JobServiceClient;
 use solvemesh_tests::{
     certificates::{Authority, Pair},
+    files,
     mesh::Gateway,
     processes::{self, Process},
     tls::{GatewayFiles, certificate, presented},
@@ -160,12 +161,12 @@ async fn a_replaced_certificate_is_used_without_a_failed_call_and_a_wrong_one_is
     };
     let replace = async {
         let next = files.pair();
-        fs::write(files.path().join("cert.pem"), &next.cert).expect("a file");
+        files::replace(&files.path().join("cert.pem"), &next.cert);
         await_log(&gateway.process, "TLS certificate not replaced, the old one stays").await;
         assert!(gateway.process.log().contains("do not belong together"));
         assert_eq!(shown().await, first);
 
-        fs::write(files.path().join("key.pem"), &next.key).expect("a file");
+        files::replace(&files.path().join("key.pem"), &next.key);
         await_log(&gateway.process, "TLS certificate replaced").await;
         assert_eq!(shown().await, certificate(&next.cert));
         stop.store(true, Ordering::Relaxed);
