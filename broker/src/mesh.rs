@@ -202,6 +202,17 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// Why the mesh can't be used, or can't publish; `None` if it is ready.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Ready => None,
+            Self::Disconnected { error } => Some(error.clone()),
+            Self::Blocked { reason } => Some(format!("the broker accepts no messages: {reason}")),
+        }
+    }
+}
+
 /// Where to start reading the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStart {

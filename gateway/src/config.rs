@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, builder::BoolishValueParser};
 use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{BrokerUrls, Lane, MemoryConfig, TlsArgs, TopologyArgs};
-use solvemesh_daemon::LogArgs;
+use solvemesh_daemon::{LogArgs, MetricsArgs};
 use solvemesh_tls::{ClientCertificates, PairFiles, PemFile, ServerFiles};
 
 use crate::{
@@ -203,6 +203,10 @@ pub struct Args {
     /// Identify this gateway by this name in the state of the mesh [default: HOST-PID]
     #[arg(long, env = "SOLVEMESH_NAME", value_name = "NAME")]
     pub name: Option<String>,
+
+    /// Metrics and probes
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// Who may call
     #[command(flatten)]

@@ -8,8 +8,9 @@ use std::{future, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::CommandFactory as _;
 use futures::FutureExt;
+use prometheus_client::registry::Registry;
 use solvemesh_broker::{AmqpConfig, AmqpMesh, BrokerUrls, CLOSE_GRACE, Mesh};
-use solvemesh_daemon::Signals;
+use solvemesh_daemon::{Metrics, Signals};
 use solvemesh_gateway::{
     Args, Certificates, Command, Jobs, KeyCommand, Listener, NewKey, SnapshotFile, Table,
     check_exposure, close_slow_watchers, serve,
@@ -49,13 +50,21 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let policy = args.policy();
     let access = args.access.open()?;
 
+    let metrics_listener = args.metrics.listen().await?;
+    let mut metrics = Metrics::of_process();
+
     // Background tasks, which run until the mesh is closed.
     let mut tasks = JoinSet::new();
-    let (mesh, embedded_worker) = open_mesh(&args, &mut tasks)?;
+    let (mesh, embedded_worker) = open_mesh(&args, &mut tasks, metrics.own())?;
     let snapshots = args.state_dir.clone().map(SnapshotFile::in_folder).transpose();
     let snapshots = snapshots.context("--state-dir")?;
     let table = Table::follow(mesh.clone(), policy.retention, snapshots);
     let jobs = Jobs::new(mesh.clone(), table.clone(), policy, args.name());
+    jobs.register_metrics(metrics.own());
+    if let Some(listener) = metrics_listener {
+        let jobs = jobs.clone();
+        tasks.spawn(metrics.serve(listener, move || jobs.not_ready()).map(Ok));
+    }
 
     tasks.spawn(dead_letters::run(mesh.clone()).map(|end| end.context("dead letter task")));
     tasks.spawn(lookups::run(jobs.clone()).map(|end| end.context("lookup task")));
@@ -115,7 +124,7 @@ fn print_key(key: &NewKey) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Connects to the broker, and adds the task that fails if the broker refuses this gateway; without
+/// Connects to the broker, registers the metrics of the mesh, and adds the task that fails if the broker refuses this gateway; without
 /// `--amqp`, starts the embedded mesh and its worker.
 ///
 /// # Errors
@@ -124,9 +133,10 @@ fn print_key(key: &NewKey) -> anyhow::Result<()> {
 fn open_mesh(
     args: &Args,
     tasks: &mut JoinSet<anyhow::Result<()>>,
+    metrics: &mut Registry,
 ) -> anyhow::Result<(Arc<dyn Mesh>, Option<EmbeddedWorker>)> {
     let Some(urls) = &args.amqp else {
-        let (mesh, worker) = embedded::start(args)?;
+        let (mesh, worker) = embedded::start(args, metrics)?;
         return Ok((mesh, Some(worker)));
     };
     // A job may be as old as its deadline when it finishes, and clients must then have as long
@@ -137,6 +147,7 @@ fn open_mesh(
         "--max-total-time-limit must be at most half of --log-max-age and of --bulk-max-age"
     );
     let mesh = Arc::new(AmqpMesh::open(broker_config(urls, args)?).context("--amqp")?);
+    mesh.register_metrics(metrics);
     tasks.spawn(fail_if_refused(mesh.clone()));
     Ok((mesh, None))
 }

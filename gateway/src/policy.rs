@@ -51,6 +51,13 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// By how many bytes the log may grow since the start of the oldest live job before submissions
+    /// are refused. The broker truncates the log at `log_bytes`, and must not drop the entries of a
+    /// live job. Stopping at half leaves the other half for entries of the jobs already accepted.
+    pub(crate) fn log_backlog_limit(&self) -> u64 {
+        self.log_bytes / 2
+    }
+
     /// This policy with a time limit of at most `limit`.
     pub(crate) fn with_max_time_limit(&self, limit: Duration) -> Self {
         Self {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{AmqpConfig, BrokerUrls, TlsArgs, TopologyArgs};
-use solvemesh_daemon::LogArgs;
+use solvemesh_daemon::{LogArgs, MetricsArgs};
 use solvemesh_worker::{Overrun, Slots, WorkerConfig};
 
 /// Consume optimisation jobs from a mesh and solve them
@@ -71,6 +71,9 @@ pub(crate) struct Args {
     #[arg(long, env = "SOLVEMESH_DRAIN_GRACE", value_name = "SECONDS", default_value = "30",
           value_parser = seconds_or_zero)]
     pub(crate) drain_grace: Duration,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 
     #[command(flatten)]
     pub(crate) logs: LogArgs,

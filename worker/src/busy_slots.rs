@@ -1,4 +1,4 @@
-//! What the slots of this worker work on, for its heartbeats.
+//! What the slots of this worker work on, for its heartbeats and its metrics.
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
@@ -6,6 +6,8 @@ use parking_lot::Mutex;
 use solvemesh::broker::v1::BusySlot;
 use solvemesh_broker::Lane;
 use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
 
 /// The registry of busy slots.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +18,15 @@ struct Registry {
     /// By lane and index of the slot.
     slots: Mutex<BTreeMap<(Lane, usize), BusySlot>>,
     changed: Notify,
+    metrics: Metrics,
 }
 
 impl BusySlots {
+    /// A registry that counts busy slots in `metrics`, too.
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Registry { metrics, ..Registry::default() }))
+    }
+
     /// Registers that a slot works on a job, as long as the guard lives.
     pub(crate) fn begin(&self, lane: &Lane, index: usize, job_id: &str) -> BusyGuard {
         let slot = BusySlot {
@@ -28,6 +36,7 @@ impl BusySlots {
         };
         let key = (lane.clone(), index);
         self.0.slots.lock().insert(key.clone(), slot);
+        self.0.metrics.slot_became_busy(lane);
         self.0.changed.notify_one();
         BusyGuard { registry: Arc::clone(&self.0), key }
     }
@@ -53,6 +62,7 @@ pub(crate) struct BusyGuard {
 impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.registry.slots.lock().remove(&self.key);
+        self.registry.metrics.slot_became_idle(&self.key.0);
         self.registry.changed.notify_one();
     }
 }

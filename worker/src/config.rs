@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, tim
 
 use solvemesh_broker::{InvalidLane, Lane};
 
+use crate::metrics::Metrics;
+
 /// The lanes of the optional solvers that this program was built with. Such solvers have lanes of
 /// their own, because not every worker has them.
 pub const OWN_LANES: &[&str] = &[
@@ -60,6 +62,8 @@ pub struct WorkerConfig {
     pub later_format_pause: Duration,
     /// How long a drain waits, after the last solve, for the log to confirm the results.
     pub settle_grace: Duration,
+    /// Where the worker counts what it does.
+    pub metrics: Metrics,
 }
 
 impl Default for WorkerConfig {
@@ -83,6 +87,7 @@ impl Default for WorkerConfig {
             heartbeat: Duration::from_millis(900),
             later_format_pause: Duration::from_secs(10 * 60),
             settle_grace: Duration::from_secs(10),
+            metrics: Metrics::default(),
         }
     }
 }

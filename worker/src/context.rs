@@ -61,6 +61,10 @@ impl Context {
             .map(|(lane, slots)| slots * usize::from(config.prefetch(lane)) * MAX_JOBS_IN_MESSAGE);
         let settle_permits = Arc::new(Semaphore::new(max_unsettled.sum()));
         let tasks = TaskTracker::new();
+        for (lane, count) in config.slots.iter() {
+            config.metrics.add_slots(lane, count);
+        }
+        let busy_slots = BusySlots::new(config.metrics.clone());
         Self {
             id: Uuid::new_v4().to_string(),
             mesh,
@@ -68,7 +72,7 @@ impl Context {
             log_writer,
             cancels: Cancels::default(),
             running: RunningJobs::default(),
-            busy_slots: BusySlots::default(),
+            busy_slots,
             lookup_backoff: LookupBackoff::default(),
             stop,
             kill,

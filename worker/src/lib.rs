@@ -16,6 +16,7 @@
 //! | `result` | a solver's answer, checked and turned into the result of a job |
 //! | `heartbeat`, `busy_slots` | what gateways are to know of this worker |
 //! | `log` | entries of the results log: progress, incumbents, solver log |
+//! | `metrics` | what Prometheus is to know of this worker |
 
 mod attempt;
 mod busy_slots;
@@ -25,6 +26,7 @@ mod delivery;
 mod failure;
 mod heartbeat;
 mod log;
+mod metrics;
 mod process;
 mod result;
 mod slot;
@@ -32,4 +34,5 @@ mod supervisor;
 mod sweep;
 
 pub use config::{InvalidSlots, OWN_LANES, Overrun, Slots, SolverCommandLine, WorkerConfig};
+pub use metrics::Metrics;
 pub use supervisor::Worker;

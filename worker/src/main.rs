@@ -8,8 +8,9 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::CommandFactory as _;
 use solvemesh_broker::{AmqpMesh, CLOSE_GRACE, Mesh};
-use solvemesh_daemon::Signals;
+use solvemesh_daemon::{Metrics, Signals};
 use solvemesh_worker::Worker;
+use tokio_util::sync::CancellationToken;
 
 use crate::args::{Args, Command};
 
@@ -35,6 +36,14 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.config();
     let amqp = args.broker(&config)?;
     let mesh = Arc::new(AmqpMesh::open(amqp).context("--amqp")?);
+    let draining = CancellationToken::new();
+    if let Some(listener) = args.metrics.listen().await? {
+        let mut metrics = Metrics::of_process();
+        config.metrics.register(metrics.own());
+        mesh.register_metrics(metrics.own());
+        // Until the process ends: a drain is watched, too.
+        tokio::spawn(metrics.serve(listener, not_ready(&mesh, draining.clone())));
+    }
     tokio::select! {
         connected = mesh.connected() => connected.context("--amqp")?,
         () = signals.next() => return Ok(()),
@@ -42,6 +51,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let worker = Worker::start(mesh.clone(), config);
 
     signals.next().await;
+    draining.cancel();
     let drain = async {
         worker.drain(args.drain_grace).await;
         mesh.close(CLOSE_GRACE).await;
@@ -51,4 +61,16 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         () = signals.next() => tracing::warn!(cause = "second signal", "stopped without drain"),
     }
     Ok(())
+}
+
+/// Why the worker takes no jobs now, for `/readyz`.
+fn not_ready(
+    mesh: &AmqpMesh,
+    draining: CancellationToken,
+) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+    let health = mesh.health();
+    move || {
+        let draining = draining.is_cancelled().then(|| "this worker is draining".to_owned());
+        draining.or_else(|| health.borrow().problem())
+    }
 }

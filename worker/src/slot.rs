@@ -83,6 +83,7 @@ impl Slot {
                 death = solver.wait_for_idle_death() => {
                     let pid = solver.pid();
                     tracing::warn!(%lane, slot, pid, cause = %death, "idle solver process died");
+                    context.config.metrics.solver_died(&death);
                     // Jobs must not wait here for the backoff and the start of another process.
                     jobs.pause();
                     if !context.pause(backoff.next_delay()).await {
@@ -144,7 +145,11 @@ impl Slot {
         match payload {
             Payload::Job(mut job) => {
                 let decision = decide(context, lane, &job, redelivered);
-                match context.stop.run_until_cancelled(decision).await {
+                let decision = context.stop.run_until_cancelled(decision).await;
+                if let Some(decision) = &decision {
+                    context.config.metrics.decided(decision, redelivered);
+                }
+                match decision {
                     Some(Decision::Solve(prior)) => {
                         job.failed_attempts = job.failed_attempts.max(prior.failed_attempts);
                         if redelivered {
@@ -204,7 +209,9 @@ impl Slot {
                 tracing::info!(job = envelope.job_id, %lane, "lease lost before the start");
                 continue;
             }
-            match decide(context, lane, &envelope, false).await {
+            let decision = decide(context, lane, &envelope, false).await;
+            context.config.metrics.decided(&decision, false);
+            match decision {
                 Decision::Solve(prior) => {
                     accepted.push(AcceptedJob { envelope: *envelope, prior, lease });
                 }

@@ -34,6 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     config::AmqpConfig,
     dial::{self, DialError, dial},
+    metrics::BrokerMetrics,
     nodes::Nodes,
     runtime,
     tls::TlsFiles,
@@ -170,6 +171,7 @@ impl ConnectionHandle {
         nodes: &Nodes,
         purpose: &'static str,
         queues: Vec<Queue>,
+        metrics: BrokerMetrics,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
@@ -184,6 +186,8 @@ impl ConnectionHandle {
             addresses,
             tls: Arc::clone(&nodes.tls),
             name: format!("{} ({purpose})", config.name),
+            purpose,
+            metrics,
             queues,
             request_timeout: config.request_timeout,
             state,
@@ -278,6 +282,8 @@ struct Supervisor {
     addresses: VecDeque<Address>,
     tls: Arc<TlsFiles>,
     name: String,
+    purpose: &'static str,
+    metrics: BrokerMetrics,
     queues: Vec<Queue>,
     request_timeout: Duration,
     state: watch::Sender<ConnectionState>,
@@ -297,6 +303,7 @@ impl Supervisor {
 
     async fn keep_connected(&mut self) {
         let mut backoff = Backoff::for_broker();
+        let mut was_connected = false;
         for number in 1.. {
             // The next attempt uses the next node, whether this one fails now or later.
             let Some(address) = self.addresses.front().cloned() else { return };
@@ -308,6 +315,9 @@ impl Supervisor {
                     let events = connection.events_listener();
                     tracing::info!(connection = self.name, broker, "connected to the broker");
                     backoff.reset();
+                    if std::mem::replace(&mut was_connected, true) {
+                        self.metrics.reconnected(self.purpose);
+                    }
                     self.state.send_replace(ConnectionState::Connected(session.clone()));
                     let cause = self.watch(&session, events).await;
                     tracing::warn!(connection = self.name, broker, cause, "broker connection lost");

@@ -19,6 +19,7 @@ mod leases;
 mod log;
 mod lookup_client;
 mod lookup_server;
+mod metrics;
 mod nodes;
 mod outbox;
 mod presence;
@@ -38,6 +39,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use prost::Message as _;
 use solvemesh::broker::v1::{
     BulkReference, CancelNotice, Heartbeat, JobEnvelope, LogEntry, LookupRequest, LookupResponse,
@@ -56,6 +58,7 @@ use self::{
     consumer::{Decode, Queues, Source},
     log::{LogReader, log_message},
     lookup_client::LookupClient,
+    metrics::BrokerMetrics,
     nodes::Nodes,
     outbox::Outbox,
     presence::Presence,
@@ -74,6 +77,9 @@ use crate::{
     LogMessage, LogStart, Lookup, MAX_JOBS_IN_MESSAGE, Mesh, MeshError, Rank,
 };
 
+/// The purposes of the two connections.
+const PUBLISHING: &str = "publishing";
+const CONSUMING: &str = "consuming";
 /// The number of messages that are buffered for each follower of a stream.
 const READ_AHEAD: usize = 256;
 /// The number of dead letters that one consumer may hold unsettled.
@@ -101,6 +107,7 @@ pub struct AmqpMesh {
     log: LogReader,
     lookup_client: LookupClient,
     health: watch::Receiver<Health>,
+    metrics: BrokerMetrics,
     /// Ends all tasks when it is cancelled.
     closed: CancellationToken,
     tasks: TaskTracker,
@@ -144,14 +151,25 @@ impl AmqpMesh {
         let guard = closed.clone().drop_guard();
         let tasks = TaskTracker::new();
         let base = topology::base(&config.topology, &config.lanes);
+        let metrics = BrokerMetrics::default();
         let connection = |purpose, queues| {
-            ConnectionHandle::start(&config, &nodes, purpose, queues, closed.clone(), &tasks)
+            let metrics = metrics.clone();
+            ConnectionHandle::start(
+                &config,
+                &nodes,
+                purpose,
+                queues,
+                metrics,
+                closed.clone(),
+                &tasks,
+            )
         };
-        let publishing = connection("publishing", base);
-        let consuming = connection("consuming", Vec::new());
+        let publishing = connection(PUBLISHING, base);
+        let consuming = connection(CONSUMING, Vec::new());
         let publisher = |in_flight| {
-            let connection = publishing.clone();
-            Publisher::start(connection, in_flight, config.publish_timeout, closed.clone(), &tasks)
+            let (connection, metrics) = (publishing.clone(), metrics.clone());
+            let timeout = config.publish_timeout;
+            Publisher::start(connection, in_flight, timeout, metrics, closed.clone(), &tasks)
         };
         let job_publisher = publisher(config.in_flight.max(1));
         let express = LaneQueues::new(&Lane::express(), &config.topology);
@@ -191,6 +209,7 @@ impl AmqpMesh {
             log,
             lookup_client,
             health,
+            metrics,
             closed,
             tasks,
         })
@@ -204,6 +223,13 @@ impl AmqpMesh {
     /// name with other arguments. The mesh still retries in the background.
     pub async fn connected(&self) -> Result<(), MeshError> {
         tokio::try_join!(wait_ready(&self.publishing), wait_ready(&self.consuming)).map(drop)
+    }
+
+    /// Registers the metrics of the connections, of publishing, and of the outbox.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        let connections =
+            [(PUBLISHING, self.publishing.clone()), (CONSUMING, self.consuming.clone())];
+        self.metrics.register(connections, self.outbox.handle(), registry);
     }
 
     fn check_open(&self) -> Result<(), MeshError> {

@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -45,6 +45,26 @@ pub(super) struct Outbox {
     shared: Arc<Shared>,
 }
 
+/// What the outbox holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Backlog {
+    /// The number of entries that are not confirmed.
+    pub(super) entries: usize,
+    /// Since when the oldest of them waits.
+    pub(super) oldest: Option<Instant>,
+}
+
+/// A handle to read the backlog by.
+#[derive(Clone, Debug)]
+pub(super) struct OutboxHandle(Arc<Shared>);
+
+impl OutboxHandle {
+    /// What the outbox holds now.
+    pub(super) fn backlog(&self) -> Backlog {
+        self.0.queue.lock().backlog()
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
@@ -68,9 +88,16 @@ struct Queue {
     max_entries: usize,
     max_bytes: usize,
     next_ticket: u64,
-    /// Whether a batch was taken out and is not confirmed yet.
-    in_flight: bool,
+    /// The batch that was taken out and is not confirmed yet.
+    in_flight: Option<InFlight>,
     closed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    entries: usize,
+    /// When the oldest of them was appended.
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -79,6 +106,8 @@ struct BufferedEntry {
     ticket: u64,
     entry: LogEntry,
     bytes: usize,
+    /// When it was appended.
+    since: Instant,
     done: oneshot::Sender<()>,
 }
 
@@ -125,6 +154,11 @@ impl Outbox {
         result.map_err(|_| MeshError::Closed)
     }
 
+    /// A handle to read the backlog by.
+    pub(super) fn handle(&self) -> OutboxHandle {
+        OutboxHandle(Arc::clone(&self.shared))
+    }
+
     /// Waits until no entry is buffered or in flight.
     pub(super) async fn drained(&self) {
         loop {
@@ -158,7 +192,7 @@ impl Shared {
     fn close(&self) {
         let mut queue = self.queue.lock();
         queue.closed = true;
-        queue.in_flight = false;
+        queue.in_flight = None;
         queue.entries.clear();
         queue.bytes = 0;
         drop(queue);
@@ -174,7 +208,7 @@ impl Queue {
             max_entries,
             max_bytes,
             next_ticket: 0,
-            in_flight: false,
+            in_flight: None,
             closed: false,
         }
     }
@@ -187,7 +221,8 @@ impl Queue {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.bytes += bytes;
-        self.entries.push_back(BufferedEntry { ticket, entry, bytes, done });
+        let since = Instant::now();
+        self.entries.push_back(BufferedEntry { ticket, entry, bytes, since, done });
         Some((ticket, waits))
     }
 
@@ -217,12 +252,22 @@ impl Queue {
         let count = fitting.count().max(1).min(self.entries.len());
         let batch: Vec<_> = self.entries.drain(..count).collect();
         self.bytes -= batch.iter().map(|buffered| buffered.bytes).sum::<usize>();
-        self.in_flight = !batch.is_empty();
+        self.in_flight =
+            batch.first().map(|oldest| InFlight { entries: batch.len(), since: oldest.since });
         batch
     }
 
     fn is_drained(&self) -> bool {
-        self.entries.is_empty() && !self.in_flight
+        self.entries.is_empty() && self.in_flight.is_none()
+    }
+
+    fn backlog(&self) -> Backlog {
+        let in_flight = self.in_flight;
+        let buffered = self.entries.front().map(|oldest| oldest.since);
+        Backlog {
+            entries: self.entries.len() + in_flight.map_or(0, |batch| batch.entries),
+            oldest: in_flight.map(|batch| batch.since).or(buffered),
+        }
     }
 }
 
@@ -308,9 +353,15 @@ mod tests {
         let batch = queue.take_batch();
         assert_eq!(names(&batch), ["a", "b", "c"]);
         assert!(!queue.is_drained());
+        let since = batch.first().map(|oldest| oldest.since);
+        assert_eq!(queue.backlog(), Backlog { entries: 3, oldest: since });
         assert!(queue.take_batch().is_empty());
         assert!(queue.is_drained());
         assert_eq!(queue.bytes, 0);
+        assert_eq!(queue.backlog(), Backlog { entries: 0, oldest: None });
+        let _later = queue.push(entry("d"), 3);
+        assert_eq!(queue.backlog().entries, 1);
+        assert!(queue.backlog().oldest > since);
     }
 
     #[test]

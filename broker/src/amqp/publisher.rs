@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connection::{ConnectionHandle, ConnectionState, Session},
+    metrics::BrokerMetrics,
     ready_batch::ready_batch,
     topology::Route,
     unroutable::{Outcome, ResolvedConfirm, ReturnMatcher},
@@ -73,6 +74,7 @@ pub(super) struct Publisher {
     requests: mpsc::Sender<Request>,
     connection: ConnectionHandle,
     timeout: Duration,
+    metrics: BrokerMetrics,
 }
 
 #[derive(Debug)]
@@ -90,13 +92,14 @@ impl Publisher {
         connection: ConnectionHandle,
         in_flight: usize,
         timeout: Duration,
+        metrics: BrokerMetrics,
         closed: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
         let (requests, queue) = mpsc::channel(MAX_QUEUED);
         let task = PublisherTask { connection: connection.clone(), requests: queue, in_flight };
         tasks.spawn(async move { closed.run_until_cancelled(task.run()).await });
-        Self { requests, connection, timeout }
+        Self { requests, connection, timeout, metrics }
     }
 
     /// Publishes a message and waits for its confirm, until the publish timeout. Fails at once
@@ -126,19 +129,24 @@ impl Publisher {
     }
 
     async fn submit(&self, message: Message, claimed: Arc<AtomicBool>) -> PublishResult {
+        let start = Instant::now();
         let (answer, answered) = oneshot::channel();
         let sent = Arc::clone(&claimed);
         let request = Request { message, claimed, answer };
         if self.requests.send(request).await.is_err() {
             return Err(PublishError::NotSent(MeshError::Closed));
         }
-        answered.await.unwrap_or_else(|_| {
+        let answer = answered.await.unwrap_or_else(|_| {
             Err(if sent.load(Ordering::Acquire) {
                 PublishError::Unknown
             } else {
                 PublishError::NotSent(MeshError::Closed)
             })
-        })
+        });
+        if answer.is_ok() {
+            self.metrics.confirmed(start.into_std());
+        }
+        answer
     }
 }
 

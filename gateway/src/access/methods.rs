@@ -36,6 +36,12 @@ pub(crate) fn required_role(path: &str) -> Option<Role> {
     Some(listed.map_or(Role::Admin, |(_, role)| *role))
 }
 
+/// The method of a path, as a name of bounded number: "other" for what is not of the job service.
+pub(crate) fn method_name(path: &str) -> &'static str {
+    let method = path.strip_prefix(JOB_SERVICE).unwrap_or_default();
+    METHODS.iter().find(|(name, _)| *name == method).map_or("other", |(name, _)| name)
+}
+
 /// Whether a call of this path is answered at once, and not by a stream or when a job has finished.
 /// The caller of others may lose its rights while they last.
 pub(crate) fn is_short(path: &str) -> bool {

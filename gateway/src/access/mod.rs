@@ -23,7 +23,7 @@ pub(crate) use self::{
     caller::{Caller, Origin, Role},
     credential::Credential,
     jwt::TokenError,
-    methods::{HEALTH_CHECKS, JOB_SERVICE, is_short, required_role},
+    methods::{HEALTH_CHECKS, JOB_SERVICE, is_short, method_name, required_role},
     quotas::{QuotaScope, Quotas},
     rates::{Rates, TooFast},
     recognised::{Recognised, Unrecognised},

@@ -12,7 +12,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 use tracing::info;
 
-use super::{admission::Answer, ending::Ending};
+use super::{admission::Answer, any_body::AnyBody, ending::until};
 use crate::{
     access::{Access, Caller, Credential, Origin, Rates, TooFast, is_short, required_role},
     listener::Peer,
@@ -89,7 +89,7 @@ impl<S, B, R, E> Service<Request<B>> for Recognised<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = E, Future = Answer<R, E>>,
     E: Send + 'static,
-    R: Default + Ending + Send + 'static,
+    R: Default + AnyBody,
 {
     type Response = Response<R>;
     type Error = E;
@@ -115,7 +115,7 @@ where
                     let mut end = Box::pin(end);
                     tokio::select! {
                         status = &mut end => Ok(status.into_http()),
-                        response = response => Ok(response?.map(|body| body.ending(end))),
+                        response = response => Ok(response?.map(|body| until(body, end))),
                     }
                 })
             }

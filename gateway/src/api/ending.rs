@@ -11,25 +11,14 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use tonic::Status;
 
+use super::any_body::AnyBody;
+
 /// What ends a body.
 pub(super) type End = Pin<Box<dyn Future<Output = Status> + Send>>;
 
-/// The body of a response that can be made to end early.
-pub(super) trait Ending {
-    /// This body until `end`, and then its status.
-    fn ending(self, end: End) -> Self;
-}
-
-impl Ending for tonic::body::Body {
-    fn ending(self, end: End) -> Self {
-        Self::new(Until { body: Some(self), end })
-    }
-}
-
-impl Ending for axum::body::Body {
-    fn ending(self, end: End) -> Self {
-        Self::new(Until { body: Some(self), end })
-    }
+/// A body until `end`, and then its status.
+pub(super) fn until<R: AnyBody>(body: R, end: End) -> R {
+    R::of(Until { body: Some(body), end })
 }
 
 /// A body until it ends, or is ended.
@@ -39,7 +28,7 @@ struct Until<B> {
     end: End,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Until<B> {
+impl<B: AnyBody> Body for Until<B> {
     type Data = Bytes;
     type Error = B::Error;
 

@@ -24,9 +24,9 @@ pub(super) async fn report(mut reporter: HealthReporter, jobs: Jobs, stop: Cance
     let mut mesh: watch::Receiver<Health> = jobs.health();
     let mut ready = jobs.ready();
     loop {
-        let serving = !stop.is_cancelled()
-            && *ready.borrow_and_update()
-            && !matches!(*mesh.borrow_and_update(), Health::Disconnected { .. });
+        ready.mark_unchanged();
+        mesh.mark_unchanged();
+        let serving = !stop.is_cancelled() && jobs.not_ready().is_none();
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         set_status(&reporter, status).await;
         if stop.is_cancelled() {

@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod any_body;
 mod arrival;
 pub(crate) mod browser;
 mod connections;
@@ -9,6 +10,7 @@ mod deadline;
 mod ending;
 mod front;
 pub(crate) mod health;
+mod measure;
 mod page;
 pub(crate) mod server;
 mod service;

@@ -29,7 +29,9 @@ use crate::{
         browser::{BrowserPolicy, Origins, check_browser},
         connections,
         front::Front,
-        health, page,
+        health,
+        measure::MeasureLayer,
+        page,
         service::Service,
     },
     jobs::Jobs,
@@ -106,7 +108,8 @@ pub async fn serve(
     };
     let admission = Admission::new(limits);
     let access = AccessLayer::new(config.access);
-    let entrance = ServiceBuilder::new().layer(access).layer(admission);
+    let measure = MeasureLayer::new(jobs.metrics().rpc.clone());
+    let entrance = ServiceBuilder::new().layer(measure).layer(access).layer(admission);
     let native = entrance.service(service);
     let all = Routes::from(app(routes, entrance.into_inner(), config.web));
     let front = Front { native, all };
@@ -140,9 +143,9 @@ fn reflect(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::E
     Ok(())
 }
 
-/// What every gRPC request passes: its caller is recognised before it takes a place among those in
-/// progress.
-type Entrance = Stack<Admission, Stack<AccessLayer, Identity>>;
+/// What every gRPC request passes: it is measured, and its caller is recognised before it takes a
+/// place among those in progress.
+type Entrance = Stack<Admission, Stack<AccessLayer, Stack<MeasureLayer, Identity>>>;
 
 /// All routes. The layer of gRPC-Web is around the gRPC routes alone: it answers every other
 /// request over HTTP/1.1 with 400, the page's too. Compression is outermost; it leaves native gRPC

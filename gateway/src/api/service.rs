@@ -15,7 +15,10 @@ use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::deadline::{Budget, budget, grpc_timeout};
+use super::{
+    deadline::{Budget, budget, grpc_timeout},
+    status::reason,
+};
 use crate::{
     access::{Caller, Origin},
     jobs::{Jobs, listing::ListFilter, watch::EventFilter},
@@ -42,6 +45,13 @@ impl Service {
     pub(crate) fn new(jobs: Jobs) -> Self {
         Self { jobs }
     }
+
+    /// Submits a job, and counts the outcome.
+    async fn submit(&self, origin: &Origin, submission: Submission) -> Result<Job, Refusal> {
+        let outcome = self.jobs.submit(origin, submission).await;
+        self.jobs.metrics().submitted(outcome.as_ref().err().map(reason));
+        outcome
+    }
 }
 
 #[tonic::async_trait]
@@ -58,7 +68,7 @@ impl JobService for Service {
             let plan = self.jobs.validate(&origin.caller, submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.to_job() }
         } else {
-            self.jobs.submit(&origin, submission).await?
+            self.submit(&origin, submission).await?
         };
         Ok(Response::new(SubmitJobResponse { job: Some(job) }))
     }
@@ -95,7 +105,7 @@ impl JobService for Service {
         let origin = origin(&request)?;
         let time_left = budget.map(|Budget { solve, .. }| solve);
         let submission = submission(&origin, submission_of(request.into_inner()), time_left);
-        let submitted = self.jobs.submit(&origin, submission).await?;
+        let submitted = self.submit(&origin, submission).await?;
         let end = budget.map(|Budget { response, .. }| arrival + response);
         let job = self.jobs.wait(&origin.caller, &submitted.job_id, end).await?;
         Ok(Response::new(SolveResponse { job: Some(job) }))

@@ -42,6 +42,11 @@ impl From<Refusal> for Status {
     }
 }
 
+/// The stable name of the reason of a refusal.
+pub(super) fn reason(refusal: &Refusal) -> &'static str {
+    classify(refusal).1
+}
+
 fn classify(refusal: &Refusal) -> (Code, &'static str) {
     match refusal {
         Refusal::Invalid { reason, .. } => (Code::InvalidArgument, reason),

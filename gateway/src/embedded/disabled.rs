@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use solvemesh_broker::Mesh;
 use solvemesh_gateway::Args;
 
@@ -20,7 +21,7 @@ impl EmbeddedWorker {
 /// # Errors
 ///
 /// Always.
-pub(crate) fn start(_: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
+pub(crate) fn start(_: &Args, _: &mut Registry) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
     anyhow::bail!("--amqp is required: this gateway was built without solvers")
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::registry::Registry;
 use solvemesh_broker::{MemoryConfig, MemoryMesh, Mesh};
 use solvemesh_gateway::Args;
 use solvemesh_worker::{OWN_LANES, SolverCommandLine, Worker, WorkerConfig};
@@ -30,7 +31,10 @@ impl EmbeddedWorker {
 ///
 /// If `--slots` is malformed, names a lane that is not in `--lanes`, or leaves a lane of
 /// `--lanes` without a slot.
-pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
+pub(crate) fn start(
+    args: &Args,
+    metrics: &mut Registry,
+) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorker)> {
     warn!("no --amqp: jobs are solved in this process and lost when it ends");
     let mesh: Arc<dyn Mesh> = Arc::new(MemoryMesh::new(MemoryConfig::default()));
     let mut config = WorkerConfig {
@@ -49,6 +53,7 @@ pub(crate) fn start(args: &Args) -> anyhow::Result<(Arc<dyn Mesh>, EmbeddedWorke
         let served = config.slots.iter().any(|(slots, count)| slots == lane && count > 0);
         anyhow::ensure!(served, "--slots: lane {lane} of --lanes needs a slot");
     }
+    config.metrics.register(metrics);
     let worker = Worker::start(mesh.clone(), config);
     Ok((mesh, EmbeddedWorker(worker)))
 }

@@ -2,6 +2,7 @@
 //! share.
 
 mod cancel;
+mod counts;
 pub(crate) mod listing;
 mod mesh;
 mod query;
@@ -12,6 +13,7 @@ pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::registry::Registry;
 use solvemesh::broker::v1::LogEntry;
 use solvemesh_broker::{Health, Mesh, MeshError};
 use tokio::{
@@ -20,6 +22,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use counts::MeshCounts;
+
 use crate::{
     jobs::{
         mesh::MeshWatcher,
@@ -27,6 +31,7 @@ use crate::{
         watch::{WatchStreams, Watcher},
     },
     mesh_state::MeshMonitor,
+    metrics::{MeshCollector, Metrics},
     policy::Policy,
     refusal::Refusal,
     table::{CatchUpError, Table},
@@ -55,6 +60,8 @@ pub struct Jobs {
     monitor: Arc<MeshMonitor>,
     /// The jobs that were admitted within quotas and may not be in the table yet.
     reservations: Arc<Reservations>,
+    /// What is counted.
+    metrics: Metrics,
     /// Cancelled on shutdown: closes the watch streams and refuses new jobs.
     stopping: CancellationToken,
 }
@@ -70,6 +77,7 @@ impl Jobs {
         let max_streams = policy.max_watchers.saturating_mul(2);
         let watch_streams = WatchStreams::new(max_streams, policy.watch_idle_timeout);
         let mesh_streams = WatchStreams::new(max_streams, policy.watch_idle_timeout);
+        let metrics = Metrics::with_log(table.metrics());
         Self {
             mesh,
             table,
@@ -81,6 +89,7 @@ impl Jobs {
             model_read_permits: Arc::new(Semaphore::new(cores)),
             large_solution_permits: Arc::new(Semaphore::new(watch::MAX_LARGE_SOLUTIONS)),
             reservations: Arc::default(),
+            metrics,
             stopping: CancellationToken::new(),
         }
     }
@@ -95,6 +104,17 @@ impl Jobs {
             }
             Ok(Err(_)) | Err(_) => Err(unknown),
         }
+    }
+
+    /// What this gateway counts.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Registers the metrics of this gateway: what it counts, and the state of jobs, table and log.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        registry.register_collector(Box::new(MeshCollector::new(self.clone())));
     }
 
     /// The limits of this gateway.

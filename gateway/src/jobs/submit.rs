@@ -7,7 +7,7 @@ use solvemesh::{
     broker::v1::{BulkReference, LogEntry, Submitted, log_entry},
     v1::{Job, SolveOptions, Solver, SubmitJobRequest, model::Form},
 };
-use solvemesh_broker::{BulkObject, Health, MAX_PART_BYTES, MeshError, entry};
+use solvemesh_broker::{BulkObject, MAX_PART_BYTES, MeshError, entry};
 use tokio::{task::spawn_blocking, time::timeout};
 use tracing::info;
 
@@ -169,17 +169,12 @@ impl Jobs {
         if self.stopping.is_cancelled() {
             return Err(Refusal::ShuttingDown { job_id: String::new() });
         }
-        match &*self.mesh.health().borrow() {
-            Health::Ready => {}
-            Health::Disconnected { error } => {
-                return unavailable(error.clone());
-            }
-            Health::Blocked { reason } => {
-                return unavailable(format!("the broker accepts no messages: {reason}"));
-            }
+        if let Some(cause) = self.not_ready() {
+            return unavailable(cause);
         }
-        if !*self.table.ready().borrow() {
-            return unavailable("this gateway is still reading the results log".to_owned());
+        // A broker that is short of memory or disk.
+        if let Some(cause) = self.mesh.health().borrow().problem() {
+            return unavailable(cause);
         }
         let value = self.policy.max_live_jobs;
         if self.table.read(|fold| fold.live_count()) >= value {
@@ -189,9 +184,7 @@ impl Jobs {
         if self.table.read(|fold| fold.live_weight()) >= value {
             return Err(Refusal::Exhausted { limit: "max_live_bytes", value });
         }
-        // The broker truncates the log at `log_bytes`, and must not drop the entries of a live
-        // job. Stopping at half leaves the other half for entries of the jobs already accepted.
-        let half = self.policy.log_bytes / 2;
+        let half = self.policy.log_backlog_limit();
         if self.table.read(|fold| fold.bytes_since_oldest_live()) >= half {
             return Err(Refusal::LogTooLong { half });
         }

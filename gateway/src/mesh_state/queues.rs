@@ -19,9 +19,9 @@ pub(crate) struct LaneQueue {
     /// in which workers take them.
     queued: BTreeMap<Rank, Vec<Position>>,
     /// The number of running jobs.
-    pub(super) running: usize,
+    pub(crate) running: usize,
     /// When the oldest queued job was submitted.
-    pub(super) oldest: Option<Timestamp>,
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 impl Queues {
@@ -45,6 +45,16 @@ impl Queues {
         Self(lanes)
     }
 
+    /// The lanes that have live jobs.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The live jobs of a lane, if it has any.
+    pub(crate) fn lane(&self, name: &str) -> Option<&LaneQueue> {
+        self.0.get(name)
+    }
+
     /// The number of queued jobs of a lane that are ahead of one: all of earlier ranks, and those
     /// of its rank that are before its position. About: some of later ranks are taken in between.
     pub(crate) fn ahead_of(&self, lane: &str, rank: Rank, position: Position) -> usize {
@@ -60,7 +70,7 @@ impl Queues {
 
 impl LaneQueue {
     /// The number of queued jobs.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.queued.values().map(Vec::len).sum()
     }
 }

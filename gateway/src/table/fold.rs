@@ -265,6 +265,16 @@ impl Fold {
         self.log_id.as_deref()
     }
 
+    /// About how many bytes of memory jobs take: live ones, finished ones, and of these the ones
+    /// whose results are in memory.
+    pub(crate) fn weights(&self) -> [(&'static str, usize); 3] {
+        [
+            ("live", self.live_weight),
+            ("finished", self.finished_weight),
+            ("results", self.with_results_weight),
+        ]
+    }
+
     /// What the owners of jobs have and have used.
     pub(crate) fn usage(&self) -> &Usage {
         &self.usage

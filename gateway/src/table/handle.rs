@@ -12,6 +12,7 @@ use tokio::{
 use tracing::error;
 
 use crate::clock::now;
+use crate::metrics::LogMetrics;
 use crate::table::{
     CatchUpError, Fold, LanePace, Listener, Retention, SnapshotFile,
     finishes::RecentFinishes,
@@ -34,6 +35,7 @@ pub struct Table {
     last_entries: Arc<LastEntries>,
     finishes: Arc<RecentFinishes>,
     log_lag: Arc<Mutex<Option<Duration>>>,
+    metrics: LogMetrics,
     catch_up_requests: mpsc::Sender<CatchUpRequest>,
     ready: watch::Receiver<bool>,
     snapshot_writer: Option<Arc<SnapshotWriter>>,
@@ -76,6 +78,7 @@ impl Table {
             last_entries: tail.last_entries,
             finishes: tail.finishes,
             log_lag: tail.log_lag,
+            metrics: tail.metrics,
             catch_up_requests,
             ready,
             snapshot_writer,
@@ -123,6 +126,11 @@ impl Table {
     /// writer and gateway. `None` if none has arrived since the table caught up.
     pub(crate) fn log_lag(&self) -> Option<Duration> {
         *self.log_lag.lock()
+    }
+
+    /// What is counted of the log.
+    pub(crate) fn metrics(&self) -> LogMetrics {
+        self.metrics.clone()
     }
 
     /// Registers a listener for some jobs, which need not be in the table yet.

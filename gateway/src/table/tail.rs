@@ -16,6 +16,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::clock::now;
+use crate::metrics::LogMetrics;
 use crate::table::{
     Changes, Fold, Position, Retention, SnapshotFile, attach,
     finishes::RecentFinishes,
@@ -36,6 +37,7 @@ pub(super) struct Tail {
     pub(super) finishes: Arc<RecentFinishes>,
     /// See [`Table::log_lag`](super::Table::log_lag).
     pub(super) log_lag: Arc<Mutex<Option<Duration>>>,
+    pub(super) metrics: LogMetrics,
     pub(super) awaited: Arc<AwaitedMarker>,
     /// Makes the reader attach to the log again.
     reattach: Arc<Notify>,
@@ -52,6 +54,7 @@ impl Tail {
             last_entries: Arc::default(),
             finishes: Arc::default(),
             log_lag: Arc::default(),
+            metrics: LogMetrics::default(),
             awaited: Arc::default(),
             reattach: Arc::default(),
             caught_up: Arc::new(caught_up),
@@ -107,6 +110,7 @@ impl Tail {
             let mut fold = self.fold.write();
             match batch {
                 Ok(batch) => {
+                    self.metrics.read(batch.entries.len());
                     let changes = fold.apply(offset, bytes, Arc::new(batch));
                     // Before `retain`, which may forget a job that has just finished.
                     self.last_entries.update(&fold, &changes.jobs);
@@ -161,7 +165,7 @@ impl Tail {
         }
     }
 
-    /// Writes a log line for each job that has finished, unless the table is still catching up:
+    /// Counts each job that has finished and writes a log line for it, unless the table is still catching up:
     /// then the job finished in the past.
     fn log_finished(&self, fold: &Fold, changes: &Changes) {
         if !*self.caught_up.borrow() {
@@ -173,6 +177,7 @@ impl Tail {
             let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
             let state = job.state().as_str_name();
             info!(job = %job.id, attempt, state, cause, "job finished");
+            self.metrics.job_ended(job);
         }
     }
 }

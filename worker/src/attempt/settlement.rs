@@ -2,7 +2,7 @@
 
 use solvemesh::{
     failure_reason,
-    v1::{JobState, TerminationLimit},
+    v1::{JobState, SolveResult, Solver, TerminationLimit},
 };
 use solvemesh_broker::Lane;
 use tokio::task::spawn_blocking;
@@ -39,6 +39,9 @@ pub(super) async fn settle(opened: OpenedJob, lane: Lane, mut observation: Solve
         envelope.failed_attempts,
         held.context.config.max_attempts,
     );
+    let metrics = &held.context.config.metrics;
+    metrics.attempt_ended(&lane, &observation.ending, &disposition);
+    metrics.solved(&lane, solver_of(&observation, &effective), observation.elapsed);
     let state = match disposition {
         Disposition::Succeed => JobState::Succeeded,
         Disposition::Cancel => JobState::Cancelled,
@@ -83,6 +86,12 @@ fn solver_result(observation: SolveObservation, effective: EffectiveOptions) -> 
     };
     let EffectiveOptions { options, warnings, .. } = effective;
     result.with_threads(options.threads).with_options(&options).with_warnings(warnings)
+}
+
+/// The solver that solved the model, or was to.
+fn solver_of(observation: &SolveObservation, effective: &EffectiveOptions) -> Solver {
+    let result = observation.outcome.as_ref().and_then(|outcome| outcome.result.as_ref());
+    result.map_or(effective.options.solver(), SolveResult::solver)
 }
 
 /// Why a solver process that was killed or died reported no outcome: the limit that stopped it,

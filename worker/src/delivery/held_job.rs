@@ -56,6 +56,8 @@ pub(crate) struct HeldJob {
 struct JobHeader {
     description: JobDescription,
     submit_time: Option<Timestamp>,
+    /// Whether an attempt has died before.
+    is_retry: bool,
 }
 
 /// The start of an attempt that the log does not have yet. It goes into the log with the next
@@ -71,12 +73,13 @@ impl HeldJob {
     pub(crate) fn new(context: Arc<Context>, envelope: &JobEnvelope, lease: Lease) -> Self {
         let JobEnvelope { job_id, digest, description, submit_time, .. } = envelope;
         let description = description.clone().unwrap_or_default();
+        let is_retry = envelope.failed_attempts > 0;
         let running = Some(context.running.begin(job_id));
         Self {
             context,
             entries: EntryBuilder::of_job(job_id.clone(), digest.clone()),
             lease,
-            header: Some(JobHeader { description, submit_time: *submit_time }),
+            header: Some(JobHeader { description, submit_time: *submit_time, is_retry }),
             unlogged_start: None,
             running,
         }
@@ -87,6 +90,7 @@ impl HeldJob {
     /// of an earlier attempt from which it starts.
     pub(crate) fn begin_attempt(&mut self, objective: Option<f64>) {
         self.entries.begin_attempt();
+        self.measure_wait();
         let (description, submit_time) = self.take_header();
         let started = AttemptStarted {
             worker: self.context.config.name.clone(),
@@ -143,10 +147,20 @@ impl HeldJob {
         Some(self.entries.build_at(time, Kind::Started(started)))
     }
 
+    /// Measures how long the job has waited, if this is its first attempt.
+    fn measure_wait(&self) {
+        if let Some(JobHeader { description, submit_time: Some(submitted), is_retry: false }) =
+            &self.header
+            && let Ok(submitted) = (*submitted).try_into()
+        {
+            self.context.config.metrics.job_started(&description.lane, submitted);
+        }
+    }
+
     /// The job's description and submit time, the first time.
     fn take_header(&mut self) -> (Option<JobDescription>, Option<Timestamp>) {
         match self.header.take() {
-            Some(JobHeader { description, submit_time }) => (Some(description), submit_time),
+            Some(JobHeader { description, submit_time, .. }) => (Some(description), submit_time),
             None => (None, None),
         }
     }

@@ -167,7 +167,10 @@ impl<'a> ShareWork<'a> {
                 }
                 ShareEnd::Cancelled
             }
-            Ok(PieceEnd::KilledForCancel) => ShareEnd::Cancelled,
+            Ok(PieceEnd::KilledForCancel) => {
+                self.held.context.config.metrics.solver_was_killed_for_cancel();
+                ShareEnd::Cancelled
+            }
             Ok(PieceEnd::KilledForDrain) => ShareEnd::Requeue("the worker is stopping".to_owned()),
             Ok(PieceEnd::Died(_)) if piece.is_cancelled() => ShareEnd::Cancelled,
             Ok(PieceEnd::Died(death)) => self.after_death(unsolved, &death).await,
@@ -217,6 +220,7 @@ impl<'a> ShareWork<'a> {
             self.target_met |=
                 results.iter().any(|result| meets_target(stop, sweep.sense(), result));
         }
+        self.held.context.config.metrics.scenarios_answered(&results);
         for results in batches(results, ENTRY_BYTES) {
             let kind = Kind::ScenarioResults(ScenarioResults { results });
             let entry = self.held.entries.build(kind);
@@ -264,6 +268,7 @@ impl<'a> ShareWork<'a> {
     /// piece. A single scenario that has caused the last allowed death is answered with the
     /// failure.
     async fn after_death(&mut self, unsolved: ScenarioSet, death: &Death) -> ShareEnd {
+        self.held.context.config.metrics.solver_died(death);
         let job = &self.held.entries.job;
         let mut failed_attempts = self.envelope.failed_attempts.saturating_add(1);
         tracing::warn!(job, failed_attempts, cause = %death, "solver of a sweep share died");

@@ -42,7 +42,10 @@ pub async fn close_slow_watchers(jobs: Jobs) {
         ticks.tick().await;
         match jobs.watch_streams.check_idle() + jobs.mesh_streams.check_idle() {
             0 => {}
-            watchers => info!(watchers, "slow watch streams closed"),
+            watchers => {
+                jobs.metrics.rpc.slow_watchers_closed(watchers);
+                info!(watchers, "slow watch streams closed");
+            }
         }
     }
 }
