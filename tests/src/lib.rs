@@ -15,12 +15,14 @@ pub mod instances;
 pub mod jobs;
 pub mod keys;
 pub mod mesh;
+pub mod metrics;
 pub mod models;
 pub mod payload;
 pub mod processes;
 pub mod rawlog;
 pub mod stray;
 pub mod tls;
+pub mod tools;
 pub mod trial;
 pub mod web;
 

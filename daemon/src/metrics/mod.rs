@@ -7,6 +7,8 @@
 mod process;
 mod server;
 
+use std::time::SystemTime;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{family::Family, gauge::Gauge},
@@ -33,7 +35,9 @@ impl Metrics {
     /// files of the process.
     pub fn of_process() -> Self {
         let mut metrics = Self(Registry::default());
-        metrics.0.register_collector(Box::new(process::ProcessCollector));
+        metrics
+            .0
+            .register_collector(Box::new(process::ProcessCollector { started: SystemTime::now() }));
         // A gauge, as the older text format of Prometheus does not have the type `info`.
         let build = Family::<Build, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
@@ -78,7 +82,7 @@ mod tests {
             assert!(value("process_open_fds").is_some_and(|it| (3.0..1e3).contains(&it)), "{text}");
             assert!(value("process_cpu_seconds_total").is_some_and(|it| it < 1e5), "{text}");
             let start = value("process_start_time_seconds").unwrap_or_default();
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             let age = now.map_or(0.0, |now| now.as_secs_f64()) - start;
             assert!((-2.0..86_400.0).contains(&age), "{age} s ago");
         }

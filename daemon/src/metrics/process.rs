@@ -3,7 +3,10 @@
 //! Source of the names: "Writing client libraries" of Prometheus, section "Process metrics". Source
 //! of the numbers: proc(5), so there are none outside of Linux.
 
-use std::{fmt, fs, io};
+use std::{
+    fmt, fs, io,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -13,12 +16,15 @@ use prometheus_client::{
 
 /// Reads the metrics of this process at each scrape.
 #[derive(Debug)]
-pub(super) struct ProcessCollector;
+pub(super) struct ProcessCollector {
+    /// When the program began. Not from /proc, where it is relative to the boot of the system, which
+    /// a service with `ProcSubset=pid` can't see.
+    pub(super) started: SystemTime,
+}
 
 /// What the system says of this process.
 struct Usage {
     cpu_seconds: f64,
-    start_time: f64,
     resident_bytes: u64,
     open_files: u64,
 }
@@ -26,9 +32,8 @@ struct Usage {
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         // Without /proc there is nothing to say, and the other metrics are still of use.
-        let Ok(Usage { cpu_seconds, start_time, resident_bytes, open_files }) = read() else {
-            return Ok(());
-        };
+        let Ok(Usage { cpu_seconds, resident_bytes, open_files }) = read() else { return Ok(()) };
+        let start_time = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let mut encode =
             |name, help, metric: &dyn Encode| metric.encode_as(&mut encoder, name, help);
         encode(
@@ -77,16 +82,11 @@ fn read() -> io::Result<Usage> {
     };
     #[expect(clippy::cast_precision_loss, reason = "a hundred per second")]
     let ticks = clock_ticks_per_second() as f64;
-    let (user, system, start, resident_pages) =
-        (number(14)?, number(15)?, number(22)?, number(24)?);
-    let system_stat = fs::read_to_string("/proc/stat")?;
-    let boot = system_stat.lines().find_map(|line| line.strip_prefix("btime "));
-    let boot: f64 = boot.and_then(|text| text.trim().parse().ok()).ok_or_else(malformed)?;
+    let (user, system, resident_pages) = (number(14)?, number(15)?, number(24)?);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of pages")]
     let resident_pages = resident_pages as u64;
     Ok(Usage {
         cpu_seconds: (user + system) / ticks,
-        start_time: boot + start / ticks,
         resident_bytes: resident_pages * page_size() as u64,
         // One of them is that of this directory.
         open_files: fs::read_dir("/proc/self/fd")?.count().saturating_sub(1) as u64,

@@ -131,3 +131,14 @@ affinity: {{- toYaml . | nindent 2 }}
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
 {{- end -}}
+
+{{/* Who reads metrics, as an item of a NetworkPolicy's ingress. */}}
+{{- define "solvemesh.metricsIngress" -}}
+{{- if .Values.metrics.enabled }}
+- ports:
+    - {protocol: TCP, port: metrics}
+  {{- with .Values.networkPolicy.metrics }}
+  from: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
