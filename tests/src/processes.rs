@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -62,6 +62,9 @@ pub fn command(name: &str) -> Command {
 fn is_ours(key: &OsStr) -> bool {
     key.to_string_lossy().starts_with("SOLVEMESH_")
 }
+
+/// If this names a folder, the whole log of each process is copied into it.
+const LOGS: &str = "SOLVEMESH_TEST_LOGS";
 
 /// A running gateway or worker. Dropping it kills it; during a panic, that is if its test
 /// failed, it also prints its log.
@@ -184,6 +187,11 @@ pub fn send(process: u32, signal: libc::c_int) -> bool {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let Some(folder) = env::var_os(LOGS) {
+            let name = format!("{}-{}.log", self.name, self.child.id().unwrap_or_default());
+            // A failed copy must not replace the failure of the test.
+            let _ = fs::copy(self.folder.path().join("log"), Path::new(&folder).join(name));
+        }
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
