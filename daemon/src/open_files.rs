@@ -9,6 +9,6 @@ use tracing::debug;
 pub fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        debug!(%error, ?current, "cannot raise the limit on open files");
+        debug!(cause = %error, ?current, "cannot raise the limit on open files");
     }
 }

@@ -102,7 +102,7 @@ impl<S: Source> Reloaded<S> {
                 Ok(Reload::Unchanged) => {}
                 Ok(Reload::Replaced) => info!("{} replaced", S::NAME),
                 Ok(Reload::Refused(error)) => {
-                    error!(%error, "{} not replaced, the old one stays", S::NAME);
+                    error!(cause = %error, "{} not replaced, the old one stays", S::NAME);
                 }
                 // The runtime is shutting down.
                 Err(_) => future::pending().await,

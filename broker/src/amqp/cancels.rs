@@ -50,7 +50,7 @@ impl StreamHandler for CancelFollower {
                 .take_if(|expected| *expected == notice.marker)
                 .map(|_| CancelEvent::CaughtUp),
             Err(error) => {
-                tracing::warn!(offset, %error, "undecodable cancel skipped");
+                tracing::warn!(offset, cause = %error, "undecodable cancel skipped");
                 None
             }
         }
@@ -66,7 +66,7 @@ impl StreamHandler for CancelFollower {
 async fn append_marker(publisher: Publisher, marker: Message) {
     let mut backoff = Backoff::for_broker();
     while let Err(error) = publisher.publish(marker.clone()).await {
-        tracing::warn!(?error, "cancel marker not confirmed, retrying");
+        tracing::warn!(cause = ?error, "cancel marker not confirmed, retrying");
         time::sleep(backoff.next_delay()).await;
     }
 }

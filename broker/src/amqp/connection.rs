@@ -330,13 +330,13 @@ impl Supervisor {
                     // An error and not a warning: it needs an operator, while a broker that is
                     // away usually comes back by itself.
                     tracing::error!(
-                        connection = self.name, broker, %error, "no secure connection to the broker"
+                        connection = self.name, broker, cause = %error, "no secure connection to the broker"
                     );
                     MeshError::Unavailable(error)
                 }
                 Err(ConnectError::Other(error)) => {
                     tracing::warn!(
-                        connection = self.name, broker, %error, "no connection to the broker"
+                        connection = self.name, broker, cause = %error, "no connection to the broker"
                     );
                     error
                 }

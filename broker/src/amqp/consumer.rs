@@ -134,7 +134,7 @@ impl<T: Send + 'static> Source<T> {
                 }
                 Err(error) => {
                     let queue = self.queues.name();
-                    tracing::warn!(queue, %error, "cannot consume yet, retrying");
+                    tracing::warn!(queue, cause = %error, "cannot consume yet, retrying");
                 }
             }
             stop.run_until_cancelled(time::sleep(backoff.next_delay())).await;
@@ -310,7 +310,7 @@ impl Subscription {
         let Self { channel, feed, leases } = self;
         if let Err(error) = feed.close(session, &channel).await {
             // When the channel closes, the broker requeues everything.
-            tracing::warn!(%error, "cannot cancel a consumer");
+            tracing::warn!(cause = %error, "cannot cancel a consumer");
             return;
         }
         leases.close(session).await;

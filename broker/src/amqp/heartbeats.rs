@@ -63,7 +63,9 @@ pub(super) async fn follow(connection: ConnectionHandle, reader: mpsc::Sender<He
                         () = connection.session_ended(&session) => {}
                     }
                 }
-                Err(error) => tracing::debug!(%error, "cannot follow heartbeats yet, retrying"),
+                Err(error) => {
+                    tracing::debug!(cause = %error, "cannot follow heartbeats yet, retrying")
+                }
             }
             time::sleep(backoff.next_delay()).await;
         }
@@ -108,7 +110,7 @@ async fn read(heartbeats: &mut Attached, reader: &mpsc::Sender<Heartbeat>) {
                     return;
                 }
             }
-            Err(error) => tracing::warn!(%error, "undecodable heartbeat skipped"),
+            Err(error) => tracing::warn!(cause = %error, "undecodable heartbeat skipped"),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Leases {
             requeue(session, &acker).await;
         }
         if let Err(error) = session.with_timeout(self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "cannot close a channel");
+            tracing::debug!(cause = %error, "cannot close a channel");
         }
     }
 }
@@ -114,7 +114,7 @@ impl Leases {
 pub(super) async fn requeue(session: &Session, acker: &Acker) {
     let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
     if let Err(error) = session.with_timeout(acker.nack(requeue)).await {
-        tracing::debug!(%error, "cannot requeue a delivery");
+        tracing::debug!(cause = %error, "cannot requeue a delivery");
     }
 }
 

@@ -112,10 +112,10 @@ impl LookupTask {
                 Ok(channel) => {
                     backoff.reset();
                     if let Err(error) = self.serve(&session, channel).await {
-                        tracing::warn!(%error, "lookup channel lost");
+                        tracing::warn!(cause = %error, "lookup channel lost");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "cannot open the lookup channel"),
+                Err(error) => tracing::warn!(cause = %error, "cannot open the lookup channel"),
             }
             time::sleep(backoff.next_delay()).await;
         }

@@ -309,7 +309,7 @@ impl SenderTask {
         let mut backoff = Backoff::for_broker();
         while let Err(error) = self.try_once(message.clone()).await {
             let entries = batch.entries.len();
-            tracing::warn!(?error, entries, "log batch not confirmed, retrying");
+            tracing::warn!(cause = ?error, entries, "log batch not confirmed, retrying");
             time::sleep(backoff.next_delay()).await;
         }
     }

@@ -105,7 +105,7 @@ async fn keep_registered(
                 // Besides an outage: the broker may not have noticed yet that the previous
                 // connection of this process is lost, and that still owns the queue.
                 tracing::warn!(
-                    queue = queue.name, %error, "cannot register the worker yet, retrying"
+                    queue = queue.name, cause = %error, "cannot register the worker yet, retrying"
                 );
                 time::sleep(backoff.next_delay()).await;
             }

@@ -167,7 +167,7 @@ impl PublisherTask {
                     self.serve(&session, channel).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot open a publishing channel");
+                    tracing::warn!(cause = %error, "cannot open a publishing channel");
                     time::sleep(backoff.next_delay()).await;
                 }
             }

@@ -93,7 +93,7 @@ impl<R: StreamHandler> StreamFollower<R> {
                                 Ok(()) => return,
                                 Err(error) => {
                                     let stream = self.route.name();
-                                    tracing::warn!(stream, %error, "stream channel lost");
+                                    tracing::warn!(stream, cause = %error, "stream channel lost");
                                 }
                             },
                             () = connection.session_ended(&session) => {}
@@ -107,7 +107,7 @@ impl<R: StreamHandler> StreamFollower<R> {
                     }
                     Err(error) => {
                         let stream = self.route.name();
-                        tracing::warn!(stream, %error, "cannot attach to the stream yet, retrying");
+                        tracing::warn!(stream, cause = %error, "cannot attach to the stream yet, retrying");
                     }
                 }
                 time::sleep(backoff.next_delay()).await;
@@ -259,7 +259,7 @@ impl AttachedStream {
     /// Closes the channel and waits for it. When dropped, the channel closes in the background.
     pub(super) async fn close(self, session: &Session) {
         if let Err(error) = session.with_timeout(self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "cannot close a channel");
+            tracing::debug!(cause = %error, "cannot close a channel");
         }
     }
 

@@ -56,7 +56,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a string fails only if a collector does.
         if let Err(error) = text::encode(&mut text, &self.0) {
-            tracing::error!(%error, "metrics can't be encoded");
+            tracing::error!(cause = %error, "metrics can't be encoded");
         }
         text
     }

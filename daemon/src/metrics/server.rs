@@ -75,7 +75,7 @@ impl Metrics {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "connection for metrics not accepted");
+                    tracing::warn!(cause = %error, "connection for metrics not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -98,7 +98,7 @@ async fn serve_connection(stream: TcpStream, metrics: &Metrics, not_ready: &NotR
     let http = http.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT);
     // An error is the client's: it hung up, or did not speak HTTP.
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "connection for metrics ended");
+        tracing::debug!(cause = %error, "connection for metrics ended");
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn serve<S>(
                             let entrance = Entrance { service, peer };
                             serve_connection(io, entrance, &protocols, &stop).await;
                         }
-                        Err(error) => debug!(%address, %error, "connection not opened"),
+                        Err(error) => debug!(%address, cause = %error, "connection not opened"),
                     }
                 });
             }
@@ -126,7 +126,7 @@ async fn serve_connection<I, S>(
         }
     };
     if let Err(error) = ended {
-        debug!(%address, %error, "connection failed");
+        debug!(%address, cause = %error, "connection failed");
     }
 }
 

@@ -70,7 +70,7 @@ impl Listener {
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     if let Some(count) = self.failed.add(Instant::now()) {
-                        warn!(%error, count, "cannot accept connections");
+                        warn!(cause = %error, count, "cannot accept connections");
                     }
                     sleep(ACCEPT_BACKOFF).await;
                     continue;

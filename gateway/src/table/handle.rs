@@ -69,7 +69,7 @@ impl Table {
         let requests = catch_up_requests.clone();
         tasks.spawn(async move {
             if let Err(error) = request_catch_up(&requests).await {
-                error!(%error, "results log can't be read");
+                error!(cause = %error, "results log can't be read");
             }
         });
         Self {

@@ -60,9 +60,9 @@ impl SnapshotWriter {
             }
             Ok(Err(error)) => {
                 let path = self.file.path();
-                warn!(path = %path.display(), %error, "can't write a snapshot");
+                warn!(path = %path.display(), cause = %error, "can't write a snapshot");
             }
-            Err(error) => warn!(%error, "snapshot task failed"),
+            Err(error) => warn!(cause = %error, "snapshot task failed"),
         }
     }
 }

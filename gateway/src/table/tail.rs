@@ -89,7 +89,7 @@ impl Tail {
         let mut messages = match mesh.follow_log(from).await {
             Ok(messages) => messages,
             Err(error) => {
-                error!(%error, "results log can't be followed");
+                error!(cause = %error, "results log can't be followed");
                 return ControlFlow::Break(());
             }
         };
@@ -120,7 +120,7 @@ impl Tail {
                     changes
                 }
                 Err(error) => {
-                    warn!(offset, %error, "undecodable log message skipped");
+                    warn!(offset, cause = %error, "undecodable log message skipped");
                     fold.skip(offset, bytes);
                     return;
                 }

@@ -46,7 +46,7 @@ async fn send_regularly(jobs: &Jobs) {
     loop {
         ticks.tick().await;
         if let Err(error) = jobs.mesh().send_heartbeat(jobs.heartbeat(false)).await {
-            debug!(%error, "heartbeat not sent");
+            debug!(cause = %error, "heartbeat not sent");
         }
     }
 }
