@@ -49,6 +49,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let policy = args.policy();
     let access = args.access.open()?;
+    if access.has_certificates() && args.tls_client_ca.is_none() {
+        warn!("no --tls-client-ca: client certificates of --keys recognise nobody");
+    }
 
     let metrics_listener = args.metrics.listen().await?;
     let mut metrics = Metrics::of_process();

@@ -81,6 +81,11 @@ impl Keys {
         self.callers.len()
     }
 
+    /// Whether it has client certificates.
+    pub(super) fn has_certificates(&self) -> bool {
+        self.callers.keys().any(|proof| matches!(proof, Proof::Certificate(_)))
+    }
+
     /// The quotas of a tenant.
     pub(super) fn tenant_quotas(&self, tenant: &str) -> Quotas {
         self.tenants.get(tenant).cloned().unwrap_or_default()
@@ -178,6 +183,7 @@ mod tests {
                     certificate id=agent uri=spiffe://acme/agent tenant=acme role=read\n\
                     certificate id=old cn=old tenant=acme role=read expires=2020-01-01T00:00:00Z\n";
         let keys = Keys::parse(text).unwrap();
+        assert!(keys.has_certificates() && !Keys::default().has_certificates());
         let now = SystemTime::now();
         let not_after = now + Duration::from_secs(60);
         let by = |names: &[CertificateName], now| {

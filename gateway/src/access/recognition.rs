@@ -75,6 +75,11 @@ impl Access {
         self.keys.is_none() && self.tokens.is_none()
     }
 
+    /// Whether callers are recognised by client certificates.
+    pub fn has_certificates(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.current().has_certificates())
+    }
+
     /// Reads the files again and again, until its task is aborted.
     pub async fn follow(self) {
         let keys = self.keys.map(|keys| keys.follow(RELOAD_INTERVAL));

@@ -225,3 +225,18 @@ async fn a_token_recognises_its_caller_by_the_flags() {
     assert_eq!(reason(&status), "CREDENTIAL_INVALID");
     assert!(mesh.gateway.process.log().contains("--jwt-role-claim"), "no reason in the log");
 }
+
+#[tokio::test]
+async fn certificates_that_can_recognise_nobody_are_in_the_log() {
+    let files = GatewayFiles::new();
+    fs::write(files.path().join("keys"), format!("{LINES}{KEY}")).expect("a file");
+    let flags = files.flags(&[&SLOTS[..], &["--keys", &files.file("keys")]].concat());
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    // Before it listens.
+    let gateway = Gateway::with_tls(&flags, files.client()).await;
+    let log = gateway.process.log();
+    assert!(log.contains("WARN") && log.contains("no --tls-client-ca"), "{log}");
+    let mesh = Mesh::start(&[]).await;
+    let log = mesh.gateway.process.log();
+    assert!(!log.contains("no --tls-client-ca"), "{log}");
+}
