@@ -1,5 +1,5 @@
 //! What the long-running programs of solvemesh share: the flags and the format of their logs,
-//! their metrics, the signals that stop them, how they exit, how many files they may open, and their
+//! their metrics and traces, the signals that stop them, how they exit, how many files they may open, and their
 //! man pages and shell completions.
 
 mod exit;
@@ -10,6 +10,7 @@ mod name;
 mod open_files;
 mod plain_fields;
 mod signals;
+mod traces;
 
 pub use exit::{block_on, exit_code};
 pub use logs::{LogArgs, LogFormat, start_log};
@@ -18,3 +19,4 @@ pub use metrics::{Metrics, MetricsArgs};
 pub use name::process_name;
 pub use open_files::raise_open_files;
 pub use signals::Signals;
+pub use traces::{Origin, TRACES, TraceContext, Traces};

@@ -3,16 +3,21 @@
 
 use std::io::{self, IsTerminal};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter,
-    filter::{FilterFn, ParseError, filter_fn},
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, FilterFn, filter_fn},
+    fmt,
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
-use crate::plain_fields;
+use crate::{
+    plain_fields,
+    traces::{TRACES, Traces},
+};
 
 /// The flags of a program's log.
 #[derive(Args, Clone, Debug)]
@@ -35,24 +40,31 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts the log of this process, on standard error.
+/// Starts the log of this process, on standard error, and its traces if the environment asks for
+/// them. `service` is the name of the program. Must be called within a Tokio runtime.
 ///
 /// # Errors
 ///
-/// When the filter is invalid.
-pub fn start_log(args: &LogArgs) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(&args.log)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match args.log_format {
+/// When the filter is invalid, or a variable of the traces.
+pub fn start_log(args: &LogArgs, service: &'static str) -> anyhow::Result<Traces> {
+    let filter = EnvFilter::try_new(&args.log).context("--log")?;
+    // The spans of traces are no part of log lines.
+    let filter = filter.add_directive(format!("{TRACES}=off").parse()?).and(no_secrets());
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match args.log_format {
         LogFormat::Text => {
-            let lines =
-                lines.with_ansi(io::stderr().is_terminal()).fmt_fields(plain_fields::plain());
-            lines.finish().with(no_secrets()).init();
+            let colours = io::stderr().is_terminal();
+            lines.with_ansi(colours).fmt_fields(plain_fields::plain()).with_filter(filter).boxed()
         }
         // JSON escapes control characters by itself.
-        LogFormat::Json => lines.json().flatten_event(true).finish().with(no_secrets()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    let traces = Traces::from_environment(service)?;
+    tracing_subscriber::registry().with(lines).with(traces.layer()).init();
+    if traces.are_exported() {
+        tracing::info!(service, "exporting traces");
     }
-    Ok(())
+    Ok(traces)
 }
 
 /// Drops the TRACE events of lapin, whatever the filter says: they may contain any frame, and

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    solvemesh_daemon::start_log(&args.logs).context("--log")?;
+    let traces = solvemesh_daemon::start_log(&args.logs, "solvemesh-gateway")?;
     let mut signals = Signals::listen().context("signals")?;
     // Before anything is sent: an error in flags or files should show at once.
     let certificates = args.tls_files()?.map(Certificates::read).transpose()?;
@@ -105,6 +105,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         // Before the log was read nothing has been accepted, so there is nothing to publish.
         let ready = *table.ready().borrow();
         mesh.close(if ready { CLOSE_GRACE } else { Duration::ZERO }).await;
+        traces.shut_down().await;
         served
     };
     tokio::select! {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub mod checker;
 pub mod clients;
+pub mod collector;
 pub mod fleet;
 pub mod grpcurl;
 pub mod history;

@@ -47,6 +47,12 @@ impl Gateway {
         Self::start("127.0.0.1:0", &[&["--amqp", broker], flags].concat()).await
     }
 
+    /// Starts a gateway on a broker, with variables in its environment.
+    pub async fn on_with(broker: &str, flags: &[&str], variables: &[(&str, String)]) -> Self {
+        let flags = [&["--amqp", broker], flags].concat();
+        Self::start_with("127.0.0.1:0", &flags, None, variables).await
+    }
+
     /// Starts a gateway on a broker, at the address of an earlier one.
     pub async fn again(address: SocketAddr, broker: &str, flags: &[&str]) -> Self {
         Self::start(&address.to_string(), &[&["--amqp", broker], flags].concat()).await
@@ -54,16 +60,21 @@ impl Gateway {
 
     /// Starts a gateway with embedded workers and TLS, to which `tls` connects.
     pub async fn with_tls(flags: &[&str], tls: ClientTlsConfig) -> Self {
-        Self::start_with("127.0.0.1:0", flags, Some(tls)).await
+        Self::start_with("127.0.0.1:0", flags, Some(tls), &[]).await
     }
 
     async fn start(listen: &str, flags: &[&str]) -> Self {
-        Self::start_with(listen, flags, None).await
+        Self::start_with(listen, flags, None, &[]).await
     }
 
-    async fn start_with(listen: &str, flags: &[&str], tls: Option<ClientTlsConfig>) -> Self {
+    async fn start_with(
+        listen: &str,
+        flags: &[&str],
+        tls: Option<ClientTlsConfig>,
+        variables: &[(&str, String)],
+    ) -> Self {
         let arguments = [&["--listen", listen], flags].concat();
-        let (process, mut output) = Process::start("solvemesh-gateway", &arguments);
+        let (process, mut output) = Process::start_with("solvemesh-gateway", &arguments, variables);
         let line = processes::line(&mut output).await;
         let address: SocketAddr = line
             .strip_prefix("listening on ")

@@ -48,8 +48,8 @@ pub fn program(name: &str) -> PathBuf {
     })
 }
 
-/// A command that runs one of the project's programs without the `SOLVEMESH_` variables of
-/// the environment, which would change its configuration.
+/// A command that runs one of the project's programs without the `SOLVEMESH_` and `OTEL_`
+/// variables of the environment, which would change its configuration.
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     for (key, _) in env::vars_os().filter(|(key, _)| is_ours(key)) {
@@ -60,7 +60,8 @@ pub fn command(name: &str) -> Command {
 }
 
 fn is_ours(key: &OsStr) -> bool {
-    key.to_string_lossy().starts_with("SOLVEMESH_")
+    let key = key.to_string_lossy();
+    key.starts_with("SOLVEMESH_") || key.starts_with("OTEL_")
 }
 
 /// If this names a folder, the whole log of each process is copied into it.
@@ -78,10 +79,20 @@ pub struct Process {
 impl Process {
     /// Starts a program. Returns it with its standard output; its log goes to a file.
     pub fn start(program: &str, arguments: &[&str]) -> (Self, BufReader<ChildStdout>) {
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// As [`start`](Self::start), with variables in its environment.
+    pub fn start_with(
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> (Self, BufReader<ChildStdout>) {
         let folder = TempDir::new().expect("a temporary folder");
         let log = File::create(folder.path().join("log")).expect("a file for the log");
         let mut child = command(program)
             .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> anyhow::Result<()> {
-    solvemesh_daemon::start_log(&args.logs).context("--log")?;
+    let traces = solvemesh_daemon::start_log(&args.logs, "solvemesh-worker")?;
     let mut signals = Signals::listen().context("signals")?;
     let config = args.config();
     let amqp = args.broker(&config)?;
@@ -55,6 +55,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let drain = async {
         worker.drain(args.drain_grace).await;
         mesh.close(CLOSE_GRACE).await;
+        traces.shut_down().await;
     };
     tokio::select! {
         () = drain => tracing::info!("stopped"),

@@ -100,6 +100,7 @@ fn facts(job: &Job) -> Vec<(&'static str, String)> {
         facts.push(("labels", labels.collect::<Vec<_>>().join(" ")));
         facts.push(("request id", description.request_id.clone()));
         facts.push(("lane", description.lane.clone()));
+        facts.push(("trace", description.trace_id.clone()));
         facts.extend(description.size.as_ref().map(|counts| ("size", size(counts))));
         facts.extend(description.warnings.iter().map(|warning| ("warning", warning.clone())));
     }

@@ -11,9 +11,11 @@ use solvemesh::v1::{
     SubmitJobRequest, SubmitJobResponse, WatchMeshRequest, WatchMeshResponse, WatchResultsRequest,
     WatchResultsResponse,
 };
+use solvemesh_daemon::TRACES;
 use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
+use tracing::{Instrument as _, field, info_span};
 
 use super::{
     deadline::{Budget, budget, grpc_timeout},
@@ -46,9 +48,23 @@ impl Service {
         Self { jobs }
     }
 
-    /// Submits a job, and counts the outcome.
+    /// Submits a job, and counts the outcome. Begins the trace of the job.
     async fn submit(&self, origin: &Origin, submission: Submission) -> Result<Job, Refusal> {
-        let outcome = self.jobs.submit(origin, submission).await;
+        let span = info_span!(
+            target: TRACES,
+            parent: None,
+            "submit job",
+            otel.kind = "server",
+            rpc.system = "grpc",
+            rpc.service = "solvemesh.v1.JobService",
+            job = field::Empty,
+            refusal = field::Empty,
+        );
+        let outcome = self.jobs.submit(origin, submission).instrument(span.clone()).await;
+        match &outcome {
+            Ok(job) => span.record("job", &job.job_id),
+            Err(refusal) => span.record("refusal", reason(refusal)),
+        };
         self.jobs.metrics().submitted(outcome.as_ref().err().map(reason));
         outcome
     }

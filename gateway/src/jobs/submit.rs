@@ -8,8 +8,9 @@ use solvemesh::{
     v1::{Job, SolveOptions, Solver, SubmitJobRequest, model::Form},
 };
 use solvemesh_broker::{BulkObject, MAX_PART_BYTES, MeshError, entry};
+use solvemesh_daemon::{TRACES, TraceContext};
 use tokio::{task::spawn_blocking, time::timeout};
-use tracing::info;
+use tracing::{Instrument as _, Span, info, info_span};
 
 use super::Jobs;
 use crate::{
@@ -50,8 +51,10 @@ impl Jobs {
         let peer = origin.peer();
         match &accepted {
             Ok(job) => {
-                let lane = job.description.as_ref().map_or("", |it| it.lane.as_str());
-                info!(job = job.job_id, lane, request_id, key, tenant, peer, "job accepted");
+                let description = job.description.as_ref();
+                let lane = description.map_or("", |it| it.lane.as_str());
+                let trace = description.map(|it| &*it.trace_id).filter(|it| !it.is_empty());
+                info!(job = job.job_id, lane, request_id, key, tenant, peer, trace, "job accepted");
             }
             Err(refusal) => {
                 info!(request_id, key, tenant, peer, cause = %refusal, "submission refused");
@@ -61,7 +64,10 @@ impl Jobs {
     }
 
     async fn accept(&self, caller: &Caller, submission: Submission) -> Result<Job, Refusal> {
-        let mut plan = self.validate(caller, submission).await?;
+        let reading = info_span!(target: TRACES, "read model");
+        let mut plan = self.validate(caller, submission).instrument(reading).await?;
+        let trace = TraceContext::of(&Span::current());
+        plan.description.trace_id = trace.map(|it| it.trace_id()).unwrap_or_default();
         self.admit()?;
         let request_id = plan.description.request_id.clone();
         if !request_id.is_empty() {
@@ -83,11 +89,22 @@ impl Jobs {
         let job = plan.to_job();
         let lane = plan.lane.clone();
         let stored = self.store_if_large(&plan).await?;
-        let envelope = plan.envelope(stored);
+        let mut envelope = plan.envelope(stored);
+        let sending = info_span!(
+            target: TRACES,
+            "send job",
+            otel.kind = "producer",
+            messaging.system = "rabbitmq",
+            messaging.operation.name = "send",
+            messaging.operation.type = "send",
+            %lane,
+        );
+        let origin = TraceContext::of(&sending);
+        envelope.traceparent = origin.map(|it| it.traceparent()).unwrap_or_default();
         let refused = |error| Refusal::from_mesh(error, &plan.job_id);
         // Queue first, log second: if this gateway dies in between, the worker's first entry
         // adds the job to the table, whereas a logged job without a message would never run.
-        self.mesh.enqueue(&lane, &envelope).await.map_err(refused)?;
+        self.mesh.enqueue(&lane, &envelope).instrument(sending).await.map_err(refused)?;
 
         let id: Arc<str> = plan.job_id.as_str().into();
         // Before the entry is appended, so that no change is missed.
@@ -101,9 +118,10 @@ impl Jobs {
             digest: plan.digest.to_vec(),
             ..entry(&plan.job_id, log_entry::Kind::Submitted(submitted))
         };
+        let appending = info_span!(target: TRACES, "append Submitted");
         tokio::select! {
             biased;
-            appended = self.append(&plan.job_id, entry) => appended?,
+            appended = self.append(&plan.job_id, entry).instrument(appending) => appended?,
             // A worker was faster: its first entry contains the description too, so the log has
             // the job, with this entry or without it.
             () = self.in_table(&listener, &id) => {}

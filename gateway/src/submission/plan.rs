@@ -115,6 +115,8 @@ pub(crate) fn plan(
             priority: request.priority,
             // Decided when the job is admitted.
             rank: 0,
+            // Known when it is submitted.
+            trace_id: String::new(),
         },
         lane,
         submit_time: now,
@@ -233,6 +235,7 @@ impl Plan {
             failed_attempts: 0,
             body: Some(body),
             scenarios: Vec::new(),
+            traceparent: String::new(),
         }
     }
 }

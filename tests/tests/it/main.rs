@@ -26,5 +26,6 @@ mod solvers;
 mod stops;
 mod sweeps;
 mod tls;
+mod traces;
 mod watchers;
 mod web;

@@ -21,7 +21,9 @@ use solvemesh::{
     v1::{StartReport, StartStatus, Sweep},
 };
 use solvemesh_broker::{Lane, Lease};
+use solvemesh_daemon::TRACES;
 use solvemesh_model::sweep::Scenarios;
+use tracing::{Instrument as _, info_span};
 
 use crate::{
     attempt::{
@@ -87,8 +89,9 @@ async fn begin(
         incumbent.and_then(|incumbent| WarmStart::from_incumbent(&payload.model, incumbent));
     let start_objective = warm_start.as_ref().map(|warm_start| warm_start.objective);
     held.begin_attempt(start_objective);
+    let trace = held.trace();
     let EntryBuilder { job, attempt, .. } = &held.entries;
-    tracing::info!(job, attempt, %lane, pid, start_objective, "attempt started");
+    tracing::info!(job, attempt, %lane, pid, start_objective, trace, "attempt started");
     if payload.bytes.len() > MAX_SHORT_PAYLOAD {
         // Sending it to the solver process takes a while, and so will the solve. No need to wait
         // for the confirm: entries are ordered, and the delivery is acknowledged only after the
@@ -115,7 +118,9 @@ async fn run_solver(
     let context = Arc::clone(&opened.held.context);
     let job = opened.held.entries.job.clone();
     let monitor = SolveMonitor::of(&context, &job, &opened.payload, &opened.effective);
-    let mut observation = monitor.solve(solver, task, &mut opened.held).await;
+    let solving = info_span!(target: TRACES, parent: opened.held.span(), "solve");
+    let solve = monitor.solve(solver, task, &mut opened.held).instrument(solving);
+    let mut observation = solve.await;
     if start_objective.is_some() {
         report_start_superseded(&mut observation, opened.payload.start.is_some(), start_objective);
     }
@@ -168,8 +173,9 @@ async fn begin_share(
         context.settle(held.reject()).await;
         return true;
     };
+    let trace = held.trace();
     let EntryBuilder { job, attempt, .. } = &held.entries;
-    tracing::info!(job, attempt, %lane, pid = solver.pid(), "sweep share started");
+    tracing::info!(job, attempt, %lane, pid = solver.pid(), trace, "sweep share started");
     let started = held.log_start().await;
     let taken = TakenShare { held, envelope, scenarios, payload, started, answered };
     solve_share(lane, taken, solver).await

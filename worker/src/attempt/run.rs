@@ -4,8 +4,10 @@
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use solvemesh_broker::Lane;
+use solvemesh_daemon::TRACES;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span};
 
 use crate::{
     attempt::{
@@ -102,7 +104,9 @@ impl RunSlot<'_> {
         let withdrawn = CancellationToken::new();
         let (until, stop) = (Instant::now() + others_wait, &self.context.stop);
         let tasks = WaitingTasks { until, stop, withdrawn: &withdrawn };
-        let mut watching = pin!(monitor.watch(solver, &mut job.held, Some(tasks)));
+        let solving = info_span!(target: TRACES, parent: job.held.span(), "solve");
+        let watching = monitor.watch(solver, &mut job.held, Some(tasks)).instrument(solving);
+        let mut watching = pin!(watching);
         let ended = tokio::select! {
             biased;
             observation = &mut watching => Some(observation),

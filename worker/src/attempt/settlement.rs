@@ -5,7 +5,9 @@ use solvemesh::{
     v1::{JobState, SolveResult, Solver, TerminationLimit},
 };
 use solvemesh_broker::Lane;
+use solvemesh_daemon::TRACES;
 use tokio::task::spawn_blocking;
+use tracing::info_span;
 
 use crate::{
     attempt::{
@@ -54,10 +56,13 @@ pub(super) async fn settle(opened: OpenedJob, lane: Lane, mut observation: Solve
 
 /// Checks the solver's answer against the model and finishes the job with the result.
 async fn finish(held: HeldJob, state: JobState, payload: Payload, answer: SolverResult) {
-    let concluded = if payload.size() <= SMALL_MODEL {
-        conclude(payload.model.into_inner(), answer).map_err(|error| error.to_string())
+    let verifying = info_span!(target: TRACES, parent: held.span(), "verify");
+    let size = payload.size();
+    let check = move || verifying.in_scope(|| conclude(payload.model.into_inner(), answer));
+    let concluded = if size <= SMALL_MODEL {
+        check().map_err(|error| error.to_string())
     } else {
-        match spawn_blocking(move || conclude(payload.model.into_inner(), answer)).await {
+        match spawn_blocking(check).await {
             Ok(concluded) => concluded.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         }

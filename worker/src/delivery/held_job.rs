@@ -24,10 +24,17 @@ use solvemesh::{
 use solvemesh_broker::{
     Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MAX_ENTRY_BYTES, MeshError,
 };
+use solvemesh_daemon::{TRACES, TraceContext};
+
+use tracing::{Instrument as _, Span, info_span};
 
 use crate::{
     context::Context,
-    delivery::{disposal, running::RunningJob},
+    delivery::{
+        disposal,
+        running::RunningJob,
+        span::{attempt_span, origin_of},
+    },
     failure::failure,
     log::writer::{Confirm, EntryBuilder},
     result::Conclusion,
@@ -46,6 +53,10 @@ pub(crate) struct HeldJob {
     header: Option<JobHeader>,
     /// The start of the attempt, until it is logged.
     unlogged_start: Option<UnloggedStart>,
+    /// Where the job comes from, if its trace is recorded.
+    origin: Option<(TraceContext, SystemTime)>,
+    /// The span of the attempt, which ends when the job is settled.
+    span: Span,
     /// Marks the job as running on this worker, until others may have it.
     running: Option<RunningJob>,
 }
@@ -81,6 +92,8 @@ impl HeldJob {
             lease,
             header: Some(JobHeader { description, submit_time: *submit_time, is_retry }),
             unlogged_start: None,
+            origin: origin_of(envelope),
+            span: Span::none(),
             running,
         }
     }
@@ -89,7 +102,7 @@ impl HeldJob {
     /// the next of them, or by [`log_start`](Self::log_start). `objective` is that of the solution
     /// of an earlier attempt from which it starts.
     pub(crate) fn begin_attempt(&mut self, objective: Option<f64>) {
-        self.entries.begin_attempt();
+        self.begin_span();
         self.measure_wait();
         let (description, submit_time) = self.take_header();
         let started = AttemptStarted {
@@ -104,8 +117,25 @@ impl HeldJob {
 
     /// Starts to work on a share of a sweep whose start another worker has logged.
     pub(crate) fn begin_share(&mut self) {
-        self.entries.begin_attempt();
+        self.begin_span();
         self.header = None;
+    }
+
+    /// Gives the entries that follow the id of a new attempt, and begins its span.
+    fn begin_span(&mut self) {
+        self.entries.begin_attempt();
+        let EntryBuilder { job, attempt, .. } = &self.entries;
+        self.span = attempt_span(job, attempt, self.origin.as_ref());
+    }
+
+    /// The span of the attempt.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The id of the trace of the attempt, for log lines, if it is recorded.
+    pub(crate) fn trace(&self) -> Option<String> {
+        TraceContext::of(&self.span).map(|context| context.trace_id())
     }
 
     /// Logs the start of the attempt now; returns its confirm without waiting for it.
@@ -255,8 +285,11 @@ impl HeldJob {
             summary = Summary::of(&outcome);
             (end.outcome, end.solution) = (Some(outcome), None);
         }
-        match self.context.log_writer.append_confirmed(entry).await {
+        let appending = info_span!(target: TRACES, parent: &self.span, "append JobFinished");
+        let appended = self.context.log_writer.append_confirmed(entry).instrument(appending);
+        match appended.await {
             Ok(()) => {
+                let trace = self.trace();
                 let EntryBuilder { job, attempt, .. } = &self.entries;
                 tracing::info!(
                     job,
@@ -264,6 +297,7 @@ impl HeldJob {
                     state = summary.state,
                     reason = summary.reason,
                     cause = summary.cause,
+                    trace,
                     "job finished"
                 );
                 self.ack().await;

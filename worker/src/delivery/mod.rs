@@ -7,3 +7,4 @@ pub(crate) mod intake;
 pub(crate) mod lookup;
 pub(crate) mod lookup_backoff;
 pub(crate) mod running;
+mod span;

@@ -1,0 +1,126 @@
+//! The exporter, and the HTTP client that it sends by.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tokio::{runtime::Handle, time::timeout};
+
+/// Timeout of one request to the collector. Short, as it is tried several times, and the end of the
+/// program waits for the last one.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the end of the program waits for the last export.
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum size of a response of the collector, in bytes.
+const MAX_RESPONSE: usize = 64 << 10;
+
+/// The variables that name a collector, the more specific one first.
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// The variables that name a protocol, likewise.
+const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+
+/// The exporter that the environment asks for, as the
+/// [specification](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)
+/// has it, except that there is none without an endpoint. The library reads the other variables.
+pub(super) fn provider(
+    variable: impl Fn(&'static str) -> Option<String>,
+    service: &'static str,
+) -> anyhow::Result<Option<SdkTracerProvider>> {
+    let set = |name: &'static str| variable(name).filter(|value| !value.is_empty());
+    let is = |name, value: &str| set(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
+    let first = |names: [&'static str; 2]| names.into_iter().find_map(|it| Some((it, set(it)?)));
+    if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
+        return Ok(None);
+    }
+    let Some((name, endpoint)) = first(ENDPOINTS) else { return Ok(None) };
+    if !endpoint.starts_with("http://") {
+        bail!(
+            "{name}={endpoint}: expected http://HOST:PORT of a collector, which may send on by TLS"
+        );
+    }
+    if let Some((name, protocol)) = first(PROTOCOLS)
+        && protocol != "http/protobuf"
+    {
+        bail!("{name}={protocol}: only http/protobuf is supported");
+    }
+    let exporter = SpanExporter::builder().with_http().with_http_client(Sender::new()).build();
+    let exporter = exporter.with_context(|| format!("{name}={endpoint}"))?;
+    let mut resource = Resource::builder();
+    if set("OTEL_SERVICE_NAME").is_none() {
+        resource = resource.with_service_name(service);
+    }
+    let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = resource.with_attribute(version).build();
+    let provider =
+        SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource);
+    Ok(Some(provider.build()))
+}
+
+/// Sends requests from the threads of the runtime. The exporter calls it from a thread of its own,
+/// which has no reactor.
+#[derive(Debug)]
+struct Sender {
+    runtime: Handle,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Sender {
+    fn new() -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { runtime: Handle::current(), client }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Sender {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let response = self.client.request(request.map(Full::new));
+        let exchange = async {
+            let (head, body) = response.await?.into_parts();
+            let body = Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        };
+        self.runtime.spawn(async { timeout(REQUEST_TIMEOUT, exchange).await? }).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&'static str, &str)]) -> anyhow::Result<bool> {
+        let find = |name: &str| variables.iter().find(|(it, _)| *it == name);
+        let provider = provider(|name| find(name).map(|(_, value)| (*value).to_owned()), "test")?;
+        Ok(provider.is_some())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn nothing_is_exported_unless_a_collector_is_named() {
+        const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+        assert!(!with(&[]).expect("no variables"));
+        assert!(!with(&[(ENDPOINT.0, "")]).expect("an empty one"));
+        assert!(!with(&[ENDPOINT, ("OTEL_SDK_DISABLED", "True")]).expect("disabled"));
+        assert!(!with(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).expect("none"));
+        assert!(with(&[ENDPOINT]).expect("a collector"));
+        assert!(with(&[(ENDPOINTS[0], ENDPOINT.1)]).expect("a collector of traces"));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_an_error_that_names_the_variable() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example");
+        let error = with(&[endpoint]).expect_err("TLS").to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT=https://"), "{error}");
+        let endpoint = (endpoint.0, "http://127.0.0.1:4318");
+        let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        let error = with(&[endpoint, protocol]).expect_err("gRPC").to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "{error}");
+    }
+}

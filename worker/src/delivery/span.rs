@@ -1,0 +1,40 @@
+//! The span of an attempt, in the trace of its job.
+
+use std::time::SystemTime;
+
+use solvemesh::broker::v1::JobEnvelope;
+use solvemesh_daemon::{Origin, TRACES, TraceContext};
+use tracing::{Span, info_span};
+
+/// Where a job comes from, if its trace is recorded.
+pub(super) fn origin_of(job: &JobEnvelope) -> Option<(TraceContext, SystemTime)> {
+    let context = TraceContext::parse(&job.traceparent)?;
+    let submitted = job.submit_time.and_then(|time| time.try_into().ok());
+    Some((context, submitted.unwrap_or(SystemTime::UNIX_EPOCH)))
+}
+
+/// The span of an attempt that begins now. Without an origin it is the root of a trace: the gateway
+/// exports none, or did not record this one.
+pub(super) fn attempt_span(
+    job: &str,
+    attempt: &str,
+    origin: Option<&(TraceContext, SystemTime)>,
+) -> Span {
+    let span = info_span!(
+        target: TRACES,
+        parent: None,
+        "process job",
+        otel.kind = "consumer",
+        messaging.system = "rabbitmq",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        job,
+        attempt,
+    );
+    if let Some((context, submitted)) = origin {
+        // A clock that is ahead counts as no wait.
+        let age = SystemTime::now().duration_since(*submitted).unwrap_or_default();
+        Origin { context: context.clone(), age }.attach_to(&span);
+    }
+    span
+}
