@@ -17,6 +17,7 @@ mod live;
 mod memory_limit;
 mod mesh_state;
 mod models;
+mod once;
 mod readers;
 mod resumption;
 mod service;
