@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod keys;
 pub mod mesh;
 pub mod models;
+pub mod old_version;
 pub mod payload;
 pub mod processes;
 pub mod rawlog;

@@ -25,5 +25,6 @@ mod solvers;
 mod stops;
 mod sweeps;
 mod tls;
+mod upgrade;
 mod watchers;
 mod web;
