@@ -172,6 +172,7 @@ async fn workers_first_then_gateways_ends_every_job_once_and_right() {
     assert!(is_read || log.contains("snapshot unusable"), "{log}");
     println!("the snapshot of the old gateway was {}", if is_read { "read" } else { "refused" });
 
+    // They agree on everything, also on fields that the old gateway does not know.
     for job in &expected {
         let story = job.check(&new_gateway.api()).await;
         assert_eq!(story, job.check(&restored.api()).await, "both gateways agree");
