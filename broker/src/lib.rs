@@ -54,6 +54,10 @@ pub const ENVELOPE_VERSION: u32 = 2;
 /// prefetch of its consumers, count messages.
 pub const MAX_JOBS_IN_MESSAGE: usize = 64;
 
+/// The version of the queues of lanes: 2 has one for each rank. Workers send it in their heartbeats,
+/// because a gateway of a later version queues jobs where older workers do not look for them.
+pub const LANE_VERSION: u32 = 2;
+
 /// The version of log batches, cancel notices, heartbeats and lookups that this crate writes, and
 /// the latest that it reads.
 pub const FORMAT_VERSION: u32 = 1;

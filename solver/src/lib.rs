@@ -55,8 +55,10 @@ pub use warm_lp::{WarmLp, WarmLpError};
 ///
 /// # Errors
 ///
-/// See [`serve()`].
+/// See [`serve()`]; and if HiGHS, as a shared library of the system, is not of the series that this
+/// crate supports.
 pub fn run() -> io::Result<()> {
+    highs::check_series()?;
     memory::exit_on_failed_allocation();
     memory::raise_oom_score();
     let (commands, reports) = pipes::take()?;

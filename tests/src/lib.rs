@@ -18,6 +18,7 @@ pub mod keys;
 pub mod mesh;
 pub mod metrics;
 pub mod models;
+pub mod old_version;
 pub mod payload;
 pub mod processes;
 pub mod rawlog;

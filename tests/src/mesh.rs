@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use solvemesh_rpc::job_service_client::JobServiceClient;
+use tokio::{io::BufReader, process::ChildStdout};
 use tonic::{
     service::interceptor::InterceptedService,
     transport::{Channel, ClientTlsConfig, Endpoint},
@@ -63,6 +64,12 @@ impl Gateway {
         Self::start_with("127.0.0.1:0", flags, Some(tls), &[]).await
     }
 
+    /// Starts another program that is a gateway, of an older version.
+    pub async fn of_program(program: &str, flags: &[&str]) -> Self {
+        let flags = [&["--listen", "127.0.0.1:0"], flags].concat();
+        Self::started(Process::start(program, &flags), None).await
+    }
+
     async fn start(listen: &str, flags: &[&str]) -> Self {
         Self::start_with(listen, flags, None, &[]).await
     }
@@ -74,7 +81,14 @@ impl Gateway {
         variables: &[(&str, String)],
     ) -> Self {
         let arguments = [&["--listen", listen], flags].concat();
-        let (process, mut output) = Process::start_with("solvemesh-gateway", &arguments, variables);
+        Self::started(Process::start_with("solvemesh-gateway", &arguments, variables), tls).await
+    }
+
+    /// Waits until a gateway that has been started is ready.
+    async fn started(
+        (process, mut output): (Process, BufReader<ChildStdout>),
+        tls: Option<ClientTlsConfig>,
+    ) -> Self {
         let line = processes::line(&mut output).await;
         let address: SocketAddr = line
             .strip_prefix("listening on ")

@@ -29,12 +29,16 @@ fn peak(id: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-/// The path of one of the project's programs, as built beside this test.
+/// The path of one of the project's programs, as built beside this test; or an absolute path as it
+/// is.
 ///
 /// # Panics
 ///
 /// When it has not been built: `cargo build --workspace` does.
 pub fn program(name: &str) -> PathBuf {
+    if Path::new(name).is_absolute() {
+        return name.into();
+    }
     let this = env::current_exe().expect("the path of this program");
     // A test binary is in target/PROFILE/deps, the programs are in target/PROFILE.
     let folders = this.ancestors().skip(1).take(2);

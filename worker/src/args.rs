@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::BoolishValueParser};
 use solvemesh::{seconds, seconds_or_zero};
 use solvemesh_broker::{AmqpConfig, BrokerUrls, TlsArgs, TopologyArgs};
 use solvemesh_daemon::{LogArgs, MetricsArgs};
-use solvemesh_worker::{Overrun, Slots, WorkerConfig};
+use solvemesh_worker::{JobLimit, Overrun, Slots, WorkerConfig};
 
 /// Consume optimisation jobs from a mesh and solve them
 #[derive(Debug, Parser)]
@@ -37,6 +37,16 @@ pub(crate) struct Args {
     /// express=1,standard=CORES]
     #[arg(long, env = "SOLVEMESH_SLOTS", value_name = "LANE=N,…")]
     slots: Option<Slots>,
+
+    /// Take one job, work on it and exit; with one slot, of the lane standard unless --slots names
+    /// another
+    #[arg(long, env = "SOLVEMESH_ONCE", value_parser = BoolishValueParser::new())]
+    once: bool,
+
+    /// With --once, exit without a job after this number of seconds [default: no limit]
+    #[arg(long, env = "SOLVEMESH_ONCE_WAIT", value_name = "SECONDS", requires = "once",
+          value_parser = seconds)]
+    once_wait: Option<Duration>,
 
     /// Identify this worker by this name in logs and jobs [default: HOST-PID]
     #[arg(long, env = "SOLVEMESH_NAME")]
@@ -93,18 +103,33 @@ pub(crate) enum Command {
 
 impl Args {
     /// The worker's configuration. What has no flag keeps its default.
-    pub(crate) fn config(&self) -> WorkerConfig {
+    ///
+    /// # Errors
+    ///
+    /// If `--slots` has more than one slot, with `--once`.
+    pub(crate) fn config(&self) -> anyhow::Result<WorkerConfig> {
         let defaults = WorkerConfig::default();
-        WorkerConfig {
+        let (job_limit, default_slots) = match self.once {
+            true => (JobLimit::One { wait: self.once_wait }, Slots::one()),
+            false => (JobLimit::Unlimited, defaults.slots),
+        };
+        let slots = self.slots.clone().unwrap_or(default_slots);
+        anyhow::ensure!(
+            !self.once || slots.total() == 1,
+            "--slots: a worker with --once has one slot, of one lane; found {}",
+            slots.total()
+        );
+        Ok(WorkerConfig {
             name: self.name.clone().unwrap_or_else(solvemesh_daemon::process_name),
-            slots: self.slots.clone().unwrap_or(defaults.slots),
+            slots,
+            job_limit,
             max_attempts: self.max_attempts,
             threads_per_job: self.threads_per_job,
             memory_per_job: self.memory_per_job.map(|mib| mib << 20),
             max_solve_time: self.max_solve_time,
             overrun: Overrun { fixed: self.overrun_grace, ..defaults.overrun },
             ..WorkerConfig::default()
-        }
+        })
     }
 
     /// The connection to the broker, and the lanes to declare there: those of the worker's slots.
@@ -144,13 +169,33 @@ mod tests {
         let line =
             ["w", "--amqp", URL, "--slots", "express=2", "--overrun-grace", "1", "--name", "me"];
         let args = Args::try_parse_from(line).unwrap();
-        let config = args.config();
+        let config = args.config().unwrap();
         assert_eq!(config.slots, "express=2".parse().unwrap());
         assert_eq!(config.overrun.fixed, Duration::from_secs(1));
         assert_eq!(config.name, "me");
         let broker = args.broker(&config).unwrap();
         assert_eq!(broker.urls, [URL.into()]);
         assert_eq!(broker.lanes, ["express".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_worker_for_one_job_has_one_slot() {
+        let config = |flags: &[&str]| {
+            Args::try_parse_from([&["w", "--amqp", URL][..], flags].concat()).unwrap().config()
+        };
+        let standard = config(&["--once"]).unwrap();
+        assert_eq!(standard.job_limit, JobLimit::One { wait: None });
+        assert_eq!(standard.slots, Slots::one());
+        let express =
+            config(&["--once", "--once-wait", "0.5", "--slots", "express=1,standard=0"]).unwrap();
+        let wait = Some(Duration::from_millis(500));
+        assert_eq!(express.job_limit, JobLimit::One { wait });
+        assert_eq!(express.slots, "express=1".parse().unwrap());
+        for slots in ["standard=2", "express=1,standard=1"] {
+            let refused = config(&["--once", "--slots", slots]).unwrap_err().to_string();
+            assert!(refused.starts_with("--slots: ") && refused.contains("found 2"), "{refused}");
+        }
+        assert!(Args::try_parse_from(["w", "--amqp", URL, "--once-wait", "1"]).is_err());
     }
 
     #[test]
@@ -164,7 +209,7 @@ mod tests {
     fn the_password_is_not_printed() {
         let args = Args::try_parse_from(["w", "--amqp", URL]).unwrap();
         assert!(!format!("{args:?}").contains("secret"));
-        let broker = args.broker(&args.config()).unwrap();
+        let broker = args.broker(&args.config().unwrap()).unwrap();
         assert!(!format!("{broker:?}").contains("secret"));
         let bad = Args::try_parse_from(["w", "--amqp", "amqp://guest:secret@[bad"]).unwrap_err();
         assert!(!format!("{bad} {bad:?}").contains("secret"));

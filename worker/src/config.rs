@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, str::FromStr, tim
 
 use solvemesh_broker::{InvalidLane, Lane};
 
-use crate::metrics::Metrics;
+use crate::{job_limit::JobLimit, metrics::Metrics};
 
 /// The lanes of the optional solvers that this program was built with. Such solvers have lanes of
 /// their own, because not every worker has them.
@@ -23,6 +23,8 @@ pub struct WorkerConfig {
     /// Number of jobs of each lane that are solved at once. Slots × `threads_per_job`
     /// should not exceed the cores.
     pub slots: Slots,
+    /// Number of jobs that each slot takes.
+    pub job_limit: JobLimit,
     /// Command that starts a solver process.
     pub solver: SolverCommandLine,
     /// Number of attempts that may die in the solver until the job fails; at least 1. Only
@@ -71,6 +73,7 @@ impl Default for WorkerConfig {
         Self {
             name: "worker".to_owned(),
             slots: Slots::default(),
+            job_limit: JobLimit::default(),
             solver: SolverCommandLine::default(),
             max_attempts: 3,
             threads_per_job: 1,
@@ -95,7 +98,8 @@ impl Default for WorkerConfig {
 impl WorkerConfig {
     /// Maximum number of unsettled jobs of a slot of this lane.
     pub fn prefetch(&self, lane: &Lane) -> u16 {
-        if lane.as_str() == Lane::EXPRESS { self.express_prefetch.max(1) } else { 1 }
+        let may_prefetch = lane.as_str() == Lane::EXPRESS && self.job_limit.allows_more();
+        if may_prefetch { self.express_prefetch.max(1) } else { 1 }
     }
 }
 
@@ -164,6 +168,11 @@ impl Slots {
     /// The lanes and their numbers of slots.
     pub fn iter(&self) -> impl Iterator<Item = (&Lane, usize)> {
         self.0.iter().map(|(lane, count)| (lane, *count))
+    }
+
+    /// One slot of the standard lane.
+    pub fn one() -> Self {
+        Self(Lane::STANDARD.parse().map(|lane| (lane, 1)).into_iter().collect())
     }
 
     /// Total number of slots.
@@ -242,6 +251,15 @@ mod tests {
         let read: Vec<_> = slots.iter().map(|(lane, n)| (lane.to_string(), n)).collect();
         assert_eq!(read, [("express".to_owned(), 1), ("standard".to_owned(), 4)]);
         assert_eq!(slots.total(), 5);
+    }
+
+    #[test]
+    fn a_worker_for_one_job_prefetches_no_others() {
+        let one = JobLimit::One { wait: None };
+        let config = WorkerConfig { job_limit: one, slots: Slots::one(), ..Default::default() };
+        assert_eq!(Ok(config.slots.clone()), "standard=1".parse());
+        assert_eq!(config.prefetch(&Lane::express()), 1);
+        assert_eq!(WorkerConfig::default().prefetch(&Lane::express()), 32);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use solvemesh::broker::v1::{Heartbeat, LaneSlots, WorkerHeartbeat, heartbeat::Process};
-use solvemesh_broker::{FORMAT_VERSION, HEARTBEAT_INTERVAL};
+use solvemesh_broker::{FORMAT_VERSION, HEARTBEAT_INTERVAL, LANE_VERSION};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +61,7 @@ fn current(context: &Context, start_time: SystemTime, is_last: bool) -> Heartbea
         lanes: slots.collect(),
         busy_slots: context.busy_slots.current(),
         draining: context.stop.is_cancelled(),
+        lane_version: LANE_VERSION,
     };
     Heartbeat {
         version: FORMAT_VERSION,

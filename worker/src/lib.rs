@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`Worker`] (`supervisor`) | the tasks of a worker: start, drain |
 //! | `slot` | one solver process, and one job after another for it |
+//! | `job_limit` | how many jobs a slot takes, and what it does after each |
 //! | `delivery` | a job from its lease to its acknowledgement: intake, duplicates, cancellation |
 //! | `attempt` | one attempt: effective options, warm start, supervision, disposition |
 //! | `process` | the solver process: pipes, limits, why it exited |
@@ -25,6 +26,7 @@ mod context;
 mod delivery;
 mod failure;
 mod heartbeat;
+mod job_limit;
 mod log;
 mod metrics;
 mod process;
@@ -34,5 +36,6 @@ mod supervisor;
 mod sweep;
 
 pub use config::{InvalidSlots, OWN_LANES, Overrun, Slots, SolverCommandLine, WorkerConfig};
+pub use job_limit::JobLimit;
 pub use metrics::Metrics;
 pub use supervisor::Worker;

@@ -1,5 +1,5 @@
-//! The program `solvemesh-worker`: runs a worker until a signal, then drains it; or, with the
-//! subcommand `solver`, a solver process.
+//! The program `solvemesh-worker`: runs a worker until a signal, or until it has done what it may,
+//! then drains it; or, with the subcommand `solver`, a solver process.
 
 mod args;
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> anyhow::Result<()> {
     let traces = solvemesh_daemon::start_log(&args.logs, "solvemesh-worker")?;
     let mut signals = Signals::listen().context("signals")?;
-    let config = args.config();
+    let config = args.config()?;
     let amqp = args.broker(&config)?;
     let mesh = Arc::new(AmqpMesh::open(amqp).context("--amqp")?);
     let draining = CancellationToken::new();
@@ -50,7 +50,10 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     let worker = Worker::start(mesh.clone(), config);
 
-    signals.next().await;
+    tokio::select! {
+        () = worker.finished() => {}
+        () = signals.next() => {}
+    }
     draining.cancel();
     let drain = async {
         worker.drain(args.drain_grace).await;

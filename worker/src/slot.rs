@@ -1,13 +1,14 @@
 //! A slot: one warm solver process, which solves the jobs of one lane one at a time, or in runs of
 //! small ones.
 
-use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
+use std::{future::pending, ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
 use solvemesh::{
     broker::v1::{JobEnvelope, job_envelope},
     frame::MAX_TASKS_IN_FLIGHT,
 };
 use solvemesh_broker::{Backoff, Delivery, Lane, MeshError, Payload};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     attempt::{AcceptedJob, run::RunSlot, solve_job},
@@ -17,6 +18,7 @@ use crate::{
         intake::Intake,
         lookup::{Decision, decide},
     },
+    job_limit::{AttemptEnd, NextStep},
     process::SolverProcess,
 };
 
@@ -33,36 +35,48 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Consumes jobs and has them solved, until the worker stops or the mesh is closed.
+    /// Consumes jobs and has them solved, until the worker stops, the mesh is closed, or the limit
+    /// of jobs is reached.
     ///
     /// Consumes only while it has a solver process. If none can be started, prefetched jobs are
     /// returned to the lane, so that another worker can solve them.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
+        let give_up = self.context.config.job_limit.wait().map(|wait| Instant::now() + wait);
         loop {
             if let Some(solver) = self.start_solver().await
-                && self.serve(solver, &mut backoff).await.is_break()
+                && self.serve(solver, give_up, &mut backoff).await.is_break()
             {
                 return;
             }
-            if !self.context.pause(backoff.next_delay()).await {
-                return;
+            let pause = self.context.pause(backoff.next_delay());
+            tokio::select! {
+                goes_on = pause => if !goes_on { return },
+                () = reached(give_up) => return self.log_no_job(),
             }
         }
     }
 
-    /// Consumes jobs until the worker stops (`Break`), or until the lane cannot be consumed or no
-    /// solver process be started (`Continue`: try again after a pause).
-    async fn serve(&self, mut solver: SolverProcess, backoff: &mut Backoff) -> ControlFlow<()> {
+    /// Consumes jobs until the slot is to end (`Break`), or until the lane cannot be consumed or no
+    /// solver process be started (`Continue`: try again after a pause). The slot ends when the
+    /// worker stops, when it has taken as many jobs as it may, or while it waits for one at
+    /// `give_up`.
+    async fn serve(
+        &self,
+        mut solver: SolverProcess,
+        give_up: Option<Instant>,
+        backoff: &mut Backoff,
+    ) -> ControlFlow<()> {
         let (context, lane, slot) = (&self.context, &self.lane, self.index);
         let mut jobs = Intake::new(Arc::clone(context), lane.clone());
         loop {
-            let usable = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = context.stop.cancelled() => return ControlFlow::Break(()),
                 delivery = jobs.next() => match delivery {
                     Ok(Some(delivery)) => {
-                        let more = match is_small(&delivery) {
+                        let runs = context.config.job_limit.allows_more() && is_small(&delivery);
+                        let more = match runs {
                             true => jobs.more_that(MAX_TASKS_IN_FLIGHT - 1, is_small),
                             false => Vec::new(),
                         };
@@ -89,16 +103,29 @@ impl Slot {
                     if !context.pause(backoff.next_delay()).await {
                         return ControlFlow::Break(());
                     }
-                    false
+                    NextStep::ReplaceSolver
+                }
+                () = reached(give_up) => {
+                    self.log_no_job();
+                    return ControlFlow::Break(());
                 }
             };
-            if !usable {
-                match self.start_solver().await {
+            match next {
+                NextStep::TakeJob => {}
+                NextStep::ReplaceSolver => match self.start_solver().await {
                     Some(another) => solver = another,
                     None => return ControlFlow::Continue(()),
+                },
+                NextStep::End => {
+                    tracing::info!(%lane, slot, "job limit reached");
+                    return ControlFlow::Break(());
                 }
             }
         }
+    }
+
+    fn log_no_job(&self) {
+        tracing::info!(lane = %self.lane, slot = self.index, "no job within the time to wait for one");
     }
 
     /// Starts a solver process; `None` if that fails or the worker stops.
@@ -122,25 +149,25 @@ impl Slot {
         }
     }
 
-    /// Handles one delivery; returns whether the solver process can be used again.
+    /// Handles one delivery.
     async fn handle(
         &self,
         delivery: Delivery,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
-    ) -> bool {
+    ) -> NextStep {
         let (context, lane) = (&self.context, &self.lane);
         let Delivery { payload, redelivered, lease } = delivery;
         // After a reconnect, jobs may be delivered before the cancels that were missed are read.
         if context.stop.run_until_cancelled(context.cancels.caught_up()).await.is_none() {
-            return true;
+            return NextStep::TakeJob;
         }
         if !lease.is_live() {
             let job = payload.job_id();
             // The connection was lost meanwhile: the broker has requeued the job for others.
             tracing::info!(job, %lane, "lease lost before the start");
-            return true;
+            return NextStep::TakeJob;
         }
         match payload {
             Payload::Job(mut job) => {
@@ -160,16 +187,16 @@ impl Slot {
                     }
                     Some(Decision::Acknowledge) => {
                         context.settle(acknowledge(job.job_id, lease)).await;
-                        true
+                        NextStep::TakeJob
                     }
                     Some(Decision::Park) => {
                         jobs.park();
                         context.park(park(Arc::clone(context), job.job_id, lease)).await;
-                        true
+                        NextStep::TakeJob
                     }
                     // The worker stops. The lease is dropped unsettled, so that the broker
                     // requeues the job with the others that were prefetched.
-                    None => true,
+                    None => NextStep::TakeJob,
                 }
             }
             Payload::UnsupportedVersion { version, job_id } => {
@@ -179,28 +206,27 @@ impl Slot {
                 );
                 jobs.park();
                 context.park(leave_to_newer_workers(Arc::clone(context), job_id, lease)).await;
-                true
+                NextStep::TakeJob
             }
             Payload::Undecodable { job_id, error, .. } => {
                 tracing::error!(job = job_id, cause = error, "undecodable job message rejected");
                 context.settle(reject(job_id, lease)).await;
-                true
+                NextStep::TakeJob
             }
         }
     }
 
-    /// Handles several deliveries of small jobs; returns whether the solver process can be used
-    /// again.
+    /// Handles several deliveries of small jobs.
     async fn handle_run(
         &self,
         deliveries: impl Iterator<Item = Delivery>,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
-    ) -> bool {
+    ) -> NextStep {
         let (context, lane, index) = (&self.context, &self.lane, self.index);
         if context.stop.run_until_cancelled(context.cancels.caught_up()).await.is_none() {
-            return true;
+            return NextStep::TakeJob;
         }
         let mut accepted = Vec::new();
         for Delivery { payload, lease, .. } in deliveries {
@@ -229,46 +255,60 @@ impl Slot {
         if usable {
             backoff.reset();
         }
-        usable
+        context.config.job_limit.after(AttemptEnd::with_solver(usable))
     }
 
-    /// Solves a job; returns whether the solver process can be used again.
+    /// Solves a job.
     ///
     /// Prefetched jobs are returned to the lane if the solve takes longer than `share_after` or
     /// the worker stops. A job with a memory limit gets a new process, so that the memory it may
-    /// use does not depend on earlier jobs.
+    /// use does not depend on earlier jobs. If it is the only one that the slot may take, what was
+    /// delivered with it is returned at once: the other jobs of its message, and those of other
+    /// ranks.
     async fn solve(
         &self,
         accepted: AcceptedJob,
         jobs: &mut Intake,
         solver: &mut SolverProcess,
         backoff: &mut Backoff,
-    ) -> bool {
+    ) -> NextStep {
         let (context, lane) = (&self.context, &self.lane);
+        let limit = context.config.job_limit;
+        if !limit.allows_more() {
+            jobs.pause();
+        }
         if solver.is_used() && has_memory_limit(&accepted.envelope) {
             match self.start_solver().await {
                 Some(fresh) => *solver = fresh,
                 None => {
                     let AcceptedJob { envelope, lease, .. } = accepted;
                     context.settle(requeue(envelope.job_id, lease)).await;
-                    return false;
+                    return NextStep::ReplaceSolver;
                 }
             }
         }
         let _busy = context.busy_slots.begin(lane, self.index, &accepted.envelope.job_id);
         let mut solving = pin!(solve_job(context, lane, accepted, solver));
-        let usable = tokio::select! {
+        let end = tokio::select! {
             biased;
-            usable = &mut solving => usable,
+            end = &mut solving => end,
             _ = context.pause(context.config.share_after), if jobs.may_hold_others() => {
                 jobs.pause();
                 solving.await
             }
         };
-        if usable {
+        if end != AttemptEnd::SolverLost {
             backoff.reset();
         }
-        usable
+        limit.after(end)
+    }
+}
+
+/// Waits until a point in time: forever, if there is none.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }
 
@@ -354,7 +394,8 @@ mod tests {
             let job = Payload::Job(Box::default());
             let lease = Lease::new(RecordingLease { live, settled: Arc::clone(&settled) });
             let delivery = Delivery { payload: job, redelivered: false, lease };
-            assert!(slot.handle(delivery, &mut jobs, &mut solver, &mut backoff).await);
+            let next = slot.handle(delivery, &mut jobs, &mut solver, &mut backoff).await;
+            assert_eq!(next, NextStep::TakeJob);
             context.settled().await;
             assert_eq!(settled.load(Ordering::Relaxed), live);
         }

@@ -95,6 +95,15 @@ impl Worker {
         }
     }
 
+    /// Waits until the worker has taken as many jobs as [`WorkerConfig::job_limit`] allows, and
+    /// settled them: forever, without a limit. Call [`Worker::drain`] then, too.
+    pub async fn finished(&self) {
+        self.slots.wait().await;
+        // Returns parked jobs, which would wait for this.
+        self.context.stop.cancel();
+        self.context.settled().await;
+    }
+
     /// Stops the worker: it accepts no more jobs, finishes those that run, and requeues those that
     /// wait. Solves that take longer than `grace` are killed and their jobs requeued too. Returns
     /// when every task has ended.

@@ -23,14 +23,20 @@ struct Member {
 }
 
 impl Members {
-    /// Takes note of a heartbeat. The last one of a process removes it.
-    pub(crate) fn hear(&mut self, heartbeat: Heartbeat, now: Instant) {
+    /// Takes note of a heartbeat; returns whether its process is new. The last one of a process
+    /// removes it.
+    pub(crate) fn hear(&mut self, heartbeat: Heartbeat, now: Instant) -> bool {
         self.0.retain(|_, member| member.is_live(now));
         if heartbeat.is_last {
             self.0.remove(&heartbeat.process_id);
-        } else if self.0.len() < MAX_MEMBERS || self.0.contains_key(&heartbeat.process_id) {
-            self.0.insert(heartbeat.process_id.clone(), Member { heartbeat, arrived: now });
+            return false;
         }
+        let is_new = !self.0.contains_key(&heartbeat.process_id);
+        if is_new && self.0.len() >= MAX_MEMBERS {
+            return false;
+        }
+        self.0.insert(heartbeat.process_id.clone(), Member { heartbeat, arrived: now });
+        is_new
     }
 
     /// The latest heartbeats of the processes that have not missed two, and their ages.
@@ -69,13 +75,14 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut members = Members::default();
-        members.hear(heartbeat("a", false), start);
-        members.hear(heartbeat("b", false), at(4));
+        assert!(members.hear(heartbeat("a", false), start));
+        assert!(!members.hear(heartbeat("a", false), start));
+        assert!(members.hear(heartbeat("b", false), at(4)));
         assert_eq!(ids(&members, at(10)), ["a", "b"]);
         assert_eq!(ids(&members, at(11)), ["b"]);
         members.hear(heartbeat("c", false), at(12));
         assert_eq!(members.0.len(), 2, "what is gone takes no memory");
-        members.hear(heartbeat("b", true), at(13));
+        assert!(!members.hear(heartbeat("b", true), at(13)));
         assert_eq!(ids(&members, at(13)), ["c"]);
     }
 }

@@ -16,7 +16,7 @@ use solvemesh::{
     broker::v1::{Heartbeat, WorkerHeartbeat, heartbeat::Process},
     v1::{JobState, QueuePosition},
 };
-use solvemesh_broker::Rank;
+use solvemesh_broker::{LANE_VERSION, Rank};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -54,9 +54,17 @@ impl MeshMonitor {
         }
     }
 
-    /// Takes note of a heartbeat.
+    /// Takes note of a heartbeat, and warns of a new worker that does not take all jobs.
     pub(crate) fn hear(&self, heartbeat: Heartbeat) {
-        self.members.lock().hear(heartbeat, Instant::now());
+        let outdated = is_outdated(&heartbeat).then(|| heartbeat.name.clone());
+        let is_new = self.members.lock().hear(heartbeat, Instant::now());
+        if let (true, Some(worker)) = (is_new, outdated) {
+            tracing::warn!(
+                worker,
+                "a worker of an older version leaves jobs of some ranks to others: upgrade it, or \
+                 they wait"
+            );
+        }
     }
 
     /// The latest heartbeats of the processes that have not missed two, and their ages; that of
@@ -146,10 +154,32 @@ fn lane_slots<'a>(heartbeats: impl Iterator<Item = &'a Heartbeat>) -> BTreeMap<S
     lanes
 }
 
+/// Whether the heartbeat is of a worker that consumes queues of lanes of an earlier version: it
+/// does not find jobs that this gateway queues elsewhere.
+fn is_outdated(heartbeat: &Heartbeat) -> bool {
+    as_worker(heartbeat).is_some_and(|worker| worker.lane_version < LANE_VERSION)
+}
+
 /// The state of a worker, if the heartbeat is of one.
 fn as_worker(heartbeat: &Heartbeat) -> Option<&WorkerHeartbeat> {
     match &heartbeat.process {
         Some(Process::Worker(worker)) => Some(worker),
         Some(Process::Gateway(_)) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_outdated_if_it_consumes_earlier_queues_of_lanes() {
+        let worker = |lane_version| Heartbeat {
+            process: Some(Process::Worker(WorkerHeartbeat { lane_version, ..Default::default() })),
+            ..Heartbeat::default()
+        };
+        assert!(is_outdated(&worker(0)));
+        assert!(!is_outdated(&worker(LANE_VERSION)) && !is_outdated(&worker(LANE_VERSION + 1)));
+        assert!(!is_outdated(&Heartbeat::default()));
     }
 }

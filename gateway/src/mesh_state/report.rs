@@ -189,6 +189,7 @@ mod tests {
             lanes: lanes.to_vec(),
             busy_slots: busy_slots.collect(),
             draining,
+            ..WorkerHeartbeat::default()
         });
         Heartbeat { name: name.to_owned(), process: Some(process), ..Heartbeat::default() }
     }

@@ -13,7 +13,7 @@ use solvemesh::{
     },
     v1::{GetJobRequest, Job, ListJobsRequest, MeshState, QueuePosition, WatchMeshRequest},
 };
-use solvemesh_broker::Mesh;
+use solvemesh_broker::{LANE_VERSION, Mesh};
 use tokio::time::{sleep, timeout};
 use tonic::Code;
 
@@ -28,6 +28,7 @@ fn worker(busy: &[&str], is_last: bool) -> Heartbeat {
         lanes: vec![LaneSlots { lane: "express".to_owned(), slot_count: 2 }],
         busy_slots: busy.iter().map(slot).collect(),
         draining: false,
+        lane_version: LANE_VERSION,
     };
     Heartbeat {
         process_id: "w".to_owned(),

@@ -9,12 +9,13 @@ mod rays;
 mod scale;
 mod start;
 mod status;
+mod version;
 
 use std::{
     borrow::Cow,
     cell::Cell,
     ffi::{CStr, CString, c_void},
-    fmt,
+    fmt, io,
     ptr::{self, NonNull},
 };
 
@@ -456,6 +457,20 @@ impl Drop for Highs {
     }
 }
 
+/// Checks that HiGHS is of the series that this crate supports. A shared library of the system may have
+/// been replaced since the build.
+///
+/// # Errors
+///
+/// If it is of another one.
+pub(super) fn check_series() -> io::Result<()> {
+    let (found, series) = (Highs::version(), version::SERIES);
+    if found.strip_prefix(series).is_some_and(|patch| patch.starts_with('.')) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("HiGHS {found} is installed, and {series} is needed")))
+}
+
 /// HiGHS's code of a kind.
 fn var_type(kind: VariableKind) -> sys::HighsInt {
     match kind {
@@ -463,5 +478,15 @@ fn var_type(kind: VariableKind) -> sys::HighsInt {
         VariableKind::Integer | VariableKind::Binary => sys::VAR_TYPE_INTEGER,
         VariableKind::SemiContinuous => sys::VAR_TYPE_SEMI_CONTINUOUS,
         VariableKind::SemiInteger => sys::VAR_TYPE_SEMI_INTEGER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linked_highs_is_of_the_supported_series() {
+        check_series().expect("a supported series");
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     },
     context::Context,
     delivery::{held_job::HeldJob, lookup::PriorAttempts},
+    job_limit::AttemptEnd,
     log::writer::EntryBuilder,
     process::SolverProcess,
     sweep::{TakenShare, solve_share},
@@ -53,18 +54,18 @@ pub(crate) struct AcceptedJob {
 
 /// Attempts a job, starting from the last solution of an earlier attempt if there is one.
 ///
-/// Returns as soon as the slot is free, with whether the solver process can be used again.
+/// Returns as soon as the slot is free, with what the attempt has left of it.
 /// Writing the result and settling the lease continue in a task of [`Context::settle`].
 pub(crate) async fn solve_job(
     context: &Arc<Context>,
     lane: &Lane,
     accepted: AcceptedJob,
     solver: &mut SolverProcess,
-) -> bool {
+) -> AttemptEnd {
     let AcceptedJob { envelope, prior, lease } = accepted;
     let held = HeldJob::new(Arc::clone(context), &envelope, lease);
     let Some(mut opened) = open(held, envelope, prior.has_started).await else {
-        return true;
+        return AttemptEnd::NotStarted;
     };
     if let Some(sweep) = opened.payload.sweep.take() {
         // Boxed: its future is far larger than that of a single solve, which would be as large.
@@ -74,7 +75,7 @@ pub(crate) async fn solve_job(
     let observation = run_solver(&mut opened, warm_start, solver).await;
     let solver_is_good = observation.outcome.is_some();
     context.settle(settle(opened, lane.clone(), observation)).await;
-    solver_is_good
+    AttemptEnd::with_solver(solver_is_good)
 }
 
 /// Begins an attempt that is no sweep. Returns the last incumbent as its start.
@@ -161,7 +162,7 @@ async fn begin_share(
     opened: OpenedJob,
     (sweep, answered): (Sweep, Vec<ScenarioRange>),
     solver: &mut SolverProcess,
-) -> bool {
+) -> AttemptEnd {
     let OpenedJob { mut held, envelope, payload, .. } = opened;
     let is_whole = envelope.scenarios.is_empty();
     if is_whole {
@@ -171,12 +172,12 @@ async fn begin_share(
     }
     let Some(scenarios) = Scenarios::of(sweep, &payload.model) else {
         context.settle(held.reject()).await;
-        return true;
+        return AttemptEnd::NotStarted;
     };
     let trace = held.trace();
     let EntryBuilder { job, attempt, .. } = &held.entries;
     tracing::info!(job, attempt, %lane, pid = solver.pid(), trace, "sweep share started");
     let started = held.log_start().await;
     let taken = TakenShare { held, envelope, scenarios, payload, started, answered };
-    solve_share(lane, taken, solver).await
+    AttemptEnd::with_solver(solve_share(lane, taken, solver).await)
 }

@@ -10,7 +10,7 @@ use solvemesh::{
     v1::JobState,
 };
 
-use super::{LastMessage, Restored, VERSION};
+use super::{FORMAT, LastMessage, Restored};
 use crate::table::{
     Fold, HistoryEvent, Position, Record, Tally,
     history::History,
@@ -25,7 +25,7 @@ const FINGERPRINT_BYTES: usize = 16;
 /// The state of a table beside its jobs. The writer fills in the digest of the last message.
 pub(super) fn header(fold: &Fold, last_offset: u64) -> SnapshotHeader {
     SnapshotHeader {
-        version: VERSION,
+        version: *FORMAT,
         log_id: fold.log_id.clone().unwrap_or_default(),
         first_offset: fold.first_offset.unwrap_or_default(),
         head: Some(from_position(fold.head)),

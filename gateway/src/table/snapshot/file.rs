@@ -15,7 +15,7 @@ use solvemesh::{
 };
 use tempfile::NamedTempFile;
 
-use super::{MAGIC, Restored, Snapshot, VERSION, convert, digest};
+use super::{FORMAT, MAGIC, Restored, Snapshot, convert, digest};
 
 /// The name of the file in its folder.
 const FILE_NAME: &str = "table.snapshot";
@@ -38,12 +38,9 @@ pub(crate) enum SnapshotError {
     /// The file is not a snapshot, is incomplete, or has been changed.
     #[error("the file is damaged: {0}")]
     Damaged(&'static str),
-    /// The file was written by another version.
-    #[error("its format is {found}, not {VERSION}")]
-    OtherFormat {
-        /// The version of the file's format.
-        found: u32,
-    },
+    /// The file was written by another version, which may have dropped fields of the log.
+    #[error("a gateway of another version wrote it")]
+    OtherFormat,
 }
 
 impl SnapshotFile {
@@ -110,8 +107,8 @@ fn read(from: impl Read) -> Result<Restored, SnapshotError> {
         return Err(SnapshotError::Damaged("it does not start with the magic bytes"));
     }
     let header: SnapshotHeader = read_message(&mut from)?;
-    if header.version != VERSION {
-        return Err(SnapshotError::OtherFormat { found: header.version });
+    if header.version != *FORMAT {
+        return Err(SnapshotError::OtherFormat);
     }
     let jobs = header.jobs;
     let invalid = || SnapshotError::Damaged("a field is missing or invalid");
@@ -186,9 +183,13 @@ mod tests {
 
     /// A snapshot file with one job, in this state.
     fn file_with(state: JobState) -> Vec<u8> {
+        file_of(*FORMAT, state)
+    }
+
+    fn file_of(format: u32, state: JobState) -> Vec<u8> {
         let first = Position::new(0, 0);
         let header = SnapshotHeader {
-            version: VERSION,
+            version: format,
             head: Some(LogPosition::default()),
             jobs: 1,
             ..SnapshotHeader::default()
@@ -211,5 +212,14 @@ mod tests {
         let refused = read(file_with(JobState::Unspecified).as_slice());
         let expected = "a field is missing or invalid";
         assert!(matches!(refused, Err(SnapshotError::Damaged(cause)) if cause == expected));
+    }
+
+    #[test]
+    fn a_snapshot_of_another_version_is_refused() {
+        let found = |format| read(file_of(format, JobState::Queued).as_slice());
+        assert!(found(*FORMAT).is_ok());
+        for other in [1, FORMAT.wrapping_add(1)] {
+            assert!(matches!(found(other), Err(SnapshotError::OtherFormat)));
+        }
     }
 }

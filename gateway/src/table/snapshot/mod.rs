@@ -3,16 +3,16 @@
 //!
 //! File format: [`MAGIC`]; then, each preceded by its length as a varint, a `SnapshotHeader` and
 //! a `JobSnapshot` for each job; then the SHA-256 of everything before it. A file that is damaged,
-//! of another format or of another log is ignored, and the whole log is read instead.
+//! of another format, contract or log is ignored, and the whole log is read instead.
 
 mod convert;
 mod file;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-use solvemesh::{broker::v1::LogBatch, gateway::v1::SnapshotHeader};
+use solvemesh::{DESCRIPTORS, broker::v1::LogBatch, gateway::v1::SnapshotHeader};
 
 pub(crate) use file::SnapshotError;
 pub use file::SnapshotFile;
@@ -21,8 +21,18 @@ use crate::table::{Fold, Record};
 
 /// The first bytes of a snapshot file.
 const MAGIC: &[u8; 20] = b"solvemesh snapshot\r\n";
-/// The version of the format that this gateway writes, and the only one it reads.
-const VERSION: u32 = 1;
+/// The version of the layout of the file.
+const VERSION: u32 = 2;
+
+/// The format that this gateway writes, and the only one that it reads: a fingerprint of the layout
+/// and of the whole contract. While versions are mixed, a gateway drops the fields of entries that it
+/// does not know, so the snapshot of an older one may lack what a newer one has to keep: a job's
+/// rank, or the tenant that may see it.
+static FORMAT: LazyLock<u32> = LazyLock::new(|| {
+    let sum = Sha256::new_with_prefix(VERSION.to_be_bytes()).chain_update(DESCRIPTORS).finalize();
+    let [a, b, c, d, ..] = <[u8; 32]>::from(sum);
+    u32::from_be_bytes([a, b, c, d])
+});
 
 /// A snapshot to be written. Cheap to take, as it shares the records with the fold.
 #[derive(Clone, Debug)]
