@@ -60,6 +60,14 @@ impl Policy {
         }
     }
 
+    /// How far the log may grow after the first entry of the oldest live job before submissions
+    /// are refused, in bytes. The broker truncates the log at `log_bytes`, and must not drop the
+    /// entries of a live job. Stopping at half leaves the other half for entries of the jobs
+    /// already accepted.
+    pub(crate) fn max_log_growth(&self) -> u64 {
+        self.log_bytes / 2
+    }
+
     /// The limits as the API reports them.
     pub(crate) fn limits(&self) -> v1::Limits {
         v1::Limits {

@@ -140,6 +140,7 @@ fn worker_status(heartbeat: &Heartbeat, worker: &WorkerHeartbeat, age: Duration)
         lanes: worker.lanes.iter().map(|slots| slots.lane.clone()).collect(),
         heartbeat_age: age.try_into().ok(),
         draining: worker.draining,
+        heartbeat_time: heartbeat.send_time,
     }
 }
 
@@ -157,6 +158,11 @@ fn gateway_status(
         live_job_count: i32::try_from(gateway.live_job_count).unwrap_or(i32::MAX),
         heartbeat_age: age.try_into().ok(),
         is_sender: false,
+        heartbeat_time: heartbeat.send_time,
+        accepts_submissions: gateway.accepts_submissions,
+        refusal_cause: gateway.refusal_cause.clone(),
+        log_growth_bytes: gateway.log_growth_bytes,
+        max_log_growth_bytes: gateway.max_log_growth_bytes,
     }
 }
 
