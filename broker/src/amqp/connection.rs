@@ -25,7 +25,6 @@ use lapin::{
     Channel, Connection, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
 };
-use parking_lot::Mutex;
 use tokio::{sync::watch, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use lapin::{
+    Connection, ConnectionProperties,
+    options::QueueDeclareOptions,
+    types::{AMQPValue, FieldTable},
+};
 use solvemesh::broker::v1::Heartbeat;
 use solvemesh_broker::{
     AmqpConfig, AmqpMesh, Lane, Mesh, Topology,
@@ -134,4 +139,28 @@ async fn an_alarm_of_the_broker_is_reported() {
     let inspection = look(&config(&node.amqp_url("/"))).await;
     let blocked = inspection.contents.expect("a connection").blocked.expect("a reason");
     assert!(blocked.contains("memory"), "{blocked}");
+}
+
+/// What the comparison of arguments relies on, should a queue be deleted right before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_queue_is_created_with_an_argument_of_another_type() {
+    let vhost = rabbit::vhost().await;
+    let before = names(&vhost).await;
+    let properties = ConnectionProperties::default();
+    let connection = Connection::connect(vhost.url(), properties).await.unwrap();
+    let text = |value: &str| AMQPValue::LongString(value.into());
+    for (kind, key, value) in [
+        ("quorum", "x-max-age", text("1D")),
+        ("stream", "x-delivery-limit", AMQPValue::LongLongInt(1)),
+    ] {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), text(kind));
+        arguments.insert(key.into(), value);
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let channel = connection.create_channel().await.unwrap();
+        let declared = channel.queue_declare(kind.into(), options, arguments).await;
+        let error = declared.unwrap_err().to_string();
+        assert!(error.contains("PRECONDITION_FAILED") && error.contains(key), "{error}");
+    }
+    assert_eq!(names(&vhost).await, before);
 }

@@ -9,6 +9,7 @@ mod broker_rights;
 mod callers;
 mod cli;
 mod connections;
+mod doctor;
 mod fairness;
 mod formats;
 mod grpcurl;

@@ -215,7 +215,7 @@ fn failure(error: OpenError, limit: Duration) -> NodeFailure {
         OpenError::Tls(why) => NodeFailure::Tls(why),
         OpenError::Timeout => NodeFailure::Unreachable(format!("no answer within {limit:?}")),
         OpenError::Amqp(error) => {
-            let why = error.to_string();
+            let why = words(&error);
             let kind = match error.kind() {
                 ErrorKind::ProtocolError(error) => error.kind(),
                 _ => return NodeFailure::Unreachable(why),
@@ -293,6 +293,18 @@ fn expected(config: &AmqpConfig) -> Vec<(Purpose, Queue)> {
         expected.push((Purpose::Served(lane.clone()), queues.served));
     }
     expected
+}
+
+/// What the broker, or the operating system, says of an error, without the names that lapin and AMQP
+/// have for it.
+fn words(error: &lapin::Error) -> String {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => {
+            let message = error.get_message().as_str();
+            message.split_once(" - ").map_or(message, |(_, words)| words).to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Awaits a request for at most `limit`.

@@ -7,12 +7,11 @@ use lapin::{
     BasicProperties, Channel, Connection, ErrorKind, Event,
     options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
-    types::FieldTable,
 };
 use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Arguments, Existence, Right, within};
+use super::{Arguments, Existence, Right, within, words};
 use crate::amqp::topology::{self, Queue};
 
 /// Asks questions over a connection, one after another.
@@ -41,7 +40,7 @@ enum No {
 
 impl No {
     fn of(error: &lapin::Error) -> Self {
-        let text = error.to_string();
+        let text = words(error);
         let kind = match error.kind() {
             ErrorKind::ProtocolError(error) => error.kind(),
             _ => return Self::Other(text),
