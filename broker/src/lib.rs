@@ -22,7 +22,7 @@ mod rank;
 pub use amqp::{
     AmqpConfig, AmqpMesh, BrokerUrl, Identity, InvalidUrl, StreamLimits, TlsFiles, Topology,
 };
-pub use args::{BrokerUrls, SegmentTooLarge, TlsArgs, TopologyArgs, parse};
+pub use args::{BrokerUrls, SegmentTooLarge, TlsArgs, TopologyArgs, exit_without_passwords, parse};
 pub use backoff::Backoff;
 pub use bounded_set::BoundedSet;
 pub use bulk::BulkObject;

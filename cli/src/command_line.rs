@@ -3,13 +3,14 @@
 use std::{env, path::PathBuf};
 
 use clap::{Arg, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
+use solvemesh_broker::exit_without_passwords;
 
 use crate::{
     args::connection::ConnectionArgs,
     commands::{
-        cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, get::GetArgs,
-        list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs, usage::UsageArgs,
-        watch::WatchArgs,
+        cancel::CancelArgs, capabilities::CapabilitiesArgs, demo::DemoArgs, doctor::DoctorArgs,
+        get::GetArgs, list::ListArgs, mesh::MeshArgs, solve::SolveArgs, submit::SubmitArgs,
+        usage::UsageArgs, watch::WatchArgs,
     },
     exit::{EXIT_CODES, Failure},
     sweep::SweepArgs,
@@ -46,8 +47,11 @@ impl Arguments {
     /// Parses the command line and the environment, in which an empty variable counts as not
     /// set. Exits the process if they are invalid or ask for help.
     pub(crate) fn read() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let matches = without_empty_variables(Self::command()).try_get_matches();
+        // The URL of a broker has a password, and clap quotes arguments in errors.
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .unwrap_or_else(|error| exit_without_passwords(&error))
     }
 }
 
@@ -104,6 +108,10 @@ pub(crate) enum Command {
     /// The state is that of the gateway that responds, which is marked. A wait after ≈ is an
     /// estimate from the latest jobs of the lane. On a terminal, lines are cut off at its width.
     Mesh(MeshArgs),
+    /// Check a gateway and, with --amqp, a broker, and print what is wrong and what to do
+    ///
+    /// Nothing is changed. Exits with 1 if there are errors, and with 0 if there are only warnings.
+    Doctor(DoctorArgs),
     /// Print the solvers, options and limits of the mesh
     Capabilities(CapabilitiesArgs),
     /// Print the queued and running jobs, and the solver time of past days, by tenant and key

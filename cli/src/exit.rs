@@ -15,7 +15,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  success: the solution is optimal; for a sweep: every result is proven, and at least one
        scenario has a solution
-    1  internal or unexpected error
+    1  internal or unexpected error; for doctor: it has found errors
     2  invalid command line, or a file that it names cannot be read
     3  the model was rejected
     4  the model has no solution: infeasible or unbounded
@@ -32,6 +32,7 @@ Exit codes:
 #[repr(u8)]
 pub(crate) enum Exit {
     Done = 0,
+    /// Also of `doctor`, if it has found errors.
     Unexpected = 1,
     Usage = 2,
     ModelRefused = 3,

@@ -4,6 +4,7 @@ mod ampl;
 mod args;
 mod command_line;
 mod commands;
+mod doctor;
 mod exit;
 mod output;
 mod sweep;
@@ -17,8 +18,8 @@ use crate::{
     ampl::Invocation,
     command_line::{Arguments, Command},
     commands::{
-        cancel::cancel, capabilities::capabilities, demo::demo, get::get, list::list, mesh::mesh,
-        solve::solve, submit::submit, usage::usage, watch::watch,
+        cancel::cancel, capabilities::capabilities, demo::demo, doctor::doctor, get::get,
+        list::list, mesh::mesh, solve::solve, submit::submit, usage::usage, watch::watch,
     },
     exit::{Exit, Failure},
     output::retry_messages::report_retry,
@@ -59,6 +60,7 @@ async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Cancel(args) => cancel(&connect()?, args).await,
         Command::Mesh(args) => mesh(&connect()?, args).await,
         Command::Capabilities(args) => capabilities(&connect()?, args).await,
+        Command::Doctor(args) => doctor(&connect()?, args).await,
         Command::Usage(args) => usage(&connect()?, args).await,
         Command::Demo(args) => demo(&connect()?, args).await,
         Command::Generate { folder } => {

@@ -51,13 +51,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// By how many bytes the log may grow since the start of the oldest live job before submissions
-    /// are refused. The broker truncates the log at `log_bytes`, and must not drop the entries of a
-    /// live job. Stopping at half leaves the other half for entries of the jobs already accepted.
-    pub(crate) fn log_backlog_limit(&self) -> u64 {
-        self.log_bytes / 2
-    }
-
     /// This policy with a time limit of at most `limit`.
     pub(crate) fn with_max_time_limit(&self, limit: Duration) -> Self {
         Self {
@@ -65,6 +58,14 @@ impl Policy {
             default_time_limit: self.default_time_limit.min(limit),
             ..self.clone()
         }
+    }
+
+    /// How far the log may grow after the first entry of the oldest live job before submissions
+    /// are refused, in bytes. The broker truncates the log at `log_bytes`, and must not drop the
+    /// entries of a live job. Stopping at half leaves the other half for entries of the jobs
+    /// already accepted.
+    pub(crate) fn max_log_growth(&self) -> u64 {
+        self.log_bytes / 2
     }
 
     /// The limits as the API reports them.

@@ -72,5 +72,6 @@ fn current(context: &Context, start_time: SystemTime, is_last: bool) -> Heartbea
         interval: HEARTBEAT_INTERVAL.try_into().ok(),
         is_last,
         process: Some(Process::Worker(worker)),
+        send_time: Some(SystemTime::now().into()),
     }
 }

@@ -13,7 +13,6 @@
 use std::{
     collections::VecDeque,
     future::Future,
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,20 +22,17 @@ use std::{
 
 use futures::{Stream, StreamExt as _};
 use lapin::{
-    AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    Channel, Connection, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
 };
-use parking_lot::Mutex;
-use tokio::{sync::watch, task, time};
-use tokio_rustls::rustls::ClientConfig;
+use tokio::{sync::watch, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::AmqpConfig,
-    dial::{self, DialError, dial},
     metrics::BrokerMetrics,
     nodes::Nodes,
-    runtime,
+    opening::{OpenError, open},
     tls::TlsFiles,
     topology::{self, Queue},
     url::Address,
@@ -268,11 +264,13 @@ impl From<MeshError> for ConnectError {
     }
 }
 
-impl From<DialError> for ConnectError {
-    fn from(error: DialError) -> Self {
+impl ConnectError {
+    fn of(error: OpenError, limit: Duration) -> Self {
         match error {
-            DialError::Tls(why) => Self::Tls(why),
-            DialError::Tcp(why) => Self::Other(MeshError::Unavailable(why)),
+            OpenError::Tls(why) => Self::Tls(why),
+            OpenError::Tcp(why) => Self::Other(MeshError::Unavailable(why)),
+            OpenError::Amqp(error) => Self::Other(classify(&error)),
+            OpenError::Timeout => Self::Other(timeout_error(limit)),
         }
     }
 }
@@ -347,34 +345,9 @@ impl Supervisor {
     }
 
     async fn connect(&self, address: Address, number: u64) -> Result<Session, ConnectError> {
-        let is_encrypted = address.server_name.is_some();
-        let config = match address.server_name {
-            Some(_) => Some(self.read_tls().await.map_err(ConnectError::Tls)?),
-            None => None,
-        };
-        let stream = dial(&address, config, self.request_timeout).await?;
-        let properties =
-            ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let stream = Mutex::new(Some(AsyncTcpStream::Plain(stream)));
-        // lapin may call this again to reconnect. The second call fails, as reconnecting is the
-        // supervisor's task.
-        let take = async move |_, _| {
-            let stream = stream.lock().take();
-            stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
-        };
-        let connecting = Connection::connector(address.uri, runtime::current(), take, properties);
-        let connection = match time::timeout(self.request_timeout, connecting).await {
-            Ok(Ok(connection)) => connection,
-            // With TLS 1.3, a rejected client certificate shows only after the handshake.
-            Ok(Err(error)) => {
-                let tls_error = describe_tls_error(&error, self.tls.identity.is_some());
-                return Err(match tls_error.filter(|_| is_encrypted) {
-                    Some(tls_error) => ConnectError::Tls(format!("TLS failed: {tls_error}")),
-                    None => classify(&error).into(),
-                });
-            }
-            Err(_) => return Err(timeout_error(self.request_timeout).into()),
-        };
+        let limit = self.request_timeout;
+        let opened = open(address, &self.tls, &self.name, limit, None).await;
+        let connection = opened.map_err(|error| ConnectError::of(error, limit))?;
         let session = Session {
             number,
             connection: Arc::new(connection),
@@ -386,13 +359,6 @@ impl Supervisor {
             session.declare(&self.queues).await?;
         }
         Ok(session)
-    }
-
-    /// Reads the TLS files, which may have changed since the last connection.
-    async fn read_tls(&self) -> Result<Arc<ClientConfig>, String> {
-        let tls = Arc::clone(&self.tls);
-        let read = task::spawn_blocking(move || tls.read()).await;
-        read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     /// Monitors a session until it ends, and returns the cause. Publishes whether it is blocked.
@@ -432,7 +398,7 @@ impl Supervisor {
 }
 
 /// Closes a connection, unless it is already closed.
-async fn close(connection: &Connection) {
+pub(super) async fn close(connection: &Connection) {
     if connection.status().connected() {
         // The connection is dropped whether or not the broker answers in time.
         let _ = time::timeout(CLOSE_TIMEOUT, connection.close(200, "goodbye".into())).await;
@@ -451,16 +417,6 @@ async fn with_timeout<T>(
 
 fn timeout_error(limit: Duration) -> MeshError {
     MeshError::Unavailable(format!("no answer within {limit:?}"))
-}
-
-/// Describes the error of an encrypted connection that lapin could not open, if TLS is the cause.
-fn describe_tls_error(error: &lapin::Error, with_identity: bool) -> Option<String> {
-    match error.kind() {
-        ErrorKind::IOError(error) => {
-            dial::describe_tls_error(error).or_else(|| dial::closed_early(error, with_identity))
-        }
-        _ => None,
-    }
 }
 
 /// Whether the user lacks the right for a request.

@@ -11,7 +11,8 @@ use lapin::{
 use super::config::{StreamLimits, Topology};
 use crate::{Lane, Rank};
 
-const DEAD_LETTERS: &str = "solvemesh.dead.v1";
+/// The queue of dead letters, and its exchange.
+pub(super) const DEAD_LETTERS: &str = "solvemesh.dead.v1";
 const LOG: &str = "solvemesh.log.v1";
 const BULK: &str = "solvemesh.bulk.v1";
 const CANCELS: &str = "solvemesh.cancel.v1";
@@ -237,6 +238,28 @@ fn millis(time: Duration) -> AMQPValue {
     number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The argument that makes a declaration of a missing queue fail, in [`compare`]. It is one of
+/// another type of queue. The broker compares only the arguments of the existing queue's type, and
+/// creates no queue with an argument of another one.
+fn obstacle(queue: &Queue) -> (&'static str, AMQPValue) {
+    match queue.arguments.inner().get("x-queue-type") {
+        Some(AMQPValue::LongString(kind)) if kind.as_bytes() == b"stream" => {
+            ("x-delivery-limit", number(1))
+        }
+        _ => ("x-max-age", text("1D")),
+    }
+}
+
+/// Checks that an existing queue has these arguments, and never creates one: if it does not exist,
+/// or has other arguments, that is an error that closes the channel.
+pub(super) async fn compare(channel: &Channel, queue: &Queue) -> lapin::Result<()> {
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let mut arguments = queue.arguments.clone();
+    let (key, value) = obstacle(queue);
+    arguments.insert(key.into(), value);
+    channel.queue_declare(queue.name.as_str().into(), durable, arguments).await.map(drop)
+}
+
 /// Checks that a queue exists, and returns the number of messages that it had when the broker last
 /// counted them. If it does not exist, that is an error that closes the channel.
 pub(super) async fn find(channel: &Channel, queue: &Queue) -> lapin::Result<u32> {
@@ -249,8 +272,9 @@ pub(super) async fn consumer_count(channel: &Channel, name: &str) -> lapin::Resu
     Ok(declare_passive(channel, name).await?.consumer_count())
 }
 
-/// Reads the state of a queue, without creating it.
-async fn declare_passive(channel: &Channel, name: &str) -> lapin::Result<lapin::Queue> {
+/// Reads the state of a queue, without creating it. If it does not exist, that is an error that
+/// closes the channel.
+pub(super) async fn declare_passive(channel: &Channel, name: &str) -> lapin::Result<lapin::Queue> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(name.into(), passive, FieldTable::default()).await
 }

@@ -5,5 +5,5 @@ mod parse;
 mod topology;
 
 pub use broker::{BrokerUrls, TlsArgs};
-pub use parse::parse;
+pub use parse::{exit_without_passwords, parse};
 pub use topology::{SegmentTooLarge, TopologyArgs};

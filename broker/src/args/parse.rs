@@ -11,12 +11,16 @@ use crate::BrokerUrl;
 /// Unlike there, the message never contains a password, not even that of a misplaced broker
 /// URL, such as one after a space in the list of `--amqp`.
 pub fn parse<P: Parser>() -> P {
-    let error = match P::try_parse() {
-        Ok(arguments) => return arguments,
-        Err(error) if error.use_stderr() => error,
-        // --help and --version.
-        Err(output) => output.exit(),
-    };
+    P::try_parse().unwrap_or_else(|error| exit_without_passwords(&error))
+}
+
+/// Prints an error of the command line of this process without passwords, or the help or version
+/// that it asks for, and exits like [`clap::Error::exit`].
+pub fn exit_without_passwords(error: &clap::Error) -> ! {
+    // --help and --version.
+    if !error.use_stderr() {
+        error.exit();
+    }
     let message = without_passwords(&error.to_string(), env::args_os().skip(1));
     // Standard error may be closed.
     let _ = std::io::stderr().write_all(message.as_bytes());

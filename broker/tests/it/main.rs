@@ -3,6 +3,7 @@
 
 mod amqp;
 mod behaviour;
+mod inspection;
 mod memory;
 mod shared_messages;
 mod tls;

@@ -5,6 +5,7 @@
 pub(crate) mod cancel;
 pub(crate) mod capabilities;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 mod export;
 pub(crate) mod follow;
 pub(crate) mod get;

@@ -158,6 +158,7 @@ mod tests {
             lanes: vec!["default".into()],
             heartbeat_age: half,
             draining: true,
+            heartbeat_time: None,
         };
         let gateway = GatewayStatus {
             name: "g".into(),

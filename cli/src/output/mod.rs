@@ -1,6 +1,7 @@
 //! Output: results as text or JSON on standard output, progress and warnings on standard error.
 
 pub(crate) mod event_text;
+pub(crate) mod findings;
 pub(crate) mod frames;
 pub(crate) mod json;
 pub(crate) mod mesh_json;

@@ -23,9 +23,9 @@ pub(crate) struct MeshCounts {
     /// See [`Table::log_lag`](crate::table::Table::log_lag).
     pub(crate) log_lag: Option<Duration>,
     /// About how many bytes the log has grown since the oldest live job.
-    pub(crate) backlog: u64,
-    /// Maximum of `backlog`: submissions are refused then.
-    pub(crate) backlog_limit: u64,
+    pub(crate) log_growth: u64,
+    /// Maximum of `log_growth`: submissions are refused then.
+    pub(crate) growth_limit: u64,
 }
 
 /// The live jobs of a lane.
@@ -59,7 +59,7 @@ impl Jobs {
             }
         });
         let lanes = lanes.collect();
-        let (memory, backlog) =
+        let (memory, log_growth) =
             self.table.read(|fold| (fold.weights(), fold.bytes_since_oldest_live()));
         MeshCounts {
             ready: self.not_ready().is_none(),
@@ -67,8 +67,8 @@ impl Jobs {
             lanes,
             memory,
             log_lag: self.table.log_lag(),
-            backlog,
-            backlog_limit: self.policy.log_backlog_limit(),
+            log_growth,
+            growth_limit: self.policy.max_log_growth(),
         }
     }
 

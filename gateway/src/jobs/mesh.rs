@@ -111,11 +111,19 @@ impl Jobs {
     /// The heartbeat of this gateway now.
     pub(crate) fn heartbeat(&self, is_last: bool) -> Heartbeat {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let open = self.policy.max_watchers - self.watcher_permits.available_permits();
+        let refusal = self.admit().err();
+        let (live, log_growth) =
+            self.table.read(|fold| (fold.live_count(), fold.bytes_since_oldest_live()));
         let gateway = GatewayHeartbeat {
             log_lag: self.table.log_lag().and_then(|lag| lag.try_into().ok()),
             watcher_count: count(open),
-            live_job_count: count(self.table.read(|fold| fold.live_count())),
+            live_job_count: count(live),
+            accepts_submissions: Some(refusal.is_none()),
+            refusal_cause: refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),
+            log_growth_bytes: Some(bytes(log_growth)),
+            max_log_growth_bytes: Some(bytes(self.policy.max_log_growth())),
         };
         Heartbeat {
             version: FORMAT_VERSION,
@@ -126,6 +134,7 @@ impl Jobs {
             interval: HEARTBEAT_INTERVAL.try_into().ok(),
             is_last,
             process: Some(Process::Gateway(gateway)),
+            send_time: Some(SystemTime::now().into()),
         }
     }
 

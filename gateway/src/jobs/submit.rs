@@ -182,7 +182,7 @@ impl Jobs {
     }
 
     /// Checks that this gateway can accept a job now: broker, table and limits.
-    fn admit(&self) -> Result<(), Refusal> {
+    pub(super) fn admit(&self) -> Result<(), Refusal> {
         let unavailable = |message: String| Err(Refusal::Unavailable { message });
         if self.stopping.is_cancelled() {
             return Err(Refusal::ShuttingDown { job_id: String::new() });
@@ -202,7 +202,7 @@ impl Jobs {
         if self.table.read(|fold| fold.live_weight()) >= value {
             return Err(Refusal::Exhausted { limit: "max_live_bytes", value });
         }
-        let half = self.policy.log_backlog_limit();
+        let half = self.policy.max_log_growth();
         if self.table.read(|fold| fold.bytes_since_oldest_live()) >= half {
             return Err(Refusal::LogTooLong { half });
         }

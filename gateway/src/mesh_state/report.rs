@@ -140,6 +140,7 @@ fn worker_status(heartbeat: &Heartbeat, worker: &WorkerHeartbeat, age: Duration)
         lanes: worker.lanes.iter().map(|slots| slots.lane.clone()).collect(),
         heartbeat_age: age.try_into().ok(),
         draining: worker.draining,
+        heartbeat_time: heartbeat.send_time,
     }
 }
 
@@ -157,6 +158,11 @@ fn gateway_status(
         live_job_count: i32::try_from(gateway.live_job_count).unwrap_or(i32::MAX),
         heartbeat_age: age.try_into().ok(),
         is_sender: false,
+        heartbeat_time: heartbeat.send_time,
+        accepts_submissions: gateway.accepts_submissions,
+        refusal_cause: gateway.refusal_cause.clone(),
+        log_growth_bytes: gateway.log_growth_bytes,
+        max_log_growth_bytes: gateway.max_log_growth_bytes,
     }
 }
 
@@ -235,6 +241,40 @@ mod tests {
             .collect();
         assert_eq!(gateways, [("other", 2, false), ("us", 9, true)]);
         assert_eq!(state.omitted_worker_count, 0);
+    }
+
+    #[test]
+    fn what_processes_say_of_themselves_is_passed_on() {
+        let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+        let full = GatewayHeartbeat {
+            accepts_submissions: Some(false),
+            refusal_cause: "no broker".to_owned(),
+            log_growth_bytes: Some(7),
+            max_log_growth_bytes: Some(8),
+            ..GatewayHeartbeat::default()
+        };
+        let own = Heartbeat {
+            send_time: at(2),
+            process: Some(Process::Gateway(full)),
+            ..gateway("us", 0)
+        };
+        let worker = Heartbeat { send_time: at(1), ..worker("w", &[], false) };
+        let heartbeats = [(worker, Duration::ZERO), (gateway("old", 0), Duration::ZERO)];
+        let report = Report {
+            now: SystemTime::UNIX_EPOCH,
+            heartbeats: &heartbeats,
+            own,
+            lanes: Vec::new(),
+            queues: &Queues::default(),
+            paces: &BTreeMap::new(),
+        };
+        let state = report.state();
+        assert_eq!(state.workers[0].heartbeat_time, at(1));
+        let [old, us] = state.gateways.as_slice() else { panic!("two gateways: {state:?}") };
+        assert_eq!((us.heartbeat_time, us.accepts_submissions), (at(2), Some(false)));
+        assert_eq!(us.refusal_cause, "no broker");
+        assert_eq!((us.log_growth_bytes, us.max_log_growth_bytes), (Some(7), Some(8)));
+        assert_eq!((old.accepts_submissions, old.log_growth_bytes), (None, None));
     }
 
     #[test]

@@ -47,7 +47,7 @@ struct Part {
 
 impl Collector for MeshCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let MeshCounts { ready, watchers, lanes, memory, log_lag, backlog, backlog_limit } =
+        let MeshCounts { ready, watchers, lanes, memory, log_lag, log_growth, growth_limit } =
             self.0.counts();
         let now = SystemTime::now();
         gauge(
@@ -89,15 +89,15 @@ impl Collector for MeshCollector {
         )?;
         gauge(
             &mut encoder,
-            "log_backlog_bytes",
+            "log_growth_bytes",
             "How much the results log has grown since the start of the oldest live job",
-            backlog,
+            log_growth,
         )?;
         gauge(
             &mut encoder,
-            "log_backlog_limit_bytes",
-            "At which log_backlog_bytes submissions are refused",
-            backlog_limit,
+            "log_growth_limit_bytes",
+            "At which log_growth_bytes submissions are refused",
+            growth_limit,
         )
     }
 }

@@ -10,6 +10,7 @@ mod callers;
 mod cli;
 mod connections;
 mod dashboard;
+mod doctor;
 mod fairness;
 mod formats;
 mod grpcurl;

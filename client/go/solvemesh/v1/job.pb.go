@@ -519,7 +519,10 @@ type JobDescription struct {
 	// The priority of the submission.
 	Priority Priority `protobuf:"varint,13,opt,name=priority,proto3,enum=solvemesh.v1.Priority" json:"priority,omitempty"`
 	// Where it waits in its lane, decided when it was submitted. UNSPECIFIED stands for NORMAL.
-	Rank          Rank `protobuf:"varint,14,opt,name=rank,proto3,enum=solvemesh.v1.Rank" json:"rank,omitempty"`
+	Rank Rank `protobuf:"varint,14,opt,name=rank,proto3,enum=solvemesh.v1.Rank" json:"rank,omitempty"`
+	// The id of the trace of the submission, 32 hexadecimal digits, if the gateway exports traces and
+	// this one is recorded. Attempts are in the same trace, or linked to it.
+	TraceId       string `protobuf:"bytes,15,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -650,6 +653,13 @@ func (x *JobDescription) GetRank() Rank {
 		return x.Rank
 	}
 	return Rank_RANK_UNSPECIFIED
+}
+
+func (x *JobDescription) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
 }
 
 // The size of a model.
@@ -1668,7 +1678,7 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\rlast_sequence\x18\x0e \x01(\x05R\flastSequence\x125\n" +
 	"\tincumbent\x18\x0f \x01(\v2\x17.solvemesh.v1.IncumbentR\tincumbent\x12?\n" +
 	"\rsweep_summary\x18\x10 \x01(\v2\x1a.solvemesh.v1.SweepSummaryR\fsweepSummary\x12B\n" +
-	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\xab\x05\n" +
+	"\x0equeue_position\x18\x11 \x01(\v2\x1b.solvemesh.v1.QueuePositionR\rqueuePosition\"\xc6\x05\n" +
 	"\x0eJobDescription\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12@\n" +
@@ -1687,7 +1697,8 @@ const file_solvemesh_v1_job_proto_rawDesc = "" +
 	"\x06tenant\x18\v \x01(\tR\x06tenant\x12\x1c\n" +
 	"\tsubmitter\x18\f \x01(\tR\tsubmitter\x122\n" +
 	"\bpriority\x18\r \x01(\x0e2\x16.solvemesh.v1.PriorityR\bpriority\x12&\n" +
-	"\x04rank\x18\x0e \x01(\x0e2\x12.solvemesh.v1.RankR\x04rank\x1a9\n" +
+	"\x04rank\x18\x0e \x01(\x0e2\x12.solvemesh.v1.RankR\x04rank\x12\x19\n" +
+	"\btrace_id\x18\x0f \x01(\tR\atraceId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x01\n" +

@@ -229,7 +229,10 @@ type WorkerStatus struct {
 	// Time since its last heartbeat.
 	HeartbeatAge *durationpb.Duration `protobuf:"bytes,7,opt,name=heartbeat_age,json=heartbeatAge,proto3" json:"heartbeat_age,omitempty"`
 	// True if it takes no further jobs, because it is shutting down.
-	Draining      bool `protobuf:"varint,8,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,8,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When it sent its last heartbeat, by its own clock. With `heartbeat_age` this shows how far
+	// its clock is from that of the gateway. Absent if it is too old to say.
+	HeartbeatTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=heartbeat_time,json=heartbeatTime,proto3" json:"heartbeat_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -320,6 +323,13 @@ func (x *WorkerStatus) GetDraining() bool {
 	return false
 }
 
+func (x *WorkerStatus) GetHeartbeatTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeartbeatTime
+	}
+	return nil
+}
+
 // What a slot of a worker works on.
 type SlotStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -404,9 +414,21 @@ type GatewayStatus struct {
 	// Time since its last heartbeat.
 	HeartbeatAge *durationpb.Duration `protobuf:"bytes,7,opt,name=heartbeat_age,json=heartbeatAge,proto3" json:"heartbeat_age,omitempty"`
 	// True for the gateway that sends this state.
-	IsSender      bool `protobuf:"varint,8,opt,name=is_sender,json=isSender,proto3" json:"is_sender,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	IsSender bool `protobuf:"varint,8,opt,name=is_sender,json=isSender,proto3" json:"is_sender,omitempty"`
+	// When it sent its last heartbeat, by its own clock. Absent if it is too old to say.
+	HeartbeatTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=heartbeat_time,json=heartbeatTime,proto3" json:"heartbeat_time,omitempty"`
+	// Whether it accepted submissions at its last heartbeat. Absent if it is too old to say.
+	AcceptsSubmissions *bool `protobuf:"varint,10,opt,name=accepts_submissions,json=acceptsSubmissions,proto3,oneof" json:"accepts_submissions,omitempty"`
+	// Why it accepted none, in words. Empty if it accepted them.
+	RefusalCause string `protobuf:"bytes,11,opt,name=refusal_cause,json=refusalCause,proto3" json:"refusal_cause,omitempty"`
+	// The size of what was written to the results log since the oldest job that has not finished
+	// was submitted, in bytes, about. Absent if it is too old to say.
+	LogGrowthBytes *int64 `protobuf:"varint,12,opt,name=log_growth_bytes,json=logGrowthBytes,proto3,oneof" json:"log_growth_bytes,omitempty"`
+	// The value of `log_growth_bytes` from which it refuses submissions, in bytes: half of the
+	// size at which the log is truncated. Absent if it is too old to say.
+	MaxLogGrowthBytes *int64 `protobuf:"varint,13,opt,name=max_log_growth_bytes,json=maxLogGrowthBytes,proto3,oneof" json:"max_log_growth_bytes,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GatewayStatus) Reset() {
@@ -495,6 +517,41 @@ func (x *GatewayStatus) GetIsSender() bool {
 	return false
 }
 
+func (x *GatewayStatus) GetHeartbeatTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeartbeatTime
+	}
+	return nil
+}
+
+func (x *GatewayStatus) GetAcceptsSubmissions() bool {
+	if x != nil && x.AcceptsSubmissions != nil {
+		return *x.AcceptsSubmissions
+	}
+	return false
+}
+
+func (x *GatewayStatus) GetRefusalCause() string {
+	if x != nil {
+		return x.RefusalCause
+	}
+	return ""
+}
+
+func (x *GatewayStatus) GetLogGrowthBytes() int64 {
+	if x != nil && x.LogGrowthBytes != nil {
+		return *x.LogGrowthBytes
+	}
+	return 0
+}
+
+func (x *GatewayStatus) GetMaxLogGrowthBytes() int64 {
+	if x != nil && x.MaxLogGrowthBytes != nil {
+		return *x.MaxLogGrowthBytes
+	}
+	return 0
+}
+
 // The place of a queued job in its lane.
 type QueuePosition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -577,7 +634,7 @@ const file_solvemesh_v1_mesh_proto_rawDesc = "" +
 	"finishRate\x12@\n" +
 	"\x0eestimated_wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\restimatedWait\x12\x1d\n" +
 	"\n" +
-	"slot_count\x18\a \x01(\x05R\tslotCount\"\xc1\x02\n" +
+	"slot_count\x18\a \x01(\x05R\tslotCount\"\x84\x03\n" +
 	"\fWorkerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -589,13 +646,14 @@ const file_solvemesh_v1_mesh_proto_rawDesc = "" +
 	"busy_slots\x18\x05 \x03(\v2\x18.solvemesh.v1.SlotStatusR\tbusySlots\x12\x14\n" +
 	"\x05lanes\x18\x06 \x03(\tR\x05lanes\x12>\n" +
 	"\rheartbeat_age\x18\a \x01(\v2\x19.google.protobuf.DurationR\fheartbeatAge\x12\x1a\n" +
-	"\bdraining\x18\b \x01(\bR\bdraining\"r\n" +
+	"\bdraining\x18\b \x01(\bR\bdraining\x12A\n" +
+	"\x0eheartbeat_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rheartbeatTime\"r\n" +
 	"\n" +
 	"SlotStatus\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x129\n" +
 	"\n" +
-	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"\xd4\x02\n" +
+	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"\x9d\x05\n" +
 	"\rGatewayStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -605,7 +663,16 @@ const file_solvemesh_v1_mesh_proto_rawDesc = "" +
 	"\rwatcher_count\x18\x05 \x01(\x05R\fwatcherCount\x12$\n" +
 	"\x0elive_job_count\x18\x06 \x01(\x05R\fliveJobCount\x12>\n" +
 	"\rheartbeat_age\x18\a \x01(\v2\x19.google.protobuf.DurationR\fheartbeatAge\x12\x1b\n" +
-	"\tis_sender\x18\b \x01(\bR\bisSender\"{\n" +
+	"\tis_sender\x18\b \x01(\bR\bisSender\x12A\n" +
+	"\x0eheartbeat_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\rheartbeatTime\x124\n" +
+	"\x13accepts_submissions\x18\n" +
+	" \x01(\bH\x00R\x12acceptsSubmissions\x88\x01\x01\x12#\n" +
+	"\rrefusal_cause\x18\v \x01(\tR\frefusalCause\x12-\n" +
+	"\x10log_growth_bytes\x18\f \x01(\x03H\x01R\x0elogGrowthBytes\x88\x01\x01\x124\n" +
+	"\x14max_log_growth_bytes\x18\r \x01(\x03H\x02R\x11maxLogGrowthBytes\x88\x01\x01B\x16\n" +
+	"\x14_accepts_submissionsB\x13\n" +
+	"\x11_log_growth_bytesB\x17\n" +
+	"\x15_max_log_growth_bytes\"{\n" +
 	"\rQueuePosition\x12(\n" +
 	"\x10jobs_ahead_count\x18\x01 \x01(\x05R\x0ejobsAheadCount\x12@\n" +
 	"\x0eestimated_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\restimatedWaitBh\n" +
@@ -644,16 +711,18 @@ var file_solvemesh_v1_mesh_proto_depIdxs = []int32{
 	6,  // 6: solvemesh.v1.WorkerStatus.start_time:type_name -> google.protobuf.Timestamp
 	3,  // 7: solvemesh.v1.WorkerStatus.busy_slots:type_name -> solvemesh.v1.SlotStatus
 	7,  // 8: solvemesh.v1.WorkerStatus.heartbeat_age:type_name -> google.protobuf.Duration
-	6,  // 9: solvemesh.v1.SlotStatus.start_time:type_name -> google.protobuf.Timestamp
-	6,  // 10: solvemesh.v1.GatewayStatus.start_time:type_name -> google.protobuf.Timestamp
-	7,  // 11: solvemesh.v1.GatewayStatus.log_lag:type_name -> google.protobuf.Duration
-	7,  // 12: solvemesh.v1.GatewayStatus.heartbeat_age:type_name -> google.protobuf.Duration
-	7,  // 13: solvemesh.v1.QueuePosition.estimated_wait:type_name -> google.protobuf.Duration
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	6,  // 9: solvemesh.v1.WorkerStatus.heartbeat_time:type_name -> google.protobuf.Timestamp
+	6,  // 10: solvemesh.v1.SlotStatus.start_time:type_name -> google.protobuf.Timestamp
+	6,  // 11: solvemesh.v1.GatewayStatus.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 12: solvemesh.v1.GatewayStatus.log_lag:type_name -> google.protobuf.Duration
+	7,  // 13: solvemesh.v1.GatewayStatus.heartbeat_age:type_name -> google.protobuf.Duration
+	6,  // 14: solvemesh.v1.GatewayStatus.heartbeat_time:type_name -> google.protobuf.Timestamp
+	7,  // 15: solvemesh.v1.QueuePosition.estimated_wait:type_name -> google.protobuf.Duration
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_solvemesh_v1_mesh_proto_init() }
@@ -661,6 +730,7 @@ func file_solvemesh_v1_mesh_proto_init() {
 	if File_solvemesh_v1_mesh_proto != nil {
 		return
 	}
+	file_solvemesh_v1_mesh_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

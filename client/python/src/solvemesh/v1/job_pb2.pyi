@@ -332,6 +332,7 @@ class JobDescription(google.protobuf.message.Message):
     SUBMITTER_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
     RANK_FIELD_NUMBER: builtins.int
+    TRACE_ID_FIELD_NUMBER: builtins.int
     model_name: builtins.str
     """The model's name."""
     request_id: builtins.str
@@ -348,6 +349,10 @@ class JobDescription(google.protobuf.message.Message):
     """The priority of the submission."""
     rank: global___Rank.ValueType
     """Where it waits in its lane, decided when it was submitted. UNSPECIFIED stands for NORMAL."""
+    trace_id: builtins.str
+    """The id of the trace of the submission, 32 hexadecimal digits, if the gateway exports traces and
+    this one is recorded. Attempts are in the same trace, or linked to it.
+    """
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """The labels of the submission."""
@@ -393,9 +398,10 @@ class JobDescription(google.protobuf.message.Message):
         submitter: builtins.str = ...,
         priority: global___Priority.ValueType = ...,
         rank: global___Rank.ValueType = ...,
+        trace_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["expire_time", b"expire_time", "options", b"options", "queue_expire_time", b"queue_expire_time", "size", b"size", "sweep", b"sweep"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "priority", b"priority", "queue_expire_time", b"queue_expire_time", "rank", b"rank", "request_id", b"request_id", "size", b"size", "submitter", b"submitter", "sweep", b"sweep", "tenant", b"tenant", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "labels", b"labels", "lane", b"lane", "model_name", b"model_name", "options", b"options", "priority", b"priority", "queue_expire_time", b"queue_expire_time", "rank", b"rank", "request_id", b"request_id", "size", b"size", "submitter", b"submitter", "sweep", b"sweep", "tenant", b"tenant", "trace_id", b"trace_id", "warnings", b"warnings"]) -> None: ...
 
 global___JobDescription = JobDescription
 

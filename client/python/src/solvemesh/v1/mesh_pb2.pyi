@@ -130,6 +130,7 @@ class WorkerStatus(google.protobuf.message.Message):
     LANES_FIELD_NUMBER: builtins.int
     HEARTBEAT_AGE_FIELD_NUMBER: builtins.int
     DRAINING_FIELD_NUMBER: builtins.int
+    HEARTBEAT_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, as in `Job.worker`."""
     version: builtins.str
@@ -154,6 +155,12 @@ class WorkerStatus(google.protobuf.message.Message):
     def heartbeat_age(self) -> google.protobuf.duration_pb2.Duration:
         """Time since its last heartbeat."""
 
+    @property
+    def heartbeat_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it sent its last heartbeat, by its own clock. With `heartbeat_age` this shows how far
+        its clock is from that of the gateway. Absent if it is too old to say.
+        """
+
     def __init__(
         self,
         *,
@@ -165,9 +172,10 @@ class WorkerStatus(google.protobuf.message.Message):
         lanes: collections.abc.Iterable[builtins.str] | None = ...,
         heartbeat_age: google.protobuf.duration_pb2.Duration | None = ...,
         draining: builtins.bool = ...,
+        heartbeat_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["heartbeat_age", b"heartbeat_age", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["busy_slots", b"busy_slots", "draining", b"draining", "heartbeat_age", b"heartbeat_age", "lanes", b"lanes", "name", b"name", "slot_count", b"slot_count", "start_time", b"start_time", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["heartbeat_age", b"heartbeat_age", "heartbeat_time", b"heartbeat_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["busy_slots", b"busy_slots", "draining", b"draining", "heartbeat_age", b"heartbeat_age", "heartbeat_time", b"heartbeat_time", "lanes", b"lanes", "name", b"name", "slot_count", b"slot_count", "start_time", b"start_time", "version", b"version"]) -> None: ...
 
 global___WorkerStatus = WorkerStatus
 
@@ -214,6 +222,11 @@ class GatewayStatus(google.protobuf.message.Message):
     LIVE_JOB_COUNT_FIELD_NUMBER: builtins.int
     HEARTBEAT_AGE_FIELD_NUMBER: builtins.int
     IS_SENDER_FIELD_NUMBER: builtins.int
+    HEARTBEAT_TIME_FIELD_NUMBER: builtins.int
+    ACCEPTS_SUBMISSIONS_FIELD_NUMBER: builtins.int
+    REFUSAL_CAUSE_FIELD_NUMBER: builtins.int
+    LOG_GROWTH_BYTES_FIELD_NUMBER: builtins.int
+    MAX_LOG_GROWTH_BYTES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     version: builtins.str
@@ -224,6 +237,18 @@ class GatewayStatus(google.protobuf.message.Message):
     """Number of jobs in its table that have not finished."""
     is_sender: builtins.bool
     """True for the gateway that sends this state."""
+    accepts_submissions: builtins.bool
+    """Whether it accepted submissions at its last heartbeat. Absent if it is too old to say."""
+    refusal_cause: builtins.str
+    """Why it accepted none, in words. Empty if it accepted them."""
+    log_growth_bytes: builtins.int
+    """The size of what was written to the results log since the oldest job that has not finished
+    was submitted, in bytes, about. Absent if it is too old to say.
+    """
+    max_log_growth_bytes: builtins.int
+    """The value of `log_growth_bytes` from which it refuses submissions, in bytes: half of the
+    size at which the log is truncated. Absent if it is too old to say.
+    """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it started."""
@@ -239,6 +264,10 @@ class GatewayStatus(google.protobuf.message.Message):
     def heartbeat_age(self) -> google.protobuf.duration_pb2.Duration:
         """Time since its last heartbeat."""
 
+    @property
+    def heartbeat_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it sent its last heartbeat, by its own clock. Absent if it is too old to say."""
+
     def __init__(
         self,
         *,
@@ -250,9 +279,20 @@ class GatewayStatus(google.protobuf.message.Message):
         live_job_count: builtins.int = ...,
         heartbeat_age: google.protobuf.duration_pb2.Duration | None = ...,
         is_sender: builtins.bool = ...,
+        heartbeat_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        accepts_submissions: builtins.bool | None = ...,
+        refusal_cause: builtins.str = ...,
+        log_growth_bytes: builtins.int | None = ...,
+        max_log_growth_bytes: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["heartbeat_age", b"heartbeat_age", "log_lag", b"log_lag", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["heartbeat_age", b"heartbeat_age", "is_sender", b"is_sender", "live_job_count", b"live_job_count", "log_lag", b"log_lag", "name", b"name", "start_time", b"start_time", "version", b"version", "watcher_count", b"watcher_count"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_accepts_submissions", b"_accepts_submissions", "_log_growth_bytes", b"_log_growth_bytes", "_max_log_growth_bytes", b"_max_log_growth_bytes", "accepts_submissions", b"accepts_submissions", "heartbeat_age", b"heartbeat_age", "heartbeat_time", b"heartbeat_time", "log_growth_bytes", b"log_growth_bytes", "log_lag", b"log_lag", "max_log_growth_bytes", b"max_log_growth_bytes", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_accepts_submissions", b"_accepts_submissions", "_log_growth_bytes", b"_log_growth_bytes", "_max_log_growth_bytes", b"_max_log_growth_bytes", "accepts_submissions", b"accepts_submissions", "heartbeat_age", b"heartbeat_age", "heartbeat_time", b"heartbeat_time", "is_sender", b"is_sender", "live_job_count", b"live_job_count", "log_growth_bytes", b"log_growth_bytes", "log_lag", b"log_lag", "max_log_growth_bytes", b"max_log_growth_bytes", "name", b"name", "refusal_cause", b"refusal_cause", "start_time", b"start_time", "version", b"version", "watcher_count", b"watcher_count"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_accepts_submissions", b"_accepts_submissions"]) -> typing.Literal["accepts_submissions"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_log_growth_bytes", b"_log_growth_bytes"]) -> typing.Literal["log_growth_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_max_log_growth_bytes", b"_max_log_growth_bytes"]) -> typing.Literal["max_log_growth_bytes"] | None: ...
 
 global___GatewayStatus = GatewayStatus
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file solvemesh/v1/mesh.proto.
  */
 export const file_solvemesh_v1_mesh: GenFile = /*@__PURE__*/
-  fileDesc("Chdzb2x2ZW1lc2gvdjEvbWVzaC5wcm90bxIMc29sdmVtZXNoLnYxItgBCglNZXNoU3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoFbGFuZXMYAiADKAsyGC5zb2x2ZW1lc2gudjEuTGFuZVN0YXR1cxIrCgd3b3JrZXJzGAMgAygLMhouc29sdmVtZXNoLnYxLldvcmtlclN0YXR1cxItCghnYXRld2F5cxgEIAMoCzIbLnNvbHZlbWVzaC52MS5HYXRld2F5U3RhdHVzEhwKFG9taXR0ZWRfd29ya2VyX2NvdW50GAUgASgFItMBCgpMYW5lU3RhdHVzEgwKBG5hbWUYASABKAkSFAoMcXVldWVkX2NvdW50GAIgASgFEhUKDXJ1bm5pbmdfY291bnQYAyABKAUSLgoLb2xkZXN0X3dhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLZmluaXNoX3JhdGUYBSABKAESMQoOZXN0aW1hdGVkX3dhaXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKc2xvdF9jb3VudBgHIAEoBSLyAQoMV29ya2VyU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzbG90X2NvdW50GAQgASgFEiwKCmJ1c3lfc2xvdHMYBSADKAsyGC5zb2x2ZW1lc2gudjEuU2xvdFN0YXR1cxINCgVsYW5lcxgGIAMoCRIwCg1oZWFydGJlYXRfYWdlGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGRyYWluaW5nGAggASgIIloKClNsb3RTdGF0dXMSDgoGam9iX2lkGAEgASgJEgwKBGxhbmUYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/gEKDUdhdGV3YXlTdGF0dXMSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKB2xvZ19sYWcYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFQoNd2F0Y2hlcl9jb3VudBgFIAEoBRIWCg5saXZlX2pvYl9jb3VudBgGIAEoBRIwCg1oZWFydGJlYXRfYWdlGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCWlzX3NlbmRlchgIIAEoCCJcCg1RdWV1ZVBvc2l0aW9uEhgKEGpvYnNfYWhlYWRfY291bnQYASABKAUSMQoOZXN0aW1hdGVkX3dhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CaAoWaW8uZ2l0aHViLnNvbHZlbWVzaC52MUIJTWVzaFByb3RvUAFaQWdpdGh1Yi5jb20vc29sdmVtZXNoL3NvbHZlbWVzaC9jbGllbnQvZ28vc29sdmVtZXNoL3YxO3NvbHZlbWVzaHYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chdzb2x2ZW1lc2gvdjEvbWVzaC5wcm90bxIMc29sdmVtZXNoLnYxItgBCglNZXNoU3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoFbGFuZXMYAiADKAsyGC5zb2x2ZW1lc2gudjEuTGFuZVN0YXR1cxIrCgd3b3JrZXJzGAMgAygLMhouc29sdmVtZXNoLnYxLldvcmtlclN0YXR1cxItCghnYXRld2F5cxgEIAMoCzIbLnNvbHZlbWVzaC52MS5HYXRld2F5U3RhdHVzEhwKFG9taXR0ZWRfd29ya2VyX2NvdW50GAUgASgFItMBCgpMYW5lU3RhdHVzEgwKBG5hbWUYASABKAkSFAoMcXVldWVkX2NvdW50GAIgASgFEhUKDXJ1bm5pbmdfY291bnQYAyABKAUSLgoLb2xkZXN0X3dhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLZmluaXNoX3JhdGUYBSABKAESMQoOZXN0aW1hdGVkX3dhaXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKc2xvdF9jb3VudBgHIAEoBSKmAgoMV29ya2VyU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzbG90X2NvdW50GAQgASgFEiwKCmJ1c3lfc2xvdHMYBSADKAsyGC5zb2x2ZW1lc2gudjEuU2xvdFN0YXR1cxINCgVsYW5lcxgGIAMoCRIwCg1oZWFydGJlYXRfYWdlGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGRyYWluaW5nGAggASgIEjIKDmhlYXJ0YmVhdF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJaCgpTbG90U3RhdHVzEg4KBmpvYl9pZBgBIAEoCRIMCgRsYW5lGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvMDCg1HYXRld2F5U3RhdHVzEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgdsb2dfbGFnGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDXdhdGNoZXJfY291bnQYBSABKAUSFgoObGl2ZV9qb2JfY291bnQYBiABKAUSMAoNaGVhcnRiZWF0X2FnZRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCglpc19zZW5kZXIYCCABKAgSMgoOaGVhcnRiZWF0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKE2FjY2VwdHNfc3VibWlzc2lvbnMYCiABKAhIAIgBARIVCg1yZWZ1c2FsX2NhdXNlGAsgASgJEh0KEGxvZ19ncm93dGhfYnl0ZXMYDCABKANIAYgBARIhChRtYXhfbG9nX2dyb3d0aF9ieXRlcxgNIAEoA0gCiAEBQhYKFF9hY2NlcHRzX3N1Ym1pc3Npb25zQhMKEV9sb2dfZ3Jvd3RoX2J5dGVzQhcKFV9tYXhfbG9nX2dyb3d0aF9ieXRlcyJcCg1RdWV1ZVBvc2l0aW9uEhgKEGpvYnNfYWhlYWRfY291bnQYASABKAUSMQoOZXN0aW1hdGVkX3dhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CaAoWaW8uZ2l0aHViLnNvbHZlbWVzaC52MUIJTWVzaFByb3RvUAFaQWdpdGh1Yi5jb20vc29sdmVtZXNoL3NvbHZlbWVzaC9jbGllbnQvZ28vc29sdmVtZXNoL3YxO3NvbHZlbWVzaHYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The state of a mesh at one moment: its lanes, workers and gateways. Workers and gateways send
@@ -193,6 +193,14 @@ export type WorkerStatus = Message<"solvemesh.v1.WorkerStatus"> & {
    * @generated from field: bool draining = 8;
    */
   draining: boolean;
+
+  /**
+   * When it sent its last heartbeat, by its own clock. With `heartbeat_age` this shows how far
+   * its clock is from that of the gateway. Absent if it is too old to say.
+   *
+   * @generated from field: google.protobuf.Timestamp heartbeat_time = 9;
+   */
+  heartbeatTime?: Timestamp | undefined;
 };
 
 /**
@@ -300,6 +308,43 @@ export type GatewayStatus = Message<"solvemesh.v1.GatewayStatus"> & {
    * @generated from field: bool is_sender = 8;
    */
   isSender: boolean;
+
+  /**
+   * When it sent its last heartbeat, by its own clock. Absent if it is too old to say.
+   *
+   * @generated from field: google.protobuf.Timestamp heartbeat_time = 9;
+   */
+  heartbeatTime?: Timestamp | undefined;
+
+  /**
+   * Whether it accepted submissions at its last heartbeat. Absent if it is too old to say.
+   *
+   * @generated from field: optional bool accepts_submissions = 10;
+   */
+  acceptsSubmissions?: boolean | undefined;
+
+  /**
+   * Why it accepted none, in words. Empty if it accepted them.
+   *
+   * @generated from field: string refusal_cause = 11;
+   */
+  refusalCause: string;
+
+  /**
+   * The size of what was written to the results log since the oldest job that has not finished
+   * was submitted, in bytes, about. Absent if it is too old to say.
+   *
+   * @generated from field: optional int64 log_growth_bytes = 12;
+   */
+  logGrowthBytes?: bigint | undefined;
+
+  /**
+   * The value of `log_growth_bytes` from which it refuses submissions, in bytes: half of the
+   * size at which the log is truncated. Absent if it is too old to say.
+   *
+   * @generated from field: optional int64 max_log_growth_bytes = 13;
+   */
+  maxLogGrowthBytes?: bigint | undefined;
 };
 
 /**
