@@ -41,7 +41,7 @@ export function JobModel({ story }: { story: Story }) {
 }
 
 function Description({ description }: { description: JobDescription }) {
-  const { size, lane, options, requestId, expireTime } = description;
+  const { size, lane, options, requestId, traceId, expireTime } = description;
   const settings = options ? optionRows(options) : [];
   const expiry = dateOf(expireTime);
   return (
@@ -78,6 +78,12 @@ function Description({ description }: { description: JobDescription }) {
           <tr>
             <th scope="row">Request id</th>
             <td class="mono">{requestId}</td>
+          </tr>
+        )}
+        {traceId && (
+          <tr>
+            <th scope="row">Trace</th>
+            <td class="mono">{traceId}</td>
           </tr>
         )}
       </tbody>
