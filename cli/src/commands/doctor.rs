@@ -51,13 +51,7 @@ pub(crate) struct DoctorArgs {
     amqp_tls: TlsArgs,
 
     /// Check the queues of these lanes [default: those of the gateway, or express,standard]
-    #[arg(
-        long,
-        env = "SOLVEMESH_LANES",
-        value_name = "LANE,…",
-        value_delimiter = ',',
-        requires = "amqp"
-    )]
+    #[arg(long, env = "SOLVEMESH_LANES", value_name = "LANE,…", value_delimiter = ',')]
     lanes: Vec<Lane>,
 
     /// Arguments of queues and streams to compare with, as of gateways and workers

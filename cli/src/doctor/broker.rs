@@ -1,5 +1,7 @@
 //! What a broker says: its nodes, the queues of the mesh, and who consumes them.
 
+use std::collections::BTreeMap;
+
 use solvemesh_broker::{
     Lane,
     amqp::inspection::{
@@ -217,19 +219,18 @@ fn existence(contents: &Contents) -> Vec<Finding> {
     findings
 }
 
-/// The queues with other arguments.
+/// The queues with other arguments: one finding for each difference.
 fn arguments(contents: &Contents) -> Vec<Finding> {
     let check = "broker-arguments";
-    let mut findings = Vec::new();
+    let mut different: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     let mut same = 0;
     let mut unknown = Vec::new();
     for queue in &contents.queues {
         match &queue.arguments {
             Arguments::Same => same += 1,
             Arguments::Different(why) => {
-                let subject = format!("queue {}", queue.name);
-                let message = format!("its arguments are not those of the flags: {why}");
-                findings.push(Finding::error(check, subject, message, difference(queue, why)));
+                let key = (without_queue(why), difference(queue, why));
+                different.entry(key).or_default().push(&queue.name);
             }
             Arguments::Unknown(why) if matches!(queue.existence, Existence::Present { .. }) => {
                 unknown.push((queue, why));
@@ -237,6 +238,19 @@ fn arguments(contents: &Contents) -> Vec<Finding> {
             Arguments::Unknown(_) | Arguments::Denied => {}
         }
     }
+    let different = different.into_iter().map(|((why, advice), queues)| {
+        let message = format!("not with the arguments of the flags: {why}");
+        let (subject, message) = match queues[..] {
+            [queue] => (format!("queue {queue}"), message),
+            _ => {
+                let count = i64::try_from(queues.len()).unwrap_or(i64::MAX);
+                let named = names(queues.into_iter());
+                (counted(count, "queue"), format!("{message}; they are {named}"))
+            }
+        };
+        Finding::error(check, subject, message, advice)
+    });
+    let mut findings: Vec<Finding> = different.collect();
     if let Some((_, why)) = unknown.first() {
         let queues = names(unknown.iter().map(|(queue, _)| queue.name.as_str()));
         let message = format!("arguments that were not compared: {queues}: {why}");
@@ -253,6 +267,15 @@ fn arguments(contents: &Contents) -> Vec<Finding> {
         findings.push(Finding::ok(check, format!("vhost {}", contents.vhost), message));
     }
     findings
+}
+
+/// The words of the broker about a difference, without the name of the queue.
+fn without_queue(why: &str) -> String {
+    let cut = why.split_once(" for queue ").and_then(|(start, rest)| {
+        let (_, end) = rest.split_once("': ")?;
+        Some(format!("{start}: {end}"))
+    });
+    cut.unwrap_or_else(|| why.to_owned())
 }
 
 /// What to do about an argument that differs.
@@ -315,12 +338,12 @@ fn lane(lane: &Lane, contents: &Contents) -> Option<Finding> {
     let check = "broker-lane";
     let (ready, consumers) = traffic(lane, contents)?;
     let subject = format!("broker lane {lane}");
-    let waiting = counted(ready, "message");
+    let waiting = format!("{} with jobs", counted(ready, "message"));
     let advice = || format!("start a worker with --slots {lane}=1 or more, on this virtual host");
     Some(match (ready, consumers) {
         (0, 0) => Finding::warning(check, subject, "no worker is connected for it", advice()),
         (_, 0) => {
-            let message = format!("{waiting} with jobs waiting, and no worker is connected for it");
+            let message = format!("{waiting} waiting, and no worker is connected for it");
             Finding::error(check, subject, message, advice())
         }
         _ => {
@@ -507,6 +530,22 @@ mod tests {
             assert!(finding.message.ends_with("current is '7'"), "{finding:?}");
             assert!(finding.advice.as_ref().is_some_and(|told| told.contains(flag)), "{finding:?}");
         }
+        let told = |queue: &str| {
+            format!(
+                "inequivalent arg 'x-max-length' for queue '{queue}' in vhost '/': received '7' but \
+                 current is '9'"
+            )
+        };
+        let mut several = contents();
+        for queue in ["solvemesh.jobs.express.v1", "solvemesh.jobs.express.later.v1"] {
+            named(&mut several, queue).arguments = Arguments::Different(told(queue));
+        }
+        let findings = wrong(several);
+        assert_eq!((findings.len(), findings[0].subject.as_str()), (1, "2 queues"));
+        let message = "not with the arguments of the flags: inequivalent arg 'x-max-length': received \
+             '7' but current is '9'; they are solvemesh.jobs.express.v1, \
+             solvemesh.jobs.express.later.v1";
+        assert_eq!(findings[0].message, message);
         let mut unknown = contents();
         named(&mut unknown, "solvemesh.log.v1").arguments = Arguments::Unknown("why".into());
         assert_eq!(wrong(unknown)[0].severity, Severity::Warning);

@@ -57,10 +57,12 @@ pub(crate) fn judge(state: &MeshState, trip: &RoundTrip) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        let others = counted(compared, "heartbeat");
-        let mut message = format!(
-            "this machine, gateway {sender} and the senders of {others} agree within {MAX_SKEW} s"
-        );
+        let who = match compared {
+            0 => format!("this machine and gateway {sender}"),
+            1 => format!("this machine, gateway {sender} and 1 other process"),
+            _ => format!("this machine, gateway {sender} and {compared} other processes"),
+        };
+        let mut message = format!("{who} agree within {MAX_SKEW} s");
         if silent > 0 {
             message += &format!("; not compared: {} without a time", counted(silent, "heartbeat"));
         }

@@ -207,7 +207,7 @@ pub(crate) mod tests {
             queue.existence = Existence::Denied;
         }
         let finding = judge(&contents);
-        // Four lanes' queues, bulk and cancels.
+        // The four queues of the lane, the bulk stream and that of cancels.
         assert!(finding.message.contains("a worker needs"), "{finding:?}");
         assert!(finding.message.ends_with("and 2 more"), "{finding:?}");
     }

@@ -243,6 +243,40 @@ mod tests {
     }
 
     #[test]
+    fn what_processes_say_of_themselves_is_passed_on() {
+        let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+        let full = GatewayHeartbeat {
+            accepts_submissions: Some(false),
+            refusal_cause: "no broker".to_owned(),
+            log_growth_bytes: Some(7),
+            max_log_growth_bytes: Some(8),
+            ..GatewayHeartbeat::default()
+        };
+        let own = Heartbeat {
+            send_time: at(2),
+            process: Some(Process::Gateway(full)),
+            ..gateway("us", 0)
+        };
+        let worker = Heartbeat { send_time: at(1), ..worker("w", &[], false) };
+        let heartbeats = [(worker, Duration::ZERO), (gateway("old", 0), Duration::ZERO)];
+        let report = Report {
+            now: SystemTime::UNIX_EPOCH,
+            heartbeats: &heartbeats,
+            own,
+            lanes: Vec::new(),
+            queues: &Queues::default(),
+            paces: &BTreeMap::new(),
+        };
+        let state = report.state();
+        assert_eq!(state.workers[0].heartbeat_time, at(1));
+        let [old, us] = state.gateways.as_slice() else { panic!("two gateways: {state:?}") };
+        assert_eq!((us.heartbeat_time, us.accepts_submissions), (at(2), Some(false)));
+        assert_eq!(us.refusal_cause, "no broker");
+        assert_eq!((us.log_growth_bytes, us.max_log_growth_bytes), (Some(7), Some(8)));
+        assert_eq!((old.accepts_submissions, old.log_growth_bytes), (None, None));
+    }
+
+    #[test]
     fn workers_that_do_not_fit_are_counted() {
         let long = "x".repeat(1000);
         let heartbeats: Vec<_> =

@@ -103,13 +103,14 @@ async fn a_healthy_mesh_has_no_errors_and_a_stopped_worker_with_a_queued_job_is_
     let mut worker = worker(vhost.url());
     let served = |found: &Found| {
         let lanes = found.of("lane-workers", "ok").len() + found.of("broker-lane", "ok").len();
-        lanes == 4 && found.of("dead-letters", "ok").len() == 1
+        // On a busy machine a heartbeat may be so late that a clock seems to be behind.
+        let clocks = found.of("clocks", "ok").len();
+        (lanes, clocks, found.of("dead-letters", "ok").len()) == (4, 1, 1)
     };
     let found = until(&gateway.url(), &amqp, "healthy mesh", served).await;
     assert_eq!(found.errors(), [""; 0], "{:#?}", found.findings);
     assert_eq!(text(found.only("gateway-connection", "ok"), "message"), "front answers");
     assert_eq!(text(found.only("gateway-ready", "ok"), "subject"), "gateway front");
-    assert_eq!(found.of("clocks", "ok").len(), 1, "{:#?}", found.findings);
     assert_eq!(found.of("versions", "ok").len(), 2, "{:#?}", found.findings);
     found.only("broker-arguments", "ok");
     assert_eq!(text(found.only("broker-rights", "ok"), "subject"), "user guest");
@@ -122,7 +123,7 @@ async fn a_healthy_mesh_has_no_errors_and_a_stopped_worker_with_a_queued_job_is_
     assert!(!job.is_empty());
     let abandoned = |found: &Found| {
         let queued = |it: &&Value| text(it, "message").starts_with("1 ");
-        let of = |check| found.of(check, "error").iter().filter(queued).count();
+        let of = |check| found.of(check, "error").into_iter().filter(queued).count();
         of("lane-workers") == 1 && of("broker-lane") == 1
     };
     let found = until(&gateway.url(), &amqp, "abandoned job", abandoned).await;
@@ -168,12 +169,10 @@ async fn a_queue_with_other_arguments_names_the_flag() {
     let vhost = rabbit::vhost().await;
     let gateway = Gateway::on(vhost.url(), &["--queue-length", "7"]).await;
     let found = doctor(&gateway.url(), &["--amqp", vhost.url()]).await;
-    let different = found.of("broker-arguments", "error");
-    assert_eq!(different.len(), 6, "three ranks of two lanes: {:#?}", found.findings);
-    for finding in different {
-        assert!(text(finding, "message").contains("x-max-length"), "{finding}");
-        assert!(text(finding, "advice").contains("--queue-length"), "{finding}");
-    }
+    let different = found.only("broker-arguments", "error");
+    assert_eq!(text(different, "subject"), "6 queues", "three ranks of two lanes: {different}");
+    assert!(text(different, "message").contains("x-max-length"), "{different}");
+    assert!(text(different, "advice").contains("--queue-length"), "{different}");
     let found = doctor(&gateway.url(), &["--amqp", vhost.url(), "--queue-length", "7"]).await;
     found.only("broker-arguments", "ok");
 }
