@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_new_gateway_has_to_hear_of_workers_first() {
-        let state = |uptime: i64, slots| {
+        let state = |uptime: i64, slots: i32| {
             let moment = |seconds| Some(Timestamp { seconds, nanos: 0 });
             let gateway = GatewayStatus {
                 start_time: moment(1000),

@@ -90,7 +90,10 @@ fn no_answer(url: &str, rejection: &Rejection) -> (String, String) {
     let advice = if url.starts_with("http://") {
         "check that a gateway listens there; if it uses TLS, begin the URL with https://"
     } else {
-        "check that a gateway listens there; its log may tell more"
+        // With TLS 1.3, a gateway that misses a client certificate closes the connection after the
+        // handshake.
+        "present a client certificate with --cert FILE and --key FILE if the gateway requires one \
+         (--tls-client-ca); otherwise its log may tell more"
     };
     (format!("there is no answer: {text}"), advice.to_owned())
 }
@@ -158,8 +161,9 @@ mod tests {
             assert!(message.contains(meaning) && message.contains(text), "{message}");
             assert!(told.contains(advice), "{told}");
         }
-        let (message, _) = unavailable("broken pipe");
-        assert_eq!(message, "there is no answer: broken pipe");
+        let (message, advice) = unavailable("connection closed");
+        assert_eq!(message, "there is no answer: connection closed");
+        assert!(advice.contains("client certificate"), "{advice}");
         let broken = rejection(Code::Unavailable, None, "broken pipe");
         assert!(no_answer("http://mesh", &broken).1.contains("https://"));
     }
