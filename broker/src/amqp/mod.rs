@@ -114,9 +114,6 @@ pub struct AmqpMesh {
     /// Ends all tasks when it is cancelled.
     closed: CancellationToken,
     tasks: TaskTracker,
-    /// The jobs that were dropped unsettled, and are being moved out of the messages that they
-    /// share with others.
-    moves: TaskTracker,
 }
 
 impl AmqpMesh {
@@ -202,9 +199,6 @@ impl AmqpMesh {
         let (updates, health) = watch::channel(initial);
         tasks.spawn(watch_health(publishing.clone(), consuming.clone(), updates));
         let closed = guard.disarm();
-        let moves = TaskTracker::new();
-        // So that `wait` returns whenever there are none.
-        moves.close();
         Ok(Self {
             config,
             publishing,
@@ -221,7 +215,6 @@ impl AmqpMesh {
             metrics,
             closed,
             tasks,
-            moves,
         })
     }
 
@@ -324,11 +317,8 @@ impl Mesh for AmqpMesh {
     async fn consume(&self, lane: &Lane, prefetch: u16) -> Result<Consumer<Delivery>, MeshError> {
         self.check_open()?;
         let lane = self.lane(lane);
-        let own_messages = OwnMessages {
-            publisher: self.job_publisher.clone(),
-            queues: Arc::clone(&lane),
-            moves: self.moves.clone(),
-        };
+        let own_messages =
+            OwnMessages { publisher: self.job_publisher.clone(), queues: Arc::clone(&lane) };
         let decode: Decode<Delivery> = Arc::new(move |it| deliveries::of(it, &own_messages));
         let source = |queues| Source {
             max_items: MAX_JOBS_IN_MESSAGE,
@@ -471,19 +461,9 @@ impl Mesh for AmqpMesh {
     }
 
     async fn close(&self, grace: Duration) {
-        let outbox = async {
-            if time::timeout(grace, self.outbox.drained()).await.is_err() {
-                tracing::warn!("mesh closed with unconfirmed log entries");
-            }
-        };
-        // A job that is not moved out in time comes again with its whole message, together with
-        // those that were, which are then queued twice.
-        let moves = async {
-            if time::timeout(grace, self.moves.wait()).await.is_err() {
-                tracing::warn!("mesh closed before all jobs of shared messages were returned");
-            }
-        };
-        tokio::join!(outbox, moves);
+        if time::timeout(grace, self.outbox.drained()).await.is_err() {
+            tracing::warn!("mesh closed with unconfirmed log entries");
+        }
         self.closed.cancel();
         self.tasks.close();
         if time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {

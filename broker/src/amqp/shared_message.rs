@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
 
 use super::{
     batches::EncodedJob,
@@ -20,8 +19,6 @@ pub(super) struct OwnMessages {
     pub(super) publisher: Publisher,
     /// Those of the lane.
     pub(super) queues: Arc<LaneQueues>,
-    /// The jobs that are being moved out of their messages.
-    pub(super) moves: TaskTracker,
 }
 
 impl OwnMessages {
@@ -139,13 +136,8 @@ impl Drop for Share {
         let Some(job) = self.job.take() else { return };
         let message = Arc::clone(&self.message);
         // If the runtime or the connection ends first, the broker delivers the message again.
-        let moving = async move {
+        self.message.runtime.spawn(async move {
             let _ = message.move_out(job).await;
-        };
-        let runtime = &self.message.runtime;
-        match &self.message.own_messages {
-            Some(own) => own.moves.spawn_on(moving, runtime),
-            None => runtime.spawn(moving),
-        };
+        });
     }
 }

@@ -127,26 +127,6 @@ async fn jobs_of_a_dropped_consumer_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mesh_that_is_closed_returns_the_rest_of_a_message_first() {
-    let vhost = rabbit::vhost().await;
-    let mesh = connect(&vhost).await;
-    let mut ids = enqueue_all(&mesh).await;
-    for _ in 0..3 {
-        // A worker for one job.
-        let worker = connect(&vhost).await;
-        let mut jobs = worker.consume(&Lane::express(), 1).await.unwrap();
-        let delivery = next(&mut jobs).await;
-        drop(jobs);
-        assert!(ids.remove(&job_id(&delivery)), "{} came twice", job_id(&delivery));
-        delivery.lease.ack().await.unwrap();
-        worker.close(Duration::from_secs(60)).await;
-    }
-    let mut jobs = mesh.consume(&Lane::express(), 50).await.unwrap();
-    acknowledge_all(&mut jobs, ids).await;
-    until_empty(&vhost).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redelivered_message_is_taken_apart() {
     let vhost = rabbit::vhost().await;
     let mesh = connect(&vhost).await;

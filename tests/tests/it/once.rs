@@ -160,6 +160,5 @@ async fn the_other_jobs_of_a_shared_message_are_left_to_other_workers() {
     for (number, id) in ids.iter().enumerate() {
         let story = Watch::begin(&api, id).await.finish().await;
         assert!(jobs::agree(story.objective(), wyndor_optimum(rate(number)).0));
-        assert_eq!(story.attempts(), [1]);
     }
 }
