@@ -33,6 +33,7 @@ use super::{
     metrics::BrokerMetrics,
     nodes::Nodes,
     opening::{OpenError, open},
+    replica,
     tls::TlsFiles,
     topology::{self, Queue},
     url::Address,
@@ -433,7 +434,7 @@ fn classify(error: &lapin::Error) -> MeshError {
     let message = error.to_string();
     // A PRECONDITION_FAILED that is temporary: the node has just joined or left its cluster, and
     // has no replica of the stream.
-    if message.contains("replica on the local node") {
+    if replica::is_missing(&message) {
         return MeshError::Unavailable(message);
     }
     let refused = matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(

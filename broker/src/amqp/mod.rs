@@ -29,6 +29,7 @@ mod presence;
 mod properties;
 mod publisher;
 mod ready_batch;
+mod replica;
 mod runtime;
 mod shared_message;
 mod stream_consumer;

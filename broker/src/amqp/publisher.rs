@@ -26,6 +26,7 @@ use super::{
     connection::{ConnectionHandle, ConnectionState, Session},
     metrics::BrokerMetrics,
     ready_batch::ready_batch,
+    replica::ReplicaWatch,
     topology::Route,
     unroutable::{Outcome, ResolvedConfirm, ReturnMatcher},
 };
@@ -97,7 +98,12 @@ impl Publisher {
         tasks: &TaskTracker,
     ) -> Self {
         let (requests, queue) = mpsc::channel(MAX_QUEUED);
-        let task = PublisherTask { connection: connection.clone(), requests: queue, in_flight };
+        let task = PublisherTask {
+            connection: connection.clone(),
+            requests: queue,
+            in_flight,
+            replicas: ReplicaWatch::default(),
+        };
         tasks.spawn(async move { closed.run_until_cancelled(task.run()).await });
         Self { requests, connection, timeout, metrics }
     }
@@ -155,6 +161,7 @@ struct PublisherTask {
     connection: ConnectionHandle,
     requests: mpsc::Receiver<Request>,
     in_flight: usize,
+    replicas: ReplicaWatch,
 }
 
 impl PublisherTask {
@@ -203,7 +210,9 @@ impl PublisherTask {
                 count = self.requests.recv_many(&mut requests, room), if room > 0 => {
                     if count == 0 { return }
                     for request in requests.drain(..) {
-                        if let Some(request) = prepare(session, &mut declared, request).await {
+                        if let Some(request) =
+                            self.prepare(session, &mut declared, request).await
+                        {
                             sent += 1;
                             confirms.push(confirm(channel.clone(), sent, request));
                         }
@@ -224,6 +233,35 @@ impl PublisherTask {
         };
         let _ = time::timeout(DRAIN_TIMEOUT, drain).await;
     }
+
+    /// Declares the route of a message if necessary, and claims the message; `None` if its caller
+    /// has withdrawn it or the route can't be declared. Abandons the session if another node may
+    /// have what this one lacks.
+    async fn prepare(
+        &mut self,
+        session: &Session,
+        declared: &mut HashSet<String>,
+        request: Request,
+    ) -> Option<Request> {
+        let route = &request.message.route;
+        if !declared.contains(route.name()) {
+            if request.answer.is_closed() {
+                return None;
+            }
+            if let Err(error) = session.declare(route.queues()).await {
+                if self.replicas.failed(route.name(), &error, Instant::now()) {
+                    self.connection.abandon(session);
+                }
+                // The caller may have stopped waiting.
+                let _ = request.answer.send(Err(PublishError::NotSent(error)));
+                return None;
+            }
+            self.replicas.found(route.name());
+            declared.insert(route.name().to_owned());
+        }
+        let withdrawn = request.claimed.swap(true, Ordering::AcqRel);
+        (!withdrawn).then_some(request)
+    }
 }
 
 fn is_current(states: &tokio::sync::watch::Receiver<ConnectionState>, session: &Session) -> bool {
@@ -234,29 +272,6 @@ async fn open(session: &Session) -> Result<Channel, MeshError> {
     let channel = session.channel().await?;
     session.with_timeout(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
-}
-
-/// Declares the route of a message if necessary, and claims the message; `None` if its caller has
-/// withdrawn it or the route can't be declared.
-async fn prepare(
-    session: &Session,
-    declared: &mut HashSet<String>,
-    request: Request,
-) -> Option<Request> {
-    let route = &request.message.route;
-    if !declared.contains(route.name()) {
-        if request.answer.is_closed() {
-            return None;
-        }
-        if let Err(error) = session.declare(route.queues()).await {
-            // The caller may have stopped waiting.
-            let _ = request.answer.send(Err(PublishError::NotSent(error)));
-            return None;
-        }
-        declared.insert(route.name().to_owned());
-    }
-    let withdrawn = request.claimed.swap(true, Ordering::AcqRel);
-    (!withdrawn).then_some(request)
 }
 
 /// A message in flight, and where to send its outcome.

@@ -12,13 +12,17 @@ use lapin::{
     options::BasicAckOptions,
     types::{AMQPValue, DeliveryTag},
 };
-use tokio::{sync::mpsc, time};
+use tokio::{
+    sync::mpsc,
+    time::{self, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     connection::{ConnectionHandle, Session},
     consumer::consume,
     properties,
+    replica::ReplicaWatch,
     topology::{Route, number, table, text},
 };
 use crate::{LogStart, MeshError, backoff::Backoff};
@@ -81,10 +85,12 @@ impl<R: StreamHandler> StreamFollower<R> {
         let mut position = Position { from, last: None };
         let following = async {
             let mut backoff = Backoff::for_broker();
+            let mut replicas = ReplicaWatch::default();
             while let Some(session) = self.connection.session().await {
                 match self.attach(&session, &position).await {
                     Ok(attached) => {
                         backoff.reset();
+                        replicas.found(self.route.name());
                         let connection = self.connection.clone();
                         // Never completes, so that its end does not end the reading.
                         let background = self.handler.attached().then(|()| future::pending::<()>());
@@ -108,6 +114,9 @@ impl<R: StreamHandler> StreamFollower<R> {
                     Err(error) => {
                         let stream = self.route.name();
                         tracing::warn!(stream, cause = %error, "cannot attach to the stream yet, retrying");
+                        if replicas.failed(stream, &error, Instant::now()) {
+                            self.connection.abandon(&session);
+                        }
                     }
                 }
                 time::sleep(backoff.next_delay()).await;
