@@ -3,7 +3,7 @@
 //! `listener` accepts connections, `access` recognises callers, and `api` is the gRPC service, the
 //! only part that depends on tonic. `submission` validates a
 //! request without I/O, and `jobs` carries it out over the job table (`table`, a fold over the
-//! results log). `tasks` has the background tasks, and `metrics` what Prometheus is told. Nothing here depends on a solver, and only
+//! results log). `tasks` has the background tasks, and `metrics` those for Prometheus. Nothing here depends on a solver, and only
 //! `main.rs`, which composes the parts, depends on RabbitMQ. The exports are what `main.rs` and
 //! the tests need.
 

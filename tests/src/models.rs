@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use solvemesh::v1::{
-    FileFormat, LinearModel, Model, ModelFile, NamedConstraint, NamedModel, NamedTerm,
-    NamedVariable, ObjectiveSense, VariableKind, model::Form,
+    FileFormat, GridAxis, LinearModel, Model, ModelFile, NamedConstraint, NamedModel, NamedTerm,
+    NamedVariable, ObjectiveSense, ParameterKind, ScenarioGrid, ScenarioParameter, Sweep,
+    VariableKind, model::Form, sweep::Scenarios,
 };
 
 /// The optimum of [`wyndor`] for a profit rate of windows: objective, doors, windows.
@@ -27,6 +28,24 @@ pub fn wyndor(rate: f64) -> Model {
         coefficients: vec![1.0, 2.0, 3.0, 2.0],
         ..LinearModel::default()
     }))
+}
+
+/// A sweep of [`wyndor`] over this number of profit rates of windows, from 100 to 1000.
+pub fn wyndor_rates(count: i32) -> Sweep {
+    let parameter = ScenarioParameter {
+        kind: ParameterKind::Objective.into(),
+        variable: "Windows".to_owned(),
+        ..ScenarioParameter::default()
+    };
+    let axis = GridAxis {
+        parameter: Some(parameter),
+        first: Some(100.0),
+        last: Some(1000.0),
+        point_count: count,
+        ..GridAxis::default()
+    };
+    let grid = ScenarioGrid { axes: vec![axis] };
+    Sweep { scenarios: Some(Scenarios::Grid(grid)), ..Sweep::default() }
 }
 
 /// [`wyndor`] with named terms.

@@ -13,7 +13,7 @@ use prometheus_client::{
 
 use super::{
     connection::{ConnectionHandle, ConnectionState},
-    outbox::OutboxHandle,
+    outbox::Outbox,
 };
 
 /// Upper bounds of the buckets of publish times, in seconds.
@@ -55,7 +55,7 @@ impl BrokerMetrics {
     pub(super) fn register(
         &self,
         connections: [(&'static str, ConnectionHandle); 2],
-        outbox: OutboxHandle,
+        outbox: Outbox,
         registry: &mut Registry,
     ) {
         for (connection, _) in &connections {
@@ -80,7 +80,7 @@ impl BrokerMetrics {
 #[derive(Debug)]
 struct Current {
     connections: [(&'static str, ConnectionHandle); 2],
-    outbox: OutboxHandle,
+    outbox: Outbox,
 }
 
 impl Collector for Current {

@@ -233,7 +233,7 @@ impl AmqpMesh {
     pub fn register_metrics(&self, registry: &mut Registry) {
         let connections =
             [(PUBLISHING, self.publishing.clone()), (CONSUMING, self.consuming.clone())];
-        self.metrics.register(connections, self.outbox.handle(), registry);
+        self.metrics.register(connections, self.outbox.clone(), registry);
     }
 
     fn check_open(&self) -> Result<(), MeshError> {

@@ -40,7 +40,7 @@ const BATCH_ENTRIES: usize = 1000;
 const BATCH_BYTES: usize = 512 << 10;
 
 /// The handle by which callers append to the outbox.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outbox {
     shared: Arc<Shared>,
 }
@@ -52,17 +52,6 @@ pub(super) struct Backlog {
     pub(super) entries: usize,
     /// Since when the oldest of them waits.
     pub(super) oldest: Option<Instant>,
-}
-
-/// A handle to read the backlog by.
-#[derive(Clone, Debug)]
-pub(super) struct OutboxHandle(Arc<Shared>);
-
-impl OutboxHandle {
-    /// What the outbox holds now.
-    pub(super) fn backlog(&self) -> Backlog {
-        self.0.queue.lock().backlog()
-    }
 }
 
 #[derive(Debug)]
@@ -154,9 +143,9 @@ impl Outbox {
         result.map_err(|_| MeshError::Closed)
     }
 
-    /// A handle to read the backlog by.
-    pub(super) fn handle(&self) -> OutboxHandle {
-        OutboxHandle(Arc::clone(&self.shared))
+    /// What the outbox holds now.
+    pub(super) fn backlog(&self) -> Backlog {
+        self.shared.queue.lock().backlog()
     }
 
     /// Waits until no entry is buffered or in flight.

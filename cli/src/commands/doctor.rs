@@ -102,18 +102,18 @@ impl DoctorArgs {
         if !self.lanes.is_empty() {
             return self.lanes.clone();
         }
-        let told = answer.into_iter().flat_map(|answer| &answer.state.lanes);
-        let told: Vec<Lane> = told.filter_map(|lane| lane.name.parse().ok()).collect();
+        let lanes = answer.into_iter().flat_map(|answer| &answer.state.lanes);
+        let lanes: Vec<Lane> = lanes.filter_map(|lane| lane.name.parse().ok()).collect();
         let usual = || [Lane::EXPRESS, Lane::STANDARD].into_iter().filter_map(|it| it.parse().ok());
-        if told.is_empty() { usual().collect() } else { told }
+        if lanes.is_empty() { usual().collect() } else { lanes }
     }
 }
 
-/// What a gateway has told.
+/// The answers of a gateway.
 struct Answer {
     state: MeshState,
     trip: RoundTrip,
-    /// `None` if it refuses to tell.
+    /// `None` if it refuses to answer.
     capabilities: Option<GetCapabilitiesResponse>,
 }
 

@@ -456,13 +456,13 @@ mod tests {
             let findings = judge(&Inspection { nodes, contents: None });
             assert_eq!(findings[0].severity, Severity::Error);
             assert!(findings[0].message.ends_with("no"), "{findings:?}");
-            assert!(findings[0].advice.as_ref().is_some_and(|told| told.contains(advice)));
-            assert_eq!(findings[1].severity, Severity::Ok, "the version is told all the same");
+            assert!(findings[0].advice.as_ref().is_some_and(|text| text.contains(advice)));
+            assert_eq!(findings[1].severity, Severity::Ok, "the version is reported all the same");
         }
     }
 
     #[test]
-    fn nodes_of_two_clusters_or_versions_are_told() {
+    fn nodes_of_two_clusters_or_versions_are_reported() {
         let mut other = node("3.13.7", None);
         if let Some(properties) = &mut other.properties {
             properties.cluster = Some("rabbit@b".into());
@@ -528,9 +528,9 @@ mod tests {
                 (Severity::Error, &format!("queue {queue}"))
             );
             assert!(finding.message.ends_with("current is '7'"), "{finding:?}");
-            assert!(finding.advice.as_ref().is_some_and(|told| told.contains(flag)), "{finding:?}");
+            assert!(finding.advice.as_ref().is_some_and(|text| text.contains(flag)), "{finding:?}");
         }
-        let told = |queue: &str| {
+        let difference = |queue: &str| {
             format!(
                 "inequivalent arg 'x-max-length' for queue '{queue}' in vhost '/': received '7' but \
                  current is '9'"
@@ -538,7 +538,7 @@ mod tests {
         };
         let mut several = contents();
         for queue in ["solvemesh.jobs.express.v1", "solvemesh.jobs.express.later.v1"] {
-            named(&mut several, queue).arguments = Arguments::Different(told(queue));
+            named(&mut several, queue).arguments = Arguments::Different(difference(queue));
         }
         let findings = wrong(several);
         assert_eq!((findings.len(), findings[0].subject.as_str()), (1, "2 queues"));

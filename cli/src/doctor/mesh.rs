@@ -21,7 +21,7 @@ const LONG_WAIT: f64 = 600.0;
 /// The part of the permitted growth of the results log from which it is a finding.
 const LOG_NEARLY_FULL: f64 = 0.75;
 
-/// Judges the state of a mesh. `capabilities` are those of the same gateway, if it has told them.
+/// Judges the state of a mesh. `capabilities` are those of the same gateway, if it has sent them.
 pub(crate) fn judge(
     state: &MeshState,
     capabilities: Option<&GetCapabilitiesResponse>,
@@ -301,7 +301,7 @@ mod tests {
             let finding = only(of_gateway(gateway));
             assert_eq!(finding.severity, Severity::Error);
             assert!(finding.message.ends_with(cause), "{finding:?}");
-            assert!(finding.advice.is_some_and(|told| told.contains(advice)), "{cause}");
+            assert!(finding.advice.is_some_and(|text| text.contains(advice)), "{cause}");
         }
         let ready = GatewayStatus { accepts_submissions: Some(true), ..GatewayStatus::default() };
         assert_eq!(only(of_gateway(ready)).severity, Severity::Ok);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mesh_without_a_broker_is_told() {
+    fn a_mesh_without_a_broker_is_reported() {
         let capabilities =
             GetCapabilitiesResponse { ephemeral: true, ..GetCapabilitiesResponse::default() };
         let severity = |with_broker| ephemeral(&capabilities, with_broker).map(|it| it.severity);

@@ -157,9 +157,9 @@ mod tests {
             ("Connection refused (os error 111)", "nothing listens", "start a gateway"),
             ("timed out waiting for a response", "in time", "firewalls"),
         ] {
-            let (message, told) = unavailable(text);
+            let (message, found) = unavailable(text);
             assert!(message.contains(meaning) && message.contains(text), "{message}");
-            assert!(told.contains(advice), "{told}");
+            assert!(found.contains(advice), "{found}");
         }
         let (message, advice) = unavailable("connection closed");
         assert_eq!(message, "there is no answer: connection closed");
@@ -178,8 +178,8 @@ mod tests {
             (Code::Unimplemented, None, "upgrade"),
             (Code::Internal, None, "docs/errors.md"),
         ] {
-            let (message, told) = refused(&rejection(code, reason, "no"));
-            assert!(message.contains("no") && told.contains(advice), "{told}");
+            let (message, found) = refused(&rejection(code, reason, "no"));
+            assert!(message.contains("no") && found.contains(advice), "{found}");
         }
     }
 

@@ -174,8 +174,9 @@ pub(crate) mod tests {
         let mut gateway = contents();
         named(&mut gateway, "solvemesh.cancel.v1").read = Right::Denied;
         assert_eq!(judge(&gateway).message, "it has the rights that gateways need");
-        let told = judge(&worker());
-        assert!(told.severity == Severity::Ok && told.message.contains("workers need"), "{told:?}");
+        let finding = judge(&worker());
+        let is_ok = finding.severity == Severity::Ok;
+        assert!(is_ok && finding.message.contains("workers need"), "{finding:?}");
     }
 
     #[test]

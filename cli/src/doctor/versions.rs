@@ -114,21 +114,21 @@ mod tests {
         }
     }
 
-    fn told(own: &str, gateways: &[&str], workers: &[&str]) -> Vec<(Severity, String, String)> {
+    fn judged(own: &str, gateways: &[&str], workers: &[&str]) -> Vec<(Severity, String, String)> {
         let findings = judge(own, &state(gateways, workers));
         findings.into_iter().map(|it| (it.severity, it.subject, it.message)).collect()
     }
 
     #[test]
     fn equal_versions_are_as_they_should_be() {
-        let told = told("1.2.3", &["1.2.3"], &["1.2.3", "1.2.3"]);
-        assert!(told.iter().all(|(severity, ..)| *severity == Severity::Ok), "{told:?}");
-        assert_eq!(told[0].2, "1 gateway and 2 workers have version 1.2.3");
+        let findings = judged("1.2.3", &["1.2.3"], &["1.2.3", "1.2.3"]);
+        assert!(findings.iter().all(|(severity, ..)| *severity == Severity::Ok), "{findings:?}");
+        assert_eq!(findings[0].2, "1 gateway and 2 workers have version 1.2.3");
     }
 
     #[test]
     fn old_workers_and_gateways_are_named() {
-        let findings = told("1.10.0", &["1.10.0", "1.9.0"], &["1.10.0", "1.8.4"]);
+        let findings = judged("1.10.0", &["1.10.0", "1.9.0"], &["1.10.0", "1.8.4"]);
         assert_eq!(findings[0].0, Severity::Warning);
         assert_eq!(
             (findings[0].1.as_str(), findings[0].2.as_str()),
@@ -136,21 +136,21 @@ mod tests {
         );
         assert_eq!(findings[1].1, "gateways");
         assert!(findings[1].2.contains("g1 (1.9.0)"), "{findings:?}");
-        let many = told("1.0.0", &["2.0.0"], &["1.0.0"; 7]);
+        let many = judged("1.0.0", &["2.0.0"], &["1.0.0"; 7]);
         assert!(many[0].2.contains("w4 (1.0.0) and 2 more"), "{many:?}");
     }
 
     #[test]
     fn a_newer_client_is_warned_and_an_older_one_is_not() {
-        let newer = told("2.0.0", &["1.0.0"], &[]);
+        let newer = judged("2.0.0", &["1.0.0"], &[]);
         assert_eq!(newer[1].0, Severity::Warning);
-        let older = told("1.0.0", &["2.0.0"], &[]);
+        let older = judged("1.0.0", &["2.0.0"], &[]);
         assert_eq!(older[1].0, Severity::Ok);
     }
 
     #[test]
     fn what_is_no_version_is_said() {
-        let findings = told("1.0.0", &["1.0.0"], &["main"]);
+        let findings = judged("1.0.0", &["1.0.0"], &["main"]);
         assert!(findings[0].2.contains("w0 (main)"), "{findings:?}");
         assert_eq!(parse("1.2.3-rc.1+5"), Some([1, 2, 3]));
         for bad in ["", "1", "1.2", "1.2.3.4", "a.b.c"] {

@@ -1,6 +1,9 @@
 //! Positions in traces, as they travel with a job.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use opentelemetry::{
     Context,
@@ -28,8 +31,8 @@ pub struct TraceContext(SpanContext);
 pub struct Origin {
     /// The span that sent it.
     pub context: TraceContext,
-    /// How long ago it was submitted.
-    pub age: Duration,
+    /// When it was submitted, by the clock of its gateway.
+    pub submitted: SystemTime,
 }
 
 impl TraceContext {
@@ -42,6 +45,10 @@ impl TraceContext {
     /// ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)); `None` if it
     /// is malformed or its trace is not recorded.
     pub fn parse(traceparent: &str) -> Option<Self> {
+        // Of every job, if its gateway exports no traces.
+        if traceparent.is_empty() {
+            return None;
+        }
         let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
         Self::recorded(
             &TraceContextPropagator::new().extract_with_context(&Context::new(), &headers),
@@ -72,7 +79,9 @@ impl Origin {
     /// have been entered yet.
     pub fn attach_to(&self, span: &Span) {
         let origin = self.context.0.clone();
-        if self.age < SAME_TRACE {
+        // A clock that is ahead counts as no wait.
+        let age = SystemTime::now().duration_since(self.submitted).unwrap_or_default();
+        if age < SAME_TRACE {
             // An error means that the span is not recorded.
             let _ = span.set_parent(Context::new().with_remote_span_context(origin));
         } else {

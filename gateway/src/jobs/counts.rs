@@ -63,7 +63,7 @@ impl Jobs {
             self.table.read(|fold| (fold.weights(), fold.bytes_since_oldest_live()));
         MeshCounts {
             ready: self.not_ready().is_none(),
-            watchers: self.policy.max_watchers - self.watcher_permits.available_permits(),
+            watchers: self.open_watchers(),
             lanes,
             memory,
             log_lag: self.table.log_lag(),

@@ -112,13 +112,12 @@ impl Jobs {
     pub(crate) fn heartbeat(&self, is_last: bool) -> Heartbeat {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let open = self.policy.max_watchers - self.watcher_permits.available_permits();
         let refusal = self.admit().err();
         let (live, log_growth) =
             self.table.read(|fold| (fold.live_count(), fold.bytes_since_oldest_live()));
         let gateway = GatewayHeartbeat {
             log_lag: self.table.log_lag().and_then(|lag| lag.try_into().ok()),
-            watcher_count: count(open),
+            watcher_count: count(self.open_watchers()),
             live_job_count: count(live),
             accepts_submissions: Some(refusal.is_none()),
             refusal_cause: refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),

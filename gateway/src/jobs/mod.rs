@@ -117,6 +117,11 @@ impl Jobs {
         registry.register_collector(Box::new(MeshCollector::new(self.clone())));
     }
 
+    /// Number of open watch streams.
+    fn open_watchers(&self) -> usize {
+        self.policy.max_watchers - self.watcher_permits.available_permits()
+    }
+
     /// The limits of this gateway.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use solvemesh::v1::{
-    CancelJobRequest, GridAxis, JobState, ParameterKind, ScenarioGrid, ScenarioParameter,
-    SubmitJobRequest, Sweep, WatchMeshRequest, job_event::Kind, sweep::Scenarios,
+    CancelJobRequest, JobState, SubmitJobRequest, WatchMeshRequest, job_event::Kind,
 };
 use solvemesh_broker::{AmqpConfig, AmqpMesh, Mesh, MeshError};
 use solvemesh_tests::{
@@ -34,7 +33,8 @@ async fn a_mesh_works_with_the_least_rights() {
     let story = jobs::solve(&api, jobs::request(models::wide(4_000))).await;
     assert_eq!(story.finished.state(), JobState::Succeeded);
 
-    let sweep = Some(many_rates());
+    // More scenarios than a worker keeps to itself: it queues further shares.
+    let sweep = Some(models::wyndor_rates(20_000));
     let request = SubmitJobRequest { sweep, ..jobs::request(models::wyndor(500.0)) };
     let story = jobs::solve(&api, request).await;
     assert_eq!(story.finished.state(), JobState::Succeeded, "{story:?}");
@@ -129,22 +129,4 @@ async fn the_user_of_gateways_can_neither_pose_as_a_worker_nor_use_other_virtual
 async fn cancel(gateway: &Gateway, job: &str) {
     let request = CancelJobRequest { job_id: job.to_owned() };
     gateway.api().cancel_job(request).await.expect("a cancel");
-}
-
-/// More profit rates of windows than a worker keeps to itself: it queues further shares.
-fn many_rates() -> Sweep {
-    let parameter = ScenarioParameter {
-        kind: ParameterKind::Objective.into(),
-        variable: "Windows".to_owned(),
-        ..ScenarioParameter::default()
-    };
-    let axis = GridAxis {
-        parameter: Some(parameter),
-        first: Some(100.0),
-        last: Some(1000.0),
-        point_count: 20_000,
-        ..GridAxis::default()
-    };
-    let grid = ScenarioGrid { axes: vec![axis] };
-    Sweep { scenarios: Some(Scenarios::Grid(grid)), ..Sweep::default() }
 }

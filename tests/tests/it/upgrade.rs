@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use solvemesh::v1::{
-    CancelJobRequest, GridAxis, JobState, ParameterKind, Priority, ScenarioGrid, ScenarioParameter,
-    SolveOptions, SubmitJobRequest, Sweep, WatchResultsRequest, job_event::Kind, sweep,
+    CancelJobRequest, JobState, Priority, SolveOptions, SubmitJobRequest, WatchResultsRequest,
+    job_event::Kind,
 };
 use solvemesh_tests::{
     jobs::{self, Story, Watch},
     mesh::{Api, Gateway},
-    models::{market_split, wide, wyndor, wyndor_optimum},
+    models::{market_split, wide, wyndor, wyndor_optimum, wyndor_rates},
     old_version::OldVersion,
     processes::Process,
     rabbit, within,
@@ -101,20 +101,7 @@ async fn submit_all(api: &Api) -> Vec<Expected> {
     let id = jobs::submit(api, jobs::request(wide(LARGE))).await;
     expected.push(Expected { id, answer: Answer::Optimum(LARGE as f64) });
 
-    let parameter = ScenarioParameter {
-        kind: ParameterKind::Objective.into(),
-        variable: "Windows".to_owned(),
-        ..ScenarioParameter::default()
-    };
-    let axis = GridAxis {
-        parameter: Some(parameter),
-        first: Some(100.0),
-        last: Some(1000.0),
-        point_count: SCENARIOS,
-        ..GridAxis::default()
-    };
-    let scenarios = Some(sweep::Scenarios::Grid(ScenarioGrid { axes: vec![axis] }));
-    let sweep = Some(Sweep { scenarios, ..Sweep::default() });
+    let sweep = Some(wyndor_rates(SCENARIOS));
     let request = SubmitJobRequest { sweep, ..jobs::request(wyndor(500.0)) };
     expected.push(Expected { id: jobs::submit(api, request).await, answer: Answer::Scenarios });
 

@@ -24,7 +24,7 @@ use solvemesh::{
 use solvemesh_broker::{
     Backoff, BulkObject, Health, Lane, Lease, LeaseLost, MAX_ENTRY_BYTES, MeshError,
 };
-use solvemesh_daemon::{TRACES, TraceContext};
+use solvemesh_daemon::{Origin, TRACES, TraceContext};
 
 use tracing::{Instrument as _, Span, info_span};
 
@@ -54,7 +54,7 @@ pub(crate) struct HeldJob {
     /// The start of the attempt, until it is logged.
     unlogged_start: Option<UnloggedStart>,
     /// Where the job comes from, if its trace is recorded.
-    origin: Option<(TraceContext, SystemTime)>,
+    origin: Option<Origin>,
     /// The span of the attempt, which ends when the job is settled.
     span: Span,
     /// Marks the job as running on this worker, until others may have it.

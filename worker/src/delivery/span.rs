@@ -7,19 +7,15 @@ use solvemesh_daemon::{Origin, TRACES, TraceContext};
 use tracing::{Span, info_span};
 
 /// Where a job comes from, if its trace is recorded.
-pub(super) fn origin_of(job: &JobEnvelope) -> Option<(TraceContext, SystemTime)> {
+pub(super) fn origin_of(job: &JobEnvelope) -> Option<Origin> {
     let context = TraceContext::parse(&job.traceparent)?;
     let submitted = job.submit_time.and_then(|time| time.try_into().ok());
-    Some((context, submitted.unwrap_or(SystemTime::UNIX_EPOCH)))
+    Some(Origin { context, submitted: submitted.unwrap_or(SystemTime::UNIX_EPOCH) })
 }
 
 /// The span of an attempt that begins now. Without an origin it is the root of a trace: the gateway
 /// exports none, or did not record this one.
-pub(super) fn attempt_span(
-    job: &str,
-    attempt: &str,
-    origin: Option<&(TraceContext, SystemTime)>,
-) -> Span {
+pub(super) fn attempt_span(job: &str, attempt: &str, origin: Option<&Origin>) -> Span {
     let span = info_span!(
         target: TRACES,
         parent: None,
@@ -31,10 +27,8 @@ pub(super) fn attempt_span(
         job,
         attempt,
     );
-    if let Some((context, submitted)) = origin {
-        // A clock that is ahead counts as no wait.
-        let age = SystemTime::now().duration_since(*submitted).unwrap_or_default();
-        Origin { context: context.clone(), age }.attach_to(&span);
+    if let Some(origin) = origin {
+        origin.attach_to(&span);
     }
     span
 }

@@ -12,7 +12,10 @@ use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Arguments, Existence, Right, within, words};
-use crate::amqp::topology::{self, Queue};
+use crate::amqp::{
+    replica,
+    topology::{self, Queue},
+};
 
 /// Asks questions over a connection, one after another.
 pub(super) struct Prober<'a> {
@@ -50,7 +53,7 @@ impl No {
             AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Self::NotFound,
             // The node has just joined or left its cluster, and has no replica of the stream.
             AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)
-                if !text.contains("replica on the local node") =>
+                if !replica::is_missing(&text) =>
             {
                 Self::PreconditionFailed(text)
             }
