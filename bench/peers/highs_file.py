@@ -1,5 +1,5 @@
 """Reads and solves a model file with highspy, with one thread, as a job on the mesh
-has. The argument is the file; prints the seconds and the objective."""
+has. The arguments are the file and a seed; prints the seconds and the objective."""
 
 import sys
 import time
@@ -11,6 +11,7 @@ def main():
     highs = highspy.Highs()
     highs.silent()
     highs.setOptionValue("threads", 1)
+    highs.setOptionValue("random_seed", int(sys.argv[2]))
     begin = time.perf_counter()
     if highs.readModel(sys.argv[1]) == highspy.HighsStatus.kError:
         sys.exit(f"cannot read {sys.argv[1]}")

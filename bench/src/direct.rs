@@ -13,11 +13,15 @@ use solvemesh::{
     broker::v1::JobPayload,
     frame,
     solver::v1::{SolveTask, SolverCommand, SolverReport, solver_command, solver_report},
+    v1::{Model, SolveOptions, SolveResult},
 };
 use solvemesh_model::{Limits, read};
 use solvemesh_tests::{models::wyndor, processes};
 
-use crate::{load, rate::Rate};
+use crate::{files::Solved, load, rate::Rate};
+
+/// The name of this contestant.
+pub(crate) const ALONE: &str = "solver process alone, over its pipes";
 
 /// A running solver process. It ends when its pipes close, and is killed when dropped.
 struct SolverProcess {
@@ -46,24 +50,30 @@ impl SolverProcess {
     /// Solves Wyndor, checks the objective, and returns how much longer it took than the solve.
     fn solve(&mut self, rate: u16) -> anyhow::Result<Duration> {
         let begin = Instant::now();
-        let model = read(wyndor(f64::from(rate)), &Limits::default())?.model.into_inner();
+        let result = self.outcome(wyndor(f64::from(rate)), SolveOptions::default())?;
+        let total = begin.elapsed();
+        load::check(result.termination.unwrap_or_default().objective, rate)?;
+        let solve = result.statistics.unwrap_or_default().solve_time;
+        let solve: Duration = solve.context("no solve time")?.try_into()?;
+        Ok(total.saturating_sub(solve))
+    }
+
+    /// Reads a model, solves it, and returns the result, which nothing has checked.
+    fn outcome(&mut self, model: Model, options: SolveOptions) -> anyhow::Result<SolveResult> {
+        let model = read(model, &Limits::default())?.model.into_inner();
         let payload = JobPayload { model: Some(model), ..JobPayload::default() };
         self.task += 1;
         let task = SolveTask {
             task: self.task,
             payload: payload.encode_to_vec().into(),
+            options: Some(options),
             ..SolveTask::default()
         };
         let command = SolverCommand { kind: Some(solver_command::Kind::Solve(task)) };
         frame::write(&mut self.commands, &command)?;
         loop {
             let solver_report::Kind::Outcome(outcome) = self.report()? else { continue };
-            let total = begin.elapsed();
-            let result = outcome.result.unwrap_or_default();
-            load::check(result.termination.unwrap_or_default().objective, rate)?;
-            let solve = result.statistics.unwrap_or_default().solve_time;
-            let solve: Duration = solve.context("no solve time")?.try_into()?;
-            return Ok(total.saturating_sub(solve));
+            return Ok(outcome.result.unwrap_or_default());
         }
     }
 
@@ -104,6 +114,17 @@ pub(crate) fn solve(processes: usize, jobs: usize) -> anyhow::Result<Rate> {
         anyhow::Ok(())
     })?;
     Ok(Rate::of(each * processes, begin.elapsed()))
+}
+
+/// Reads and solves a model in one solver process, which is warm.
+pub(crate) fn solve_file(model: Model, options: SolveOptions) -> anyhow::Result<Solved> {
+    let mut solver = SolverProcess::start()?;
+    solver.solve(500)?; // Warm-up.
+    let begin = Instant::now();
+    let result = solver.outcome(model, options)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let objective = result.termination.unwrap_or_default().objective;
+    Ok(Solved { seconds, objective: objective.context("no objective")? })
 }
 
 /// Solves Wyndor again and again in one solver process. Returns how much longer each call took

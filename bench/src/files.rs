@@ -3,9 +3,8 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use solvemesh::v1::JobState;
-use solvemesh_tests::{mesh::Api, models};
+use solvemesh::v1::{JobState, Model, SolveOptions};
+use solvemesh_tests::mesh::Api;
 
 use crate::{load, peers::Peers};
 
@@ -16,11 +15,16 @@ pub(crate) struct Solved {
     pub(crate) objective: f64,
 }
 
-/// Submits a file, and watches the job until its result, which the mesh has verified, and its whole
+/// Submits a model, and watches the job until its result, which the mesh has verified, and its whole
 /// solution have arrived.
-pub(crate) async fn by_mesh(api: &mut Api, name: &str, content: Bytes) -> anyhow::Result<Solved> {
+pub(crate) async fn by_mesh(
+    api: &mut Api,
+    name: &str,
+    model: Model,
+    options: Option<SolveOptions>,
+) -> anyhow::Result<Solved> {
     let begin = Instant::now();
-    let job = load::submit_one(api, models::file(name, content)).await?;
+    let job = load::submit_one(api, model, options).await?;
     let finished = load::finished(api, &job).await?;
     let seconds = begin.elapsed().as_secs_f64();
     ensure!(finished.state() == JobState::Succeeded, "{name}: {finished:?}");
@@ -30,10 +34,10 @@ pub(crate) async fn by_mesh(api: &mut Api, name: &str, content: Bytes) -> anyhow
     Ok(Solved { seconds, objective: objective.context("no objective")? })
 }
 
-/// Reads and solves a file with highspy. The start of Python does not count.
-pub(crate) async fn by_highspy(peers: &Peers, file: &Path) -> anyhow::Result<Solved> {
+/// Reads and solves a file with highspy and this seed. The start of Python does not count.
+pub(crate) async fn by_highspy(peers: &Peers, file: &Path, seed: i32) -> anyhow::Result<Solved> {
     let path = file.to_str().context("the path is not UTF-8")?;
-    let printed = peers.run("highs_file.py", &[path], "").await?;
+    let printed = peers.run("highs_file.py", &[path, &seed.to_string()], "").await?;
     match printed[..] {
         [seconds, objective] => Ok(Solved { seconds, objective }),
         _ => anyhow::bail!("{printed:?} instead of seconds and objective"),

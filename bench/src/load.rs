@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use solvemesh::v1::{
-    Job, JobFinished, Model, SolveRequest, SubmitJobRequest, WatchResultsRequest, job_event::Kind,
-    watch_results_response,
+    Job, JobFinished, Model, SolveOptions, SolveRequest, SubmitJobRequest, WatchResultsRequest,
+    job_event::Kind, watch_results_response,
 };
 use solvemesh_tests::{
     clients::Doors,
@@ -32,7 +32,7 @@ pub(crate) fn connections(servers: &[SocketAddr]) -> Doors {
 /// Measures the rate of submissions; each counts when the server has accepted it.
 pub(crate) async fn submit(doors: &Doors, jobs: usize, in_flight: usize) -> anyhow::Result<Rate> {
     each(doors, jobs, in_flight, async |api, rate| {
-        submit_one(api, wyndor(f64::from(rate))).await.map(|_| ())
+        submit_one(api, wyndor(f64::from(rate)), None).await.map(|_| ())
     })
     .await
 }
@@ -46,7 +46,7 @@ pub(crate) async fn solve(doors: &Doors, jobs: usize, in_flight: usize) -> anyho
 /// arrived on its watch stream.
 pub(crate) async fn watch(doors: &Doors, jobs: usize, in_flight: usize) -> anyhow::Result<Rate> {
     each(doors, jobs, in_flight, async |api, rate| {
-        let job = submit_one(api, wyndor(f64::from(rate))).await?;
+        let job = submit_one(api, wyndor(f64::from(rate)), None).await?;
         let finished = finished(api, &job).await?;
         let termination = finished.result.unwrap_or_default().termination.unwrap_or_default();
         check(termination.objective, rate)
@@ -72,8 +72,12 @@ pub(crate) async fn overheads(doors: &Doors, jobs: usize) -> anyhow::Result<Vec<
 }
 
 /// Submits a job and returns its id.
-pub(crate) async fn submit_one(api: &mut Api, model: Model) -> anyhow::Result<String> {
-    let request = SubmitJobRequest { model: Some(model), ..SubmitJobRequest::default() };
+pub(crate) async fn submit_one(
+    api: &mut Api,
+    model: Model,
+    options: Option<SolveOptions>,
+) -> anyhow::Result<String> {
+    let request = SubmitJobRequest { model: Some(model), options, ..SubmitJobRequest::default() };
     let job = api.submit_job(request).await?.into_inner().job.unwrap_or_default();
     Ok(job.job_id)
 }

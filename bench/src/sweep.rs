@@ -138,7 +138,7 @@ impl SweepArgs {
     async fn real_model(&self, gateway: &Gateway, folder: &Path, name: &str) -> anyhow::Result<()> {
         let points = self.right_hand_sides;
         let sweep = RealSweep::load(folder, name, points)?;
-        let (optima, cold) = sweep.cold(self.workers)?;
+        let (optima, cold) = sweep.cold(self.workers, 1)?;
         let (answers, rate) = sweep.by_mesh(gateway).await?;
         let worst = worst_difference(&optima, &answers)?;
         // No iterations: the basis of a neighbour was proven optimal for this scenario.

@@ -4,7 +4,8 @@ use solvemesh_tests::mesh::Gateway;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    direct, load,
+    direct::{self, ALONE},
+    load,
     mesh::WORKERS,
     report::{MESH, Report, Unit},
     statistics::percentile,
@@ -13,7 +14,6 @@ use crate::{
 
 const RATE: &str = "embedded: small jobs, 200 in flight, 2 slots";
 const IN_FLIGHT: usize = 200;
-const ALONE: &str = "solver process alone, over its pipes";
 
 /// Measures a gateway with two slots for small jobs, and two solver processes.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use solvemesh_tests::models;
 
 use crate::{
     files,
@@ -30,10 +31,11 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
     let vhost = bench.node.vhost().await;
     let mesh = BenchMesh::start(vhost.url(), &GATEWAY_FLAGS).await?;
     for _ in 0..bench.rounds {
-        let of_mesh = files::by_mesh(&mut mesh.doors.api(0), "large.mps", content.clone()).await?;
+        let model = models::file("large.mps", content.clone());
+        let of_mesh = files::by_mesh(&mut mesh.doors.api(0), "large.mps", model, None).await?;
         report.add(&measurement, MESH, Unit::Seconds, of_mesh.seconds);
         if let Some(peers) = bench.peers(report, "highspy") {
-            let of_highspy = files::by_highspy(peers, &file).await?;
+            let of_highspy = files::by_highspy(peers, &file, 0).await?;
             files::check("the large model", of_mesh, of_highspy, 1e-6)?;
             report.add(&measurement, "highspy", Unit::Seconds, of_highspy.seconds);
         }

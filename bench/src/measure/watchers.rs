@@ -32,7 +32,7 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
         let limit = watchers.to_string();
         let gateway = Gateway::on(vhost.url(), &["--max-watchers", &limit]).await;
         let mut api = gateway.api();
-        let job = load::submit_one(&mut api, wyndor(500.0)).await?;
+        let job = load::submit_one(&mut api, wyndor(500.0), None).await?;
         let process = gateway.process.id();
         let before = usage::memory(process)?;
         let (opened, mut open) = mpsc::channel(watchers);

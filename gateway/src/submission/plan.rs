@@ -233,6 +233,7 @@ impl Plan {
             description: Some(self.description.clone()),
             submit_time: Some(self.submit_time.into()),
             failed_attempts: 0,
+            scenario_basis: None,
             body: Some(body),
             scenarios: Vec::new(),
             traceparent: String::new(),

@@ -2,7 +2,8 @@
 //!
 //! If the last basis is proven to be optimal for the next scenario too ([`basis`]), no solve is
 //! needed. Otherwise HiGHS solves the scenario, and starts where it ended the last time: an LP
-//! from its basis, a MIP from its solution.
+//! from its basis, a MIP from its solution. The basis of a task also goes back to the worker, so that
+//! the process that solves another share of the sweep does not start from nothing.
 
 mod basis;
 mod session;
@@ -55,7 +56,8 @@ impl Sweeps {
         if !task.payload.is_empty() {
             let options = task.options.take().unwrap_or_default();
             let payload = JobPayload::decode(std::mem::take(&mut task.payload));
-            self.session = payload.ok().and_then(|payload| Session::new(payload, options));
+            let start = task.basis.take();
+            self.session = payload.ok().and_then(|payload| Session::new(payload, options, start));
         }
         let mut batch = Batch::new(reports, task.task);
         if let Some(session) = &mut self.session {
@@ -72,7 +74,8 @@ impl Sweeps {
             }
         }
         batch.send()?;
-        reports.send(task.task, Kind::ScenariosDone(ScenariosDone {}))
+        let basis = self.session.as_ref().and_then(Session::basis);
+        reports.send(task.task, Kind::ScenariosDone(ScenariosDone { basis }))
     }
 
     /// Drops the last sweep.

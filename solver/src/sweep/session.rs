@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::atomic::AtomicBool};
 use solvemesh::{
     broker::v1::{JobPayload, ScenarioRange},
     solver::v1::ScenarioOutcome,
-    v1::{SolveOptions, Termination, TerminationReason as Reason},
+    v1::{Basis, SolveOptions, Termination, TerminationReason as Reason},
 };
 use solvemesh_model::{
     sweep::{Patched, Scenarios, Target},
@@ -34,6 +34,8 @@ pub(super) struct Session {
     patched: Patched,
     /// `None` before the first solve, and after one that leaves the instance suspect.
     instance: Option<Instance>,
+    /// For an LP: the basis from another process from which the first solve starts.
+    start: Option<Basis>,
     /// For an LP: the basis of the last solve.
     basis: Option<FactorisedBasis>,
     /// For a MIP: the solution of the last solve.
@@ -45,8 +47,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Creates the session of a sweep; `None` if it is not in normal form.
-    pub(super) fn new(payload: JobPayload, options: SolveOptions) -> Option<Self> {
+    /// Creates the session of a sweep; `None` if it is not in normal form. An LP is first solved
+    /// from the basis `start`.
+    pub(super) fn new(
+        payload: JobPayload,
+        options: SolveOptions,
+        start: Option<Basis>,
+    ) -> Option<Self> {
         let (model, sweep) = (payload.model?, payload.sweep?);
         let is_lp = Arrays::of(&model).ok()?.is_lp_as_submitted();
         let scenarios = Scenarios::of(sweep, &model)?;
@@ -58,11 +65,17 @@ impl Session {
             options,
             patched,
             instance: None,
+            start: start.filter(|_| is_lp),
             basis: None,
             last_solution: Vec::new(),
             is_lp,
             matrix_changes,
         })
+    }
+
+    /// For an LP: the basis with which the last solve ended.
+    pub(super) fn basis(&self) -> Option<Basis> {
+        self.instance.as_ref().filter(|_| self.is_lp)?.highs.basis()
     }
 
     /// The scenarios of some ranges, ordered so that consecutive ones differ little.
@@ -132,6 +145,10 @@ impl Session {
             return Ok(finding);
         }
         let highs = load(&mut self.instance, &self.patched, &arrays, &self.options)?;
+        if let Some(start) = self.start.take() {
+            // One that does not fit is no error: the solve then starts from scratch.
+            let _ = highs.set_basis(&start);
+        }
         // Only if it is a solution: HiGHS would spend time on repairing other values.
         if !self.is_lp && is_solution(arrays.model(), &self.last_solution) {
             highs.set_start_solution(&self.last_solution);

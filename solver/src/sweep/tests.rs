@@ -9,8 +9,9 @@ use solvemesh::{
     broker::v1::{JobPayload, ScenarioRange},
     solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind},
     v1::{
-        GridAxis, LinearModel, ObjectiveSense, ParameterKind, ScenarioGrid, ScenarioParameter,
-        ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason, sweep,
+        Basis, GridAxis, LinearModel, ObjectiveSense, ParameterKind, ScenarioGrid,
+        ScenarioParameter, ScenarioTable, SolveOptions, Sweep, TerminationReason as Reason,
+        VariableKind, sweep,
     },
 };
 use solvemesh_model::{
@@ -71,6 +72,7 @@ fn swept(model: &LinearModel, sweep: &Sweep) -> Vec<(LinearModel, ScenarioOutcom
             payload: if is_first { payload.encode_to_vec().into() } else { Bytes::new() },
             options: is_first.then(SolveOptions::default),
             scenarios: vec![ScenarioRange { first, count }],
+            ..SweepTask::default()
         };
         sweeps.solve(&reports, task, &AtomicBool::new(false)).unwrap();
     }
@@ -342,6 +344,95 @@ fn small_sweeps() -> impl Strategy<Value = (LinearModel, Sweep)> {
             },
         )
     })
+}
+
+/// Solves one scenario of a sweep in a process of its own, from a basis. Returns its outcome, and the
+/// basis with which it ended.
+fn solved_alone(
+    (model, sweep): (&LinearModel, &Sweep),
+    scenario: i32,
+    basis: Option<Basis>,
+) -> (ScenarioOutcome, Option<Basis>) {
+    let pipe = Pipe::default();
+    let payload = JobPayload { sweep: Some(sweep.clone()), ..model.clone().into() };
+    let task = SweepTask {
+        task: 1,
+        payload: payload.encode_to_vec().into(),
+        options: Some(SolveOptions::default()),
+        scenarios: vec![ScenarioRange { first: scenario, count: 1 }],
+        basis,
+    };
+    let interrupt = AtomicBool::new(false);
+    Sweeps::default().solve(&Reports::new(pipe.clone()), task, &interrupt).unwrap();
+    let (mut outcome, mut end) = (None, None);
+    for report in pipe.reports() {
+        match report.kind {
+            Some(Kind::Scenarios(batch)) => outcome = batch.outcomes.into_iter().next(),
+            Some(Kind::ScenariosDone(done)) => end = Some(done.basis),
+            _ => {}
+        }
+    }
+    (outcome.unwrap(), end.unwrap())
+}
+
+/// An LP of a dense matrix that takes HiGHS several iterations from scratch, and a sweep of one
+/// right-hand side.
+fn dense_sweep() -> (LinearModel, Sweep) {
+    let size = 12_i32;
+    let row = |row: i32| -> Vec<f64> {
+        (0..size).map(|column| f64::from(1 + (7 * row + 5 * column + row * column) % 11)).collect()
+    };
+    let rows: Vec<Vec<f64>> = (0..size).map(row).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .zip(20..)
+        .map(|(row, side)| (f64::NEG_INFINITY, row.as_slice(), f64::from(side)))
+        .collect();
+    let costs: Vec<f64> = (0..size).map(|column| f64::from(3 + column * 5 % 7)).collect();
+    let model = dense(ObjectiveSense::Maximize, &costs, &rows);
+    let parameter = constraint(ParameterKind::ConstraintUpper, 0);
+    (model, grid(&[(parameter, 20.0, 20.5, 2)]))
+}
+
+#[test]
+fn another_process_starts_from_the_basis_of_the_first() {
+    let (model, sweep) = &dense_sweep();
+    let (first, basis) = solved_alone((model, sweep), 0, None);
+    let (cold, _) = solved_alone((model, sweep), 1, None);
+    assert!(first.iterations > 1 && cold.iterations > 1, "{first:?} {cold:?}");
+    assert!(basis.is_some());
+    let (warm, _) = solved_alone((model, sweep), 1, basis);
+    assert!(warm.iterations < cold.iterations, "{warm:?} {cold:?}");
+    let difference = objective(model, &warm.values) - objective(model, &cold.values);
+    assert!(difference.abs() <= 1e-9, "{difference}");
+}
+
+#[test]
+fn a_basis_that_does_not_fit_is_ignored() {
+    let (model, sweep) = &dense_sweep();
+    let (cold, basis) = solved_alone((model, sweep), 1, None);
+    let basis = basis.unwrap();
+    let too_short = Basis { variables: vec![1; 3], ..basis.clone() };
+    let unknown = Basis { variables: vec![77; 12], ..basis.clone() };
+    let too_many_basic = Basis { variables: vec![2; 12], constraints: vec![2; 12] };
+    let none_basic = Basis { variables: vec![1; 12], constraints: vec![1; 12] };
+    let at_no_bound = Basis { variables: vec![3; 12], constraints: vec![2; 12] };
+    for wrong in [too_short, unknown, too_many_basic, none_basic, at_no_bound, Basis::default()] {
+        let (outcome, _) = solved_alone((model, sweep), 1, Some(wrong.clone()));
+        assert_eq!(outcome.reason(), Reason::Optimal, "{wrong:?}");
+        let difference = objective(model, &outcome.values) - objective(model, &cold.values);
+        assert!(difference.abs() <= 1e-9, "{difference} with {wrong:?}");
+    }
+}
+
+#[test]
+fn a_mip_has_no_basis() {
+    let (model, sweep) = dense_sweep();
+    let kinds = vec![VariableKind::Integer as i32; 12];
+    let model = LinearModel { variable_kinds: kinds, ..model };
+    let basis = Basis { variables: vec![1; 12], constraints: vec![2; 12] };
+    let (outcome, basis) = solved_alone((&model, &sweep), 1, Some(basis));
+    assert_eq!((outcome.reason(), basis), (Reason::Optimal, None));
 }
 
 proptest! {

@@ -4,7 +4,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
-use solvemesh::solver::v1::{ScenarioOutcome, SweepTask, solver_report::Kind};
+use solvemesh::{
+    solver::v1::{ScenarioOutcome, ScenariosDone, SweepTask, solver_report::Kind},
+    v1::Basis,
+};
 use tokio::time::{Instant, sleep_until};
 
 use super::scenario_set::ScenarioSet;
@@ -42,8 +45,8 @@ pub(super) enum PieceEvent {
 /// How a piece ended.
 #[derive(Debug)]
 pub(super) enum PieceEnd {
-    /// The solver process has finished the piece.
-    Done,
+    /// The solver process has finished the piece, for an LP with this basis.
+    Done(Option<Basis>),
     /// The solver process was killed because it did not stop within the cancel grace.
     KilledForCancel,
     /// The solver process was killed because the drain grace of the worker expired.
@@ -71,7 +74,8 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// Sends the piece to a solver process, with the `payload` unless the process has it already.
+    /// Sends the piece to a solver process, with the `payload` and the basis to start from, unless
+    /// the process has them already.
     ///
     /// # Errors
     ///
@@ -79,13 +83,13 @@ impl<'a> Piece<'a> {
     pub(super) async fn send(
         &mut self,
         solver: &mut SolverProcess,
-        payload: Option<Bytes>,
+        payload: Option<(Bytes, Option<Basis>)>,
         entries: usize,
         scenarios: &ScenarioSet,
     ) -> Result<(), Death> {
         let mut task = SweepTask { scenarios: scenarios.to_ranges(), ..SweepTask::default() };
-        if let Some(payload) = payload {
-            task.payload = payload;
+        if let Some((payload, basis)) = payload {
+            (task.payload, task.basis) = (payload, basis);
             task.options = Some(self.effective.options.clone());
         }
         let memory_limit = self.effective.options.memory_limit_bytes;
@@ -157,7 +161,9 @@ impl<'a> Piece<'a> {
                 outcomes.retain(|outcome| self.unsolved.remove(&outcome.index));
                 Ok(Some(PieceEvent::Outcomes(outcomes)))
             }
-            Kind::ScenariosDone(_) => Ok(Some(PieceEvent::Ended(PieceEnd::Done))),
+            Kind::ScenariosDone(ScenariosDone { basis }) => {
+                Ok(Some(PieceEvent::Ended(PieceEnd::Done(basis))))
+            }
             Kind::Progress(_) => Ok(None),
             Kind::Incumbent(_) | Kind::Log(_) | Kind::Outcome(_) | Kind::Ready(_) => {
                 Err("it sent a report that does not belong to its task")

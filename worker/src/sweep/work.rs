@@ -26,6 +26,10 @@ use crate::{
     process::{Death, SolverProcess},
 };
 
+/// Maximum number of variables and constraints of a basis that goes with the shares that are queued.
+/// It takes a byte for each, in every message.
+const MAX_BASIS_ENTRIES: usize = 4 << 20;
+
 /// The check of answers panicked or was aborted.
 #[derive(Debug)]
 struct Unchecked;
@@ -144,15 +148,21 @@ impl<'a> ShareWork<'a> {
     ) -> ControlFlow<ShareEnd> {
         let (context, job) = (Arc::clone(&self.held.context), self.held.entries.job.clone());
         let mut piece = Piece::new(&context, &job, effective, &scenarios);
-        let sent = piece.send(solver, self.payload.take(), self.entries, &scenarios).await;
+        let basis = &self.envelope.scenario_basis;
+        let payload = self.payload.take().map(|payload| (payload, basis.clone()));
+        let sent = piece.send(solver, payload, self.entries, &scenarios).await;
         let end = match sent {
             Ok(()) => self.answer_outcomes(&mut piece, solver).await,
             Err(death) => Ok(PieceEnd::Died(death)),
         };
-        self.solver_is_good = matches!(end, Ok(PieceEnd::Done));
+        self.solver_is_good = matches!(end, Ok(PieceEnd::Done(_)));
         let unsolved = ScenarioSet::from_indices(piece.unsolved());
         ControlFlow::Break(match end {
-            Ok(PieceEnd::Done) => {
+            Ok(PieceEnd::Done(basis)) => {
+                // Shares that are handed off start from the latest basis.
+                if basis.is_some() && self.entries <= MAX_BASIS_ENTRIES {
+                    self.envelope.scenario_basis = basis;
+                }
                 let solved = scenarios.len() - unsolved.len();
                 // A solver that answers nothing would be sent the same piece for ever.
                 if solved == 0 && !piece.is_cancelled() && !self.target_met {

@@ -190,7 +190,7 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
             let outcomes = ScenarioOutcomes { outcomes: vec![outcome] };
             let kinds = vec![
                 solver_report::Kind::Scenarios(outcomes),
-                solver_report::Kind::ScenariosDone(ScenariosDone {}),
+                solver_report::Kind::ScenariosDone(ScenariosDone::default()),
             ];
             // In the range of a single scenario, the third byte from the end is its index; for
             // index 0, which is not encoded, that byte is 2.
