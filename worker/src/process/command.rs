@@ -68,7 +68,7 @@ mod tests {
         broker::v1::ScenarioRange,
         frame,
         solver::v1::{SolverCommand, solver_command::Kind},
-        v1::{SolveOptions, StartingPoint},
+        v1::{Basis, SolveOptions, StartingPoint},
     };
 
     use super::*;
@@ -97,7 +97,8 @@ mod tests {
             let one = SolveTask { task, payload: payload.clone(), options: options.clone(), start };
             prop_assert_eq!(decoded(solve(one.clone())), Some(Kind::Solve(one)));
             let scenarios = vec![ScenarioRange { first: 3, count: 4 }];
-            let other = SweepTask { task, payload, options, scenarios };
+            let basis = Some(Basis { variables: vec![1, 2], constraints: vec![2] });
+            let other = SweepTask { task, payload, options, scenarios, basis };
             prop_assert_eq!(decoded(sweep(other.clone())), Some(Kind::Sweep(other)));
         }
     }
