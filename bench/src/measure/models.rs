@@ -39,7 +39,7 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
         for name in &MODELS[..bench.count(MODELS.len(), 1)] {
             let known = |instance: &&Instance| instance.file == *name;
             index.iter().find(known).with_context(|| format!("{name} is not in index.csv"))?;
-            let model = models::file(name, instances.bytes(name).into());
+            let model = models::file(name, instances.bytes(name));
             let options = SolveOptions { seed: Some(seed), ..SolveOptions::default() };
             let measurement = format!("real model {name}");
             let mut add = |contestant: &str, solved: files::Solved| {
