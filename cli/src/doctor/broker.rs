@@ -347,8 +347,7 @@ fn lane(lane: &Lane, contents: &Contents) -> Option<Finding> {
             Finding::error(check, subject, message, advice())
         }
         _ => {
-            let message =
-                format!("{waiting} with jobs waiting, {}", counted(consumers, "consumer"));
+            let message = format!("{waiting} waiting, {}", counted(consumers, "consumer"));
             Finding::ok(check, subject, message)
         }
     })
@@ -562,6 +561,9 @@ mod tests {
         assert_eq!((finding.severity, finding.check), (Severity::Error, "broker-lane"));
         assert!(finding.message.starts_with("1 message with jobs waiting"), "{finding:?}");
         named(&mut unserved, "solvemesh.jobs.express.v1").existence = present(0, 1);
+        let express: Lane = "express".parse().expect("a lane");
+        let finding = lane(&express, &unserved).expect("a finding");
+        assert_eq!(finding.message, "1 message with jobs waiting, 1 consumer");
         assert_eq!(wrong(unserved), []);
     }
 

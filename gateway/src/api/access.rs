@@ -40,23 +40,23 @@ impl AccessLayer {
         let certificate = peer.and_then(|peer| peer.certificate.as_ref());
         let credential = Credential::of(request.headers(), certificate);
         let peer = peer.map(|peer| peer.address);
-        let refuse = |key: &str, refusal: Refusal| {
+        let refuse = |key: &str, tenant: &str, refusal: Refusal| {
             let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            info!(path, key, peer, cause = %refusal, "request refused");
+            info!(path, key, tenant, peer, cause = %refusal, "request refused");
             Err(refusal)
         };
         let caller = match self.access.recognise(&credential, SystemTime::now()) {
             Ok(found) => found.caller,
-            Err(cause) => return refuse("", Refusal::Unauthenticated { cause }),
+            Err(cause) => return refuse("", "", Refusal::Unauthenticated { cause }),
         };
         let role = caller.role;
         if role < required {
-            return refuse(&caller.key, Refusal::RoleTooLow { role, required });
+            return refuse(&caller.key, &caller.tenant, Refusal::RoleTooLow { role, required });
         }
         if let Err(TooFast { scope, limit, retry }) = self.rates.count(&caller, Instant::now()) {
             let (quota, limit) = ("requests_per_second", u64::from(limit));
             let refusal = Refusal::QuotaExceeded { quota, scope, limit, retry: Some(retry) };
-            return refuse(&caller.key, refusal);
+            return refuse(&caller.key, &caller.tenant, refusal);
         }
         Ok(Some((Origin { caller, peer }, credential)))
     }

@@ -290,6 +290,26 @@ fn a_sweep_of_a_mip_is_not_misled_by_its_own_starts() {
 }
 
 #[test]
+fn a_coefficient_may_become_small_in_a_sweep() {
+    // Minimise x, where c x >= 1 for c from 1 to 1e-10: HiGHS by default drops the last one.
+    let model = dense(ObjectiveSense::Minimize, &[1.0, 1.0], &[(1.0, &[1.0, 1e-3], f64::INFINITY)]);
+    let model = LinearModel { variable_upper: vec![f64::INFINITY, 0.0], ..model };
+    let coefficient =
+        ScenarioParameter { variable_index: Some(0), ..constraint(ParameterKind::Coefficient, 0) };
+    let table = ScenarioTable {
+        parameters: vec![coefficient],
+        scenario_count: Some(3),
+        values: vec![1.0, 1e-5, 1e-10],
+        ..ScenarioTable::default()
+    };
+    let sweep = Sweep { scenarios: Some(sweep::Scenarios::Table(table)), ..Sweep::default() };
+    for ((_, outcome), best) in swept(&model, &sweep).iter().zip([1.0, 1e5, 1e10]) {
+        assert_eq!(outcome.reason(), Reason::Optimal, "{outcome:?}");
+        assert!((outcome.values[0] - best).abs() <= 1e-6 * best, "{outcome:?}");
+    }
+}
+
+#[test]
 fn small_costs_are_swept_correctly() {
     // Each needs another scale factor than the scenario before.
     let rates: Vec<f64> = [1e-9, 5e-6, 0.25, 500.0].into();

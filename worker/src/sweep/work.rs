@@ -281,6 +281,8 @@ impl<'a> ShareWork<'a> {
         self.held.context.config.metrics.solver_died(death);
         let job = &self.held.entries.job;
         let mut failed_attempts = self.envelope.failed_attempts.saturating_add(1);
+        // The basis may be the cause: the next attempt starts from scratch.
+        self.envelope.scenario_basis = None;
         tracing::warn!(job, failed_attempts, cause = %death, "solver of a sweep share died");
         let mut rest = std::mem::take(&mut self.share);
         // A memory limit is not retried: another attempt would reach it again.

@@ -13,7 +13,7 @@ use solvemesh::{
     },
     solver::v1::{ScenarioOutcome, ScenarioOutcomes, ScenariosDone, solver_report},
     v1::{
-        GridAxis, JobState, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
+        Basis, GridAxis, JobState, ParameterKind, ScenarioGrid, ScenarioParameter, ScenarioReport,
         ScenarioResult, StopOnFirst, Sweep, SweepDescription, TerminationReason as Reason, sweep,
     },
 };
@@ -218,5 +218,41 @@ async fn a_scenario_that_kills_its_solver_fails_alone() {
     let [solved, failed] = [Reason::Feasible, Reason::OtherError];
     assert_eq!(reasons, [solved, solved, solved, failed, solved]);
     assert!(answers[&3].detail.contains("exited with code 3"), "{:?}", answers[&3]);
+    worker.drain(NO_GRACE).await;
+}
+
+#[tokio::test]
+async fn shares_start_from_a_basis_but_a_retry_after_a_death_does_not() {
+    let (mut bed, scripts) = (TestMesh::new().await, Scripts::new());
+    let basis = Basis { variables: vec![5; 20], constraints: vec![5; 20] };
+    for (task, index) in (1..=4).flat_map(|task| (0..3).map(move |index| (task, index))) {
+        let outcome = ScenarioOutcome {
+            index,
+            reason: Reason::Feasible.into(),
+            values: vec![2.0, 6.0],
+            ..ScenarioOutcome::default()
+        };
+        let kinds = vec![
+            solver_report::Kind::Scenarios(ScenarioOutcomes { outcomes: vec![outcome] }),
+            solver_report::Kind::ScenariosDone(ScenariosDone { basis: Some(basis.clone()) }),
+        ];
+        scripts.reports(&format!("report.{task}.{index}"), task, kinds);
+    }
+    // Scenario 0 takes so long that the others are handed off, each as a share. With a basis, the
+    // solver of scenario 1 dies. The patterns are the encoded ranges of scenarios, and the basis.
+    let solver = scripts.solver(
+        "ready; i=1; has() { LC_ALL=C grep -qaP \"$1\" t.$$; }; while :; do task t.$$; k=0; b=cold; \
+         ! has '\\x2a\\x04\\x08\\x01\\x10\\x01' || k=1; ! has '\\x2a\\x04\\x08\\x02\\x10\\x01' || k=2; \
+         ! has '\\x05{20}' || b=warm; echo $k $b >> seen; [ $k$b != 1warm ] || exit 3; \
+         [ $k -ne 0 ] || sleep 0.15; cat report.$i.$k; i=$((i+1)); done",
+    );
+    bed.enqueue("express", &rates("j", 3, None)).await;
+    let worker = Worker::start(bed.mesh.clone(), config(1, solver));
+    let (answers, _) = answers(&mut bed, 3).await;
+    assert!(answers.values().all(|answer| answer.reason() == Reason::Feasible), "{answers:?}");
+    let seen = scripts.written("seen").await;
+    let mut tasks: Vec<_> = seen.lines().collect();
+    tasks.sort_unstable();
+    assert_eq!(tasks, ["0 cold", "1 cold", "1 warm", "2 warm"]);
     worker.drain(NO_GRACE).await;
 }
