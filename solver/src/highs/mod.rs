@@ -170,6 +170,10 @@ impl Highs {
 
     /// Makes HiGHS drop coefficients up to its own default instead of [`SMALL_MATRIX_VALUE`], until
     /// the instance is reset, if the model that will be passed has none that small.
+    ///
+    /// # Errors
+    ///
+    /// When HiGHS refuses the option.
     pub(super) fn drop_small_coefficients(
         &mut self,
         arrays: &Arrays<'_>,
