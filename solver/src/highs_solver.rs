@@ -121,7 +121,7 @@ fn prepare(
         ));
     }
     let scale = Scale::of(arrays, options);
-    configure(highs, arrays, options, &scale, Coefficients::Stay)?;
+    configure(highs, arrays, options, &scale)?;
     if options.return_log && scale.objective_exponent() != 0 {
         let exponent = scale.objective_exponent();
         let line = format!("Objective multiplied by 2^{exponent} for this solve\n");
@@ -133,13 +133,6 @@ fn prepare(
     report.map(Some).map_err(|error| error.to_string())
 }
 
-/// Whether coefficients of the model in an instance will be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coefficients {
-    Stay,
-    Change,
-}
-
 /// Sets all options except the time limit in an instance for a model. The error is a message for
 /// the user.
 pub(super) fn configure(
@@ -147,9 +140,8 @@ pub(super) fn configure(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     scale: &Scale,
-    coefficients: Coefficients,
 ) -> Result<(), String> {
-    set(highs, arrays, options, scale, coefficients).map_err(|fault| fault.to_string())
+    set(highs, arrays, options, scale).map_err(|fault| fault.to_string())
 }
 
 /// The time limit of a solve; `None` means no limit. The error is a message for the user.
@@ -169,12 +161,7 @@ fn set(
     arrays: &Arrays<'_>,
     options: &SolveOptions,
     scale: &Scale,
-    coefficients: Coefficients,
 ) -> Result<(), OptionError> {
-    // Before the raw options, which may set another value.
-    if coefficients == Coefficients::Stay {
-        highs.drop_small_coefficients(arrays, scale)?;
-    }
     let type_of = |name: &str| highs.option_type(name);
     let settings = settings::highs_options(options, arrays.maximizes(), scale, type_of)?;
     for (name, value) in settings {

@@ -8,7 +8,7 @@ use solvemesh_model::verify::{Candidate, verify};
 use super::{
     arrays::Arrays,
     highs::{Highs, HighsError, Scale, Value},
-    highs_solver::{self, Coefficients},
+    highs_solver,
     report::Monitor,
 };
 
@@ -117,7 +117,7 @@ fn complete(
     let mut highs = Highs::new();
     let quiet = SolveOptions { return_log: false, ..options.clone() };
     let scale = Scale::of(arrays, &quiet);
-    highs_solver::configure(&mut highs, arrays, &quiet, &scale, Coefficients::Stay)?;
+    highs_solver::configure(&mut highs, arrays, &quiet, &scale)?;
     let refused = |error: HighsError| error.to_string();
     // After the options of the task, whose node limit is that of its own solve.
     highs.set("mip_max_nodes", &Value::Int(COMPLETION_NODES)).map_err(refused)?;

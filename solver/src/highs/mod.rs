@@ -107,14 +107,9 @@ pub(super) struct Solution {
     pub duals: Vec<f64>,
 }
 
-/// HiGHS drops coefficients up to this absolute value, the least that it allows, if the model has
-/// small ones. Its default drops coefficients that decide an optimum: it called `1e-10 x >= 1`
-/// infeasible.
+/// HiGHS drops coefficients up to this absolute value, the least that it allows. Its default of
+/// 1e-9 drops coefficients that decide an optimum: it called `1e-10 x >= 1` infeasible.
 const SMALL_MATRIX_VALUE: f64 = solvemesh_model::NEGLIGIBLE;
-
-/// HiGHS's default. It is the value with which HiGHS was tuned, also for the coefficients that arise
-/// in presolve and in cuts: with [`SMALL_MATRIX_VALUE`], branch and bound took a fifth longer.
-const DEFAULT_SMALL_MATRIX_VALUE: f64 = 1e-9;
 
 thread_local! {
     /// The number of threads of this thread's scheduler in HiGHS, once it is set.
@@ -166,25 +161,6 @@ impl Highs {
             sys::Highs_setDoubleOptionValue(self.raw(), small, SMALL_MATRIX_VALUE);
         }
         self.has_log = false;
-    }
-
-    /// Makes HiGHS drop coefficients up to its own default instead of [`SMALL_MATRIX_VALUE`], until
-    /// the instance is reset, if the model that will be passed has none that small.
-    ///
-    /// # Errors
-    ///
-    /// When HiGHS refuses the option.
-    pub(super) fn drop_small_coefficients(
-        &mut self,
-        arrays: &Arrays<'_>,
-        scale: &Scale,
-    ) -> Result<(), HighsError> {
-        let remains = |value: &f64| *value == 0.0 || value.abs() > DEFAULT_SMALL_MATRIX_VALUE;
-        // With a scale of bounds, HiGHS scales coefficients of integer variables too.
-        if scale.scales_bounds() || !arrays.model().coefficients.iter().all(remains) {
-            return Ok(());
-        }
-        self.set("small_matrix_value", &Value::Double(DEFAULT_SMALL_MATRIX_VALUE))
     }
 
     /// Makes HiGHS pass its log to observers, until the instance is reset.
@@ -507,46 +483,10 @@ fn var_type(kind: VariableKind) -> sys::HighsInt {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use solvemesh::v1::{LinearModel, SolveOptions};
-
     use super::*;
-    use crate::samples::wyndor;
 
     #[test]
     fn the_linked_highs_is_of_the_supported_series() {
         check_series().expect("a supported series");
-    }
-
-    fn smallest_kept(highs: &Highs) -> f64 {
-        let mut value = f64::NAN;
-        let name = c"small_matrix_value";
-        // SAFETY: `instance` is alive, the name ends with a zero, the result is a local.
-        unsafe { sys::Highs_getDoubleOptionValue(highs.raw(), name.as_ptr(), &mut value) };
-        value
-    }
-
-    #[test]
-    fn coefficients_up_to_the_default_are_dropped_only_if_the_model_has_none() {
-        let mut highs = Highs::new();
-        let model = wyndor();
-        let mut drop = |model: &LinearModel, scale: &Scale| {
-            highs.reset();
-            highs.drop_small_coefficients(&Arrays::of(model).unwrap(), scale).unwrap();
-            smallest_kept(&highs)
-        };
-        assert_eq!(drop(&model, &Scale::default()), DEFAULT_SMALL_MATRIX_VALUE);
-        let mut small = model.clone();
-        small.coefficients[0] = -1e-9;
-        assert_eq!(drop(&small, &Scale::default()), SMALL_MATRIX_VALUE);
-        let raw = [("user_bound_scale".to_owned(), "-8".to_owned())].into();
-        let options = SolveOptions { solver_options: raw, ..SolveOptions::default() };
-        let scale = Scale::of(&Arrays::of(&model).unwrap(), &options);
-        assert_eq!(drop(&model, &scale), SMALL_MATRIX_VALUE);
-
-        // SAFETY: `instance` is alive.
-        unsafe { sys::Highs_resetOptions(highs.raw()) };
-        assert_eq!(smallest_kept(&highs), DEFAULT_SMALL_MATRIX_VALUE, "HiGHS's own default");
     }
 }

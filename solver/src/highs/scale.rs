@@ -62,11 +62,6 @@ impl Scale {
         self.objective
     }
 
-    /// Whether bounds are scaled.
-    pub(super) fn scales_bounds(&self) -> bool {
-        self.bounds != 0
-    }
-
     /// Scales a cost, or another number in units of the objective, for HiGHS.
     pub(super) fn scale_cost(&self, cost: f64) -> f64 {
         cost * factor(self.objective)

@@ -16,7 +16,7 @@ use super::basis::FactorisedBasis;
 use crate::{
     arrays::Arrays,
     highs::{Highs, ModelStatus, Scale},
-    highs_solver::{self, Coefficients},
+    highs_solver,
     polish::polish,
     proof,
     report::{Monitor, Reports, iteration_count},
@@ -43,7 +43,7 @@ pub(super) struct Session {
     is_lp: bool,
     /// Whether scenarios change the matrix. If so, a basis must be factorised again for each
     /// scenario, which is left to HiGHS.
-    coefficients: Coefficients,
+    matrix_changes: bool,
 }
 
 impl Session {
@@ -57,11 +57,8 @@ impl Session {
         let (model, sweep) = (payload.model?, payload.sweep?);
         let is_lp = Arrays::of(&model).ok()?.is_lp_as_submitted();
         let scenarios = Scenarios::of(sweep, &model)?;
-        let mut targets = scenarios.targets().iter();
-        let coefficients = match targets.any(|it| matches!(it, Target::Coefficient { .. })) {
-            true => Coefficients::Change,
-            false => Coefficients::Stay,
-        };
+        let matrix_changes =
+            scenarios.targets().iter().any(|target| matches!(target, Target::Coefficient { .. }));
         let patched = Patched::new(model, &scenarios);
         Some(Self {
             scenarios,
@@ -72,7 +69,7 @@ impl Session {
             basis: None,
             last_solution: Vec::new(),
             is_lp,
-            coefficients,
+            matrix_changes,
         })
     }
 
@@ -147,8 +144,7 @@ impl Session {
         if let Some(finding) = trivial(&arrays) {
             return Ok(finding);
         }
-        let coefficients = self.coefficients;
-        let highs = load(&mut self.instance, &self.patched, &arrays, &self.options, coefficients)?;
+        let highs = load(&mut self.instance, &self.patched, &arrays, &self.options)?;
         if let Some(start) = self.start.take() {
             // One that does not fit is no error: the solve then starts from scratch.
             let _ = highs.set_basis(&start);
@@ -172,8 +168,7 @@ impl Session {
         if !self.is_lp && !finding.values.is_empty() {
             self.last_solution.clone_from(&finding.values);
         }
-        let is_optimal = status == ModelStatus::Optimal;
-        if self.is_lp && coefficients == Coefficients::Stay && is_optimal {
+        if self.is_lp && !self.matrix_changes && status == ModelStatus::Optimal {
             self.basis = FactorisedBasis::of(highs, arrays.model(), self.scenarios.targets());
         }
         Ok(finding)
@@ -195,7 +190,6 @@ fn load<'a>(
     patched: &Patched,
     arrays: &Arrays<'_>,
     options: &SolveOptions,
-    coefficients: Coefficients,
 ) -> Result<&'a mut Highs, String> {
     let scale = Scale::of(arrays, options);
     let now: HashSet<Target> = patched.changed().collect();
@@ -213,7 +207,7 @@ fn load<'a>(
         }
         None => {
             let mut highs = Highs::new();
-            highs_solver::configure(&mut highs, arrays, options, &scale, coefficients)?;
+            highs_solver::configure(&mut highs, arrays, options, &scale)?;
             highs.pass(arrays, scale).map_err(|error| error.to_string())?;
             Ok(&mut instance.insert(Instance { highs, changed: now }).highs)
         }

@@ -244,7 +244,7 @@ async fn shares_start_from_a_basis_but_a_retry_after_a_death_does_not() {
         "ready; i=1; has() { LC_ALL=C grep -qaP \"$1\" t.$$; }; while :; do task t.$$; k=0; b=cold; \
          ! has '\\x2a\\x04\\x08\\x01\\x10\\x01' || k=1; ! has '\\x2a\\x04\\x08\\x02\\x10\\x01' || k=2; \
          ! has '\\x05{20}' || b=warm; echo $k $b >> seen; [ $k$b != 1warm ] || exit 3; \
-         [ $k -ne 0 ] || sleep 0.15; cat report.$i.$k; i=$((i+1)); done",
+         [ $k -ne 0 ] || sleep 0.5; cat report.$i.$k; i=$((i+1)); done",
     );
     bed.enqueue("express", &rates("j", 3, None)).await;
     let worker = Worker::start(bed.mesh.clone(), config(1, solver));
