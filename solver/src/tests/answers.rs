@@ -245,3 +245,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_small_coefficient_beside_a_large_one_decides_a_mip() {
+    // With HiGHS's default of `small_matrix_value`, which it applies again after scaling rows,
+    // these were infeasible. The best solution has a = 0.78 / v and b = 8 / w.
+    for (v, w) in [(5e-9, 30.0), (5e-8, 1e3), (5e-7, 1e4), (1e-6, 1e5)] {
+        let rows: [(f64, &[f64], f64); 2] =
+            [(8.78, &[v, w, 5.0, 0.0], 8.78), (-INF, &[0.0, w, 7.0, 0.0], 8.0)];
+        let model = LinearModel {
+            variable_lower: vec![0.0; 4],
+            variable_upper: vec![4.0 / v, 1000.0, 6.0, 1.0],
+            variable_kinds: vec![1, 1, 2, 2],
+            ..dense(MIN, &[1e-3, 1.0, 1.0, 1.0], &rows)
+        };
+        let outcome = solve(model);
+        assert_eq!(reason(&outcome), Reason::Optimal, "{v:e} {w:e}");
+        let (found, best) = (termination(&outcome).objective.unwrap(), 0.78e-3 / v + 8.0 / w);
+        // The gap of HiGHS is 1e-4.
+        assert!((found - best).abs() <= 2e-4 * best, "{found} instead of {best}");
+    }
+}
