@@ -21,9 +21,8 @@ const MAX_PIECE: usize = 1 << 16;
 ///
 /// The duration, because a share has a price: the message with the payload, which another worker
 /// decodes and sends to its solver process, and a solve there from a basis that is not that of a
-/// neighbour. The part of the sweep, because
-/// the shares are split again in the same way: of a long sweep, shares of the minimum duration
-/// would be thousands, each at that price.
+/// neighbour. The part of the sweep, because the shares are split again in the same way: of a long
+/// sweep, shares of the minimum duration would be thousands, each at that price.
 const MIN_SHARE_DURATION: Duration = Duration::from_millis(100);
 const MIN_SHARE_DIVISOR: u32 = 50;
 
