@@ -183,8 +183,9 @@ class PluginCases:
             f"found = {self.module}.{name}().run(models.market_split(), time_limit=100)\n"
             "print('found', found.status, found.result.limit, len(found.x))\n"
         )
+        others = {info.job_id for info in client.jobs(states=["RUNNING"])}
         process = start_python(code, gateway.url)
-        job = self._running(client, process)
+        job = self._running(client, process, others)
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=60)
         assert out.splitlines()[-1:] == ["found feasible INTERRUPTED 38"], errors
@@ -202,13 +203,13 @@ class PluginCases:
 
     plugin = ""
 
-    def _running(self, client: solvemesh.Client, process) -> str:
+    def _running(self, client: solvemesh.Client, process, others: set[str]) -> str:
         """The id of the job of the other process, once it has a solution."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
             for info in client.jobs(states=["RUNNING"]):
-                if info.size.variables == 38 and not info.cancel_requested:
+                if info.job_id not in others:
                     for event in client.job(info.job_id).events(kinds=["incumbent"]):
                         if type(event).__name__ == "Incumbent":
                             return info.job_id

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import models
 import pytest
@@ -121,12 +122,45 @@ def _objective(client):
 def test_a_client_can_be_used_in_processes_that_were_forked(client):
     running = client.submit(models.market_split(), time_limit=100)
     waiting = running.as_future()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map_async(_objective, [client] * 4).get(timeout=60)
-    assert found == [pytest.approx(3600)] * 4
-    running.cancel()
+    try:
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            found = pool.map_async(_objective, [client] * 4).get(timeout=60)
+        assert found == [pytest.approx(3600)] * 4
+    finally:
+        running.cancel()
     assert waiting.result(60).limit is Limit.INTERRUPTED
     assert _objective(client) == pytest.approx(3600)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forks_while_its_threads_make_calls(gateway):
+    with solvemesh.connect(gateway.url) as client:
+        stopped = threading.Event()
+
+        def solve_until_stopped() -> int:
+            solved = 0
+            while not stopped.is_set():
+                assert _objective(client) == pytest.approx(3600)
+                solved += 1
+            return solved
+
+        with ThreadPoolExecutor(4) as threads:
+            solving = [threads.submit(solve_until_stopped) for _ in range(4)]
+            try:
+                # From the first call on, which opens the connection.
+                for _ in range(20):
+                    child = multiprocessing.get_context("fork").Process(
+                        target=_objective, args=[client]
+                    )
+                    child.start()
+                    child.join(timeout=60)
+                    exitcode = child.exitcode
+                    child.kill()
+                    assert exitcode == 0
+            finally:
+                stopped.set()
+        assert all(thread.result() > 0 for thread in solving)
 
 
 def test_a_submission_is_repeated_until_the_gateway_is_there():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._address import Address, read
+from ._fork import Gate
 
 if TYPE_CHECKING:
     import grpc
@@ -58,62 +58,103 @@ def credentials(address: Address) -> grpc.ChannelCredentials:
 
 
 class Channel:
-    """A channel that is opened at its first use, and again in a process that was forked.
+    """A channel that is opened at its first use, and again after the process was forked.
 
-    A channel can't be used in a child of the process that opened it.
+    A fork ends the calls of all channels with ``CANCELLED``, in the parent as well: gRPC can't be
+    used in the child otherwise.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
-        self._pid = 0
+        self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         _all.add(self)
 
-    def unary(self, method: str, response: Any) -> Callable[..., Any]:
-        """A method that takes the bytes of its request."""
-        return self._open().unary_unary(
-            SERVICE + method,
-            request_serializer=None,
-            response_deserializer=response.FromString,
-        )
+    def call(self, method: str, response: Any, request: bytes, timeout: float) -> Any:
+        """Makes a call and waits for its response. Raises ``grpc.RpcError``."""
+        import_grpc()
+        with _gate:
+            unary: Any = self._open().unary_unary(
+                SERVICE + method,
+                request_serializer=None,
+                response_deserializer=response.FromString,
+            )
+            # A future, as only that can be cancelled.
+            call = unary.future(request, timeout=timeout, metadata=metadata(self.address))
+            if self._started(call).code().name != "OK":
+                # Its `result` would raise another type of error after a cancellation.
+                raise call
+            return call.result()
 
-    def stream(self, method: str, response: Any) -> Callable[..., Any]:
-        """A method with a stream of responses, that takes the bytes of its request."""
-        return self._open().unary_stream(
-            SERVICE + method,
-            request_serializer=None,
-            response_deserializer=response.FromString,
-        )
+    def stream(self, method: str, response: Any, request: bytes, timeout: float | None) -> Stream:
+        """Starts a call with a stream of responses."""
+        import_grpc()
+        with _gate:
+            stream: Callable[..., Any] = self._open().unary_stream(
+                SERVICE + method,
+                request_serializer=None,
+                response_deserializer=response.FromString,
+            )
+            call = stream(request, timeout=timeout, metadata=metadata(self.address))
+            return Stream(self._started(call))
 
     def close(self) -> None:
         """Closes the connection. Calls that wait end with an error."""
-        with self._lock:
-            self._closed = True
-            channel, self._channel = self._channel, None
-            if channel is not None and self._pid == os.getpid():
+        with _gate:
+            with self._lock:
+                self._closed = True
+                channel, self._channel = self._channel, None
+            if channel is not None:
                 channel.close()
 
     def _open(self) -> grpc.Channel:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
-            if self._channel is None or self._pid != os.getpid():
-                self._channel, self._pid = _new_channel(self.address), os.getpid()
+            if self._channel is None:
+                self._channel = _new_channel(self.address)
             return self._channel
+
+    def _started(self, call: Any) -> Any:
+        with self._lock:
+            self._calls.add(call)
+        return call
+
+    def _cancel(self) -> None:
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.cancel()
 
     def _forget(self) -> None:
         # In a child: the lock may have been held by a thread that does not exist here.
         self._lock = threading.Lock()
         self._channel = None
+        self._calls = weakref.WeakSet()
+
+
+class Stream:
+    """Iterates over the responses of a call. Raises ``grpc.RpcError``."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        with _gate:
+            return next(self._call)
+
+    def cancel(self) -> None:
+        """Ends the call, unless it has ended."""
+        with _gate:
+            self._call.cancel()
 
 
 def _new_channel(address: Address) -> grpc.Channel:
-    # Without it, a process that used gRPC can't use it in its children: they wait for threads
-    # that they do not have. gRPC reads it when it is imported, so a program that imported it
-    # before has to set it itself.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
     import grpc
 
     if address.secure:
@@ -124,10 +165,15 @@ def _new_channel(address: Address) -> grpc.Channel:
 _all: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
-def _after_fork_in_child() -> None:
+def _cancel_all() -> None:
+    for channel in list(_all):
+        channel._cancel()
+
+
+def _forget_all() -> None:
     for channel in list(_all):
         channel._forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+_gate = Gate(_cancel_all, _forget_all)
+import_grpc = _gate.import_grpc

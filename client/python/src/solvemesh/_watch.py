@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
 
-from ._channel import Channel, metadata
+from ._channel import Channel, Stream, import_grpc
 from ._request import _set_duration
 from ._status import Failure
 from .errors import _Details
@@ -109,11 +108,11 @@ class Watch:
         return self._request.resume_token
 
     def __iter__(self) -> Iterator[job_pb2.JobEvent]:
-        import grpc
+        grpc = import_grpc()
 
         position = Position(self._request, self._retry, self._channel.address.url)
         while True:
-            call: Any = None
+            call: Stream | None = None
             try:
                 call = self._open(position)
                 for response in call:
@@ -132,13 +131,11 @@ class Watch:
                     call.cancel()
             time.sleep(position.pause(failure))
 
-    def _open(self, position: Position) -> Any:
+    def _open(self, position: Position) -> Stream:
         self._check_deadline()
         timeout = None if self._deadline is None else self._deadline - time.monotonic()
-        method: Callable[..., Any] = self._channel.stream(
-            "WatchResults", job_service_pb2.WatchResultsResponse
-        )
-        return method(position.open(), timeout=timeout, metadata=metadata(self._channel.address))
+        response = job_service_pb2.WatchResultsResponse
+        return self._channel.stream("WatchResults", response, position.open(), timeout)
 
     def _check_deadline(self) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from . import _convert, _listing, _sweep_request
 from . import sweep as sweep_
 from ._address import Address, resolve
-from ._channel import Channel, metadata
+from ._channel import Channel, import_grpc
 from ._interrupt import Interrupts, OnInterrupt
 from ._listeners import EventCallback
 from ._request import (
@@ -294,14 +294,13 @@ class Client(AbstractContextManager["Client"]):
     ) -> Any:
         """Makes a call until there is an answer or the retry budget is used up."""
         data = request if isinstance(request, bytes) else request.SerializeToString()
-        method = self._channel.unary(name, response)
-        import grpc
+        grpc = import_grpc()
 
         tries = Tries(self.retry, self.url)
         while True:
             try:
                 timeout = max(tries.remaining, min_timeout)
-                return method(data, timeout=timeout, metadata=metadata(self._channel.address))
+                return self._channel.call(name, response, data, timeout)
             except grpc.RpcError as error:
                 failure = Failure.of(error)
             if interrupts is not None:
