@@ -20,6 +20,8 @@ mod file;
 mod findings;
 mod form;
 mod gap;
+#[cfg(test)]
+mod generated;
 mod limits;
 mod lp;
 mod matrix;
@@ -48,6 +50,7 @@ pub use fault::{Fault, FaultKind, Faults, Place};
 pub use gap::{finite, relative_gap};
 pub use limits::Limits;
 pub use matrix::{NEGLIGIBLE, dropped_entry, entries};
+pub use mps::{ReplacedNames, WriteError, write_mps};
 pub use nl::{NlModel, NlObjective, read_nl};
 pub use normal::{LARGE_SEMI_UPPER, normalise_infinity};
 pub use normal_model::{NormalModel, ShapeError, check_shape};

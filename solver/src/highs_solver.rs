@@ -17,6 +17,7 @@ use super::{
     start,
     task::Finding,
     termination::{self, HighsState, failed, stopped},
+    unbounded,
 };
 
 /// The largest upper bound that HiGHS honours on a semi-continuous or semi-integer variable
@@ -42,6 +43,9 @@ impl HighsSolver {
         if monitor.interrupted() {
             let before = "interrupted before the solve began";
             return stopped(TerminationLimit::Interrupted, before).into();
+        }
+        if let Some(finding) = unbounded::solve(arrays, start, options, monitor) {
+            return finding;
         }
         let highs = self.highs.get_or_insert_with(Highs::new);
         let found = solve_once(highs, arrays, options, start, monitor);

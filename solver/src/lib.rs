@@ -41,6 +41,7 @@ mod termination;
 #[cfg(test)]
 mod tests;
 mod tiny;
+mod unbounded;
 mod warm_lp;
 
 use std::io;

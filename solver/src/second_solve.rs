@@ -23,6 +23,7 @@ use super::{
     report::{Monitor, add_counts, duration},
     settings::{self, PRIMAL_SIMPLEX},
     task::Finding,
+    unbounded,
 };
 
 /// Time limit of the second solve of a MIP that is called infeasible: a multiple of the time of
@@ -56,6 +57,8 @@ enum Rejection {
     Optimum(claim::Rejection),
     /// Its values can't be checked: their number is wrong, or one is not finite.
     Unverifiable,
+    /// The objective improves without limit, so there is no optimum.
+    Unbounded,
     /// There is no valid proof that the model is infeasible, or unbounded.
     Unproven,
     /// The model is a MIP, called infeasible at the root node, and there is no proof.
@@ -102,7 +105,10 @@ pub(super) fn check_with_highs(
     monitor: &Monitor<'_>,
     by_highs: impl FnOnce() -> Finding,
 ) -> (Finding, bool) {
+    let is_unbounded = first.termination.reason() == Reason::Optimal
+        && unbounded::improving_ray(arrays, options, monitor).is_some();
     let rejection = match why_rejected(arrays, options, &first) {
+        None if is_unbounded => Rejection::Unbounded,
         // The job is for this solver: what it can't do, HiGHS doesn't do in its place.
         None | Some(Rejection::Failed) => return (first, true),
         Some(_) if monitor.interrupted() => return (first, true),
@@ -122,6 +128,7 @@ pub(super) fn check_with_highs(
         ..Finding::default()
     };
     if first.termination.reason() == Reason::Optimal
+        && !is_unbounded
         && why_rejected(arrays, options, &proven).is_none()
     {
         return (proven, true);
@@ -253,7 +260,7 @@ fn rank(arrays: &Arrays<'_>, finding: &Finding, rejection: Option<&Rejection>) -
         (_, Some(Rejection::Optimum(claim::Rejection::Violation(_)) | Rejection::Unverifiable)) => {
             Rank::NoSolution
         }
-        (_, Some(Rejection::Optimum(_))) => Rank::UnprovenOptimum,
+        (_, Some(Rejection::Optimum(_) | Rejection::Unbounded)) => Rank::UnprovenOptimum,
         (_, Some(Rejection::InfeasibleAtRoot)) => Rank::Infeasible,
         (_, Some(Rejection::Unproven)) => Rank::Unproven,
         (_, Some(Rejection::Failed)) => Rank::Failure,
@@ -338,6 +345,9 @@ impl Rejection {
         match self {
             Self::Optimum(rejection) => format!("the first answer was not accepted: {rejection}"),
             Self::Unverifiable => "the values of the first answer can't be checked".to_owned(),
+            Self::Unbounded => "the first answer was not accepted: the objective improves \
+                                without limit"
+                .to_owned(),
             Self::Unproven => "the first answer could not be proven".to_owned(),
             Self::InfeasibleAtRoot => "the first solve found no solution".to_owned(),
             Self::Failed => "the first solve failed".to_owned(),

@@ -1,4 +1,8 @@
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use solvemesh_client::{
@@ -14,6 +18,7 @@ use crate::{
     args::{
         compress::packed,
         input::{is_stdin, name, read},
+        model_out::{self, ModelOutError},
         values::{label, not_negative, option, size, to_wire, unique},
     },
     exit::{Failure, is_in_model},
@@ -201,6 +206,13 @@ pub(crate) struct SubmissionArgs {
     /// Show this model name in listings [default: the name in the file]
     #[arg(long, env = "SOLVEMESH_MODEL_NAME", value_name = "NAME")]
     model_name: Option<String>,
+
+    /// Before the submission, write the model, as it is read, to this file in MPS format
+    ///
+    /// Gateways do not keep the models of jobs. Names that the format does not allow are replaced by
+    /// x0, x1 and so on, or c0, c1 and so on.
+    #[arg(long, env = "SOLVEMESH_MODEL_OUT", value_name = "FILE")]
+    model_out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -272,8 +284,9 @@ impl SubmissionArgs {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] when the file cannot be read, an option or label has two values, or a
-    /// duration does not fit into the request.
+    /// [`Failure::Usage`] when the file cannot be read, the model cannot be written to the file of
+    /// `--model-out`, an option or label has two values, or a duration does not fit into the
+    /// request.
     pub(crate) fn request(&self) -> Result<SubmitJobRequest, Failure> {
         let read = read(&self.file).and_then(|content| packed(content, name(&self.file)));
         let (content, name) =
@@ -291,6 +304,9 @@ impl SubmissionArgs {
             name: self.model_name.clone().unwrap_or_default(),
             form: Some(Form::File(file)),
         };
+        if let Some(out) = &self.model_out {
+            self.write_model(model.clone(), out)?;
+        }
         Ok(SubmitJobRequest {
             model: Some(model),
             options: Some(self.options()?),
@@ -304,6 +320,27 @@ impl SubmissionArgs {
             starts: Vec::new(),
             priority: self.priority.map_or(Priority::Unspecified, PriorityArg::to_wire).into(),
         })
+    }
+
+    fn write_model(&self, model: Model, out: &Path) -> Result<(), Failure> {
+        let replaced = model_out::write(model, out).map_err(|error| match error {
+            ModelOutError::Model(faults) => Failure::Usage(format!("{}: {faults}", self.file())),
+            error => Failure::Usage(format!("--model-out: {error}")),
+        })?;
+        for (replaced, what, letter) in
+            [(replaced.variables, "variables", 'x'), (replaced.constraints, "constraints", 'c')]
+        {
+            if replaced {
+                let file = out.display();
+                // A closed standard error is no reason to fail.
+                let _ = writeln!(
+                    io::stderr(),
+                    "{file}: the {what} are named {letter}0, {letter}1 and so on: some of their \
+                     names are not possible in MPS"
+                );
+            }
+        }
+        Ok(())
     }
 
     fn options(&self) -> Result<SolveOptions, Failure> {

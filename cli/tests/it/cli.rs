@@ -146,6 +146,55 @@ fn submit_prints_the_id_alone_and_reads_standard_input() {
 }
 
 #[test]
+fn the_model_is_written_in_mps_format_before_it_is_submitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.mps");
+    let out = out.to_str().unwrap();
+    let fake = FakeGateway::start(Script::default());
+    let model = file("max\n obj: 2 x + 3\nst\n limit: x + y <= 4\nend\n");
+    let words = ["submit", model.path().to_str().unwrap(), "--model-out", out];
+    let output = run(&fake, &words);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("job-1\n", ""));
+    let expected = "NAME \nOBJSENSE\n    MAX\nROWS\n N obj\n L limit\nCOLUMNS\n    x obj 2.0\n    \
+                    x limit 1.0\n    y limit 1.0\nRHS\n    RHS obj -3.0\n    RHS limit 4.0\n\
+                    BOUNDS\nENDATA\n";
+    assert_eq!(std::fs::read_to_string(out).unwrap(), expected);
+
+    // A field of fixed format may contain a blank.
+    let fixed = "ROWS\n N  obj\n L  c\nCOLUMNS\n    a b       obj       1.0\n    \
+                 a b       c         1.0\nRHS\nENDATA\n";
+    std::fs::write(model.path(), fixed).unwrap();
+    let output = run(&fake, &[&words[..], &["--format", "mps"]].concat());
+    assert!(text(&output.stderr).contains("the variables are named x0, x1"), "{output:?}");
+    assert!(std::fs::read_to_string(out).unwrap().contains("\n    x0 c 1.0\n"));
+    assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_model_that_can_not_be_written_is_not_submitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let [good, lp] = ["out.mps", "out.lp"].map(|name| folder.path().join(name));
+    let fake = FakeGateway::start(Script::default());
+    for (content, out, why) in [
+        ("max\n obj: x\nend\n", &lp, "should end in .mps"),
+        ("garbage", &good, ".lp: line 1, column 1: "),
+        (
+            "max\n obj: x\nst\nbounds\n 2 <= x <= 1\nend\n",
+            &good,
+            "bounds of the variable x: [2, 1]",
+        ),
+    ] {
+        let model = file(content);
+        let words =
+            ["submit", model.path().to_str().unwrap(), "--model-out", out.to_str().unwrap()];
+        let output = run(&fake, &words);
+        assert!(text(&output.stderr).contains(why), "{output:?}");
+        assert_eq!((output.status.code(), out.exists()), (Some(2), false));
+    }
+    assert_eq!(fake.script.seen_submits.lock().unwrap().len(), 0);
+}
+
+#[test]
 fn a_rejected_file_prints_only_its_errors_with_positions() {
     let mut details = ErrorDetails::new();
     details

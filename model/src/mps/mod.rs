@@ -1,6 +1,6 @@
-//! Parser for the MPS format, fixed and free.
+//! The MPS format: a parser, for fixed and free format, and a writer of free format.
 //!
-//! Readers of the format differ. This one makes the following decisions.
+//! Readers of the format differ. The parser makes the following decisions.
 //!
 //! - **Fixed or free** is decided for the whole file: it is parsed as free format, with
 //!   fields separated by blanks. If that fails, it is parsed as fixed format, where each
@@ -50,7 +50,9 @@ mod section;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod writer;
 
+pub use self::writer::{ReplacedNames, WriteError, write_mps};
 use self::{reader::File, record::Layout};
 use crate::{
     FaultKind, Limits,

@@ -23,6 +23,7 @@ use crate::{
     second_solve,
     task::{Finding, trivial},
     termination::failed,
+    unbounded,
 };
 
 /// One sweep, solved in one HiGHS instance.
@@ -142,6 +143,9 @@ impl Session {
     fn solve_by_highs(&mut self, monitor: &Monitor<'_>) -> Result<Finding, String> {
         let arrays = Arrays::of(self.patched.model()).map_err(|error| error.to_string())?;
         if let Some(finding) = trivial(&arrays) {
+            return Ok(finding);
+        }
+        if let Some(finding) = unbounded::solve(&arrays, None, &self.options, monitor) {
             return Ok(finding);
         }
         let highs = load(&mut self.instance, &self.patched, &arrays, &self.options)?;

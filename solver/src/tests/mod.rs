@@ -11,6 +11,7 @@ mod sensitivity;
 mod serving;
 mod starts;
 mod times;
+mod unbounded;
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
