@@ -163,6 +163,19 @@ def test_a_process_forks_while_its_threads_make_calls(gateway):
         assert all(thread.result() > 0 for thread in solving)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forks_do_not_use_up_the_retries(gateway):
+    retry = Retry(budget=0.5, stream_budget=0.5)
+    with solvemesh.connect(gateway.url, retry=retry) as client:
+        waiting = client.submit(models.market_split(), time_limit=3).as_future()
+        while not waiting.done():
+            child = multiprocessing.get_context("fork").Process(target=str)
+            child.start()
+            child.join()
+        assert waiting.result().limit is Limit.TIME
+
+
 def test_a_submission_is_repeated_until_the_gateway_is_there():
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))

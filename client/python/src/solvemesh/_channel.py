@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._address import Address, read
 from ._fork import Gate
@@ -60,33 +61,44 @@ def credentials(address: Address) -> grpc.ChannelCredentials:
 class Channel:
     """A channel that is opened at its first use, and again after the process was forked.
 
-    A fork ends the calls of all channels with ``CANCELLED``, in the parent as well: gRPC can't be
-    used in the child otherwise.
+    A fork interrupts the calls of all channels, in the parent as well: gRPC can't be used in the
+    child otherwise.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
-        self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()
         self._closed = False
         _all.add(self)
 
     def call(self, method: str, response: Any, request: bytes, timeout: float) -> Any:
         """Makes a call and waits for its response. Raises ``grpc.RpcError``."""
         import_grpc()
-        with _gate:
-            unary: Any = self._open().unary_unary(
-                SERVICE + method,
-                request_serializer=None,
-                response_deserializer=response.FromString,
-            )
-            # A future, as only that can be cancelled.
-            call = unary.future(request, timeout=timeout, metadata=metadata(self.address))
-            if self._started(call).code().name != "OK":
+        deadline = time.monotonic() + timeout
+        while True:
+            with _gate:
+                unary: Any = self._open().unary_unary(
+                    SERVICE + method,
+                    request_serializer=None,
+                    response_deserializer=response.FromString,
+                )
+                left = max(0.0, deadline - time.monotonic())
+                # A future, as only that can be cancelled.
+                future = unary.future(request, timeout=left, metadata=metadata(self.address))
+                call = self._started(Call(future))
+                try:
+                    code = future.code()
+                except BaseException:
+                    # Ctrl-C: nothing waits for the response any longer.
+                    future.cancel()
+                    raise
+                if code.name == "OK":
+                    return future.result()
+            if not call.was_interrupted:
                 # Its `result` would raise another type of error after a cancellation.
-                raise call
-            return call.result()
+                raise future
 
     def stream(self, method: str, response: Any, request: bytes, timeout: float | None) -> Stream:
         """Starts a call with a stream of responses."""
@@ -98,7 +110,7 @@ class Channel:
                 response_deserializer=response.FromString,
             )
             call = stream(request, timeout=timeout, metadata=metadata(self.address))
-            return Stream(self._started(call))
+            return self._started(Stream(call))
 
     def close(self) -> None:
         """Closes the connection. Calls that wait end with an error."""
@@ -117,16 +129,16 @@ class Channel:
                 self._channel = _new_channel(self.address)
             return self._channel
 
-    def _started(self, call: Any) -> Any:
+    def _started(self, call: _C) -> _C:
         with self._lock:
             self._calls.add(call)
         return call
 
-    def _cancel(self) -> None:
+    def _interrupt(self) -> None:
         with self._lock:
             calls = list(self._calls)
         for call in calls:
-            call.cancel()
+            call.interrupt()
 
     def _forget(self) -> None:
         # In a child: the lock may have been held by a thread that does not exist here.
@@ -135,11 +147,22 @@ class Channel:
         self._calls = weakref.WeakSet()
 
 
-class Stream:
-    """Iterates over the responses of a call. Raises ``grpc.RpcError``."""
+class Call:
+    """A call in progress."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        self.was_interrupted = False
+        """Whether a fork ended it, so that it is to be made again."""
+
+    def interrupt(self) -> None:
+        """Ends the call for a fork."""
+        self.was_interrupted = True
+        self._call.cancel()
+
+
+class Stream(Call):
+    """Iterates over the responses of a call. Raises ``grpc.RpcError``."""
 
     def __iter__(self) -> Stream:
         return self
@@ -154,6 +177,9 @@ class Stream:
             self._call.cancel()
 
 
+_C = TypeVar("_C", bound=Call)
+
+
 def _new_channel(address: Address) -> grpc.Channel:
     import grpc
 
@@ -165,9 +191,9 @@ def _new_channel(address: Address) -> grpc.Channel:
 _all: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
-def _cancel_all() -> None:
+def _interrupt_all() -> None:
     for channel in list(_all):
-        channel._cancel()
+        channel._interrupt()
 
 
 def _forget_all() -> None:
@@ -175,5 +201,5 @@ def _forget_all() -> None:
         channel._forget()
 
 
-_gate = Gate(_cancel_all, _forget_all)
+_gate = Gate(_interrupt_all, _forget_all)
 import_grpc = _gate.import_grpc

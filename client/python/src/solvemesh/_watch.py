@@ -124,6 +124,8 @@ class Watch:
                 if position.finished:
                     return
             except grpc.RpcError as error:
+                if call is not None and call.was_interrupted:
+                    continue
                 failure = Failure.of(error)
                 self._check_deadline()
             finally:
