@@ -103,6 +103,13 @@ impl<'a> Monitor<'a> {
         monitor
     }
 
+    /// Monitors the solve of another model that answers the same task, with the same clock. Its
+    /// incumbents are none of the task's model, so they are not sent.
+    pub(super) fn without_incumbents(&self) -> Self {
+        let monitor = Self::of_scenario(self.reports, self.task, self.interrupt);
+        Self { started: self.started, ..monitor }
+    }
+
     /// Time since the solve started.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()

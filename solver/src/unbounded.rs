@@ -11,17 +11,18 @@
 use std::time::Duration;
 
 use solvemesh::v1::{
-    LinearModel, SolveOptions, StartReport, StartStatus, StartingPoint, Termination,
-    TerminationReason as Reason, UnboundedRay, VariableKind,
+    LinearModel, SolveOptions, StartingPoint, Termination, TerminationReason as Reason,
+    UnboundedRay, VariableKind,
 };
 use solvemesh_model::verify::is_solution;
 
 use super::{
     arrays::Arrays,
     highs::{Highs, ModelStatus, Scale},
-    highs_solver::{self, run_silently, time_limit},
+    highs_solver::{HighsSolver, run_silently, time_limit},
     proof,
     report::Monitor,
+    settings,
     task::Finding,
 };
 
@@ -32,8 +33,8 @@ const MAX_SEARCH_TIME: Duration = Duration::from_secs(30);
 /// How often the signs of directions are restricted by all rows. Most models need one or two.
 const MAX_ROUNDS: usize = 8;
 
-/// The finding of a model with integers that is unbounded: a solution, and the direction. `None`
-/// for all others, and if it can't be decided, as for a model without a solution.
+/// The finding of a model with integers whose relaxation improves without limit: unbounded if there
+/// is a solution, and else why there is none. `None` for all other models.
 pub(super) fn solve(
     arrays: &Arrays<'_>,
     start: Option<&StartingPoint>,
@@ -41,37 +42,55 @@ pub(super) fn solve(
     monitor: &Monitor<'_>,
 ) -> Option<Finding> {
     let ray = improving_ray(arrays, options, monitor)?;
-    // Any solution will do.
-    let model = LinearModel { objective: vec![0.0; arrays.variables()], ..arrays.model().clone() };
-    let without_objective = Arrays::of(&model).ok()?;
-    let scale = Scale::of(&without_objective, options);
-    let mut highs = Highs::new();
-    highs_solver::configure(&mut highs, &without_objective, options, &scale).ok()?;
-    highs.pass(&without_objective, scale).ok()?;
-    let time_limit = time_limit(options).ok()?;
-    let status = run_silently(&mut highs, time_limit, monitor)?;
-    let found = highs_solver::finding(&highs, &without_objective, status);
+    // Any solution will do, so the one of the start, if it has one.
+    let model = LinearModel {
+        objective: vec![0.0; arrays.variables()],
+        variable_lower: arrays.model().variable_lower.clone(),
+        variable_upper: arrays.model().variable_upper.clone(),
+        variable_kinds: arrays.model().variable_kinds.clone(),
+        ..with_sides(
+            arrays,
+            arrays.model().constraint_lower.clone(),
+            arrays.model().constraint_upper.clone(),
+        )
+    };
+    let feasibility = Arrays::of(&model).ok()?;
+    let options = SolveOptions { objective_target: None, ..options.clone() };
+    let found =
+        HighsSolver::default().solve(&feasibility, start, &options, &monitor.without_incumbents());
+    Some(conclude(found, ray, arrays))
+}
+
+/// What the finding of a model without its objective says about the model with it, which improves
+/// along a ray.
+fn conclude(found: Finding, ray: UnboundedRay, arrays: &Arrays<'_>) -> Finding {
+    let termination = Termination {
+        objective: None,
+        objective_bound: None,
+        relative_gap: None,
+        ..found.termination.clone()
+    };
     // Without a solution, a direction proves nothing.
     if !is_solution(arrays.model(), &found.values) {
-        return None;
+        return Finding { termination, ..found };
     }
-    let start = start.map(|_| StartReport {
-        status: StartStatus::Rejected.into(),
-        detail: "the model is unbounded, whatever the start".to_owned(),
-        ..StartReport::default()
-    });
-    Some(Finding {
+    let mut start = found.start;
+    if let Some(start) = &mut start {
+        start.objective = None;
+    }
+    Finding {
         termination: Termination {
             reason: Reason::Unbounded.into(),
+            limit: 0,
             detail: "HiGHS: unbounded".to_owned(),
-            ..Termination::default()
+            ..termination
         },
         statistics: found.statistics,
         values: found.values,
         unbounded_ray: Some(ray),
         start,
         ..Finding::default()
-    })
+    }
 }
 
 /// A direction in which the relaxation of a model with integers improves without limit. `None` if
@@ -88,6 +107,8 @@ pub(super) fn improving_ray(
     let steps = steps(arrays);
     let lp = Arrays::of(&steps).ok()?;
     let mut highs = Highs::new();
+    // Before the first run: HiGHS starts its threads then, and refuses another number later.
+    highs.set_threads(settings::threads(options).ok()?).ok()?;
     highs.pass(&lp, Scale::of(&lp, &SolveOptions::default())).ok()?;
     let end = monitor.elapsed() + MAX_SEARCH_TIME;
     let end = time_limit(options).ok()?.map_or(end, |limit| limit.min(end));
@@ -132,8 +153,9 @@ impl Signs {
         })
     }
 
-    /// A row whose terms can't decrease, but has an upper bound, keeps all of them from increasing;
-    /// the other way round likewise. Returns whether that changed a sign.
+    /// A row with an upper bound whose terms can't decrease keeps all of them from increasing, and
+    /// one with a single term that can, this one; the other way round likewise. Returns whether that
+    /// changed a sign.
     fn restrict(&mut self, arrays: &Arrays<'_>) -> bool {
         let mut changed = false;
         let model = arrays.model();
@@ -141,14 +163,22 @@ impl Signs {
             for (bound, sign) in
                 [(model.constraint_upper[row], 1.0), (model.constraint_lower[row], -1.0)]
             {
-                let keeps = bound.is_finite()
-                    && arrays
-                        .row(row)
-                        .all(|(column, coefficient)| !*self.way(column, -sign * coefficient));
-                if keeps {
-                    for (column, coefficient) in arrays.row(row) {
+                if bound.is_infinite() {
+                    continue;
+                }
+                let mut opposite = arrays
+                    .row(row)
+                    .filter(|&(column, coefficient)| self.may_move(column, -sign * coefficient));
+                match (opposite.next(), opposite.next()) {
+                    (None, _) => {
+                        for (column, coefficient) in arrays.row(row) {
+                            changed |= std::mem::take(self.way(column, sign * coefficient));
+                        }
+                    }
+                    (Some((column, coefficient)), None) => {
                         changed |= std::mem::take(self.way(column, sign * coefficient));
                     }
+                    (Some(_), Some(_)) => {}
                 }
             }
         }
@@ -156,6 +186,10 @@ impl Signs {
     }
 
     /// Whether a variable may move such that its term with this coefficient increases.
+    fn may_move(&self, column: usize, coefficient: f64) -> bool {
+        if coefficient > 0.0 { self.up[column] } else { self.down[column] }
+    }
+
     fn way(&mut self, column: usize, coefficient: f64) -> &mut bool {
         if coefficient > 0.0 { &mut self.up[column] } else { &mut self.down[column] }
     }
@@ -172,13 +206,29 @@ fn steps(arrays: &Arrays<'_>) -> LinearModel {
         bounds.iter().enumerate().map(of).collect()
     };
     LinearModel {
-        objective_offset: 0.0,
+        objective: model.objective.clone(),
         variable_kinds: vec![VariableKind::Continuous.into(); arrays.variables()],
         variable_lower: bounds(arrays.lower()),
         variable_upper: bounds(arrays.upper()),
-        constraint_lower: model.constraint_lower.iter().map(side).collect(),
-        constraint_upper: model.constraint_upper.iter().map(side).collect(),
-        ..model.clone()
+        ..with_sides(
+            arrays,
+            model.constraint_lower.iter().map(side).collect(),
+            model.constraint_upper.iter().map(side).collect(),
+        )
+    }
+}
+
+/// The matrix of a model with other sides, and without variables and names.
+fn with_sides(arrays: &Arrays<'_>, lower: Vec<f64>, upper: Vec<f64>) -> LinearModel {
+    let model = arrays.model();
+    LinearModel {
+        sense: model.sense,
+        constraint_lower: lower,
+        constraint_upper: upper,
+        row_starts: model.row_starts.clone(),
+        column_indices: model.column_indices.clone(),
+        coefficients: model.coefficients.clone(),
+        ..LinearModel::default()
     }
 }
 
@@ -209,6 +259,14 @@ mod tests {
         let rows: [(f64, &[f64], f64); 2] = [(-INF, &[-1.0, 1.0], 0.0), (-INF, &[1.0, 0.0], 3.0)];
         assert!(!may_improve(&dense(Maximize, &[0.0, 1.0], &rows)));
         assert!(!may_improve(&dense(Maximize, &[0.0, 1.0], &[(0.0, &[-1.0, -1.0], INF)])));
+        // A free variable below others, as in the epigraph of a function.
+        let free = |model: LinearModel| LinearModel { variable_lower: vec![-INF, 0.0], ..model };
+        let above = LinearModel {
+            variable_upper: vec![INF, 1.0],
+            ..free(dense(Minimize, &[1.0, 0.0], &[(0.0, &[1.0, -2.0], INF)]))
+        };
+        assert!(!may_improve(&above));
+        assert!(may_improve(&free(dense(Minimize, &[1.0, 0.0], &[(0.0, &[1.0, 2.0], INF)]))));
         // A lower bound, or a row that either of two may satisfy.
         assert!(may_improve(&dense(Maximize, &[1.0, 1.0], &[(3.0, &[1.0, 1.0], INF)])));
         assert!(may_improve(&dense(Maximize, &[1.0, 1.0], &[(-INF, &[1.0, -1.0], 3.0)])));

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use solvemesh::{
     broker::v1::JobPayload,
     v1::{
-        LinearModel, ObjectiveSense, Presolve, SolveOptions, SolveResult, StartingPoint,
-        TerminationReason as Reason, VariableKind,
+        LinearModel, ObjectiveSense, Presolve, SolveOptions, SolveResult, StartStatus,
+        StartingPoint, TerminationReason as Reason, VariableKind,
     },
 };
 
@@ -19,7 +19,12 @@ fn results(model: &LinearModel, starts: &[Vec<f64>]) -> Vec<SolveResult> {
     let mut results = Vec::new();
     for presolve in [Presolve::On, Presolve::Off] {
         for start in std::iter::once(None).chain(starts.iter().map(Some)) {
-            let options = SolveOptions { presolve: presolve.into(), ..SolveOptions::default() };
+            let options = SolveOptions {
+                presolve: presolve.into(),
+                // Branch and bound may not end where only the objective is bounded.
+                time_limit: Some(prost_types::Duration { seconds: 20, nanos: 0 }),
+                ..SolveOptions::default()
+            };
             let start = start.map(|values| StartingPoint {
                 variable_indices: (0..).take(values.len()).collect(),
                 values: values.clone(),
@@ -47,6 +52,68 @@ fn an_unbounded_mip_is_unbounded_with_a_start_and_without_presolve() {
         assert_eq!(termination.reason(), Reason::Unbounded, "{termination:?}");
         assert_eq!((termination.objective, termination.objective_bound), (None, None));
         assert!(result.unbounded_ray.is_some());
+    }
+}
+
+#[test]
+fn an_unbounded_mip_uses_its_start_and_any_number_of_threads() {
+    let rows: [(f64, &[f64], f64); 2] = [(-INF, &[2.0, -2.0], 0.0), (-INF, &[-1.0, 1.0], 1.0)];
+    let model = integers(dense(ObjectiveSense::Maximize, &[0.0, 1.0], &rows));
+    for threads in [2, 1, 2] {
+        let options = SolveOptions { threads: Some(threads), ..SolveOptions::default() };
+        let start = Some(StartingPoint {
+            variable_indices: vec![0, 1],
+            values: vec![4.0, 5.0],
+            ..StartingPoint::default()
+        });
+        let payload = JobPayload { start, ..model.clone().into() };
+        let result = solve_with(payload, options.clone()).result.unwrap();
+        assert_eq!(result.termination.unwrap().reason(), Reason::Unbounded);
+        assert_eq!(result.start_report.unwrap().status(), StartStatus::Used);
+        // The next job of the process has the same number of threads.
+        let bounded = LinearModel { variable_upper: vec![3.0; 2], ..model.clone() };
+        let result = solve_with(bounded, options).result.unwrap();
+        assert_eq!(result.termination.unwrap().objective, Some(3.0));
+    }
+}
+
+#[test]
+fn an_infeasible_mip_with_an_improving_direction_is_infeasible() {
+    // 2 x = 2 y + 1 has no integers.
+    let model = integers(dense(ObjectiveSense::Maximize, &[1.0, 1.0], &[(1.0, &[2.0, -2.0], 1.0)]));
+    for result in results(&model, &[]) {
+        let termination = result.termination.unwrap();
+        // Without presolve HiGHS may branch until the time limit.
+        assert!(
+            matches!(termination.reason(), Reason::Infeasible | Reason::NoSolutionFound),
+            "{termination:?}"
+        );
+        assert_eq!((termination.objective, termination.objective_bound), (None, None));
+    }
+}
+
+#[test]
+fn a_minimised_mip_with_a_semi_continuous_variable_and_a_range_is_unbounded() {
+    // z, which is free, decreases with y; s is bounded.
+    let rows: [(f64, &[f64], f64); 1] = [(-2.0, &[1.0, 1.0, 1.0], 5.0)];
+    let model = LinearModel {
+        variable_kinds: [
+            VariableKind::SemiContinuous,
+            VariableKind::Integer,
+            VariableKind::Integer,
+        ]
+        .map(i32::from)
+        .to_vec(),
+        variable_lower: vec![1.0, 0.0, -INF],
+        variable_upper: vec![4.0, INF, INF],
+        ..dense(ObjectiveSense::Minimize, &[1.0, 0.0, 1.0], &rows)
+    };
+    for result in results(&model, &[vec![0.0, 0.0, 0.0]]) {
+        assert_eq!(result.termination.unwrap().reason(), Reason::Unbounded);
+    }
+    let bounded = LinearModel { variable_upper: vec![4.0, 7.0, INF], ..model };
+    for result in results(&bounded, &[vec![0.0, 0.0, 0.0]]) {
+        assert_eq!(result.termination.unwrap().objective, Some(-9.0));
     }
 }
 

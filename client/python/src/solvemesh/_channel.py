@@ -78,7 +78,7 @@ class Channel:
         import_grpc()
         deadline = time.monotonic() + timeout
         while True:
-            with _gate:
+            with _gate.held():
                 unary: Any = self._open().unary_unary(
                     SERVICE + method,
                     request_serializer=None,
@@ -103,7 +103,7 @@ class Channel:
     def stream(self, method: str, response: Any, request: bytes, timeout: float | None) -> Stream:
         """Starts a call with a stream of responses."""
         import_grpc()
-        with _gate:
+        with _gate.held():
             stream: Callable[..., Any] = self._open().unary_stream(
                 SERVICE + method,
                 request_serializer=None,
@@ -114,7 +114,7 @@ class Channel:
 
     def close(self) -> None:
         """Closes the connection. Calls that wait end with an error."""
-        with _gate:
+        with _gate.held():
             with self._lock:
                 self._closed = True
                 channel, self._channel = self._channel, None
@@ -157,8 +157,8 @@ class Call:
 
     def interrupt(self) -> None:
         """Ends the call for a fork."""
-        self.was_interrupted = True
-        self._call.cancel()
+        # A call that has ended can't be cancelled.
+        self.was_interrupted = bool(self._call.cancel())
 
 
 class Stream(Call):
@@ -168,12 +168,12 @@ class Stream(Call):
         return self
 
     def __next__(self) -> Any:
-        with _gate:
+        with _gate.held():
             return next(self._call)
 
     def cancel(self) -> None:
         """Ends the call, unless it has ended."""
-        with _gate:
+        with _gate.held():
             self._call.cancel()
 
 
@@ -191,13 +191,22 @@ def _new_channel(address: Address) -> grpc.Channel:
 _all: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
+def _channels() -> list[Channel]:
+    while True:
+        try:
+            return list(_all)
+        except RuntimeError:
+            # Another thread just created a client.
+            continue
+
+
 def _interrupt_all() -> None:
-    for channel in list(_all):
+    for channel in _channels():
         channel._interrupt()
 
 
 def _forget_all() -> None:
-    for channel in list(_all):
+    for channel in _channels():
         channel._forget()
 
 

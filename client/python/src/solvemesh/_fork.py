@@ -12,8 +12,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from types import ModuleType, TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 # As gRPC, which waits that long for its own threads.
 _TIMEOUT_SECONDS = 5.0
@@ -34,31 +35,32 @@ class Gate:
         self._interrupt = interrupt
         self._forget = forget
         # Held while gRPC is imported, and by a fork.
-        self._importing = threading.Lock()
-        self._imported = False
+        self._importing = threading.RLock()
+        self._grpc: ModuleType | None = None
         self._clear()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._begin, after_in_parent=self._end, after_in_child=self._end_in_child
             )
 
-    def __enter__(self) -> None:
-        this = threading.get_ident()
-        with self._changed:
-            # The thread that forks may make calls, in handlers of the program.
-            while self._forking - {this}:
-                self._changed.wait()
-            self._inside.add(this)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._changed:
-            self._inside.discard(threading.get_ident())
-            self._changed.notify_all()
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the gate for a block, which may be within another one: the garbage collector ends
+        abandoned calls anywhere."""
+        this, is_inner = threading.get_ident(), False
+        try:
+            with self._changed:
+                is_inner = this in self._inside
+                # The thread that forks may make calls, in handlers of the program.
+                while not is_inner and self._forking - {this}:
+                    self._changed.wait()
+                self._inside.add(this)
+            yield
+        finally:
+            if not is_inner:
+                with self._changed:
+                    self._inside.discard(this)
+                    self._changed.notify_all()
 
     def import_grpc(self) -> ModuleType:
         """gRPC, with its support for forks. To be called before, not within, a use of the gate.
@@ -66,22 +68,27 @@ class Gate:
         gRPC reads the variable when it is imported, so a program that imports it before the first
         call has to set the variable itself.
         """
+        if self._grpc is not None:
+            return self._grpc
         with self._importing:
             os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
             import grpc
 
-            if not self._imported and hasattr(os, "register_at_fork"):
+            if self._grpc is None and hasattr(os, "register_at_fork"):
                 # Handlers before a fork run in the reverse order. gRPC's stops the threads that
                 # end its calls, so this one has to be after it, which comes with a channel.
                 grpc.insecure_channel("localhost").close()
                 os.register_at_fork(before=self._close, after_in_child=self._forget)
-            self._imported = True
+            self._grpc = grpc
             return grpc
 
     def _begin(self) -> None:
-        # Has nothing to wait for if the other handler was there when the fork began.
-        self._close()
-        self._importing.acquire()
+        try:
+            # Has nothing to wait for if the other handler was there when the fork began.
+            self._close()
+        finally:
+            # Also after Ctrl-C, since the fork goes on and `_end` releases it.
+            self._importing.acquire()
 
     def _close(self) -> None:
         """Keeps other threads out, and waits for those that are inside."""
@@ -100,18 +107,17 @@ class Gate:
                     self._changed.wait(_PERIOD_SECONDS)
 
     def _end(self) -> None:
-        self._importing.release()
         with self._changed:
             self._forking.discard(threading.get_ident())
             self._changed.notify_all()
+        self._importing.release()
 
     def _end_in_child(self) -> None:
-        self._importing.release()
         self._clear()
+        self._importing = threading.RLock()
 
     def _clear(self) -> None:
         self._changed = threading.Condition()
-        # The ids of threads. Not counts: an exception between an entry and its block, as by
-        # Ctrl-C, would leave a count wrong for ever.
+        # The ids of threads.
         self._forking: set[int] = set()
         self._inside: set[int] = set()
