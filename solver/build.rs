@@ -1,7 +1,13 @@
 //! Compiles `native/new_handler.c`, which says why it is not in Rust. With the feature `system-highs`,
-//! checks the version of the system's HiGHS: highs-sys takes any from 1.5 on.
+//! checks the version of the system's HiGHS: highs-sys takes any from 1.5 on. With the variable
+//! `SOLVEMESH_STATIC_LIBSTDCXX=1`, lets programs contain the C++ runtime.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 #[path = "src/highs/version.rs"]
 mod version;
@@ -13,6 +19,41 @@ fn main() {
         check_system_highs();
         link_cpp_runtime();
     }
+    println!("cargo:rerun-if-env-changed={STATIC_LIBSTDCXX}");
+    if env::var_os(STATIC_LIBSTDCXX).is_some_and(|value| value == "1") {
+        prefer_static_cpp_runtime();
+    }
+}
+
+/// For programs that are to run on systems whose libstdc++ is older than that of this machine, or that
+/// have none.
+const STATIC_LIBSTDCXX: &str = "SOLVEMESH_STATIC_LIBSTDCXX";
+
+/// Has the linker search a folder first that contains `libstdc++.a` and no `libstdc++.so`, so that it
+/// takes the archive for the `-lstdc++` of highs-sys. (`-static-libstdc++` has no effect on a library
+/// that is named.)
+///
+/// # Panics
+///
+/// If the C++ compiler has no `libstdc++.a`.
+fn prefer_static_cpp_runtime() {
+    let compiler = cc::Build::new().cpp(true).get_compiler();
+    let output = compiler.to_command().arg("-print-file-name=libstdc++.a").output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", compiler.path().display()));
+    // Without such a file it prints the name as it is.
+    let library = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    assert!(
+        library.is_absolute() && library.exists(),
+        "{STATIC_LIBSTDCXX}=1: {} has no libstdc++.a",
+        compiler.path().display()
+    );
+    let folder = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("static-libstdc++");
+    // Of an earlier run, maybe with another compiler.
+    let _ = std::fs::remove_dir_all(&folder);
+    let linked = std::fs::create_dir_all(&folder)
+        .and_then(|()| symlink(&library, folder.join("libstdc++.a")));
+    linked.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    println!("cargo:rustc-link-search=native={}", folder.display());
 }
 
 /// # Panics

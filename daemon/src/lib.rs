@@ -19,4 +19,4 @@ pub use metrics::{Metrics, MetricsArgs};
 pub use name::process_name;
 pub use open_files::raise_open_files;
 pub use signals::Signals;
-pub use traces::{Origin, TRACES, TraceContext, Traces};
+pub use traces::{Origin, TRACES, TraceContext, Traces, trace_event};

@@ -220,6 +220,11 @@ pub struct Args {
     #[arg(long, env = "SOLVEMESH_NO_REFLECTION", value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
 
+    /// Let submissions continue the traces of their callers, by the header `traceparent`, instead of
+    /// beginning their own
+    #[arg(long, env = "SOLVEMESH_TRACE_CALLERS", value_parser = BoolishValueParser::new())]
+    pub trace_callers: bool,
+
     /// Let web pages of these origins (scheme, host and port) call, or * for any; by default only
     /// the gateway's own page may
     #[arg(
@@ -333,6 +338,7 @@ impl Args {
             access,
             web: self.web(),
             reflection: !self.no_reflection,
+            trace_callers: self.trace_callers,
             max_streams_per_connection: self.max_streams_per_connection,
         }
     }

@@ -9,9 +9,15 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value, trace::v1::Span,
 };
 use prost::Message as _;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
 
-use crate::within;
+use crate::{tls::GatewayFiles, within};
 
 /// How long spans may take on a busy machine: they are exported in batches.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,6 +34,7 @@ pub struct Received {
 /// A collector. Stops when it is dropped.
 #[derive(Debug)]
 pub struct Collector {
+    scheme: &'static str,
     address: SocketAddr,
     spans: watch::Receiver<Vec<Received>>,
     server: JoinHandle<()>,
@@ -42,17 +49,26 @@ impl Drop for Collector {
 impl Collector {
     /// Starts on a free port.
     pub async fn start() -> Self {
+        Self::start_as("http", None).await
+    }
+
+    /// Starts on a free port with TLS, for clients with a certificate of the CA of these files.
+    pub async fn start_with_tls(files: &GatewayFiles) -> Self {
+        Self::start_as("https", Some(files.acceptor())).await
+    }
+
+    async fn start_as(scheme: &'static str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (sender, spans) = watch::channel(Vec::new());
-        let server = tokio::spawn(serve(listener, Arc::new(sender)));
-        Self { address, spans, server }
+        let server = tokio::spawn(serve(listener, tls, Arc::new(sender)));
+        Self { scheme, address, spans, server }
     }
 
     /// The variables that make a program send its spans here, soon.
     pub fn variables(&self) -> [(&'static str, String); 2] {
         [
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.address)),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{}://{}", self.scheme, self.address)),
             ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
         ]
     }
@@ -68,16 +84,35 @@ impl Collector {
     }
 }
 
-async fn serve(listener: TcpListener, spans: Arc<watch::Sender<Vec<Received>>>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    spans: Arc<watch::Sender<Vec<Received>>>,
+) {
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let spans = Arc::clone(&spans);
+        let (spans, tls) = (Arc::clone(&spans), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| receive(request, &spans));
-            // An error is that of a program that was killed.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            match tls {
+                None => serve_connection(stream, &spans).await,
+                Some(tls) => {
+                    // A client that is refused has nothing to say.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve_connection(stream, &spans).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    spans: &watch::Sender<Vec<Received>>,
+) {
+    let service = service_fn(|request| receive(request, spans));
+    // An error is that of a program that was killed.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn receive(

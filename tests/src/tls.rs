@@ -5,11 +5,12 @@ use std::{fs, io, net::SocketAddr, path::Path, sync::Arc, time::SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::{
-    TlsConnector,
+    TlsAcceptor, TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, RootCertStore, ServerConfig,
         crypto::ring,
+        server::WebPkiClientVerifier,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     },
 };
@@ -67,6 +68,30 @@ impl GatewayFiles {
         flags.iter().chain(others).map(ToString::to_string).collect()
     }
 
+    /// A server with a new certificate, for clients with one of the CA.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let provider = Arc::new(ring::default_provider());
+        let pair = self.pair();
+        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
+        let clients = WebPkiClientVerifier::builder_with_provider(
+            Arc::new(self.roots()),
+            Arc::clone(&provider),
+        );
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_client_cert_verifier(clients.build().expect("a CA"))
+            .with_single_cert(vec![certificate(&pair.cert)], key)
+            .expect("a pair");
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(self.authority.pem())).expect("a CA");
+        roots
+    }
+
     /// A client that trusts the CA.
     pub fn client(&self) -> ClientTlsConfig {
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(self.authority.pem()))
@@ -89,12 +114,10 @@ impl GatewayFiles {
         protocols: &[&str],
         identity: Option<&Pair>,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate(self.authority.pem())).expect("a CA");
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions of TLS")
-            .with_root_certificates(roots);
+            .with_root_certificates(self.roots());
         let mut config = match identity {
             None => config.with_no_client_auth(),
             Some(pair) => {

@@ -1,5 +1,8 @@
 //! What the worker does, for Prometheus. No label has text of a submitter: the values of all of them
 //! are lanes, solvers and names of this program.
+//!
+//! Counters whose labels are known exist from the start, at 0: Prometheus sees an increase only between
+//! two samples, and would miss the first event of each.
 
 use std::time::{Duration, SystemTime};
 
@@ -67,6 +70,16 @@ struct Scenarios {
     reason: &'static str,
 }
 
+/// What can happen to the job of an attempt that has ended.
+const ENDINGS: [&str; 5] = ["succeeded", "cancelled", "failed", "retried", "requeued"];
+
+/// Why the worker kills a solver process, as a label.
+const KILLED_AT_TIME_LIMIT: &str = "KILLED_AT_TIME_LIMIT";
+const KILLED_FOR_CANCEL: &str = "KILLED_FOR_CANCEL";
+
+/// What is done with a job that was delivered again.
+const REDELIVERIES: [&str; 3] = ["solved", "finished_already", "parked"];
+
 /// A histogram of times from a millisecond to most of a day: 0.001, 0.004, … 67,109 s.
 fn times() -> Histogram {
     Histogram::new((0..14).map(|step| 0.001 * 4_f64.powi(step)))
@@ -89,6 +102,12 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers all of them.
     pub fn register(&self, registry: &mut Registry) {
+        for cause in Death::REASONS.into_iter().chain([KILLED_AT_TIME_LIMIT, KILLED_FOR_CANCEL]) {
+            drop(self.solver_restarts.get_or_create(&Restarts { cause }));
+        }
+        for what in REDELIVERIES {
+            drop(self.redeliveries.get_or_create(&Redeliveries { what }));
+        }
         registry.register(
             "slots",
             "Slots of this worker: busy ones solve a job, idle ones wait for one",
@@ -130,6 +149,9 @@ impl Metrics {
     pub(crate) fn add_slots(&self, lane: &Lane, count: usize) {
         self.slots(lane, "idle").set(i64::try_from(count).unwrap_or(i64::MAX));
         self.slots(lane, "busy").set(0);
+        for ending in ENDINGS {
+            drop(self.attempts.get_or_create(&Attempts { lane: lane.to_string(), ending }));
+        }
     }
 
     /// A slot of a lane has become busy.
@@ -160,7 +182,7 @@ impl Metrics {
     pub(crate) fn attempt_ended(&self, lane: &Lane, ending: &Ending, disposition: &Disposition) {
         match ending {
             Ending::Reported { .. } | Ending::KilledForDrain => {}
-            Ending::Overran => self.solver_restarted("KILLED_AT_TIME_LIMIT"),
+            Ending::Overran => self.solver_restarted(KILLED_AT_TIME_LIMIT),
             Ending::KilledForCancel => self.solver_was_killed_for_cancel(),
             Ending::Died(death) => self.solver_died(death),
         }
@@ -189,7 +211,7 @@ impl Metrics {
 
     /// A solver process was killed as it did not stop for a cancel.
     pub(crate) fn solver_was_killed_for_cancel(&self) {
-        self.solver_restarted("KILLED_FOR_CANCEL");
+        self.solver_restarted(KILLED_FOR_CANCEL);
     }
 
     fn solver_restarted(&self, cause: &'static str) {

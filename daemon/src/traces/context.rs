@@ -22,7 +22,8 @@ const SAME_TRACE: Duration = Duration::from_secs(60);
 /// The name of the header of W3C Trace Context.
 const TRACEPARENT: &str = "traceparent";
 
-/// A span of a trace that is recorded.
+/// A span of a trace. Whether it is recorded was decided where the trace began, or by the sampler of
+/// its process; the spans that follow it are recorded if it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceContext(SpanContext);
 
@@ -36,41 +37,49 @@ pub struct Origin {
 }
 
 impl TraceContext {
-    /// That of a span; `None` if it is not recorded.
+    /// That of a span; `None` if this process exports no traces.
     pub fn of(span: &Span) -> Option<Self> {
-        Self::recorded(&span.context())
+        Self::valid(&span.context())
     }
 
     /// Parses a value of the header `traceparent`
     /// ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)); `None` if it
-    /// is malformed or its trace is not recorded.
+    /// is malformed.
     pub fn parse(traceparent: &str) -> Option<Self> {
         // Of every job, if its gateway exports no traces.
         if traceparent.is_empty() {
             return None;
         }
         let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-        Self::recorded(
-            &TraceContextPropagator::new().extract_with_context(&Context::new(), &headers),
-        )
+        Self::valid(&TraceContextPropagator::new().extract_with_context(&Context::new(), &headers))
     }
 
-    fn recorded(context: &Context) -> Option<Self> {
+    fn valid(context: &Context) -> Option<Self> {
         let span = context.span().span_context().clone();
-        (span.is_valid() && span.is_sampled()).then_some(Self(span))
+        span.is_valid().then_some(Self(span))
     }
 
     /// The value of the header `traceparent`.
     pub fn traceparent(&self) -> String {
         let mut headers = HashMap::<String, String>::new();
-        let context = Context::new().with_remote_span_context(self.0.clone());
-        TraceContextPropagator::new().inject_context(&context, &mut headers);
+        TraceContextPropagator::new().inject_context(&self.as_parent(), &mut headers);
         headers.remove(TRACEPARENT).unwrap_or_default()
     }
 
-    /// The id of the trace: 32 hexadecimal digits.
-    pub fn trace_id(&self) -> String {
-        self.0.trace_id().to_string()
+    /// The id of the trace, 32 hexadecimal digits, if it is recorded.
+    pub fn recorded_id(&self) -> Option<String> {
+        self.0.is_sampled().then(|| self.0.trace_id().to_string())
+    }
+
+    /// Makes a new span continue this trace. Whether that is recorded, the sampler decides; those that
+    /// follow the parent decide as it did. The span must not have been entered yet.
+    pub fn continue_in(&self, span: &Span) {
+        // An error means that the span is disabled.
+        let _ = span.set_parent(self.as_parent());
+    }
+
+    fn as_parent(&self) -> Context {
+        Context::new().with_remote_span_context(self.0.clone())
     }
 }
 
@@ -78,14 +87,14 @@ impl Origin {
     /// Makes a new span continue the trace of the origin, or links it to that. The span must not
     /// have been entered yet.
     pub fn attach_to(&self, span: &Span) {
-        let origin = self.context.0.clone();
         // A clock that is ahead counts as no wait.
         let age = SystemTime::now().duration_since(self.submitted).unwrap_or_default();
-        if age < SAME_TRACE {
-            // An error means that the span is not recorded.
-            let _ = span.set_parent(Context::new().with_remote_span_context(origin));
+        // A link to a trace that is not recorded leads nowhere, and would not keep the sampler from
+        // recording this one.
+        if age < SAME_TRACE || !self.context.0.is_sampled() {
+            self.context.continue_in(span);
         } else {
-            span.add_link(origin);
+            span.add_link(self.context.0.clone());
         }
     }
 }
@@ -99,15 +108,19 @@ mod tests {
         let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let context = TraceContext::parse(text).expect("a recorded trace");
         assert_eq!(context.traceparent(), text);
-        assert_eq!(context.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(context.recorded_id().as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        let context = TraceContext::parse(text).expect("a trace that is not recorded");
+        assert_eq!(context.traceparent(), text);
+        assert_eq!(context.recorded_id(), None);
     }
 
     #[test]
-    fn what_is_malformed_or_not_recorded_is_no_position() {
+    fn what_is_malformed_is_no_position() {
         for text in [
             "",
             "00",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0é",

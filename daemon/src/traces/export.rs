@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -12,6 +13,7 @@ use hyper_util::{
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use solvemesh_tls::{ClientFiles, PairFiles, PemFile, TlsFileError};
 use tokio::{runtime::Handle, time::timeout};
 
 /// Timeout of one request to the collector. Short, as it is tried several times, and the end of the
@@ -27,6 +29,15 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORT
 /// The variables that name a protocol, likewise.
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
+/// The variables that name files of TLS, likewise: the CA certificates to trust instead of the system's,
+/// a client certificate, and its key.
+const CERTIFICATES: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+const CLIENT_CERTIFICATES: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
+const CLIENT_KEYS: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
+
 /// The exporter that the environment asks for, as the
 /// [specification](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)
 /// has it, except that there is none without an endpoint. The library reads the other variables.
@@ -41,17 +52,32 @@ pub(super) fn provider(
         return Ok(None);
     }
     let Some((name, endpoint)) = first(ENDPOINTS) else { return Ok(None) };
-    if !endpoint.starts_with("http://") {
-        bail!(
-            "{name}={endpoint}: expected http://HOST:PORT of a collector, which may send on by TLS"
-        );
-    }
+    let is_tls = endpoint.starts_with("https://");
+    ensure!(
+        is_tls || endpoint.starts_with("http://"),
+        "{name}={endpoint}: expected http://HOST:PORT or https://HOST:PORT of a collector"
+    );
     if let Some((name, protocol)) = first(PROTOCOLS)
         && protocol != "http/protobuf"
     {
         bail!("{name}={protocol}: only http/protobuf is supported");
     }
-    let exporter = SpanExporter::builder().with_http().with_http_client(Sender::new()).build();
+    let file = |names: [&'static str; 2]| {
+        first(names).map(|(name, path)| PemFile::new(name, path))
+    };
+    let files = if is_tls {
+        let identity = match (file(CLIENT_CERTIFICATES), file(CLIENT_KEYS)) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some(PairFiles { cert, key }),
+            (Some(cert), None) => bail!("{} needs {}", cert.flag, CLIENT_KEYS[1]),
+            (None, Some(key)) => bail!("{} needs {}", key.flag, CLIENT_CERTIFICATES[1]),
+        };
+        Some(ClientFiles { ca: file(CERTIFICATES), identity })
+    } else {
+        None
+    };
+    let sender = Sender::new(files.as_ref())?;
+    let exporter = SpanExporter::builder().with_http().with_http_client(sender).build();
     let exporter = exporter.with_context(|| format!("{name}={endpoint}"))?;
     let mut resource = Resource::builder();
     if set("OTEL_SERVICE_NAME").is_none() {
@@ -69,20 +95,39 @@ pub(super) fn provider(
 #[derive(Debug)]
 struct Sender {
     runtime: Handle,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Connections,
+}
+
+#[derive(Debug)]
+enum Connections {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
 impl Sender {
-    fn new() -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { runtime: Handle::current(), client }
+    /// Of `https://` with these files, or of `http://` without.
+    fn new(files: Option<&ClientFiles>) -> Result<Self, TlsFileError> {
+        let builder = Client::builder(TokioExecutor::new());
+        let client = match files {
+            None => Connections::Plain(builder.build_http()),
+            Some(files) => {
+                let config = (*files.config(CERTIFICATES[1])?).clone();
+                let connector = HttpsConnectorBuilder::new().with_tls_config(config);
+                Connections::Tls(builder.build(connector.https_only().enable_http1().build()))
+            }
+        };
+        Ok(Self { runtime: Handle::current(), client })
     }
 }
 
 #[async_trait]
 impl HttpClient for Sender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let response = self.client.request(request.map(Full::new));
+        let request = request.map(Full::new);
+        let response = match &self.client {
+            Connections::Plain(client) => client.request(request),
+            Connections::Tls(client) => client.request(request),
+        };
         let exchange = async {
             let (head, body) = response.await?.into_parts();
             let body = Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes();
@@ -113,14 +158,33 @@ mod tests {
         assert!(with(&[(ENDPOINTS[0], ENDPOINT.1)]).expect("a collector of traces"));
     }
 
-    #[test]
-    fn what_is_not_supported_is_an_error_that_names_the_variable() {
-        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example");
-        let error = with(&[endpoint]).expect_err("TLS").to_string();
-        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT=https://"), "{error}");
+    #[tokio::test]
+    async fn what_is_not_supported_is_an_error_that_names_the_variable() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector.example");
+        let error = with(&[endpoint]).expect_err("another protocol").to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT=ftp://"), "{error}");
         let endpoint = (endpoint.0, "http://127.0.0.1:4318");
         let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
         let error = with(&[endpoint, protocol]).expect_err("gRPC").to_string();
         assert!(error.starts_with("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_of_tls_that_is_missing_is_an_error_that_names_its_variable() {
+        const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1");
+        for (variable, expected) in [
+            (CERTIFICATES[1], "OTEL_EXPORTER_OTLP_CERTIFICATE /none.pem: "),
+            (
+                CLIENT_CERTIFICATES[0],
+                "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE needs OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            ),
+            (
+                CLIENT_KEYS[1],
+                "OTEL_EXPORTER_OTLP_CLIENT_KEY needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            ),
+        ] {
+            let error = with(&[ENDPOINT, (variable, "/none.pem")]).expect_err(variable).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

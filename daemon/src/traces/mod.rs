@@ -6,6 +6,7 @@
 //! they would be created.
 
 mod context;
+mod event;
 mod export;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -14,6 +15,7 @@ use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
 pub use context::{Origin, TraceContext};
+pub use event::trace_event;
 use export::SHUTDOWN_TIMEOUT;
 
 /// The target of all spans that belong to traces: `info_span!(target: TRACES, "…")`. Log lines do not

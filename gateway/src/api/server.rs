@@ -59,6 +59,8 @@ pub struct ServeConfig {
     pub web: WebConfig,
     /// Whether clients can ask for the descriptors of the API.
     pub reflection: bool,
+    /// Whether submissions continue the traces of their callers.
+    pub trace_callers: bool,
     /// Maximum number of requests, streams included, that a connection of HTTP/2 may have in
     /// progress. Its client holds further ones back.
     pub max_streams_per_connection: u32,
@@ -88,7 +90,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let max_message = jobs.policy().max_message_bytes;
-    let service = JobServiceServer::new(Service::new(jobs.clone()))
+    let service = JobServiceServer::new(Service::new(jobs.clone(), config.trace_callers))
         .max_decoding_message_size(max_message)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let mut routes = RoutesBuilder::default();

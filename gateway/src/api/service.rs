@@ -11,7 +11,7 @@ use solvemesh::v1::{
     SubmitJobRequest, SubmitJobResponse, WatchMeshRequest, WatchMeshResponse, WatchResultsRequest,
     WatchResultsResponse,
 };
-use solvemesh_daemon::TRACES;
+use solvemesh_daemon::{TRACES, TraceContext};
 use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -40,16 +40,30 @@ const MIN_MESH_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Service {
     jobs: Jobs,
+    /// Whether the traces of callers are continued.
+    trace_callers: bool,
 }
 
 impl Service {
     /// The service over `jobs`.
-    pub(crate) fn new(jobs: Jobs) -> Self {
-        Self { jobs }
+    pub(crate) fn new(jobs: Jobs, trace_callers: bool) -> Self {
+        Self { jobs, trace_callers }
     }
 
-    /// Submits a job, and counts the outcome. Begins the trace of the job.
-    async fn submit(&self, origin: &Origin, submission: Submission) -> Result<Job, Refusal> {
+    /// Where the caller of a request is in a trace, if traces of callers are continued.
+    fn caller_trace<T>(&self, request: &Request<T>) -> Option<TraceContext> {
+        let value = self.trace_callers.then(|| request.metadata().get("traceparent"))??;
+        TraceContext::parse(value.to_str().ok()?)
+    }
+
+    /// Submits a job, and counts the outcome. Begins the trace of the job, or continues that of the
+    /// caller.
+    async fn submit(
+        &self,
+        origin: &Origin,
+        submission: Submission,
+        trace: Option<TraceContext>,
+    ) -> Result<Job, Refusal> {
         let span = info_span!(
             target: TRACES,
             parent: None,
@@ -60,6 +74,9 @@ impl Service {
             job = field::Empty,
             refusal = field::Empty,
         );
+        if let Some(trace) = trace {
+            trace.continue_in(&span);
+        }
         let outcome = self.jobs.submit(origin, submission).instrument(span.clone()).await;
         match &outcome {
             Ok(job) => span.record("job", &job.job_id),
@@ -77,6 +94,7 @@ impl JobService for Service {
         request: Request<SubmitJobRequest>,
     ) -> Result<Response<SubmitJobResponse>, Status> {
         let origin = origin(&request)?;
+        let trace = self.caller_trace(&request);
         let request = request.into_inner();
         let validate_only = request.validate_only;
         let submission = submission(&origin, request, None);
@@ -84,7 +102,7 @@ impl JobService for Service {
             let plan = self.jobs.validate(&origin.caller, submission).await?;
             Job { job_id: String::new(), state: JobState::Unspecified.into(), ..plan.to_job() }
         } else {
-            self.submit(&origin, submission).await?
+            self.submit(&origin, submission, trace).await?
         };
         Ok(Response::new(SubmitJobResponse { job: Some(job) }))
     }
@@ -119,9 +137,10 @@ impl JobService for Service {
         let arrival = Instant::now();
         let budget = remaining(&request).map(budget);
         let origin = origin(&request)?;
+        let trace = self.caller_trace(&request);
         let time_left = budget.map(|Budget { solve, .. }| solve);
         let submission = submission(&origin, submission_of(request.into_inner()), time_left);
-        let submitted = self.submit(&origin, submission).await?;
+        let submitted = self.submit(&origin, submission, trace).await?;
         let end = budget.map(|Budget { response, .. }| arrival + response);
         let job = self.jobs.wait(&origin.caller, &submitted.job_id, end).await?;
         Ok(Response::new(SolveResponse { job: Some(job) }))

@@ -67,7 +67,7 @@ impl Jobs {
         let reading = info_span!(target: TRACES, "read model");
         let mut plan = self.validate(caller, submission).instrument(reading).await?;
         let trace = TraceContext::of(&Span::current());
-        plan.description.trace_id = trace.map(|it| it.trace_id()).unwrap_or_default();
+        plan.description.trace_id = trace.and_then(|it| it.recorded_id()).unwrap_or_default();
         self.admit()?;
         let request_id = plan.description.request_id.clone();
         if !request_id.is_empty() {

@@ -1,4 +1,7 @@
 //! Calls: how many, how they end, how long they take.
+//!
+//! Counters whose labels are known exist from the start, at 0: Prometheus sees an increase only between
+//! two samples, and would miss the first event of each.
 
 use std::time::Duration;
 
@@ -11,6 +14,17 @@ use prometheus_client::{
 /// Upper bounds of the buckets of response times, in seconds.
 const BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The limits of the gateway and of the mesh at which calls are refused.
+const MESH_LIMITS: [&str; 7] = [
+    "large_solutions",
+    "log_max_bytes",
+    "max_live_bytes",
+    "max_live_jobs",
+    "max_requests",
+    "max_watchers",
+    "queue_length",
+];
 
 /// Counters and times of calls. Clones share them.
 #[derive(Clone, Debug)]
@@ -38,6 +52,12 @@ struct LimitHits {
     scope: String,
 }
 
+impl LimitHits {
+    fn of(limit: &str, scope: &str) -> Self {
+        Self { limit: limit.to_owned(), scope: scope.to_owned() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Cuts {
     reason: String,
@@ -56,6 +76,12 @@ impl Default for RpcMetrics {
 
 impl RpcMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
+        for limit in MESH_LIMITS {
+            drop(self.limit_hits.get_or_create(&LimitHits::of(limit, "mesh")));
+        }
+        for reason in [WATCHER_TOO_SLOW, "SHUTTING_DOWN"] {
+            drop(self.watcher_cuts.get_or_create(&Cuts { reason: reason.to_owned() }));
+        }
         registry.register(
             "rpc_requests",
             "Calls that have ended, by method and gRPC status code",
@@ -91,8 +117,7 @@ impl RpcMetrics {
 
     /// A call was refused at a limit: of this gateway or the mesh, or of the caller's key or tenant.
     pub(crate) fn limited(&self, limit: &str, scope: &str) {
-        let label = LimitHits { limit: limit.to_owned(), scope: scope.to_owned() };
-        self.limit_hits.get_or_create(&label).inc();
+        self.limit_hits.get_or_create(&LimitHits::of(limit, scope)).inc();
     }
 
     /// The gateway has ended a stream early, for a reason of the API.

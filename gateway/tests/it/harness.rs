@@ -80,7 +80,13 @@ impl Gateway {
         tokio::spawn(close_slow_watchers(jobs.clone()));
         let stop = CancellationToken::new();
         let web = WebConfig { page: true, browsers: BrowserPolicy::default() };
-        let config = ServeConfig { access, web, reflection: true, max_streams_per_connection: 100 };
+        let config = ServeConfig {
+            access,
+            web,
+            reflection: true,
+            trace_callers: false,
+            max_streams_per_connection: 100,
+        };
         let limits = ConnectionLimits { total: 100, per_address: 100 };
         let listener = Listener::new(listener, limits, None);
         let server = serve(listener, jobs, config, stop.clone(), Duration::from_secs(5));

@@ -18,14 +18,7 @@ use tokio::{
 };
 
 /// What a mesh without faults, limits and sweeps has no values of.
-const EMPTY_WITHOUT_FAULTS: [&str; 6] = [
-    "solvemesh_limit_hits_total",
-    "solvemesh_redeliveries_total",
-    "solvemesh_scenarios_total",
-    "solvemesh_solver_restarts_total",
-    "solvemesh_watcher_cuts_total",
-    "code!~",
-];
+const EMPTY_WITHOUT_FAULTS: [&str; 2] = ["solvemesh_scenarios_total", "code!~"];
 
 const DASHBOARD: &str = include_str!("../../../deploy/grafana/solvemesh.json");
 

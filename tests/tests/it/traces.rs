@@ -1,6 +1,7 @@
 //! Traces through gateway, broker and worker, received by a collector.
 
-use solvemesh::v1::{GetJobRequest, JobState};
+use solvemesh::v1::{GetJobRequest, JobState, SubmitJobRequest};
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use solvemesh_tests::{
     collector::{Collector, Received},
     jobs,
@@ -8,7 +9,9 @@ use solvemesh_tests::{
     models,
     processes::Process,
     rabbit,
+    tls::GatewayFiles,
 };
+use tonic::Request;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -19,6 +22,23 @@ async fn trace_of(api: &Api, job_id: &str) -> String {
     let request = GetJobRequest { job_id: job_id.to_owned(), ..GetJobRequest::default() };
     let job = api.clone().get_job(request).await.expect("a job").into_inner().job;
     job.and_then(|job| job.description).expect("a description").trace_id
+}
+
+/// Submits a job from within a trace, and returns its id.
+async fn submit_within(api: &Api, request: SubmitJobRequest, traceparent: &str) -> String {
+    let mut request = Request::new(request);
+    request.metadata_mut().insert("traceparent", traceparent.parse().expect("ASCII"));
+    let response = api.clone().submit_job(request).await.expect("an accepted job");
+    response.into_inner().job.expect("a job").job_id
+}
+
+/// The attribute `objective` of an event.
+fn objective(attributes: &[KeyValue]) -> f64 {
+    let found = attributes.iter().find(|it| it.key == "objective");
+    match found.and_then(|it| it.value.clone()?.value) {
+        Some(Value::DoubleValue(objective)) => objective,
+        other => panic!("no objective: {other:?}"),
+    }
 }
 
 fn named<'a>(spans: &'a [Received], name: &str) -> &'a Received {
@@ -36,7 +56,9 @@ async fn a_job_is_one_trace_from_its_submission_to_its_result() {
     let flags = ["--amqp", vhost.url(), "--slots", "express=1,standard=1"];
     let (worker, _output) = Process::start_with("solvemesh-worker", &flags, &variables);
     let api = gateway.api();
-    let story = jobs::solve(&api, jobs::request(models::wyndor(500.0))).await;
+    // Without --trace-callers, that of the caller is not continued.
+    let job = submit_within(&api, jobs::request(models::wyndor(500.0)), &traceparent(1)).await;
+    let story = jobs::Watch::begin(&api, &job).await.finish().await;
     assert_eq!(story.finished.state(), JobState::Succeeded);
 
     let spans = collector
@@ -72,6 +94,59 @@ async fn a_job_is_one_trace_from_its_submission_to_its_result() {
         let line = log.lines().find(|line| line.contains(event) && line.contains(&job_id));
         assert!(line.is_some_and(|line| line.contains(&trace)), "{event} in {log}");
     }
+}
+
+/// A caller's position, in a trace that it records with the flags 1, and does not with 0.
+fn traceparent(flags: u8) -> String {
+    format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags:02x}")
+}
+
+#[tokio::test]
+async fn a_trace_of_a_caller_is_continued_over_tls_and_shows_incumbents() {
+    let files = GatewayFiles::new();
+    files.authority.client("mesh").write(files.path());
+    let mut collector = Collector::start_with_tls(&files).await;
+    let mut variables = collector.variables().to_vec();
+    for (variable, file) in [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "cert.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"),
+    ] {
+        variables.push((variable, files.file(file)));
+    }
+    let vhost = rabbit::vhost().await;
+    let gateway = Gateway::on_with(vhost.url(), &["--trace-callers"], &variables).await;
+    let flags = ["--amqp", vhost.url(), "--slots", "express=1,standard=1"];
+    let (_worker, _output) = Process::start_with("solvemesh-worker", &flags, &variables);
+    let api = gateway.api();
+
+    // Recorded by its caller, not recorded by its caller, and malformed.
+    let model = || jobs::exact(models::market_split(2, 14), 60);
+    let job = submit_within(&api, model(), &traceparent(1)).await;
+    assert_eq!(trace_of(&api, &job).await, "0af7651916cd43dd8448eb211c80319c");
+    let unrecorded = submit_within(&api, model(), &traceparent(0)).await;
+    assert_eq!(trace_of(&api, &unrecorded).await, "");
+    let malformed = submit_within(&api, model(), "00-1-2-3").await;
+    assert_eq!(trace_of(&api, &malformed).await.len(), 32);
+    let story = jobs::Watch::begin(&api, &job).await.finish().await;
+    jobs::Watch::begin(&api, &malformed).await.finish().await;
+
+    // The two that are recorded.
+    let spans = collector
+        .until("the spans of two jobs", |spans| {
+            spans.iter().filter(|it| it.span.name == "process job").count() == 2
+        })
+        .await;
+    let callers = |it: &&Received| hex(&it.span.trace_id) == "0af7651916cd43dd8448eb211c80319c";
+    let spans: Vec<Received> = spans.iter().filter(callers).cloned().collect();
+    assert_eq!(hex(&named(&spans, "submit job").span.parent_span_id), "b7ad6b7169203331");
+    let incumbents = &named(&spans, "solve").span.events;
+    assert!(!incumbents.is_empty() && incumbents.len() <= 32, "{incumbents:#?}");
+    assert!(incumbents.iter().all(|event| event.name == "incumbent"));
+    let objectives: Vec<f64> = incumbents.iter().map(|it| objective(&it.attributes)).collect();
+    assert!(objectives.is_sorted_by(|a, b| a > b), "{objectives:?}");
+    let best = objectives[objectives.len() - 1];
+    assert!(jobs::agree(best, story.objective()), "{best} of {story:#?}");
 }
 
 #[tokio::test]

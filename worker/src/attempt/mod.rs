@@ -4,6 +4,7 @@
 //! The last one runs in a task of its own.
 
 pub(crate) mod disposition;
+mod incumbent_events;
 pub(crate) mod monitor;
 mod opening;
 pub(crate) mod options;

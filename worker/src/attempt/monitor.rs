@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     attempt::{
-        disposition::Ending, options::EffectiveOptions, payload::Payload, watchdog::Watchdog,
+        disposition::Ending, incumbent_events::IncumbentEvents, options::EffectiveOptions,
+        payload::Payload, watchdog::Watchdog,
     },
     config::WorkerConfig,
     context::Context,
@@ -150,6 +151,7 @@ struct RunningSolve<'a> {
     /// Begins once the task was read, as `watchdog` does: neither the progress intervals nor the
     /// time limit count the time that sending a large model took.
     live: LiveLog,
+    events: IncumbentEvents,
     watchdog: Watchdog,
     /// Whether nothing was reported yet.
     is_silent: bool,
@@ -169,6 +171,7 @@ impl<'a> RunningSolve<'a> {
         Self {
             monitor,
             live: LiveLog::new(now, monitor.config, &monitor.effective.options),
+            events: IncumbentEvents::of_current_span(),
             watchdog: Watchdog::new(now, timeout),
             is_silent: true,
             cancelled: false,
@@ -244,7 +247,10 @@ impl<'a> RunningSolve<'a> {
         let (now, model) = (Instant::now(), &self.monitor.payload.model);
         match report {
             Kind::Progress(progress) => self.live.record_progress(progress),
-            Kind::Incumbent(incumbent) => self.live.record_incumbent(now, model, incumbent),
+            Kind::Incumbent(incumbent) => {
+                self.events.record(&incumbent);
+                self.live.record_incumbent(now, model, incumbent);
+            }
             Kind::Log(text) => self.live.record_text(now, &text),
             Kind::Outcome(outcome) => {
                 let ending = reported(&outcome, self.live.has_incumbent())
@@ -273,7 +279,8 @@ impl<'a> RunningSolve<'a> {
     fn observed(mut self, ending: Ending) -> SolveObservation {
         let unlogged = self.live.take_rest(Instant::now(), &self.monitor.payload.model);
         let (bound, incumbent) = self.live.into_best();
-        let Self { outcome, cancelled, .. } = self;
+        let Self { outcome, cancelled, events, .. } = self;
+        events.finish();
         SolveObservation {
             ending,
             outcome,

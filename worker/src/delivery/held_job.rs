@@ -53,7 +53,7 @@ pub(crate) struct HeldJob {
     header: Option<JobHeader>,
     /// The start of the attempt, until it is logged.
     unlogged_start: Option<UnloggedStart>,
-    /// Where the job comes from, if its trace is recorded.
+    /// Where the job comes from, if its gateway exports traces.
     origin: Option<Origin>,
     /// The span of the attempt, which ends when the job is settled.
     span: Span,
@@ -135,7 +135,7 @@ impl HeldJob {
 
     /// The id of the trace of the attempt, for log lines, if it is recorded.
     pub(crate) fn trace(&self) -> Option<String> {
-        TraceContext::of(&self.span).map(|context| context.trace_id())
+        TraceContext::of(&self.span)?.recorded_id()
     }
 
     /// Logs the start of the attempt now; returns its confirm without waiting for it.

@@ -6,7 +6,7 @@ use solvemesh::broker::v1::JobEnvelope;
 use solvemesh_daemon::{Origin, TRACES, TraceContext};
 use tracing::{Span, info_span};
 
-/// Where a job comes from, if its trace is recorded.
+/// Where a job comes from, if its gateway exports traces.
 pub(super) fn origin_of(job: &JobEnvelope) -> Option<Origin> {
     let context = TraceContext::parse(&job.traceparent)?;
     let submitted = job.submit_time.and_then(|time| time.try_into().ok());
@@ -14,7 +14,7 @@ pub(super) fn origin_of(job: &JobEnvelope) -> Option<Origin> {
 }
 
 /// The span of an attempt that begins now. Without an origin it is the root of a trace: the gateway
-/// exports none, or did not record this one.
+/// exports none.
 pub(super) fn attempt_span(job: &str, attempt: &str, origin: Option<&Origin>) -> Span {
     let span = info_span!(
         target: TRACES,

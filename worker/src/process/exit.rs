@@ -35,6 +35,14 @@ impl Death {
         }
     }
 
+    /// All that [`reason`](Self::reason) returns.
+    pub(crate) const REASONS: [&'static str; 4] = [
+        failure_reason::SOLVER_OUT_OF_MEMORY,
+        failure_reason::SOLVER_CRASHED,
+        failure_reason::SOLVER_ERROR,
+        failure_reason::SOLVER_HUNG,
+    ];
+
     /// The reason in the job's failure: a stable identifier of the public API.
     pub(crate) fn reason(&self) -> &'static str {
         match self {

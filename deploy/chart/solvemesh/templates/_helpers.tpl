@@ -77,6 +77,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end -}}
 
+{{/* Where traces go, in the environment. What a gateway records, its workers record, too. */}}
+{{- define "solvemesh.traceEnv" -}}
+{{- with .Values.traces }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .sampleRatio | toString | quote }}}
+{{- if .caSecret }}
+- {name: OTEL_EXPORTER_OTLP_CERTIFICATE, value: /etc/solvemesh/collector-ca/ca.crt}
+{{- end }}
+{{- with .headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: headers}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "solvemesh.traceMounts" -}}
+{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
+- {name: collector-ca, mountPath: /etc/solvemesh/collector-ca, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "solvemesh.traceVolumes" -}}
+{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
+- name: collector-ca
+  secret: {secretName: {{ .Values.traces.caSecret }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+
 {{- define "solvemesh.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -118,7 +149,7 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Where every pod may connect to: the broker, and name servers. */}}
+{{/* Where every pod may connect to: the broker, the collector of traces, and name servers. */}}
 {{- define "solvemesh.egress" -}}
 - ports:
     {{- range .Values.broker.ports }}
@@ -127,6 +158,15 @@ affinity: {{- toYaml . | nindent 2 }}
   {{- with .Values.networkPolicy.broker }}
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- if .Values.traces.endpoint }}
+- ports:
+    {{- range .Values.traces.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.networkPolicy.collector }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}

@@ -45,6 +45,7 @@ spec:
         {{- end }}
         - name: SOLVEMESH_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        {{- include "solvemesh.traceEnv" $ | trim | nindent 8 }}
         {{- include "solvemesh.flags" (mergeOverwrite (deepCopy $.Values.flags) $settings.flags) | trim | nindent 8 }}
       {{- if $.Values.metrics.enabled }}
       ports:
@@ -63,10 +64,10 @@ spec:
       {{- with $settings.resources }}
       resources: {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with include "solvemesh.brokerMounts" $ | trim }}
+      {{- with printf "%s\n%s" (include "solvemesh.brokerMounts" $) (include "solvemesh.traceMounts" $) | trim }}
       volumeMounts: {{- . | nindent 8 }}
       {{- end }}
-  {{- with include "solvemesh.brokerVolumes" $ | trim }}
+  {{- with printf "%s\n%s" (include "solvemesh.brokerVolumes" $) (include "solvemesh.traceVolumes" $) | trim }}
   volumes: {{- . | nindent 4 }}
   {{- end }}
 {{- end -}}
