@@ -47,7 +47,8 @@ fn prefer_static_cpp_runtime() {
         "{STATIC_LIBSTDCXX}=1: {} has no libstdc++.a",
         compiler.path().display()
     );
-    let folder = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("static-libstdc++");
+    let folder =
+        Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("static-libstdc++");
     // Of an earlier run, maybe with another compiler.
     let _ = std::fs::remove_dir_all(&folder);
     let linked = std::fs::create_dir_all(&folder)

@@ -10,8 +10,8 @@ use tokio_rustls::{
     rustls::{
         ClientConfig, RootCertStore, ServerConfig,
         crypto::ring,
-        server::WebPkiClientVerifier,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+        server::WebPkiClientVerifier,
     },
 };
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};

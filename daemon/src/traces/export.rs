@@ -62,9 +62,7 @@ pub(super) fn provider(
     {
         bail!("{name}={protocol}: only http/protobuf is supported");
     }
-    let file = |names: [&'static str; 2]| {
-        first(names).map(|(name, path)| PemFile::new(name, path))
-    };
+    let file = |names: [&'static str; 2]| first(names).map(|(name, path)| PemFile::new(name, path));
     let files = if is_tls {
         let identity = match (file(CLIENT_CERTIFICATES), file(CLIENT_KEYS)) {
             (None, None) => None,

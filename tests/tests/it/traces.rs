@@ -1,7 +1,7 @@
 //! Traces through gateway, broker and worker, received by a collector.
 
-use solvemesh::v1::{GetJobRequest, JobState, SubmitJobRequest};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use solvemesh::v1::{GetJobRequest, JobState, SubmitJobRequest};
 use solvemesh_tests::{
     collector::{Collector, Received},
     jobs,
