@@ -19,6 +19,10 @@ use crate::{
     table::Retention,
 };
 
+/// The number of finished jobs that are kept decoded: more than finish while their watchers and
+/// submitters read their ends.
+const DECODED_JOBS: usize = 2_000;
+
 /// Serve the gRPC and gRPC-Web API of solvemesh over RabbitMQ and its workers
 #[derive(Clone, Debug, Parser)]
 #[command(name = "solvemesh-gateway", version, args_conflicts_with_subcommands = true)]
@@ -310,6 +314,7 @@ impl Args {
                 results: self.keep_results,
                 result_bytes: self.keep_result_bytes,
                 result_age: self.keep_result_age,
+                decoded: DECODED_JOBS,
             },
             lanes: self.lanes.clone(),
             heartbeat: self.heartbeat,

@@ -101,7 +101,12 @@ impl Caller {
 
     /// Whether the caller may know that a job exists.
     pub(crate) fn may_see(&self, job: &JobDescription) -> bool {
-        self.role == Role::Admin || job.tenant == self.tenant
+        self.may_see_jobs_of(&job.tenant)
+    }
+
+    /// Whether the caller may know that a tenant's jobs exist.
+    pub(crate) fn may_see_jobs_of(&self, tenant: &str) -> bool {
+        self.role == Role::Admin || *tenant == *self.tenant
     }
 
     /// Whether the caller may cancel a job that it may see.

@@ -11,7 +11,7 @@ use crate::{
     access::Caller,
     mesh_state::QueuedJob,
     refusal::Refusal,
-    table::{Fold, Position, Record},
+    table::{Fold, Held, Position},
 };
 
 const DEFAULT_PAGE_SIZE: usize = 50;
@@ -42,13 +42,10 @@ pub(crate) struct Page {
 }
 
 impl ListFilter {
-    fn matches(&self, caller: &Caller, record: &Record) -> bool {
-        caller.may_see(&record.description)
-            && (self.states.is_empty() || self.states.contains(&record.state()))
-            && self
-                .labels
-                .iter()
-                .all(|(key, value)| record.description.labels.get(key) == Some(value))
+    fn matches(&self, caller: &Caller, job: &Held) -> bool {
+        caller.may_see_jobs_of(job.tenant())
+            && (self.states.is_empty() || self.states.contains(&job.state()))
+            && self.labels.iter().all(|(key, value)| job.labels().get(key) == Some(value))
     }
 
     /// A short hash of the filter and the caller's tenant. Page tokens contain it, so that a token
@@ -108,7 +105,8 @@ pub(crate) fn page(
     let (mut jobs, mut queued): (Vec<Job>, Vec<_>) = Default::default();
     let mut last = None;
     let mut bytes = 0;
-    for record in fold.latest_before(before).filter(|record| filter.matches(caller, record)) {
+    for held in fold.latest_before(before).filter(|job| filter.matches(caller, job)) {
+        let record = held.record();
         let job = record.to_job(full);
         // The field's tag and length take up to 8 bytes more.
         bytes += job.encoded_len() + 8;
@@ -118,7 +116,7 @@ pub(crate) fn page(
             return Ok(Page { jobs, queued, next_page_token });
         }
         jobs.push(job);
-        queued.push(QueuedJob::of(record));
+        queued.push(QueuedJob::of(&record));
         last = Some(record.first);
     }
     Ok(Page { jobs, queued, next_page_token: String::new() })

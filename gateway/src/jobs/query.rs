@@ -34,14 +34,15 @@ impl Jobs {
         let query = |record: &Record| caller.may_see(&record.description).then(|| query(record));
         // A table that is not ready yet has outdated records: don't answer from it.
         if *self.table.ready().borrow()
-            && let Some(found) = self.table.read(|fold| fold.job(job_id).and_then(&query))
+            && let Some(found) =
+                self.table.read(|fold| fold.job(job_id).and_then(|job| query(&job)))
         {
             return Ok(found);
         }
         self.catch_up().await?;
         let not_found = || Refusal::NotFound { job_id: job_id.to_owned() };
         self.table.read(|fold| match fold.job(job_id) {
-            Some(record) => query(record).ok_or_else(not_found),
+            Some(record) => query(&record).ok_or_else(not_found),
             // Of a forgotten job the tenant is forgotten too.
             None if caller.role == Role::Admin && fold.is_forgotten(job_id) => {
                 Err(Refusal::Forgotten { job_id: job_id.to_owned() })

@@ -48,7 +48,7 @@ impl RecentFinishes {
     pub(super) fn update(&self, fold: &Fold, finished: &[Arc<str>], now: i64) {
         let mut lanes = self.0.lock();
         for job in finished.iter().filter_map(|id| fold.job(id)) {
-            if let Some((finish, solve)) = solve_time(job) {
+            if let Some((finish, solve)) = solve_time(&job) {
                 // A clock that is ahead must not push the finishes of others out of the window.
                 let finish = finish.min(now);
                 lanes.entry(job.description.lane.clone()).or_default().add(finish, solve);

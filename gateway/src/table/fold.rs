@@ -3,6 +3,7 @@
 //! wins.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -14,7 +15,7 @@ use solvemesh::{
 };
 
 use crate::table::{
-    Position, Record,
+    Held, Position, Record,
     advance::{advance, set_description},
     finishes::solve_time,
     index::Indexed,
@@ -30,7 +31,7 @@ const MESSAGE_OVERHEAD: u64 = 200;
 /// The job table: the state after all entries so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Fold {
-    pub(super) jobs: HashMap<Arc<str>, Arc<Record>>,
+    pub(super) jobs: HashMap<Arc<str>, Held>,
     /// All jobs by the position of their first entry.
     pub(super) by_first: BTreeMap<Position, Arc<str>>,
     /// Queued and running jobs by the position of their first entry.
@@ -39,6 +40,8 @@ pub(crate) struct Fold {
     pub(super) finished: BTreeMap<Position, Arc<str>>,
     /// The finished jobs whose results are still in memory, likewise.
     pub(super) with_results: BTreeMap<Position, Arc<str>>,
+    /// The finished jobs that have not been packed yet, likewise.
+    pub(super) just_finished: BTreeMap<Position, Arc<str>>,
     /// Queued jobs by their queue deadline, in seconds since 1970.
     pub(super) queue_deadlines: BTreeSet<(i64, Arc<str>)>,
     pub(super) forgotten: Tombstones,
@@ -102,7 +105,7 @@ impl Fold {
                     };
                     // A finished job has no more events, so one with a new event finished just
                     // now. It may be forgotten already, if its start was truncated.
-                    if self.job(&id).is_none_or(Record::is_finished) {
+                    if self.jobs.get(&id).is_none_or(|job| job.end().is_some()) {
                         changes.finished.push(id.clone());
                     }
                     if changes.jobs.last() != Some(&id) {
@@ -144,36 +147,23 @@ impl Fold {
         }
         if !self.jobs.contains_key(entry.job_id.as_str()) {
             let job = self.new_record(at, bytes_before, entry, kind)?;
-            self.insert(Arc::new(job));
+            self.insert(&job.id.clone(), Held::Decoded(Arc::new(job)));
         }
-        // Copies the record only while a snapshot shares it.
-        let job = Arc::make_mut(self.jobs.get_mut(entry.job_id.as_str())?);
-        if !accept_digest(job, &entry.digest) {
-            return None;
+        let held = self.jobs.get_mut(entry.job_id.as_str())?;
+        let before = Indexed::of(held);
+        let effect = held.update(|job| advance_by(job, at, entry, kind))?;
+        let after = Indexed::of(held);
+        self.reindex(&effect.id, &before, &after);
+        if !before.is_finished() && after.is_finished() {
+            if let Some((day, spent)) = effect.spent {
+                self.usage.spend(day, &after.owner, spent);
+            }
+            if effect.start_truncated {
+                // A gateway that starts now can't know this job.
+                self.forget(&effect.id);
+            }
         }
-        let (id, sequence) = (job.id.clone(), job.last_sequence());
-        let (before, start_truncated) = (Indexed::of(job), job.stage.start_truncated());
-        if !job.is_finished() {
-            advance(job, at, entry, kind);
-        } else if let log_entry::Kind::Submitted(submitted) = kind {
-            // Fills in only what is missing: a job may be finished by an entry without its
-            // description, before this one.
-            set_description(job, submitted.description.as_ref(), submitted.submit_time);
-        }
-        job.counted_weight = job.weight();
-        let changed = job.last_sequence() > sequence;
-        let after = Indexed::of(job);
-        let spent = (!before.is_finished() && after.is_finished()).then(|| spent_by(job));
-        let owner = job.owner.clone();
-        self.reindex(&id, &before, &after);
-        if let Some((day, spent)) = spent.flatten() {
-            self.usage.spend(day, &owner, spent);
-        }
-        if start_truncated && after.is_finished() {
-            // A gateway that starts now can't know this job.
-            self.forget(&id);
-        }
-        changed.then_some(id)
+        effect.changed.then_some(effect.id)
     }
 
     /// A record for a job that is not in the table, if this entry may be the job's first: one that
@@ -213,8 +203,13 @@ impl Fold {
     }
 
     /// A job; `None` if the log has no entry of it so far, or if it was forgotten.
-    pub(crate) fn job(&self, id: &str) -> Option<&Record> {
-        self.jobs.get(id).map(Arc::as_ref)
+    pub(crate) fn job(&self, id: &str) -> Option<Cow<'_, Record>> {
+        self.jobs.get(id).map(Held::record)
+    }
+
+    /// Whether a job has finished, with its last event at or before a position.
+    pub(crate) fn has_ended_by(&self, id: &str, position: Position) -> bool {
+        self.jobs.get(id).and_then(Held::end).is_some_and(|end| end <= position)
     }
 
     /// Whether a job was in the table and was forgotten.
@@ -223,8 +218,8 @@ impl Fold {
     }
 
     /// The jobs whose first entry is before a position, the latest first.
-    pub(crate) fn latest_before(&self, before: Position) -> impl Iterator<Item = &Record> {
-        self.by_first.range(..before).rev().filter_map(|(_, id)| self.job(id))
+    pub(crate) fn latest_before(&self, before: Position) -> impl Iterator<Item = &Held> {
+        self.by_first.range(..before).rev().filter_map(|(_, id)| self.jobs.get(id))
     }
 
     /// Queued jobs whose queue deadline is before `now` (seconds since 1970); at most `max`.
@@ -235,7 +230,11 @@ impl Fold {
 
     /// The queued and running jobs, in the order of their first entries.
     pub(crate) fn live_jobs(&self) -> impl Iterator<Item = &Record> {
-        self.live.values().filter_map(|id| self.job(id))
+        self.live.values().filter_map(|id| match self.jobs.get(id)? {
+            Held::Decoded(job) => Some(&**job),
+            // It has finished.
+            Held::Packed(_) => None,
+        })
     }
 
     /// Number of queued and running jobs.
@@ -284,6 +283,44 @@ impl Fold {
     pub(crate) fn live_weight(&self) -> usize {
         self.live_weight
     }
+}
+
+/// What an entry did to its job.
+struct Effect {
+    id: Arc<str>,
+    /// Whether the job has new events.
+    changed: bool,
+    /// Whether the log has lost the first entries of the job, which was live before.
+    start_truncated: bool,
+    /// What the job has used, if it has finished.
+    spent: Option<(Day, Spent)>,
+}
+
+/// Applies an entry to its job; `None` if it is not about the job's payload.
+fn advance_by(
+    job: &mut Record,
+    at: Position,
+    entry: &LogEntry,
+    kind: &log_entry::Kind,
+) -> Option<Effect> {
+    if !accept_digest(job, &entry.digest) {
+        return None;
+    }
+    let (sequence, start_truncated) = (job.last_sequence(), job.stage.start_truncated());
+    if !job.is_finished() {
+        advance(job, at, entry, kind);
+    } else if let log_entry::Kind::Submitted(submitted) = kind {
+        // Fills in only what is missing: a job may be finished by an entry without its
+        // description, before this one.
+        set_description(job, submitted.description.as_ref(), submitted.submit_time);
+    }
+    job.counted_weight = job.weight();
+    Some(Effect {
+        id: job.id.clone(),
+        changed: job.last_sequence() > sequence,
+        start_truncated,
+        spent: if job.is_finished() { spent_by(job) } else { None },
+    })
 }
 
 /// What a finished job has used, and on which day; `None` if its end has no time.

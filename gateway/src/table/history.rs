@@ -81,6 +81,11 @@ impl History {
         self.events.iter()
     }
 
+    /// The events that are left, in order.
+    pub(super) fn into_events(self) -> impl Iterator<Item = HistoryEvent> {
+        self.events.into_iter()
+    }
+
     /// The latest event.
     pub(super) fn last(&self) -> Option<&HistoryEvent> {
         self.events.back()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use solvemesh::v1::JobState;
 
 use crate::table::{
-    Fold, Position, Record,
+    Fold, Held, Position,
     usage::{Load, Owner},
 };
 
@@ -19,20 +19,27 @@ pub(super) struct Indexed {
     /// In seconds since 1970, if it is queued and has one.
     queue_deadline: Option<i64>,
     weight: usize,
-    owner: Arc<Owner>,
+    pub(super) owner: Arc<Owner>,
+    /// What it adds to the load of its owner, if it is live.
     load: Load,
 }
 
 impl Indexed {
-    pub(super) fn of(job: &Record) -> Self {
-        let deadline = job.description.queue_expire_time.map(|deadline| deadline.seconds);
+    pub(super) fn of(held: &Held) -> Self {
+        let (queue_deadline, load) = match held {
+            Held::Decoded(job) => {
+                let deadline = job.description.queue_expire_time.map(|deadline| deadline.seconds);
+                (deadline.filter(|_| job.state() == JobState::Queued), job.load())
+            }
+            Held::Packed(_) => (None, Load::default()),
+        };
         Self {
-            first: job.first,
-            end: job.is_finished().then(|| job.last_position()),
-            queue_deadline: deadline.filter(|_| job.state() == JobState::Queued),
-            weight: job.counted_weight,
-            owner: job.owner.clone(),
-            load: job.load(),
+            first: held.first(),
+            end: held.end(),
+            queue_deadline,
+            weight: held.weight(),
+            owner: held.owner().clone(),
+            load,
         }
     }
 
@@ -43,20 +50,20 @@ impl Indexed {
 
 impl Fold {
     /// Inserts a job that is not in the table yet.
-    pub(super) fn insert(&mut self, job: Arc<Record>) {
-        let (id, indexed) = (job.id.clone(), Indexed::of(&job));
-        self.by_first.insert(job.first, id.clone());
+    pub(super) fn insert(&mut self, id: &Arc<str>, job: Held) {
+        let indexed = Indexed::of(&job);
+        self.by_first.insert(indexed.first, id.clone());
         if let Some(end) = indexed.end {
-            self.add_finished(end, &id, indexed.weight, !job.stage.results_evicted());
+            self.add_finished(end, id, indexed.weight, !job.results_evicted());
         } else {
-            self.live.insert(job.first, id.clone());
+            self.live.insert(indexed.first, id.clone());
             self.live_weight += indexed.weight;
             self.usage.add(&indexed.owner, indexed.load);
             if let Some(deadline) = indexed.queue_deadline {
                 self.queue_deadlines.insert((deadline, id.clone()));
             }
         }
-        self.jobs.insert(id, job);
+        self.jobs.insert(id.clone(), job);
     }
 
     /// Updates indexes and totals for a job of the table that has changed.
@@ -70,10 +77,7 @@ impl Fold {
             }
         }
         if let Some(end) = before.end {
-            self.finished_weight = self.finished_weight - before.weight + after.weight;
-            if self.with_results.contains_key(&end) {
-                self.with_results_weight = self.with_results_weight - before.weight + after.weight;
-            }
+            self.reweigh_finished(end, before.weight, after.weight);
         } else {
             self.live_weight -= before.weight;
             self.usage.remove(&before.owner, before.load);
@@ -85,8 +89,17 @@ impl Fold {
                 Some(end) => {
                     self.live.remove(&after.first);
                     self.add_finished(end, id, after.weight, true);
+                    self.just_finished.insert(end, id.clone());
                 }
             }
+        }
+    }
+
+    /// Updates the totals for a finished job whose weight has changed.
+    pub(super) fn reweigh_finished(&mut self, end: Position, before: usize, after: usize) {
+        self.finished_weight = self.finished_weight - before + after;
+        if self.with_results.contains_key(&end) {
+            self.with_results_weight = self.with_results_weight - before + after;
         }
     }
 

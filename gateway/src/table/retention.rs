@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::table::{Fold, Position, Record, stage::Stage};
+use crate::table::{Fold, Held, Position, stage::Stage};
 
 /// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,9 @@ pub struct Retention {
     pub result_bytes: usize,
     /// Maximum time since such a job finished.
     pub result_age: Duration,
+    /// Maximum number of finished jobs that are not packed yet, unless they are large: those whose
+    /// watchers and submitters are most likely still to read them.
+    pub decoded: usize,
 }
 
 impl Fold {
@@ -55,6 +58,11 @@ impl Fold {
         {
             self.forget(&id);
         }
+        while self.just_finished.len() > limits.decoded
+            && let Some((end, id)) = self.just_finished.pop_first()
+        {
+            self.pack(end, id);
+        }
     }
 
     /// The broker has dropped all messages before `first`. Finished jobs with an earlier first
@@ -69,24 +77,29 @@ impl Fold {
         let truncated: Vec<Arc<str>> =
             self.by_first.range(..before).map(|(_, id)| id.clone()).collect();
         for id in truncated {
-            let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_finished()) else {
+            let Some(job) = self.jobs.get_mut(&id).filter(|job| job.end().is_none()) else {
                 self.forget(&id);
                 continue;
             };
-            if let Stage::Live(live) = &mut Arc::make_mut(job).stage {
-                live.start_truncated = true;
-            }
+            job.update(|job| {
+                if let Stage::Live(live) = &mut job.stage {
+                    live.start_truncated = true;
+                }
+            });
         }
     }
 
     /// Removes a finished job from the table, and remembers that it was there.
     pub(super) fn forget(&mut self, id: &str) {
         let Some(job) = self.jobs.remove(id) else { return };
-        self.by_first.remove(&job.first);
-        self.finished.remove(&job.last_position());
-        self.finished_weight -= job.counted_weight;
-        if self.with_results.remove(&job.last_position()).is_some() {
-            self.with_results_weight -= job.counted_weight;
+        self.by_first.remove(&job.first());
+        if let Some(end) = job.end() {
+            self.finished.remove(&end);
+            self.finished_weight -= job.weight();
+            if self.with_results.remove(&end).is_some() {
+                self.with_results_weight -= job.weight();
+            }
+            self.just_finished.remove(&end);
         }
         self.forgotten.insert(id);
     }
@@ -94,13 +107,27 @@ impl Fold {
     /// Evicts the result of a finished job from memory.
     fn evict_results(&mut self, id: &str) {
         let Some(job) = self.jobs.get_mut(id) else { return };
-        self.with_results.remove(&job.last_position());
-        self.with_results_weight -= job.counted_weight;
-        self.finished_weight -= job.counted_weight;
-        let job = Arc::make_mut(job);
-        job.evict_results();
-        job.counted_weight = job.weight();
-        self.finished_weight += job.counted_weight;
+        let (end, before) = (job.end(), job.weight());
+        job.update(|job| {
+            job.evict_results();
+            job.counted_weight = job.weight();
+        });
+        let after = job.weight();
+        if let Some(end) = end {
+            self.reweigh_finished(end, before, after);
+            if self.with_results.remove(&end).is_some() {
+                self.with_results_weight -= after;
+            }
+        }
+    }
+
+    /// Packs a finished job.
+    fn pack(&mut self, end: Position, id: Arc<str>) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let before = job.weight();
+        let job = job.packed();
+        self.reweigh_finished(end, before, job.weight());
+        self.jobs.insert(id, job);
     }
 
     /// The job that finished first of those with results in memory.
@@ -111,7 +138,7 @@ impl Fold {
     /// When a job finished, in seconds since 1970. `i64::MAX` if unknown, so that age never
     /// evicts it.
     fn finish_seconds(&self, id: &str) -> i64 {
-        let time = self.jobs.get(id).and_then(|job: &Arc<Record>| job.stage.finish_time());
+        let time = self.jobs.get(id).and_then(Held::finish_time);
         time.map_or(i64::MAX, |time| time.seconds)
     }
 }

@@ -177,7 +177,7 @@ impl Tail {
             let attempt = job.attempts.last().map_or("", |attempt| &attempt.id);
             let state = job.state().as_str_name();
             info!(job = %job.id, attempt, state, cause, "job finished");
-            self.metrics.job_ended(job);
+            self.metrics.job_ended(&job);
         }
     }
 }

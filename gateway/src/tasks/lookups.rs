@@ -69,7 +69,7 @@ async fn answer(jobs: &Jobs, request: LookupRequest) -> Option<LookupResponse> {
 fn job_status(table: &Table, job_id: &str) -> LookupResponse {
     let silence = table.since_last_entry(job_id).unwrap_or_default();
     table.read(|fold| match fold.job(job_id) {
-        Some(record) => status_of(record, silence),
+        Some(record) => status_of(&record, silence),
         None if fold.is_forgotten(job_id) => status_only(JobStatus::Finished),
         None => status_only(JobStatus::Unknown),
     })

@@ -45,6 +45,8 @@ pub(crate) fn policy() -> Policy {
             results: 100,
             result_bytes: 1 << 20,
             result_age: Duration::from_secs(3600),
+            // Few, so that tests read packed jobs, too.
+            decoded: 2,
         },
         lanes: ["express", "standard"].map(|lane| lane.parse().unwrap()).to_vec(),
         heartbeat: Duration::from_millis(200),

@@ -164,6 +164,10 @@ impl Watcher {
             let mut events: Vec<HistoryEvent> = Vec::new();
             let mut last = true;
             for id in jobs.iter() {
+                // Most jobs of a long watch: not decoded for each batch.
+                if sent.contains_key(id) && fold.has_ended_by(id, *cursor) {
+                    continue;
+                }
                 let forgotten = || Refusal::Forgotten { job_id: id.to_string() };
                 let job = fold.job(id).ok_or_else(forgotten)?;
                 sent.entry(id.clone()).or_insert_with(|| job.sequence_at(*cursor));

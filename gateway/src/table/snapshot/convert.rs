@@ -76,29 +76,29 @@ fn from_day((day, owner, spent): (Day, &Owner, Spent)) -> DaySnapshot {
 }
 
 /// Converts a job for the file.
-pub(super) fn from_record(job: &Record) -> JobSnapshot {
+pub(in crate::table) fn from_record(job: Record) -> JobSnapshot {
     JobSnapshot {
         job_id: job.id.to_string(),
         first: Some(from_position(job.first)),
         bytes_before: job.bytes_before,
         start_truncated: job.stage.start_truncated(),
-        digest: job.digest.clone(),
-        description: Some(job.description.clone()),
         submit_time: job.submit_time,
         state: job.state().into(),
-        attempts: job.attempts.iter().map(from_attempt).collect(),
         cancel_requested: job.cancel_requested,
         progress: job.stage.progress(),
         finish_time: job.stage.finish_time(),
         last_sequence: job.last_sequence(),
-        history: job.history.events().map(from_event).collect(),
         result_evicted: job.stage.results_evicted(),
         tally: job.tally().map(from_tally),
+        digest: job.digest,
+        description: Some(job.description),
+        attempts: job.attempts.into_iter().map(from_attempt).collect(),
+        history: job.history.into_events().map(from_event).collect(),
     }
 }
 
 /// Converts a job from the file; `None` if a field is missing or invalid.
-pub(super) fn to_record(job: JobSnapshot) -> Option<Record> {
+pub(in crate::table) fn to_record(job: JobSnapshot) -> Option<Record> {
     let stage = to_stage(&job)?;
     let history: Vec<HistoryEvent> =
         job.history.into_iter().map(to_event).collect::<Option<_>>()?;
@@ -151,13 +151,13 @@ fn to_position(LogPosition { offset, entry, event }: LogPosition) -> Position {
     Position { offset, entry, event }
 }
 
-fn from_attempt(attempt: &Attempt) -> AttemptSnapshot {
+fn from_attempt(attempt: Attempt) -> AttemptSnapshot {
     AttemptSnapshot {
-        attempt_id: attempt.id.clone(),
+        attempt_id: attempt.id,
         last_number: attempt.last_number,
         start_time: attempt.start_time,
-        worker: attempt.worker.clone(),
-        worker_id: attempt.worker_id.clone(),
+        worker: attempt.worker,
+        worker_id: attempt.worker_id,
     }
 }
 
@@ -176,13 +176,13 @@ fn from_tally(tally: &Tally) -> TallySnapshot {
     TallySnapshot { answered, summary: Some(summary) }
 }
 
-fn from_event(history_event: &HistoryEvent) -> HistoryEventSnapshot {
+fn from_event(history_event: HistoryEvent) -> HistoryEventSnapshot {
     HistoryEventSnapshot {
         position: Some(from_position(history_event.position)),
-        event: Some((*history_event.event).clone()),
-        solution: history_event.solution.clone(),
+        event: Some(Arc::unwrap_or_clone(history_event.event)),
+        solution: history_event.solution,
         evicted: history_event.evicted,
-        duplicate_scenarios: history_event.duplicate_scenarios.clone(),
+        duplicate_scenarios: history_event.duplicate_scenarios,
     }
 }
 

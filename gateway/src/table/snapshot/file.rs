@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
     path::PathBuf,
-    sync::Arc,
 };
 
 use prost::Message;
@@ -16,6 +15,7 @@ use solvemesh::{
 use tempfile::NamedTempFile;
 
 use super::{FORMAT, MAGIC, Restored, Snapshot, convert, digest};
+use crate::table::Held;
 
 /// The name of the file in its folder.
 const FILE_NAME: &str = "table.snapshot";
@@ -90,7 +90,7 @@ fn write(to: impl Write, snapshot: &Snapshot) -> Result<u64, SnapshotError> {
     let header = SnapshotHeader { last_digest, ..snapshot.header.clone() };
     to.write_all(&header.encode_length_delimited_to_vec())?;
     for job in &snapshot.jobs {
-        to.write_all(&convert::from_record(job).encode_length_delimited_to_vec())?;
+        to.write_all(&job.to_snapshot())?;
     }
     let Hashing { mut inner, sum, bytes } = to;
     inner.write_all(&sum.finalize())?;
@@ -115,7 +115,8 @@ fn read(from: impl Read) -> Result<Restored, SnapshotError> {
     let mut restored = convert::from_header(header).ok_or_else(invalid)?;
     for _ in 0..jobs {
         let job: JobSnapshot = read_message(&mut from)?;
-        restored.fold.insert(Arc::new(convert::to_record(job).ok_or_else(invalid)?));
+        let job = convert::to_record(job).ok_or_else(invalid)?;
+        restored.fold.insert(&job.id.clone(), Held::at_rest(job));
     }
     let Hashing { mut inner, sum, .. } = from;
     let mut expected = [0; 32];
@@ -194,7 +195,7 @@ mod tests {
             jobs: 1,
             ..SnapshotHeader::default()
         };
-        let job = convert::from_record(&Record::new("a".into(), first));
+        let job = convert::from_record(Record::new("a".into(), first));
         let job = JobSnapshot { state: state.into(), ..job };
         let mut bytes = MAGIC.to_vec();
         bytes.extend(header.encode_length_delimited_to_vec());
@@ -207,7 +208,7 @@ mod tests {
     fn job_without_a_state_is_refused_as_invalid() {
         for state in [JobState::Queued, JobState::Running, JobState::Failed] {
             let restored = read(file_with(state).as_slice()).expect("a valid snapshot");
-            assert_eq!(restored.fold.job("a").map(Record::state), Some(state));
+            assert_eq!(restored.fold.job("a").map(|job| job.state()), Some(state));
         }
         let refused = read(file_with(JobState::Unspecified).as_slice());
         let expected = "a field is missing or invalid";

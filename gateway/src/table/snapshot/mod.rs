@@ -5,7 +5,7 @@
 //! a `JobSnapshot` for each job; then the SHA-256 of everything before it. A file that is damaged,
 //! of another format, contract or log is ignored, and the whole log is read instead.
 
-mod convert;
+pub(super) mod convert;
 mod file;
 
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use solvemesh::{DESCRIPTORS, broker::v1::LogBatch, gateway::v1::SnapshotHeader};
 pub(crate) use file::SnapshotError;
 pub use file::SnapshotFile;
 
-use crate::table::{Fold, Record};
+use crate::table::{Fold, Held};
 
 /// The first bytes of a snapshot file.
 const MAGIC: &[u8; 20] = b"solvemesh snapshot\r\n";
@@ -34,11 +34,11 @@ static FORMAT: LazyLock<u32> = LazyLock::new(|| {
     u32::from_be_bytes([a, b, c, d])
 });
 
-/// A snapshot to be written. Cheap to take, as it shares the records with the fold.
+/// A snapshot to be written. Cheap to take, as it shares the jobs with the fold.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     header: SnapshotHeader,
-    jobs: Vec<Arc<Record>>,
+    jobs: Vec<Held>,
     last: Arc<LogBatch>,
 }
 

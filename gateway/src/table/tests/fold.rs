@@ -330,7 +330,7 @@ proptest! {
             apply(&mut fold, offset as u64, batch.entries.clone());
             for id in ["a", "sweep"] {
                 if let Some(job) = fold.job(id).filter(|job| job.is_finished()) {
-                    let first = ended.entry(id).or_insert_with(|| job.clone());
+                    let first = ended.entry(id).or_insert_with(|| job.clone().into_owned());
                     prop_assert_eq!(first.state(), job.state());
                     prop_assert_eq!(first.last_sequence(), job.last_sequence());
                 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use prost_types::Timestamp;
@@ -8,7 +8,7 @@ use solvemesh::{
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, Position, Retention};
+use crate::table::{Changes, Fold, Held, Position, Retention};
 
 const ALL: Retention = Retention {
     jobs: usize::MAX,
@@ -17,6 +17,7 @@ const ALL: Retention = Retention {
     results: usize::MAX,
     result_bytes: usize::MAX,
     result_age: Duration::MAX,
+    decoded: usize::MAX,
 };
 
 /// Three jobs with solutions that finished at 1, 2 and 3 s, and a queued one.
@@ -167,16 +168,48 @@ proptest! {
     }
 
     #[test]
+    fn packed_jobs_are_those_that_were_packed(
+        log in logs(),
+        results in 0..3usize,
+        decoded in 0..3usize,
+    ) {
+        let (mut packed, mut whole) = (Fold::default(), Fold::default());
+        for (offset, batch) in log.iter().enumerate() {
+            let changes = apply(&mut packed, offset as u64, batch.entries.clone());
+            prop_assert_eq!(changes, apply(&mut whole, offset as u64, batch.entries.clone()));
+            packed.retain(&Retention { results, decoded, ..ALL }, 0);
+            whole.retain(&Retention { results, ..ALL }, 0);
+            prop_assert!(packed.just_finished.len() <= decoded);
+        }
+        prop_assert_eq!(packed.usage(), whole.usage());
+        prop_assert_eq!(packed.live_weight(), whole.live_weight());
+        for (id, held) in &packed.jobs {
+            let same = &whole.jobs[id];
+            prop_assert!(matches!(same, Held::Decoded(_)));
+            prop_assert_eq!(held.record(), same.record());
+            prop_assert_eq!(held.first(), same.first());
+            prop_assert_eq!(held.end(), same.end());
+            prop_assert_eq!(held.state(), same.state());
+            prop_assert_eq!(held.tenant(), same.tenant());
+            prop_assert_eq!(held.labels(), same.labels());
+            prop_assert_eq!(held.finish_time(), same.finish_time());
+            prop_assert_eq!(held.results_evicted(), same.results_evicted());
+        }
+        prop_assert_eq!(packed.jobs.len(), whole.jobs.len());
+    }
+
+    #[test]
     fn eviction_does_not_change_what_is_kept(
         log in logs(),
         results in 0..2usize,
         jobs in 0..3usize,
+        decoded in 0..3usize,
     ) {
         let mut few = Fold::default();
         let mut all = Fold::default();
         for (offset, batch) in log.iter().enumerate() {
             apply(&mut few, offset as u64, batch.entries.clone());
-            few.retain(&Retention { results, jobs, ..ALL }, 0);
+            few.retain(&Retention { results, jobs, decoded, ..ALL }, 0);
             apply(&mut all, offset as u64, batch.entries.clone());
         }
         prop_assert_eq!(few.live_count(), all.live_count());
@@ -191,12 +224,11 @@ proptest! {
             prop_assert_eq!(job.last_sequence(), same.last_sequence());
             prop_assert_eq!(job.outcome().map(|o| o.state), same.outcome().map(|o| o.state));
         }
-        let weight = |jobs: &mut dyn Iterator<Item = &crate::table::Record>| -> usize {
-            jobs.map(|job| job.weight()).sum()
+        let weight = |ids: &BTreeMap<Position, Arc<str>>| -> usize {
+            ids.values().map(|id| few.jobs[id].weight()).sum()
         };
-        let ended = weight(&mut few.finished.values().filter_map(|id| few.job(id)));
-        let whole = weight(&mut few.with_results.values().filter_map(|id| few.job(id)));
-        let live = weight(&mut few.live.values().filter_map(|id| few.job(id)));
+        let (ended, whole, live) =
+            (weight(&few.finished), weight(&few.with_results), weight(&few.live));
         let counted = (few.finished_weight, few.with_results_weight, few.live_weight);
         prop_assert_eq!(counted, (ended, whole, live));
     }

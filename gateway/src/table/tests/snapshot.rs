@@ -22,6 +22,8 @@ const FEW: Retention = Retention {
     results: 0,
     result_bytes: usize::MAX,
     result_age: Duration::MAX,
+    // As in a table that was restored.
+    decoded: 0,
 };
 
 fn write(fold: &Fold) -> (TempDir, SnapshotFile) {

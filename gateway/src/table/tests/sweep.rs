@@ -25,7 +25,7 @@ fn indices(event: &JobEvent) -> Option<Vec<i32>> {
 /// The scenarios in each event with answers.
 fn answered(fold: &Fold) -> Vec<Vec<i32>> {
     let job = fold.job("sweep").unwrap();
-    history(job).iter().filter_map(|history_event| indices(&history_event.event)).collect()
+    history(&job).iter().filter_map(|history_event| indices(&history_event.event)).collect()
 }
 
 fn end(fold: &Fold) -> Option<JobFinished> {
@@ -57,9 +57,9 @@ fn sweep_finishes_with_its_last_answer() {
     let best = summary(&fold).best.unwrap();
     assert_eq!((best.index, best.objective(), summary(&fold).answered_count), (5, 5.0, 6));
     // Offset 0 is a marker. The end is in the same entry as the last answers.
-    let places: Vec<Position> = history(job).iter().map(|it| it.position).collect();
+    let places: Vec<Position> = history(&job).iter().map(|it| it.position).collect();
     assert_eq!(places[4..], [Position::new(5, 0), Position::new(5, 0).later(1)]);
-    let sequences: Vec<i32> = history(job).iter().map(|it| it.event.sequence).collect();
+    let sequences: Vec<i32> = history(&job).iter().map(|it| it.event.sequence).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
     entries.push(answers("sweep", "part", 3, &[3]));
     assert_eq!(log(&entries).job("sweep").unwrap().last_sequence(), 6);
@@ -80,7 +80,7 @@ fn first_answer_of_a_scenario_counts_from_any_attempt() {
     ]);
     assert_eq!(answered(&fold), [vec![0, 1], vec![2], vec![3]]);
     let job = fold.job("sweep").unwrap();
-    let before: Vec<&[i32]> = history(job)
+    let before: Vec<&[i32]> = history(&job)
         .iter()
         .map(|history_event| history_event.duplicate_scenarios.as_slice())
         .collect();
@@ -182,13 +182,14 @@ fn evicted_answers_can_be_restored_from_their_entry() {
         results: 0,
         result_bytes: usize::MAX,
         result_age: Duration::MAX,
+        decoded: usize::MAX,
     };
     few.retain(&kept, 0);
     assert!(few.finished_weight < whole.finished_weight);
     assert_eq!(summary(&few), summary(&whole));
     let (few, whole) = (few.job("sweep").unwrap(), whole.job("sweep").unwrap());
     assert_eq!(few.evicted_position(), None, "its end has nothing to evict");
-    for (left, kept) in history(few).into_iter().zip(history(whole)) {
+    for (left, kept) in history(&few).into_iter().zip(history(&whole)) {
         assert_eq!((left.position, left.event.sequence), (kept.position, kept.event.sequence));
         let Some(expected) = indices(&kept.event) else {
             assert_eq!((left.evicted, &left.event), (false, &kept.event));
@@ -273,7 +274,7 @@ proptest! {
         prop_assert_eq!(summary(&some), summary(&ones));
         prop_assert_eq!(end(&some).map(|end| end.state()), Some(JobState::Succeeded));
         let job = some.job("sweep").unwrap();
-        let ends = history(job);
+        let ends = history(&job);
         let last = ends.iter().rev().take(2).map(|it| indices(&it.event).is_some());
         prop_assert_eq!(last.collect::<Vec<_>>(), [false, true]);
     }
