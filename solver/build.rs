@@ -4,7 +4,6 @@
 
 use std::{
     env,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -31,11 +30,12 @@ const STATIC_LIBSTDCXX: &str = "SOLVEMESH_STATIC_LIBSTDCXX";
 
 /// Has the linker search a folder first that contains `libstdc++.a` and no `libstdc++.so`, so that it
 /// takes the archive for the `-lstdc++` of highs-sys. (`-static-libstdc++` has no effect on a library
-/// that is named.)
+/// that is named.) In this copy of the archive, the function that `native/new_handler.c` replaces is
+/// weak: linked as it is, there would be two.
 ///
 /// # Panics
 ///
-/// If the C++ compiler has no `libstdc++.a`.
+/// If the C++ compiler has no `libstdc++.a`, or if there is no objcopy.
 fn prefer_static_cpp_runtime() {
     let compiler = cc::Build::new().cpp(true).get_compiler();
     let output = compiler.to_command().arg("-print-file-name=libstdc++.a").output();
@@ -49,11 +49,17 @@ fn prefer_static_cpp_runtime() {
     );
     let folder =
         Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("static-libstdc++");
-    // Of an earlier run, maybe with another compiler.
-    let _ = std::fs::remove_dir_all(&folder);
-    let linked = std::fs::create_dir_all(&folder)
-        .and_then(|()| symlink(&library, folder.join("libstdc++.a")));
-    linked.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    println!("cargo:rerun-if-env-changed=OBJCOPY");
+    let objcopy = env::var_os("OBJCOPY").unwrap_or_else(|| "objcopy".into());
+    let weaken = ["--weaken-symbol", "_ZSt15get_new_handlerv"];
+    let done = Command::new(&objcopy)
+        .args(weaken)
+        .args([library.as_path(), &folder.join("libstdc++.a")])
+        .status()
+        .unwrap_or_else(|error| panic!("{}: {error}", objcopy.display()));
+    assert!(done.success(), "{}: {done}", objcopy.display());
     println!("cargo:rustc-link-search=native={}", folder.display());
 }
 

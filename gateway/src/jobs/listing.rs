@@ -45,7 +45,7 @@ impl ListFilter {
     fn matches(&self, caller: &Caller, job: &Held) -> bool {
         caller.may_see_jobs_of(job.tenant())
             && (self.states.is_empty() || self.states.contains(&job.state()))
-            && self.labels.iter().all(|(key, value)| job.labels().get(key) == Some(value))
+            && self.labels.iter().all(|(key, value)| job.label(key) == Some(value))
     }
 
     /// A short hash of the filter and the caller's tenant. Page tokens contain it, so that a token
@@ -96,7 +96,7 @@ pub(crate) fn page(
     };
     let filter_hash = filter.hash(&caller.tenant);
     let before = match token {
-        "" => Position { offset: u64::MAX, entry: u32::MAX, event: u32::MAX },
+        "" => Position::MAX,
         token => decode(token, &filter_hash).ok_or_else(|| {
             let wrong = "must be a next_page_token of a list with the same filter";
             Refusal::invalid("page_token", wrong)
@@ -106,13 +106,18 @@ pub(crate) fn page(
     let mut last = None;
     let mut bytes = 0;
     for held in fold.latest_before(before).filter(|job| filter.matches(caller, job)) {
+        let next_page_token = || last.map(|last| encode(last, &filter_hash)).unwrap_or_default();
+        if jobs.len() == size {
+            let next_page_token = next_page_token();
+            return Ok(Page { jobs, queued, next_page_token });
+        }
         let record = held.record();
         let job = record.to_job(full);
         // The field's tag and length take up to 8 bytes more.
         bytes += job.encoded_len() + 8;
         // At least one job a page, or the list would never advance.
-        if jobs.len() == size || (bytes > MAX_PAGE_BYTES && !jobs.is_empty()) {
-            let next_page_token = last.map(|last| encode(last, &filter_hash)).unwrap_or_default();
+        if bytes > MAX_PAGE_BYTES && !jobs.is_empty() {
+            let next_page_token = next_page_token();
             return Ok(Page { jobs, queued, next_page_token });
         }
         jobs.push(job);

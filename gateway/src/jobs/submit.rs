@@ -238,7 +238,7 @@ impl Jobs {
 
     /// Waits until the table has a job.
     async fn in_table(&self, listener: &Listener, id: &str) {
-        while self.table.read(|fold| fold.job(id).is_none()) {
+        while self.table.read(|fold| !fold.contains(id)) {
             listener.changed().await;
         }
     }

@@ -15,7 +15,7 @@ use solvemesh::{
 };
 
 use crate::table::{
-    Held, Position, Record,
+    Held, Position, Record, Rest,
     advance::{advance, set_description},
     finishes::solve_time,
     index::Indexed,
@@ -150,6 +150,10 @@ impl Fold {
             self.insert(&job.id.clone(), Held::Decoded(Arc::new(job)));
         }
         let held = self.jobs.get_mut(entry.job_id.as_str())?;
+        // An attempt that was superseded long ago may still report: not worth decoding the job.
+        if !matches!(kind, log_entry::Kind::Submitted(_)) && held.ignores(&entry.digest) {
+            return None;
+        }
         let before = Indexed::of(held);
         let effect = held.update(|job| advance_by(job, at, entry, kind))?;
         let after = Indexed::of(held);
@@ -207,9 +211,14 @@ impl Fold {
         self.jobs.get(id).map(Held::record)
     }
 
-    /// Whether a job has finished, with its last event at or before a position.
-    pub(crate) fn has_ended_by(&self, id: &str, position: Position) -> bool {
-        self.jobs.get(id).and_then(Held::end).is_some_and(|end| end <= position)
+    /// Whether the table has a job.
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        self.jobs.contains_key(id)
+    }
+
+    /// What a job has after a position; `None` if the table does not have the job.
+    pub(crate) fn rest_after(&self, id: &str, cursor: Position) -> Option<Rest> {
+        self.jobs.get(id).map(|job| job.rest_after(cursor))
     }
 
     /// Whether a job was in the table and was forgotten.

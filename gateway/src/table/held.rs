@@ -4,7 +4,7 @@
 //! jobs of a table have finished long ago and are hardly read, so those are packed: encoded as in a
 //! snapshot, with what indexes, lists and watchers have to know beside that.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use prost::{Message as _, encode_length_delimiter, length_delimiter_len};
 use prost_types::Timestamp;
@@ -12,12 +12,27 @@ use solvemesh::{gateway::v1::JobSnapshot, v1::JobState};
 
 use crate::table::{Owner, Position, Record, snapshot::convert};
 
-/// A job that takes more memory than this, in bytes, stays decoded: what it has too much of is
+/// A job of which [`Record::weight`] is more than this stays decoded: what it has too much of is
 /// values, which are as large when encoded, and each batch of a watcher would decode all of them.
-const MAX_UNPACKED_BYTES: usize = 16 << 10;
+const MAX_UNPACKED_BYTES: usize = 8 << 10;
 
 /// About how many bytes of memory the id of a job and its places in the indexes take.
 const INDEX_BYTES: usize = 280;
+
+/// About how many bytes of memory an owner takes that is not nobody.
+const OWNER_BYTES: usize = 140;
+
+/// The labels of a packed job, in the order of their keys. A map would reserve room for eleven.
+type Labels = Box<[(Box<str>, Box<str>)]>;
+
+/// What a job has after a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing, as it has finished.
+    Nothing,
+    /// Its next event is at this position or later; it may have none yet.
+    From(Position),
+}
 
 /// A job of the table. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +47,16 @@ pub(crate) enum Held {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packed {
     first: Position,
+    /// The position of the event before the last one; `first` if there is none.
+    before_end: Position,
     end: Position,
     state: JobState,
     finish_time: Option<Timestamp>,
     results_evicted: bool,
+    /// Whether an entry has contained the digest of its payload.
+    has_digest: bool,
     owner: Arc<Owner>,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     /// A [`JobSnapshot`].
     job: Box<[u8]>,
 }
@@ -48,14 +67,22 @@ impl Held {
         if !job.is_finished() || job.weight() > MAX_UNPACKED_BYTES {
             return Self::Decoded(Arc::new(job));
         }
+        let before_end = job.history.events().rev().nth(1).map(|event| event.position);
         Self::Packed(Arc::new(Packed {
             first: job.first,
+            before_end: before_end.unwrap_or(job.first),
             end: job.last_position(),
             state: job.state(),
             finish_time: job.finish_time(),
             results_evicted: job.stage.results_evicted(),
+            has_digest: !job.digest.is_empty(),
             owner: job.owner.clone(),
-            labels: job.description.labels.clone(),
+            labels: job
+                .description
+                .labels
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+                .collect(),
             job: convert::from_record(job).encode_to_vec().into(),
         }))
     }
@@ -123,6 +150,30 @@ impl Held {
         }
     }
 
+    /// What it has after a position.
+    pub(crate) fn rest_after(&self, cursor: Position) -> Rest {
+        if self.end().is_some_and(|end| end <= cursor) {
+            return Rest::Nothing;
+        }
+        Rest::From(match self {
+            Self::Decoded(job) => {
+                job.events_after(cursor).next().map_or(Position::MAX, |next| next.position)
+            }
+            Self::Packed(packed) if cursor < packed.first => packed.first,
+            Self::Packed(packed) if cursor >= packed.before_end => packed.end,
+            Self::Packed(_) => cursor,
+        })
+    }
+
+    /// Whether an entry that is no submission, with this digest, changes nothing of the job.
+    pub(super) fn ignores(&self, digest: &[u8]) -> bool {
+        match self {
+            Self::Decoded(_) => false,
+            // The first digest counts.
+            Self::Packed(packed) => packed.has_digest || digest.is_empty(),
+        }
+    }
+
     /// Its current state.
     pub(crate) fn state(&self) -> JobState {
         match self {
@@ -160,11 +211,14 @@ impl Held {
         &self.owner().tenant
     }
 
-    /// Its labels.
-    pub(crate) fn labels(&self) -> &BTreeMap<String, String> {
+    /// Its label with this key.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
         match self {
-            Self::Decoded(job) => &job.description.labels,
-            Self::Packed(packed) => &packed.labels,
+            Self::Decoded(job) => job.description.labels.get(key).map(String::as_str),
+            Self::Packed(packed) => {
+                let found = packed.labels.binary_search_by(|(it, _)| (**it).cmp(key));
+                found.ok().map(|at| &*packed.labels[at].1)
+            }
         }
     }
 
@@ -184,7 +238,9 @@ impl Packed {
     }
 
     fn weight(&self) -> usize {
-        let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
-        size_of::<Self>() + self.job.len() + labels + INDEX_BYTES
+        let text: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let labels = size_of_val(&*self.labels) + text;
+        let owner = if *self.owner == Owner::default() { 0 } else { OWNER_BYTES };
+        size_of::<Self>() + self.job.len() + labels + owner + INDEX_BYTES
     }
 }

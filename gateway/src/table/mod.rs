@@ -32,7 +32,7 @@ pub(crate) use event_class::EventClass;
 pub(crate) use finishes::LanePace;
 pub(crate) use fold::{Changes, Fold};
 pub use handle::Table;
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Rest};
 pub(crate) use history::HistoryEvent;
 pub(crate) use listeners::Listener;
 pub(crate) use markers::CatchUpError;

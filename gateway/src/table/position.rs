@@ -17,6 +17,9 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// After every event of every message.
+    pub(crate) const MAX: Self = Self { offset: u64::MAX, entry: u32::MAX, event: u32::MAX };
+
     /// The position of an entry's first event.
     pub(crate) fn new(offset: u64, entry: u32) -> Self {
         Self { offset, entry, event: 1 }

@@ -11,6 +11,10 @@ use std::{sync::Arc, time::Duration};
 
 use crate::table::{Fold, Held, Position, stage::Stage};
 
+/// Maximum number of results that [`Fold::retain`] evicts at once by their age alone. Each takes some
+/// 10 us, and after an hour of rest all of a burst are due at the same time.
+const MAX_AGED: usize = 500;
+
 /// The limits within which finished jobs stay in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -32,24 +36,38 @@ pub struct Retention {
 }
 
 impl Fold {
-    /// Evicts results and forgets jobs until all limits hold at `now`, in seconds since 1970.
-    /// Later entries about a forgotten job are ignored.
+    /// Evicts results, packs and forgets jobs until all limits hold at `now`, in seconds since 1970.
+    /// Later entries about a forgotten job are ignored. Of those that only their age evicts, takes
+    /// [`MAX_AGED`] at a time, and returns whether there are more: the table is locked meanwhile.
     ///
     /// Jobs go in the order in which they finished. The order of last use would need a write for
     /// each read of the table.
-    pub(crate) fn retain(&mut self, limits: &Retention, now: i64) {
+    pub(crate) fn retain(&mut self, limits: &Retention, now: i64) -> bool {
         let finished_before = |age: Duration| {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             now.saturating_sub(age)
         };
         let (oldest_result, oldest_job) =
             (finished_before(limits.result_age), finished_before(limits.age));
-        while let Some(id) = self.first_with_results()
-            && (self.with_results.len() > limits.results
-                || self.with_results_weight > limits.result_bytes
-                || self.finish_seconds(&id) < oldest_result)
-        {
+        let mut aged = 0;
+        while let Some(id) = self.first_with_results() {
+            let is_over = self.with_results.len() > limits.results
+                || self.with_results_weight > limits.result_bytes;
+            if !is_over {
+                if self.finish_seconds(&id) >= oldest_result {
+                    break;
+                }
+                if aged == MAX_AGED {
+                    return true;
+                }
+                aged += 1;
+            }
             self.evict_results(&id);
+        }
+        while self.just_finished.len() > limits.decoded
+            && let Some((end, id)) = self.just_finished.pop_first()
+        {
+            self.pack(end, id);
         }
         while let Some(id) = self.finished.first_key_value().map(|(_, id)| id.clone())
             && (self.finished.len() > limits.jobs
@@ -58,11 +76,7 @@ impl Fold {
         {
             self.forget(&id);
         }
-        while self.just_finished.len() > limits.decoded
-            && let Some((end, id)) = self.just_finished.pop_first()
-        {
-            self.pack(end, id);
-        }
+        false
     }
 
     /// The broker has dropped all messages before `first`. Finished jobs with an earlier first
@@ -105,7 +119,7 @@ impl Fold {
     }
 
     /// Evicts the result of a finished job from memory.
-    fn evict_results(&mut self, id: &str) {
+    fn evict_results(&mut self, id: &Arc<str>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let (end, before) = (job.end(), job.weight());
         job.update(|job| {
@@ -117,6 +131,10 @@ impl Fold {
             self.reweigh_finished(end, before, after);
             if self.with_results.remove(&end).is_some() {
                 self.with_results_weight -= after;
+            }
+            // One that was too large to be packed may no longer be.
+            if !self.just_finished.contains_key(&end) {
+                self.pack(end, id.clone());
             }
         }
     }

@@ -11,6 +11,7 @@ use solvemesh::broker::v1::LogBatch;
 use solvemesh_broker::{LogMessage, LogStart, Mesh};
 use tokio::{
     sync::{Notify, watch},
+    task::yield_now,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{error, info, warn};
@@ -66,7 +67,9 @@ impl Tail {
     pub(super) async fn follow(self, mesh: Arc<dyn Mesh>, snapshots: Option<SnapshotFile>) {
         let mut from = LogStart::First;
         if let Some(file) = snapshots {
-            let (fold, start) = attach::at_startup(&*mesh, file).await;
+            let (mut fold, start) = attach::at_startup(&*mesh, file).await;
+            // Before anybody waits for the lock.
+            while fold.retain(&self.retention, now()) {}
             (*self.fold.write(), from) = (fold, start);
         }
         while self.read_from(&*mesh, from).await.is_continue() {
@@ -157,11 +160,13 @@ impl Tail {
             ticks.tick().await;
             // If the broker is not available, the next tick tries again.
             let first = mesh.log_start().await.ok().flatten();
-            let mut fold = self.fold.write();
             if let Some(first) = first {
-                fold.truncate_before(first);
+                self.fold.write().truncate_before(first);
             }
-            fold.retain(&self.retention, now());
+            // In between, others get the lock.
+            while self.fold.write().retain(&self.retention, now()) {
+                yield_now().await;
+            }
         }
     }
 

@@ -88,6 +88,49 @@ async fn evicted_result_is_read_back_from_the_log() {
 }
 
 #[tokio::test]
+async fn a_watch_of_many_jobs_is_the_same_however_they_are_kept() {
+    let mesh = memory();
+    let kept = |decoded, results| {
+        let policy = policy();
+        let retention = Retention { decoded, results, ..policy.retention };
+        Policy { retention, max_jobs_per_watch: 40, ..policy }
+    };
+    let decoded = Gateway::over(mesh.clone(), kept(usize::MAX, usize::MAX)).await;
+    let packed = Gateway::over(mesh.clone(), kept(0, usize::MAX)).await;
+    let evicted = Gateway::over(mesh.clone(), kept(0, 0)).await;
+    // All of them are queued before the first one ends, half of them before the first one starts.
+    let mut ids = Vec::new();
+    let mut envelopes = Vec::new();
+    for count in 0..40 {
+        ids.push(decoded.submit(wyndor()).await.unwrap().job_id);
+        envelopes.push(take(&mesh).await);
+        if count >= 20 {
+            let envelope = &envelopes[count - 20];
+            report(&mesh, envelope, 1, started(envelope)).await;
+        }
+    }
+    for (count, envelope) in envelopes.iter().enumerate() {
+        if count >= 20 {
+            report(&mesh, envelope, 1, started(envelope)).await;
+        }
+        report(&mesh, envelope, 2, solved()).await;
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut whole = decoded.watch(&ids, "").await.unwrap();
+    whole.retain(|response| matches!(response.kind, Some(Response::Event(_))));
+    let expected: Vec<JobEvent> = events(&whole).into_iter().cloned().collect();
+    assert_eq!(expected.len(), 120);
+    for gateway in [&packed, &evicted] {
+        for resumed in [0_usize, 1, 19, 64, 65, 100, 119] {
+            let token = resumed.checked_sub(1).map_or("", |last| &whole[last].resume_token);
+            let watched = gateway.watch(&ids, token).await.unwrap();
+            let watched: Vec<JobEvent> = events(&watched).into_iter().cloned().collect();
+            assert_eq!(watched, expected[resumed..], "from {resumed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn result_that_the_log_dropped_is_forgotten() {
     let mesh = small_log();
     let gateway = Gateway::over(mesh.clone(), evicting()).await;

@@ -20,11 +20,29 @@ use super::{
 use crate::{
     jobs::Jobs,
     refusal::Refusal,
-    table::{HistoryEvent, Listener, Position, ResumeTokens},
+    table::{HistoryEvent, Listener, Position, Rest, ResumeTokens},
 };
 
 /// Maximum number of events that are read from the table at once.
 const MAX_BATCH: usize = 64;
+
+/// Whether an event has content that has to be loaded. Such an event is the last of its batch, so that
+/// a watcher buffers at most one.
+fn must_load(event: &HistoryEvent) -> bool {
+    event.solution.is_some() || event.evicted
+}
+
+/// The position after which no event fits into a batch, by the events that were found so far in any
+/// order. Drops those that do not, if there are many.
+fn end_of_batch(events: &mut Vec<HistoryEvent>) -> Position {
+    if events.len() > 2 * MAX_BATCH {
+        events.sort_unstable_by_key(|event| event.position);
+        events.truncate(MAX_BATCH + 1);
+    }
+    let full = (events.len() == MAX_BATCH + 1).then(|| events.iter().map(|it| it.position).max());
+    let loaded = events.iter().filter(|event| must_load(event)).map(|event| event.position).min();
+    full.flatten().into_iter().chain(loaded).min().unwrap_or(Position::MAX)
+}
 
 /// The state of one watch stream.
 pub(crate) struct Watcher {
@@ -161,29 +179,41 @@ impl Watcher {
     fn next_batch(&mut self) -> Result<Batch, Refusal> {
         let Self { jobs, cursor, sent, filter, .. } = self;
         self.gateway.table.read(|fold| {
-            let mut events: Vec<HistoryEvent> = Vec::new();
-            let mut last = true;
+            let mut next: Vec<(Position, &Arc<str>)> = Vec::with_capacity(jobs.len());
             for id in jobs.iter() {
-                // Most jobs of a long watch: not decoded for each batch.
-                if sent.contains_key(id) && fold.has_ended_by(id, *cursor) {
-                    continue;
+                match fold.rest_after(id, *cursor) {
+                    None => return Err(Refusal::Forgotten { job_id: id.to_string() }),
+                    // Counted before its last event was sent.
+                    Some(Rest::Nothing) if sent.contains_key(id) => {}
+                    Some(Rest::Nothing) => next.push((*cursor, id)),
+                    Some(Rest::From(position)) => next.push((position, id)),
                 }
-                let forgotten = || Refusal::Forgotten { job_id: id.to_string() };
-                let job = fold.job(id).ok_or_else(forgotten)?;
+            }
+            // So that a job is decoded only for batches that have events of it.
+            next.sort_unstable();
+            let mut events: Vec<HistoryEvent> = Vec::new();
+            // Later events do not fit into the batch.
+            let mut end = Position::MAX;
+            let mut last = true;
+            let mut is_cut = false;
+            for (position, id) in next {
+                if position > end {
+                    is_cut = true;
+                    break;
+                }
+                let Some(job) = fold.job(id) else { continue };
                 sent.entry(id.clone()).or_insert_with(|| job.sequence_at(*cursor));
                 last &= job.is_finished();
                 // One more than fits shows whether anything is left.
                 events
                     .extend(filter.select(job.events_after(*cursor)).take(MAX_BATCH + 1).cloned());
+                end = end.min(end_of_batch(&mut events));
             }
             events.sort_by_key(|history_event| history_event.position);
             let mut cursor = fold.head();
-            // An event with content that has to be loaded is the last of its batch, so that a
-            // watcher buffers at most one.
-            let must_load = |next: &HistoryEvent| next.solution.is_some() || next.evicted;
             let large = events.iter().position(must_load);
             let max = large.map_or(MAX_BATCH, |at| MAX_BATCH.min(at + 1));
-            if events.len() > max {
+            if events.len() > max || is_cut {
                 events.truncate(max);
                 last = false;
                 cursor = events.last().map_or(cursor, |last| last.position);

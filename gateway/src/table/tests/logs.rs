@@ -40,7 +40,13 @@ pub(super) fn entry(job: &str, attempt: &str, number: u32, kind: Kind) -> LogEnt
 fn description(job: &str) -> JobDescription {
     let sweep = SweepDescription { scenario_count: 6, ..Default::default() };
     let sweep = job.starts_with("sweep").then_some(sweep);
-    JobDescription { model_name: format!("model of {job}"), sweep, ..Default::default() }
+    JobDescription {
+        model_name: format!("model of {job}"),
+        tenant: "some tenant".to_owned(),
+        labels: [("of".to_owned(), job.to_owned()), ("a".to_owned(), "b".to_owned())].into(),
+        sweep,
+        ..Default::default()
+    }
 }
 
 /// A sweep that stops at the first scenario with an objective of 1 or less.

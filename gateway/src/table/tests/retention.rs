@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use prost_types::Timestamp;
 use solvemesh::{
     broker::v1::{LogBatch, LogEntry, log_entry::Kind},
-    v1::{JobState, Solution, SolveResult},
+    v1::{Job, JobState, Solution, SolveResult},
 };
 
 use super::logs::*;
-use crate::table::{Changes, Fold, Held, Position, Retention};
+use crate::table::{Changes, Fold, Held, Position, Rest, Retention};
 
 const ALL: Retention = Retention {
     jobs: usize::MAX,
@@ -80,6 +80,45 @@ fn results_are_evicted_before_their_jobs() {
         assert_eq!(sequences, [1, 2, 4], "its progress is evicted too");
         assert_eq!((full.state(), full.last_sequence), (JobState::Succeeded, 4));
     }
+}
+
+#[test]
+fn a_large_job_is_packed_once_its_results_are_evicted() {
+    let mut entries = three_finished();
+    if let Some(Kind::Finished(end)) = &mut entries[3].kind
+        && let Some(result) = end.outcome.as_mut().and_then(|outcome| outcome.result.as_mut())
+    {
+        result.solution = Some(Solution { values: vec![1.0; 10_000], ..Default::default() });
+    }
+    let mut fold = log(&entries);
+    let packed =
+        |fold: &Fold| ["a", "b", "c", "d"].map(|id| matches!(fold.jobs[id], Held::Packed(_)));
+    fold.retain(&Retention { decoded: 1, ..ALL }, 0);
+    assert_eq!(packed(&fold), [false, true, false, false], "a is large, c the latest, d queued");
+    let without_progress = Job { progress: None, ..fold.job("a").unwrap().to_job(false) };
+    fold.retain(&Retention { decoded: 1, results: 2, ..ALL }, 0);
+    assert_eq!(packed(&fold), [true, true, false, false]);
+    assert_eq!(fold.job("a").unwrap().to_job(false), without_progress);
+    assert!(fold.jobs["a"].weight() < 4096, "{}", fold.jobs["a"].weight());
+}
+
+#[test]
+fn results_that_are_too_old_are_evicted_some_at_a_time() {
+    let entries: Vec<LogEntry> = (0..1200)
+        .flat_map(|job| {
+            let mut end = finished(&job.to_string(), "x", 2, JobState::Succeeded);
+            end.time = Some(Timestamp::default());
+            [submitted(&job.to_string()), started(&job.to_string(), "x"), end]
+        })
+        .collect();
+    let mut fold = log(&entries);
+    let old = Retention { result_age: Duration::from_secs(10), ..ALL };
+    let mut left = Vec::new();
+    while fold.retain(&old, 100) {
+        left.push(fold.with_results.len());
+    }
+    assert_eq!(left, [700, 200]);
+    assert_eq!(fold.with_results.len(), 0);
 }
 
 #[test]
@@ -191,7 +230,20 @@ proptest! {
             prop_assert_eq!(held.end(), same.end());
             prop_assert_eq!(held.state(), same.state());
             prop_assert_eq!(held.tenant(), same.tenant());
-            prop_assert_eq!(held.labels(), same.labels());
+            prop_assert_eq!(held.label("of"), same.label("of"));
+            prop_assert_eq!(held.label("of"), Some(&**id));
+            prop_assert_eq!(held.label("none"), None);
+            let positions = held.record().events_after(Position::default()).map(|it| it.position)
+                .collect::<Vec<_>>();
+            for cursor in [Position::default()].into_iter().chain(positions) {
+                let record = same.record();
+                let next = record.events_after(cursor).next().map(|it| it.position);
+                match (held.rest_after(cursor), next) {
+                    (Rest::Nothing, next) => prop_assert_eq!((next, record.is_finished()), (None, true)),
+                    (Rest::From(from), Some(next)) => prop_assert!(from <= next, "{from} > {next}"),
+                    (Rest::From(_), None) => prop_assert!(!record.is_finished()),
+                }
+            }
             prop_assert_eq!(held.finish_time(), same.finish_time());
             prop_assert_eq!(held.results_evicted(), same.results_evicted());
         }
