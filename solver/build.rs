@@ -1,4 +1,4 @@
-//! Compiles `native/new_handler.c`, which says why it is not in Rust. With the feature `system-highs`,
+//! Compiles `native/cpp_runtime.c`, which says why it is not in Rust. With the feature `system-highs`,
 //! checks the version of the system's HiGHS: highs-sys takes any from 1.5 on. With the variable
 //! `SOLVEMESH_STATIC_LIBSTDCXX=1`, lets programs contain the C++ runtime.
 
@@ -13,14 +13,20 @@ mod version;
 
 fn main() {
     println!("cargo:rerun-if-changed=native");
-    cc::Build::new().file("native/new_handler.c").compile("solvemesh_new_handler");
-    if env::var_os("CARGO_FEATURE_SYSTEM_HIGHS").is_some() {
+    println!("cargo:rerun-if-env-changed={STATIC_LIBSTDCXX}");
+    let is_static = env::var_os(STATIC_LIBSTDCXX).is_some_and(|value| value == "1");
+    let is_system = env::var_os("CARGO_FEATURE_SYSTEM_HIGHS").is_some();
+    // A shared HiGHS brings a C++ runtime of its own: there would be two in one process.
+    assert!(!is_static || !is_system, "{STATIC_LIBSTDCXX}=1 excludes the feature system-highs");
+    let mut native = cc::Build::new();
+    if is_static {
+        native.define(STATIC_LIBSTDCXX, None);
+        prefer_static_cpp_runtime();
+    }
+    native.file("native/cpp_runtime.c").compile("solvemesh_cpp_runtime");
+    if is_system {
         check_system_highs();
         link_cpp_runtime();
-    }
-    println!("cargo:rerun-if-env-changed={STATIC_LIBSTDCXX}");
-    if env::var_os(STATIC_LIBSTDCXX).is_some_and(|value| value == "1") {
-        prefer_static_cpp_runtime();
     }
 }
 
@@ -30,7 +36,7 @@ const STATIC_LIBSTDCXX: &str = "SOLVEMESH_STATIC_LIBSTDCXX";
 
 /// Has the linker search a folder first that contains `libstdc++.a` and no `libstdc++.so`, so that it
 /// takes the archive for the `-lstdc++` of highs-sys. (`-static-libstdc++` has no effect on a library
-/// that is named.) In this copy of the archive, the function that `native/new_handler.c` replaces is
+/// that is named.) In this copy of the archive, the function that `native/cpp_runtime.c` replaces is
 /// weak: linked as it is, there would be two.
 ///
 /// # Panics
@@ -52,6 +58,7 @@ fn prefer_static_cpp_runtime() {
     std::fs::create_dir_all(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     println!("cargo:rerun-if-env-changed=OBJCOPY");
+    println!("cargo:rerun-if-changed={}", library.display());
     let objcopy = env::var_os("OBJCOPY").unwrap_or_else(|| "objcopy".into());
     let weaken = ["--weaken-symbol", "_ZSt15get_new_handlerv"];
     let done = Command::new(&objcopy)

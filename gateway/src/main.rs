@@ -52,6 +52,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if access.has_certificates() && args.tls_client_ca.is_none() {
         warn!("no --tls-client-ca: client certificates of --keys recognise nobody");
     }
+    if args.trace_callers && !traces.are_exported() {
+        warn!("no OTEL_EXPORTER_OTLP_ENDPOINT: --trace-callers has no effect");
+    }
 
     let metrics_listener = args.metrics.listen().await?;
     let mut metrics = Metrics::of_process();

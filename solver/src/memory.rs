@@ -115,7 +115,7 @@ extern "C" fn exit() {
 }
 
 unsafe extern "C" {
-    /// What C++'s `new` calls when an allocation fails; see `native/new_handler.c`.
+    /// What C++'s `new` calls when an allocation fails; see `native/cpp_runtime.c`.
     static mut solvemesh_new_handler: Option<extern "C" fn()>;
 }
 

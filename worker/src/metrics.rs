@@ -73,8 +73,9 @@ struct Scenarios {
 /// What can happen to the job of an attempt that has ended.
 const ENDINGS: [&str; 5] = ["succeeded", "cancelled", "failed", "retried", "requeued"];
 
-/// Why the worker kills a solver process, as a label.
+/// The label of solver processes that were killed as they exceeded the time limit of their job.
 const KILLED_AT_TIME_LIMIT: &str = "KILLED_AT_TIME_LIMIT";
+/// The label of those that did not stop for a cancel.
 const KILLED_FOR_CANCEL: &str = "KILLED_FOR_CANCEL";
 
 /// What is done with a job that was delivered again.

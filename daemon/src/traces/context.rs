@@ -23,7 +23,7 @@ const SAME_TRACE: Duration = Duration::from_secs(60);
 const TRACEPARENT: &str = "traceparent";
 
 /// A span of a trace. Whether it is recorded was decided where the trace began, or by the sampler of
-/// its process; the spans that follow it are recorded if it is.
+/// its process. The spans that follow it are recorded if it is, by a sampler `parentbased_…`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceContext(SpanContext);
 
@@ -46,8 +46,7 @@ impl TraceContext {
     /// ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)); `None` if it
     /// is malformed.
     pub fn parse(traceparent: &str) -> Option<Self> {
-        // Of every job, if its gateway exports no traces.
-        if traceparent.is_empty() {
+        if !is_well_formed(traceparent) {
             return None;
         }
         let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
@@ -83,6 +82,24 @@ impl TraceContext {
     }
 }
 
+/// Whether a header has the form that the specification prescribes: version, trace, span and flags,
+/// with fixed lengths, in lower case. A later version may append more. The library accepts any number
+/// of digits, and so takes different malformed headers for the same trace.
+fn is_well_formed(traceparent: &str) -> bool {
+    const LENGTH: usize = 55;
+    let bytes = traceparent.as_bytes();
+    let has_end = match bytes.get(LENGTH) {
+        None => true,
+        Some(next) => *next == b'-' && !traceparent.starts_with("00"),
+    };
+    has_end
+        && bytes.len() >= LENGTH
+        && bytes[..LENGTH].iter().enumerate().all(|(at, byte)| match at {
+            2 | 35 | 52 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
 impl Origin {
     /// Makes a new span continue the trace of the origin, or links it to that. The span must not
     /// have been entered yet.
@@ -114,6 +131,9 @@ mod tests {
         let context = TraceContext::parse(text).expect("a trace that is not recorded");
         assert_eq!(context.traceparent(), text);
         assert_eq!(context.recorded_id(), None);
+
+        let later = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
+        assert!(TraceContext::parse(later).is_some(), "of a later version");
     }
 
     #[test]
@@ -124,6 +144,12 @@ mod tests {
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0é",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-+af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+            "0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-1-2-3",
         ] {
             assert_eq!(TraceContext::parse(text), None, "{text}");
         }

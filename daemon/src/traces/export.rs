@@ -1,8 +1,11 @@
 //! The exporter, and the HTTP client that it sends by.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -52,10 +55,15 @@ pub(super) fn provider(
         return Ok(None);
     }
     let Some((name, endpoint)) = first(ENDPOINTS) else { return Ok(None) };
-    let is_tls = endpoint.starts_with("https://");
+    // Without the value, which may contain a password.
+    let expected = "expected http://HOST:PORT or https://HOST:PORT of a collector";
+    let Some((scheme, rest)) = endpoint.split_once("://") else { bail!("{name}: {expected}") };
+    let is_tls = scheme.eq_ignore_ascii_case("https");
+    ensure!(is_tls || scheme.eq_ignore_ascii_case("http"), "{name}: {expected}");
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     ensure!(
-        is_tls || endpoint.starts_with("http://"),
-        "{name}={endpoint}: expected http://HOST:PORT or https://HOST:PORT of a collector"
+        !authority.contains('@'),
+        "{name}: {expected}; OTEL_EXPORTER_OTLP_HEADERS can have credentials"
     );
     if let Some((name, protocol)) = first(PROTOCOLS)
         && protocol != "http/protobuf"
@@ -76,7 +84,7 @@ pub(super) fn provider(
     };
     let sender = Sender::new(files.as_ref())?;
     let exporter = SpanExporter::builder().with_http().with_http_client(sender).build();
-    let exporter = exporter.with_context(|| format!("{name}={endpoint}"))?;
+    let exporter = exporter.map_err(|_| anyhow!("{name}: {expected}"))?;
     let mut resource = Resource::builder();
     if set("OTEL_SERVICE_NAME").is_none() {
         resource = resource.with_service_name(service);
@@ -94,6 +102,8 @@ pub(super) fn provider(
 struct Sender {
     runtime: Handle,
     client: Connections,
+    /// Whether the last export failed. The first failure is logged, as the library does not say why.
+    failed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -114,7 +124,7 @@ impl Sender {
                 Connections::Tls(builder.build(connector.https_only().enable_http1().build()))
             }
         };
-        Ok(Self { runtime: Handle::current(), client })
+        Ok(Self { runtime: Handle::current(), client, failed: AtomicBool::new(false) })
     }
 }
 
@@ -131,8 +141,34 @@ impl HttpClient for Sender {
             let body = Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
-        self.runtime.spawn(async { timeout(REQUEST_TIMEOUT, exchange).await? }).await?
+        let response = self.runtime.spawn(async { timeout(REQUEST_TIMEOUT, exchange).await? });
+        let response: Result<Response<Bytes>, HttpError> = response.await?;
+        self.note(&response);
+        response
     }
+}
+
+impl Sender {
+    /// Logs that an export failed, unless the one before did, too.
+    fn note(&self, response: &Result<Response<Bytes>, HttpError>) {
+        let cause = match response {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("the collector responded {}", response.status())),
+            Err(error) => Some(with_sources(error.as_ref())),
+        };
+        let failed_before = self.failed.swap(cause.is_some(), Ordering::Relaxed);
+        if let Some(cause) = cause.filter(|_| !failed_before) {
+            tracing::warn!(cause, "spans not exported");
+        }
+    }
+}
+
+/// An error and what caused it: that of a connection says only that it failed.
+fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = chain.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
 }
 
 #[cfg(test)]
@@ -158,10 +194,20 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_supported_is_an_error_that_names_the_variable() {
-        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector.example");
-        let error = with(&[endpoint]).expect_err("another protocol").to_string();
-        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT=ftp://"), "{error}");
-        let endpoint = (endpoint.0, "http://127.0.0.1:4318");
+        const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        for value in [
+            "ftp://secret.example",
+            "user:secret@collector:4318",
+            "http://user:secret@collector:4318",
+            "https://user:secret@col lector",
+            "http://secret here",
+        ] {
+            let error = with(&[(ENDPOINT, value)]).expect_err(value).to_string();
+            assert!(error.starts_with(&format!("{ENDPOINT}: expected http")), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        assert!(with(&[(ENDPOINT, "HTTP://127.0.0.1:4318/path@x")]).expect("a path with @"));
+        let endpoint = (ENDPOINT, "http://127.0.0.1:4318");
         let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
         let error = with(&[endpoint, protocol]).expect_err("gRPC").to_string();
         assert!(error.starts_with("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "{error}");

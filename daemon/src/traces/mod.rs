@@ -37,7 +37,8 @@ impl Traces {
         export::provider(|name| std::env::var(name).ok(), service).map(Self)
     }
 
-    pub(crate) fn are_exported(&self) -> bool {
+    /// Whether this process exports traces.
+    pub fn are_exported(&self) -> bool {
         self.0.is_some()
     }
 

@@ -15,7 +15,7 @@ use solvemesh_daemon::{TRACES, TraceContext};
 use solvemesh_rpc::job_service_server::JobService;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
-use tracing::{Instrument as _, field, info_span};
+use tracing::{Instrument as _, Level, enabled, field, info_span};
 
 use super::{
     deadline::{Budget, budget, grpc_timeout},
@@ -52,7 +52,12 @@ impl Service {
 
     /// Where the caller of a request is in a trace, if traces of callers are continued.
     fn caller_trace<T>(&self, request: &Request<T>) -> Option<TraceContext> {
-        let value = self.trace_callers.then(|| request.metadata().get("traceparent"))??;
+        if !self.trace_callers || !enabled!(target: TRACES, Level::INFO) {
+            return None;
+        }
+        let mut values = request.metadata().get_all("traceparent").iter();
+        // Several are as good as none, by the specification.
+        let value = values.next().filter(|_| values.next().is_none())?;
         TraceContext::parse(value.to_str().ok()?)
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Fold {
     pub(super) live: BTreeMap<Position, Arc<str>>,
     /// Finished jobs by the position of their last event: the order in which they are forgotten.
     pub(super) finished: BTreeMap<Position, Arc<str>>,
-    /// The finished jobs whose results are still in memory, likewise.
+    /// The finished jobs with results in memory that can be evicted, likewise.
     pub(super) with_results: BTreeMap<Position, Arc<str>>,
     /// The finished jobs that have not been packed yet, likewise.
     pub(super) just_finished: BTreeMap<Position, Arc<str>>,

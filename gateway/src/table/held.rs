@@ -16,6 +16,10 @@ use crate::table::{Owner, Position, Record, snapshot::convert};
 /// values, which are as large when encoded, and each batch of a watcher would decode all of them.
 const MAX_UNPACKED_BYTES: usize = 8 << 10;
 
+/// A packed job of at most this size, in bytes, keeps its results: they take less than the rest of it,
+/// and to evict them would cost more than to pack it.
+const MAX_WITH_RESULTS: usize = 2 << 10;
+
 /// About how many bytes of memory the id of a job and its places in the indexes take.
 const INDEX_BYTES: usize = 280;
 
@@ -190,11 +194,11 @@ impl Held {
         }
     }
 
-    /// Whether its results were evicted from memory.
-    pub(super) fn results_evicted(&self) -> bool {
+    /// Whether it has results in memory that can be evicted.
+    pub(super) fn has_evictable_results(&self) -> bool {
         match self {
-            Self::Decoded(job) => job.stage.results_evicted(),
-            Self::Packed(packed) => packed.results_evicted,
+            Self::Decoded(job) => job.is_finished() && !job.stage.results_evicted(),
+            Self::Packed(packed) => !packed.results_evicted && packed.job.len() > MAX_WITH_RESULTS,
         }
     }
 

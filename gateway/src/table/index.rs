@@ -54,7 +54,7 @@ impl Fold {
         let indexed = Indexed::of(&job);
         self.by_first.insert(indexed.first, id.clone());
         if let Some(end) = indexed.end {
-            self.add_finished(end, id, indexed.weight, !job.results_evicted());
+            self.add_finished(end, id, indexed.weight, job.has_evictable_results());
         } else {
             self.live.insert(indexed.first, id.clone());
             self.live_weight += indexed.weight;

@@ -5,7 +5,8 @@
 //! (`max_live_jobs`, `max_live_bytes`).
 //!
 //! Results have limits of their own because they can be large, whereas lists of jobs, and
-//! submissions that repeat a request id, need only the rest of a job.
+//! submissions that repeat a request id, need only the rest of a job. Those of small packed jobs
+//! count as a part of the job.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +25,7 @@ pub struct Retention {
     pub bytes: usize,
     /// Maximum time since a job finished.
     pub age: Duration,
-    /// Maximum number of finished jobs with results and progress.
+    /// Maximum number of finished jobs with results and progress, small packed ones not counted.
     pub results: usize,
     /// Maximum memory of those, approximately, in bytes.
     pub result_bytes: usize,
@@ -139,12 +140,15 @@ impl Fold {
         }
     }
 
-    /// Packs a finished job.
+    /// Packs a finished job. If it is small then, its results stay with it.
     fn pack(&mut self, end: Position, id: Arc<str>) {
         let Some(job) = self.jobs.remove(&id) else { return };
         let before = job.weight();
         let job = job.packed();
         self.reweigh_finished(end, before, job.weight());
+        if !job.has_evictable_results() && self.with_results.remove(&end).is_some() {
+            self.with_results_weight -= job.weight();
+        }
         self.jobs.insert(id, job);
     }
 

@@ -77,13 +77,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end -}}
 
-{{/* Where traces go, in the environment. What a gateway records, its workers record, too. */}}
+{{/*
+Where traces go, in the environment: (list context sampler). Gateways choose what is recorded; workers
+record that, and also attempts that start late and so have a trace of their own.
+*/}}
 {{- define "solvemesh.traceEnv" -}}
-{{- with .Values.traces }}
+{{- $sampler := index . 1 -}}
+{{- with (index . 0).Values.traces }}
 {{- if .endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
-- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER, value: {{ $sampler }}}
+{{- if eq $sampler "parentbased_traceidratio" }}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .sampleRatio | toString | quote }}}
+{{- end }}
 {{- if .caSecret }}
 - {name: OTEL_EXPORTER_OTLP_CERTIFICATE, value: /etc/solvemesh/collector-ca/ca.crt}
 {{- end }}

@@ -45,7 +45,7 @@ spec:
         {{- end }}
         - name: SOLVEMESH_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
-        {{- include "solvemesh.traceEnv" $ | trim | nindent 8 }}
+        {{- include "solvemesh.traceEnv" (list $ "parentbased_always_on") | trim | nindent 8 }}
         {{- include "solvemesh.flags" (mergeOverwrite (deepCopy $.Values.flags) $settings.flags) | trim | nindent 8 }}
       {{- if $.Values.metrics.enabled }}
       ports:
