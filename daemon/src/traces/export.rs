@@ -8,6 +8,7 @@ use std::{
 use anyhow::{anyhow, bail, ensure};
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Uri, http::uri::Scheme};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -57,12 +58,11 @@ pub(super) fn provider(
     let Some((name, endpoint)) = first(ENDPOINTS) else { return Ok(None) };
     // Without the value, which may contain a password.
     let expected = "expected http://HOST:PORT or https://HOST:PORT of a collector";
-    let Some((scheme, rest)) = endpoint.split_once("://") else { bail!("{name}: {expected}") };
-    let is_tls = scheme.eq_ignore_ascii_case("https");
-    ensure!(is_tls || scheme.eq_ignore_ascii_case("http"), "{name}: {expected}");
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let uri: Uri = endpoint.parse().map_err(|_| anyhow!("{name}: {expected}"))?;
+    let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+    ensure!(is_tls || uri.scheme() == Some(&Scheme::HTTP), "{name}: {expected}");
     ensure!(
-        !authority.contains('@'),
+        uri.authority().is_some_and(|authority| !authority.as_str().contains('@')),
         "{name}: {expected}; OTEL_EXPORTER_OTLP_HEADERS can have credentials"
     );
     if let Some((name, protocol)) = first(PROTOCOLS)
