@@ -57,16 +57,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{/* Mounts are of whole folders, because a file that is mounted alone is never updated. */}}
-{{- define "solvemesh.brokerMounts" -}}
+{{- define "solvemesh.mounts" -}}
 {{- if .Values.broker.caSecret }}
 - {name: broker-ca, mountPath: /etc/solvemesh/broker-ca, readOnly: true}
 {{- end }}
 {{- if .Values.broker.clientCertificateSecret }}
 - {name: broker-client, mountPath: /etc/solvemesh/broker-client, readOnly: true}
 {{- end }}
+{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
+- {name: collector-ca, mountPath: /etc/solvemesh/collector-ca, readOnly: true}
+{{- end }}
 {{- end -}}
 
-{{- define "solvemesh.brokerVolumes" -}}
+{{- define "solvemesh.volumes" -}}
 {{- with .Values.broker.caSecret }}
 - name: broker-ca
   secret: {secretName: {{ . }}, defaultMode: 0440}
@@ -74,6 +77,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- with .Values.broker.clientCertificateSecret }}
 - name: broker-client
   secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
+- name: collector-ca
+  secret: {secretName: {{ .Values.traces.caSecret }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
 
@@ -98,19 +105,6 @@ record that, and also attempts that start late and so have a trace of their own.
   valueFrom: {secretKeyRef: {name: {{ . }}, key: headers}}
 {{- end }}
 {{- end }}
-{{- end }}
-{{- end -}}
-
-{{- define "solvemesh.traceMounts" -}}
-{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
-- {name: collector-ca, mountPath: /etc/solvemesh/collector-ca, readOnly: true}
-{{- end }}
-{{- end -}}
-
-{{- define "solvemesh.traceVolumes" -}}
-{{- if and .Values.traces.endpoint .Values.traces.caSecret }}
-- name: collector-ca
-  secret: {secretName: {{ .Values.traces.caSecret }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
 

@@ -64,10 +64,10 @@ spec:
       {{- with $settings.resources }}
       resources: {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with printf "%s\n%s" (include "solvemesh.brokerMounts" $) (include "solvemesh.traceMounts" $) | trim }}
+      {{- with include "solvemesh.mounts" $ | trim }}
       volumeMounts: {{- . | nindent 8 }}
       {{- end }}
-  {{- with printf "%s\n%s" (include "solvemesh.brokerVolumes" $) (include "solvemesh.traceVolumes" $) | trim }}
+  {{- with include "solvemesh.volumes" $ | trim }}
   volumes: {{- . | nindent 4 }}
   {{- end }}
 {{- end -}}
