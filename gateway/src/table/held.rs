@@ -14,7 +14,7 @@ use crate::table::{Owner, Position, Record, snapshot::convert};
 
 /// A job of which [`Record::weight`] is more than this stays decoded: what it has too much of is
 /// values, which are as large when encoded, and each batch of a watcher would decode all of them.
-const MAX_UNPACKED_BYTES: usize = 8 << 10;
+const MAX_PACKED_WEIGHT: usize = 8 << 10;
 
 /// A packed job of at most this size, in bytes, keeps its results: they take less than the rest of it,
 /// and to evict them would cost more than to pack it.
@@ -68,7 +68,7 @@ pub(crate) struct Packed {
 impl Held {
     /// Holds a job as one that is not needed soon: packed, if it has finished and is small.
     pub(super) fn at_rest(job: Record) -> Self {
-        if !job.is_finished() || job.weight() > MAX_UNPACKED_BYTES {
+        if !job.is_finished() || job.weight() > MAX_PACKED_WEIGHT {
             return Self::Decoded(Arc::new(job));
         }
         let before_end = job.history.events().rev().nth(1).map(|event| event.position);
